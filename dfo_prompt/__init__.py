@@ -1,0 +1,53 @@
+"""Derivative-free optimization of prompts for language models that can only be queried."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dfo_prompt.build import create_objective, create_optimizer
+    from dfo_prompt.errors import DfoPromptError, InputError, PluginError, StudyError
+    from dfo_prompt.hookspecs import hookimpl
+    from dfo_prompt.ledger import Budget, Ledger, Record
+    from dfo_prompt.objective import Evaluation, Objective
+    from dfo_prompt.optimizer import Optimizer, OptimizerSpec
+    from dfo_prompt.plugins import catalogue
+    from dfo_prompt.result import Batch, Observer, StudyInfo, StudyResult
+    from dfo_prompt.run import minimize
+    from dfo_prompt.specs import Spec
+
+_HOME = {
+    "Batch": "result",
+    "Budget": "ledger",
+    "DfoPromptError": "errors",
+    "Evaluation": "objective",
+    "InputError": "errors",
+    "Ledger": "ledger",
+    "Objective": "objective",
+    "Observer": "result",
+    "Optimizer": "optimizer",
+    "OptimizerSpec": "optimizer",
+    "PluginError": "errors",
+    "Record": "ledger",
+    "Spec": "specs",
+    "StudyError": "errors",
+    "StudyInfo": "result",
+    "StudyResult": "result",
+    "catalogue": "plugins",
+    "create_objective": "build",
+    "create_optimizer": "build",
+    "hookimpl": "hookspecs",
+    "minimize": "run",
+}
+
+__all__ = sorted(_HOME)  # noqa: PLE0605
+
+
+def __getattr__(name: str) -> Any:
+    # Lazy, so that the command line need not import what it does not use.
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})

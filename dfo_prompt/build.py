@@ -1,0 +1,91 @@
+"""From names to objects: builds optimizers and objectives that plugins offer."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from dfo_prompt.config import default_popsize
+from dfo_prompt.errors import DfoPromptError, InputError, PluginError
+from dfo_prompt.objective import Objective
+from dfo_prompt.optimizer import Optimizer, OptimizerSpec
+from dfo_prompt.plugins import catalogue
+from dfo_prompt.specs import Spec, check_options
+from dfo_prompt.types import Bounds, Vector
+
+
+def create_optimizer(
+    name: str,
+    *,
+    dim: int,
+    budget: int,
+    seed: int = 0,
+    popsize: int | None = None,
+    sigma: float = 1.0,
+    x0: Vector | None = None,
+    bounds: Bounds | None = None,
+    **options: object,
+) -> Optimizer:
+    """Build the optimizer `name`, for use through ask and tell by hand.
+
+    Args:
+        name: as `dfo-prompt list optimizers` shows; `options` are its own.
+        dim, budget, seed, popsize, sigma, x0, bounds: see `Optimizer`. By default x0 is zero and popsize that of CMA-ES.
+
+    Raises:
+        InputError: the name or an option is unknown, a value is bad, or the backend is not installed.
+        PluginError: the constructor fails otherwise.
+    """
+    spec = catalogue().optimizers.find(name)
+    given = {
+        "dim": dim,
+        "seed": seed,
+        "budget": budget,
+        "popsize": popsize or default_popsize(dim),
+        "sigma": sigma,
+        "x0": np.zeros(dim) if x0 is None else np.array(x0, dtype=np.float64),
+        "bounds": bounds,
+    }
+    built: Optimizer = _build("optimizer", spec, name, given, options)
+    return built
+
+
+def create_objective(name: str, *, dim: int, seed: int = 0, **options: object) -> Objective:
+    """Build the objective `name`.
+
+    Args:
+        name: as `dfo-prompt list objectives` shows; `options` are its own.
+        dim: d, the number of coordinates of a candidate.
+        seed: of everything that the objective draws.
+
+    Raises:
+        InputError: the name or an option is unknown, or a value is bad.
+        PluginError: the objective cannot be built otherwise.
+    """
+    spec = catalogue().objectives.find(name)
+    built: Objective = _build("objective", spec, name, {"dim": dim, "seed": seed}, options)
+    return built
+
+
+def _build(kind: str, spec: Spec, name: str, given: dict[str, Any], options: Mapping[str, object]) -> Any:
+    family = {"variant": name.partition(":")[2]} if spec.name.endswith(":*") else {}
+    settings = {**spec.options, **family, **options}
+    target = _load(kind, spec, name)
+    check_options(f"{kind} {name!r}", target, settings, set(given))
+    try:
+        return target(**given, **settings)
+    except DfoPromptError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{kind} {name!r}: {error}") from error
+    except Exception as error:
+        raise PluginError(f"{kind} {name!r} cannot be built: {type(error).__name__}: {error}") from error
+
+
+def _load(kind: str, spec: Spec, name: str) -> Any:
+    try:
+        return spec.load()
+    except PluginError as error:
+        if isinstance(spec, OptimizerSpec) and spec.extra:
+            raise InputError(f"{kind} {name!r} needs an extra: pip install 'dfo-prompt[{spec.extra}]'") from error
+        raise

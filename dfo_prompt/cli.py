@@ -1,0 +1,59 @@
+"""The program `dfo-prompt`: finds commands by name, imports the one that runs, and says errors in one line."""
+
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+
+from dfo_prompt.errors import DfoPromptError
+from dfo_prompt.plugins import catalogue, plugin_files
+
+INTERRUPTED = 130
+BAD_INPUT = 2
+
+
+class PluginGroup(click.Group):
+    """A group whose commands come from the catalogue, each imported when it is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Return the names of all commands."""
+        return list(catalogue().commands.specs)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:  # noqa: ARG002
+        """Import and return one command."""
+        command: click.Command = catalogue().commands.find(cmd_name).load()
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the summaries, which needs no import."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, spec.summary) for name, spec in catalogue().commands.specs.items()])
+
+
+@click.group(cls=PluginGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="dfo-prompt")
+@click.option("--plugin", "plugins", multiple=True, type=click.Path(path_type=Path), help="Also use the plugin in this file.")
+@click.pass_context
+def program(ctx: click.Context, plugins: tuple[Path, ...]) -> None:
+    """Compare derivative-free optimizers on prompts of language models, under equal query budgets."""
+    ctx.with_resource(plugin_files(*plugins))
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the program and exit: 0 done, 2 bad input or a study that cannot go on, 130 interrupted."""
+    with ExitStack() as stack:
+        stack.callback(sys.stdout.flush)
+        try:
+            program.main(args=arguments, standalone_mode=False)
+        except DfoPromptError as error:
+            _fail(str(error), BAD_INPUT)
+        except click.ClickException as error:
+            _fail(error.format_message(), BAD_INPUT)
+        except (click.Abort, KeyboardInterrupt):
+            _fail("interrupted; the same command goes on from here", INTERRUPTED)
+
+
+def _fail(message: str, status: int) -> None:
+    click.echo(f"error: {' '.join(message.split())}", err=True)
+    sys.exit(status)

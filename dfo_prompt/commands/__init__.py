@@ -1,0 +1,22 @@
+"""The commands of `dfo-prompt`, one a file, offered through the same hook as anyone's."""
+
+from collections.abc import Iterable
+
+from dfo_prompt.hookspecs import hookimpl
+from dfo_prompt.specs import Spec
+
+COMMANDS = {
+    "quickstart": "Tune a real model's prompt with four optimizers and compare them.",
+    "run": "Run a study, or continue it.",
+    "show": "Show what a study found.",
+    "predict": "Label texts with a tuned prompt.",
+    "list": "List what is installed.",
+}
+
+
+@hookimpl
+def dfo_prompt_commands() -> Iterable[Spec]:
+    """Give the built-in commands."""
+    return [
+        Spec(name=name, target=f"dfo_prompt.commands.{name}:command", summary=summary) for name, summary in COMMANDS.items()
+    ]

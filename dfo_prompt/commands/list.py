@@ -1,0 +1,45 @@
+"""`dfo-prompt list`: what is installed, without importing any of it."""
+
+import json
+from dataclasses import asdict, fields
+from typing import Any
+
+import click
+
+from dfo_prompt.plugins import KINDS, Catalogue, catalogue
+from dfo_prompt.specs import Spec
+
+LISTED = (*KINDS, "plugins")
+
+
+@click.command("list")
+@click.argument("kind", type=click.Choice(LISTED))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(kind: str, *, as_json: bool) -> None:
+    """List the optimizers, objectives, projections, tasks, models, commands, observers or plugins that are installed."""
+    rows = _plugins(catalogue()) if kind == "plugins" else [_row(spec) for spec in getattr(catalogue(), kind)]
+    click.echo(json.dumps(rows, indent=2) if as_json else _aligned(rows))
+
+
+def _row(spec: Spec) -> dict[str, Any]:
+    defaults = {field.name: field.default for field in fields(spec)}
+    row = {name: value for name, value in asdict(spec).items() if name not in ("target", "options")}
+    return {name: value for name, value in row.items() if name in ("name", "summary") or value != defaults[name]}
+
+
+def _plugins(found: Catalogue) -> list[dict[str, Any]]:
+    return [
+        {"name": info.name, "origin": f"{info.origin} {info.version}".strip(), "state": info.error or "works"}
+        for info in found.plugins
+    ]
+
+
+def _aligned(rows: list[dict[str, Any]]) -> str:
+    width = max((len(row["name"]) for row in rows), default=0)
+    return "\n".join(f"{row['name']:<{width}}  {'; '.join(_cells(row))}" for row in rows)
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    plain = [str(row[key]) for key in ("summary", "origin", "state") if key in row]
+    rest = {key: value for key, value in row.items() if key not in ("name", "summary", "origin", "state")}
+    return plain + [f"{key}: {', '.join(value) if isinstance(value, tuple) else value}" for key, value in rest.items()]

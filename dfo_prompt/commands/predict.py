@@ -1,0 +1,60 @@
+"""`dfo-prompt predict`: labels for new texts from a tuned prompt."""
+
+import json
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import click
+
+from dfo_prompt.config import parse_config
+from dfo_prompt.errors import InputError
+from dfo_prompt.folder import read_candidate, read_manifest
+from dfo_prompt.run import objective_of
+from dfo_prompt.types import Matrix, Vector
+
+
+@runtime_checkable
+class Predictor(Protocol):
+    """An objective whose candidates label texts."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Return the C labels of the data, in class order."""
+
+    def predict(self, candidate: Vector, texts: list[dict[str, str]]) -> Matrix:
+        """Return probabilities (N, C) of N texts under the candidate (d,)."""
+
+
+@click.command("predict")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("texts", nargs=-1)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a text.")
+def command(folder: Path, texts: tuple[str, ...], *, as_json: bool) -> None:
+    """Label TEXTS, or the lines of standard input, with the prompt that the study in FOLDER tuned.
+
+    The two texts of a sentence pair are separated by a tab.
+    """
+    candidate = read_candidate(folder)
+    lines = texts or tuple(raw.rstrip("\r\n") for raw in click.get_text_stream("stdin") if raw.strip())
+    if not lines:
+        raise InputError("nothing to label: give texts as arguments or lines on standard input")
+    objective = objective_of(parse_config(read_manifest(folder)["config"], where=str(folder / "manifest.json")))
+    if not isinstance(objective, Predictor):
+        raise InputError(f"the study in {folder} tunes no prompt, so there is nothing to label with")
+    probabilities = objective.predict(candidate, [_fields(line) for line in lines])  # (N, C)
+    for line, row in zip(lines, probabilities, strict=True):
+        _print(line, dict(zip(objective.labels, row.tolist(), strict=True)), as_json=as_json)
+
+
+def _fields(line: str) -> dict[str, str]:
+    first, tab, second = line.partition("\t")
+    return {"text_a": first, "text_b": second} if tab else {"text": line}
+
+
+def _print(text: str, probabilities: dict[str, float], *, as_json: bool) -> None:
+    label = max(probabilities, key=probabilities.__getitem__)
+    if as_json:
+        click.echo(json.dumps({"text": text, "label": label, "probabilities": probabilities}, ensure_ascii=False))
+        return
+    ranked = sorted(probabilities.items(), key=lambda item: -item[1])
+    click.echo(f"{label}\t{'  '.join(f'{name} {p:.3f}' for name, p in ranked)}\t{text}")

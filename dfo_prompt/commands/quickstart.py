@@ -1,0 +1,75 @@
+"""`dfo-prompt quickstart`: the whole road once, on a real model and real text."""
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from dfo_prompt.config import StudyConfig, parse_config
+from dfo_prompt.console import ProgressObserver, comparison_table
+from dfo_prompt.folder import read_result
+from dfo_prompt.report.convergence import plot_convergence
+from dfo_prompt.report.summary import summarize
+from dfo_prompt.run import objective_of, run_study
+
+OPTIMIZERS = ("cma", "nevergrad:TripleDiagonalCMA", "pymoo:ES", "random")
+SETTINGS = {
+    "objective": "prompt",
+    "budget": 300,
+    "seed": 1,
+    "dim": 200,
+    "popsize": 10,
+    "sigma": 0.5,
+    "validate_every": 30,
+    "objective_options": {"model": "smollm2-135m", "task": "bbc-headlines", "shots": 16, "prompt_tokens": 10},
+}
+
+
+@click.command("quickstart")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("runs/quickstart"), show_default=True, help="Folder.")
+@click.option("--budget", type=int, default=SETTINGS["budget"], show_default=True, help="Queries for each optimizer.")
+@click.option("--seed", type=int, default=SETTINGS["seed"], show_default=True, help="Of split, projection and optimizers.")
+def command(out: Path, budget: int, seed: int) -> None:
+    """Tune a soft prompt for BBC headlines with four optimizers, each with the same number of queries, and compare them."""
+    console = Console(soft_wrap=True)
+    settings = {**SETTINGS, "budget": budget, "seed": seed}
+    configs = {name: parse_config({**settings, "optimizer": name}, where="quickstart") for name in OPTIMIZERS}
+    folders = {name: out / name.replace(":", "-") for name in OPTIMIZERS}
+    console.print(_introduction(configs["cma"]))
+    _run_unfinished(configs, folders)
+    summaries = [summarize(folder) for folder in folders.values()]
+    title = f"SmolLM2-135M, BBC headlines, {budget} queries each, seed {seed}"
+    picture = plot_convergence(list(folders.values()), out / "convergence.png", title=title)
+    console.print()
+    console.print(comparison_table(summaries, metric="accuracy"))
+    console.print(f"\npicture  {picture}\nstudies  {out}{'/'}\n\n{_next(folders['cma'], seed)}")
+
+
+def _run_unfinished(configs: dict[str, StudyConfig], folders: dict[str, Path]) -> None:
+    todo = [name for name in configs if read_result(folders[name]) is None]
+    if not todo:
+        return
+    with Console(stderr=True).status("loading model and text") if Console(stderr=True).is_terminal else Console().capture():
+        objective = objective_of(configs[todo[0]])
+    for name in todo:
+        run_study(configs[name], objective, out=folders[name], observers=[ProgressObserver()])
+
+
+def _introduction(config: StudyConfig) -> str:
+    options = config.objective_options
+    return (
+        f"Tuning a soft prompt of {options['prompt_tokens']} tokens (d = {config.dim}) for SmolLM2-135M on {options['shots']} "
+        f"BBC headlines a class,\n{len(OPTIMIZERS)} optimizers with {config.budget} queries each. "
+        "Ctrl-C stops; the same command goes on from there.\n"
+    )
+
+
+def _next(folder: Path, seed: int) -> str:
+    return "\n".join(
+        (
+            "Try next:",
+            f"  dfo-prompt predict {folder} 'Striker signs new deal' 'Bank raises interest rates'",
+            f"  dfo-prompt run --task tweets --optimizer cma:sep --budget 300 --dim 200 --prompt-tokens 10 --seed {seed}",
+            "  dfo-prompt list optimizers",
+        )
+    )

@@ -1,0 +1,78 @@
+"""`dfo-prompt run`: one study, from flags or from a STUDY.toml."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import click
+
+from dfo_prompt.config import StudyConfig, parse_config, read_config
+from dfo_prompt.console import ProgressObserver, print_summary
+from dfo_prompt.errors import InputError
+from dfo_prompt.report.summary import summarize
+from dfo_prompt.run import objective_of, run_study
+
+PREFIXES = {"optimizer.": "optimizer_options", "objective.": "objective_options"}
+OF_OBJECTIVE = ("model", "task", "data", "shots", "prompt_tokens", "projection", "loss", "dtype", "device", "test_examples")
+
+
+@click.command("run")
+@click.argument("study", required=False, type=click.Path(path_type=Path))
+@click.option("--optimizer", help="Name of the optimizer [default: cma].")
+@click.option("--objective", help="Name of the objective [default: prompt].")
+@click.option("--budget", type=int, help="Queries to spend [default: 8000].")
+@click.option("--seed", type=int, help="Of split, projection, start and optimizer [default: 0].")
+@click.option("--dim", type=int, help="Intrinsic dimension d [default: 500].")
+@click.option("--popsize", type=int, help="Candidates per ask [default: 20].")
+@click.option("--sigma", type=float, help="Initial step size [default: 1].")
+@click.option("--bounds", type=float, nargs=2, metavar="LOW HIGH", help="Box of every coordinate [default: none].")
+@click.option("--validate-every", type=int, help="Queries between two looks at dev.")
+@click.option("--model", help="Model name, hub id, folder or GGUF file.")
+@click.option("--task", help="Task name or TOML file.")
+@click.option("--data", type=click.Path(), help="Local file or folder with the task's examples.")
+@click.option("--shots", type=int, help="Training examples per class.")
+@click.option("--test-examples", type=int, help="Test on at most this many examples.")
+@click.option("--prompt-tokens", type=int, help="Length of the soft prompt.")
+@click.option("--projection", help="Name of the projection.")
+@click.option("--loss", help="cross_entropy, hinge or accuracy.")
+@click.option("--dtype", help="auto, float32, bfloat16 or float16.")
+@click.option("--device", help="auto, cpu, cuda or mps.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="optimizer.KEY, objective.KEY or a key above.")
+@click.option("--out", type=click.Path(path_type=Path), help="Study folder [default: below runs/].")
+def command(study: Path | None, out: Path | None, settings: tuple[str, ...], **flags: Any) -> None:
+    """Run a study, or continue it: the same command on the same folder goes on where it stopped."""
+    overrides = _overrides(flags, settings)
+    config = read_config(study, overrides) if study else parse_config(overrides, where="command line")
+    folder = out or Path("runs") / _name(config)
+    run_study(config, objective_of(config), out=folder, observers=[ProgressObserver()])
+    print_summary(summarize(folder), folder)
+
+
+def _overrides(flags: dict[str, Any], settings: tuple[str, ...]) -> dict[str, Any]:
+    given = {key: value for key, value in flags.items() if value is not None}
+    options = {key: given.pop(key) for key in OF_OBJECTIVE if key in given}
+    overrides: dict[str, Any] = {**given, "objective_options": options, "optimizer_options": {}}
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals:
+            raise InputError(f"--set {setting}: write KEY=VALUE")
+        prefix = next((prefix for prefix in PREFIXES if key.startswith(prefix)), "")
+        if prefix:
+            overrides[PREFIXES[prefix]][key.removeprefix(prefix)] = _value(value)
+        elif key in StudyConfig.__dataclass_fields__:
+            overrides[key] = _value(value)
+        else:
+            overrides["optimizer_options"][key] = _value(value)
+    return overrides
+
+
+def _value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _name(config: StudyConfig) -> str:
+    what = config.objective_options.get("task", "bbc-headlines") if config.objective == "prompt" else config.objective
+    return f"{Path(str(what)).stem}-{config.optimizer}-b{config.budget}-s{config.seed}".replace(":", "-")

@@ -1,0 +1,23 @@
+"""`dfo-prompt show`: the figures of one study."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from dfo_prompt.report.summary import summarize
+
+
+@click.command("show")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(folder: Path, *, as_json: bool) -> None:
+    """Show what the study in FOLDER found, or how far it has come."""
+    summary = summarize(folder)
+    if as_json:
+        click.echo(json.dumps(asdict(summary), indent=2))
+        return
+    from dfo_prompt.console import print_summary
+
+    print_summary(summary, folder)

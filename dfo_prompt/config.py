@@ -1,0 +1,91 @@
+"""The configuration of a study: what the flags of `dfo-prompt run` and a STUDY.toml both become."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from math import log
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from dfo_prompt.parsing import STRICT, parse, read_toml
+
+Count = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyConfig:
+    """One study. The defaults are those of Black-Box Tuning (Sun et al., 2022).
+
+    Attributes:
+        budget: queries.
+        dim: d, the intrinsic dimension.
+        popsize: candidates per ask; None means 4 + floor(3 ln d), the default of CMA-ES (Hansen, 2016).
+        sigma: initial step size, in units of z.
+        x0: initial point (d); None means zero.
+        bounds: the box [low, high]^d; None means unbounded.
+        validate_every: queries between two looks at dev; None means every 100, and at least ten times a study.
+        optimizer_options: keyword options of the optimizer; `objective_options`, of the objective.
+    """
+
+    __pydantic_config__ = STRICT
+
+    optimizer: str = "cma"
+    objective: str = "prompt"
+    budget: Count = 8000
+    seed: Annotated[int, Field(ge=0)] = 0
+    dim: Count = 500
+    popsize: Count | None = 20
+    sigma: Positive = 1.0
+    x0: list[Finite] | None = None
+    bounds: tuple[Finite, Finite] | None = None
+    validate_every: Count | None = None
+    optimizer_options: dict[str, Any] = field(default_factory=dict)
+    objective_options: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.bounds and not self.bounds[0] < self.bounds[1]:
+            raise ValueError(f"bounds must be [low, high] with low < high, not {list(self.bounds)}")
+        if self.x0 is not None and len(self.x0) != self.dim:
+            raise ValueError(f"x0 has {len(self.x0)} coordinates, dim is {self.dim}")
+
+    def resolved(self) -> "StudyConfig":
+        """Return the same study with every default that depends on others filled in."""
+        popsize = self.popsize or default_popsize(self.dim)
+        every = self.validate_every or max(popsize, min(100, self.budget // 10))
+        return replace(self, popsize=popsize, validate_every=every)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain data, as in a STUDY.toml."""
+        return asdict(self)
+
+
+def default_popsize(dim: int) -> int:
+    """Return 4 + floor(3 ln d), the population size that CMA-ES takes by default (Hansen, 2016, table 1)."""
+    return 4 + int(3 * log(dim))
+
+
+def parse_config(data: Mapping[str, Any], *, where: str = "configuration") -> StudyConfig:
+    """Check plain data and fill in defaults.
+
+    Raises:
+        InputError: a key is misspelt or a value is not what it must be.
+    """
+    return parse(StudyConfig, data, where=where).resolved()
+
+
+def read_config(path: Path, overrides: Mapping[str, Any]) -> StudyConfig:
+    """Read a STUDY.toml; keys in `overrides` (from the command line) win. Paths in it are relative to the file.
+
+    Raises:
+        InputError: as `parse_config`, or the file cannot be read.
+    """
+    data = read_toml(path)
+    options = dict(data.get("objective_options", {}))
+    if isinstance(options.get("data"), str):
+        options["data"] = str(path.parent / options["data"])
+    merged = {**data, **overrides, "objective_options": {**options, **overrides.get("objective_options", {})}}
+    merged["optimizer_options"] = {**data.get("optimizer_options", {}), **overrides.get("optimizer_options", {})}
+    return parse_config(merged, where=str(path))

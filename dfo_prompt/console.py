@@ -1,0 +1,114 @@
+"""What a person sees while studies run, and at their end: live progress, tables."""
+
+from pathlib import Path
+from time import monotonic
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from dfo_prompt.report.summary import Summary
+from dfo_prompt.result import Batch, StudyInfo, StudyResult
+
+LOG_LINES = 10
+"""Lines a study in a log file, where nothing can be redrawn."""
+
+
+class ProgressObserver:
+    """Shows best loss, queries left, rate and time left: a live bar on a terminal, ten lines a study in a log."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console or Console(stderr=True)
+        self._bar = Progress(
+            TextColumn("{task.description:<24}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[note]}"),
+            TimeRemainingColumn(compact=True, elapsed_when_finished=True),
+            console=self._console,
+        )
+        self._task = TaskID(0)
+        self._budget = self._fresh = self._logged = 0
+        self._name = ""
+        self._started = monotonic()
+
+    def study_started(self, info: StudyInfo) -> None:
+        """Begin a bar."""
+        self._name, self._budget, self._fresh, self._logged = info.optimizer, info.budget, 0, 0
+        self._started = monotonic()
+        self._task = self._bar.add_task(info.optimizer, total=info.budget, note="")
+        if self._console.is_terminal:
+            self._bar.start()
+
+    def batch_evaluated(self, batch: Batch) -> None:
+        """Move the bar, or write a line at every tenth of the budget."""
+        self._fresh += 0 if batch.recalled else len(batch.records)
+        rate = self._fresh / max(monotonic() - self._started, 1e-9)
+        best = "-" if batch.best_loss is None else f"{batch.best_loss:.4g}"
+        note = f"best {best}  {rate:.3g} queries/s" if rate else f"best {best}"
+        self._bar.update(self._task, completed=batch.queries, note=note)
+        step = batch.queries * LOG_LINES // self._budget
+        if not self._console.is_terminal and step > self._logged and not batch.recalled:
+            left = f"{batch.remaining / rate:.0f} s left" if batch.remaining else "done"
+            self._console.print(f"{self._name}: {batch.queries}/{self._budget} queries, {note}, {left}", soft_wrap=True)
+            self._logged = step
+
+    def study_finished(self, result: StudyResult) -> None:  # noqa: ARG002
+        """Leave the bar as it is."""
+        self._bar.stop()
+
+
+def print_summary(summary: Summary, folder: Path) -> None:
+    """Print the figures of one study."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold")
+    table.add_column()
+    for name, value in _lines(summary):
+        table.add_row(name, value)
+    table.add_row("folder", str(folder))
+    Console(soft_wrap=True).print(table)
+
+
+def comparison_table(summaries: list[Summary], *, metric: str) -> Table:
+    """Build the table that compares studies, with the hand-written prompt as its first row."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("optimizer")
+    for name in ("queries", "best train loss", f"dev {metric}", f"test {metric}", "seconds"):
+        table.add_column(name, justify="right")
+    first = summaries[0]
+    table.add_row("manual prompt", "0", "", _percent(first.manual_dev_metric), _percent(first.manual_test_metric), "")
+    winner = max(summary.test_metric or 0.0 for summary in summaries)
+    for summary in summaries:
+        figures = (_percent(summary.dev_metric), _percent(summary.test_metric), f"{summary.seconds:.0f}")
+        loss = "-" if summary.best_loss is None else f"{summary.best_loss:.4f}"
+        style = "bold green" if summary.test_metric == winner else ""
+        table.add_row(summary.optimizer, str(summary.queries), loss, *figures, style=style)
+    return table
+
+
+def _lines(summary: Summary) -> list[tuple[str, str]]:
+    state = summary.stop_reason if summary.stop_reason == "unfinished" else f"{summary.seconds:.1f} s"
+    lines = [
+        ("optimizer", summary.optimizer),
+        ("objective", " / ".join(name for name in (summary.objective, summary.task, summary.model) if name)),
+        ("queries", f"{summary.queries} of {summary.budget} ({state})"),
+        ("best loss observed", _number(summary.best_loss)),
+        ("loss of recommended", _number(summary.recommended_loss)),
+    ]
+    if summary.metric:
+        lines += [
+            (f"dev {summary.metric}", f"{_percent(summary.dev_metric)} (manual prompt {_percent(summary.manual_dev_metric)})"),
+            (f"test {summary.metric}", f"{_percent(summary.test_metric)} (manual prompt {_percent(summary.manual_test_metric)})"),
+            ("held-out account", f"{summary.validation_queries} evaluations"),
+        ]
+    if summary.failures:
+        lines.append(("failed queries", str(summary.failures)))
+    return lines
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.6g}"
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.1f} %"

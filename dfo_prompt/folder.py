@@ -1,0 +1,162 @@
+"""A study folder: manifest, journals, candidates and result, and the lock that keeps a second process out."""
+
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock, Timeout
+
+from dfo_prompt.errors import InputError, StudyError
+from dfo_prompt.ledger import FILES
+from dfo_prompt.result import StudyResult
+from dfo_prompt.types import Json, Vector
+
+PACKAGES = ("dfo-prompt", "numpy", "torch", "transformers", "cma", "nevergrad", "pymoo")
+IDENTITY = ("config", "objective")
+VECTORS = ("best", "recommended", "chosen")
+
+
+def describe_run(config: Mapping[str, Json], objective: Mapping[str, Json], optimizer: Mapping[str, Json]) -> dict[str, Any]:
+    """Return the manifest: everything that defines a study, and what it ran on."""
+    return {
+        "format": 1,
+        "config": dict(config),
+        "objective": dict(objective),
+        "optimizer": dict(optimizer),
+        "versions": {"python": platform.python_version(), **_versions()},
+        "machine": {"platform": platform.platform(), "processor": platform.machine(), "cores": os.cpu_count()},
+        "git_commit": _git_commit(),
+    }
+
+
+@contextmanager
+def study_folder(path: Path, manifest: Mapping[str, Any]) -> Iterator[Path]:
+    """Create or reopen the folder of the study that `manifest` describes, locked against other processes.
+
+    Raises:
+        InputError: the folder holds something else, or another study; the difference is named.
+        StudyError: it cannot be written, or another process is running this study.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with FileLock(path / ".lock", timeout=0):
+            _claim(path, manifest)
+            yield path
+    except Timeout as error:
+        raise StudyError(f"another process is running the study in {path}") from error
+    except OSError as error:
+        raise StudyError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def save_result(path: Path, result: StudyResult) -> None:
+    """Write the vectors and the figures of a finished study."""
+    with _replacing(path / "candidates.npz") as file:
+        np.savez(file, **{name: getattr(result, name) for name in VECTORS})
+    figures = {name: value for name, value in asdict(result).items() if name not in VECTORS}
+    _write_json(path / "result.json", figures)
+
+
+def start_over(path: Path) -> None:
+    """Forget the queries of a study whose optimizer cannot be led through a journal."""
+    for name in (*FILES.values(), "result.json", "candidates.npz"):
+        (path / name).unlink(missing_ok=True)
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """Return the manifest of the study in `path`.
+
+    Raises:
+        InputError: there is none.
+    """
+    return _read_json(path / "manifest.json", missing=f"{path} is not a study folder: it has no manifest.json")
+
+
+def read_result(path: Path) -> dict[str, Any] | None:
+    """Return the figures of the finished study in `path`, or None while it is unfinished."""
+    return _read_json(path / "result.json", missing="") if (path / "result.json").exists() else None
+
+
+def read_candidate(path: Path, which: str = "chosen") -> Vector:
+    """Return the candidate (d,) "best", "recommended" or "chosen" of the finished study in `path`.
+
+    Raises:
+        InputError: the study is not finished, or its file is damaged.
+    """
+    file = path / "candidates.npz"
+    if not file.exists():
+        raise InputError(f"the study in {path} is not finished; run its command again")
+    try:
+        with np.load(file, allow_pickle=False) as arrays:
+            return np.asarray(arrays[which], dtype=np.float64)
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"{file} is damaged: {error}") from error
+
+
+def _claim(path: Path, manifest: Mapping[str, Any]) -> None:
+    if (path / "manifest.json").exists():
+        _check_same(path, read_manifest(path), manifest)
+    elif any(entry.name != ".lock" for entry in path.iterdir()):
+        raise InputError(f"{path} is not empty and not a study folder; choose another with --out")
+    else:
+        _write_json(path / "manifest.json", manifest)
+
+
+def _check_same(path: Path, there: Mapping[str, Any], here: Mapping[str, Any]) -> None:
+    here = json.loads(json.dumps(here))
+    for part in IDENTITY:
+        old, new = there.get(part, {}), here[part]
+        for key in sorted({*old, *new}):
+            if old.get(key) != new.get(key):
+                raise InputError(
+                    f"{path} holds another study: {key} is {old.get(key)!r} there and {new.get(key)!r} here; choose another --out"
+                )
+
+
+def _read_json(path: Path, *, missing: str) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError as error:
+        raise InputError(missing) from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read: {error}") from error
+
+
+def _write_json(path: Path, value: Mapping[str, Any]) -> None:
+    with _replacing(path) as file:
+        file.write((json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Any]:
+    # A kill in the middle leaves the old file, or none.
+    part = path.with_name(path.name + ".part")
+    with part.open("wb") as file:
+        yield file
+    part.replace(path)
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _git_commit() -> str | None:
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)  # noqa: S603
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None

@@ -1,0 +1,181 @@
+"""The ledger: the only place that counts queries.
+
+Queries are reserved before they are run, so that nothing can overspend, and journaled before the next are reserved, so
+that nothing is lost. A study folder holds three files of JSON lines:
+
+- `journal.jsonl`, one line a query. It has no times: the same study gives the same bytes.
+- `validation.jsonl`, one line an evaluation on the second account (dev, test, clean re-evaluation). No times either.
+- `ledger.jsonl`, what was reserved and what it took: rows, tokens, seconds. A reservation without an outcome was cut off;
+  those queries ran again, and are counted as `repeated`.
+
+An earlier run's lines are recalled in order, against the candidates of the rebuilt optimizer, until they are used up.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+import numpy as np
+
+from dfo_prompt.errors import InputError, StudyError
+from dfo_prompt.journal import Journal, Line
+from dfo_prompt.types import Matrix, Vector
+
+
+class Account(StrEnum):
+    """What an evaluation is charged to."""
+
+    QUERIES = "queries"
+    VALIDATION = "validation"
+
+
+FILES = {Account.QUERIES: "journal.jsonl", Account.VALIDATION: "validation.jsonl"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """What a study may spend.
+
+    Raises:
+        InputError: fewer than one query.
+    """
+
+    queries: int
+
+    def __post_init__(self) -> None:
+        if self.queries < 1:
+            raise InputError(f"the budget must be at least 1 query, not {self.queries}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """The outcome of one evaluation.
+
+    Attributes:
+        query: number of the query, from 1; on the second account, how many queries were spent by then.
+        candidate: hash of z; "" for the hand-written prompt.
+        status: "ok", "nonfinite", or "error: ..." with what the objective raised.
+        loss: None unless the status is "ok".
+        metrics: further figures of the objective; None where not finite.
+        split: the examples it was scored on.
+        role: on the second account, what the candidate stands for: "best", "recommended", "baseline".
+    """
+
+    query: int
+    candidate: str
+    status: str = "ok"
+    loss: float | None = None
+    metrics: Mapping[str, float | None] = field(default_factory=dict)
+    split: str = "train"
+    role: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spent:
+    """What an account has been charged. `repeated` queries were cut off and ran again; they are not among `queries`."""
+
+    queries: int = 0
+    repeated: int = 0
+    rows: int = 0
+    tokens: int = 0
+    optimizer_seconds: float = 0.0
+    objective_seconds: float = 0.0
+
+
+class Ledger:
+    """Counts what a study spends, and keeps its journals in `folder` (in memory only, without one)."""
+
+    def __init__(self, budget: Budget, folder: Path | None = None) -> None:
+        self.budget = budget
+        self._journals = {account: Journal(folder and folder / name) for account, name in FILES.items()}
+        self._costs = Journal(folder and folder / "ledger.jsonl")
+        self._count = dict.fromkeys(Account, 0)
+        self._ran = dict.fromkeys(Account, 0)
+        self._spent = dict.fromkeys(Account, Spent())
+        while past := self._costs.take(1):
+            self._add(past[0])
+
+    @property
+    def remaining(self) -> int:
+        """Return the queries left."""
+        return self.budget.queries - self._count[Account.QUERIES]
+
+    def spent(self, account: Account = Account.QUERIES) -> Spent:
+        """Return what `account` has been charged so far, earlier runs of the same study included."""
+        count = self._count[account]
+        return Spent(**{**asdict(self._spent[account]), "queries": count, "repeated": max(0, self._ran[account] - count)})
+
+    def recall(self, batch: Matrix, *, split: str = "train", role: str = "") -> tuple[Record, ...] | None:
+        """Return what an earlier run journaled for `batch` (B, d), or None where the journal ends.
+
+        Raises:
+            StudyError: the journal holds another candidate in this place.
+        """
+        account = _account(role)
+        lines = self._journals[account].take(len(batch))
+        if lines is None:
+            return None
+        records = tuple(Record(**line) for line in lines)  # type: ignore[arg-type]
+        expected = [candidate_hash(z) if role != "baseline" else "" for z in batch]
+        for record, z in zip(records, expected, strict=True):
+            if (record.candidate, record.split, record.role) != (z, split, role):
+                raise StudyError(
+                    f"{FILES[account]}: at query {record.query} the optimizer now proposes another candidate than was journaled; "
+                    "a package or the machine has changed since; start again in a new folder"
+                )
+        self._count[account] += len(records)
+        return records
+
+    def reserve(self, count: int, account: Account = Account.QUERIES) -> None:
+        """Set aside `count` evaluations, before they run.
+
+        Raises:
+            StudyError: the budget has fewer queries left.
+        """
+        if account is Account.QUERIES and count > self.remaining:
+            raise StudyError(f"{count} queries asked for, {self.remaining} left of {self.budget.queries}")
+        self._enter({"account": account, "reserved": count})
+
+    def record(self, records: Sequence[Record], *, costs: Spent) -> tuple[Record, ...]:
+        """Journal the outcome of reserved evaluations, and return it."""
+        account = _account(records[0].role)
+        self._journals[account].append([_line(record) for record in records])
+        self._count[account] += len(records)
+        figures = {name: value for name, value in asdict(costs).items() if name not in ("queries", "repeated")}
+        self._enter({"account": account, "done": len(records), **figures})
+        return tuple(records)
+
+    def _enter(self, line: Line) -> None:
+        self._costs.append([line])
+        self._add(line)
+
+    def _add(self, line: Line) -> None:
+        account = Account(str(line["account"]))
+        self._ran[account] += int(line.get("reserved", 0))  # type: ignore[arg-type]
+        before = asdict(self._spent[account])
+        self._spent[account] = Spent(**{name: value + line.get(name, 0) for name, value in before.items()})
+
+
+def candidate_hash(candidate: Vector) -> str:
+    """Return a short hash of the bytes of z (d,)."""
+    return hashlib.sha256(np.ascontiguousarray(candidate, dtype="<f8").tobytes()).hexdigest()[:16]
+
+
+def _account(role: str) -> Account:
+    return Account.VALIDATION if role else Account.QUERIES
+
+
+def _line(record: Record) -> Line:
+    line = asdict(record)
+    if not record.role:
+        del line["split"], line["role"]
+    return line
+
+
+def read_records(folder: Path, account: Account = Account.QUERIES) -> list[Record]:
+    """Return what the study in `folder` has journaled so far on `account`."""
+    journal = Journal(folder / FILES[account])
+    lines = iter(lambda: journal.take(1), None)
+    return [Record(**line[0]) for line in lines]  # type: ignore[arg-type]

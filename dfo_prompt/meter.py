@@ -1,0 +1,83 @@
+"""Runs evaluations on the ledger's account: recalled from the journal, or reserved, run and recorded."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import perf_counter
+
+import numpy as np
+
+from dfo_prompt.errors import PluginError
+from dfo_prompt.ledger import Account, Ledger, Record, Spent, candidate_hash
+from dfo_prompt.objective import Evaluation
+from dfo_prompt.types import Matrix
+
+Call = Callable[[Matrix], Evaluation]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Meter:
+    """Evaluates batches so that each is charged once and journaled before the next.
+
+    A loss that is NaN or infinite is recorded as "nonfinite"; an objective that raises, as "error: ..." for its whole batch.
+
+    Attributes:
+        ledger: charged for everything.
+        take_optimizer_seconds: returns what the optimizer took since the last call.
+    """
+
+    ledger: Ledger
+    take_optimizer_seconds: Callable[[], float]
+
+    def evaluate(self, batch: Matrix, call: Call) -> tuple[Record, ...]:
+        """Charge a query for each candidate in `batch` (B, d) and return the outcomes."""
+        self.ledger.reserve(len(batch))
+        first = self.ledger.budget.queries - self.ledger.remaining + 1
+        return self._run(batch, call, lambda i, figures: Record(query=first + i, candidate=candidate_hash(batch[i]), **figures))
+
+    def validate(self, candidate: Matrix, call: Call, *, split: str, role: str) -> Record:
+        """Score one candidate (1, d) on the second account, or recall what an earlier run journaled."""
+        past = self.ledger.recall(candidate, split=split, role=role)
+        if past:
+            return past[0]
+        self.ledger.reserve(1, Account.VALIDATION)
+        spent = self.ledger.budget.queries - self.ledger.remaining
+        name = "" if role == "baseline" else candidate_hash(candidate[0])
+        return self._run(
+            candidate, call, lambda _, figures: Record(query=spent, candidate=name, split=split, role=role, **figures)
+        )[0]
+
+    def _run(self, batch: Matrix, call: Call, record: Callable[..., Record]) -> tuple[Record, ...]:
+        started = perf_counter()
+        evaluation, error = _attempt(batch, call)
+        costs = Spent(
+            rows=evaluation.rows,
+            tokens=evaluation.tokens,
+            optimizer_seconds=self.take_optimizer_seconds(),
+            objective_seconds=perf_counter() - started,
+        )
+        records = [record(i, _figures(evaluation, i, error)) for i in range(len(batch))]
+        return self.ledger.record(records, costs=costs)
+
+
+def _attempt(batch: Matrix, call: Call) -> tuple[Evaluation, str]:
+    try:
+        evaluation = call(batch.copy())
+    except Exception as error:  # noqa: BLE001 - whatever an objective raises is an outcome
+        said = " ".join(f"error: {type(error).__name__}: {error}".split())
+        return Evaluation(losses=np.full(len(batch), np.nan)), said
+    if np.shape(evaluation.losses) != (len(batch),):
+        raise PluginError(f"the objective gave losses of shape {np.shape(evaluation.losses)}, not ({len(batch)},)")
+    return evaluation, ""
+
+
+def _figures(evaluation: Evaluation, i: int, error: str) -> dict[str, object]:
+    loss = _finite(evaluation.losses[i])
+    return {
+        "status": error or ("nonfinite" if loss is None else "ok"),
+        "loss": loss,
+        "metrics": {name: _finite(values[i]) for name, values in evaluation.metrics.items()},
+    }
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

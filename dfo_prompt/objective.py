@@ -1,0 +1,58 @@
+"""The objective contract: what a black box takes and gives."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+from dfo_prompt.types import Json, Matrix, Vector
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """What one call of an objective gave.
+
+    Attributes:
+        losses: (B,) float64, smaller is better; NaN or infinite where an evaluation failed.
+        metrics: further figures by name, each (B,), for the journal and for choosing on held-out data.
+        rows: example rows processed: B candidates on N examples are B * N rows.
+        tokens: tokens processed, prompt tokens included, padding not.
+    """
+
+    losses: Vector
+    metrics: Mapping[str, Vector] = field(default_factory=dict)
+    rows: int = 0
+    tokens: int = 0
+
+
+class Objective(Protocol):
+    """A function of z in R^d that can only be queried. One candidate is one query."""
+
+    @property
+    def dim(self) -> int:
+        """Return d."""
+
+    def evaluate(self, candidates: Matrix) -> Evaluation:
+        """Score candidates (B, d), which must not be changed."""
+
+
+@runtime_checkable
+class Validated(Protocol):
+    """An objective that also has held-out examples; these evaluations go on the ledger's second account."""
+
+    @property
+    def metric(self) -> str:
+        """Return the name of the metric that chooses on "dev" and is reported on "test"; larger is better."""
+
+    def validate(self, candidates: Matrix, split: str) -> Evaluation:
+        """Score candidates (B, d) on the split "dev" or "test"; `metrics` holds `metric`."""
+
+    def baseline(self, split: str) -> Evaluation:
+        """Score the hand-written prompt alone, as one candidate (B = 1)."""
+
+
+@runtime_checkable
+class Described(Protocol):
+    """An objective with something to say for the manifest."""
+
+    def describe(self) -> Mapping[str, Json]:
+        """Return what defines the objective: data fingerprint, model, projection scale, precision."""

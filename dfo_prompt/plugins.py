@@ -1,0 +1,170 @@
+"""The plugin manager and the catalogue: what is installed, by name, and what failed to load."""
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+from typing import Generic, TypeVar
+
+import pluggy
+
+from dfo_prompt import hookspecs
+from dfo_prompt.errors import InputError, PluginError, UnknownNameError
+from dfo_prompt.optimizer import OptimizerSpec
+from dfo_prompt.specs import Spec
+
+BUILT_IN = ("dfo_prompt.optimizers", "dfo_prompt.functions", "dfo_prompt.tasks", "dfo_prompt.lm", "dfo_prompt.commands")
+KINDS = ("optimizers", "objectives", "projections", "tasks", "models", "commands", "observers")
+
+_files: ContextVar[tuple[Path, ...]] = ContextVar("plugin_files", default=())
+
+
+@dataclass(frozen=True, kw_only=True)
+class PluginInfo:
+    """One plugin: its entry point name, where it comes from, and why it failed, if it did."""
+
+    name: str
+    origin: str
+    version: str = ""
+    error: str = ""
+
+
+S = TypeVar("S", bound=Spec)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shelf(Generic[S]):
+    """The specs of one kind by name, and who gave them."""
+
+    kind: str
+    specs: Mapping[str, S]
+    givers: Mapping[str, tuple[str, ...]]
+
+    def __iter__(self) -> Iterator[S]:
+        return iter(self.specs[name] for name in sorted(self.specs))
+
+    def find(self, name: str) -> S:
+        """Return the spec called `name`, or the registry "family:*" that it falls under.
+
+        Raises:
+            UnknownNameError: nothing installed answers to the name.
+            PluginError: two plugins offer the name.
+        """
+        key = name if name in self.specs else f"{name.partition(':')[0]}:*"
+        if key not in self.specs or (key != name and ":" not in name):
+            raise UnknownNameError.among(self.kind, name, self.specs)
+        givers = self.givers[key]
+        if len(givers) > 1:
+            raise PluginError(f"{self.kind} {key!r} is offered by {' and by '.join(givers)}; uninstall one of them")
+        return self.specs[key]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Catalogue:
+    """Everything that plugins offer."""
+
+    optimizers: Shelf[OptimizerSpec]
+    objectives: Shelf[Spec]
+    projections: Shelf[Spec]
+    tasks: Shelf[Spec]
+    models: Shelf[Spec]
+    commands: Shelf[Spec]
+    observers: Shelf[Spec]
+    plugins: tuple[PluginInfo, ...]
+
+
+def catalogue() -> Catalogue:
+    """Return what the installed plugins, and the files given to `plugin_files`, offer."""
+    return _catalogue(_files.get())
+
+
+@contextmanager
+def plugin_files(*paths: Path) -> Iterator[None]:
+    """Take the plugins in these Python files into the catalogue, inside a `with` block."""
+    token = _files.set(tuple(dict.fromkeys((*_files.get(), *(path.resolve() for path in paths)))))
+    try:
+        yield
+    finally:
+        _files.reset(token)
+
+
+@cache
+def _catalogue(files: tuple[Path, ...]) -> Catalogue:
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    infos = [*_register_built_ins(manager), *_register_installed(manager)]
+    infos += [_register_file(manager, path) for path in files]
+    failures: dict[str, str] = {}
+    shelves = {kind: _collect(manager, kind, failures) for kind in KINDS}
+    plugins = tuple(
+        info if info.name not in failures else PluginInfo(**{**vars(info), "error": failures[info.name]}) for info in infos
+    )
+    return Catalogue(plugins=plugins, **shelves)  # type: ignore[arg-type]
+
+
+def _register_built_ins(manager: pluggy.PluginManager) -> Iterator[PluginInfo]:
+    for name in BUILT_IN:
+        manager.register(import_module(name), name=name)
+        yield PluginInfo(name=name, origin="built in")
+
+
+def _register_installed(manager: pluggy.PluginManager) -> Iterator[PluginInfo]:
+    # pluggy's own loader has no try/except: one broken distribution would end discovery for all.
+    for point in sorted(entry_points(group=hookspecs.PROJECT), key=lambda point: point.name):
+        origin = point.dist.name if point.dist else point.value
+        version = point.dist.version if point.dist else ""
+        try:
+            manager.register(point.load(), name=point.name)
+        except Exception as error:
+            yield PluginInfo(name=point.name, origin=origin, version=version, error=_said(error))
+        else:
+            yield PluginInfo(name=point.name, origin=origin, version=version)
+
+
+def _register_file(manager: pluggy.PluginManager, path: Path) -> PluginInfo:
+    try:
+        manager.register(_import_file(path), name=path.name)
+    except Exception as error:
+        # Asked for by path, so nobody wants the rest to go on without it.
+        raise InputError(f"plugin file {path} cannot be used: {_said(error)}") from error
+    return PluginInfo(name=path.name, origin=str(path))
+
+
+def _import_file(path: Path) -> ModuleType:
+    spec = spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise InputError("there is no such Python file")
+    module = module_from_spec(spec)
+    # Spec targets in the file name it by its stem, so that moving it into a package changes nothing else.
+    sys.modules.setdefault(path.stem, module)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _collect(manager: pluggy.PluginManager, kind: str, failures: dict[str, str]) -> Shelf[Spec]:
+    specs: dict[str, Spec] = {}
+    givers: dict[str, tuple[str, ...]] = {}
+    for implementation in getattr(manager.hook, f"{hookspecs.PROJECT}_{kind}").get_hookimpls():
+        giver = implementation.plugin_name
+        try:
+            offered = {spec.name: spec for spec in implementation.function()}
+        except Exception as error:
+            failures[giver] = f"{implementation.function.__name__}() failed: {_said(error)}"
+            continue
+        for name, spec in offered.items():
+            specs.setdefault(name, spec)
+            givers[name] = (*givers.get(name, ()), giver)
+            if len(givers[name]) > 1:
+                failures[giver] = f"{kind[:-1]} {name!r} is already offered by {givers[name][0]}"
+    return Shelf(kind=kind[:-1], specs=specs, givers=givers)
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0]

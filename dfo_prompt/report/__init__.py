@@ -1,0 +1,1 @@
+"""Reading finished and unfinished studies: figures and pictures."""

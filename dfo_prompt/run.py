@@ -1,0 +1,122 @@
+"""Runs a study from its configuration: opens the folder, leads the loop, saves the result."""
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from pathlib import Path
+
+import numpy as np
+
+from dfo_prompt.build import create_objective, create_optimizer
+from dfo_prompt.config import StudyConfig, parse_config
+from dfo_prompt.folder import describe_run, save_result, start_over, study_folder
+from dfo_prompt.ledger import Budget, Ledger
+from dfo_prompt.objective import Described, Objective
+from dfo_prompt.optimizer import Optimizer
+from dfo_prompt.plugins import catalogue
+from dfo_prompt.result import Observer, StudyInfo, StudyResult
+from dfo_prompt.study import Study
+from dfo_prompt.types import Bounds, Vector
+
+
+def minimize(
+    objective: Objective,
+    *,
+    optimizer: str = "cma",
+    budget: int,
+    seed: int = 0,
+    popsize: int | None = None,
+    sigma: float = 1.0,
+    x0: Vector | None = None,
+    bounds: Bounds | None = None,
+    validate_every: int | None = None,
+    out: Path | str | None = None,
+    observers: Sequence[Observer] = (),
+    **options: object,
+) -> StudyResult:
+    """Minimize `objective` with `budget` queries.
+
+    Args:
+        objective: anything with `dim` and `evaluate`.
+        optimizer: a name that `dfo-prompt list optimizers` shows; `options` are its own.
+        x0: (d,) initial point; zero by default.
+        out: study folder; a call with the same arguments continues it. Without one nothing is written.
+        seed, popsize, sigma, bounds, validate_every: see `StudyConfig`.
+        observers: told of every batch.
+
+    Raises:
+        InputError: a name, an option or a value is wrong, or `out` holds another study.
+        StudyError, PluginError: see `Study.run`.
+    """
+    data = {
+        "optimizer": optimizer,
+        "objective": type(objective).__name__,
+        "budget": budget,
+        "seed": seed,
+        "dim": objective.dim,
+        "popsize": popsize,
+        "sigma": sigma,
+        "x0": None if x0 is None else [float(value) for value in x0],
+        "bounds": bounds,
+        "validate_every": validate_every,
+        "optimizer_options": dict(options),
+    }
+    config = parse_config(data, where="minimize()")
+    return run_study(config, objective, out=Path(out) if out else None, observers=observers)
+
+
+def run_study(
+    config: StudyConfig, objective: Objective, *, out: Path | None = None, observers: Sequence[Observer] = ()
+) -> StudyResult:
+    """Run, or continue, the study `config` of `objective` in the folder `out` (in memory only, without one).
+
+    Raises:
+        InputError, StudyError, PluginError: see `minimize`.
+    """
+    optimizer = optimizer_of(config)
+    about = objective.describe() if isinstance(objective, Described) else {}
+    with study_folder(out, describe_run(config.as_dict(), about, optimizer.describe())) if out else nullcontext():
+        if out and not catalogue().optimizers.find(config.optimizer).deterministic:
+            start_over(out)
+        study = Study(
+            optimizer=optimizer,
+            objective=objective,
+            ledger=Ledger(Budget(queries=config.budget), out),
+            info=_info(config, out),
+            validate_every=config.validate_every,
+            observers=[*observers, *(spec.load()(**spec.options) for spec in catalogue().observers)],
+        )
+        result = study.run()
+        if out:
+            save_result(out, result)
+    return result
+
+
+def objective_of(config: StudyConfig) -> Objective:
+    """Build the objective that `config` names; see `create_objective`."""
+    return create_objective(config.objective, dim=config.dim, seed=config.seed, **config.objective_options)
+
+
+def optimizer_of(config: StudyConfig) -> Optimizer:
+    """Build the optimizer that `config` names; see `create_optimizer`."""
+    return create_optimizer(
+        config.optimizer,
+        dim=config.dim,
+        budget=config.budget,
+        seed=config.seed,
+        popsize=config.popsize,
+        sigma=config.sigma,
+        x0=None if config.x0 is None else np.array(config.x0),
+        bounds=config.bounds,
+        **config.optimizer_options,
+    )
+
+
+def _info(config: StudyConfig, folder: Path | None) -> StudyInfo:
+    return StudyInfo(
+        optimizer=config.optimizer,
+        objective=config.objective,
+        budget=config.budget,
+        dim=config.dim,
+        seed=config.seed,
+        folder=folder,
+    )

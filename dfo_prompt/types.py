@@ -1,0 +1,22 @@
+"""Array types that cross module borders."""
+
+from collections.abc import Mapping
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Vector: TypeAlias = npt.NDArray[np.float64]
+"""One candidate z (d,), or one number per candidate (B,)."""
+
+Matrix: TypeAlias = npt.NDArray[np.float64]
+"""A population of candidates (B, d), one candidate a row."""
+
+Bounds: TypeAlias = tuple[float, float]
+"""The box [low, high]^d, the same for every coordinate."""
+
+Json: TypeAlias = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+"""What a manifest or a journal line can hold."""
+
+Options: TypeAlias = Mapping[str, object]
+"""Keyword options, by name."""

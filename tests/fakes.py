@@ -1,0 +1,75 @@
+"""Small optimizers and objectives with known behaviour."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dfo_prompt.ledger import Budget, Ledger
+from dfo_prompt.objective import Evaluation, Objective
+from dfo_prompt.optimizer import Optimizer
+from dfo_prompt.result import StudyInfo
+from dfo_prompt.study import Study
+from dfo_prompt.types import Matrix, Vector
+
+
+class Steps(Optimizer):
+    """Samples around the best candidate told; keeps what it was told."""
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self._rng = np.random.default_rng(self.seed)
+        self.best, self.best_loss = self.x0.copy(), np.inf
+        self.told: list[tuple[Matrix, Vector]] = []
+
+    def ask(self) -> Matrix:
+        return self.best + self.sigma * self._rng.standard_normal((self.popsize, self.dim))
+
+    def tell(self, candidates: Matrix, losses: Vector) -> None:
+        self.told.append((candidates, losses))
+        if losses.min() < self.best_loss:
+            self.best, self.best_loss = candidates[losses.argmin()], losses.min()
+
+    def recommend(self) -> Vector:
+        return self.best
+
+
+class Bowl:
+    """The sphere; counts its queries."""
+
+    def __init__(self, dim: int = 3) -> None:
+        self.dim = dim
+        self.queries = 0
+
+    def evaluate(self, candidates: Matrix) -> Evaluation:
+        self.queries += len(candidates)
+        losses = (candidates**2).sum(axis=1)
+        return Evaluation(losses=losses, metrics={"norm": np.sqrt(losses)}, rows=len(candidates), tokens=7 * len(candidates))
+
+
+class HeldOutBowl(Bowl):
+    """The sphere, with a dev metric that prefers candidates near (1, 1, ...), and a test metric that is minus the loss."""
+
+    metric = "nearness"
+
+    def validate(self, candidates: Matrix, split: str) -> Evaluation:
+        target = 1.0 if split == "dev" else 0.0
+        distance = ((candidates - target) ** 2).sum(axis=1)
+        return Evaluation(losses=distance, metrics={"nearness": -distance}, rows=len(candidates))
+
+    def baseline(self, split: str) -> Evaluation:
+        return self.validate(np.full((1, self.dim), 9.0), split)
+
+
+def steps(dim: int = 3, **changes: Any) -> Steps:
+    return Steps(**{"dim": dim, "seed": 1, "budget": 50, "popsize": 4, "sigma": 0.5, "x0": np.ones(dim)} | changes)
+
+
+def study(objective: Objective, *, budget: int = 50, folder: Path | None = None, optimizer: Optimizer | None = None, **more: Any):
+    return Study(
+        optimizer=optimizer or steps(objective.dim),
+        objective=objective,
+        ledger=Ledger(Budget(queries=budget), folder),
+        info=StudyInfo(optimizer="steps", objective="bowl", budget=budget, dim=objective.dim, seed=1, folder=folder),
+        **more,
+    )

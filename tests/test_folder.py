@@ -1,0 +1,112 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from fakes import Bowl, study
+
+from dfo_prompt.errors import InputError, StudyError
+from dfo_prompt.folder import describe_run, read_candidate, read_manifest, read_result, save_result, study_folder
+
+MANIFEST = describe_run({"budget": 3, "seed": 1}, {"data": "abc"}, {})
+
+
+def test_a_folder_is_created_reopened_and_describes_itself(tmp_path):
+    for _ in range(2):
+        with study_folder(tmp_path / "a" / "b", MANIFEST) as folder:
+            assert read_manifest(folder) == json.loads(json.dumps(MANIFEST))
+    assert {"python", "numpy"} <= set(MANIFEST["versions"])
+
+
+@pytest.mark.parametrize(
+    ("config", "objective", "message"),
+    [
+        ({"budget": 4, "seed": 1}, {"data": "abc"}, "budget is 3 there and 4 here"),
+        ({"budget": 3, "seed": 1}, {"data": "xyz"}, "data is 'abc' there and 'xyz' here"),
+        ({"budget": 3}, {"data": "abc"}, "seed is 1 there and None here"),
+    ],
+)
+def test_the_folder_of_another_study_is_refused_with_the_difference(tmp_path, config, objective, message):
+    with study_folder(tmp_path, MANIFEST):
+        pass
+    with pytest.raises(InputError, match=f"holds another study: {message}"), study_folder(
+        tmp_path, describe_run(config, objective, {})
+    ):
+        pass
+
+
+def test_a_folder_with_something_else_in_it_is_refused(tmp_path):
+    (tmp_path / "thesis.tex").touch()
+    with pytest.raises(InputError, match="not empty and not a study folder"), study_folder(tmp_path, MANIFEST):
+        pass
+
+
+def test_a_file_in_the_way_is_one_line(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(StudyError, match="cannot write .*file"), study_folder(tmp_path / "file" / "deeper", MANIFEST):
+        pass
+
+
+def test_two_processes_do_not_share_a_folder(tmp_path):
+    code = "import sys, time; from filelock import FileLock; l = FileLock(sys.argv[1]); l.acquire(); print('held', flush=True); time.sleep(60)"
+    holder = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / ".lock")], stdout=subprocess.PIPE)
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        with pytest.raises(StudyError, match="another process is running the study"), study_folder(tmp_path, MANIFEST):
+            pass
+        os.kill(holder.pid, signal.SIGKILL)
+        holder.wait()
+        for _ in range(100):  # the system lets go of a dead process's lock in its own time
+            try:
+                with study_folder(tmp_path, MANIFEST):
+                    break
+            except StudyError:
+                time.sleep(0.05)
+        else:
+            pytest.fail("the lock outlives its process")
+    finally:
+        holder.kill()
+        holder.wait()
+        assert holder.stdout is not None
+        holder.stdout.close()
+
+
+def test_candidates_and_result_are_read_back(tmp_path):
+    result = study(Bowl()).run()
+    assert read_result(tmp_path) is None
+    with pytest.raises(InputError, match="is not finished; run its command again"):
+        read_candidate(tmp_path)
+    save_result(tmp_path, result)
+    np.testing.assert_array_equal(read_candidate(tmp_path), result.chosen)
+    np.testing.assert_array_equal(read_candidate(tmp_path, "recommended"), result.recommended)
+    figures = read_result(tmp_path)
+    assert figures is not None
+    assert figures["best_loss"] == result.best_loss
+    assert figures["spent"]["queries"] == 50
+
+
+def test_saving_twice_gives_the_same_bytes(tmp_path):
+    result = study(Bowl()).run()
+    save_result(tmp_path, result)
+    first = (tmp_path / "candidates.npz").read_bytes()
+    save_result(tmp_path, result)
+    assert (tmp_path / "candidates.npz").read_bytes() == first
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "result.json", "candidates.npz"])
+def test_a_damaged_file_is_one_line(tmp_path, name):
+    (tmp_path / name).write_bytes(b"{")
+    read = {"manifest.json": read_manifest, "result.json": read_result, "candidates.npz": read_candidate}[name]
+    with pytest.raises(InputError, match=name) as caught:
+        read(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_without_manifest_is_no_study(tmp_path):
+    with pytest.raises(InputError, match="is not a study folder"):
+        read_manifest(tmp_path)
