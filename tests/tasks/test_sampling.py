@@ -1,0 +1,108 @@
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dfo_prompt.errors import DataError, InputError
+from dfo_prompt.tasks.examples import Example, Splits
+from dfo_prompt.tasks.sampling import FewShot, sample
+from dfo_prompt.tasks.task import Task
+
+TASK = Task(name="toy", summary="", template="{text} {answer}", labels={"a": "A", "b": "B", "c": "C"})
+
+
+def pool(per_class: int, *, prefix: str = "") -> tuple[Example, ...]:
+    return tuple(Example(texts=(f"{prefix}{label}-{i}",), label=label) for i in range(per_class) for label in range(3))
+
+
+def texts(examples: tuple[Example, ...]) -> set[tuple[str, ...]]:
+    return {example.texts for example in examples}
+
+
+def check(split: FewShot, shots: int) -> None:
+    assert Counter(example.label for example in split.train) == dict.fromkeys(range(3), shots)
+    assert Counter(example.label for example in split.dev) == dict.fromkeys(range(3), shots)
+    assert not texts(split.train) & texts(split.dev)
+    assert not (texts(split.train) | texts(split.dev)) & texts(split.test)
+
+
+@given(shots=st.integers(1, 5), extra=st.integers(1, 4), seed=st.integers(0, 2**32), data=st.data())
+def test_k_a_class_disjoint_and_whatever_the_order(shots: int, extra: int, seed: int, data: st.DataObject) -> None:
+    examples = pool(2 * shots + extra)
+    split = sample(TASK, Splits(train=examples), shots=shots, seed=seed)
+    check(split, shots)
+    assert len(split.train) + len(split.dev) + len(split.test) == len(examples)
+    mixed = tuple(data.draw(st.permutations(examples)))
+    again = sample(TASK, Splits(train=mixed), shots=shots, seed=seed)
+    assert again == split
+    assert again.fingerprint == split.fingerprint
+
+
+@given(seed=st.integers(0, 2**32))
+def test_the_order_of_the_classes_changes_no_text(seed: int) -> None:
+    turned = replace(TASK, labels=dict(reversed(TASK.labels.items())))
+    relabelled = tuple(replace(example, label=2 - example.label) for example in pool(5))
+    one = sample(TASK, Splits(train=pool(5)), shots=2, seed=seed)
+    other = sample(turned, Splits(train=relabelled), shots=2, seed=seed)
+    assert [example.texts for example in one.train] == [example.texts for example in other.train]
+    assert [example.texts for example in one.test] == [example.texts for example in other.test]
+
+
+@given(seed=st.integers(0, 2**32), limit=st.integers(1, 20))
+def test_a_given_test_split_is_capped_and_unseen(seed: int, limit: int) -> None:
+    own = pool(3, prefix="test ")
+    splits = Splits(train=pool(4), test=(*own, *pool(4)[:6]))
+    split = sample(TASK, splits, shots=2, seed=seed, test_examples=limit)
+    check(split, 2)
+    whole = sample(TASK, splits, shots=2, seed=seed)
+    assert texts(own) <= texts(whole.test)
+    assert split.test == whole.test[:limit]
+
+
+def test_fewer_shots_are_a_subset() -> None:
+    few, many = (sample(TASK, Splits(train=pool(20)), shots=shots, seed=3) for shots in (2, 8))
+    assert texts(few.train) <= texts(many.train)
+
+
+def test_seeds_and_labels_change_the_fingerprint() -> None:
+    splits = Splits(train=pool(10))
+    assert len({sample(TASK, splits, shots=2, seed=seed).fingerprint for seed in range(10)}) == 10
+    split = sample(TASK, splits, shots=2, seed=0)
+    flipped = replace(split, train=(replace(split.train[0], label=2 - split.train[0].label or 1), *split.train[1:]))
+    assert flipped.fingerprint != split.fingerprint
+
+
+def test_the_fingerprint_never_changes() -> None:
+    split = sample(TASK, Splits(train=pool(4)), shots=1, seed=0)
+    assert split.fingerprint == "FINGERPRINT"
+
+
+def test_copies_count_once_and_contradictions_not_at_all() -> None:
+    copies = (*pool(3), *pool(3), Example(texts=("0-0",), label=1))
+    split = sample(TASK, Splits(train=copies), shots=1, seed=0)
+    drawn = [example.texts for part in (split.train, split.dev, split.test) for example in part]
+    assert len(drawn) == len(set(drawn)) == 8
+    assert ("0-0",) not in drawn
+
+
+@pytest.mark.parametrize(("per_class", "shots", "need"), [(3, 4, 8), (7, 4, 8)])
+def test_a_small_class_is_named(per_class: int, shots: int, need: int) -> None:
+    examples = tuple(example for example in pool(9) if example.label != 1 or int(example.texts[0][2:]) < per_class)
+    with pytest.raises(DataError) as caught:
+        sample(TASK, Splits(train=examples), shots=shots, seed=0)
+    assert str(caught.value) == (
+        f"task 'toy': class 'b' has {per_class} distinct examples to draw from; {shots} shots need {need}, half of them for dev"
+    )
+
+
+def test_nothing_left_to_test_on() -> None:
+    with pytest.raises(DataError, match="task 'toy': no example is left to test on"):
+        sample(TASK, Splits(train=pool(4)), shots=2, seed=0)
+
+
+@pytest.mark.parametrize(("shots", "limit"), [(0, None), (-1, 5), (1, 0), (1, -2)])
+def test_numbers_below_one(shots: int, limit: int | None) -> None:
+    with pytest.raises(InputError, match=f"shots and test_examples must be at least 1, not {shots} and {limit}"):
+        sample(TASK, Splits(train=pool(4)), shots=shots, seed=0, test_examples=limit)

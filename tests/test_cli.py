@@ -1,0 +1,123 @@
+import json
+import subprocess
+import sys
+
+import pytest
+
+from dfo_prompt.cli import main
+
+
+@pytest.fixture()
+def program(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments):
+        try:
+            main(list(arguments))
+            status = 0
+        except SystemExit as end:
+            status = end.code
+        said = capsys.readouterr()
+        return status, said.out, said.err
+
+    return call
+
+
+SPHERE = ("run", "--objective", "sphere", "--dim", "5", "--budget", "203", "--out", "s")
+
+
+def test_run_show_and_run_again(program, tmp_path):
+    status, out, err = program(*SPHERE)
+    assert (status, "203 of 203" in out) == (0, True)
+    assert "203/203 queries" in err
+    status, out, _ = program("show", "s", "--json")
+    shown = json.loads(out)
+    assert (shown["queries"], shown["budget"], shown["optimizer"], shown["stop_reason"]) == (203, 203, "cma", "budget")
+    journal = (tmp_path / "s" / "journal.jsonl").read_bytes()
+    assert journal.count(b"\n") == 203
+    assert program(*SPHERE)[0] == 0
+    assert (tmp_path / "s" / "journal.jsonl").read_bytes() == journal
+
+
+def test_two_runs_with_one_seed_give_the_same_journal(program, tmp_path):
+    program(*SPHERE[:-1], "a")
+    program(*SPHERE[:-1], "b")
+    program(*SPHERE[:-1], "c", "--seed", "1")
+    a, b, c = ((tmp_path / name / "journal.jsonl").read_bytes() for name in "abc")
+    assert a == b != c
+
+
+def test_a_study_file_and_settings(program, tmp_path):
+    (tmp_path / "study.toml").write_text('objective = "sphere"\ndim = 4\nbudget = 30\nseed = 7\n')
+    status, _, _ = program("run", "study.toml", "--budget", "40", "--set", "popsize=8", "--out", "t")
+    config = json.loads((tmp_path / "t" / "manifest.json").read_text())["config"]
+    assert status == 0
+    assert (config["budget"], config["seed"], config["popsize"]) == (40, 7, 8)
+
+
+def test_an_unfinished_study_is_shown(program, tmp_path):
+    program(*SPHERE)
+    (tmp_path / "s" / "result.json").unlink()
+    status, out, _ = program("show", "s")
+    assert (status, "unfinished" in out) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("run", "--objective", "sphere", "--optimizer", "cmaes"), "did you mean 'cma'?"),
+        (("run", "--objective", "spere"), "did you mean 'sphere'?"),
+        (("run", "--objective", "sphere", "--budget", "0"), "budget: "),
+        (("run", "--objective", "sphere", "--budget", "-3"), "budget: "),
+        (("run", "--objective", "sphere", "--budget", "many"), "'many' is not a valid integer"),
+        (("run", "--objective", "sphere", "--bugdet", "3"), "No such option"),
+        (("run", "--objective", "sphere", "--set", "novalue"), "write KEY=VALUE"),
+        (("run", "--objective", "sphere", "--set", "objective.nothing=1"), "unknown option of objective 'sphere'"),
+        (("run", "missing.toml"), "cannot read missing.toml"),
+        (("run", "--task", "bbc-headline"), "did you mean 'bbc-headlines'?"),
+        (("run", "--objective", "sphere", "--model", "m"), "unknown option of objective 'sphere'"),
+        (("show", "nowhere"), "is not a study folder"),
+        (("predict", "nowhere", "text"), "is not finished"),
+        (("lst",), "did you mean 'list'?"),
+        (("--plugin", "missing.py", "list", "tasks"), "no such Python file"),
+    ],
+)
+def test_bad_input_is_one_line_and_status_2(program, arguments, message):
+    status, _, err = program(*arguments)
+    assert status == 2
+    assert message in err
+    assert err.count("\n") == 1
+    assert err.startswith("error: ")
+
+
+@pytest.mark.parametrize("kind", ["optimizers", "objectives", "tasks", "projections", "models", "plugins", "commands"])
+def test_lists_are_text_and_json(program, kind):
+    status, text, _ = program("list", kind)
+    rows = json.loads(program("list", kind, "--json")[1])
+    assert status == 0
+    assert rows
+    assert [line.split()[0] for line in text.splitlines()] == [row["name"] for row in rows]
+
+
+def test_listing_imports_no_backend():
+    code = (
+        "import sys; from dfo_prompt.cli import main\n"
+        "try: main(['list', 'optimizers'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'transformers', 'cma', 'nevergrad', 'pymoo', 'matplotlib', 'scipy', 'pandas', 'rich'} & set(sys.modules)\n"
+        "sys.exit(f'imported {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_predict_needs_a_tuned_prompt(program):
+    program(*SPHERE)
+    status, _, err = program("predict", "s", "some text")
+    assert (status, "tunes no prompt" in err) == (2, True)
+
+
+def test_help_names_every_command(program):
+    status, out, _ = program("--help")
+    assert status == 0
+    assert all(name in out for name in ("quickstart", "run", "show", "predict", "list"))

@@ -1,0 +1,42 @@
+"""What the README promises runs."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"```python\n(.*?)```", README, flags=re.S)
+
+
+def test_exactly_two_set_up_commands():
+    section = README.split("## Set up")[1].split("\n## ")[0]
+    commands = re.findall(r"<!-- (\w+) -->\n```\n(.*?)\n```", section)
+    assert [name for name, _ in commands] == ["quickstart", "test"]
+    assert all(command.startswith("pip install -c constraints.txt ") for _, command in commands)
+    assert section.count("```") == 4
+
+
+def test_ci_runs_the_test_command_of_the_readme():
+    script = "sed -n '/<!-- test -->/,/^```$/p' README.md | grep -E '^(pip|python)'"
+    found = subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert script.split(" README")[0] in (ROOT / ".ci" / "run").read_text()
+    assert found == 'pip install -c constraints.txt -e ".[test]" && python -m pytest\n'
+
+
+def test_the_python_example_runs():
+    space: dict[str, object] = {}
+    exec(BLOCKS[0].replace("8000", "200"), space)
+    assert space["result"].best_loss < 10  # type: ignore[attr-defined]
+    assert space["candidates"].shape[1] == 10  # type: ignore[attr-defined]
+
+
+def test_the_plugin_example_runs_as_a_file(tmp_path):
+    (tmp_path / "halving.py").write_text(BLOCKS[1])
+    line = re.search(r"^dfo-prompt (--plugin halving.py .*)$", README, flags=re.M)
+    assert line
+    command = [sys.executable, "-m", "dfo_prompt", *line[1].split()]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "1000 of 1000" in done.stdout
