@@ -39,7 +39,7 @@ _HOME = {
     "minimize": "run",
 }
 
-__all__ = sorted(_HOME)  # noqa: PLE0605
+__all__ = sorted(_HOME)
 
 
 def __getattr__(name: str) -> Any:

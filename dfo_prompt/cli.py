@@ -33,7 +33,9 @@ class PluginGroup(click.Group):
 
 @click.group(cls=PluginGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="dfo-prompt")
-@click.option("--plugin", "plugins", multiple=True, type=click.Path(path_type=Path), help="Also use the plugin in this file.")
+@click.option(
+    "--plugin", "plugins", multiple=True, type=click.Path(path_type=Path), help="Also use the plugin in this file."
+)
 @click.pass_context
 def program(ctx: click.Context, plugins: tuple[Path, ...]) -> None:
     """Compare derivative-free optimizers on prompts of language models, under equal query budgets."""

@@ -97,8 +97,14 @@ def _lines(summary: Summary) -> list[tuple[str, str]]:
     ]
     if summary.metric:
         lines += [
-            (f"dev {summary.metric}", f"{_percent(summary.dev_metric)} (manual prompt {_percent(summary.manual_dev_metric)})"),
-            (f"test {summary.metric}", f"{_percent(summary.test_metric)} (manual prompt {_percent(summary.manual_test_metric)})"),
+            (
+                f"dev {summary.metric}",
+                f"{_percent(summary.dev_metric)} (manual prompt {_percent(summary.manual_dev_metric)})",
+            ),
+            (
+                f"test {summary.metric}",
+                f"{_percent(summary.test_metric)} (manual prompt {_percent(summary.manual_test_metric)})",
+            ),
             ("held-out account", f"{summary.validation_queries} evaluations"),
         ]
     if summary.failures:

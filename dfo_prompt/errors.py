@@ -15,6 +15,9 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Self
 
+LISTED = 12
+"""Names that an error lists at most."""
+
 
 class DfoPromptError(Exception):
     """Base of all errors below."""
@@ -33,7 +36,7 @@ class UnknownNameError(InputError):
         names = sorted(known)
         close = get_close_matches(name, names, n=1, cutoff=0.5)
         suggestion = f"; did you mean {close[0]!r}?" if close else ""
-        listed = ", ".join(names) if len(names) <= 12 else f"{', '.join(names[:12])}, ... ({len(names)} in all)"
+        listed = ", ".join(names) if len(names) <= LISTED else f"{', '.join(names[:LISTED])}, ... ({len(names)} in all)"
         return cls(f"unknown {kind} {name!r}{suggestion or ';'} known: {listed}{hint}")
 
 

@@ -115,9 +115,8 @@ def _check_same(path: Path, there: Mapping[str, Any], here: Mapping[str, Any]) -
         old, new = there.get(part, {}), here[part]
         for key in sorted({*old, *new}):
             if old.get(key) != new.get(key):
-                raise InputError(
-                    f"{path} holds another study: {key} is {old.get(key)!r} there and {new.get(key)!r} here; choose another --out"
-                )
+                difference = f"{key} is {old.get(key)!r} there and {new.get(key)!r} here"
+                raise InputError(f"{path} holds another study: {difference}; choose another --out")
 
 
 def _read_json(path: Path, *, missing: str) -> dict[str, Any]:

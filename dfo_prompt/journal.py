@@ -46,7 +46,9 @@ class Journal:
             with self._path.open("a", encoding="utf-8", newline="\n") as file:
                 file.write(text)
         except OSError as error:
-            raise StudyError(f"cannot write {self._path}: {error.strerror}; make room and run the same command again") from error
+            raise StudyError(
+                f"cannot write {self._path}: {error.strerror}; make room and run the same command again"
+            ) from error
 
     def _drop_the_rest(self) -> None:
         if self._clean or self._path is None:

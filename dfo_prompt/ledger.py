@@ -122,8 +122,8 @@ class Ledger:
         for record, z in zip(records, expected, strict=True):
             if (record.candidate, record.split, record.role) != (z, split, role):
                 raise StudyError(
-                    f"{FILES[account]}: at query {record.query} the optimizer now proposes another candidate than was journaled; "
-                    "a package or the machine has changed since; start again in a new folder"
+                    f"{FILES[account]}: at query {record.query} the optimizer now proposes another candidate than was "
+                    "journaled; a package or the machine has changed since; start again in a new folder"
                 )
         self._count[account] += len(records)
         return records

@@ -32,7 +32,9 @@ class Meter:
         """Charge a query for each candidate in `batch` (B, d) and return the outcomes."""
         self.ledger.reserve(len(batch))
         first = self.ledger.budget.queries - self.ledger.remaining + 1
-        return self._run(batch, call, lambda i, figures: Record(query=first + i, candidate=candidate_hash(batch[i]), **figures))
+        return self._run(
+            batch, call, lambda i, figures: Record(query=first + i, candidate=candidate_hash(batch[i]), **figures)
+        )
 
     def validate(self, candidate: Matrix, call: Call, *, split: str, role: str) -> Record:
         """Score one candidate (1, d) on the second account, or recall what an earlier run journaled."""
@@ -62,7 +64,7 @@ class Meter:
 def _attempt(batch: Matrix, call: Call) -> tuple[Evaluation, str]:
     try:
         evaluation = call(batch.copy())
-    except Exception as error:  # noqa: BLE001 - whatever an objective raises is an outcome
+    except Exception as error:
         said = " ".join(f"error: {type(error).__name__}: {error}".split())
         return Evaluation(losses=np.full(len(batch), np.nan)), said
     if np.shape(evaluation.losses) != (len(batch),):

@@ -3,7 +3,6 @@
 import json
 import tomllib
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -39,18 +38,15 @@ def parse(kind: type[T], data: Mapping[str, Any], *, where: str) -> T:
     """
     try:
         # Through JSON, because strict mode takes a list for a tuple there, and an int for a float, but no "0" for a number.
-        return _adapter(kind).validate_json(json.dumps(data, default=str))
+        parsed: T = TypeAdapter(kind).validate_json(json.dumps(data, default=str))
+        return parsed
     except ValidationError as error:
         raise _one_line(error, kind, where) from error
 
 
-@cache
-def _adapter(kind: type[T]) -> TypeAdapter[T]:
-    return TypeAdapter(kind)
-
-
 def _one_line(error: ValidationError, kind: type[object], where: str) -> InputError:
-    first = error.errors(include_url=False)[0]
+    # A misspelt key first: where it is a needed one, "field required" would point away from it.
+    first = min(error.errors(include_url=False), key=lambda one: one["type"] != "unexpected_keyword_argument")
     key = ".".join(str(part) for part in first["loc"])
     if first["type"] == "unexpected_keyword_argument" and len(first["loc"]) == 1:
         return UnknownNameError.among(f"key in {where}:", key, getattr(kind, "__dataclass_fields__", {}))

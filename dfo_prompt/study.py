@@ -117,8 +117,8 @@ class Study:
         self._failed_batches = self._failed_batches + 1 if failed else 0
         if self._failed_batches == PATIENCE:
             raise StudyError(
-                f"objective {self._info.objective!r} failed {PATIENCE} batches in a row, at last with {records[-1].status!r}; "
-                "mend it and run the same command again to go on"
+                f"objective {self._info.objective!r} failed {PATIENCE} batches in a row, at last with "
+                f"{records[-1].status!r}; mend it and run the same command again to go on"
             )
 
     def _consider(self, holdout: Holdout) -> None:
@@ -159,6 +159,8 @@ class Study:
         for observer in list(self._observers):
             try:
                 tell(observer)
-            except Exception as error:  # noqa: BLE001 - a broken observer must not cost a query
+            except Exception as error:
                 self._observers.remove(observer)
-                warnings.warn(f"observer {type(observer).__name__} failed and is dropped: {error}", RuntimeWarning, stacklevel=2)
+                warnings.warn(
+                    f"observer {type(observer).__name__} failed and is dropped: {error}", RuntimeWarning, stacklevel=2
+                )

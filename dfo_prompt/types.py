@@ -15,7 +15,7 @@ Matrix: TypeAlias = npt.NDArray[np.float64]
 Bounds: TypeAlias = tuple[float, float]
 """The box [low, high]^d, the same for every coordinate."""
 
-Json: TypeAlias = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+Json: TypeAlias = bool | int | float | str | list["Json"] | dict[str, "Json"] | None
 """What a manifest or a journal line can hold."""
 
 Options: TypeAlias = Mapping[str, object]

@@ -65,7 +65,9 @@ def steps(dim: int = 3, **changes: Any) -> Steps:
     return Steps(**{"dim": dim, "seed": 1, "budget": 50, "popsize": 4, "sigma": 0.5, "x0": np.ones(dim)} | changes)
 
 
-def study(objective: Objective, *, budget: int = 50, folder: Path | None = None, optimizer: Optimizer | None = None, **more: Any):
+def study(
+    objective: Objective, *, budget: int = 50, folder: Path | None = None, optimizer: Optimizer | None = None, **more: Any
+):
     return Study(
         optimizer=optimizer or steps(objective.dim),
         objective=objective,

@@ -124,7 +124,9 @@ def test_only_pinned_wheels() -> None:
 
 def test_a_wheel_that_pip_cannot_find(index: Path) -> None:
     next(index.iterdir()).unlink()
-    with pytest.raises(InputError, match=r"cannot download tinywheel 1.0: Could not find a version .* check the network") as caught:
+    with pytest.raises(
+        InputError, match=r"cannot download tinywheel 1.0: Could not find a version .* check the network"
+    ) as caught:
         wheel_file(NAME, "tinywheel/data/a.txt")
     assert "\n" not in str(caught.value)
 
@@ -132,7 +134,7 @@ def test_a_wheel_that_pip_cannot_find(index: Path) -> None:
 @pytest.mark.usefixtures("index")
 def test_no_network_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     refuse(monkeypatch, "WARNING: Retrying (Retry(total=4)) ...\nERROR: No matching distribution found for tinywheel==1.0\n")
-    with pytest.raises(InputError, match="cannot download tinywheel 1.0: no network: No matching distribution"):
+    with pytest.raises(InputError, match=r"cannot download tinywheel 1.0: no network: No matching distribution"):
         wheel_file(NAME, "tinywheel/data/a.txt")
 
 
@@ -146,7 +148,9 @@ def test_no_pip(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("index")
 def test_no_space_for_the_download(monkeypatch: pytest.MonkeyPatch) -> None:
     refuse(monkeypatch, "ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device\n")
-    with pytest.raises(InputError, match="cannot keep tinywheel in .*: No space left on device; free some, or set DFO_PROMPT_CACHE"):
+    with pytest.raises(
+        InputError, match=r"cannot keep tinywheel in .*: No space left on device; free some, or set DFO_PROMPT_CACHE"
+    ):
         wheel_file(NAME, "tinywheel/data/a.txt")
 
 
@@ -164,7 +168,9 @@ def test_no_space_to_unpack(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv(assets.CACHE_VARIABLE, str(tmp_path / "file" / "cache"))
-    with pytest.raises(InputError, match="cannot keep tinywheel in .*; set DFO_PROMPT_CACHE to a folder that can be written"):
+    with pytest.raises(
+        InputError, match=r"cannot keep tinywheel in .*; set DFO_PROMPT_CACHE to a folder that can be written"
+    ):
         wheel_file(NAME, "tinywheel/data/a.txt")
 
 

@@ -7,7 +7,7 @@ import pytest
 from dfo_prompt.cli import main
 
 
-@pytest.fixture()
+@pytest.fixture
 def program(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
@@ -104,7 +104,7 @@ def test_listing_imports_no_backend():
         "import sys; from dfo_prompt.cli import main\n"
         "try: main(['list', 'optimizers'])\n"
         "except SystemExit: pass\n"
-        "heavy = {'torch', 'transformers', 'cma', 'nevergrad', 'pymoo', 'matplotlib', 'scipy', 'pandas', 'rich'} & set(sys.modules)\n"
+        "heavy = set('torch transformers cma nevergrad pymoo matplotlib scipy pandas rich'.split()) & set(sys.modules)\n"
         "sys.exit(f'imported {heavy}' if heavy else 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -49,7 +49,8 @@ def test_a_file_is_read_and_the_command_line_wins(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [(b"budget =", "study.toml is not valid TOML"), (b"\xff", "not valid TOML"), (None, "cannot read .*study.toml")]
+    ("content", "message"),
+    [(b"budget =", "study.toml is not valid TOML"), (b"\xff", "not valid TOML"), (None, "cannot read .*study.toml")],
 )
 def test_a_bad_file_is_one_line(tmp_path, content, message):
     file = tmp_path / "study.toml"

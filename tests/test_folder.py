@@ -33,8 +33,9 @@ def test_a_folder_is_created_reopened_and_describes_itself(tmp_path):
 def test_the_folder_of_another_study_is_refused_with_the_difference(tmp_path, config, objective, message):
     with study_folder(tmp_path, MANIFEST):
         pass
-    with pytest.raises(InputError, match=f"holds another study: {message}"), study_folder(
-        tmp_path, describe_run(config, objective, {})
+    with (
+        pytest.raises(InputError, match=f"holds another study: {message}"),
+        study_folder(tmp_path, describe_run(config, objective, {})),
     ):
         pass
 
@@ -52,7 +53,10 @@ def test_a_file_in_the_way_is_one_line(tmp_path):
 
 
 def test_two_processes_do_not_share_a_folder(tmp_path):
-    code = "import sys, time; from filelock import FileLock; l = FileLock(sys.argv[1]); l.acquire(); print('held', flush=True); time.sleep(60)"
+    code = (
+        "import sys, time; from filelock import FileLock; lock = FileLock(sys.argv[1]); lock.acquire(); "
+        "print('held', flush=True); time.sleep(60)"
+    )
     holder = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / ".lock")], stdout=subprocess.PIPE)
     try:
         assert holder.stdout is not None

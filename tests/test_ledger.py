@@ -90,7 +90,9 @@ def test_a_damaged_journal_is_one_line(tmp_path):
         Ledger(Budget(queries=1), tmp_path)
 
 
-@given(st.lists(st.dictionaries(st.text(), st.floats(allow_nan=False, allow_infinity=False) | st.text())), st.integers(0, 400))
+@given(
+    st.lists(st.dictionaries(st.text(), st.floats(allow_nan=False, allow_infinity=False) | st.text())), st.integers(0, 400)
+)
 def test_a_journal_cut_anywhere_gives_back_whole_lines_only(tmp_path_factory, lines, cut):
     path = tmp_path_factory.mktemp("journal") / "lines.jsonl"
     Journal(path).append(lines)

@@ -29,7 +29,7 @@ def broken():
     raise ImportError("no module named left_pad")
 
 
-@pytest.fixture()
+@pytest.fixture
 def installed(monkeypatch):
     """Pretends that these entry points are installed."""
 
@@ -115,7 +115,9 @@ def test_one_file_is_a_plugin_inside_a_with_block(tmp_path):
     assert "mine" not in catalogue().optimizers.specs
 
 
-@pytest.mark.parametrize(("content", "message"), [(None, "no such Python file"), ("import left_pad", "No module named 'left_pad'")])
+@pytest.mark.parametrize(
+    ("content", "message"), [(None, "no such Python file"), ("import left_pad", "No module named 'left_pad'")]
+)
 def test_a_plugin_file_that_cannot_be_used_is_one_line(tmp_path, content, message):
     file = tmp_path / "bad_plugin.py"
     if content:

@@ -1,6 +1,7 @@
 """`dfo-prompt predict`: labels for new texts from a tuned prompt."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -21,8 +22,8 @@ class Predictor(Protocol):
     def labels(self) -> tuple[str, ...]:
         """Return the C labels of the data, in class order."""
 
-    def predict(self, candidate: Vector, texts: list[dict[str, str]]) -> Matrix:
-        """Return probabilities (N, C) of N texts under the candidate (d,)."""
+    def predict(self, candidate: Vector, texts: list[tuple[str, ...]]) -> Matrix:
+        """Return probabilities (N, C) of N examples' texts under the candidate (d,)."""
 
 
 @click.command("predict")
@@ -35,20 +36,15 @@ def command(folder: Path, texts: tuple[str, ...], *, as_json: bool) -> None:
     The two texts of a sentence pair are separated by a tab.
     """
     candidate = read_candidate(folder)
-    lines = texts or tuple(raw.rstrip("\r\n") for raw in click.get_text_stream("stdin") if raw.strip())
+    lines = texts or tuple(raw.rstrip("\r\n") for raw in sys.stdin if raw.strip())
     if not lines:
         raise InputError("nothing to label: give texts as arguments or lines on standard input")
     objective = objective_of(parse_config(read_manifest(folder)["config"], where=str(folder / "manifest.json")))
     if not isinstance(objective, Predictor):
         raise InputError(f"the study in {folder} tunes no prompt, so there is nothing to label with")
-    probabilities = objective.predict(candidate, [_fields(line) for line in lines])  # (N, C)
+    probabilities = objective.predict(candidate, [tuple(line.split("\t")) for line in lines])  # (N, C)
     for line, row in zip(lines, probabilities, strict=True):
         _print(line, dict(zip(objective.labels, row.tolist(), strict=True)), as_json=as_json)
-
-
-def _fields(line: str) -> dict[str, str]:
-    first, tab, second = line.partition("\t")
-    return {"text_a": first, "text_b": second} if tab else {"text": line}
 
 
 def _print(text: str, probabilities: dict[str, float], *, as_json: bool) -> None:

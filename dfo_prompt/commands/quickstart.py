@@ -58,8 +58,8 @@ def _run_unfinished(configs: dict[str, StudyConfig], folders: dict[str, Path]) -
 def _introduction(config: StudyConfig) -> str:
     options = config.objective_options
     return (
-        f"Tuning a soft prompt of {options['prompt_tokens']} tokens (d = {config.dim}) for SmolLM2-135M on {options['shots']} "
-        f"BBC headlines a class,\n{len(OPTIMIZERS)} optimizers with {config.budget} queries each. "
+        f"Tuning a soft prompt of {options['prompt_tokens']} tokens (d = {config.dim}) for SmolLM2-135M "
+        f"on {options['shots']} BBC headlines a class,\n{len(OPTIMIZERS)} optimizers with {config.budget} queries each. "
         "Ctrl-C stops; the same command goes on from there.\n"
     )
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from dfo_prompt.console import print_summary
 from dfo_prompt.report.summary import summarize
 
 
@@ -18,6 +19,4 @@ def command(folder: Path, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(asdict(summary), indent=2))
         return
-    from dfo_prompt.console import print_summary
-
     print_summary(summary, folder)

@@ -43,7 +43,8 @@ def summarize(folder: Path) -> Summary:
     """
     manifest, result = read_manifest(folder), read_result(folder) or {}
     config, about = manifest["config"], manifest["objective"]
-    losses = [record.loss for record in (records := read_records(folder)) if record.loss is not None]
+    records = read_records(folder)
+    losses = [record.loss for record in records if record.loss is not None]
     spent, validation = result.get("spent", {}), result.get("validation", {})
     held_out = result.get("held_out") or {}
     return Summary(
@@ -61,7 +62,9 @@ def summarize(folder: Path) -> Summary:
         manual_dev_metric=held_out.get("manual_dev_metric"),
         manual_test_metric=held_out.get("manual_test_metric"),
         metric=about.get("metric"),
-        seconds=sum(account.get(f"{who}_seconds", 0.0) for account in (spent, validation) for who in ("optimizer", "objective")),
+        seconds=sum(
+            account.get(f"{who}_seconds", 0.0) for account in (spent, validation) for who in ("optimizer", "objective")
+        ),
         optimizer_seconds=spent.get("optimizer_seconds", 0.0),
         failures=len(records) - len(losses),
         repeated_queries=spent.get("repeated", 0),

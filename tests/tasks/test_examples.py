@@ -12,7 +12,9 @@ from dfo_prompt.errors import DataError
 from dfo_prompt.tasks.examples import Example, read_examples
 from dfo_prompt.tasks.task import Source, Task
 
-odd_text = st.text(st.characters(codec="utf-8"), min_size=1) | st.sampled_from(["{text}", 'a "b"', "a,b\tc", "x\ny\r\nz", "\u2028\x85|"])
+odd_text = st.text(st.characters(codec="utf-8"), min_size=1) | st.sampled_from(
+    ["{text}", 'a "b"', "a,b\tc", "x\ny\r\nz", "\u2028\x85|"]
+)
 texts = odd_text.filter(lambda text: bool(text.strip()))
 repeated = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 
@@ -116,14 +118,30 @@ def test_a_task_reads_its_own_path(single: Task, tmp_path: Path) -> None:
         ("a.csv", b"text,label\na,yes\n\nb,no\n", "{file}, line 3 is empty; remove it"),
         ("a.csv", b"text,label\na,yes\n  ,no\n", "{file}, line 3: text is empty; fill it in or remove the row"),
         ("a.csv", b"text,label\na,\n", "{file}, line 2: label is empty"),
-        ("a.csv", b"text,label\na,b,yes\n", "{file}, line 2 has 3 cells, the header has 2; quote cells that hold the delimiter"),
+        (
+            "a.csv",
+            b"text,label\na,b,yes\n",
+            "{file}, line 2 has 3 cells, the header has 2; quote cells that hold the delimiter",
+        ),
         ("a.csv", b'text,label\n"a,yes\n', "{file}, line 2 is malformed: unexpected end of data"),
-        ("a.csv", b"text,label\na,maybe\n", "{file}, line 2: label 'maybe' has no label word in task 'mood'; known: no, yes"),
-        ("a.csv", b"text,label\na,yes\n\xa3,no\n", "{file}, line 3: byte 17 is not utf-8; save the file as utf-8, or set encoding"),
+        (
+            "a.csv",
+            b"text,label\na,maybe\n",
+            "{file}, line 2: label 'maybe' has no label word in task 'mood'; known: no, yes",
+        ),
+        (
+            "a.csv",
+            b"text,label\na,yes\n\xa3,no\n",
+            "{file}, line 3: byte 17 is not utf-8; save the file as utf-8, or set encoding",
+        ),
         ("a.csv", b"", "{file} is empty"),
         ("a.csv", b" \n\n", "{file} is empty"),
         ("a.csv", b"text,label\n", "{file} holds no examples"),
-        ("a.jsonl", b'{"text": "a", "label": "yes"}\n\n{"text": "b", "label": "no"}\n', "{file}, line 2 is empty; remove it"),
+        (
+            "a.jsonl",
+            b'{"text": "a", "label": "yes"}\n\n{"text": "b", "label": "no"}\n',
+            "{file}, line 2 is empty; remove it",
+        ),
         ("a.jsonl", b'{"text": "a", "label": "yes"}\n{"text": \n', "{file}, line 2 is not valid JSON: "),
         ("a.jsonl", b"[1]\n", "{file}, line 1 is not a JSON object"),
         ("a.jsonl", b'{"text": null, "label": "yes"}\n', "{file}, line 1: text is empty"),

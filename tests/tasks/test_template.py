@@ -1,10 +1,12 @@
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dfo_prompt.tasks.template import Cloze, Template
 
-odd_text = st.text() | st.sampled_from(["{answer}", "{text}", "{", "}}", "{0}", "a\nb", '"\'\\', "{text_a!r}", "é\u2028"])
+odd_text = st.text() | st.sampled_from(["{answer}", "{text}", "{", "}}", "{0}", "a\nb", "\"'\\", "{text_a!r}", "é\u2028"])
 
 
 @given(odd_text)
@@ -48,7 +50,9 @@ def test_braces_that_are_no_marks_are_literal() -> None:
     assert Template.parse("{ } {text} {answer}").render(["x"]).before == "{ } x"
 
 
-@pytest.mark.parametrize(("template", "last"), [("{text} {answer}", True), ("{text} {answer}.", False), ("{answer}{text}", False)])
+@pytest.mark.parametrize(
+    ("template", "last"), [("{text} {answer}", True), ("{text} {answer}.", False), ("{answer}{text}", False)]
+)
 def test_slot_is_last(template: str, last: bool) -> None:
     assert Template.parse(template).slot_is_last is last
 
@@ -67,9 +71,8 @@ def test_slot_is_last(template: str, last: bool) -> None:
     ],
 )
 def test_bad_templates_say_why(template: str, message: str) -> None:
-    with pytest.raises(ValueError, match="^") as caught:
+    with pytest.raises(ValueError, match=re.escape(message)):
         Template.parse(template)
-    assert message in str(caught.value)
 
 
 def test_the_number_of_texts_must_match() -> None:

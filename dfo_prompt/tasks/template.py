@@ -1,0 +1,98 @@
+"""Templates: how an example becomes text with a slot for the answer."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+FIELDS = (("text",), ("text_a", "text_b"))
+MARKS = ("text", "text_a", "text_b", "answer", "prompt")
+_MARK = re.compile(r"\{(\w+)\}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cloze:
+    """An example as text around the answer slot.
+
+    Attributes:
+        before: the text ahead of the slot, without the template's `gap`.
+        after: the text behind the slot; empty where the slot is last.
+        prompt_at: how many characters of `before` come ahead of the soft prompt; 0 without a {prompt} mark.
+    """
+
+    before: str
+    after: str
+    prompt_at: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Template:
+    """A parsed template.
+
+    Attributes:
+        pieces: literal text at even places, marks at odd ones; begins and ends with a literal.
+    """
+
+    pieces: tuple[str, ...]
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Parse a template with {text}, or {text_a} and {text_b}; one {answer}; and perhaps {prompt} ahead of it.
+
+        Other braces stand for themselves.
+
+        Raises:
+            ValueError: a mark is unknown, missing, repeated or out of place.
+        """
+        template = cls(pieces=tuple(_MARK.split(text)))
+        marks = template.marks
+        if unknown := [mark for mark in marks if mark not in MARKS]:
+            raise ValueError(f"unknown mark {{{unknown[0]}}}; known: {', '.join(f'{{{mark}}}' for mark in MARKS)}")
+        if marks.count("answer") != 1:
+            raise ValueError(f"it needs one {{answer}} slot, not {marks.count('answer')}")
+        if marks.count("prompt") > 1 or "prompt" in marks[marks.index("answer") :]:
+            raise ValueError("it can have one {prompt}, ahead of {answer}")
+        if set(marks) - {"answer", "prompt"} not in map(set, FIELDS):
+            raise ValueError("it needs {text}, or {text_a} and {text_b}")
+        return template
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """Return the marks in order."""
+        return self.pieces[1::2]
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Return the names of an example's texts: ("text",) or ("text_a", "text_b")."""
+        return FIELDS["text_a" in self.marks]
+
+    @property
+    def gap(self) -> str:
+        """Return the spaces right before the slot, which belong to the label word: " word" is another token than "word"."""
+        literal = self.pieces[self._place("answer") - 1]
+        return literal[len(literal.rstrip(" ")) :]
+
+    @property
+    def slot_is_last(self) -> bool:
+        """Tell whether nothing follows the slot, as decoder-only models need it."""
+        return self.pieces[self._place("answer") + 1 :] == ("",)
+
+    def render(self, texts: Sequence[str]) -> Cloze:
+        """Fill in the texts of an example, in the order of `fields`; braces in them stand for themselves."""
+        values = dict(zip(self.fields, texts, strict=True))
+        slot = self._place("answer")
+        return Cloze(
+            before=self._fill(0, slot, values).removesuffix(self.gap),
+            after=self._fill(slot + 1, len(self.pieces), values),
+            prompt_at=len(self._fill(0, self._place("prompt"), values)) if "prompt" in self.marks else 0,
+        )
+
+    def words(self, labels: Sequence[str]) -> tuple[str, ...]:
+        """Return the label words as they follow `Cloze.before`: " Business", with the gap."""
+        return tuple(self.gap + label for label in labels)
+
+    def _place(self, mark: str) -> int:
+        return 2 * self.marks.index(mark) + 1
+
+    def _fill(self, start: int, stop: int, values: dict[str, str]) -> str:
+        return "".join(values.get(self.pieces[i], "") if i % 2 else self.pieces[i] for i in range(start, stop))
