@@ -1,0 +1,145 @@
+"""Loading a causal language model and its tokenizer from a hub id, a folder or a GGUF file."""
+
+import hashlib
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
+from transformers.utils import logging
+
+from dfo_prompt.errors import ModelError
+
+
+@dataclass(frozen=True, kw_only=True)
+class LanguageModel:
+    """A frozen causal language model, float32, on its device.
+
+    Attributes:
+        fingerprint: SHA-256 over the configuration and a sample of every weight.
+    """
+
+    name: str
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    fingerprint: str
+
+    @property
+    def device(self) -> torch.device:
+        """Return the device of the embeddings."""
+        return self.model.get_input_embeddings().weight.device
+
+    @property
+    def width(self) -> int:
+        """Return E, the embedding width; `config.hidden_size` differs from it in some families."""
+        return int(self.model.get_input_embeddings().weight.shape[1])
+
+
+def load_model(name: str, where: str | Path, *, device: str = "auto") -> LanguageModel:
+    """Load a model in float32.
+
+    Args:
+        name: what the user called it, for messages and manifests.
+        where: hub id, local folder or GGUF file.
+        device: "auto", or as `torch.device` takes it.
+
+    Raises:
+        ModelError: it cannot be had, is no causal language model, or does not fit.
+    """
+    place = pick_device(device)
+    path = Path(where)
+    try:
+        with quiet():
+            model, tokenizer = read_gguf(path) if path.suffix == ".gguf" else _read(str(where))
+        model = model.eval().requires_grad_(requires_grad=False).to(place)
+    except ModelError:
+        raise
+    except torch.OutOfMemoryError as error:
+        raise ModelError(f"model {name!r} does not fit on {place}; choose another --device") from error
+    except (OSError, ValueError, ImportError, RuntimeError, KeyError) as error:
+        raise ModelError(f"cannot load model {name!r}: {_reason(error)}") from error
+    return LanguageModel(name=name, model=model, tokenizer=tokenizer, fingerprint=_fingerprint(model))
+
+
+def read_gguf(file: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Read a GGUF file, dequantised to float32, so that it can be saved like any other model.
+
+    Raises:
+        ModelError: the extra that reads such files is not installed, or the file cannot be read.
+    """
+    source = {"pretrained_model_name_or_path": str(file.parent), "gguf_file": file.name}
+    try:
+        with quiet():
+            model = AutoModelForCausalLM.from_pretrained(**source, dtype=torch.float32)
+            tokenizer = AutoTokenizer.from_pretrained(**source)
+    except ImportError as error:
+        raise ModelError("reading GGUF files needs an extra: pip install 'dfo-prompt[gguf]'") from error
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(f"cannot read {file}: {_reason(error)}") from error
+    # transformers would otherwise refuse to save what it takes for a quantised model.
+    model.hf_quantizer = None
+    if hasattr(model.config, "quantization_config"):
+        del model.config.quantization_config
+    return model, tokenizer
+
+
+def pick_device(device: str) -> torch.device:
+    """Return the device called `device`; "auto" takes CUDA, then MPS, then the CPU.
+
+    Raises:
+        ModelError: there is no such device here.
+    """
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if device == "auto":
+        return torch.device(next(name for name, here in available.items() if here))
+    try:
+        place = torch.device(device)
+    except RuntimeError as error:
+        raise ModelError(f"unknown device {device!r}; known: auto, cpu, cuda, mps") from error
+    if not available.get(place.type, False):
+        raise ModelError(f"device {device!r} is not available here; use --device cpu")
+    return place
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Silence transformers' progress bars and notes while loading."""
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
+
+
+def _read(where: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    config = AutoConfig.from_pretrained(where)
+    if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
+        raise ModelError(
+            f"{where} is a {config.model_type} model, not a causal language model that transformers knows"
+        )
+    tokenizer = AutoTokenizer.from_pretrained(where)
+    return AutoModelForCausalLM.from_pretrained(where, dtype=torch.float32), tokenizer
+
+
+def _reason(error: BaseException) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
+def _fingerprint(model: Any) -> str:
+    digest = hashlib.sha256(model.config.to_json_string(use_diff=True).encode())
+    for name, weight in sorted(model.named_parameters()):
+        flat = weight.detach().flatten()
+        sample = flat[:: max(1, flat.numel() // 64)].float().cpu().numpy()
+        digest.update(name.encode() + sample.tobytes())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,154 @@
+"""The prompt objective: the loss of a language model on a k-shot split, as a function of z."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dfo_prompt.lm.encoding import Encoded, encode, encode_words
+from dfo_prompt.lm.load import LanguageModel
+from dfo_prompt.lm.losses import LOSSES
+from dfo_prompt.lm.precision import Precision, choose_precision
+from dfo_prompt.lm.projection import Projection
+from dfo_prompt.lm.scorer import Scorer
+from dfo_prompt.objective import Evaluation
+from dfo_prompt.tasks.examples import Example
+from dfo_prompt.tasks.metrics import score as metric_score
+from dfo_prompt.tasks.sampling import FewShot
+from dfo_prompt.tasks.task import Task
+from dfo_prompt.types import Json, Matrix, Vector
+
+PROBES = 16
+PROBE_STEP = 0.5
+"""Candidates of the precision probe lie half a unit from the start: nearer, so harder to rank, than a search begins."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """Examples ready for the engine, with their classes (N,)."""
+
+    texts: Encoded
+    labels: Tensor
+
+
+class PromptObjective:
+    """The loss of soft prompts A z + p0, put before every text of a task, for a causal language model.
+
+    A query is one candidate on the whole training split. Tokens are counted as a service would see them: each example with
+    its whole prompt, however the engine shares it.
+
+    Args:
+        lm: in float32.
+        task: template, label words, metric.
+        data: the k-shot split.
+        projection: from z to soft prompts.
+        prompt_tokens: P, the length of the soft prompt.
+        dim: d.
+        loss: name in `LOSSES`.
+        dtype: see `choose_precision`.
+        about: further facts for the manifest.
+    """
+
+    def __init__(
+        self,
+        *,
+        lm: LanguageModel,
+        task: Task,
+        data: FewShot,
+        projection: Projection,
+        prompt_tokens: int,
+        dim: int,
+        loss: str = "cross_entropy",
+        dtype: str = "auto",
+        about: dict[str, Json] | None = None,
+    ) -> None:
+        self.dim = dim
+        self.metric = task.metric
+        self.labels = task.classes
+        self._lm, self._task, self._data, self._about = lm, task, data, dict(about or {})
+        self._projection, self._prompt_tokens = projection, prompt_tokens
+        self._loss = LOSSES[loss]
+        self._words = encode_words(lm, task)
+        self._splits = {"train": self._split(data.train), "dev": self._split(data.dev)}
+        self._baselines: dict[str, Evaluation] = {}
+        self._precision = choose_precision(lm.model, dtype, self._probe)
+        self._scorer = self._scorer_in(self._precision)
+
+    def evaluate(self, candidates: Matrix) -> Evaluation:
+        """Score candidates (B, d) on the training split; the task's metric comes along."""
+        return self.validate(candidates, "train")
+
+    def validate(self, candidates: Matrix, split: str) -> Evaluation:
+        """Score candidates (B, d) on "train", "dev" or "test"."""
+        return self._score(self._projection(candidates), self._get(split))
+
+    def baseline(self, split: str) -> Evaluation:
+        """Score the task's hand-written prompt, without any soft prompt; computed once."""
+        if split not in self._baselines:
+            self._baselines[split] = self._score(self._no_prompt, self._get(split))
+        return self._baselines[split]
+
+    def predict(self, candidate: Vector, texts: Sequence[tuple[str, ...]]) -> Matrix:
+        """Return the probabilities (N, C) of the label words for new texts, under the candidate (d,)."""
+        prompts = self._projection(candidate[None])
+        logits = self._scorer.score(prompts, self._encode(texts))[0]  # (N, C)
+        probabilities: Matrix = logits.softmax(dim=-1).double().cpu().numpy()
+        return probabilities
+
+    def describe(self) -> dict[str, Json]:
+        """Return what defines this objective."""
+        return {
+            "task": self._task.name,
+            "metric": self.metric,
+            "model": self._lm.name,
+            "model_fingerprint": self._lm.fingerprint,
+            "data_fingerprint": self._data.fingerprint,
+            "examples": {name: len(getattr(self._data, name)) for name in ("train", "dev", "test")},
+            "device": self._lm.device.type,
+            "dtype": self._precision.dtype,
+            "dtype_spearman": self._precision.spearman,
+            **self._about,
+        }
+
+    @cached_property
+    def _no_prompt(self) -> Tensor:
+        return torch.zeros((1, 0, self._lm.width), device=self._lm.device)
+
+    def _get(self, split: str) -> Split:
+        if split not in self._splits:  # the test split is encoded when it is first asked for
+            self._splits[split] = self._split(getattr(self._data, split))
+        return self._splits[split]
+
+    def _split(self, examples: Sequence[Example]) -> Split:
+        labels = torch.tensor([example.label for example in examples], device=self._lm.device)
+        return Split(texts=self._encode([example.texts for example in examples]), labels=labels)
+
+    def _encode(self, texts: Sequence[tuple[str, ...]]) -> Encoded:
+        return encode(self._lm, self._task, texts, prompt_tokens=self._prompt_tokens)
+
+    def _score(self, prompts: Tensor, split: Split) -> Evaluation:
+        logits = self._scorer.score(prompts, split.texts)  # (B, N, C)
+        return self._evaluation(logits, split, prompt_tokens=prompts.shape[1])
+
+    def _evaluation(self, logits: Tensor, split: Split, *, prompt_tokens: int) -> Evaluation:
+        losses = self._loss(logits, split.labels).double()
+        # One copy down: losses and predictions together.
+        down = torch.cat([losses[:, None], logits.argmax(dim=-1).double()], dim=1).cpu().numpy()  # (B, 1 + N)
+        labels = split.labels.cpu().numpy()
+        metrics: dict[str, Vector] = {self.metric: metric_score(self.metric, down[:, 1:].astype(np.int64), labels)}
+        rows = len(logits) * split.texts.count
+        tokens = len(logits) * (split.texts.tokens + split.texts.count * prompt_tokens)
+        return Evaluation(losses=down[:, 0].copy(), metrics=metrics, rows=rows, tokens=tokens)
+
+    def _scorer_in(self, precision: Precision) -> Scorer:
+        return Scorer(precision.model, self._words, precision=precision.context)
+
+    def _probe(self, precision: Precision) -> Vector:
+        candidates = PROBE_STEP * np.random.default_rng(0).standard_normal((PROBES, self.dim))
+        train = self._splits["train"]
+        logits = self._scorer_in(precision).score(self._projection(candidates), train.texts)
+        losses: Vector = self._loss(logits, train.labels).double().cpu().numpy()
+        return losses

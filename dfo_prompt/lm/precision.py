@@ -1,0 +1,92 @@
+"""Reduced precision, where the hardware has it and where it keeps the ranks of this study's candidates."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import partial
+from time import perf_counter
+
+import numpy as np
+import torch
+from scipy.stats import spearmanr
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+from transformers.pytorch_utils import Conv1D
+
+from dfo_prompt.errors import InputError
+from dfo_prompt.types import Vector
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+MIN_SPEARMAN = 0.98
+MIN_SPEEDUP = 1.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Precision:
+    """The precision chosen for a study.
+
+    Attributes:
+        model: the model in it; `context` opens what its forwards run in.
+        dtype: of the matrix products; activations between layers, norms and the label logits stay float32.
+        spearman: rank correlation with float32 on the probe; None where nothing was probed.
+    """
+
+    model: PreTrainedModel
+    context: Callable[[], AbstractContextManager[object]] = nullcontext
+    dtype: str = "float32"
+    spearman: float | None = None
+
+
+def choose_precision(model: PreTrainedModel, dtype: str, probe: Callable[[Precision], Vector]) -> Precision:
+    """Choose the precision of a study.
+
+    Args:
+        model: in float32.
+        dtype: a name in `DTYPES`, taken as it is; or "auto": bfloat16, if matrix products are faster in it here by
+            `MIN_SPEEDUP` and the losses of the probe correlate with those in float32 by `MIN_SPEARMAN`.
+        probe: losses (K,) of some candidates in a precision.
+
+    Raises:
+        InputError: the name is unknown.
+    """
+    if dtype not in ("auto", *DTYPES):
+        raise InputError(f"unknown dtype {dtype!r}; known: auto, {', '.join(DTYPES)}")
+    full = Precision(model=model)
+    if dtype == "float32" or (dtype == "auto" and not _faster(model.device, torch.bfloat16)):
+        return full
+    name = "bfloat16" if dtype == "auto" else dtype
+    reduced = _reduced(model, name)
+    if dtype != "auto":
+        return reduced
+    spearman = float(spearmanr(probe(full), probe(reduced)).statistic)
+    keeps = np.isfinite(spearman) and spearman >= MIN_SPEARMAN
+    chosen = reduced if keeps else full
+    return Precision(model=chosen.model, context=chosen.context, dtype=chosen.dtype, spearman=round(spearman, 3))
+
+
+def _reduced(model: PreTrainedModel, dtype: str) -> Precision:
+    kind = DTYPES[dtype]
+    copy = deepcopy(model)
+    head = copy.get_output_embeddings()
+    for module in copy.modules():
+        # The head may share its weight with the embeddings, and its few label rows cost nothing.
+        if isinstance(module, nn.Linear | Conv1D) and module is not head:
+            module.to(kind)
+    # Autocast meets weights that need no cast, and leaves the residual stream in float32.
+    return Precision(model=copy, context=partial(torch.autocast, model.device.type, dtype=kind), dtype=dtype)
+
+
+def _faster(device: torch.device, dtype: torch.dtype) -> bool:
+    a, b = torch.ones(512, 1024, device=device), torch.ones(1024, 1024, device=device)
+    full, reduced = _seconds(a, b), _seconds(a.to(dtype), b.to(dtype))
+    return full >= MIN_SPEEDUP * reduced
+
+
+def _seconds(a: Tensor, b: Tensor, rounds: int = 10) -> float:
+    best = float("inf")
+    for _ in range(rounds):
+        started = perf_counter()
+        (a @ b)[0, 0].item()  # waits for the device
+        best = min(best, perf_counter() - started)
+    return best

