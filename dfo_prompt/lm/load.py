@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 from transformers.utils import logging
@@ -32,12 +33,14 @@ class LanguageModel:
     @property
     def device(self) -> torch.device:
         """Return the device of the embeddings."""
-        return self.model.get_input_embeddings().weight.device
+        weight: Tensor = self.model.get_input_embeddings().weight  # type: ignore[assignment]
+        return weight.device
 
     @property
     def width(self) -> int:
         """Return E, the embedding width; `config.hidden_size` differs from it in some families."""
-        return int(self.model.get_input_embeddings().weight.shape[1])
+        weight: Tensor = self.model.get_input_embeddings().weight  # type: ignore[assignment]
+        return weight.shape[1]
 
 
 def load_model(name: str, where: str | Path, *, device: str = "auto") -> LanguageModel:
@@ -82,7 +85,7 @@ def read_gguf(file: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     except (OSError, ValueError, KeyError) as error:
         raise ModelError(f"cannot read {file}: {_reason(error)}") from error
     # transformers would otherwise refuse to save what it takes for a quantised model.
-    model.hf_quantizer = None
+    model.hf_quantizer = None  # type: ignore[assignment]
     if hasattr(model.config, "quantization_config"):
         del model.config.quantization_config
     return model, tokenizer
@@ -125,9 +128,7 @@ def quiet() -> Iterator[None]:
 def _read(where: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     config = AutoConfig.from_pretrained(where)
     if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
-        raise ModelError(
-            f"{where} is a {config.model_type} model, not a causal language model that transformers knows"
-        )
+        raise ModelError(f"{where} is a {config.model_type} model, not a causal language model that transformers knows")
     tokenizer = AutoTokenizer.from_pretrained(where)
     return AutoModelForCausalLM.from_pretrained(where, dtype=torch.float32), tokenizer
 

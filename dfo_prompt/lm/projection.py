@@ -62,6 +62,6 @@ def normal(space: Space, rng: np.random.Generator, *, alpha: float = 1.0, sigma:
 
 
 def uniform(space: Space, rng: np.random.Generator) -> Matrix:
-    """Draw A (P * E, d) uniform in +-1/sqrt(d), the default of a linear layer, as in the first version of Sun et al. (2022)."""
+    """Draw A (P * E, d) uniform in +-1/sqrt(d), as a linear layer by default; the first version of Sun et al. (2022)."""
     bound = 1.0 / sqrt(space.dim)
     return rng.uniform(-bound, bound, (space.tokens * space.width, space.dim))

@@ -74,7 +74,7 @@ class Scorer:
 
 def label_logits(model: PreTrainedModel, hidden: Tensor, words: Tensor) -> Tensor:
     """Return the logits (N, C) of the label words from hidden states (N, E): the head's rows for them, in float32."""
-    head: Any = model.get_output_embeddings()  # type: ignore[no-untyped-call]
+    head: Any = model.get_output_embeddings()
     bias = None if getattr(head, "bias", None) is None else head.bias[words].float()
     with torch.autocast(hidden.device.type, enabled=False):
         return linear(hidden.float(), head.weight[words].float(), bias)

@@ -1,0 +1,119 @@
+"""CMA-ES by pycma (Hansen et al.)."""
+
+from collections.abc import Callable
+from math import log
+from typing import Any, Literal
+
+import cma
+import numpy as np
+from cma.restricted_gaussian_sampler import GaussVDSampler, GaussVkDSampler
+
+from dfo_prompt.optimizer import Optimizer
+from dfo_prompt.optimizers.fence import GlobalFence
+from dfo_prompt.types import Json, Matrix, Vector
+
+# The rules that would end a run on a plateau, on quantised losses, or by count: a study ends with its budget.
+ENDLESS = {
+    "tolflatfitness": np.inf,
+    "tolfacupx": np.inf,
+    "tolupsigma": np.inf,
+    "tolconditioncov": np.inf,
+    "maxiter": np.inf,
+    "tolfun": 0,
+    "tolfunhist": 0,
+    "tolx": 0,
+    "tolstagnation": 0,
+}
+# Neither the screen, nor a file in the working directory, nor the global generator.
+ISOLATED = {"verbose": -9, "verb_log": 0, "verb_disp": 0, "signals_filename": "", "seed": np.nan}
+
+
+class CMA(Optimizer):
+    """Covariance matrix adaptation evolution strategy; recommends its mean.
+
+    Args:
+        covariance: "full", "diagonal" (sep-CMA-ES), "vd" or "vkd" (restricted models for large d).
+        active: use negative recombination weights.
+        restarts: "none"; "ipop": where pycma would stop, start anew at x0 with twice the population (Auger, Hansen, 2005);
+            "bipop": in turn with the doubled one and with a small one and smaller steps (Hansen, 2009).
+        study: see `Optimizer`.
+    """
+
+    def __init__(
+        self,
+        *,
+        covariance: Literal["full", "diagonal", "vd", "vkd"] = "full",
+        active: bool = True,
+        restarts: Literal["none", "ipop", "bipop"] = "none",
+        **study: Any,
+    ) -> None:
+        super().__init__(**study)
+        self._rng = np.random.default_rng(self.seed)
+        # The restricted samplers draw from the global generator, whatever `randn` is.
+        self._fence = GlobalFence(self.seed)
+        self._options = self._study_options(covariance, active=active)
+        self._regime = {"none": None, "ipop": _ipop, "bipop": _bipop}[restarts]
+        if self._regime is None:
+            self._options |= ENDLESS
+        self._restarts = 0
+        self._es = self._start(self.popsize, self.sigma)
+        self._answer, self._answer_loss = self.x0, np.inf
+
+    def ask(self) -> Matrix:
+        """Sample a generation, z ~ N(m, sigma^2 C), (lambda, d)."""
+        with self._fence():
+            return np.array(self._es.ask())
+
+    def tell(self, candidates: Matrix, losses: Vector) -> None:
+        """Update mean, step size and covariance; restart where the regime says so."""
+        with self._fence():
+            self._es.tell(list(candidates), losses.tolist())
+        best = int(losses.argmin())
+        if losses[best] < self._answer_loss:
+            self._answer, self._answer_loss = candidates[best].copy(), losses[best]
+        if self._regime and self._es.stop():
+            self._restarts += 1
+            self._es = self._start(*self._regime(self._restarts, self.popsize, self.sigma, self._rng))
+
+    def recommend(self) -> Vector:
+        """Return the mean of the distribution, (d,); after a restart the best candidate told."""
+        if self._restarts:
+            return self._answer.copy()
+        return np.array(self._es.result.xfavorite if self._es.countiter else self.x0, dtype=np.float64)
+
+    def describe(self) -> dict[str, Json]:
+        """Return pycma's population size, parents and restarts."""
+        return {"popsize": int(self._es.popsize), "parents": int(self._es.sp.weights.mu), "restarts": self._restarts}
+
+    def _study_options(self, covariance: str, *, active: bool) -> dict[str, Any]:
+        options: dict[str, Any] = {
+            **ISOLATED,
+            "randn": lambda *shape: self._rng.standard_normal(shape),
+            "CMA_active": active,
+        }
+        if self.bounds is not None:
+            options["bounds"] = list(self.bounds)
+        if covariance == "diagonal":
+            options["CMA_diagonal"] = True
+        restricted = {"vd": GaussVDSampler, "vkd": GaussVkDSampler}.get(covariance)
+        return restricted.extend_cma_options(options) if restricted else options
+
+    def _start(self, popsize: int, sigma: float) -> Any:
+        # pycma wants two parents at least.
+        with self._fence():
+            return cma.CMAEvolutionStrategy(self.x0.copy(), sigma, {**self._options, "popsize": max(popsize, 3)})
+
+
+Regime = Callable[[int, int, float, np.random.Generator], tuple[int, float]]
+
+
+def _ipop(restart: int, popsize: int, sigma: float, rng: np.random.Generator) -> tuple[int, float]:  # noqa: ARG001
+    return popsize * 2**restart, sigma
+
+
+def _bipop(restart: int, popsize: int, sigma: float, rng: np.random.Generator) -> tuple[int, float]:
+    if restart % 2:
+        return popsize * 2 ** ((restart + 1) // 2), sigma
+    # A small population lambda (lambda_large / (2 lambda))^(u^2), with steps 10^(-2 u) as large (Hansen, 2009, eq. 1, 2).
+    large = popsize * 2 ** (restart // 2)
+    return round(popsize * np.exp(log(large / (2 * popsize)) * rng.uniform() ** 2)), sigma * 10 ** (-2 * rng.uniform())

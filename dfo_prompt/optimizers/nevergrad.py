@@ -1,0 +1,99 @@
+"""The optimizers of nevergrad (Rapin and Teytaud, 2018), by the names of its registry."""
+
+import warnings
+from typing import Any
+
+import nevergrad as ng
+import numpy as np
+from nevergrad.optimization.base import registry
+from nevergrad.optimization.optimizerlib import ParametrizedCMA
+from nevergrad.optimization.recaster import RecastOptimizer
+
+from dfo_prompt.errors import InputError, UnknownNameError
+from dfo_prompt.optimizer import Optimizer
+from dfo_prompt.optimizers.fence import GlobalFence
+from dfo_prompt.types import Json, Matrix, Vector
+
+
+class Nevergrad(Optimizer):
+    """One optimizer of nevergrad's registry; recommends what it recommends.
+
+    The study's step size is the standard deviation of the parametrization. An ask is for `popsize` candidates, or for one
+    where the optimizer is sequential.
+
+    Args:
+        variant: name in the registry.
+        study: see `Optimizer`.
+
+    Raises:
+        UnknownNameError: the registry has no such name.
+        InputError: the optimizer runs in a thread of its own, which can neither be replayed nor ended, or fails to start.
+    """
+
+    def __init__(self, *, variant: str, **study: Any) -> None:
+        super().__init__(**study)
+        if variant not in registry:
+            raise UnknownNameError.among("optimizer of nevergrad", variant, registry)
+        self._fence = GlobalFence(self.seed)
+        self._workers = 1 if registry[variant].no_parallelization else self.popsize
+        with self._fence(), _quiet():
+            try:
+                parameter = self._parameter(registry[variant])
+                self._backend = registry[variant](parameter, budget=self.budget, num_workers=self._workers)
+            except Exception as error:
+                raise InputError(f"optimizer 'nevergrad:{variant}' does not start here: {error}") from error
+        inner = _innermost(self._backend)
+        if isinstance(inner, RecastOptimizer):
+            raise InputError(f"optimizer 'nevergrad:{variant}' runs {inner.name} in a thread, which cannot be replayed")
+        self._asked: list[Any] = []
+        self._told = 0
+
+    def ask(self) -> Matrix:
+        """Return the next candidates, (B, d)."""
+        with self._fence(), _quiet():
+            self._asked = [self._backend.ask() for _ in range(self._workers)]
+        return np.stack([self._point(one) for one in self._asked])
+
+    def tell(self, candidates: Matrix, losses: Vector) -> None:
+        """Pass on the losses (B,)."""
+        self._told += len(candidates)
+        with self._fence(), _quiet():
+            for one, loss in zip(self._asked, losses, strict=True):
+                self._backend.tell(one, float(loss))
+
+    def recommend(self) -> Vector:
+        """Return nevergrad's recommendation, (d,)."""
+        if not self._told:
+            return self.x0.copy()
+        with self._fence(), _quiet():
+            return self._point(self._backend.provide_recommendation())
+
+    def describe(self) -> dict[str, Json]:
+        """Return which optimizer the name stands for here, and how many candidates it is asked for at once."""
+        return {"resolved": str(_innermost(self._backend).name), "workers": self._workers}
+
+    def _parameter(self, optimizer: Any) -> Any:
+        # In one dimension nevergrad's CMA-ES breaks its own shared settings; a second coordinate, ignored, spares it that.
+        start = np.append(self.x0, 0.0) if self.dim == 1 else self.x0.copy()
+        # Its CMA-ES variants start at a step of their own, in units of the parametrization's.
+        factor = optimizer.scale if isinstance(optimizer, ParametrizedCMA) else 1.0
+        parameter = ng.p.Array(init=start).set_mutation(sigma=self.sigma / factor)
+        if self.bounds is not None:
+            parameter.set_bounds(*self.bounds)
+        parameter.random_state.seed(self.seed % 2**32)
+        return parameter
+
+    def _point(self, parameter: Any) -> Vector:
+        return np.array(parameter.value[: self.dim], dtype=np.float64)
+
+
+def _innermost(backend: Any) -> Any:
+    # Wizards such as NGOpt pick another optimizer, once they know dimension, budget and workers.
+    while (inner := getattr(backend, "_optim", None) or getattr(backend, "optim", None)) is not None:
+        backend = inner
+    return backend
+
+
+def _quiet() -> Any:
+    # Its notes on efficiency are for whoever chose the settings by hand.
+    return warnings.catch_warnings(action="ignore")

@@ -1,0 +1,32 @@
+"""Random search: the baseline that every optimizer has to beat."""
+
+from typing import Any
+
+import numpy as np
+
+from dfo_prompt.optimizer import Optimizer
+from dfo_prompt.types import Matrix, Vector
+
+
+class RandomSearch(Optimizer):
+    """Samples z ~ N(x0, sigma^2 I), independently, clipped to the bounds; recommends the best candidate told."""
+
+    def __init__(self, **study: Any) -> None:
+        super().__init__(**study)
+        self._rng = np.random.default_rng(self.seed)
+        self._best, self._best_loss = self.x0, np.inf
+
+    def ask(self) -> Matrix:
+        """Return `popsize` samples, (B, d)."""
+        candidates = self.x0 + self.sigma * self._rng.standard_normal((self.popsize, self.dim))
+        return candidates if self.bounds is None else candidates.clip(*self.bounds)
+
+    def tell(self, candidates: Matrix, losses: Vector) -> None:
+        """Remember the best."""
+        best = int(losses.argmin())
+        if losses[best] < self._best_loss:
+            self._best, self._best_loss = candidates[best].copy(), losses[best]
+
+    def recommend(self) -> Vector:
+        """Return the best candidate told, (d,)."""
+        return self._best.copy()

@@ -1,0 +1,192 @@
+"""The promises of an optimizer, one a test."""
+
+import json
+import random
+import subprocess
+import sys
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pytest
+
+from dfo_prompt.plugins import catalogue
+from dfo_prompt.testing.driving import SETTINGS, completed, drive, interrupted, make, sphere, stepping
+from dfo_prompt.types import Matrix, Vector
+
+EXIT_SECONDS = 120
+
+
+class OptimizerConformance:
+    """Subclass it, name the optimizers, and pytest checks each promise on each.
+
+    Attributes:
+        names: as `dfo-prompt list optimizers` shows them; by default those given to `--dfo-prompt-optimizer`.
+        dims: dimensions that must work.
+        progress_budget: queries in which the loss on the sphere has to be halved, in five dimensions.
+    """
+
+    names: ClassVar[tuple[str, ...]] = ()
+    dims: ClassVar[tuple[int, ...]] = (1, 2, 50, 1000)
+    progress_budget: ClassVar[int] = 600
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """Run each test once for each name."""
+        metafunc.parametrize("name", self.names or metafunc.config.getoption("--dfo-prompt-optimizer", []), scope="class")
+
+    def test_asks_for_finite_float64_candidates(self, name: str) -> None:
+        """`ask` returns (B, d) float64, B >= 1, all finite."""
+        optimizer = make(name)
+        for batch in stepping(optimizer, 3):
+            assert batch.dtype == np.float64, "candidates must be float64"
+            assert batch.ndim == 2, "candidates must be (B, d)"
+            assert batch.shape[1] == optimizer.dim, "candidates must have d columns"
+            assert len(batch), "a batch must have a candidate"
+            assert np.isfinite(batch).all(), "candidates must be finite"
+
+    def test_spends_exactly_the_budget(self, name: str) -> None:
+        """Whatever the batch sizes, the study ends with the budget spent."""
+        for budget in (1, 61):
+            assert drive(make(name, budget=budget))[0].spent.queries == budget
+
+    def test_takes_a_population_larger_than_the_budget(self, name: str) -> None:
+        """A first batch that is cut is no reason to fail."""
+        assert drive(make(name, budget=7, popsize=40))[0].spent.queries == 7
+
+    def test_works_in_every_dimension(self, name: str) -> None:
+        """From one dimension to a thousand."""
+        for dim in self.dims:
+            result, _ = drive(make(name, dim=dim, budget=30))
+            assert result.best_loss is not None, f"no loss in {dim} dimensions"
+
+    def test_keeps_inside_the_bounds(self, name: str) -> None:
+        """Every candidate, and the recommendation, lies in the box."""
+        if "bounds" in catalogue().optimizers.find(name).ignores:
+            pytest.skip("declares that it ignores bounds")
+        _, batches = drive(make(name, bounds=(-0.5, 1.5), sigma=2.0))
+        assert all(((batch >= -0.5) & (batch <= 1.5)).all() for batch in batches), "a candidate lies outside the bounds"
+
+    def test_repeats_itself(self, name: str) -> None:
+        """The same arguments and losses give the same candidates; seed 0 is a seed like any other."""
+        self._only_if_deterministic(name)
+        for seed in (0, 7):
+            assert _same(drive(make(name, seed=seed))[1], drive(make(name, seed=seed))[1]), f"seed {seed} does not repeat"
+
+    def test_neither_reads_nor_changes_global_generators(self, name: str) -> None:
+        """The global generators of NumPy, random and torch do not matter, and are left as they were."""
+        runs = []
+        for seed in (11, 12):
+            _seed_globals(seed)
+            before = _global_draws(seed)
+            runs.append(drive(make(name))[1])
+            assert _global_draws(None) == before, "a global random generator was used"
+        if catalogue().optimizers.find(name).deterministic:
+            assert _same(*runs), "the global random generators change the candidates"
+
+    def test_interleaved_studies_do_not_meet(self, name: str) -> None:
+        """Two instances stepped in turn propose what each would alone."""
+        self._only_if_deterministic(name)
+        alone = [list(stepping(make(name, seed=seed), 6)) for seed in (1, 2)]
+        both = list(zip(stepping(make(name, seed=1), 6), stepping(make(name, seed=2), 6), strict=True))
+        assert _same(alone[0], [one for one, _ in both]), "another instance changes the candidates"
+        assert _same(alone[1], [two for _, two in both]), "another instance changes the candidates"
+
+    def test_leaves_arrays_alone(self, name: str) -> None:
+        """Arrays given are not changed; arrays handed out are not used again."""
+        x0 = np.ones(SETTINGS["dim"])
+        optimizer, twin = make(name, x0=x0), make(name)
+        for _ in range(6):
+            candidates, expected = optimizer.ask(), twin.ask()
+            if catalogue().optimizers.find(name).deterministic:
+                assert np.array_equal(candidates, expected), "writing into an array that was handed out changed the search"
+            losses = sphere(candidates)
+            copies = candidates.copy(), losses.copy()
+            optimizer.tell(candidates, losses)
+            twin.tell(expected, sphere(expected))
+            assert np.array_equal(candidates, copies[0]), "tell changed the candidates"
+            assert np.array_equal(losses, copies[1]), "tell changed the losses"
+            candidates[:], losses[:] = np.nan, np.nan
+            optimizer.recommend()[:] = np.nan
+        assert np.array_equal(x0, np.ones(len(x0))), "x0 was changed"
+        assert np.isfinite(optimizer.recommend()).all(), "the recommendation is an array that was handed out before"
+
+    def test_recommends_x0_first(self, name: str) -> None:
+        """Before any loss, the recommendation is the initial point."""
+        assert np.array_equal(make(name).recommend(), np.ones(SETTINGS["dim"]))
+
+    def test_survives_plateaus(self, name: str) -> None:
+        """Losses that are all equal, or few-valued, do not end the search before the budget."""
+        for levels in (0, 2):
+            result, _ = drive(make(name, dim=3, budget=400), lambda z, levels=levels: _quantised(z, levels))  # type: ignore[misc]
+            assert result.spent.queries == 400
+
+    def test_replays_from_a_journal(self, name: str, tmp_path: Path) -> None:
+        """Interrupted and continued, a study ends with the same journal."""
+        self._only_if_deterministic(name)
+        for folder in ("whole", "broken"):
+            (tmp_path / folder).mkdir()
+        whole = completed(name, tmp_path / "whole")
+        interrupted(name, tmp_path / "broken", after=3)
+        assert completed(name, tmp_path / "broken") == whole
+
+    def test_asks_twice(self, name: str) -> None:
+        """A second ask before a tell returns candidates, and the search goes on from those."""
+        optimizer = make(name)
+        optimizer.ask()
+        candidates = optimizer.ask()
+        optimizer.tell(candidates, sphere(candidates))
+        assert optimizer.ask().shape[1] == optimizer.dim
+
+    def test_uses_no_file_of_the_working_directory(self, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The working directory is neither read nor written."""
+        plain = drive(make(name))[1]
+        (tmp_path / "cma_signals.in").write_text("'stop now': True\n")
+        monkeypatch.chdir(tmp_path)
+        there = drive(make(name))[1]
+        assert [entry.name for entry in tmp_path.iterdir()] == ["cma_signals.in"], "a file was written"
+        if catalogue().optimizers.find(name).deterministic:
+            assert _same(plain, there), "a file of the working directory was read"
+
+    def test_lets_the_process_end(self, name: str) -> None:
+        """A process with an unfinished search exits."""
+        code = f"from dfo_prompt.testing.driving import make; make({name!r}).ask()"
+        subprocess.run([sys.executable, "-W", "ignore", "-c", code], timeout=EXIT_SECONDS, check=True)  # noqa: S603
+
+    def test_makes_progress_on_the_sphere(self, name: str) -> None:
+        """The best loss is at most half that of the start."""
+        result, _ = drive(make(name, budget=self.progress_budget))
+        assert result.best_loss is not None
+        assert result.best_loss <= 0.5 * SETTINGS["dim"], f"best loss {result.best_loss} from {SETTINGS['dim']}"
+
+    def test_describes_itself(self, name: str) -> None:
+        """`describe` returns what a manifest can hold."""
+        json.dumps(make(name).describe(), allow_nan=False)
+
+    def _only_if_deterministic(self, name: str) -> None:
+        if not catalogue().optimizers.find(name).deterministic:
+            pytest.skip("declares that it does not repeat itself")
+
+
+def _same(one: list[Matrix], other: list[Matrix]) -> bool:
+    return len(one) == len(other) and all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+def _quantised(candidates: Matrix, levels: int) -> Vector:
+    return np.floor(levels * sphere(candidates)) if levels else np.ones(len(candidates))
+
+
+def _seed_globals(seed: int) -> None:
+    np.random.seed(seed)  # noqa: NPY002
+    random.seed(seed)
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(seed)
+
+
+def _global_draws(seed: int | None) -> tuple[float, ...]:
+    """Draw from each global generator, after which they are as after `_seed_globals(seed)`, if a seed is given."""
+    draws = [float(np.random.random()), random.random()]  # noqa: NPY002, S311
+    if "torch" in sys.modules:
+        draws.append(float(sys.modules["torch"].rand(())))
+    if seed is not None:
+        _seed_globals(seed)
+    return tuple(draws)
