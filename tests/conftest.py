@@ -1,1 +1,6 @@
-"""Shared by all tests."""
+"""Makes the helpers beside the tests importable, whatever pytest's import mode."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))

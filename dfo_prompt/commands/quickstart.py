@@ -12,15 +12,15 @@ from dfo_prompt.report.convergence import plot_convergence
 from dfo_prompt.report.summary import summarize
 from dfo_prompt.run import objective_of, run_study
 
-OPTIMIZERS = ("cma", "nevergrad:TripleDiagonalCMA", "pymoo:ES", "random")
+OPTIMIZERS = ("cma", "nevergrad:OnePlusOne", "pymoo:ES", "random")
 SETTINGS = {
     "objective": "prompt",
-    "budget": 300,
+    "budget": 200,
     "seed": 1,
     "dim": 200,
     "popsize": 10,
     "sigma": 0.5,
-    "validate_every": 30,
+    "validate_every": 20,
     "objective_options": {"model": "smollm2-135m", "task": "bbc-headlines", "shots": 16, "prompt_tokens": 10},
 }
 

@@ -1,0 +1,42 @@
+"""The textbook loop, as the reference implementation of Black-Box Tuning does it: what the engine is measured against.
+
+One candidate a forward; the prompt's embeddings are repeated for every example and put before the text's; by default logits
+at every position over the whole vocabulary are computed and then read at one position.
+"""
+
+import numpy as np
+import torch
+from torch.nn.functional import cross_entropy, pad
+
+
+@torch.no_grad()
+def textbook_losses(model, prompts, texts, labels, words, *, last_only=False):
+    """Return the training cross entropy of each candidate.
+
+    Args:
+        model: a causal language model of transformers.
+        prompts: (B, P, E) soft prompts.
+        texts: N lists of token ids, the answer being the next token.
+        labels: (N,) classes.
+        words: (C,) token id of each class's label word.
+        last_only: compute logits at the last position only; texts are then padded on the left.
+    """
+    embed = model.get_input_embeddings()
+    longest = max(map(len, texts))
+    sides = [(longest - len(ids), 0) if last_only else (0, longest - len(ids)) for ids in texts]
+    ids = torch.stack([pad(torch.tensor(ids), side) for ids, side in zip(texts, sides, strict=True)]).to(model.device)
+    here = torch.stack([pad(torch.ones(len(ids)), side) for ids, side in zip(texts, sides, strict=True)]).to(model.device)
+    last = torch.tensor([len(ids) - 1 for ids in texts], device=model.device) + prompts.shape[1]
+    rows = torch.arange(len(texts), device=model.device)
+    losses = []
+    for prompt in prompts:
+        embeds = torch.cat([prompt.expand(len(texts), -1, -1).to(model.dtype), embed(ids)], dim=1)  # (N, P + L, E)
+        mask = torch.cat([here.new_ones(len(texts), len(prompt)), here], dim=1)
+        positions = (mask.cumsum(1) - 1).clamp(min=0).long()
+        more = {"logits_to_keep": 1} if last_only else {}
+        logits = model(
+            inputs_embeds=embeds, attention_mask=mask, position_ids=positions, use_cache=False, **more
+        ).logits
+        answers = (logits[:, -1] if last_only else logits[rows, last])[:, words].float()  # (N, C)
+        losses.append(cross_entropy(answers, labels).item())
+    return np.array(losses)

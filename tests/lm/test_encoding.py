@@ -1,0 +1,69 @@
+from itertools import pairwise
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from tiny import TASK, some_examples, tiny_lm
+
+from dfo_prompt.errors import ModelError
+from dfo_prompt.lm.encoding import encode, encode_words, split_rows
+from dfo_prompt.tasks.task import Task
+
+
+def cost(runs, lengths, overhead):
+    return sum(max(lengths[row] for row in run) * len(run) + overhead for run in runs)
+
+
+@given(st.lists(st.integers(1, 30), min_size=1, max_size=9), st.integers(0, 40))
+def test_rows_are_split_at_the_least_cost(lengths, overhead):
+    runs = split_rows(lengths, overhead)
+    assert sorted(row for run in runs for row in run) == list(range(len(lengths)))
+    order = sorted(range(len(lengths)), key=lambda row: lengths[row])
+    cuts = [[i for i in range(1, len(order)) if mask >> (i - 1) & 1] for mask in range(2 ** (len(order) - 1))]
+    least = min(cost([order[a:b] for a, b in pairwise([0, *cut, len(order)])], lengths, overhead) for cut in cuts)
+    assert cost(runs, lengths, overhead) == least
+
+
+def test_what_all_texts_begin_with_is_kept_apart():
+    lm = tiny_lm()
+    texts = [("the film was fun",), ("the film was very long",), ("the plot",)]
+    encoded = encode(lm, TASK, texts, prompt_tokens=3)
+    assert lm.tokenizer.decode(encoded.common) == "the"
+    assert encoded.tokens == sum(len(lm.tokenizer(f"{text} . it was").input_ids) for (text,) in texts)
+
+
+def test_a_text_is_never_all_common():
+    encoded = encode(tiny_lm(), TASK, [("fun",)] * 3, prompt_tokens=3)
+    assert all(len(bucket.ids[0]) == 1 for bucket in encoded.buckets)
+
+
+def test_a_long_text_loses_its_end_and_keeps_the_slot():
+    lm = tiny_lm()
+    encoded = encode(lm, TASK, [("film " * 200,), ("fun",)], prompt_tokens=10)
+    ids = torch.cat([encoded.common, encoded.buckets[-1].ids[-1]])
+    assert len(ids) <= 64 - 10
+    assert lm.tokenizer.decode(ids).endswith("film. it was")
+
+
+def test_a_prompt_that_leaves_no_room_is_one_line():
+    with pytest.raises(ModelError, match="template and prompt alone are longer than the 1 tokens that 'llama' takes"):
+        encode(tiny_lm(), TASK, [("fun",)], prompt_tokens=63)
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ({"0": "very good", "1": "bad"}, r"label word ' very good' is 2 tokens for 'llama' \('very' \+ 'good'\)"),
+        ({"0": "odd", "1": "strange"}, "label words ' odd' and ' strange' are the same token"),
+    ],
+)
+def test_label_words_that_cannot_be_told_apart_are_refused(labels, message):
+    task = Task(name="t", summary="", template="{text} {answer}", labels=labels)
+    with pytest.raises(ModelError, match=message):
+        encode_words(tiny_lm(), task)
+
+
+def test_every_text_lands_in_one_bucket():
+    encoded = encode(tiny_lm(), TASK, [example.texts for example in some_examples(20)], prompt_tokens=3)
+    assert sorted(torch.cat([bucket.rows for bucket in encoded.buckets]).tolist()) == list(range(20))

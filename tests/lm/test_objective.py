@@ -1,0 +1,140 @@
+import numpy as np
+import pytest
+import torch
+from tiny import TASK, few_shot, textbook_logits, tiny_lm
+from torch.nn.functional import cross_entropy as torch_cross_entropy
+
+from dfo_prompt.errors import InputError
+from dfo_prompt.lm.encoding import encode_words
+from dfo_prompt.lm.losses import LOSSES
+from dfo_prompt.lm.objective import PromptObjective
+from dfo_prompt.lm.precision import choose_precision
+from dfo_prompt.lm.projection import Projection, Space, normal, uniform
+from dfo_prompt.objective import Described, Validated
+
+TOKENS, DIM = 4, 10
+
+
+def projection(lm, seed=0):
+    space = Space(dim=DIM, tokens=TOKENS, width=lm.width, mean=0.0, std=0.3)
+    matrix = normal(space, np.random.default_rng(seed))
+    return Projection(torch.tensor(matrix, dtype=torch.float32), torch.zeros(TOKENS, lm.width))
+
+
+def objective(lm=None, **changes):
+    lm = lm or tiny_lm()
+    parts = {"lm": lm, "task": TASK, "data": few_shot(), "projection": projection(lm), "dtype": "float32"}
+    return PromptObjective(**{**parts, "prompt_tokens": TOKENS, "dim": DIM, **changes})
+
+
+def candidates(count=3):
+    return np.random.default_rng(5).standard_normal((count, DIM))
+
+
+def test_it_is_an_objective_with_held_out_data_and_a_description():
+    assert isinstance(objective(), Validated)
+    assert isinstance(objective(), Described)
+
+
+def test_the_loss_is_that_of_the_textbook():
+    lm, data, z = tiny_lm(), few_shot(), candidates()
+    evaluation = objective(lm).evaluate(z)
+    words = encode_words(lm, TASK)
+    for prompt, loss, accuracy in zip(projection(lm)(z), evaluation.losses, evaluation.metrics["accuracy"], strict=True):
+        texts = [TASK.causal.render(example.texts).before for example in data.train]
+        logits = torch.stack([textbook_logits(lm, prompt, text, words) for text in texts])
+        labels = torch.tensor([example.label for example in data.train])
+        assert loss == pytest.approx(torch_cross_entropy(logits, labels).item(), abs=1e-4)
+        assert accuracy == pytest.approx((logits.argmax(1) == labels).float().mean().item())
+
+
+def test_rows_and_tokens_are_those_a_service_would_see():
+    lm, data = tiny_lm(), few_shot()
+    evaluation = objective(lm).evaluate(candidates(3))
+    text_tokens = sum(len(lm.tokenizer(TASK.causal.render(e.texts).before).input_ids) for e in data.train)
+    assert evaluation.rows == 3 * len(data.train)
+    assert evaluation.tokens == 3 * (text_tokens + len(data.train) * TOKENS)
+
+
+def test_candidates_do_not_influence_each_other():
+    built, z = objective(), candidates(4)
+    together = built.evaluate(z).losses
+    np.testing.assert_array_equal(together, np.concatenate([built.evaluate(z[i : i + 1]).losses for i in range(4)]))
+
+
+def test_the_baseline_is_the_template_alone():
+    lm, data = tiny_lm(), few_shot()
+    words, nothing = encode_words(lm, TASK), torch.zeros(0, lm.width)
+    texts = [TASK.causal.render(example.texts).before for example in data.dev]
+    logits = torch.stack([textbook_logits(lm, nothing, text, words) for text in texts])
+    labels = torch.tensor([example.label for example in data.dev])
+    baseline = objective(lm).baseline("dev")
+    assert baseline.losses[0] == pytest.approx(torch_cross_entropy(logits, labels).item(), abs=1e-4)
+
+
+def test_predictions_agree_with_the_metric():
+    built, z, data = objective(), candidates(1), few_shot()
+    probabilities = built.predict(z[0], [example.texts for example in data.test])
+    labels = np.array([example.label for example in data.test])
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1.0)
+    accuracy = (probabilities.argmax(axis=1) == labels).mean()
+    assert accuracy == pytest.approx(built.validate(z, "test").metrics["accuracy"][0])
+
+
+def test_losses_have_their_known_values():
+    logits = torch.tensor([[[2.0, 0.0, 1.0], [0.0, 3.0, 3.5]]])  # (1, 2, 3)
+    labels = torch.tensor([0, 1])
+    values = {name: loss(logits, labels).item() for name, loss in LOSSES.items()}
+    expected = torch_cross_entropy(logits[0], labels).item()
+    assert values["cross_entropy"] == pytest.approx(expected)
+    # margin 2: example 0: max(0, 2+0-2) + max(0, 2+1-2) = 1; example 1: max(0, 2+0-3) + max(0, 2+3.5-3) = 2.5
+    assert values["hinge"] == pytest.approx(1.75)
+    assert values["accuracy"] == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(("draw", "std"), [(normal, 0.3 / np.sqrt(DIM)), (uniform, 1 / np.sqrt(3 * DIM))])
+def test_projections_have_the_stated_scale_and_repeat(draw, std):
+    space = Space(dim=DIM, tokens=50, width=64, mean=0.0, std=0.3)
+    matrix = draw(space, np.random.default_rng(1))
+    assert matrix.shape == (3200, DIM)
+    assert matrix.std() == pytest.approx(std, rel=0.02)
+    np.testing.assert_array_equal(matrix, draw(space, np.random.default_rng(1)))
+
+
+def test_with_the_normal_projection_prompts_vary_as_embeddings_do():
+    space = Space(dim=200, tokens=50, width=64, mean=0.0, std=0.3)
+    matrix = normal(space, np.random.default_rng(1), sigma=0.5)
+    z = 0.5 * np.random.default_rng(2).standard_normal((20, 200))
+    assert (z @ matrix.T).std() == pytest.approx(0.3, rel=0.03)
+
+
+@pytest.mark.parametrize(
+    ("dim", "tokens", "message"), [(65, 2, "dim 65 is larger than the prompt"), (5, 0, "at least 1, not 0")]
+)
+def test_a_projection_that_cannot_be_is_one_line(dim, tokens, message):
+    with pytest.raises(InputError, match=message):
+        Space(dim=dim, tokens=tokens, width=32, mean=0.0, std=1.0)
+
+
+def test_auto_takes_reduced_precision_only_where_ranks_agree(monkeypatch):
+    monkeypatch.setattr("dfo_prompt.lm.precision._faster", lambda *_: True)
+    model, ranks = tiny_lm().model, np.arange(10.0)
+    agrees = choose_precision(model, "auto", lambda _: ranks)
+    assert (agrees.dtype, agrees.spearman) == ("bfloat16", 1.0)
+    disagrees = choose_precision(model, "auto", lambda p: ranks if p.dtype == "float32" else ranks[::-1])
+    assert (disagrees.dtype, disagrees.spearman) == ("float32", -1.0)
+    flat = choose_precision(model, "auto", lambda p: ranks if p.dtype == "float32" else ranks * np.nan)
+    assert flat.dtype == "float32"
+
+
+def test_reduced_precision_is_near_full_precision():
+    lm, z = tiny_lm(), candidates(4)
+    full, reduced = objective(lm), objective(lm, dtype="bfloat16")
+    np.testing.assert_allclose(reduced.evaluate(z).losses, full.evaluate(z).losses, atol=0.1)
+    assert not np.array_equal(reduced.evaluate(z).losses, full.evaluate(z).losses)
+    assert reduced.describe()["dtype"] == "bfloat16"
+
+
+def test_an_unknown_dtype_is_one_line():
+    with pytest.raises(InputError, match="unknown dtype 'int3'; known: auto, float32"):
+        objective(dtype="int3")
