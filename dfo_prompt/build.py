@@ -9,8 +9,9 @@ from dfo_prompt.config import default_popsize
 from dfo_prompt.errors import DfoPromptError, InputError, PluginError
 from dfo_prompt.objective import Objective
 from dfo_prompt.optimizer import Optimizer, OptimizerSpec
+from dfo_prompt.options import check_options
 from dfo_prompt.plugins import catalogue
-from dfo_prompt.specs import Spec, check_options
+from dfo_prompt.specs import Spec
 from dfo_prompt.types import Bounds, Vector
 
 

@@ -13,8 +13,8 @@ from dfo_prompt.lm.load import LanguageModel, load_model, quiet
 from dfo_prompt.lm.losses import LOSSES
 from dfo_prompt.lm.objective import PromptObjective
 from dfo_prompt.lm.projection import Projection, Space
+from dfo_prompt.options import check_options
 from dfo_prompt.plugins import catalogue
-from dfo_prompt.specs import check_options
 from dfo_prompt.tasks.examples import read_examples
 from dfo_prompt.tasks.sampling import sample
 from dfo_prompt.tasks.task import Task, load_task

@@ -39,7 +39,9 @@ def test_the_same_folder_continues_and_another_study_is_refused(tmp_path):
     ("arguments", "message"),
     [
         ({"optimizer": "cmaes"}, "unknown optimizer 'cmaes'; did you mean 'cma'"),
-        ({"popsze": 3}, "unknown option of optimizer 'cma' 'popsze'"),
+        ({"covarince": "vd"}, "unknown option of optimizer 'cma': 'covarince'; did you mean 'covariance'"),
+        ({"covariance": "odd"}, "optimizer 'cma': covariance: Input should be 'full', 'diagonal', 'vd' or 'vkd', not 'odd'"),
+        ({"active": 3}, "optimizer 'cma': active: Input should be a valid boolean, not 3"),
         ({"budget": 0}, r"minimize\(\): budget: "),
         ({"x0": np.zeros(2)}, "x0 has 2 coordinates, dim is 3"),
         ({"optimizer": "nevergrad:OnePlusTwo"}, "OnePlusOne"),

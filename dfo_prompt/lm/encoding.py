@@ -106,6 +106,7 @@ def _fit(lm: LanguageModel, task: Task, texts: tuple[str, ...], limit: int) -> l
         if not texts[longest]:
             raise ModelError(f"template and prompt alone are longer than the {limit} tokens that {lm.name!r} takes")
         cut = texts[longest][: len(texts[longest]) * 9 // 10]
+        cut = cut.rpartition(" ")[0] or cut  # between words, where there are any
         texts = (*texts[:longest], cut, *texts[longest + 1 :])
     return ids
 
