@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import torch
 
 from dfo_prompt.errors import InputError, ModelError
-from dfo_prompt.lm.load import LanguageModel, load_model, quiet
+from dfo_prompt.lm.load import LanguageModel, load_model
 from dfo_prompt.lm.losses import LOSSES
 from dfo_prompt.lm.objective import PromptObjective
 from dfo_prompt.lm.projection import Projection, Space
+from dfo_prompt.lm.start import initial_prompt
 from dfo_prompt.options import check_options
 from dfo_prompt.plugins import catalogue
 from dfo_prompt.tasks.examples import read_examples
@@ -107,24 +107,7 @@ def _project(
     spec = catalogue().projections.find(name)
     draw, settings = spec.load(), {**spec.options, **options}
     check_options(f"projection {name!r}", draw, settings, {"space", "rng"})
-    with torch.inference_mode():
-        vocabulary = lm.model.get_input_embeddings()(torch.arange(len(lm.tokenizer), device=lm.device)).float()  # (V, E)
+    vocabulary = lm.embed(np.arange(len(lm.tokenizer)))  # (V, E)
     space = Space(dim=dim, tokens=tokens, width=lm.width, mean=vocabulary.mean().item(), std=vocabulary.std().item())
     matrix = draw(space, np.random.default_rng([seed, PROJECTION_STREAM]), **settings)
-    start = _initial(lm, vocabulary, initial, tokens, np.random.default_rng([seed, START_STREAM]))
-    return Projection(torch.tensor(matrix, dtype=torch.float32, device=lm.device), start)
-
-
-def _initial(
-    lm: LanguageModel, vocabulary: torch.Tensor, initial: str, tokens: int, rng: np.random.Generator
-) -> torch.Tensor:
-    if initial == "zero":
-        return vocabulary.new_zeros((tokens, lm.width))
-    if initial == "vocabulary":
-        return vocabulary[torch.tensor(rng.integers(len(vocabulary), size=tokens), device=lm.device)]
-    kind, _, text = initial.partition(":")
-    if kind != "text" or not text:
-        raise InputError(f"unknown initial_prompt {initial!r}; known: zero, vocabulary, text:WORDS")
-    with quiet():
-        ids = lm.tokenizer(text, add_special_tokens=False).input_ids
-    return vocabulary[torch.tensor(np.resize(ids, tokens), device=lm.device)]
+    return Projection(matrix, initial_prompt(lm, initial, tokens, np.random.default_rng([seed, START_STREAM])))

@@ -34,9 +34,7 @@ def textbook_losses(model, prompts, texts, labels, words, *, last_only=False):
         mask = torch.cat([here.new_ones(len(texts), len(prompt)), here], dim=1)
         positions = (mask.cumsum(1) - 1).clamp(min=0).long()
         more = {"logits_to_keep": 1} if last_only else {}
-        logits = model(
-            inputs_embeds=embeds, attention_mask=mask, position_ids=positions, use_cache=False, **more
-        ).logits
+        logits = model(inputs_embeds=embeds, attention_mask=mask, position_ids=positions, use_cache=False, **more).logits
         answers = (logits[:, -1] if last_only else logits[rows, last])[:, words].float()  # (N, C)
         losses.append(cross_entropy(answers, labels).item())
     return np.array(losses)

@@ -19,6 +19,7 @@ def dfo_prompt_projections() -> Iterable[Spec]:
     place = "dfo_prompt.lm.projection:"
     return [
         Spec(name="normal", target=place + "normal", summary="Gaussian, scaled by the embeddings (Sun et al., 2022b)."),
+        Spec(name="matched", target=place + "matched", summary="Gaussian by the formula of BBTv2 (Sun et al., 2022b)."),
         Spec(name="uniform", target=place + "uniform", summary="Uniform in +-1/sqrt(d), as nn.Linear (Sun et al., 2022)."),
     ]
 

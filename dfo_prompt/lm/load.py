@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
@@ -41,6 +43,12 @@ class LanguageModel:
         """Return E, the embedding width; `config.hidden_size` differs from it in some families."""
         weight: Tensor = self.model.get_input_embeddings().weight  # type: ignore[assignment]
         return weight.shape[1]
+
+    @torch.inference_mode()
+    def embed(self, ids: npt.NDArray[np.integer]) -> Tensor:
+        """Return the embeddings (L, E) of token ids (L,) as the model sees them: some families scale their weights."""
+        embedded: Tensor = self.model.get_input_embeddings()(torch.as_tensor(ids, device=self.device))
+        return embedded.float()
 
 
 def load_model(name: str, where: str | Path, *, device: str = "auto") -> LanguageModel:

@@ -34,16 +34,16 @@ class Space:
 
 
 class Projection:
-    """The affine map z (B, d) -> A z + p0 (B, P, E), kept on the model's device in float32.
+    """The affine map z (B, d) -> A z + p0 (B, P, E), in float32 on the device of p0.
 
     Args:
         matrix: A, (P * E, d).
         start: p0, (P, E), the prompt of z = 0.
     """
 
-    def __init__(self, matrix: Tensor, start: Tensor) -> None:
-        self._matrix = matrix
-        self._start = start
+    def __init__(self, matrix: Matrix, start: Tensor) -> None:
+        self._matrix = torch.tensor(matrix, dtype=torch.float32, device=start.device)
+        self._start = start.float()
 
     def __call__(self, candidates: Matrix) -> Tensor:
         """Return the soft prompts (B, P, E) of the candidates (B, d)."""
@@ -59,6 +59,17 @@ def normal(space: Space, rng: np.random.Generator, *, alpha: float = 1.0, sigma:
     scaling of the reference code of Black-Box Tuning, after Sun et al. (2022b), with mean zero.
     """
     return rng.normal(0.0, alpha * space.std / (sqrt(space.dim) * sigma), (space.tokens * space.width, space.dim))
+
+
+def matched(space: Space, rng: np.random.Generator) -> Matrix:
+    """Draw A (P * E, d) with entries N(mu / (d - std^2), std^2 / (d - std^2)), mu and std being the embeddings'.
+
+    The formula of BBTv2 (Sun et al., 2022b), under which A z has the embeddings' mean and deviation.
+    """
+    scale = space.dim - space.std**2
+    if scale <= 0:
+        raise InputError(f"projection 'matched' needs dim > {space.std**2:.3g}, the variance of the embeddings")
+    return rng.normal(space.mean / scale, space.std / sqrt(scale), (space.tokens * space.width, space.dim))
 
 
 def uniform(space: Space, rng: np.random.Generator) -> Matrix:

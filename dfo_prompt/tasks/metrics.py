@@ -21,7 +21,8 @@ def accuracy(predictions: Classes, labels: Classes) -> Vector:
 def f1(predictions: Classes, labels: Classes) -> Vector:
     """Return the F1 score of class 1, 0 where it is neither present nor predicted; (B, N), (N,) -> (B,)."""
     hits, total = _matches(predictions, labels, 1)
-    return 2 * hits / np.maximum(total, 1)
+    scores: Vector = 2 * hits / np.maximum(total, 1)
+    return scores
 
 
 def macro_f1(predictions: Classes, labels: Classes) -> Vector:

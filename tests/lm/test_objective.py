@@ -18,7 +18,7 @@ TOKENS, DIM = 4, 10
 def projection(lm, seed=0):
     space = Space(dim=DIM, tokens=TOKENS, width=lm.width, mean=0.0, std=0.3)
     matrix = normal(space, np.random.default_rng(seed))
-    return Projection(torch.tensor(matrix, dtype=torch.float32), torch.zeros(TOKENS, lm.width))
+    return Projection(matrix, torch.zeros(TOKENS, lm.width))
 
 
 def objective(lm=None, **changes):
