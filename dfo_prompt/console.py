@@ -4,6 +4,7 @@ from pathlib import Path
 from time import monotonic
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -55,25 +56,24 @@ class ProgressObserver:
 
     def study_finished(self, result: StudyResult) -> None:  # noqa: ARG002
         """Leave the bar as it is."""
-        self._bar.stop()
+        if self._console.is_terminal:
+            self._bar.stop()
 
 
 def print_summary(summary: Summary, folder: Path) -> None:
     """Print the figures of one study."""
-    table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_column(style="bold")
-    table.add_column()
-    for name, value in _lines(summary):
-        table.add_row(name, value)
-    table.add_row("folder", str(folder))
-    Console(soft_wrap=True).print(table)
+    lines = [*_lines(summary), ("folder", str(folder))]
+    width = max(len(name) for name, _ in lines)
+    console = Console(soft_wrap=True, highlight=False)
+    for name, value in lines:
+        console.print(f"[bold]{name:<{width}}[/bold]  {escape(value)}")
 
 
 def comparison_table(summaries: list[Summary], *, metric: str) -> Table:
     """Build the table that compares studies, with the hand-written prompt as its first row."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("optimizer")
-    for name in ("queries", "best train loss", f"dev {metric}", f"test {metric}", "seconds"):
+    table.add_column("optimizer", no_wrap=True)
+    for name in ("queries", "best loss", f"dev {metric}", f"test {metric}", "seconds"):
         table.add_column(name, justify="right")
     first = summaries[0]
     table.add_row("manual prompt", "0", "", _percent(first.manual_dev_metric), _percent(first.manual_test_metric), "")

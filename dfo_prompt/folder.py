@@ -103,7 +103,7 @@ def read_candidate(path: Path, which: str = "chosen") -> Vector:
 def _claim(path: Path, manifest: Mapping[str, Any]) -> None:
     if (path / "manifest.json").exists():
         _check_same(path, read_manifest(path), manifest)
-    elif any(entry.name != ".lock" for entry in path.iterdir()):
+    elif any(entry.name not in (".lock", "manifest.json.part") for entry in path.iterdir()):
         raise InputError(f"{path} is not empty and not a study folder; choose another with --out")
     else:
         _write_json(path / "manifest.json", manifest)

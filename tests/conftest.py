@@ -1,6 +1,62 @@
-"""Makes the helpers beside the tests importable, whatever pytest's import mode."""
+"""Makes the helpers beside the tests importable, whatever pytest's import mode; a tiny model and task as a user has them."""
 
 import sys
 from pathlib import Path
 
+import pytest
+
+from dfo_prompt.cli import main
+
 sys.path.insert(0, str(Path(__file__).parent))
+
+TASK = """\
+summary = "Tiny."
+template = "{text} . it was {answer}"
+[labels]
+bad = "bad"
+good = "good"
+[data]
+path = "films.csv"
+columns = { text = "text", label = "label" }
+"""
+
+
+@pytest.fixture
+def program(capsys, tmp_path, monkeypatch):
+    """Calls `dfo-prompt` in an empty folder; returns exit status, standard output and standard error."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        try:
+            main(list(arguments))
+            status = 0
+        except SystemExit as end:
+            status = end.code
+        said = capsys.readouterr()
+        return status, said.out, said.err
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory) -> Path:
+    """A tiny causal language model, saved as transformers saves one."""
+    from tiny import tiny_lm
+
+    folder = tmp_path_factory.mktemp("model")
+    lm = tiny_lm()
+    lm.model.save_pretrained(folder)
+    lm.tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def tiny_task(tmp_path) -> Path:
+    """A task file beside its data."""
+    from tiny import some_examples
+
+    rows = [f"{example.texts[0]},{('bad', 'good')[example.label]}" for example in some_examples(60, longest=6)]
+    (tmp_path / "films.csv").write_text("\n".join(["text,label", *rows]) + "\n")
+    file = tmp_path / "films.toml"
+    file.write_text(TASK)
+    return file

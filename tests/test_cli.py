@@ -4,25 +4,6 @@ import sys
 
 import pytest
 
-from dfo_prompt.cli import main
-
-
-@pytest.fixture
-def program(capsys, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments):
-        try:
-            main(list(arguments))
-            status = 0
-        except SystemExit as end:
-            status = end.code
-        said = capsys.readouterr()
-        return status, said.out, said.err
-
-    return call
-
-
 SPHERE = ("run", "--objective", "sphere", "--dim", "5", "--budget", "203", "--out", "s")
 
 

@@ -46,6 +46,12 @@ def test_a_folder_with_something_else_in_it_is_refused(tmp_path):
         pass
 
 
+def test_a_folder_that_was_left_before_it_began_is_taken(tmp_path):
+    (tmp_path / "manifest.json.part").write_text('{"for')
+    with study_folder(tmp_path, MANIFEST) as folder:
+        assert read_manifest(folder)["config"] == {"budget": 3, "seed": 1}
+
+
 def test_a_file_in_the_way_is_one_line(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(StudyError, match="cannot write .*file"), study_folder(tmp_path / "file" / "deeper", MANIFEST):

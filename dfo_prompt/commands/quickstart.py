@@ -42,15 +42,15 @@ def command(out: Path, budget: int, seed: int) -> None:
     picture = plot_convergence(list(folders.values()), out / "convergence.png", title=title)
     console.print()
     console.print(comparison_table(summaries, metric="accuracy"))
-    console.print(f"\npicture  {picture}\nstudies  {out}{'/'}\n\n{_next(folders['cma'], seed)}")
+    console.print(f"\npicture  {picture}\nstudies  {out}/\n\n{_next(folders['cma'], seed)}")
 
 
 def _run_unfinished(configs: dict[str, StudyConfig], folders: dict[str, Path]) -> None:
     todo = [name for name in configs if read_result(folders[name]) is None]
     if not todo:
         return
-    with Console(stderr=True).status("loading model and text") if Console(stderr=True).is_terminal else Console().capture():
-        objective = objective_of(configs[todo[0]])
+    # No spinner here: a first run downloads, and pip shows its own progress.
+    objective = objective_of(configs[todo[0]])
     for name in todo:
         run_study(configs[name], objective, out=folders[name], observers=[ProgressObserver()])
 
@@ -60,7 +60,7 @@ def _introduction(config: StudyConfig) -> str:
     return (
         f"Tuning a soft prompt of {options['prompt_tokens']} tokens (d = {config.dim}) for SmolLM2-135M "
         f"on {options['shots']} BBC headlines a class,\n{len(OPTIMIZERS)} optimizers with {config.budget} queries each. "
-        "Ctrl-C stops; the same command goes on from there.\n"
+        "Ctrl-C stops; the same command goes on from there. A first run fetches 96 MB of model and text.\n"
     )
 
 

@@ -90,7 +90,7 @@ def read_gguf(file: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
             tokenizer = AutoTokenizer.from_pretrained(**source)
     except ImportError as error:
         raise ModelError("reading GGUF files needs an extra: pip install 'dfo-prompt[gguf]'") from error
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:  # a damaged file fails in whatever way its reader does
         raise ModelError(f"cannot read {file}: {_reason(error)}") from error
     # transformers would otherwise refuse to save what it takes for a quantised model.
     model.hf_quantizer = None  # type: ignore[assignment]

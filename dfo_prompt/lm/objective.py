@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dfo_prompt.errors import InputError
 from dfo_prompt.lm.encoding import Encoded, encode, encode_words
 from dfo_prompt.lm.load import LanguageModel
 from dfo_prompt.lm.losses import LOSSES
@@ -92,7 +93,16 @@ class PromptObjective:
         return self._baselines[split]
 
     def predict(self, candidate: Vector, texts: Sequence[tuple[str, ...]]) -> Matrix:
-        """Return the probabilities (N, C) of the label words for new texts, under the candidate (d,)."""
+        """Return the probabilities (N, C) of the label words for new texts, under the candidate (d,).
+
+        Raises:
+            InputError: an example has more texts, or fewer, than the task takes.
+        """
+        wanted = len(self._task.fields)
+        for one in texts:
+            if len(one) != wanted:
+                found = f"{len(one)} texts separated by tabs, where task {self._task.name!r} takes {wanted}"
+                raise InputError(f"{one[0]!r} and what follows: {found}")
         prompts = self._projection(candidate[None])
         logits = self._scorer.score(prompts, self._encode(texts))[0]  # (N, C)
         probabilities: Matrix = logits.softmax(dim=-1).double().cpu().numpy()

@@ -35,7 +35,7 @@ def plot_convergence(folders: Sequence[Path], out: Path, *, title: str) -> Path:
             where="post",
             color=COLOURS[i % len(COLOURS)],
             linestyle=("-", "--")[i // len(COLOURS) % 2],
-            label=f"{summarize(folder).optimizer}: {curve[-1]:.3f}",
+            label=f"{summarize(folder).optimizer}: {curve[-1]:.3f}" if len(curve) else summarize(folder).optimizer,
         )
     axes.set(xlabel="queries", ylabel="best training loss so far", title=title)
     axes.set_xlim(left=0)

@@ -56,6 +56,7 @@ class Task:
     """A classification task.
 
     Attributes:
+        name: in a file, by default that of the file.
         metric: "f1" is that of class 1, the second label word; "macro_f1" is the mean over the classes.
         template: see `Template.parse`.
         causal_template: for decoder-only models, where the slot of `template` is not last.
@@ -137,7 +138,7 @@ def load_task(where: str | Path) -> Task:
 
 
 def _read(path: Path) -> Task:
-    table = read_toml(path)
+    table = {"name": path.stem, **read_toml(path)}
     # First alone, so that a misspelt key in it gets its suggestion.
     source = parse(Source, table.get("data", {}), where=f"{path}: [data]")
     task = parse(Task, table, where=str(path))

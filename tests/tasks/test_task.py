@@ -57,7 +57,6 @@ def test_a_causal_model_needs_the_slot_last(tmp_path: Path) -> None:
     [
         ("causal_template", "casual_template", "unknown key in {file}: 'casual_template'; did you mean 'causal_template'?"),
         ("columns", "colums", "unknown key in {file}: [data]: 'colums'; did you mean 'columns'?"),
-        ('name = "mood"', "", "{file}: name: "),
         ('name = "mood"', "name = 3", "{file}: name: "),
         ('name = "mood"', 'name = "mood"\nmetric = "f2"', "{file}: metric: Input should be 'accuracy', 'f1' or 'macro_f1'"),
         ('bad = "terrible"', "bad = true", "{file}: labels.bad: "),

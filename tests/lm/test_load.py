@@ -1,0 +1,71 @@
+import json
+
+import pytest
+import torch
+from tiny import tiny_model, tiny_tokenizer
+
+from dfo_prompt.errors import ModelError
+from dfo_prompt.lm.load import load_model, pick_device, read_gguf
+
+
+def test_a_folder_is_loaded_frozen_and_in_float32(tiny_folder):
+    lm = load_model("mine", tiny_folder, device="cpu")
+    assert (lm.name, lm.width, lm.device.type) == ("mine", 32, "cpu")
+    assert not any(parameter.requires_grad for parameter in lm.model.parameters())
+    assert {parameter.dtype for parameter in lm.model.parameters()} == {torch.float32}
+    assert lm.fingerprint == load_model("again", tiny_folder).fingerprint
+
+
+def test_the_fingerprint_tells_weights_apart(tmp_path):
+    prints = set()
+    for seed in (0, 1):
+        tiny_model(seed=seed).save_pretrained(tmp_path / str(seed))
+        tiny_tokenizer().save_pretrained(tmp_path / str(seed))
+        prints.add(load_model("m", tmp_path / str(seed)).fingerprint)
+    assert len(prints) == 2
+
+
+def test_embeddings_are_those_the_model_sees(tiny_folder):
+    lm = load_model("mine", tiny_folder)
+    assert lm.embed(range(5)).shape == (5, 32)
+
+
+@pytest.mark.parametrize("content", ["{", '{"model_type": "nonsense"}', "{}"])
+def test_a_damaged_folder_is_one_line(tmp_path, content):
+    (tmp_path / "config.json").write_text(content)
+    with pytest.raises(ModelError, match="cannot load model 'mine': ") as caught:
+        load_model("mine", tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_model_without_a_causal_head_is_refused(tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "clip"}))
+    with pytest.raises(ModelError, match="is a clip model, not a causal language model"):
+        load_model("mine", tmp_path)
+
+
+def test_a_file_that_is_no_gguf_is_one_line(tmp_path):
+    (tmp_path / "m.gguf").write_bytes(b"GGUF but not really")
+    with pytest.raises(ModelError, match=r"cannot read .*m\.gguf") as caught:
+        read_gguf(tmp_path / "m.gguf")
+    assert "\n" not in str(caught.value)
+
+
+def test_gguf_without_its_extra_names_it(tmp_path, monkeypatch):
+    (tmp_path / "m.gguf").write_bytes(b"GGUF")
+    monkeypatch.setattr("dfo_prompt.lm.load.AutoModelForCausalLM.from_pretrained", _no_gguf)
+    with pytest.raises(ModelError, match=r"needs an extra: pip install 'dfo-prompt\[gguf\]'"):
+        read_gguf(tmp_path / "m.gguf")
+
+
+def _no_gguf(**_):
+    raise ImportError("gguf is required")
+
+
+def test_devices():
+    assert pick_device("cpu").type == "cpu"
+    with pytest.raises(ModelError, match="unknown device 'abacus'"):
+        pick_device("abacus")
+    if not torch.cuda.is_available():
+        with pytest.raises(ModelError, match="device 'cuda' is not available here; use --device cpu"):
+            pick_device("cuda")

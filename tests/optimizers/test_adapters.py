@@ -1,0 +1,120 @@
+"""With equal seed and options an adapter proposes what its backend proposes when it is driven directly."""
+
+import cma
+import nevergrad as ng
+import numpy as np
+import pytest
+from pymoo.algorithms.soo.nonconvex.de import DE
+from pymoo.algorithms.soo.nonconvex.es import ES
+from pymoo.algorithms.soo.nonconvex.ga import GA
+from pymoo.algorithms.soo.nonconvex.pso import PSO
+from pymoo.core.evaluator import Evaluator
+from pymoo.core.problem import Problem
+from pymoo.core.termination import NoTermination
+from pymoo.problems.static import StaticProblem
+
+import dfo_prompt as dp
+from dfo_prompt.errors import InputError
+
+DIM, SEED, POPSIZE, SIGMA, BUDGET, ROUNDS = 6, 3, 8, 0.7, 200, 12
+X0 = np.linspace(-1, 1, DIM)
+
+
+def loss(candidates):
+    return ((np.asarray(candidates) - 0.3) ** 2).sum(axis=1)
+
+
+def through_the_adapter(name, **options):
+    optimizer = dp.create_optimizer(name, dim=DIM, budget=BUDGET, seed=SEED, popsize=POPSIZE, sigma=SIGMA, x0=X0, **options)
+    asked = []
+    for _ in range(ROUNDS):
+        asked.append(optimizer.ask())
+        optimizer.tell(asked[-1], loss(asked[-1]))
+    return np.concatenate(asked), optimizer.recommend()
+
+
+@pytest.mark.parametrize(
+    ("name", "options"), [("cma", {}), ("cma:sep", {"CMA_diagonal": True}), ("cma:passive", {"CMA_active": False})]
+)
+def test_cma(name, options):
+    rng = np.random.default_rng(SEED)
+    settings = {"popsize": POPSIZE, "seed": np.nan, "randn": lambda *shape: rng.standard_normal(shape), "verbose": -9}
+    es = cma.CMAEvolutionStrategy(X0, SIGMA, {**settings, "verb_log": 0, "signals_filename": "", **options})
+    asked = []
+    for _ in range(ROUNDS):
+        asked.append(np.array(es.ask()))
+        es.tell(list(asked[-1]), loss(asked[-1]).tolist())
+    candidates, recommended = through_the_adapter(name)
+    np.testing.assert_array_equal(candidates, np.concatenate(asked))
+    np.testing.assert_array_equal(recommended, es.result.xfavorite)
+
+
+@pytest.mark.filterwarnings("ignore:Clipping very high value")
+@pytest.mark.parametrize("variant", ["OnePlusOne", "DE", "PSO", "TBPSA"])
+def test_nevergrad(variant):
+    state = np.random.get_state()  # noqa: NPY002 - nevergrad seeds its parametrization from it, before we do
+    parameter = ng.p.Array(init=X0).set_mutation(sigma=SIGMA)
+    parameter.random_state.seed(SEED)
+    optimizer = ng.optimizers.registry[variant](parameter, budget=BUDGET, num_workers=POPSIZE)
+    asked = []
+    for _ in range(ROUNDS):
+        batch = [optimizer.ask() for _ in range(POPSIZE)]
+        for one in batch:
+            optimizer.tell(one, float(loss(one.value[None])[0]))
+        asked.append([one.value for one in batch])
+    np.random.set_state(state)  # noqa: NPY002
+    candidates, recommended = through_the_adapter(f"nevergrad:{variant}")
+    np.testing.assert_array_equal(candidates, np.concatenate(asked))
+    np.testing.assert_array_equal(recommended, optimizer.provide_recommendation().value)
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "sizes"),
+    [
+        (DE, {"pop_size": POPSIZE}),
+        (GA, {"pop_size": POPSIZE}),
+        (PSO, {"pop_size": POPSIZE}),
+        (ES, {"n_offsprings": POPSIZE, "pop_size": 1}),
+    ],
+)
+def test_pymoo(algorithm, sizes):
+    problem = Problem(n_var=DIM, n_obj=1, xl=X0 - 10 * SIGMA, xu=X0 + 10 * SIGMA)
+    first = X0 + SIGMA * np.vstack([np.zeros(DIM), np.random.default_rng(SEED).standard_normal((POPSIZE, DIM))[1:]])
+    backend = algorithm(sampling=first, **sizes)
+    backend.setup(problem, termination=NoTermination(), seed=SEED)
+    asked = []
+    for _ in range(ROUNDS):
+        infills = backend.ask()
+        asked.append(np.array(infills.get("X")))
+        Evaluator().eval(StaticProblem(problem, F=loss(asked[-1])[:, None]), infills)
+        backend.tell(infills=infills)
+    candidates, recommended = through_the_adapter(f"pymoo:{algorithm.__name__}")
+    np.testing.assert_array_equal(candidates, np.concatenate(asked))
+    np.testing.assert_array_equal(recommended, candidates[loss(candidates).argmin()])
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("nevergrad:OnePlusTwo", "unknown optimizer of nevergrad 'OnePlusTwo'; did you mean 'OnePlusOne'"),
+        ("pymoo:NSGA2", "unknown algorithm of pymoo 'NSGA2'"),
+        ("nevergrad:Cobyla", "in a thread, which cannot be replayed"),
+    ],
+)
+def test_a_name_that_cannot_be_used_is_one_line(name, message):
+    with pytest.raises(InputError, match=message) as caught:
+        dp.create_optimizer(name, dim=3, budget=10)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["cma:ipop", "cma:bipop"])
+def test_restarts_go_on_inside_the_budget(name):
+    optimizer = dp.create_optimizer(name, dim=2, budget=3000, popsize=6)
+    sizes = []
+    while sum(sizes) < 3000:
+        candidates = optimizer.ask()
+        sizes.append(len(candidates))
+        optimizer.tell(candidates, np.floor(10 * loss(candidates)))  # a plateau, where pycma stops
+    assert optimizer.describe()["restarts"] > 1
+    assert max(sizes) >= 12
+    assert loss(optimizer.recommend()[None])[0] < 0.1

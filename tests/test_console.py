@@ -1,0 +1,72 @@
+import io
+
+import pytest
+from fakes import Bowl, HeldOutBowl, study
+from rich.console import Console
+
+from dfo_prompt.console import ProgressObserver, comparison_table, print_summary
+from dfo_prompt.folder import describe_run, save_result, study_folder
+from dfo_prompt.report.convergence import best_so_far, plot_convergence
+from dfo_prompt.report.summary import summarize
+
+CONFIG = {"optimizer": "nevergrad:OnePlusOne", "objective": "bowl", "budget": 50, "seed": 1}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    manifest = describe_run(CONFIG, {"metric": "nearness"}, {})
+    with study_folder(tmp_path / "study", manifest) as path:
+        save_result(path, study(HeldOutBowl(), folder=path, validate_every=20).run())
+    return path
+
+
+def test_a_log_has_ten_lines_a_study():
+    log = io.StringIO()
+    study(Bowl(), observers=[ProgressObserver(Console(file=log))]).run()
+    lines = log.getvalue().splitlines()
+    assert 8 <= len(lines) <= 10
+    assert lines[0].startswith("steps: ")
+    assert all("queries/s" in line and "best" in line for line in lines)
+    assert " s left" in lines[0]
+    assert lines[-1].startswith("steps: 50/50 queries")
+    assert lines[-1].endswith("done")
+
+
+def test_a_terminal_has_one_bar_that_moves():
+    screen = io.StringIO()
+    study(Bowl(), observers=[ProgressObserver(Console(file=screen, force_terminal=True, width=110))]).run()
+    assert "50/50" in screen.getvalue()
+    assert "best" in screen.getvalue()
+
+
+def test_nothing_is_cut_off_on_eighty_columns(folder):
+    page = io.StringIO()
+    Console(file=page, width=80).print(comparison_table([summarize(folder)], metric="accuracy"))
+    lines = page.getvalue().splitlines()
+    assert lines[0].split() == ["optimizer", "queries", "best", "loss", "dev", "accuracy", "test", "accuracy", "seconds"]
+    assert lines[1].startswith("manual prompt")
+    assert lines[2].startswith("nevergrad:OnePlusOne")
+    assert len(lines) == 3
+
+
+def test_the_summary_of_a_study(folder, capsys):
+    print_summary(summarize(folder), folder)
+    out = capsys.readouterr().out
+    assert "50 of 50" in out
+    assert "manual prompt" in out
+    assert str(folder) in out
+
+
+def test_the_curve_falls_and_is_drawn(folder, tmp_path):
+    curve = best_so_far(folder)
+    assert len(curve) == 50
+    assert (curve[1:] <= curve[:-1]).all()
+    assert curve[-1] == summarize(folder).best_loss
+    picture = plot_convergence([folder, folder], tmp_path / "p.png", title="two")
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_an_unfinished_study_without_a_query_can_be_drawn(tmp_path):
+    with study_folder(tmp_path / "s", describe_run(CONFIG, {}, {})) as path:
+        pass
+    assert plot_convergence([path], tmp_path / "p.svg", title="none").exists()

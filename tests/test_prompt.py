@@ -1,0 +1,127 @@
+"""The whole road on a tiny model: from the command line to a prediction."""
+
+import json
+
+import numpy as np
+import pytest
+
+import dfo_prompt as dp
+from dfo_prompt.errors import InputError
+
+
+@pytest.fixture
+def options(tiny_folder, tiny_task):
+    return {"model": str(tiny_folder), "task": str(tiny_task), "shots": 4, "prompt_tokens": 3}
+
+
+def prompt(options, **changes):
+    return dp.create_objective("prompt", **{"dim": 6, "seed": 1, **options, **changes})
+
+
+@pytest.fixture
+def run(program, options):
+    flags = [part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", str(value))]
+    settings = ["--dim", "6", "--popsize", "4", "--budget", "18", "--dtype", "float32", "--out", "s"]
+    return lambda *more: program("run", *flags, *settings, *more)
+
+
+def test_run_show_predict(run, program):
+    assert run()[0] == 0
+    shown = json.loads(program("show", "s", "--json")[1])
+    assert (shown["queries"], shown["objective"], shown["task"], shown["stop_reason"]) == (18, "prompt", "films", "budget")
+    assert 0 <= shown["dev_metric"] <= 1
+    assert 0 <= shown["test_metric"] <= 1
+    assert shown["manual_test_metric"] is not None
+    assert shown["rows"] == 18 * 8
+    status, out, _ = program("predict", "s", "good film", "dull plot", "--json")
+    answers = [json.loads(line) for line in out.splitlines()]
+    assert status == 0
+    assert [answer["text"] for answer in answers] == ["good film", "dull plot"]
+    for answer in answers:
+        assert answer["label"] == max(answer["probabilities"], key=answer["probabilities"].get)
+        assert sum(answer["probabilities"].values()) == pytest.approx(1)
+
+
+def test_predict_reads_standard_input(run, program, monkeypatch):
+    import io
+
+    run()
+    monkeypatch.setattr("sys.stdin", io.StringIO("good film\n\nbad plot\n"))
+    status, out, _ = program("predict", "s")
+    assert status == 0
+    assert [line.split("\t")[2] for line in out.splitlines()] == ["good film", "bad plot"]
+
+
+def test_predict_counts_the_texts_of_an_example(run, program):
+    run()
+    status, _, err = program("predict", "s", "one\ttwo")
+    assert (status, err) == (2, "error: 'one' and what follows: 2 texts separated by tabs, where task 'films' takes 1\n")
+
+
+def test_the_same_seed_gives_the_same_objective(options):
+    z = np.random.default_rng(0).standard_normal((2, 6))
+    losses = [prompt(options, seed=seed).evaluate(z).losses for seed in (1, 1, 2)]
+    np.testing.assert_array_equal(losses[0], losses[1])
+    assert not np.array_equal(losses[0], losses[2])
+
+
+def test_starts_differ_and_a_text_is_repeated_to_the_prompt_s_length(options):
+    zero = np.zeros((1, 6))
+    starts = ("zero", "vocabulary", "text:good film", "text:good film good", "text:bad")
+    losses = [prompt(options, initial_prompt=start).evaluate(zero).losses[0] for start in starts]
+    assert losses[2] == losses[3]
+    assert len({round(loss, 6) for loss in losses}) == 4
+
+
+@pytest.mark.parametrize("name", ["normal", "matched", "uniform"])
+def test_every_projection_moves_the_prompt(options, name):
+    losses = prompt(options, projection=name, dtype="float32").evaluate(np.eye(6)[:2]).losses
+    assert losses[0] != losses[1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"dim": 97}, "dim 97 is larger than the prompt: 3 tokens of width 32, 96 entries"),
+        ({"prompt_tokens": 0}, "prompt_tokens must be at least 1, not 0"),
+        ({"shots": 40}, r"class 'bad' has \d+ distinct examples to draw from; 40 shots need 80"),
+        ({"initial_prompt": "ones"}, "unknown initial_prompt 'ones'; known: zero, vocabulary, text:WORDS"),
+        ({"initial_prompt": "text:"}, "unknown initial_prompt"),
+        ({"projection": "norml"}, "unknown projection 'norml'; did you mean 'normal'"),
+        ({"projection_options": {"alhpa": 1}}, "unknown option of projection 'normal': 'alhpa'; did you mean 'alpha'"),
+        ({"projection_options": {"alpha": "big"}}, "projection 'normal': alpha: Input should be a valid number"),
+        ({"loss": "squared"}, "loss: Input should be 'cross_entropy', 'hinge' or 'accuracy', not 'squared'"),
+        ({"dtype": "float8"}, "unknown dtype 'float8'; known: auto, float32"),
+        ({"device": "tpu"}, "unknown device 'tpu'; known: auto, cpu, cuda, mps"),
+        ({"model": "no/such-model"}, r"cannot load model 'no/such-model': .*named models: smollm2-135m"),
+        ({"task": "missing.toml"}, "cannot read missing.toml"),
+        ({"data": "missing.csv"}, "missing.csv"),
+        ({"promt_tokens": 3}, "unknown option of objective 'prompt': 'promt_tokens'; did you mean 'prompt_tokens'"),
+    ],
+)
+def test_bad_input_is_one_line(options, changes, message):
+    with pytest.raises(InputError, match=message) as caught:
+        prompt(options, **changes)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("text,sentiment\nfun,good\n", "no column 'label'"),
+        ("text,label\n\n,good\nfun,bad\n", "empty"),
+        ("text,label\nfun,good\nfun,odd\n", "odd"),
+    ],
+)
+def test_bad_data_is_one_line(options, tmp_path, content, message):
+    (tmp_path / "films.csv").write_text(content)
+    with pytest.raises(InputError, match=message) as caught:
+        prompt(options)
+    assert "films.csv" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_data_in_another_encoding_is_one_line(options, tmp_path):
+    (tmp_path / "films.csv").write_bytes("text,label\ncaf\u00e9,good\n".encode("latin-1"))
+    with pytest.raises(InputError, match=r"films\.csv.*utf-8"):
+        prompt(options)
