@@ -31,7 +31,7 @@ SETTINGS = {
 @click.option("--seed", type=int, default=SETTINGS["seed"], show_default=True, help="Of split, projection and optimizers.")
 def command(out: Path, budget: int, seed: int) -> None:
     """Tune a soft prompt for BBC headlines with four optimizers, each with the same number of queries, and compare them."""
-    console = Console(soft_wrap=True)
+    console = Console(soft_wrap=True, highlight=False)
     settings = {**SETTINGS, "budget": budget, "seed": seed}
     configs = {name: parse_config({**settings, "optimizer": name}, where="quickstart") for name in OPTIMIZERS}
     folders = {name: out / name.replace(":", "-") for name in OPTIMIZERS}

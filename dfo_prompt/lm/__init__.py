@@ -5,6 +5,18 @@ from collections.abc import Iterable
 from dfo_prompt.hookspecs import hookimpl
 from dfo_prompt.specs import Spec
 
+PROJECTIONS = {
+    "normal": ("dense:normal", "Gaussian, scaled by the embeddings (Sun et al., 2022b)"),
+    "matched": ("dense:matched", "Gaussian, mean and deviation by the formula of BBTv2 (Sun et al., 2022b)"),
+    "uniform": ("dense:uniform", "Uniform in +-1/sqrt(d), as a linear layer begins (Sun et al., 2022)"),
+    "orthogonal": ("dense:orthogonal", "Orthogonal columns of one length"),
+    "sparse": ("structured:sparse", "Sparse signs (Achlioptas, 2003; Li et al., 2006)"),
+    "count-sketch": ("structured:count_sketch", "One signed coordinate an entry (Charikar et al., 2002)"),
+    "fastfood": ("structured:fastfood", "Products of Hadamard and diagonal matrices (Le et al., 2013)"),
+    "low-rank": ("structured:low_rank", "All tokens in a few common directions"),
+    "file": ("pretrained:from_file", "A matrix from a safetensors file"),
+}
+
 
 @hookimpl
 def dfo_prompt_objectives() -> Iterable[Spec]:
@@ -15,12 +27,10 @@ def dfo_prompt_objectives() -> Iterable[Spec]:
 
 @hookimpl
 def dfo_prompt_projections() -> Iterable[Spec]:
-    """Give the random projections of Black-Box Tuning."""
-    place = "dfo_prompt.lm.projection:"
+    """Give the random projections, and the one from a file."""
     return [
-        Spec(name="normal", target=place + "normal", summary="Gaussian, scaled by the embeddings (Sun et al., 2022b)."),
-        Spec(name="matched", target=place + "matched", summary="Gaussian by the formula of BBTv2 (Sun et al., 2022b)."),
-        Spec(name="uniform", target=place + "uniform", summary="Uniform in +-1/sqrt(d), as nn.Linear (Sun et al., 2022)."),
+        Spec(name=name, target=f"dfo_prompt.lm.{target}", summary=f"{summary}.")
+        for name, (target, summary) in PROJECTIONS.items()
     ]
 
 

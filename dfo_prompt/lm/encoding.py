@@ -1,5 +1,6 @@
-"""Examples as token ids, and how they are laid out for the engine."""
+"""Examples as token ids, laid out for the engine."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -7,6 +8,7 @@ import torch
 from torch import Tensor
 
 from dfo_prompt.errors import ModelError
+from dfo_prompt.lm.layout import Layout, lay_out, template_of
 from dfo_prompt.lm.load import LanguageModel
 from dfo_prompt.tasks.task import Task
 
@@ -14,29 +16,35 @@ OVERHEAD_TOKENS = 96
 """What one more forward costs, in tokens: below it a bucket is not worth splitting."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Bucket:
-    """Texts of similar length.
+    """Examples of similar length.
 
     Attributes:
-        rows: (N',) their places among all texts.
-        ids: (N', L') token ids, padded on the right.
-        last: (N',) place of the last token of each, whose successor is the answer.
+        rows: (N',) their places among all examples.
+        left: (N', L0) token ids ahead of the soft prompt, all of one length; empty where they are the same for all examples.
+        ids: (N', L') token ids behind the soft prompt, padded on the right.
+        lengths: (N',) without padding.
+        slot: (N',) the place whose output is the answer, in `decoder` where there is one, else in `ids`.
+        decoder: (N', D) token ids that a decoder is given, padded on the right; D is 0 without one.
     """
 
     rows: Tensor
+    left: Tensor
     ids: Tensor
-    last: Tensor
+    lengths: Tensor
+    slot: Tensor
+    decoder: Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
 class Encoded:
-    """N texts ready for the engine: [head] [soft prompt] [common] [rest of each text] -> answer.
+    """N examples ready for the engine: [head] [left] [soft prompt] [common] [ids] -> answer.
 
     Attributes:
-        head: ids ahead of the soft prompt: the beginning-of-sequence token, where the tokenizer adds one.
-        common: ids that all texts begin with; computed once a candidate, like the prompt.
-        tokens: of all texts, heads included, without padding and soft prompts.
+        head: ids that all examples have ahead of the soft prompt.
+        common: ids that all examples have right behind it; a causal model computes them once a candidate, like the prompt.
+        tokens: of all examples, without padding and soft prompts.
     """
 
     head: Tensor
@@ -47,20 +55,28 @@ class Encoded:
 
 
 def encode(lm: LanguageModel, task: Task, texts: Sequence[tuple[str, ...]], *, prompt_tokens: int) -> Encoded:
-    """Render and tokenise examples; texts too long for the model lose the end of their longest field, never the slot."""
-    limit = getattr(lm.model.config, "max_position_embeddings", None) or 10**9
-    ids = [_fit(lm, task, one, limit - prompt_tokens) for one in texts]
-    bos = lm.tokenizer.bos_token_id
-    head = [bos] if bos is not None and all(one[0] == bos for one in ids) else []
-    rest = [one[len(head) :] for one in ids]
-    common = _common_start([one[:-1] for one in rest])
-    device = lm.device
+    """Render, tokenise and lay out examples.
+
+    Raises:
+        ModelError: prompt and template leave no room for a text.
+    """
+    layouts = [lay_out(lm, task, one, prompt_tokens=prompt_tokens) for one in texts]
+    shared = all(one.left == layouts[0].left for one in layouts)
+    head = layouts[0].left if shared else []
+    causal = lm.head == "causal"
+    common = _common_start([one.right[: one.slot] for one in layouts]) if causal and shared else []
+    groups = defaultdict(list)
+    for row, one in enumerate(layouts):
+        groups[len(one.left)].append(row)
+    runs = [
+        [group[i] for i in run] for group in groups.values() for run in split_rows([len(layouts[r].right) for r in group])
+    ]
     return Encoded(
-        head=torch.tensor(head, dtype=torch.long, device=device),
-        common=torch.tensor(common, dtype=torch.long, device=device),
-        buckets=tuple(_bucket(rest, rows, len(common), device) for rows in split_rows([len(one) for one in rest])),
-        count=len(ids),
-        tokens=sum(map(len, ids)),
+        head=torch.tensor(head, dtype=torch.long, device=lm.device),
+        common=torch.tensor(common, dtype=torch.long, device=lm.device),
+        buckets=tuple(_bucket(layouts, run, skip=len(common), shared=shared, device=lm.device) for run in runs),
+        count=len(layouts),
+        tokens=sum(len(one.left) + len(one.right) + len(one.decoder) for one in layouts),
     )
 
 
@@ -71,8 +87,8 @@ def encode_words(lm: LanguageModel, task: Task) -> Tensor:
         ModelError: a word is more than one token for this model, or two classes share one.
     """
     found: dict[int, str] = {}
-    for word in task.causal.words(task.words):
-        ids = lm.tokenizer(word, add_special_tokens=False).input_ids
+    for word in template_of(lm, task).words(task.words):
+        ids = lm.tokens(word)
         if len(ids) != 1:
             pieces = " + ".join(repr(lm.tokenizer.decode(one)) for one in ids)
             raise ModelError(
@@ -99,33 +115,26 @@ def split_rows(lengths: Sequence[int], overhead: int = OVERHEAD_TOKENS) -> list[
     return runs[::-1]
 
 
-def _fit(lm: LanguageModel, task: Task, texts: tuple[str, ...], limit: int) -> list[int]:
-    template = task.causal
-    while len(ids := _tokenise(lm, template.render(texts).before)) > limit:
-        longest = max(range(len(texts)), key=lambda i: len(texts[i]))
-        if not texts[longest]:
-            raise ModelError(f"template and prompt alone are longer than the {limit} tokens that {lm.name!r} takes")
-        cut = texts[longest][: len(texts[longest]) * 9 // 10]
-        cut = cut.rpartition(" ")[0] or cut  # between words, where there are any
-        texts = (*texts[:longest], cut, *texts[longest + 1 :])
-    return ids
+def _bucket(layouts: Sequence[Layout], rows: list[int], *, skip: int, shared: bool, device: torch.device) -> Bucket:
+    ids = [layouts[row].right[skip:] for row in rows]
+    decoders = [layouts[row].decoder for row in rows]
+    values = {
+        "rows": rows,
+        "left": [[] if shared else layouts[row].left for row in rows],
+        "ids": _padded(ids),
+        "lengths": list(map(len, ids)),
+        "slot": [layouts[row].slot - (0 if layouts[row].decoder else skip) for row in rows],
+        "decoder": _padded(decoders),
+    }
+    return Bucket(**{name: torch.tensor(value, dtype=torch.long, device=device) for name, value in values.items()})
 
 
-def _tokenise(lm: LanguageModel, text: str) -> list[int]:
-    ids: list[int] = lm.tokenizer(text).input_ids
-    # Some tokenizers close every text; the answer has to follow the text itself.
-    return ids[:-1] if len(ids) > 1 and ids[-1] in (lm.tokenizer.eos_token_id, lm.tokenizer.sep_token_id) else ids
-
-
-def _bucket(ids: list[list[int]], rows: list[int], skip: int, device: torch.device) -> Bucket:
-    longest = max(len(ids[row]) for row in rows) - skip
-    padded = [ids[row][skip:] + [0] * (longest + skip - len(ids[row])) for row in rows]
-    last = [len(ids[row]) - skip - 1 for row in rows]
-    tensors = (torch.tensor(values, device=device) for values in (rows, padded, last))
-    return Bucket(**dict(zip(("rows", "ids", "last"), tensors, strict=True)))
+def _padded(ids: list[list[int]]) -> list[list[int]]:
+    longest = max(map(len, ids))
+    return [one + [0] * (longest - len(one)) for one in ids]
 
 
 def _common_start(texts: list[list[int]]) -> list[int]:
     first, last = min(texts), max(texts)  # what these two share, all in between share
     differs = (i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b)
-    return first[: next(differs, len(first))]
+    return first[: next(differs, min(len(first), len(last)))]

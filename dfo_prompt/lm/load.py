@@ -1,29 +1,47 @@
-"""Loading a causal language model and its tokenizer from a hub id, a folder or a GGUF file."""
+"""Loading a language model and its tokenizer from a hub id, a folder or a GGUF file."""
 
 import hashlib
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
+import transformers
 from torch import Tensor
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
-from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForMaskedLM,
+    AutoModelForSeq2SeqLM,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+from transformers.models.auto import modeling_auto
 from transformers.utils import logging
 
 from dfo_prompt.errors import ModelError
 
+Head = Literal["causal", "masked", "seq2seq"]
+HEADS: dict[Head, tuple[Any, Any]] = {
+    "causal": (modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING, AutoModelForCausalLM),
+    "masked": (modeling_auto.MODEL_FOR_MASKED_LM_MAPPING, AutoModelForMaskedLM),
+    "seq2seq": (modeling_auto.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING, AutoModelForSeq2SeqLM),
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class LanguageModel:
-    """A frozen causal language model, float32, on its device.
+    """A frozen language model, float32, on its device.
 
     Attributes:
+        head: what it predicts: the next token, a masked one, or a decoder's next one.
         fingerprint: SHA-256 over the configuration and a sample of every weight.
     """
 
@@ -31,6 +49,7 @@ class LanguageModel:
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     fingerprint: str
+    head: Head = "causal"
 
     @property
     def device(self) -> torch.device:
@@ -43,6 +62,23 @@ class LanguageModel:
         """Return E, the embedding width; `config.hidden_size` differs from it in some families."""
         weight: Tensor = self.model.get_input_embeddings().weight  # type: ignore[assignment]
         return weight.shape[1]
+
+    @property
+    def max_tokens(self) -> int:
+        """Return how many tokens, soft prompt included, it takes."""
+        known = (getattr(self.model.config, "max_position_embeddings", None), self.tokenizer.model_max_length)
+        return min((limit for limit in known if limit), default=10**9)
+
+    @cached_property
+    def frame(self) -> tuple[list[int], list[int]]:
+        """Return the special tokens that the tokenizer puts ahead of a text, and those that it puts behind."""
+        bare, framed = self.tokens("a"), list(self.tokenizer("a").input_ids)
+        at = next(i for i in range(len(framed) + 1) if framed[i : i + len(bare)] == bare)
+        return framed[:at], framed[at + len(bare) :]
+
+    def tokens(self, text: str) -> list[int]:
+        """Return the token ids of a text, without special tokens of the tokenizer's own."""
+        return list(self.tokenizer(text, add_special_tokens=False).input_ids)
 
     @torch.inference_mode()
     def embed(self, ids: npt.NDArray[np.integer]) -> Tensor:
@@ -60,13 +96,14 @@ def load_model(name: str, where: str | Path, *, device: str = "auto") -> Languag
         device: "auto", or as `torch.device` takes it.
 
     Raises:
-        ModelError: it cannot be had, is no causal language model, or does not fit.
+        ModelError: it cannot be had, is no language model, or does not fit.
     """
     place = pick_device(device)
     path = Path(where)
+    head: Head
     try:
         with quiet():
-            model, tokenizer = read_gguf(path) if path.suffix == ".gguf" else _read(str(where))
+            head, model, tokenizer = ("causal", *read_gguf(path)) if path.suffix == ".gguf" else _read(str(where))
         model = model.eval().requires_grad_(requires_grad=False).to(place)
     except ModelError:
         raise
@@ -74,7 +111,7 @@ def load_model(name: str, where: str | Path, *, device: str = "auto") -> Languag
         raise ModelError(f"model {name!r} does not fit on {place}; choose another --device") from error
     except (OSError, ValueError, ImportError, RuntimeError, KeyError) as error:
         raise ModelError(f"cannot load model {name!r}: {_reason(error)}") from error
-    return LanguageModel(name=name, model=model, tokenizer=tokenizer, fingerprint=_fingerprint(model))
+    return LanguageModel(name=name, model=model, tokenizer=tokenizer, fingerprint=_fingerprint(model), head=head)
 
 
 def read_gguf(file: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
@@ -133,12 +170,22 @@ def quiet() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def _read(where: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+def _read(where: str) -> tuple[Head, PreTrainedModel, PreTrainedTokenizerBase]:
     config = AutoConfig.from_pretrained(where)
-    if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
-        raise ModelError(f"{where} is a {config.model_type} model, not a causal language model that transformers knows")
-    tokenizer = AutoTokenizer.from_pretrained(where)
-    return AutoModelForCausalLM.from_pretrained(where, dtype=torch.float32), tokenizer
+    head = _head_of(config)
+    if head is None:
+        raise ModelError(f"{where} is a {config.model_type} model, not a language model that transformers knows")
+    return head, HEADS[head][1].from_pretrained(where, dtype=torch.float32), AutoTokenizer.from_pretrained(where)
+
+
+def _head_of(config: Any) -> Head | None:
+    # By the class that it was saved from, where that says so; else by what its family can be.
+    saved = {getattr(transformers, name, None) for name in config.architectures or ()} - {None}
+    able = [head for head, (mapping, _) in HEADS.items() if type(config) in mapping]
+    of_class = [head for head in able if HEADS[head][0][type(config)] in saved]
+    if not of_class and "seq2seq" in able and config.is_encoder_decoder:
+        return "seq2seq"
+    return next(iter([*of_class, *able]), None)
 
 
 def _reason(error: BaseException) -> str:

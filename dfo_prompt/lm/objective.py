@@ -14,7 +14,7 @@ from dfo_prompt.lm.load import LanguageModel
 from dfo_prompt.lm.losses import LOSSES
 from dfo_prompt.lm.precision import Precision, choose_precision
 from dfo_prompt.lm.projection import Projection
-from dfo_prompt.lm.scorer import Scorer
+from dfo_prompt.lm.scorer import Scorer, scorer_for
 from dfo_prompt.objective import Evaluation
 from dfo_prompt.tasks.examples import Example
 from dfo_prompt.tasks.metrics import score as metric_score
@@ -36,7 +36,9 @@ class Split:
 
 
 class PromptObjective:
-    """The loss of soft prompts A z + p0, put before every text of a task, for a causal language model.
+    """The loss of soft prompts A z + p0 on a task, for a language model.
+
+    The prompt stands ahead of every text, or at the {prompt} mark of the task's template.
 
     A query is one candidate on the whole training split. Tokens are counted as a service would see them: each example with
     its whole prompt, however the engine shares it.
@@ -154,7 +156,7 @@ class PromptObjective:
         return Evaluation(losses=down[:, 0].copy(), metrics=metrics, rows=rows, tokens=tokens)
 
     def _scorer_in(self, precision: Precision) -> Scorer:
-        return Scorer(precision.model, self._words, precision=precision.context)
+        return scorer_for(self._lm.head, precision.model, self._words, precision=precision.context)
 
     def _probe(self, precision: Precision) -> Vector:
         candidates = PROBE_STEP * np.random.default_rng(0).standard_normal((PROBES, self.dim))

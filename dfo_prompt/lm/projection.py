@@ -1,11 +1,11 @@
-"""Projections from the search space to soft prompts: p = A z + p0 (Sun et al., 2022, eq. 2)."""
+"""Soft prompts from the search space: p = A z + p0 (Sun et al., 2022, eq. 2)."""
 
 from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from dfo_prompt.errors import InputError
 from dfo_prompt.types import Matrix
@@ -28,51 +28,53 @@ class Space:
     def __post_init__(self) -> None:
         if self.tokens < 1:
             raise InputError(f"prompt_tokens must be at least 1, not {self.tokens}")
-        if self.dim > self.tokens * self.width:
-            entries = f"{self.tokens} tokens of width {self.width}, {self.tokens * self.width} entries"
+        if self.dim > self.entries:
+            entries = f"{self.tokens} tokens of width {self.width}, {self.entries} entries"
             raise InputError(f"dim {self.dim} is larger than the prompt: {entries}; lower --dim or raise --prompt-tokens")
+
+    @property
+    def entries(self) -> int:
+        """Return D = P E, the entries of a prompt."""
+        return self.tokens * self.width
+
+    def deviation(self, alpha: float, sigma: float) -> float:
+        """Return the deviation that entries of A (P E, d) need: alpha * std / (sqrt(d) * sigma).
+
+        For z ~ N(0, sigma^2 I) the entries of A z then have `alpha` times the standard deviation of the token embeddings:
+        the scaling of the reference code of Black-Box Tuning, after Sun et al. (2022b), with mean zero.
+        """
+        return alpha * self.std / (sqrt(self.dim) * sigma)
+
+
+class Dense(nn.Module):
+    """z (d,) -> A z (D,) with A (D, d) in memory."""
+
+    matrix: Tensor
+
+    def __init__(self, matrix: Matrix) -> None:
+        super().__init__()
+        self.register_buffer("matrix", torch.tensor(matrix, dtype=torch.float32))
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Return A z."""
+        return self.matrix @ z
 
 
 class Projection:
     """The affine map z (B, d) -> A z + p0 (B, P, E), in float32 on the device of p0.
 
     Args:
-        matrix: A, (P * E, d).
+        linear: A, as an array (P * E, d), or as a module that maps a z (d,) to A z (P * E,).
         start: p0, (P, E), the prompt of z = 0.
     """
 
-    def __init__(self, matrix: Matrix, start: Tensor) -> None:
-        self._matrix = torch.tensor(matrix, dtype=torch.float32, device=start.device)
+    def __init__(self, linear: Matrix | nn.Module, start: Tensor) -> None:
+        self._linear = (Dense(linear) if isinstance(linear, np.ndarray) else linear).to(start.device)
         self._start = start.float()
 
+    @torch.inference_mode()
     def __call__(self, candidates: Matrix) -> Tensor:
         """Return the soft prompts (B, P, E) of the candidates (B, d)."""
-        z = torch.tensor(candidates, dtype=self._matrix.dtype, device=self._matrix.device)
+        z = torch.tensor(candidates, dtype=torch.float32, device=self._start.device)
         # Candidate by candidate, so that a prompt does not depend on which others share its batch.
-        return torch.stack([(self._matrix @ one).view_as(self._start) + self._start for one in z])
-
-
-def normal(space: Space, rng: np.random.Generator, *, alpha: float = 1.0, sigma: float = 1.0) -> Matrix:
-    """Draw A (P * E, d) with entries N(0, (alpha * std / (sqrt(d) * sigma))^2).
-
-    For z ~ N(0, sigma^2 I) the entries of A z then have `alpha` times the standard deviation of the token embeddings: the
-    scaling of the reference code of Black-Box Tuning, after Sun et al. (2022b), with mean zero.
-    """
-    return rng.normal(0.0, alpha * space.std / (sqrt(space.dim) * sigma), (space.tokens * space.width, space.dim))
-
-
-def matched(space: Space, rng: np.random.Generator) -> Matrix:
-    """Draw A (P * E, d) with entries N(mu / (d - std^2), std^2 / (d - std^2)), mu and std being the embeddings'.
-
-    The formula of BBTv2 (Sun et al., 2022b), under which A z has the embeddings' mean and deviation.
-    """
-    scale = space.dim - space.std**2
-    if scale <= 0:
-        raise InputError(f"projection 'matched' needs dim > {space.std**2:.3g}, the variance of the embeddings")
-    return rng.normal(space.mean / scale, space.std / sqrt(scale), (space.tokens * space.width, space.dim))
-
-
-def uniform(space: Space, rng: np.random.Generator) -> Matrix:
-    """Draw A (P * E, d) uniform in +-1/sqrt(d), as a linear layer by default; the first version of Sun et al. (2022)."""
-    bound = 1.0 / sqrt(space.dim)
-    return rng.uniform(-bound, bound, (space.tokens * space.width, space.dim))
+        return torch.stack([self._linear(one).view_as(self._start) + self._start for one in z])

@@ -1,88 +1,132 @@
-"""The engine: label-word logits of texts under soft prompts, each prompt's keys and values computed once."""
+"""The engine: label-word logits of texts under soft prompts, one candidate and one bucket of texts at a time.
 
+A score thus does not depend on which candidates share a batch. Only answer positions reach the head, only label words leave
+it. A causal model computes what lies ahead of the texts once a candidate, and what lies ahead of the prompt once a study.
+"""
+
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
-from torch.nn.functional import linear
 from transformers import DynamicCache, PreTrainedModel
 
+from dfo_prompt.lm.answers import head_is_plain, label_logits, only_answers
 from dfo_prompt.lm.encoding import Bucket, Encoded
+from dfo_prompt.lm.load import Head
+
+Context = Callable[[], AbstractContextManager[object]]
 
 
-class Scorer:
-    """Scores soft prompts with a causal language model of transformers.
-
-    Candidates are taken one at a time and texts in fixed buckets, so a score does not depend on which candidates share a
-    batch. Only the answer positions reach the head, and only its rows for the label words are kept.
+class Scorer(ABC):
+    """Scores soft prompts with a language model of transformers.
 
     Args:
-        model: any causal model that takes `inputs_embeds` and a key/value cache.
+        model: any model that takes `inputs_embeds`.
         words: (C,) token ids of the label words.
         precision: opens the context that forwards run in.
     """
 
-    def __init__(
-        self, model: PreTrainedModel, words: Tensor, *, precision: Callable[[], AbstractContextManager[object]] = nullcontext
-    ) -> None:
+    def __init__(self, model: PreTrainedModel, words: Tensor, *, precision: Context = nullcontext) -> None:
         self._model: Any = model
         self._words = words
         self._precision = precision
-        with torch.inference_mode(), precision():
-            self._plain_head = _head_is_plain(model, words)
 
     @torch.inference_mode()
     def score(self, prompts: Tensor, texts: Encoded) -> Tensor:
-        """Return the logits (B, N, C) of the label words after each text, under prompts (B, P, E), in float32."""
+        """Return the logits (B, N, C) of the label words as answers to N texts, under prompts (B, P, E), in float32."""
+        logits = torch.empty((len(prompts), texts.count, len(self._words)), device=prompts.device)
         with self._precision():
-            return torch.stack([self._score_one(prompt, texts) for prompt in prompts])  # (B, N, C)
-
-    def _score_one(self, prompt: Tensor, texts: Encoded) -> Tensor:
-        embed = self._model.get_input_embeddings()
-        prefix = torch.cat([embed(texts.head), prompt.to(embed.weight.dtype), embed(texts.common)])  # (P', E)
-        logits = torch.empty((texts.count, len(self._words)), device=prompt.device)
-        past = self._prefill(prefix)
-        for bucket in texts.buckets:
-            logits[bucket.rows] = self._answers(bucket, past, len(prefix))
+            for scores, prompt in zip(logits, prompts, strict=True):
+                self._score(scores, prompt.to(self._embed.weight.dtype), texts)
         return logits
 
-    def _prefill(self, prefix: Tensor) -> Any:
+    @abstractmethod
+    def _score(self, scores: Tensor, prompt: Tensor, texts: Encoded) -> None:
+        """Fill in the logits (N, C) under one prompt (P, E)."""
+
+    @property
+    def _embed(self) -> Any:
+        return self._model.get_input_embeddings()
+
+    def _run(self, slot: Tensor, **inputs: Any) -> Tensor:
+        with only_answers(self._model, slot):
+            logits: Tensor = self._model(**inputs).logits  # (N', 1, V)
+        return logits[:, 0, self._words].float()  # (N', C)
+
+
+class CausalScorer(Scorer):
+    """The engine for decoder-only models."""
+
+    def __init__(self, model: PreTrainedModel, words: Tensor, *, precision: Context = nullcontext) -> None:
+        super().__init__(model, words, precision=precision)
+        # Keys and values of the texts ahead of the prompt, which no candidate changes.
+        self._lefts: WeakKeyDictionary[Bucket, Any] = WeakKeyDictionary()
+        with torch.inference_mode(), precision():
+            self._plain_head = head_is_plain(model, words)
+
+    def _score(self, scores: Tensor, prompt: Tensor, texts: Encoded) -> None:
+        prefix = torch.cat([self._embed(texts.head), prompt, self._embed(texts.common)])  # (P', E)
+        shared: Any = None
+        for bucket in texts.buckets:
+            count, skip = bucket.left.shape
+            if skip:
+                past, start = deepcopy(self._left(bucket)), skip
+                inputs = torch.cat([prefix.expand(count, -1, -1), self._embed(bucket.ids)], dim=1)
+                slot = bucket.slot + len(prefix)
+            else:
+                shared = shared or self._cache(prefix[None])
+                past, start = deepcopy(shared), len(prefix)
+                inputs, slot = self._embed(bucket.ids), bucket.slot
+                if start:
+                    past.reorder_cache(torch.zeros_like(bucket.rows))  # the one row, N' times
+            scores[bucket.rows] = self._answers(inputs, slot, past, start)
+
+    def _left(self, bucket: Bucket) -> Any:
+        if bucket not in self._lefts:
+            self._lefts[bucket] = self._cache(self._embed(bucket.left))
+        return self._lefts[bucket]
+
+    def _cache(self, inputs: Tensor) -> Any:
         cache: Any = DynamicCache(config=self._model.config)
-        if len(prefix):
-            self._model.base_model(inputs_embeds=prefix[None], past_key_values=cache, use_cache=True)
+        if inputs.shape[1]:
+            self._model.base_model(inputs_embeds=inputs, past_key_values=cache, use_cache=True)
         return cache
 
-    def _answers(self, bucket: Bucket, past: Any, offset: int) -> Tensor:
-        count, length = bucket.ids.shape
-        rows = torch.arange(count, device=bucket.ids.device)
-        cache = deepcopy(past)
-        if offset:
-            cache.reorder_cache(torch.zeros_like(rows))  # the one row, N' times
+    def _answers(self, inputs: Tensor, slot: Tensor, past: Any, start: int) -> Tensor:
         # Padding is on the right, behind every answer, where causal attention does not look: no mask is needed.
-        positions = torch.arange(offset, offset + length, device=bucket.ids.device)[None]
-        arguments = {"input_ids": bucket.ids, "past_key_values": cache, "position_ids": positions, "use_cache": True}
+        positions = torch.arange(start, start + inputs.shape[1], device=inputs.device)[None]
+        arguments = {"inputs_embeds": inputs, "past_key_values": past, "position_ids": positions, "use_cache": True}
         if self._plain_head:
-            hidden = self._model.base_model(**arguments).last_hidden_state[rows, bucket.last]  # (N', E)
-            return label_logits(self._model, hidden, self._words)
-        kept, place = torch.unique(bucket.last, return_inverse=True)
-        logits: Tensor = self._model(**arguments, logits_to_keep=kept).logits  # (N', K, V)
-        return logits[rows, place][:, self._words].float()  # (N', C)
+            hidden = self._model.base_model(**arguments).last_hidden_state  # (N', L', E)
+            rows = torch.arange(len(slot), device=slot.device)
+            return label_logits(self._model, hidden[rows, slot], self._words)
+        return self._run(slot, **arguments)
 
 
-def label_logits(model: PreTrainedModel, hidden: Tensor, words: Tensor) -> Tensor:
-    """Return the logits (N, C) of the label words from hidden states (N, E): the head's rows for them, in float32."""
-    head: Any = model.get_output_embeddings()
-    bias = None if getattr(head, "bias", None) is None else head.bias[words].float()
-    with torch.autocast(hidden.device.type, enabled=False):
-        return linear(hidden.float(), head.weight[words].float(), bias)
+class WholeScorer(Scorer):
+    """The engine for models that look both ways, encoders and encoder-decoders: nothing is shared between texts."""
+
+    def _score(self, scores: Tensor, prompt: Tensor, texts: Encoded) -> None:
+        for bucket in texts.buckets:
+            count = len(bucket.rows)
+            head, common = self._embed(texts.head), self._embed(texts.common)
+            ahead = [head.expand(count, -1, -1), self._embed(bucket.left), prompt.expand(count, -1, -1)]
+            inputs = torch.cat([*ahead, common.expand(count, -1, -1), self._embed(bucket.ids)], dim=1)
+            offset = inputs.shape[1] - bucket.ids.shape[1]
+            places = torch.arange(inputs.shape[1], device=inputs.device)
+            arguments = {"inputs_embeds": inputs, "attention_mask": (places < offset + bucket.lengths[:, None]).long()}
+            if bucket.decoder.shape[1]:
+                arguments["decoder_input_ids"] = bucket.decoder
+                scores[bucket.rows] = self._run(bucket.slot, **arguments, use_cache=False)
+            else:
+                scores[bucket.rows] = self._run(bucket.slot + offset, **arguments)
 
 
-def _head_is_plain(model: Any, words: Tensor) -> bool:
-    # Some families scale or cap their logits. This is tried on the label words themselves, whatever the family.
-    full = model(input_ids=words[None], use_cache=False).logits[0][:, words].float()
-    hidden = model.base_model(input_ids=words[None], use_cache=False).last_hidden_state[0]
-    short = label_logits(model, hidden, words)
-    return torch.allclose(full, short, rtol=1e-2, atol=1e-2 * full.std().item())
+def scorer_for(head: Head, model: PreTrainedModel, words: Tensor, *, precision: Context = nullcontext) -> Scorer:
+    """Return the engine for a model with this head."""
+    return (CausalScorer if head == "causal" else WholeScorer)(model, words, precision=precision)

@@ -2,7 +2,7 @@ import json
 
 import pytest
 import torch
-from tiny import tiny_model, tiny_tokenizer
+from tiny import HEAD_OF, tiny_model, tiny_tokenizer
 
 from dfo_prompt.errors import ModelError
 from dfo_prompt.lm.load import load_model, pick_device, read_gguf
@@ -38,10 +38,19 @@ def test_a_damaged_folder_is_one_line(tmp_path, content):
     assert "\n" not in str(caught.value)
 
 
-def test_a_model_without_a_causal_head_is_refused(tmp_path):
+def test_a_model_that_is_no_language_model_is_refused(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "clip"}))
-    with pytest.raises(ModelError, match="is a clip model, not a causal language model"):
+    with pytest.raises(ModelError, match="is a clip model, not a language model"):
         load_model("mine", tmp_path)
+
+
+@pytest.mark.parametrize("family", ["gpt2", "bert", "roberta", "electra", "t5", "bart"])
+def test_the_head_is_that_of_the_class_it_was_saved_from(tmp_path, family):
+    tiny_model(family).save_pretrained(tmp_path)
+    tiny_tokenizer(mask=True).save_pretrained(tmp_path)
+    lm = load_model("m", tmp_path)
+    assert lm.head == HEAD_OF[family]
+    assert type(lm.model) is type(tiny_model(family))
 
 
 def test_a_file_that_is_no_gguf_is_one_line(tmp_path):

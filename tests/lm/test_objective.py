@@ -5,11 +5,11 @@ from tiny import TASK, few_shot, textbook_logits, tiny_lm
 from torch.nn.functional import cross_entropy as torch_cross_entropy
 
 from dfo_prompt.errors import InputError
-from dfo_prompt.lm.encoding import encode_words
+from dfo_prompt.lm.dense import normal
 from dfo_prompt.lm.losses import LOSSES
 from dfo_prompt.lm.objective import PromptObjective
 from dfo_prompt.lm.precision import choose_precision
-from dfo_prompt.lm.projection import Projection, Space, normal, uniform
+from dfo_prompt.lm.projection import Projection, Space
 from dfo_prompt.objective import Described, Validated
 
 TOKENS, DIM = 4, 10
@@ -39,10 +39,8 @@ def test_it_is_an_objective_with_held_out_data_and_a_description():
 def test_the_loss_is_that_of_the_textbook():
     lm, data, z = tiny_lm(), few_shot(), candidates()
     evaluation = objective(lm).evaluate(z)
-    words = encode_words(lm, TASK)
     for prompt, loss, accuracy in zip(projection(lm)(z), evaluation.losses, evaluation.metrics["accuracy"], strict=True):
-        texts = [TASK.causal.render(example.texts).before for example in data.train]
-        logits = torch.stack([textbook_logits(lm, prompt, text, words) for text in texts])
+        logits = torch.stack([textbook_logits(lm, TASK, prompt, example.texts) for example in data.train])
         labels = torch.tensor([example.label for example in data.train])
         assert loss == pytest.approx(torch_cross_entropy(logits, labels).item(), abs=1e-4)
         assert accuracy == pytest.approx((logits.argmax(1) == labels).float().mean().item())
@@ -64,9 +62,7 @@ def test_candidates_do_not_influence_each_other():
 
 def test_the_baseline_is_the_template_alone():
     lm, data = tiny_lm(), few_shot()
-    words, nothing = encode_words(lm, TASK), torch.zeros(0, lm.width)
-    texts = [TASK.causal.render(example.texts).before for example in data.dev]
-    logits = torch.stack([textbook_logits(lm, nothing, text, words) for text in texts])
+    logits = torch.stack([textbook_logits(lm, TASK, torch.zeros(0, lm.width), example.texts) for example in data.dev])
     labels = torch.tensor([example.label for example in data.dev])
     baseline = objective(lm).baseline("dev")
     assert baseline.losses[0] == pytest.approx(torch_cross_entropy(logits, labels).item(), abs=1e-4)
@@ -90,30 +86,6 @@ def test_losses_have_their_known_values():
     # margin 2: example 0: max(0, 2+0-2) + max(0, 2+1-2) = 1; example 1: max(0, 2+0-3) + max(0, 2+3.5-3) = 2.5
     assert values["hinge"] == pytest.approx(1.75)
     assert values["accuracy"] == pytest.approx(0.5)
-
-
-@pytest.mark.parametrize(("draw", "std"), [(normal, 0.3 / np.sqrt(DIM)), (uniform, 1 / np.sqrt(3 * DIM))])
-def test_projections_have_the_stated_scale_and_repeat(draw, std):
-    space = Space(dim=DIM, tokens=50, width=64, mean=0.0, std=0.3)
-    matrix = draw(space, np.random.default_rng(1))
-    assert matrix.shape == (3200, DIM)
-    assert matrix.std() == pytest.approx(std, rel=0.02)
-    np.testing.assert_array_equal(matrix, draw(space, np.random.default_rng(1)))
-
-
-def test_with_the_normal_projection_prompts_vary_as_embeddings_do():
-    space = Space(dim=200, tokens=50, width=64, mean=0.0, std=0.3)
-    matrix = normal(space, np.random.default_rng(1), sigma=0.5)
-    z = 0.5 * np.random.default_rng(2).standard_normal((20, 200))
-    assert (z @ matrix.T).std() == pytest.approx(0.3, rel=0.03)
-
-
-@pytest.mark.parametrize(
-    ("dim", "tokens", "message"), [(65, 2, "dim 65 is larger than the prompt"), (5, 0, "at least 1, not 0")]
-)
-def test_a_projection_that_cannot_be_is_one_line(dim, tokens, message):
-    with pytest.raises(InputError, match=message):
-        Space(dim=dim, tokens=tokens, width=32, mean=0.0, std=1.0)
 
 
 def test_auto_takes_reduced_precision_only_where_ranks_agree(monkeypatch):

@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 import torch
-from tiny import FAMILIES, TASK, some_examples, textbook_logits, tiny_lm
+from tiny import BEHIND, HEAD_OF, MIDDLE, TASK, some_examples, textbook_logits, tiny_lm
 
 from dfo_prompt.lm.encoding import encode, encode_words
-from dfo_prompt.lm.scorer import Scorer
+from dfo_prompt.lm.layout import lay_out
+from dfo_prompt.lm.scorer import scorer_for
 
 
 def some_prompts(lm, count=3, tokens=5):
@@ -12,42 +13,47 @@ def some_prompts(lm, count=3, tokens=5):
     return torch.tensor(rng.normal(0, 0.3, (count, tokens, lm.width)), dtype=torch.float32)
 
 
-def score(lm, prompts, examples):
-    texts = encode(lm, TASK, [example.texts for example in examples], prompt_tokens=prompts.shape[1])
-    return Scorer(lm.model, encode_words(lm, TASK)).score(prompts, texts)
+def score(lm, prompts, examples, task=TASK):
+    texts = encode(lm, task, [example.texts for example in examples], prompt_tokens=prompts.shape[1])
+    return scorer_for(lm.head, lm.model, encode_words(lm, task)).score(prompts, texts)
 
 
-def expected(lm, prompts, examples):
-    words = encode_words(lm, TASK)
-    texts = [TASK.causal.render(example.texts).before for example in examples]
-    return torch.stack([torch.stack([textbook_logits(lm, prompt, text, words) for text in texts]) for prompt in prompts])
+def expected(lm, prompts, examples, task=TASK):
+    return torch.stack(
+        [torch.stack([textbook_logits(lm, task, prompt, example.texts) for example in examples]) for prompt in prompts]
+    )
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_the_engine_equals_the_textbook_loop(family):
-    lm, examples = tiny_lm(family), some_examples(9)
-    prompts = some_prompts(lm)
-    torch.testing.assert_close(score(lm, prompts, examples), expected(lm, prompts, examples), atol=1e-4, rtol=1e-4)
+def assert_exact(lm, prompts, examples, task=TASK):
+    scores = score(lm, prompts, examples, task)
+    torch.testing.assert_close(scores, expected(lm, prompts, examples, task), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("task", [TASK, MIDDLE, BEHIND], ids=lambda task: task.name)
+@pytest.mark.parametrize("family", HEAD_OF)
+def test_the_engine_equals_the_textbook_loop(family, task):
+    lm = tiny_lm(family)
+    assert_exact(lm, some_prompts(lm), some_examples(9), task)
 
 
 @pytest.mark.parametrize("tokenizer", [{"bos": True}, {"eos": True}, {"bos": True, "eos": True}])
 def test_special_tokens_go_where_the_model_expects_them(tokenizer):
-    lm, examples = tiny_lm(**tokenizer), some_examples(5)
-    prompts = some_prompts(lm)
-    torch.testing.assert_close(score(lm, prompts, examples), expected(lm, prompts, examples), atol=1e-4, rtol=1e-4)
+    lm = tiny_lm(**tokenizer)
+    layout = lay_out(lm, TASK, ("good film",), prompt_tokens=5)
+    assert layout.left == [1] * tokenizer.get("bos", False)
+    assert lm.tokenizer.decode(layout.right) == "good film . it was"
+    assert_exact(lm, some_prompts(lm), some_examples(5))
 
 
-@pytest.mark.parametrize("family", ["llama", "gpt2", "mistral"])
+@pytest.mark.parametrize("family", ["llama", "gpt2", "mistral", "bert", "t5"])
 def test_no_prompt_at_all_is_the_hand_written_prompt(family):
-    lm, examples = tiny_lm(family), some_examples(5)
-    nothing = some_prompts(lm, count=1, tokens=0)
-    torch.testing.assert_close(score(lm, nothing, examples), expected(lm, nothing, examples), atol=1e-4, rtol=1e-4)
+    lm = tiny_lm(family)
+    assert_exact(lm, some_prompts(lm, count=1, tokens=0), some_examples(5))
 
 
 def test_one_text_alone_is_scored_too():
-    lm, examples = tiny_lm(), some_examples(1)
-    prompts = some_prompts(lm)
-    torch.testing.assert_close(score(lm, prompts, examples), expected(lm, prompts, examples), atol=1e-4, rtol=1e-4)
+    lm = tiny_lm()
+    assert_exact(lm, some_prompts(lm), some_examples(1))
 
 
 def test_a_score_does_not_depend_on_the_rest_of_the_batch():

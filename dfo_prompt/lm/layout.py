@@ -1,0 +1,77 @@
+"""An example as the token ids around its soft prompt, in the way that a model's head wants it."""
+
+from dataclasses import dataclass, field
+
+from dfo_prompt.errors import ModelError
+from dfo_prompt.lm.load import LanguageModel
+from dfo_prompt.tasks.task import Task
+from dfo_prompt.tasks.template import Cloze, Template
+
+SENTINEL = "<extra_id_0>"
+"""What models pretrained on corrupted spans (Raffel et al., 2020) put in place of a missing one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """One example: [left] [soft prompt] [right], and what a decoder is given.
+
+    Attributes:
+        slot: the place whose output is the answer, in `decoder` where there is one, else in `right`.
+    """
+
+    left: list[int]
+    right: list[int]
+    slot: int
+    decoder: list[int] = field(default_factory=list)
+
+
+def template_of(lm: LanguageModel, task: Task) -> Template:
+    """Return the template that suits the model: one whose slot is last, unless the model can fill a slot anywhere."""
+    return task.masked if _slot_token(lm) else task.causal
+
+
+def lay_out(lm: LanguageModel, task: Task, texts: tuple[str, ...], *, prompt_tokens: int) -> Layout:
+    """Render and tokenise an example; one too long for the model loses the end of its longest text, never the slot.
+
+    Raises:
+        ModelError: even without any text it is too long.
+    """
+    while True:
+        layout = _lay_out(lm, template_of(lm, task).render(texts), template_of(lm, task).gap)
+        if len(layout.left) + prompt_tokens + len(layout.right) <= lm.max_tokens:
+            return layout
+        longest = max(range(len(texts)), key=lambda i: len(texts[i]))
+        if not texts[longest]:
+            room = lm.max_tokens - prompt_tokens
+            raise ModelError(f"template and prompt alone are longer than the {room} tokens that {lm.name!r} takes")
+        cut = texts[longest][: len(texts[longest]) * 9 // 10]
+        cut = cut.rpartition(" ")[0] or cut  # between words, where there are any
+        texts = (*texts[:longest], cut, *texts[longest + 1 :])
+
+
+def _lay_out(lm: LanguageModel, cloze: Cloze, gap: str) -> Layout:
+    ahead, behind = lm.frame
+    left = ahead + (lm.tokens(cloze.before[: cloze.prompt_at]) if cloze.prompt_at else [])
+    rest, token = cloze.before[cloze.prompt_at :], _slot_token(lm)
+    if lm.head == "causal":  # nothing may stand between the text and its answer
+        right = lm.tokens(rest)
+        return Layout(left=left, right=right, slot=len(right) - 1)
+    right = lm.tokens(rest + (gap + token if token else "") + cloze.after) + behind
+    if lm.head == "masked":
+        # The text itself may hold mask tokens, ahead of ours.
+        earlier = lm.tokens(rest).count(lm.tokenizer.mask_token_id)
+        masks = [i for i, one in enumerate(right) if one == lm.tokenizer.mask_token_id]
+        return Layout(left=left, right=right, slot=masks[earlier])
+    decoder = [lm.model.config.decoder_start_token_id]
+    if token == SENTINEL:
+        decoder += lm.tokens(SENTINEL)
+    elif token:  # it repairs the whole text, so it is shown what it has repaired up to the slot
+        decoder += ahead + lm.tokens(cloze.before)
+    return Layout(left=left, right=right, slot=len(decoder) - 1, decoder=decoder)
+
+
+def _slot_token(lm: LanguageModel) -> str:
+    if lm.head == "causal":
+        return ""
+    known = lm.tokenizer.get_vocab()
+    return SENTINEL if lm.head == "seq2seq" and SENTINEL in known else lm.tokenizer.mask_token or ""
