@@ -29,10 +29,11 @@ from transformers.utils import logging
 from dfo_prompt.errors import ModelError
 
 Head = Literal["causal", "masked", "seq2seq"]
+# Where a family could be several of them, the first is what it was pretrained as.
 HEADS: dict[Head, tuple[Any, Any]] = {
-    "causal": (modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING, AutoModelForCausalLM),
-    "masked": (modeling_auto.MODEL_FOR_MASKED_LM_MAPPING, AutoModelForMaskedLM),
     "seq2seq": (modeling_auto.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING, AutoModelForSeq2SeqLM),
+    "masked": (modeling_auto.MODEL_FOR_MASKED_LM_MAPPING, AutoModelForMaskedLM),
+    "causal": (modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING, AutoModelForCausalLM),
 }
 
 
@@ -179,13 +180,10 @@ def _read(where: str) -> tuple[Head, PreTrainedModel, PreTrainedTokenizerBase]:
 
 
 def _head_of(config: Any) -> Head | None:
-    # By the class that it was saved from, where that says so; else by what its family can be.
     saved = {getattr(transformers, name, None) for name in config.architectures or ()} - {None}
     able = [head for head, (mapping, _) in HEADS.items() if type(config) in mapping]
     of_class = [head for head in able if HEADS[head][0][type(config)] in saved]
-    if not of_class and "seq2seq" in able and config.is_encoder_decoder:
-        return "seq2seq"
-    return next(iter([*of_class, *able]), None)
+    return next(iter(of_class or able), None)
 
 
 def _reason(error: BaseException) -> str:

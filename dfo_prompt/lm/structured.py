@@ -44,6 +44,11 @@ class Fastfood(nn.Module):
         scale: deviation of the entries of A.
     """
 
+    signs: Tensor
+    permutations: Tensor
+    gaussians: Tensor
+    lengths: Tensor
+
     def __init__(
         self,
         signs: Tensor,
@@ -106,7 +111,7 @@ def sparse(
 
 
 def count_sketch(space: Space, rng: np.random.Generator, *, alpha: float = 1.0, sigma: float = 1.0) -> Gather:
-    """Draw a count sketch (Charikar et al., 2002), transposed: each entry of the prompt is a coordinate of z, or its negative.
+    """Draw a count sketch (Charikar et al., 2002), transposed: each entry of the prompt is a coordinate of z, or minus it.
 
     All coordinates are used equally often, up to one.
     """
