@@ -27,6 +27,7 @@ from transformers.models.auto import modeling_auto
 from transformers.utils import logging
 
 from dfo_prompt.errors import ModelError
+from dfo_prompt.logs import only_errors
 
 Head = Literal["causal", "masked", "seq2seq"]
 # Where a family could be several of them, the first is what it was pretrained as.
@@ -162,7 +163,7 @@ def quiet() -> Iterator[None]:
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), only_errors("huggingface_hub"):
             warnings.simplefilter("ignore")
             yield
     finally:

@@ -5,6 +5,7 @@ from importlib import import_module
 from typing import Any
 
 from dfo_prompt.errors import DataError, InputError
+from dfo_prompt.logs import only_errors
 from dfo_prompt.tasks.files import Row, cell
 from dfo_prompt.tasks.task import Source
 
@@ -31,7 +32,8 @@ def _load(source: Source, split: str) -> Any:
             f"data set {source.hub!r} needs an extra: pip install 'dfo-prompt[hub]'; or give local files with --data"
         ) from error
     try:
-        return datasets.load_dataset(source.hub, source.config or None, split=split)
+        with only_errors("huggingface_hub"):
+            return datasets.load_dataset(source.hub, source.config or None, split=split)
     except Exception as error:
         said = " ".join(str(error).split()) or type(error).__name__
         raise DataError(f"cannot get {split} of data set {source.hub!r}: {said}; or give local files with --data") from error
