@@ -13,6 +13,7 @@ from transformers import AutoConfig, PreTrainedTokenizerFast
 from dfo_prompt.lm.encoding import encode_words
 from dfo_prompt.lm.layout import lay_out
 from dfo_prompt.lm.load import HEADS, Head, LanguageModel
+from dfo_prompt.lm.packing import enable_packing
 from dfo_prompt.tasks.examples import Example
 from dfo_prompt.tasks.sampling import FewShot
 from dfo_prompt.tasks.task import Task
@@ -103,12 +104,15 @@ def tiny_tokenizer(*, bos: bool = False, eos: bool = False, mask: bool = False, 
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **special)
 
 
-def tiny_lm(family: str = "llama", **tokenizer: bool) -> LanguageModel:
+def tiny_lm(family: str = "llama", *, packing: bool = True, **tokenizer: bool) -> LanguageModel:
     head = HEAD_OF[family]
     frames = {"causal": {}, "masked": {"bos": True, "eos": True, "mask": True}, "seq2seq": {"eos": True}}
     slot = {"t5": {"sentinel": True}, "bart": {"bos": True, "mask": True}}.get(family, {})
     frame = tiny_tokenizer(**{**frames[head], **slot, **tokenizer})
-    return LanguageModel(name=family, model=tiny_model(family), tokenizer=frame, fingerprint="tiny", head=head)
+    model = tiny_model(family)
+    if packing and head == "causal":
+        enable_packing(model)
+    return LanguageModel(name=family, model=model, tokenizer=frame, fingerprint="tiny", head=head)
 
 
 def some_examples(count: int, seed: int = 0, longest: int = 14) -> tuple[Example, ...]:

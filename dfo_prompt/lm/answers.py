@@ -30,9 +30,8 @@ def head_is_plain(model: Any, words: Tensor) -> bool:
 
 
 @contextmanager
-def only_answers(model: PreTrainedModel, slot: Tensor) -> Iterator[None]:
-    """Let nothing but the hidden states of the slots (N,) reach the vocabulary: logits are (N, 1, V) inside."""
-    rows = torch.arange(len(slot), device=slot.device)
+def only_answers(model: PreTrainedModel, rows: Tensor, slot: Tensor) -> Iterator[None]:
+    """Let nothing but the hidden states at the slots (N,) of rows (N,) reach the vocabulary: logits are (N, 1, V) inside."""
     head: Any = model.get_output_embeddings()
     hook = head.register_forward_pre_hook(lambda _, inputs: (inputs[0][rows, slot][:, None], *inputs[1:]))
     try:

@@ -36,6 +36,12 @@ class Bucket:
     slot: Tensor
     decoder: Tensor
 
+    def split(self, most_tokens: int) -> "tuple[Bucket, ...]":
+        """Return the same examples in buckets of at most that many tokens, or of one example."""
+        count = max(1, most_tokens // max(1, self.ids.shape[1]))
+        starts = range(0, len(self.rows), count)
+        return tuple(Bucket(**{name: value[at : at + count] for name, value in vars(self).items()}) for at in starts)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Encoded:

@@ -27,6 +27,7 @@ from transformers.models.auto import modeling_auto
 from transformers.utils import logging
 
 from dfo_prompt.errors import ModelError
+from dfo_prompt.lm.packing import enable_packing
 from dfo_prompt.logs import only_errors
 
 Head = Literal["causal", "masked", "seq2seq"]
@@ -107,6 +108,8 @@ def load_model(name: str, where: str | Path, *, device: str = "auto") -> Languag
         with quiet():
             head, model, tokenizer = ("causal", *read_gguf(path)) if path.suffix == ".gguf" else _read(str(where))
         model = model.eval().requires_grad_(requires_grad=False).to(place)
+        if head == "causal":
+            enable_packing(model)
     except ModelError:
         raise
     except torch.OutOfMemoryError as error:

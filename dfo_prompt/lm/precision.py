@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 import torch
 from scipy.stats import spearmanr
-from torch import nn
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
@@ -67,12 +67,31 @@ def _reduced(model: PreTrainedModel, dtype: str) -> Precision:
     kind = DTYPES[dtype]
     copy = deepcopy(model)
     head = copy.get_output_embeddings()
+    cast = _CastOnce(kind)
     for module in copy.modules():
         # The head may share its weight with the embeddings, and its few label rows cost nothing.
         if isinstance(module, nn.Linear | Conv1D) and module is not head:
             module.to(kind)
+            module.register_forward_pre_hook(cast)
     # Autocast meets weights that need no cast, and leaves the residual stream in float32.
     return Precision(model=copy, context=partial(torch.autocast, model.device.type, dtype=kind), dtype=dtype)
+
+
+class _CastOnce:
+    """Casts what goes into a product, once where several products take the same input, such as queries, keys and values."""
+
+    def __init__(self, kind: torch.dtype) -> None:
+        self._kind = kind
+        self._last: tuple[Tensor | None, Tensor | None] = (None, None)
+
+    def __call__(self, _: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """Return the inputs of a product in reduced precision."""
+        given, *rest = inputs
+        if given.dtype == self._kind:
+            return inputs
+        if self._last[0] is not given:
+            self._last = (given, given.to(self._kind))
+        return (self._last[1], *rest)
 
 
 def _has_bfloat16(device: torch.device) -> bool:

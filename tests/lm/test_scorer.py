@@ -30,9 +30,10 @@ def assert_exact(lm, prompts, examples, task=TASK):
 
 
 @pytest.mark.parametrize("task", [TASK, MIDDLE, BEHIND], ids=lambda task: task.name)
+@pytest.mark.parametrize("packing", [True, False], ids=["packed", "cached"])
 @pytest.mark.parametrize("family", HEAD_OF)
-def test_the_engine_equals_the_textbook_loop(family, task):
-    lm = tiny_lm(family)
+def test_the_engine_equals_the_textbook_loop(family, packing, task):
+    lm = tiny_lm(family, packing=packing)
     assert_exact(lm, some_prompts(lm), some_examples(9), task)
 
 
