@@ -4,14 +4,22 @@ One candidate a forward; the prompt's embeddings are repeated for every example 
 at every position over the whole vocabulary are computed and then read at one position.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import torch
+from torch import Tensor
 from torch.nn.functional import cross_entropy, pad
+
+from dfo_prompt.types import Vector
 
 
 @torch.no_grad()
-def textbook_losses(model, prompts, texts, labels, words, *, last_only=False):
-    """Return the training cross entropy of each candidate.
+def textbook_losses(
+    model: Any, prompts: Tensor, texts: Sequence[list[int]], labels: Tensor, words: Tensor, *, last_only: bool = False
+) -> Vector:
+    """Return the training cross entropy of each candidate, (B,).
 
     Args:
         model: a causal language model of transformers.

@@ -1,8 +1,8 @@
 """Attention over many texts packed into one row behind a prefix that they share, without padding or a cache.
 
-The row is [prefix] [text 1] [text 2] ...; each text sees the prefix and itself. All that a model computes token by token then
-runs in one pass over exactly the tokens there are, with matrices as large as can be; only attention looks at texts one by
-one, and is given them padded, in groups of similar length.
+The row is [prefix] [text 1] [text 2] ...; each text sees the prefix and itself. All that a model computes token by token
+then runs in one pass over exactly the tokens there are, with matrices as large as can be; only attention looks at texts one
+by one, and is given them padded, in groups of similar length.
 """
 
 from collections.abc import Iterator
@@ -89,7 +89,7 @@ def enable_packing(model: PreTrainedModel) -> bool:
     It is tried on token ids of its own, so nothing needs to be known about families: those that attend in ways of their
     own, or draw positions from elsewhere, show a difference and stay as they are.
     """
-    if model.config._attn_implementation != "sdpa":  # noqa: SLF001 - there is no public way to ask
+    if model.config._attn_implementation != "sdpa":
         return False
     AttentionInterface.register(IMPLEMENTATION, _attention)
     AttentionMaskInterface.register(IMPLEMENTATION, _mask)
@@ -105,7 +105,7 @@ def enable_packing(model: PreTrainedModel) -> bool:
 
 def takes_packed_rows(model: PreTrainedModel) -> bool:
     """Tell whether the model was prepared by `enable_packing`."""
-    return bool(model.config._attn_implementation == IMPLEMENTATION)  # noqa: SLF001 - there is no public way to ask
+    return bool(model.config._attn_implementation == IMPLEMENTATION)
 
 
 _layout: ContextVar[Pack | None] = ContextVar("layout", default=None)

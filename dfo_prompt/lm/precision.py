@@ -82,7 +82,7 @@ class _CastOnce:
 
     def __init__(self, kind: torch.dtype) -> None:
         self._kind = kind
-        self._last: tuple[Tensor | None, Tensor | None] = (None, None)
+        self._last = (torch.empty(0), torch.empty(0))
 
     def __call__(self, _: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """Return the inputs of a product in reduced precision."""

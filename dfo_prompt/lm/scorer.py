@@ -105,9 +105,7 @@ class CausalScorer(Scorer):
         # Padding is on the right, behind every answer, where causal attention does not look: no mask is needed.
         positions = torch.arange(start, start + inputs.shape[1], device=inputs.device)[None]
         rows = torch.arange(len(slot), device=slot.device)
-        return self._logits(
-            rows, slot, inputs_embeds=inputs, past_key_values=past, position_ids=positions, use_cache=True
-        )
+        return self._logits(rows, slot, inputs_embeds=inputs, past_key_values=past, position_ids=positions, use_cache=True)
 
     def _logits(self, rows: Tensor, slot: Tensor, **inputs: Any) -> Tensor:
         if self._plain_head:
@@ -143,7 +141,9 @@ class PackedScorer(CausalScorer):
     def _score_row(self, prefix: Tensor, buckets: list[Bucket]) -> Tensor:
         layout = pack([bucket.lengths.tolist() for bucket in buckets], len(prefix), prefix.device)
         ids = torch.cat([bucket.ids[group.real] for bucket, group in zip(buckets, layout.groups, strict=True)])
-        slots = torch.cat([group.places.gather(1, b.slot[:, None])[:, 0] for b, group in zip(buckets, layout.groups, strict=True)])
+        slots = torch.cat(
+            [group.places.gather(1, b.slot[:, None])[:, 0] for b, group in zip(buckets, layout.groups, strict=True)]
+        )
         inputs = torch.cat([prefix, self._embed(ids)])[None]
         with packed(layout):
             rows = torch.zeros_like(slots)

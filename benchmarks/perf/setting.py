@@ -1,0 +1,109 @@
+"""What is measured: a model, a k-shot split and random candidates, put together from the parts of the prompt objective."""
+
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import torch
+from textbook import textbook_losses
+
+from dfo_prompt.lm.dense import normal
+from dfo_prompt.lm.encoding import encode_words
+from dfo_prompt.lm.layout import lay_out
+from dfo_prompt.lm.load import LanguageModel, load_model
+from dfo_prompt.lm.objective import PromptObjective
+from dfo_prompt.lm.projection import Projection, Space
+from dfo_prompt.lm.smollm import fetch
+from dfo_prompt.plugins import catalogue
+from dfo_prompt.tasks.examples import read_examples
+from dfo_prompt.tasks.sampling import FewShot, sample
+from dfo_prompt.tasks.task import Task, load_task
+from dfo_prompt.types import Matrix, Vector
+
+Losses = Callable[[int], Vector]
+"""Returns the losses of the first so many candidates."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """One point of the measurements; every attribute can be varied."""
+
+    lm: LanguageModel
+    task: Task
+    data: FewShot
+    tokens: int = 50
+    dim: int = 500
+
+    @cached_property
+    def candidates(self) -> Matrix:
+        """Return z, (64, d)."""
+        return np.random.default_rng(0).standard_normal((64, self.dim))
+
+    @cached_property
+    def projection(self) -> Projection:
+        """Return the projection of Black-Box Tuning, from the origin."""
+        space = Space(dim=self.dim, tokens=self.tokens, width=self.lm.width, mean=0.0, std=0.1)
+        start = torch.zeros(self.tokens, self.lm.width, device=self.lm.device)
+        return Projection(normal(space, np.random.default_rng(1)), start)
+
+    @cached_property
+    def texts(self) -> list[list[int]]:
+        """Return the token ids of the training examples."""
+        layouts = [lay_out(self.lm, self.task, one.texts, prompt_tokens=self.tokens) for one in self.data.train]
+        return [layout.left + layout.right for layout in layouts]
+
+    def with_examples(self, count: int) -> "Setting":
+        """Return the same with so many training examples, of all classes."""
+        train = self.data.train[:: len(self.data.train) // count]
+        return replace(self, data=replace(self.data, train=train, dev=train[:4]))
+
+    def textbook(self, *, last_only: bool, dtype: torch.dtype = torch.float32) -> Losses:
+        """Return the textbook loop."""
+        model: Any = self.lm.model if dtype == torch.float32 else deepcopy(self.lm.model).to(dtype)
+        labels = torch.tensor([example.label for example in self.data.train], device=self.lm.device)
+        run = partial(textbook_losses, model, texts=self.texts, labels=labels, words=encode_words(self.lm, self.task))
+        return lambda count: run(self.projection(self.candidates[:count]), last_only=last_only)
+
+    def engine(self, dtype: str) -> Losses:
+        """Return the engine."""
+        objective = self.objective(dtype)
+        return lambda count: objective.evaluate(self.candidates[:count]).losses
+
+    def objective(self, dtype: str) -> PromptObjective:
+        """Return the prompt objective."""
+        return PromptObjective(
+            lm=self.lm,
+            task=self.task,
+            data=self.data,
+            projection=self.projection,
+            prompt_tokens=self.tokens,
+            dim=self.dim,
+            dtype=dtype,
+        )
+
+
+def small_model() -> LanguageModel:
+    """Return SmolLM2-135M-Instruct."""
+    return load_model("smollm2-135m", fetch())
+
+
+def few_shot(name: str, data: Path | None, shots: int) -> tuple[Task, FewShot]:
+    """Return a task and a split of it."""
+    task = load_task(catalogue().tasks.find(name).target)
+    return task, sample(task, read_examples(task, data), shots=shots, seed=0, test_examples=1)
+
+
+def queries_per_second(losses: Losses, count: int, *, rounds: int = 3) -> float:
+    """Return the best rate of some rounds, after one that warms up; on a shared machine the others measure neighbours."""
+    losses(1)
+    seconds = []
+    for _ in range(rounds):
+        started = perf_counter()
+        losses(count)
+        seconds.append(perf_counter() - started)
+    return count / min(seconds)
