@@ -1,18 +1,20 @@
 """The objective named "prompt", from names: model, task, projection."""
 
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from dfo_prompt.errors import InputError, ModelError
+from dfo_prompt.lm.deep import DeepProjection, deep_projection
+from dfo_prompt.lm.layout import lay_out
 from dfo_prompt.lm.load import LanguageModel, load_model
 from dfo_prompt.lm.losses import LOSSES
 from dfo_prompt.lm.objective import PromptObjective
-from dfo_prompt.lm.projection import Projection, Space
-from dfo_prompt.lm.start import initial_prompt
+from dfo_prompt.lm.projection import Project, Projection, projector
+from dfo_prompt.lm.start import initial_prompt_of, shallow_projection
 from dfo_prompt.options import check_options
 from dfo_prompt.plugins import catalogue
 from dfo_prompt.tasks.examples import read_examples
@@ -36,6 +38,7 @@ def prompt_objective(
     initial_prompt: str = "vocabulary",
     projection: str = "normal",
     projection_options: Mapping[str, Any] | None = None,
+    prompt_layers: Literal["first", "all"] = "first",
     loss: Literal["cross_entropy", "hinge", "accuracy"] = "cross_entropy",
     dtype: str = "auto",
     device: str = "auto",
@@ -43,7 +46,7 @@ def prompt_objective(
     """Build the loss of a soft prompt for a language model on a k-shot task.
 
     Args:
-        dim: d, the intrinsic dimension.
+        dim: d, the intrinsic dimension; of all layers together, where each has a prompt.
         seed: of the split, the projection and the initial prompt.
         model: a name that `dfo-prompt list models` shows, a local folder, a GGUF file, or a hub id.
         task: a name that `dfo-prompt list tasks` shows, or a TOML file.
@@ -54,6 +57,8 @@ def prompt_objective(
         initial_prompt: p0: "zero", "vocabulary" (embeddings of tokens drawn from the vocabulary), or "text:..." (those of a
             text, repeated or cut to P tokens).
         projection: a name that `dfo-prompt list projections` shows, with its `projection_options`.
+        prompt_layers: "first", a prompt among the embeddings (Sun et al., 2022); or "all", one in every layer, each with an
+            equal part of z, bottom layer first (BBTv2, Sun et al., 2022b); see the optimizers "blockwise:...".
         loss: what is minimized.
         dtype: "auto", "float32", "bfloat16" or "float16"; see `dfo_prompt.lm.precision`.
         device: "auto", "cpu", "cuda" or "mps".
@@ -66,11 +71,20 @@ def prompt_objective(
     asked = _find_task(task)
     examples = sample(asked, read_examples(asked, _path(data)), shots=shots, seed=seed, test_examples=test_examples)
     lm = _load(model, device)
+    project = _projector(projection, projection_options or {}, seed)
+    start = initial_prompt_of(lm, initial_prompt, prompt_tokens, np.random.default_rng([seed, START_STREAM]))
+    if prompt_layers == "all":
+        layouts = [lay_out(lm, asked, example.texts, prompt_tokens=prompt_tokens) for example in examples.train]
+        projected: Projection | DeepProjection = deep_projection(
+            lm, start, dim, project, [np.array(layout.ids) for layout in layouts]
+        )
+    else:
+        projected = shallow_projection(lm, start, dim, project)
     return PromptObjective(
         lm=lm,
         task=asked,
         data=examples,
-        projection=_project(lm, dim, seed, prompt_tokens, initial_prompt, projection, projection_options or {}),
+        projection=projected,
         prompt_tokens=prompt_tokens,
         dim=dim,
         loss=loss,
@@ -101,13 +115,8 @@ def _load(name: str, device: str) -> LanguageModel:
         raise ModelError(f"{error}; named models: {', '.join(models.specs)}") from error
 
 
-def _project(
-    lm: LanguageModel, dim: int, seed: int, tokens: int, initial: str, name: str, options: Mapping[str, Any]
-) -> Projection:
+def _projector(name: str, options: Mapping[str, Any], seed: int) -> Project:
     spec = catalogue().projections.find(name)
     draw, settings = spec.load(), {**spec.options, **options}
     check_options(f"projection {name!r}", draw, settings, {"space", "rng"})
-    vocabulary = lm.embed(np.arange(len(lm.tokenizer)))  # (V, E)
-    space = Space(dim=dim, tokens=tokens, width=lm.width, mean=vocabulary.mean().item(), std=vocabulary.std().item())
-    matrix = draw(space, np.random.default_rng([seed, PROJECTION_STREAM]), **settings)
-    return Projection(matrix, initial_prompt(lm, initial, tokens, np.random.default_rng([seed, START_STREAM])))
+    return projector(partial(draw, **settings), [seed, PROJECTION_STREAM])

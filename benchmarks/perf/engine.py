@@ -19,12 +19,15 @@ import gemm
 import numpy as np
 import torch
 from matplotlib.figure import Figure
-from setting import Setting, few_shot, queries_per_second, small_model
+from setting import Losses, Setting, few_shot, queries_per_second, seconds, small_model
 
 import dfo_prompt as dp
 from dfo_prompt.folder import describe_run
+from dfo_prompt.lm.objective import PromptObjective
 from dfo_prompt.lm.precision import DTYPES
 
+CHECKED = 3
+"""Candidates whose losses are compared."""
 GROWTH: dict[str, tuple[int, ...]] = {
     "candidates": (1, 4, 16, 64),
     "examples": (16, 64, 256),
@@ -42,28 +45,31 @@ def main(task: str, data: Path | None, shots: int, out: Path | None) -> None:
     """Measure SmolLM2-135M with 50 prompt tokens, d = 500 and 20 candidates."""
     found, split = few_shot(task, data, shots)
     setting = Setting(lm=small_model(), task=found, data=split)
+    objective = setting.objective("auto")
+    about = objective.describe()
     more = few_shot(task, data, 256 // len(found.classes))[1]
-    loops = measure_loops(setting)
-    efficiency = measure_efficiency(setting, loops[-1]["queries_per_second"])
+    loops = measure_loops(setting, lambda count: objective.evaluate(setting.candidates[:count]).losses)
+    efficiency = measure_efficiency(setting, str(about["dtype"]), loops[-1]["queries_per_second"])
     figures = {
         "task": f"{task}, {len(split.train)} examples",
         "loops": loops,
         "efficiency": efficiency,
         "growth": measure_growth(replace(setting, data=more), efficiency["dtype"]),
-        "overhead": measure_overhead(setting),
+        "deep": measure_deep(setting, efficiency["dtype"]),
+        "overhead": measure_overhead(objective),
         "endurance": measure_endurance(),
     }
     print_table(figures)
     if out:
         out.mkdir(parents=True, exist_ok=True)
         (out / "figures.json").write_text(json.dumps(figures, indent=2) + "\n")
-        manifest = describe_run({"task": task, "shots": shots}, setting.objective("auto").describe(), {})
+        manifest = describe_run({"task": task, "shots": shots}, about, {})
         threads = {"threads": torch.get_num_threads(), "processor": processor()}
         (out / "manifest.json").write_text(json.dumps({**manifest, **threads}, indent=2) + "\n")
         draw(figures, out / "engine.png")
 
 
-def measure_loops(setting: Setting) -> list[dict[str, Any]]:
+def measure_loops(setting: Setting, engine: Losses) -> list[dict[str, Any]]:
     """Return rates and losses of the textbook loop in three versions, and of the engine in two."""
     loops = {
         "a textbook, all logits, float32": (setting.textbook(last_only=False), 2),
@@ -82,20 +88,19 @@ def measure_loops(setting: Setting) -> list[dict[str, Any]]:
             "loop": name,
             "queries_per_second": rate,
             "times_a": rate / slowest,
-            "largest_difference_in_loss": float(np.abs(loops[name][0](8) - exact).max()),
+            "largest_difference_in_loss": float(np.abs(loops[name][0](CHECKED) - exact).max()),
         }
         for name, rate in rates.items()
     ]
 
 
-def measure_efficiency(setting: Setting, rate: float) -> dict[str, Any]:
+def measure_efficiency(setting: Setting, dtype: str, rate: float) -> dict[str, Any]:
     """Return what share of the machine's speed at these products the engine reaches."""
     tokens = setting.tokens + sum(map(len, setting.texts))
-    name = setting.objective("auto").describe()["dtype"]
-    ceiling = gemm.seconds(setting.lm.model, tokens, DTYPES[str(name)])
+    ceiling = gemm.seconds(setting.lm.model, tokens, DTYPES[dtype])
     needed = gemm.flops(setting.lm.model, tokens)
     return {
-        "dtype": name,
+        "dtype": dtype,
         "tokens_a_query": tokens,
         "teraflops_needed": needed / 1e12,
         "teraflops_a_second": needed * rate / 1e12,
@@ -108,20 +113,38 @@ def measure_growth(setting: Setting, dtype: str) -> dict[str, list[dict[str, flo
     """Return rates against each size, the others being 32 examples, 50 prompt tokens, d = 500 and 8 candidates."""
     base = setting.with_examples(32)
     engine = base.engine(dtype)
-    rates = {"candidates": [_point(n, queries_per_second(engine, n, rounds=2)) for n in GROWTH["candidates"]]}
+    rates = {"candidates": [_point(n, queries_per_second(engine, n, rounds=1)) for n in GROWTH["candidates"]]}
     varied: dict[str, Callable[[int], Setting]] = {
         "examples": setting.with_examples,
         "prompt tokens": lambda n: replace(base, tokens=n),
         "dim": lambda n: replace(base, dim=n),
     }
     for name, vary in varied.items():
-        rates[name] = [_point(n, queries_per_second(vary(n).engine(dtype), 8, rounds=2)) for n in GROWTH[name]]
+        rates[name] = [_point(n, queries_per_second(vary(n).engine(dtype), 8, rounds=1)) for n in GROWTH[name]]
     return rates
 
 
-def measure_overhead(setting: Setting) -> dict[str, float]:
+def measure_deep(setting: Setting, dtype: str, count: int = 10) -> dict[str, float]:
+    """Return seconds a query with a prompt in every layer, the candidates differing in one layer, averaged over layers.
+
+    Recomputing everything is what the engine does for candidates that differ in the bottom layer too.
+    """
+    scorer, texts, prompts = setting.deep(dtype, count)
+    layers = prompts.shape[1]
+    scorer.score(prompts, texts)
+    whole = seconds(lambda: scorer.score(prompts, texts)) / count
+    resumed = []
+    for layer in range(layers // 10, layers, layers // 5):
+        some = prompts[:1].repeat(count, 1, 1, 1)
+        some[:, layer] = prompts[:, layer]
+        scorer.score(some[:2], texts)
+        resumed.append(seconds(lambda some=some: scorer.score(some, texts)) / count)
+    return {"seconds_whole": whole, "seconds_resumed": float(np.mean(resumed)), "ratio": float(np.mean(resumed)) / whole}
+
+
+def measure_overhead(objective: PromptObjective) -> dict[str, float]:
     """Return the seconds of CMA-ES and of the objective in a study of 60 queries at d = 500."""
-    spent = dp.minimize(setting.objective("auto"), optimizer="cma", budget=60, popsize=20).spent
+    spent = dp.minimize(objective, optimizer="cma", budget=60, popsize=20).spent
     return {
         "optimizer_seconds": spent.optimizer_seconds,
         "objective_seconds": spent.objective_seconds,
@@ -151,6 +174,10 @@ def print_table(figures: dict[str, Any]) -> None:
     for name, points in figures["growth"].items():
         rates = "   ".join(f"{point['size']:.0f}: {point['queries_per_second']:.3g}" for point in points)
         click.echo(f"queries/s by {name:<14} {rates}")
+    deep = figures["deep"]
+    click.echo(
+        f"a prompt in every layer: {deep['seconds_resumed']:.3f} s a query, {deep['ratio']:.2f} of recomputing everything"
+    )
     click.echo(f"CMA-ES at d = 500 takes {figures['overhead']['share']:.1%} of a study's time")
     first, last = figures["endurance"][0], figures["endurance"][-1]
     click.echo(

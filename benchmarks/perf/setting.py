@@ -11,13 +11,16 @@ from typing import Any
 import numpy as np
 import torch
 from textbook import textbook_losses
+from torch import Tensor
 
 from dfo_prompt.lm.dense import normal
-from dfo_prompt.lm.encoding import encode_words
+from dfo_prompt.lm.encoding import Encoded, encode, encode_words
 from dfo_prompt.lm.layout import lay_out
 from dfo_prompt.lm.load import LanguageModel, load_model
 from dfo_prompt.lm.objective import PromptObjective
+from dfo_prompt.lm.precision import choose_precision
 from dfo_prompt.lm.projection import Projection, Space
+from dfo_prompt.lm.scorer import Scorer, scorer_for
 from dfo_prompt.lm.smollm import fetch
 from dfo_prompt.plugins import catalogue
 from dfo_prompt.tasks.examples import read_examples
@@ -54,8 +57,7 @@ class Setting:
     @cached_property
     def texts(self) -> list[list[int]]:
         """Return the token ids of the training examples."""
-        layouts = [lay_out(self.lm, self.task, one.texts, prompt_tokens=self.tokens) for one in self.data.train]
-        return [layout.left + layout.right for layout in layouts]
+        return [lay_out(self.lm, self.task, one.texts, prompt_tokens=self.tokens).ids for one in self.data.train]
 
     def with_examples(self, count: int) -> "Setting":
         """Return the same with so many training examples, of all classes."""
@@ -73,6 +75,16 @@ class Setting:
         """Return the engine."""
         objective = self.objective(dtype)
         return lambda count: objective.evaluate(self.candidates[:count]).losses
+
+    def deep(self, dtype: str, count: int) -> tuple[Scorer, Encoded, Tensor]:
+        """Return an engine, its texts, and prompts (B, H, P, E) for every layer."""
+        precision = choose_precision(self.lm.model, dtype, lambda _: np.zeros(1))
+        scorer = scorer_for(self.lm.head, precision.model, encode_words(self.lm, self.task), precision=precision.context)
+        texts = encode(self.lm, self.task, [one.texts for one in self.data.train], prompt_tokens=self.tokens)
+        layers = self.lm.model.config.num_hidden_layers
+        generator = torch.Generator().manual_seed(0)
+        prompts = 0.1 * torch.randn(count, layers, self.tokens, self.lm.width, generator=generator)
+        return scorer, texts, prompts.to(self.lm.device)
 
     def objective(self, dtype: str) -> PromptObjective:
         """Return the prompt objective."""
@@ -98,12 +110,14 @@ def few_shot(name: str, data: Path | None, shots: int) -> tuple[Task, FewShot]:
     return task, sample(task, read_examples(task, data), shots=shots, seed=0, test_examples=1)
 
 
-def queries_per_second(losses: Losses, count: int, *, rounds: int = 3) -> float:
-    """Return the best rate of some rounds, after one that warms up; on a shared machine the others measure neighbours."""
+def queries_per_second(losses: Losses, count: int, *, rounds: int) -> float:
+    """Return the best rate of some rounds, after one query that warms up; on a shared machine the rest measures neighbours."""
     losses(1)
-    seconds = []
-    for _ in range(rounds):
-        started = perf_counter()
-        losses(count)
-        seconds.append(perf_counter() - started)
-    return count / min(seconds)
+    return count / min(seconds(lambda: losses(count)) for _ in range(rounds))
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Return how long something takes."""
+    started = perf_counter()
+    work()
+    return perf_counter() - started

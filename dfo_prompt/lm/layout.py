@@ -24,6 +24,11 @@ class Layout:
     slot: int
     decoder: list[int] = field(default_factory=list)
 
+    @property
+    def ids(self) -> list[int]:
+        """Return the token ids without the soft prompt."""
+        return self.left + self.right
+
 
 def template_of(lm: LanguageModel, task: Task) -> Template:
     """Return the template that suits the model: one whose slot is last, unless the model can fill a slot anywhere."""

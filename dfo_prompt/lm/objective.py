@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from dfo_prompt.errors import InputError
+from dfo_prompt.lm.deep import DeepProjection
 from dfo_prompt.lm.encoding import Encoded, encode, encode_words
 from dfo_prompt.lm.load import LanguageModel
 from dfo_prompt.lm.losses import LOSSES
@@ -61,7 +62,7 @@ class PromptObjective:
         lm: LanguageModel,
         task: Task,
         data: FewShot,
-        projection: Projection,
+        projection: Projection | DeepProjection,
         prompt_tokens: int,
         dim: int,
         loss: str = "cross_entropy",
@@ -143,7 +144,7 @@ class PromptObjective:
 
     def _score(self, prompts: Tensor, split: Split) -> Evaluation:
         logits = self._scorer.score(prompts, split.texts)  # (B, N, C)
-        return self._evaluation(logits, split, prompt_tokens=prompts.shape[1])
+        return self._evaluation(logits, split, prompt_tokens=prompts.shape[-2])
 
     def _evaluation(self, logits: Tensor, split: Split, *, prompt_tokens: int) -> Evaluation:
         losses = self._loss(logits, split.labels).double()

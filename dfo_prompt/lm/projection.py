@@ -1,5 +1,6 @@
 """Soft prompts from the search space: p = A z + p0 (Sun et al., 2022, eq. 2)."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import sqrt
 
@@ -78,3 +79,13 @@ class Projection:
         z = torch.tensor(candidates, dtype=torch.float32, device=self._start.device)
         # Candidate by candidate, so that a prompt does not depend on which others share its batch.
         return torch.stack([self._linear(one).view_as(self._start) + self._start for one in z])
+
+
+Draw = Callable[[Space, np.random.Generator], Matrix | nn.Module]
+Project = Callable[[Space, Tensor, int], Projection]
+"""Returns the projection into a space, from a start, for a layer."""
+
+
+def projector(draw: Draw, stream: Sequence[int]) -> Project:
+    """Return what draws a projection for each layer from a random stream of its own."""
+    return lambda space, start, layer: Projection(draw(space, np.random.default_rng([*stream, layer])), start)

@@ -2,12 +2,14 @@
 
 A score thus does not depend on which candidates share a batch. Only answer positions reach the head, only label words leave
 it. A causal model computes what lies ahead of the texts once a candidate, and what lies ahead of the prompt once a study.
+With a prompt in every layer, what lies below the first in which the candidates differ is computed once for all of them.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
+from functools import cached_property
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -17,13 +19,17 @@ from transformers import DynamicCache, PreTrainedModel
 
 from dfo_prompt.lm.answers import head_is_plain, label_logits, only_answers
 from dfo_prompt.lm.encoding import Bucket, Encoded
+from dfo_prompt.lm.layers import Layers
 from dfo_prompt.lm.load import Head
 from dfo_prompt.lm.packing import pack, packed, takes_packed_rows
 
 Context = Callable[[], AbstractContextManager[object]]
+Run = Callable[[Tensor], Tensor]
+"""Returns the logits (N', C) of some texts under one prompt (H', P, E)."""
 
 MOST_TOKENS = 8192
 """Of texts in one packed row, to begin with."""
+TOLERANCE = 1e-3
 
 
 class Scorer(ABC):
@@ -39,23 +45,56 @@ class Scorer(ABC):
         self._model: Any = model
         self._words = words
         self._precision = precision
+        # Whether a run that begins at a layer gives what a whole run gives; tried once for each.
+        self._resumes: dict[int, bool] = {}
 
     @torch.inference_mode()
     def score(self, prompts: Tensor, texts: Encoded) -> Tensor:
-        """Return the logits (B, N, C) of the label words as answers to N texts, under prompts (B, P, E), in float32."""
+        """Return the logits (B, N, C) of the label words as answers to N texts, in float32.
+
+        Args:
+            prompts: (B, P, E), or (B, H, P, E) with a prompt for each of the H layers.
+            texts: N examples.
+        """
+        prompts = (prompts if prompts.dim() == 4 else prompts[:, None]).to(self._embed.weight.dtype)  # noqa: PLR2004
         logits = torch.empty((len(prompts), texts.count, len(self._words)), device=prompts.device)
         with self._precision():
-            for scores, prompt in zip(logits, prompts, strict=True):
-                self._score(scores, prompt.to(self._embed.weight.dtype), texts)
+            self._score(logits, prompts, texts)
         return logits
 
     @abstractmethod
-    def _score(self, scores: Tensor, prompt: Tensor, texts: Encoded) -> None:
-        """Fill in the logits (N, C) under one prompt (P, E)."""
+    def _score(self, scores: Tensor, prompts: Tensor, texts: Encoded) -> None:
+        """Fill in the logits (B, N, C) under prompts (B, H', P, E)."""
 
     @property
     def _embed(self) -> Any:
         return self._model.get_input_embeddings()
+
+    @cached_property
+    def _layers(self) -> Layers:
+        return Layers(self._model)
+
+    def _within(self, prompt: Tensor, at: int) -> AbstractContextManager[None]:
+        return self._layers.prompts(prompt, at) if len(prompt) > 1 else nullcontext()
+
+    def _each(self, prompts: Tensor, run: Run) -> Tensor:
+        """Return (B, N', C): `run` for every prompt, from the first layer on in which they differ."""
+        start = _first_difference(prompts)
+        if not start or len(prompts) == 1:
+            return torch.stack([run(prompt) for prompt in prompts])
+        states: list[Tensor] = []
+        with self._layers.watched(start, states):
+            scores = [run(prompts[0])]
+
+        def resumed(prompt: Tensor) -> Tensor:
+            with self._layers.from_layer(start, states[0]):
+                return run(prompt)
+
+        if start not in self._resumes:
+            whole = scores[0]
+            self._resumes[start] = torch.allclose(resumed(prompts[0]), whole, atol=TOLERANCE * whole.abs().max().item())
+        scores += [(resumed if self._resumes[start] else run)(prompt) for prompt in prompts[1:]]
+        return torch.stack(scores)
 
     def _run(self, rows: Tensor, slot: Tensor, **inputs: Any) -> Tensor:
         with only_answers(self._model, rows, slot):
@@ -73,27 +112,35 @@ class CausalScorer(Scorer):
         with torch.inference_mode(), precision():
             self._plain_head = head_is_plain(model, words)
 
-    def _score(self, scores: Tensor, prompt: Tensor, texts: Encoded) -> None:
-        prefix = torch.cat([self._embed(texts.head), prompt, self._embed(texts.common)])  # (P', E)
-        shared: Any = None
-        for bucket in texts.buckets:
-            count, skip = bucket.left.shape
-            if skip:
-                past, start = deepcopy(self._left(bucket)), skip
-                inputs = torch.cat([prefix.expand(count, -1, -1), self._embed(bucket.ids)], dim=1)
-                slot = bucket.slot + len(prefix)
-            else:
-                shared = shared or self._cache(prefix[None])
-                past, start = deepcopy(shared), len(prefix)
-                inputs, slot = self._embed(bucket.ids), bucket.slot
-                if start:
-                    past.reorder_cache(torch.zeros_like(bucket.rows))  # the one row, N' times
-            scores[bucket.rows] = self._answers(inputs, slot, past, start)
+    def _score(self, scores: Tensor, prompts: Tensor, texts: Encoded) -> None:
+        for i, prompt in enumerate(prompts):
+            prefix = self._prefix(prompt, texts)
+            shared: Any = None
+            for bucket in texts.buckets:
+                if bucket.left.shape[1]:
+                    with self._within(prompt, len(texts.head)):
+                        scores[i, bucket.rows] = self._behind(bucket, prefix)
+                else:
+                    if shared is None:
+                        with self._within(prompt, len(texts.head)):
+                            shared = self._cache(prefix[None])
+                    scores[i, bucket.rows] = self._ahead(bucket, shared, len(prefix))
 
-    def _left(self, bucket: Bucket) -> Any:
+    def _prefix(self, prompt: Tensor, texts: Encoded) -> Tensor:
+        return torch.cat([self._embed(texts.head), prompt[0], self._embed(texts.common)])  # (P', E)
+
+    def _ahead(self, bucket: Bucket, prefix: Any, length: int) -> Tensor:
+        past = deepcopy(prefix)
+        if length:
+            past.reorder_cache(torch.zeros_like(bucket.rows))  # the one row, N' times
+        return self._answers(self._embed(bucket.ids), bucket.slot, past, length)
+
+    def _behind(self, bucket: Bucket, prefix: Tensor) -> Tensor:
+        count, start = bucket.left.shape
         if bucket not in self._lefts:
             self._lefts[bucket] = self._cache(self._embed(bucket.left))
-        return self._lefts[bucket]
+        inputs = torch.cat([prefix.expand(count, -1, -1), self._embed(bucket.ids)], dim=1)
+        return self._answers(inputs, bucket.slot + len(prefix), deepcopy(self._lefts[bucket]), start)
 
     def _cache(self, inputs: Tensor) -> Any:
         cache: Any = DynamicCache(config=self._model.config)
@@ -121,16 +168,16 @@ class PackedScorer(CausalScorer):
         super().__init__(model, words, precision=precision)
         self._most_tokens = MOST_TOKENS
 
-    def _score(self, scores: Tensor, prompt: Tensor, texts: Encoded) -> None:
+    def _score(self, scores: Tensor, prompts: Tensor, texts: Encoded) -> None:
         if texts.buckets[0].left.shape[1]:  # the texts come first, and share no prefix
-            super()._score(scores, prompt, texts)
+            super()._score(scores, prompts, texts)
             return
-        prefix = torch.cat([self._embed(texts.head), prompt, self._embed(texts.common)])  # (P', E)
         waiting = list(texts.buckets)
         while waiting:
             row = list(_fill(waiting, self._most_tokens))
             try:
-                scores[torch.cat([bucket.rows for bucket in row])] = self._score_row(prefix, row)
+                rows = torch.cat([bucket.rows for bucket in row])
+                scores[:, rows] = self._score_row(prompts, texts, row)
                 del waiting[: len(row)]
             except torch.OutOfMemoryError:
                 if len(row) == 1 and len(row[0].rows) == 1:
@@ -138,42 +185,60 @@ class PackedScorer(CausalScorer):
                 self._most_tokens //= 2
                 waiting = [part for bucket in waiting for part in bucket.split(self._most_tokens)]
 
-    def _score_row(self, prefix: Tensor, buckets: list[Bucket]) -> Tensor:
-        layout = pack([bucket.lengths.tolist() for bucket in buckets], len(prefix), prefix.device)
-        ids = torch.cat([bucket.ids[group.real] for bucket, group in zip(buckets, layout.groups, strict=True)])
-        slots = torch.cat(
-            [group.places.gather(1, b.slot[:, None])[:, 0] for b, group in zip(buckets, layout.groups, strict=True)]
-        )
-        inputs = torch.cat([prefix, self._embed(ids)])[None]
-        with packed(layout):
-            rows = torch.zeros_like(slots)
-            return self._logits(rows, slots, inputs_embeds=inputs, position_ids=layout.positions, use_cache=False)
+    def _score_row(self, prompts: Tensor, texts: Encoded, buckets: list[Bucket]) -> Tensor:
+        ahead = len(texts.head) + prompts.shape[2] + len(texts.common)
+        layout = pack([bucket.lengths.tolist() for bucket in buckets], ahead, prompts.device)
+        both = list(zip(buckets, layout.groups, strict=True))
+        embedded = self._embed(torch.cat([bucket.ids[group.real] for bucket, group in both]))
+        slots = torch.cat([group.places.gather(1, bucket.slot[:, None])[:, 0] for bucket, group in both])
+        rows = torch.zeros_like(slots)
+
+        def run(prompt: Tensor) -> Tensor:
+            inputs = torch.cat([self._prefix(prompt, texts), embedded])[None]
+            with self._within(prompt, len(texts.head)), packed(layout):
+                return self._logits(rows, slots, inputs_embeds=inputs, position_ids=layout.positions, use_cache=False)
+
+        return self._each(prompts, run)
 
 
 class WholeScorer(Scorer):
     """The engine for models that look both ways, encoders and encoder-decoders: nothing is shared between texts."""
 
-    def _score(self, scores: Tensor, prompt: Tensor, texts: Encoded) -> None:
+    def _score(self, scores: Tensor, prompts: Tensor, texts: Encoded) -> None:
         for bucket in texts.buckets:
-            count = len(bucket.rows)
-            rows = torch.arange(count, device=prompt.device)
-            head, common = self._embed(texts.head), self._embed(texts.common)
-            ahead = [head.expand(count, -1, -1), self._embed(bucket.left), prompt.expand(count, -1, -1)]
-            inputs = torch.cat([*ahead, common.expand(count, -1, -1), self._embed(bucket.ids)], dim=1)
-            offset = inputs.shape[1] - bucket.ids.shape[1]
-            places = torch.arange(inputs.shape[1], device=inputs.device)
-            arguments = {"inputs_embeds": inputs, "attention_mask": (places < offset + bucket.lengths[:, None]).long()}
-            if bucket.decoder.shape[1]:
-                arguments["decoder_input_ids"] = bucket.decoder
-                scores[bucket.rows] = self._run(rows, bucket.slot, **arguments, use_cache=False)
-            else:
-                scores[bucket.rows] = self._run(rows, bucket.slot + offset, **arguments)
+            scores[:, bucket.rows] = self._score_bucket(prompts, texts, bucket)
+
+    def _score_bucket(self, prompts: Tensor, texts: Encoded, bucket: Bucket) -> Tensor:
+        count = len(bucket.rows)
+        left = torch.cat([self._embed(texts.head).expand(count, -1, -1), self._embed(bucket.left)], dim=1)
+        right = torch.cat([self._embed(texts.common).expand(count, -1, -1), self._embed(bucket.ids)], dim=1)
+        at = left.shape[1]
+        offset = at + prompts.shape[2] + len(texts.common)
+        places = torch.arange(offset + bucket.ids.shape[1], device=prompts.device)
+        arguments: dict[str, Any] = {"attention_mask": (places < offset + bucket.lengths[:, None]).long()}
+        slot = bucket.slot + offset
+        if bucket.decoder.shape[1]:
+            arguments |= {"decoder_input_ids": bucket.decoder, "use_cache": False}
+            slot = bucket.slot
+        rows = torch.arange(count, device=prompts.device)
+
+        def run(prompt: Tensor) -> Tensor:
+            inputs = torch.cat([left, prompt[0].expand(count, -1, -1), right], dim=1)
+            with self._within(prompt, at):
+                return self._run(rows, slot, inputs_embeds=inputs, **arguments)
+
+        return self._each(prompts, run)
 
 
 def scorer_for(head: Head, model: PreTrainedModel, words: Tensor, *, precision: Context = nullcontext) -> Scorer:
     """Return the engine for a model with this head."""
     causal = PackedScorer if takes_packed_rows(model) else CausalScorer
     return (causal if head == "causal" else WholeScorer)(model, words, precision=precision)
+
+
+def _first_difference(prompts: Tensor) -> int:
+    same = (prompts == prompts[:1]).flatten(2).all(dim=2).all(dim=0)  # (H',)
+    return int(same.long().cumprod(0).sum()) % len(same)
 
 
 def _fill(buckets: list[Bucket], most_tokens: int) -> Iterator[Bucket]:

@@ -1,4 +1,4 @@
-"""p0: the soft prompt that a search starts from."""
+"""Where a search starts, p0, and the map that leads away from it."""
 
 import numpy as np
 import torch
@@ -6,9 +6,10 @@ from torch import Tensor
 
 from dfo_prompt.errors import InputError
 from dfo_prompt.lm.load import LanguageModel, quiet
+from dfo_prompt.lm.projection import Project, Projection, Space
 
 
-def initial_prompt(lm: LanguageModel, kind: str, tokens: int, rng: np.random.Generator) -> Tensor:
+def initial_prompt_of(lm: LanguageModel, kind: str, tokens: int, rng: np.random.Generator) -> Tensor:
     """Return p0, (P, E).
 
     Args:
@@ -30,3 +31,14 @@ def initial_prompt(lm: LanguageModel, kind: str, tokens: int, rng: np.random.Gen
     with quiet():
         ids = lm.tokenizer(text, add_special_tokens=False).input_ids
     return lm.embed(np.resize(ids, tokens))
+
+
+def shallow_projection(lm: LanguageModel, start: Tensor, dim: int, project: Project) -> Projection:
+    """Build the projection for a prompt among the embeddings, scaled by those of the whole vocabulary.
+
+    Raises:
+        InputError: `dim` is larger than the prompt.
+    """
+    vocabulary = lm.embed(np.arange(len(lm.tokenizer)))  # (V, E)
+    mean, std = vocabulary.mean().item(), vocabulary.std().item()
+    return project(Space(dim=dim, tokens=len(start), width=lm.width, mean=mean, std=std), start, 0)

@@ -60,3 +60,10 @@ def dfo_prompt_optimizers() -> Iterable[OptimizerSpec]:
             options={} if name == "*" else {"variant": name},
             summary=f"pymoo: {summary}.",
         )
+    for name in ("cma", "*"):
+        yield OptimizerSpec(
+            name=f"blockwise:{name}",
+            target="dfo_prompt.blockwise:Blockwise",
+            options={} if name == "*" else {"variant": name},
+            summary=f"Blocks of coordinates in turn, each by {'any optimizer here' if name == '*' else name} (BBTv2).",
+        )

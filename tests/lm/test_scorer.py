@@ -3,7 +3,9 @@ import pytest
 import torch
 from tiny import BEHIND, HEAD_OF, MIDDLE, TASK, some_examples, textbook_logits, tiny_lm
 
+from dfo_prompt.errors import ModelError
 from dfo_prompt.lm.encoding import encode, encode_words
+from dfo_prompt.lm.layers import Layers
 from dfo_prompt.lm.layout import lay_out
 from dfo_prompt.lm.scorer import scorer_for
 
@@ -76,3 +78,57 @@ def test_torchs_generator_is_left_alone():
     before = torch.get_rng_state()
     score(lm, some_prompts(lm), some_examples(3))
     assert torch.equal(torch.get_rng_state(), before)
+
+
+DEEP = [family for family in HEAD_OF if family not in ("albert", "opt", "electra")]
+
+
+def deep_prompts(lm, count=3, tokens=5):
+    rng = np.random.default_rng(0)
+    return torch.tensor(rng.normal(0, 0.3, (count, len(Layers(lm.model)), tokens, lm.width)), dtype=torch.float32)
+
+
+def deeply(lm, prompts, examples, task=TASK):
+    """The textbook loop, with the prompts of the layers put in by hooks of its own."""
+    scores = []
+    for prompt in prompts:
+        left = len(lay_out(lm, task, examples[0].texts, prompt_tokens=prompt.shape[1]).left)
+        with Layers(lm.model).prompts(prompt, left):
+            scores.append(torch.stack([textbook_logits(lm, task, prompt[0], example.texts) for example in examples]))
+    return torch.stack(scores)
+
+
+@pytest.mark.parametrize("packing", [True, False], ids=["packed", "cached"])
+@pytest.mark.parametrize("family", DEEP)
+def test_deep_prompts_equal_the_textbook_loop(family, packing):
+    lm, examples = tiny_lm(family, packing=packing), some_examples(9)
+    prompts = deep_prompts(lm)
+    torch.testing.assert_close(score(lm, prompts, examples), deeply(lm, prompts, examples), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("family", DEEP)
+def test_what_lies_below_the_first_difference_is_shared_and_exact(family):
+    lm, examples = tiny_lm(family), some_examples(9)
+    for first in range(1, len(Layers(lm.model))):
+        prompts = deep_prompts(lm)
+        prompts[1:, :first] = prompts[0, :first]
+        torch.testing.assert_close(score(lm, prompts, examples), deeply(lm, prompts, examples), atol=1e-4, rtol=1e-4)
+
+
+def test_layers_below_are_not_computed_again():
+    lm, examples = tiny_lm("llama"), some_examples(4)
+    prompts = deep_prompts(lm, count=5)
+    prompts[1:, :2] = prompts[0, :2]
+    texts = encode(lm, TASK, [example.texts for example in examples], prompt_tokens=5)
+    scorer = scorer_for(lm.head, lm.model, encode_words(lm, TASK))
+    calls = []
+    for index, layer in enumerate(lm.model.model.layers):
+        layer.register_forward_hook(lambda *_, index=index: calls.append(index))
+    scorer.score(prompts, texts)
+    # The first candidate, one more run to see that beginning at layer 2 is exact, and the other four.
+    assert [calls.count(index) for index in range(3)] == [1, 1, 6]
+
+
+def test_a_model_without_a_stack_is_refused():
+    with pytest.raises(ModelError, match="albert has no stack of layers of its own weights"):
+        Layers(tiny_lm("albert").model)

@@ -1,0 +1,65 @@
+"""Divide and conquer: the coordinates in blocks, one optimizer each, in turn (BBTv2: Sun et al., 2022b, algorithm 1)."""
+
+from typing import Any
+
+import numpy as np
+
+from dfo_prompt.build import create_optimizer
+from dfo_prompt.optimizer import Optimizer
+from dfo_prompt.types import Json, Matrix, Vector
+
+
+class Blockwise(Optimizer):
+    """Splits z into equal blocks and asks their optimizers in turn, from the first block (the bottom layer) to the last.
+
+    A candidate is the best point so far with one block replaced, so that its loss is that of a whole point. The reference
+    code keeps the best block of each layer instead, though the layers below have changed since.
+
+    Args:
+        variant: name of the optimizers.
+        blocks: how many; for deep prompts the number of layers. At most d.
+        study: see `Optimizer`. Every block gets its share of the budget.
+    """
+
+    def __init__(self, *, variant: str, blocks: int = 2, **study: Any) -> None:
+        super().__init__(**study)
+        count = max(1, min(blocks, self.dim))
+        self._places = np.array_split(np.arange(self.dim), count)
+        self._inner = [
+            create_optimizer(
+                variant,
+                dim=len(places),
+                budget=-(-self.budget // count),
+                seed=int(np.random.SeedSequence([self.seed, number]).generate_state(1)[0]),
+                popsize=self.popsize,
+                sigma=self.sigma,
+                x0=self.x0[places],
+                bounds=self.bounds,
+            )
+            for number, places in enumerate(self._places)
+        ]
+        self._turn = 0
+        self._best, self._best_loss = self.x0.copy(), np.inf
+
+    def ask(self) -> Matrix:
+        """Return candidates (B, d) that differ in one block only."""
+        parts = self._inner[self._turn].ask()
+        candidates = np.tile(self._best, (len(parts), 1))
+        candidates[:, self._places[self._turn]] = parts
+        return candidates
+
+    def tell(self, candidates: Matrix, losses: Vector) -> None:
+        """Teach the block's optimizer, keep the best point, and turn to the next block."""
+        self._inner[self._turn].tell(candidates[:, self._places[self._turn]].copy(), losses)
+        best = int(losses.argmin())
+        if losses[best] < self._best_loss:
+            self._best, self._best_loss = candidates[best].copy(), losses[best]
+        self._turn = (self._turn + 1) % len(self._inner)
+
+    def recommend(self) -> Vector:
+        """Return the best point told, (d,)."""
+        return self._best.copy()
+
+    def describe(self) -> dict[str, Json]:
+        """Return the number of blocks, and what the first block's optimizer says."""
+        return {"blocks": len(self._inner), "inner": self._inner[0].describe()}

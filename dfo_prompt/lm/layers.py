@@ -1,0 +1,105 @@
+"""A model's stack of layers: prompts in every one of them, and runs that begin in the middle."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dfo_prompt.errors import ModelError
+from dfo_prompt.lm.load import LanguageModel
+
+Change = Callable[[Tensor], Tensor]
+
+
+class Layers:
+    """The one stack of layers that texts go through.
+
+    Args:
+        model: a model of transformers; of an encoder-decoder the encoder is meant.
+
+    Raises:
+        ModelError: it has no such stack, or several.
+    """
+
+    def __init__(self, model: Any) -> None:
+        whole = model.get_encoder() if model.config.is_encoder_decoder else model.base_model
+        stacks = [
+            (parent, name)
+            for parent in whole.modules()
+            for name, child in parent.named_children()
+            if isinstance(child, nn.ModuleList) and len(child) == model.config.num_hidden_layers
+        ]
+        if len(stacks) != 1:
+            reason = "no stack of layers of its own weights" if not stacks else "several stacks of layers"
+            raise ModelError(f"a prompt in every layer needs one stack of layers; {model.config.model_type} has {reason}")
+        self._parent, self._name = stacks[0]
+        self._all: nn.ModuleList = getattr(self._parent, self._name)
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    @contextmanager
+    def prompts(self, prompt: Tensor, at: int) -> Iterator[None]:
+        """Put the prompts of layers 1, 2, ... of (H, P, E) in the places `at` and following of what they are given.
+
+        What the layer below made of its own prompt is replaced (Sun et al., 2022b).
+        """
+        with ExitStack() as stack:
+            for layer, own in zip(list(self._all)[1:], prompt[1:], strict=True):
+                stack.enter_context(_changed(layer, partial(_placed, own, at)))
+            yield
+
+    @contextmanager
+    def watched(self, index: int, states: list[Tensor]) -> Iterator[None]:
+        """Append what layer `index` is given to `states`."""
+
+        def keep(x: Tensor) -> Tensor:
+            states.append(x)
+            return x
+
+        with _changed(self._all[index], keep):
+            yield
+
+    @contextmanager
+    def from_layer(self, index: int, state: Tensor) -> Iterator[None]:
+        """Begin at layer `index`, with `state` for its input, whatever the model is given."""
+        setattr(self._parent, self._name, nn.ModuleList(list(self._all)[index:]))
+        try:
+            with _changed(self._all[index], lambda _: state):
+                yield
+        finally:
+            setattr(self._parent, self._name, self._all)
+
+
+@torch.inference_mode()
+def layer_inputs(lm: LanguageModel, embeds: Tensor) -> Tensor:
+    """Return what each layer is given when the model reads one text, embedded (L, E): (H, L, E)."""
+    layers = Layers(lm.model)
+    states: list[Tensor] = []
+    with ExitStack() as stack:
+        for index in range(len(layers)):
+            stack.enter_context(layers.watched(index, states))
+        reader: Any = lm.model.get_encoder() if lm.head == "seq2seq" else lm.model.base_model
+        reader(inputs_embeds=embeds[None])
+    return torch.cat(states)
+
+
+@contextmanager
+def _changed(layer: nn.Module, change: Change) -> Iterator[None]:
+    def hook(_: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        if inputs:
+            return (change(inputs[0]), *inputs[1:]), named
+        return inputs, {**named, "hidden_states": change(named["hidden_states"])}
+
+    handle = layer.register_forward_pre_hook(hook, with_kwargs=True)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def _placed(prompt: Tensor, at: int, x: Tensor) -> Tensor:
+    return torch.cat([x[:, :at], prompt.to(x.dtype).expand(len(x), -1, -1), x[:, at + len(prompt) :]], dim=1)
