@@ -7,11 +7,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from dfo_prompt.errors import InputError, ModelError
+from dfo_prompt.errors import ModelError
 from dfo_prompt.lm.deep import DeepProjection, deep_projection
 from dfo_prompt.lm.layout import lay_out
 from dfo_prompt.lm.load import LanguageModel, load_model
-from dfo_prompt.lm.losses import LOSSES
 from dfo_prompt.lm.objective import PromptObjective
 from dfo_prompt.lm.projection import Project, Projection, projector
 from dfo_prompt.lm.start import initial_prompt_of, shallow_projection
@@ -40,6 +39,7 @@ def prompt_objective(
     projection_options: Mapping[str, Any] | None = None,
     prompt_layers: Literal["first", "all"] = "first",
     loss: Literal["cross_entropy", "hinge", "accuracy"] = "cross_entropy",
+    calibration: Literal["none", "contextual", "domain", "median"] = "none",
     dtype: str = "auto",
     device: str = "auto",
 ) -> PromptObjective:
@@ -60,14 +60,13 @@ def prompt_objective(
         prompt_layers: "first", a prompt among the embeddings (Sun et al., 2022); or "all", one in every layer, each with an
             equal part of z, bottom layer first (BBTv2, Sun et al., 2022b); see the optimizers "blockwise:...".
         loss: what is minimized.
+        calibration: of the label words' scores; see `dfo_prompt.lm.verbalizer`.
         dtype: "auto", "float32", "bfloat16" or "float16"; see `dfo_prompt.lm.precision`.
         device: "auto", "cpu", "cuda" or "mps".
 
     Raises:
         InputError: a name is unknown, a value is bad, or data or model cannot be had.
     """
-    if loss not in LOSSES:
-        raise InputError(f"unknown loss {loss!r}; known: {', '.join(LOSSES)}")
     asked = _find_task(task)
     examples = sample(asked, read_examples(asked, _path(data)), shots=shots, seed=seed, test_examples=test_examples)
     lm = _load(model, device)
@@ -88,6 +87,7 @@ def prompt_objective(
         prompt_tokens=prompt_tokens,
         dim=dim,
         loss=loss,
+        calibration=calibration,
         dtype=dtype,
     )
 

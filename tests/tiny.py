@@ -136,4 +136,4 @@ def textbook_logits(lm: LanguageModel, task: Task, prompt: torch.Tensor, texts: 
         inputs["decoder_input_ids"] = torch.tensor([layout.decoder])
     if lm.head != "masked":
         inputs["use_cache"] = False
-    return lm.model(**inputs).logits[0, slot, encode_words(lm, task)]
+    return lm.model(**inputs).logits[0, slot, [ids[0] for ids in encode_words(lm, task)]]

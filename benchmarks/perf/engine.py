@@ -76,12 +76,10 @@ def measure_loops(setting: Setting, engine: Losses) -> list[dict[str, Any]]:
         "b textbook, last logits, float32": (setting.textbook(last_only=True), 3),
         "c textbook, last logits, bfloat16": (setting.textbook(last_only=True, dtype=torch.bfloat16), 5),
         "d engine, float32": (setting.engine("float32"), 20),
-        "e engine, auto": (setting.engine("auto"), 20),
+        "e engine, auto": (engine, 20),
     }
-    exact = loops["b textbook, last logits, float32"][0](8)
-    rates = {
-        name: queries_per_second(losses, count, rounds=2 if count < 20 else 3) for name, (losses, count) in loops.items()
-    }
+    exact = loops["b textbook, last logits, float32"][0](CHECKED)
+    rates = {name: queries_per_second(losses, count, rounds=2) for name, (losses, count) in loops.items()}
     slowest = next(iter(rates.values()))
     return [
         {
@@ -129,16 +127,16 @@ def measure_deep(setting: Setting, dtype: str, count: int = 10) -> dict[str, flo
 
     Recomputing everything is what the engine does for candidates that differ in the bottom layer too.
     """
-    scorer, texts, prompts = setting.deep(dtype, count)
+    score, prompts = setting.deep(dtype, count)
     layers = prompts.shape[1]
-    scorer.score(prompts, texts)
-    whole = seconds(lambda: scorer.score(prompts, texts)) / count
+    score(prompts)
+    whole = seconds(lambda: score(prompts)) / count
     resumed = []
     for layer in range(layers // 10, layers, layers // 5):
         some = prompts[:1].repeat(count, 1, 1, 1)
         some[:, layer] = prompts[:, layer]
-        scorer.score(some[:2], texts)
-        resumed.append(seconds(lambda some=some: scorer.score(some, texts)) / count)
+        score(some[:2])
+        resumed.append(seconds(lambda some=some: score(some)) / count)
     return {"seconds_whole": whole, "seconds_resumed": float(np.mean(resumed)), "ratio": float(np.mean(resumed)) / whole}
 
 

@@ -14,14 +14,15 @@ from textbook import textbook_losses
 from torch import Tensor
 
 from dfo_prompt.lm.dense import normal
-from dfo_prompt.lm.encoding import Encoded, encode, encode_words
+from dfo_prompt.lm.encoding import encode_words
 from dfo_prompt.lm.layout import lay_out
 from dfo_prompt.lm.load import LanguageModel, load_model
 from dfo_prompt.lm.objective import PromptObjective
 from dfo_prompt.lm.precision import choose_precision
 from dfo_prompt.lm.projection import Projection, Space
-from dfo_prompt.lm.scorer import Scorer, scorer_for
+from dfo_prompt.lm.scorer import scorer_for
 from dfo_prompt.lm.smollm import fetch
+from dfo_prompt.lm.verbalizer import Verbalizer
 from dfo_prompt.plugins import catalogue
 from dfo_prompt.tasks.examples import read_examples
 from dfo_prompt.tasks.sampling import FewShot, sample
@@ -68,7 +69,8 @@ class Setting:
         """Return the textbook loop."""
         model: Any = self.lm.model if dtype == torch.float32 else deepcopy(self.lm.model).to(dtype)
         labels = torch.tensor([example.label for example in self.data.train], device=self.lm.device)
-        run = partial(textbook_losses, model, texts=self.texts, labels=labels, words=encode_words(self.lm, self.task))
+        words = torch.tensor([ids[0] for ids in encode_words(self.lm, self.task)], device=self.lm.device)
+        run = partial(textbook_losses, model, texts=self.texts, labels=labels, words=words)
         return lambda count: run(self.projection(self.candidates[:count]), last_only=last_only)
 
     def engine(self, dtype: str) -> Losses:
@@ -76,15 +78,16 @@ class Setting:
         objective = self.objective(dtype)
         return lambda count: objective.evaluate(self.candidates[:count]).losses
 
-    def deep(self, dtype: str, count: int) -> tuple[Scorer, Encoded, Tensor]:
-        """Return an engine, its texts, and prompts (B, H, P, E) for every layer."""
+    def deep(self, dtype: str, count: int) -> tuple[Callable[[Tensor], Tensor], Tensor]:
+        """Return what scores prompts on the training examples, and prompts (B, H, P, E) for every layer."""
         precision = choose_precision(self.lm.model, dtype, lambda _: np.zeros(1))
-        scorer = scorer_for(self.lm.head, precision.model, encode_words(self.lm, self.task), precision=precision.context)
-        texts = encode(self.lm, self.task, [one.texts for one in self.data.train], prompt_tokens=self.tokens)
+        verbalizer = Verbalizer(self.lm, self.task, prompt_tokens=self.tokens)
+        score = verbalizer.on(scorer_for(self.lm.head, precision.model, precision=precision.context))
+        asked = verbalizer.ask([one.texts for one in self.data.train])
         layers = self.lm.model.config.num_hidden_layers
         generator = torch.Generator().manual_seed(0)
         prompts = 0.1 * torch.randn(count, layers, self.tokens, self.lm.width, generator=generator)
-        return scorer, texts, prompts.to(self.lm.device)
+        return lambda some: score(some, asked), prompts.to(self.lm.device)
 
     def objective(self, dtype: str) -> PromptObjective:
         """Return the prompt objective."""
@@ -111,7 +114,7 @@ def few_shot(name: str, data: Path | None, shots: int) -> tuple[Task, FewShot]:
 
 
 def queries_per_second(losses: Losses, count: int, *, rounds: int) -> float:
-    """Return the best rate of some rounds, after one query that warms up; on a shared machine the rest measures neighbours."""
+    """Return the best rate of some rounds, after one query to warm up; on a shared machine the rest measures neighbours."""
     losses(1)
     return count / min(seconds(lambda: losses(count)) for _ in range(rounds))
 

@@ -1,13 +1,71 @@
-"""Logits of label words at answer positions only, whatever head a model has."""
+"""What is read at answer positions, whatever head a model has: logits of label words, or the rest of a long one."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 from torch.nn.functional import linear
 from transformers import PreTrainedModel
+
+
+class Reader(Protocol):
+    """Reads K figures a text."""
+
+    width: int
+
+    def read(self, rows: Tensor, slot: Tensor, inputs: dict[str, Any]) -> Tensor:
+        """Run the model on `inputs` and return (N, K) from the slots (N,) in rows (N,)."""
+
+
+class FirstTokens:
+    """Reads the logits of the label words' first tokens.
+
+    Args:
+        model: any language model of transformers.
+        ids: (C,) token ids.
+        plain_head: see `head_is_plain`.
+    """
+
+    def __init__(self, model: PreTrainedModel, ids: Tensor, *, plain_head: bool) -> None:
+        self.width = len(ids)
+        self._model: Any = model
+        self._ids = ids
+        self._plain_head = plain_head
+
+    def read(self, rows: Tensor, slot: Tensor, inputs: dict[str, Any]) -> Tensor:
+        """Return logits (N, C), in float32."""
+        if self._plain_head:
+            hidden = self._model.base_model(**inputs).last_hidden_state  # (N', L', E)
+            return label_logits(self._model, hidden[rows, slot], self._ids)
+        with only_answers(self._model, rows, slot):
+            logits: Tensor = self._model(**inputs).logits  # (N, 1, V)
+        return logits[:, 0, self._ids].float()
+
+
+class Continuation:
+    """Reads the log-probability of the tokens that follow a label word's first one.
+
+    Args:
+        model: any language model of transformers.
+        ids: (K,) token ids; the texts hold the word but for its last token.
+    """
+
+    width = 1
+
+    def __init__(self, model: PreTrainedModel, ids: Tensor) -> None:
+        self._model: Any = model
+        self._ids = ids
+
+    def read(self, rows: Tensor, slot: Tensor, inputs: dict[str, Any]) -> Tensor:
+        """Return log-probabilities (N, 1)."""
+        count = len(self._ids)
+        places = (slot[:, None] + 1 + torch.arange(count, device=slot.device)).flatten()
+        with only_answers(self._model, rows.repeat_interleave(count), places):
+            logits: Tensor = self._model(**inputs).logits  # (N K, 1, V)
+        ours = logits[:, 0].float().log_softmax(dim=-1).view(len(slot), count, -1)  # (N, K, V)
+        return ours.gather(2, self._ids.expand(len(slot), -1)[:, :, None]).sum(dim=1)
 
 
 def label_logits(model: PreTrainedModel, hidden: Tensor, words: Tensor) -> Tensor:
@@ -19,7 +77,7 @@ def label_logits(model: PreTrainedModel, hidden: Tensor, words: Tensor) -> Tenso
 
 
 def head_is_plain(model: Any, words: Tensor) -> bool:
-    """Tell whether `label_logits` of the last hidden states is all there is to the model's head.
+    """Tell whether `label_logits` of the last hidden states is all there is to a causal model's head.
 
     Some families scale or cap their logits. This is tried on the label words themselves, whatever the family.
     """

@@ -60,13 +60,15 @@ class Encoded:
     tokens: int
 
 
-def encode(lm: LanguageModel, task: Task, texts: Sequence[tuple[str, ...]], *, prompt_tokens: int) -> Encoded:
-    """Render, tokenise and lay out examples.
+def encode(
+    lm: LanguageModel, task: Task, texts: Sequence[tuple[str, ...]], *, prompt_tokens: int, answer: Sequence[int] = ()
+) -> Encoded:
+    """Render, tokenise and lay out examples; see `lay_out`.
 
     Raises:
         ModelError: prompt and template leave no room for a text.
     """
-    layouts = [lay_out(lm, task, one, prompt_tokens=prompt_tokens) for one in texts]
+    layouts = [lay_out(lm, task, one, prompt_tokens=prompt_tokens, answer=answer) for one in texts]
     shared = all(one.left == layouts[0].left for one in layouts)
     head = layouts[0].left if shared else []
     causal = lm.head == "causal"
@@ -86,24 +88,23 @@ def encode(lm: LanguageModel, task: Task, texts: Sequence[tuple[str, ...]], *, p
     )
 
 
-def encode_words(lm: LanguageModel, task: Task) -> Tensor:
-    """Return the token id of each class's label word, (C,).
+def encode_words(lm: LanguageModel, task: Task) -> tuple[tuple[int, ...], ...]:
+    """Return the token ids of each class's label word.
 
     Raises:
-        ModelError: a word is more than one token for this model, or two classes share one.
+        ModelError: a word is more than one token for a model that fills one slot, or two classes share all their tokens.
     """
-    found: dict[int, str] = {}
+    found: dict[tuple[int, ...], str] = {}
     for word in template_of(lm, task).words(task.words):
-        ids = lm.tokens(word)
-        if len(ids) != 1:
+        ids = tuple(lm.tokens(word))
+        if len(ids) != 1 and lm.head == "masked":
             pieces = " + ".join(repr(lm.tokenizer.decode(one)) for one in ids)
-            raise ModelError(
-                f"label word {word!r} is {len(ids)} tokens for {lm.name!r} ({pieces}); choose a word that is one"
-            )
-        if ids[0] in found:
-            raise ModelError(f"label words {found[ids[0]]!r} and {word!r} are the same token for {lm.name!r}; change one")
-        found[ids[0]] = word
-    return torch.tensor(list(found), device=lm.device)
+            reason = f"label word {word!r} is {len(ids)} tokens for {lm.name!r} ({pieces}), which fills one slot"
+            raise ModelError(f"{reason}; choose a word that is one")
+        if ids in found:
+            raise ModelError(f"label words {found[ids]!r} and {word!r} are the same tokens for {lm.name!r}; change one")
+        found[ids] = word
+    return tuple(found)
 
 
 def split_rows(lengths: Sequence[int], overhead: int = OVERHEAD_TOKENS) -> list[list[int]]:

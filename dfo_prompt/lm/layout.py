@@ -1,5 +1,6 @@
 """An example as the token ids around its soft prompt, in the way that a model's head wants it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from dfo_prompt.errors import ModelError
@@ -35,14 +36,22 @@ def template_of(lm: LanguageModel, task: Task) -> Template:
     return task.masked if _slot_token(lm) else task.causal
 
 
-def lay_out(lm: LanguageModel, task: Task, texts: tuple[str, ...], *, prompt_tokens: int) -> Layout:
+def lay_out(
+    lm: LanguageModel, task: Task, texts: tuple[str, ...], *, prompt_tokens: int, answer: Sequence[int] = ()
+) -> Layout:
     """Render and tokenise an example; one too long for the model loses the end of its longest text, never the slot.
+
+    Args:
+        lm, task: how.
+        texts: of the example.
+        prompt_tokens: P, for which room is kept.
+        answer: the beginning of a label word, to be continued.
 
     Raises:
         ModelError: even without any text it is too long.
     """
     while True:
-        layout = _lay_out(lm, template_of(lm, task).render(texts), template_of(lm, task).gap)
+        layout = _lay_out(lm, template_of(lm, task).render(texts), template_of(lm, task).gap, list(answer))
         if len(layout.left) + prompt_tokens + len(layout.right) <= lm.max_tokens:
             return layout
         longest = max(range(len(texts)), key=lambda i: len(texts[i]))
@@ -54,13 +63,13 @@ def lay_out(lm: LanguageModel, task: Task, texts: tuple[str, ...], *, prompt_tok
         texts = (*texts[:longest], cut, *texts[longest + 1 :])
 
 
-def _lay_out(lm: LanguageModel, cloze: Cloze, gap: str) -> Layout:
+def _lay_out(lm: LanguageModel, cloze: Cloze, gap: str, answer: list[int]) -> Layout:
     ahead, behind = lm.frame
     left = ahead + (lm.tokens(cloze.before[: cloze.prompt_at]) if cloze.prompt_at else [])
     rest, token = cloze.before[cloze.prompt_at :], _slot_token(lm)
     if lm.head == "causal":  # nothing may stand between the text and its answer
         right = lm.tokens(rest)
-        return Layout(left=left, right=right, slot=len(right) - 1)
+        return Layout(left=left, right=right + answer, slot=len(right) - 1)
     right = lm.tokens(rest + (gap + token if token else "") + cloze.after) + behind
     if lm.head == "masked":
         # The text itself may hold mask tokens, ahead of ours.
@@ -72,7 +81,7 @@ def _lay_out(lm: LanguageModel, cloze: Cloze, gap: str) -> Layout:
         decoder += lm.tokens(SENTINEL)
     elif token:  # it repairs the whole text, so it is shown what it has repaired up to the slot
         decoder += ahead + lm.tokens(cloze.before)
-    return Layout(left=left, right=right, slot=len(decoder) - 1, decoder=decoder)
+    return Layout(left=left, right=right, slot=len(decoder) - 1, decoder=decoder + answer)
 
 
 def _slot_token(lm: LanguageModel) -> str:

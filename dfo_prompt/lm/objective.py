@@ -1,6 +1,6 @@
 """The prompt objective: the loss of a language model on a k-shot split, as a function of z."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,12 +10,12 @@ from torch import Tensor
 
 from dfo_prompt.errors import InputError
 from dfo_prompt.lm.deep import DeepProjection
-from dfo_prompt.lm.encoding import Encoded, encode, encode_words
 from dfo_prompt.lm.load import LanguageModel
 from dfo_prompt.lm.losses import LOSSES
 from dfo_prompt.lm.precision import Precision, choose_precision
 from dfo_prompt.lm.projection import Projection
-from dfo_prompt.lm.scorer import Scorer, scorer_for
+from dfo_prompt.lm.scorer import scorer_for
+from dfo_prompt.lm.verbalizer import Asked, Calibration, Verbalizer
 from dfo_prompt.objective import Evaluation
 from dfo_prompt.tasks.examples import Example
 from dfo_prompt.tasks.metrics import score as metric_score
@@ -32,7 +32,7 @@ PROBE_STEP = 0.5
 class Split:
     """Examples ready for the engine, with their classes (N,)."""
 
-    texts: Encoded
+    texts: Asked
     labels: Tensor
 
 
@@ -53,6 +53,7 @@ class PromptObjective:
         dim: d.
         loss: name in `LOSSES`.
         dtype: see `choose_precision`.
+        calibration: see `Verbalizer`; with one, a query costs the rows of its reference texts too.
         about: further facts for the manifest.
     """
 
@@ -67,6 +68,7 @@ class PromptObjective:
         dim: int,
         loss: str = "cross_entropy",
         dtype: str = "auto",
+        calibration: Calibration = "none",
         about: dict[str, Json] | None = None,
     ) -> None:
         self.dim = dim
@@ -75,11 +77,12 @@ class PromptObjective:
         self._lm, self._task, self._data, self._about = lm, task, data, dict(about or {})
         self._projection, self._prompt_tokens = projection, prompt_tokens
         self._loss = LOSSES[loss]
-        self._words = encode_words(lm, task)
+        sample = [example.texts for example in data.train]
+        self._verbalizer = Verbalizer(lm, task, prompt_tokens=prompt_tokens, calibration=calibration, sample=sample)
         self._splits = {"train": self._split(data.train), "dev": self._split(data.dev)}
         self._baselines: dict[str, Evaluation] = {}
         self._precision = choose_precision(lm.model, dtype, self._probe)
-        self._scorer = self._scorer_in(self._precision)
+        self._logits = self._logits_in(self._precision)
 
     def evaluate(self, candidates: Matrix) -> Evaluation:
         """Score candidates (B, d) on the training split; the task's metric comes along."""
@@ -107,7 +110,7 @@ class PromptObjective:
                 found = f"{len(one)} texts separated by tabs, where task {self._task.name!r} takes {wanted}"
                 raise InputError(f"{one[0]!r} and what follows: {found}")
         prompts = self._projection(candidate[None])
-        logits = self._scorer.score(prompts, self._encode(texts))[0]  # (N, C)
+        logits = self._logits(prompts, self._verbalizer.ask(texts))[0]  # (N, C)
         probabilities: Matrix = logits.softmax(dim=-1).double().cpu().numpy()
         return probabilities
 
@@ -137,14 +140,10 @@ class PromptObjective:
 
     def _split(self, examples: Sequence[Example]) -> Split:
         labels = torch.tensor([example.label for example in examples], device=self._lm.device)
-        return Split(texts=self._encode([example.texts for example in examples]), labels=labels)
-
-    def _encode(self, texts: Sequence[tuple[str, ...]]) -> Encoded:
-        return encode(self._lm, self._task, texts, prompt_tokens=self._prompt_tokens)
+        return Split(texts=self._verbalizer.ask([example.texts for example in examples]), labels=labels)
 
     def _score(self, prompts: Tensor, split: Split) -> Evaluation:
-        logits = self._scorer.score(prompts, split.texts)  # (B, N, C)
-        return self._evaluation(logits, split, prompt_tokens=prompts.shape[-2])
+        return self._evaluation(self._logits(prompts, split.texts), split, prompt_tokens=prompts.shape[-2])
 
     def _evaluation(self, logits: Tensor, split: Split, *, prompt_tokens: int) -> Evaluation:
         losses = self._loss(logits, split.labels).double()
@@ -152,16 +151,17 @@ class PromptObjective:
         down = torch.cat([losses[:, None], logits.argmax(dim=-1).double()], dim=1).cpu().numpy()  # (B, 1 + N)
         labels = split.labels.cpu().numpy()
         metrics: dict[str, Vector] = {self.metric: metric_score(self.metric, down[:, 1:].astype(np.int64), labels)}
-        rows = len(logits) * split.texts.count
-        tokens = len(logits) * (split.texts.tokens + split.texts.count * prompt_tokens)
+        asked = [split.texts, *([self._verbalizer.reference] if self._verbalizer.reference else [])]
+        rows = len(logits) * sum(part.rows for part in asked)
+        tokens = len(logits) * sum(part.tokens(prompt_tokens) for part in asked)
         return Evaluation(losses=down[:, 0].copy(), metrics=metrics, rows=rows, tokens=tokens)
 
-    def _scorer_in(self, precision: Precision) -> Scorer:
-        return scorer_for(self._lm.head, precision.model, self._words, precision=precision.context)
+    def _logits_in(self, precision: Precision) -> Callable[[Tensor, Asked], Tensor]:
+        return self._verbalizer.on(scorer_for(self._lm.head, precision.model, precision=precision.context))
 
     def _probe(self, precision: Precision) -> Vector:
         candidates = PROBE_STEP * np.random.default_rng(0).standard_normal((PROBES, self.dim))
         train = self._splits["train"]
-        logits = self._scorer_in(precision).score(self._projection(candidates), train.texts)
+        logits = self._logits_in(precision)(self._projection(candidates), train.texts)
         losses: Vector = self._loss(logits, train.labels).double().cpu().numpy()
         return losses

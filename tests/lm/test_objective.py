@@ -110,3 +110,10 @@ def test_reduced_precision_is_near_full_precision():
 def test_an_unknown_dtype_is_one_line():
     with pytest.raises(InputError, match="unknown dtype 'int3'; known: auto, float32"):
         objective(dtype="int3")
+
+
+@pytest.mark.parametrize(("calibration", "more"), [("none", 0), ("contextual", 3), ("domain", 20), ("median", 6)])
+def test_calibration_is_paid_for(calibration, more):
+    evaluation = objective(calibration=calibration).evaluate(candidates(2))
+    assert evaluation.rows == 2 * (6 + more)
+    assert np.isfinite(evaluation.losses).all()

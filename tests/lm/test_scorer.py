@@ -4,6 +4,7 @@ import torch
 from tiny import BEHIND, HEAD_OF, MIDDLE, TASK, some_examples, textbook_logits, tiny_lm
 
 from dfo_prompt.errors import ModelError
+from dfo_prompt.lm.answers import FirstTokens
 from dfo_prompt.lm.encoding import encode, encode_words
 from dfo_prompt.lm.layers import Layers
 from dfo_prompt.lm.layout import lay_out
@@ -17,7 +18,13 @@ def some_prompts(lm, count=3, tokens=5):
 
 def score(lm, prompts, examples, task=TASK):
     texts = encode(lm, task, [example.texts for example in examples], prompt_tokens=prompts.shape[1])
-    return scorer_for(lm.head, lm.model, encode_words(lm, task)).score(prompts, texts)
+    scorer = scorer_for(lm.head, lm.model)
+    return scorer.score(prompts, texts, first_tokens(lm, scorer, task))
+
+
+def first_tokens(lm, scorer, task=TASK):
+    ids = torch.tensor([ids[0] for ids in encode_words(lm, task)])
+    return FirstTokens(lm.model, ids, plain_head=scorer.has_plain_head(ids))
 
 
 def expected(lm, prompts, examples, task=TASK):
@@ -120,11 +127,12 @@ def test_layers_below_are_not_computed_again():
     prompts = deep_prompts(lm, count=5)
     prompts[1:, :2] = prompts[0, :2]
     texts = encode(lm, TASK, [example.texts for example in examples], prompt_tokens=5)
-    scorer = scorer_for(lm.head, lm.model, encode_words(lm, TASK))
+    scorer = scorer_for(lm.head, lm.model)
+    reader = first_tokens(lm, scorer)
     calls = []
     for index, layer in enumerate(lm.model.model.layers):
         layer.register_forward_hook(lambda *_, index=index: calls.append(index))
-    scorer.score(prompts, texts)
+    scorer.score(prompts, texts, reader)
     # The first candidate, one more run to see that beginning at layer 2 is exact, and the other four.
     assert [calls.count(index) for index in range(3)] == [1, 1, 6]
 

@@ -1,0 +1,79 @@
+import numpy as np
+import pytest
+import torch
+from tiny import TASK, some_examples, tiny_lm
+
+from dfo_prompt.lm.layout import lay_out
+from dfo_prompt.lm.scorer import scorer_for
+from dfo_prompt.lm.verbalizer import Verbalizer
+from dfo_prompt.tasks.task import Task
+
+LONG = Task(
+    name="t", summary="", template="{text} . it was {answer}", labels={"0": "very bad", "1": "good fun film", "2": "dull"}
+)
+TEXTS = [example.texts for example in some_examples(7)]
+
+
+def prompts(lm, count=2, tokens=4):
+    return torch.tensor(np.random.default_rng(0).normal(0, 0.3, (count, tokens, lm.width)), dtype=torch.float32)
+
+
+def scores(lm, task, texts=TEXTS, **options):
+    verbalizer = Verbalizer(lm, task, prompt_tokens=4, sample=TEXTS, **options)
+    return verbalizer.on(scorer_for(lm.head, lm.model))(prompts(lm), verbalizer.ask(texts))
+
+
+def whole_word(lm, prompt, texts, word):
+    """log p(word | prompt, text), token after token."""
+    ids = lm.tokens(word)
+    total = 0.0
+    for i, token in enumerate(ids):
+        layout = lay_out(lm, LONG, texts, prompt_tokens=4, answer=ids[:i])
+        embed = lm.model.get_input_embeddings()
+        parts = [embed(torch.tensor(layout.left, dtype=torch.long)), prompt, embed(torch.tensor(layout.right))]
+        inputs = {"inputs_embeds": torch.cat(parts)[None]}
+        if layout.decoder:
+            inputs["decoder_input_ids"] = torch.tensor([layout.decoder])
+        total += lm.model(**inputs, use_cache=False).logits[0, -1].log_softmax(0)[token].item()
+    return total
+
+
+@pytest.mark.parametrize("packing", [True, False], ids=["packed", "cached"])
+@pytest.mark.parametrize("family", ["llama", "gpt2", "gemma2", "mistral", "t5", "bart"])
+def test_long_label_words_are_scored_whole(family, packing):
+    lm = tiny_lm(family, packing=packing)
+    expected = [[[whole_word(lm, prompt, texts, word) for word in LONG.words] for texts in TEXTS] for prompt in prompts(lm)]
+    ours = scores(lm, LONG).log_softmax(dim=-1)
+    torch.testing.assert_close(ours, torch.tensor(expected).log_softmax(dim=-1), atol=1e-4, rtol=1e-4)
+
+
+def test_rows_and_tokens_of_long_words_are_counted():
+    lm = tiny_lm()
+    asked = Verbalizer(lm, LONG, prompt_tokens=4).ask(TEXTS)
+    lengths = [len(lay_out(lm, LONG, texts, prompt_tokens=4).ids) for texts in TEXTS]
+    assert asked.rows == 3 * len(TEXTS)  # once for the first tokens, once for each long word
+    assert asked.tokens(4) == 3 * (sum(lengths) + 4 * len(TEXTS)) + (1 + 2) * len(TEXTS)
+
+
+@pytest.mark.parametrize("calibration", ["contextual", "domain"])
+def test_a_neutral_text_gets_equal_scores(calibration):
+    lm = tiny_lm()
+    verbalizer = Verbalizer(lm, TASK, prompt_tokens=4, sample=TEXTS, calibration=calibration)
+    score = verbalizer.on(scorer_for(lm.head, lm.model))
+    neutral = score(prompts(lm), verbalizer.reference).log_softmax(dim=-1)
+    assert abs(neutral.exp().mean(dim=1) - 0.5).max() < 0.15
+    assert not torch.allclose(score(prompts(lm), verbalizer.ask(TEXTS)), scores(lm, TASK))
+
+
+def test_the_median_shift_lets_both_classes_win():
+    lm = tiny_lm()
+    difference = scores(lm, TASK, calibration="median").diff(dim=-1)[:, :, 0]  # (B, N)
+    assert torch.allclose(difference.quantile(0.5, dim=1), torch.zeros(2), atol=0.2)
+
+
+def test_calibration_is_of_each_prompt_by_itself():
+    lm = tiny_lm()
+    raw, shifted = scores(lm, TASK), scores(lm, TASK, calibration="contextual")
+    shift = (raw - shifted).detach()
+    torch.testing.assert_close(shift, shift[:, :1].expand_as(shift), atol=1e-5, rtol=1e-5)
+    assert not torch.allclose(shift[0, 0], shift[1, 0])
