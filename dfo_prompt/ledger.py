@@ -94,6 +94,7 @@ class Ledger:
         self._count = dict.fromkeys(Account, 0)
         self._ran = dict.fromkeys(Account, 0)
         self._spent = dict.fromkeys(Account, Spent())
+        self._known: dict[str, Record] = {}
         while past := self._costs.take(1):
             self._add(past[0])
 
@@ -125,8 +126,12 @@ class Ledger:
                     f"{FILES[account]}: at query {record.query} the optimizer now proposes another candidate than was "
                     "journaled; a package or the machine has changed since; start again in a new folder"
                 )
-        self._count[account] += len(records)
+        self._note(account, records)
         return records
+
+    def known(self, candidate: str) -> Record | None:
+        """Return the outcome of an earlier query for the candidate with this hash, unless the objective failed."""
+        return self._known.get(candidate)
 
     def reserve(self, count: int, account: Account = Account.QUERIES) -> None:
         """Set aside `count` evaluations, before they run.
@@ -142,10 +147,15 @@ class Ledger:
         """Journal the outcome of reserved evaluations, and return it."""
         account = _account(records[0].role)
         self._journals[account].append([_line(record) for record in records])
-        self._count[account] += len(records)
+        self._note(account, records)
         figures = {name: value for name, value in asdict(costs).items() if name not in ("queries", "repeated")}
         self._enter({"account": account, "done": len(records), **figures})
         return tuple(records)
+
+    def _note(self, account: Account, records: Sequence[Record]) -> None:
+        self._count[account] += len(records)
+        if account is Account.QUERIES:
+            self._known |= {record.candidate: record for record in records if not record.status.startswith("error")}
 
     def _enter(self, line: Line) -> None:
         self._costs.append([line])

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 
@@ -29,12 +30,22 @@ class Meter:
     take_optimizer_seconds: Callable[[], float]
 
     def evaluate(self, batch: Matrix, call: Call) -> tuple[Record, ...]:
-        """Charge a query for each candidate in `batch` (B, d) and return the outcomes."""
+        """Charge a query for each candidate in `batch` (B, d) and return the outcomes.
+
+        A candidate that was scored before is charged again, and answered from the journal; a failed one is tried again.
+        """
         self.ledger.reserve(len(batch))
         first = self.ledger.budget.queries - self.ledger.remaining + 1
-        return self._run(
-            batch, call, lambda i, figures: Record(query=first + i, candidate=candidate_hash(batch[i]), **figures)
-        )
+        names = [candidate_hash(z) for z in batch]
+        fresh = {name: z for name, z in zip(names, batch, strict=True) if self.ledger.known(name) is None}
+        figures, costs = self._run(np.array(list(fresh.values())), call) if fresh else ([], Spent())
+        answers = dict(zip(fresh, figures, strict=True))
+        records = []
+        for i, name in enumerate(names):
+            past = self.ledger.known(name)
+            again = {"status": past.status, "loss": past.loss, "metrics": past.metrics} if past else answers[name]
+            records.append(Record(query=first + i, candidate=name, **again))
+        return self.ledger.record(records, costs=costs)
 
     def validate(self, candidate: Matrix, call: Call, *, split: str, role: str) -> Record:
         """Score one candidate (1, d) on the second account, or recall what an earlier run journaled."""
@@ -44,11 +55,11 @@ class Meter:
         self.ledger.reserve(1, Account.VALIDATION)
         spent = self.ledger.budget.queries - self.ledger.remaining
         name = "" if role == "baseline" else candidate_hash(candidate[0])
-        return self._run(
-            candidate, call, lambda _, figures: Record(query=spent, candidate=name, split=split, role=role, **figures)
-        )[0]
+        (figures,), costs = self._run(candidate, call)
+        record = Record(query=spent, candidate=name, split=split, role=role, **figures)
+        return self.ledger.record([record], costs=costs)[0]
 
-    def _run(self, batch: Matrix, call: Call, record: Callable[..., Record]) -> tuple[Record, ...]:
+    def _run(self, batch: Matrix, call: Call) -> tuple[list[dict[str, Any]], Spent]:
         started = perf_counter()
         evaluation, error = _attempt(batch, call)
         costs = Spent(
@@ -57,8 +68,7 @@ class Meter:
             optimizer_seconds=self.take_optimizer_seconds(),
             objective_seconds=perf_counter() - started,
         )
-        records = [record(i, _figures(evaluation, i, error)) for i in range(len(batch))]
-        return self.ledger.record(records, costs=costs)
+        return [_figures(evaluation, i, error) for i in range(len(batch))], costs
 
 
 def _attempt(batch: Matrix, call: Call) -> tuple[Evaluation, str]:
@@ -72,7 +82,7 @@ def _attempt(batch: Matrix, call: Call) -> tuple[Evaluation, str]:
     return evaluation, ""
 
 
-def _figures(evaluation: Evaluation, i: int, error: str) -> dict[str, object]:
+def _figures(evaluation: Evaluation, i: int, error: str) -> dict[str, Any]:
     loss = _finite(evaluation.losses[i])
     return {
         "status": error or ("nonfinite" if loss is None else "ok"),

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from fakes import Bowl, HeldOutBowl, steps, study
+from fakes import Bowl, HeldOutBowl, Steps, steps, study
 
 from dfo_prompt.errors import PluginError, StudyError
 from dfo_prompt.ledger import Account, read_records
@@ -277,3 +277,56 @@ def test_optimizer_and_objective_seconds_are_apart():
     assert result.spent.optimizer_seconds > 0
     assert result.spent.objective_seconds > 0
     assert Account.QUERIES == "queries"
+
+
+class Twice(Steps):
+    """Asks for each candidate twice, and for one of them ever again."""
+
+    def ask(self):
+        fresh = super().ask()
+        return np.concatenate([fresh, fresh[:2], np.ones((1, self.dim))])
+
+
+def test_a_candidate_asked_for_again_is_charged_and_answered_from_the_journal(tmp_path):
+    optimizer = Twice(dim=3, seed=1, budget=50, popsize=4, sigma=0.5, x0=np.ones(3))
+    objective = Bowl()
+    result = study(objective, optimizer=optimizer, budget=28, folder=tmp_path).run()
+    assert result.spent.queries == 28
+    records = read_records(tmp_path)
+    assert [record.query for record in records] == list(range(1, 29))
+    assert objective.queries == len({record.candidate for record in records}) + 1 == 18  # and the recommended one again
+    assert result.spent.rows == 17
+    losses = {record.candidate: record.loss for record in records}
+    assert all(record.loss == losses[record.candidate] for record in records)
+
+
+def test_it_is_answered_from_what_an_earlier_run_journaled(tmp_path):
+    def run(objective, budget):
+        optimizer = Twice(dim=3, seed=1, budget=50, popsize=4, sigma=0.5, x0=np.ones(3))
+        study(objective, optimizer=optimizer, budget=budget, folder=tmp_path).run()
+        return (tmp_path / "journal.jsonl").read_bytes()
+
+    whole = run(Bowl(), 28)
+    (tmp_path / "journal.jsonl").write_bytes(b"".join(whole.splitlines(keepends=True)[:14]))
+    again = Bowl()
+    assert run(again, 28) == whole
+    assert again.queries == 8
+
+
+def test_a_candidate_that_failed_is_tried_again():
+    class Flaky(Bowl):
+        def evaluate(self, candidates):
+            if not self.queries:
+                self.queries += len(candidates)
+                raise OSError("away")
+            return super().evaluate(candidates)
+
+    class Same(Steps):
+        def ask(self):
+            return np.ones((1, self.dim))
+
+    objective = Flaky()
+    optimizer = Same(dim=3, seed=1, budget=3, popsize=1, sigma=0.5, x0=np.ones(3))
+    result = study(objective, optimizer=optimizer, budget=3).run()
+    assert (result.failures, result.best_loss) == (1, 3.0)
+    assert objective.queries == 1 + 1 + 1  # failed, answered once for two queries, and the recommended one
