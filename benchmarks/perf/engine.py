@@ -122,7 +122,7 @@ def measure_growth(setting: Setting, dtype: str) -> dict[str, list[dict[str, flo
     return rates
 
 
-def measure_deep(setting: Setting, dtype: str, count: int = 10) -> dict[str, float]:
+def measure_deep(setting: Setting, dtype: str, count: int = 20) -> dict[str, float]:
     """Return seconds a query with a prompt in every layer, the candidates differing in one layer, averaged over layers.
 
     Recomputing everything is what the engine does for candidates that differ in the bottom layer too.

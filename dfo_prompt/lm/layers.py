@@ -57,7 +57,7 @@ class Layers:
         """Append what layer `index` is given to `states`."""
 
         def keep(x: Tensor) -> Tensor:
-            states.append(x)
+            states.append(x.clone())
             return x
 
         with _changed(self._all[index], keep):
@@ -68,7 +68,7 @@ class Layers:
         """Begin at layer `index`, with `state` for its input, whatever the model is given."""
         setattr(self._parent, self._name, nn.ModuleList(list(self._all)[index:]))
         try:
-            with _changed(self._all[index], lambda _: state):
+            with _changed(self._all[index], lambda _: state.clone()):
                 yield
         finally:
             setattr(self._parent, self._name, self._all)
@@ -102,4 +102,5 @@ def _changed(layer: nn.Module, change: Change) -> Iterator[None]:
 
 
 def _placed(prompt: Tensor, at: int, x: Tensor) -> Tensor:
-    return torch.cat([x[:, :at], prompt.to(x.dtype).expand(len(x), -1, -1), x[:, at + len(prompt) :]], dim=1)
+    x[:, at : at + len(prompt)] = prompt  # in place: it is what the layer below has just made, for us alone
+    return x
