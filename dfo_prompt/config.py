@@ -27,6 +27,7 @@ class StudyConfig:
         x0: initial point (d); None means zero.
         bounds: the box [low, high]^d; None means unbounded.
         validate_every: queries between two looks at dev; None means every 100, and at least ten times a study.
+        plugin: a Python file whose plugin the study uses.
         optimizer_options: keyword options of the optimizer; `objective_options`, of the objective.
     """
 
@@ -42,6 +43,7 @@ class StudyConfig:
     x0: list[Finite] | None = None
     bounds: tuple[Finite, Finite] | None = None
     validate_every: Count | None = None
+    plugin: str | None = None
     optimizer_options: dict[str, Any] = field(default_factory=dict)
     objective_options: dict[str, Any] = field(default_factory=dict)
 
@@ -86,6 +88,8 @@ def read_config(path: Path, overrides: Mapping[str, Any]) -> StudyConfig:
     options = dict(data.get("objective_options", {}))
     if isinstance(options.get("data"), str):
         options["data"] = str(path.parent / options["data"])
+    if isinstance(data.get("plugin"), str):
+        data["plugin"] = str((path.parent / data["plugin"]).resolve())
     merged = {**data, **overrides, "objective_options": {**options, **overrides.get("objective_options", {})}}
     merged["optimizer_options"] = {**data.get("optimizer_options", {}), **overrides.get("optimizer_options", {})}
     return parse_config(merged, where=str(path))

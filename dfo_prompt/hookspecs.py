@@ -28,7 +28,10 @@ def dfo_prompt_objectives() -> Iterable[Spec]:  # type: ignore[empty-body]
 
 @hookspec
 def dfo_prompt_projections() -> Iterable[Spec]:  # type: ignore[empty-body]
-    """Give projections: targets are callables that build a `dfo_prompt.lm.projection.Projection`."""
+    """Give projections: targets are callables `(space: Space, rng: Generator, **options)`.
+
+    They return A, an array (P * E, d) or a torch module from z (d,) to A z (P * E,); see `dfo_prompt.lm.projection`.
+    """
 
 
 @hookspec
@@ -48,4 +51,4 @@ def dfo_prompt_commands() -> Iterable[Spec]:  # type: ignore[empty-body]
 
 @hookspec
 def dfo_prompt_observers() -> Iterable[Spec]:  # type: ignore[empty-body]
-    """Give observers of every study: targets are classes with the methods of `dfo_prompt.study.Observer`."""
+    """Give observers of every study: targets are classes with the methods of `dfo_prompt.result.Observer`."""

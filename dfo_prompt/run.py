@@ -1,7 +1,7 @@
 """Runs a study from its configuration: opens the folder, leads the loop, saves the result."""
 
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from dfo_prompt.folder import describe_run, save_result, start_over, study_folde
 from dfo_prompt.ledger import Budget, Ledger
 from dfo_prompt.objective import Described, Objective
 from dfo_prompt.optimizer import Optimizer
-from dfo_prompt.plugins import catalogue
+from dfo_prompt.plugins import catalogue, plugin_files
 from dfo_prompt.result import Observer, StudyInfo, StudyResult
 from dfo_prompt.study import Study
 from dfo_prompt.types import Bounds, Vector
@@ -94,6 +94,11 @@ def run_study(
 def objective_of(config: StudyConfig) -> Objective:
     """Build the objective that `config` names; see `create_objective`."""
     return create_objective(config.objective, dim=config.dim, seed=config.seed, **config.objective_options)
+
+
+def plugin_of(config: StudyConfig) -> AbstractContextManager[None]:
+    """Return the context in which the plugin that `config` names is in the catalogue."""
+    return plugin_files(*([Path(config.plugin)] if config.plugin else []))
 
 
 def optimizer_of(config: StudyConfig) -> Optimizer:

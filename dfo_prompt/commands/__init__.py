@@ -11,6 +11,7 @@ COMMANDS = {
     "show": "Show what a study found.",
     "predict": "Label texts with a tuned prompt.",
     "list": "List what is installed.",
+    "new-plugin": "Write a package with an optimizer of your own.",
 }
 
 
@@ -18,5 +19,6 @@ COMMANDS = {
 def dfo_prompt_commands() -> Iterable[Spec]:
     """Give the built-in commands."""
     return [
-        Spec(name=name, target=f"dfo_prompt.commands.{name}:command", summary=summary) for name, summary in COMMANDS.items()
+        Spec(name=name, target=f"dfo_prompt.commands.{name.replace('-', '_')}:command", summary=summary)
+        for name, summary in COMMANDS.items()
     ]

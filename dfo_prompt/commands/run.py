@@ -10,7 +10,7 @@ from dfo_prompt.config import StudyConfig, parse_config, read_config
 from dfo_prompt.console import ProgressObserver, print_summary
 from dfo_prompt.errors import InputError
 from dfo_prompt.report.summary import summarize
-from dfo_prompt.run import objective_of, run_study
+from dfo_prompt.run import objective_of, plugin_of, run_study
 
 PREFIXES = {"optimizer.": "optimizer_options", "objective.": "objective_options"}
 OF_OBJECTIVE = ("model", "task", "data", "shots", "prompt_tokens", "projection", "loss", "dtype", "device", "test_examples")
@@ -44,7 +44,8 @@ def command(study: Path | None, out: Path | None, settings: tuple[str, ...], **f
     overrides = _overrides(flags, settings)
     config = read_config(study, overrides) if study else parse_config(overrides, where="command line")
     folder = out or Path("runs") / _name(config)
-    run_study(config, objective_of(config), out=folder, observers=[ProgressObserver()])
+    with plugin_of(config):
+        run_study(config, objective_of(config), out=folder, observers=[ProgressObserver()])
     print_summary(summarize(folder), folder)
 
 

@@ -1,0 +1,52 @@
+"""`dfo-prompt new-plugin`: a package with an optimizer of one's own, ready to install."""
+
+import re
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from string import Template
+
+import click
+
+from dfo_prompt.errors import InputError
+
+NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+SUFFIX = ".in"
+
+
+@click.command("new-plugin")
+@click.argument("name")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder to write [default: dfo-prompt-NAME].")
+def command(name: str, out: Path | None) -> None:
+    """Write a package that gives the optimizer NAME. It installs, lists and passes the conformance suite at once."""
+    if not NAME.fullmatch(name):
+        raise InputError(f"{name!r} cannot name a plugin; write lower-case words joined by hyphens, such as step-halving")
+    folder = out or Path(f"dfo-prompt-{name}")
+    if folder.exists() and any(folder.iterdir()):
+        raise InputError(f"{folder} is not empty; choose another with --out")
+    for path, content in scaffold(name).items():
+        file = folder / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(content, encoding="utf-8")
+    click.echo(f"wrote {folder}\n\nnext:\n  pip install -e {folder}\n  dfo-prompt list optimizers\n  pytest {folder}")
+
+
+def scaffold(name: str) -> dict[Path, str]:
+    """Return the files of a plugin package, by their paths in it."""
+    package = f"dfo_prompt_{name.replace('-', '_')}"
+    values = {"name": name, "package": package, "title": "".join(word.capitalize() for word in name.split("-"))}
+    found = {}
+    for path, file in _templates(files("dfo_prompt") / "scaffold", Path()).items():
+        parts = [package if part == "package" else part for part in path.parts]
+        found[Path(*parts)] = Template(file.read_text(encoding="utf-8")).substitute(values)
+    return found
+
+
+def _templates(folder: Traversable, place: Path) -> dict[Path, Traversable]:
+    found: dict[Path, Traversable] = {}
+    for entry in sorted(folder.iterdir(), key=lambda one: one.name):
+        if entry.is_dir():
+            found |= _templates(entry, place / entry.name)
+        elif entry.name.endswith(SUFFIX):
+            found[place / entry.name.removesuffix(SUFFIX)] = entry
+    return found

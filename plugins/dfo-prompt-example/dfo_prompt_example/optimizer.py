@@ -1,0 +1,41 @@
+"""Replace this algorithm by yours: it takes random steps around the best candidate, half as long after every failure."""
+
+from typing import Any
+
+import numpy as np
+
+import dfo_prompt as dp
+
+
+class Example(dp.Optimizer):
+    """Random steps around the best candidate; recommends it.
+
+    Args:
+        shrink: factor of the step size after a batch without progress; a user sets it with --set shrink=0.8.
+        study: dim, seed, budget, popsize, sigma, x0, bounds; see `dfo_prompt.Optimizer`.
+    """
+
+    def __init__(self, *, shrink: float = 0.5, **study: Any) -> None:
+        super().__init__(**study)
+        # The only generator that may be used: whatever others draw, the same seed gives the same candidates.
+        self._rng = np.random.default_rng(self.seed)
+        self._best, self._best_loss = self.x0, np.inf
+        self._step, self._shrink = self.sigma, shrink
+
+    def ask(self) -> np.ndarray:
+        """Return the next candidates, (B, d) float64."""
+        candidates = self._best + self._step * self._rng.standard_normal((self.popsize, self.dim))
+        return candidates if self.bounds is None else candidates.clip(*self.bounds)
+
+    def tell(self, candidates: np.ndarray, losses: np.ndarray) -> None:
+        """Learn the losses (B,) of the candidates asked for last."""
+        best = int(losses.argmin())
+        if losses[best] < self._best_loss:
+            self._best, self._best_loss = candidates[best].copy(), losses[best]
+        else:
+            # Never to zero: an optimizer goes on until the budget ends.
+            self._step = max(self._step * self._shrink, 1e-9)
+
+    def recommend(self) -> np.ndarray:
+        """Return the answer so far, (d,)."""
+        return self._best.copy()

@@ -1,0 +1,5 @@
+from dfo_prompt.testing import OptimizerConformance
+
+
+class TestConformance(OptimizerConformance):
+    names = ("example",)

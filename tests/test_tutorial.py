@@ -1,0 +1,89 @@
+"""What plugins/README.md says is so, and the example beside it is what `new-plugin` writes."""
+
+import inspect
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dfo_prompt import hookspecs
+from dfo_prompt.commands.new_plugin import scaffold
+
+PLUGINS = Path(__file__).parent.parent / "plugins"
+PAGE = (PLUGINS / "README.md").read_text()
+BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, flags=re.S)
+
+
+def test_every_hook_is_documented_with_its_signature():
+    hooks = {name: hook for name, hook in vars(hookspecs).items() if name.startswith("dfo_prompt_")}
+    rows = dict(re.findall(r"^\| `(.*?)` \| (.*?) \|$", PAGE, flags=re.M))
+    said = {}
+    for name, hook in hooks.items():
+        signature = re.sub(r"(?:[a-z_]+\.)+([A-Z])", r"\1", f"{name}{inspect.signature(hook)}")
+        said[signature] = inspect.getdoc(hook).splitlines()[0]
+    assert rows == said
+
+
+@pytest.mark.parametrize(("block", "name"), [(0, "hello"), (1, "shrinking")])
+def test_the_plugins_of_the_page_run_as_files(program, tmp_path, block, name):
+    (tmp_path / f"{name}.py").write_text(BLOCKS[block])
+    assert name in program("--plugin", f"{name}.py", "list", "optimizers")[1]
+    arguments = ("run", "--optimizer", name, "--objective", "sphere", "--dim", "10", "--budget", "500")
+    status, out, err = program("--plugin", f"{name}.py", *arguments)
+    assert status == 0, err
+    assert "500 of 500" in out
+
+
+def test_a_study_file_may_name_its_plugin(program, tmp_path):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "shrinking.py").write_text(BLOCKS[1])
+    study = 'plugin = "shrinking.py"\noptimizer = "shrinking"\nobjective = "sphere"\ndim = 3\nbudget = 20\n'
+    (tmp_path / "sub" / "study.toml").write_text(study)
+    status, out, err = program("run", "sub/study.toml", "--out", "s")
+    assert status == 0, err
+    assert "20 of 20" in out
+    status, out, err = program("run", "sub/study.toml", "--out", "s")
+    assert status == 0, err
+
+
+def test_the_example_is_what_new_plugin_writes():
+    example = PLUGINS / "dfo-prompt-example"
+    written = {Path(path): content for path, content in scaffold("example").items()}
+    assert {path: (example / path).read_text() for path in written} == written
+
+
+@pytest.mark.parametrize("name", ["Upper", "two words", "-x", "a--b", "../up"])
+def test_a_name_that_names_no_package_is_one_line(program, name):
+    status, _, err = program("new-plugin", "--", name)
+    assert (status, "cannot name a plugin" in err) == (2, True)
+
+
+def test_a_folder_in_use_is_left_alone(program, tmp_path):
+    (tmp_path / "dfo-prompt-mine").mkdir()
+    (tmp_path / "dfo-prompt-mine" / "thesis.tex").touch()
+    status, _, err = program("new-plugin", "mine")
+    assert (status, "is not empty" in err) == (2, True)
+
+
+@pytest.mark.real
+def test_a_new_plugin_installs_lists_and_conforms(program, tmp_path):
+    status, out, err = program("new-plugin", "step-halving")
+    assert (status, "pip install -e dfo-prompt-step-halving" in out) == (0, True), err
+    site = tmp_path / "site"
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(site)]
+    subprocess.run([*install, str(tmp_path / "dfo-prompt-step-halving")], check=True, timeout=300)
+    environment = {**os.environ, "PYTHONPATH": str(site)}
+
+    def run(*command):
+        return subprocess.run(
+            [sys.executable, "-m", *command], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+
+    listed = run("dfo_prompt", "list", "optimizers").stdout
+    assert "step-halving" in listed
+    assert "dfo-prompt-step-halving 0.1.0" in run("dfo_prompt", "list", "plugins").stdout
+    conformance = run("pytest", "-q", "-p", "no:cacheprovider", "--dfo-prompt-optimizer", "step-halving")
+    assert conformance.returncode == 0, conformance.stdout
