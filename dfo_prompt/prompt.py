@@ -62,7 +62,7 @@ def prompt_objective(
         loss: what is minimized.
         calibration: of the label words' scores; see `dfo_prompt.lm.verbalizer`.
         dtype: "auto", "float32", "bfloat16" or "float16"; see `dfo_prompt.lm.precision`.
-        device: "auto", "cpu", "cuda" or "mps".
+        device: "auto", "cpu", "cuda", "mps" or "sharded"; see `dfo_prompt.lm.load`.
 
     Raises:
         InputError: a name is unknown, a value is bad, or data or model cannot be had.

@@ -92,7 +92,7 @@ def test_every_projection_moves_the_prompt(options, name):
         ({"projection_options": {"alpha": "big"}}, "projection 'normal': alpha: Input should be a valid number"),
         ({"loss": "squared"}, "loss: Input should be 'cross_entropy', 'hinge' or 'accuracy', not 'squared'"),
         ({"dtype": "float8"}, "unknown dtype 'float8'; known: auto, float32"),
-        ({"device": "tpu"}, "unknown device 'tpu'; known: auto, cpu, cuda, mps"),
+        ({"device": "tpu"}, "unknown device 'tpu'; known: auto, cpu, cuda, mps, sharded"),
         ({"model": "no/such-model"}, r"cannot load model 'no/such-model': .*named models: smollm2-135m"),
         ({"task": "missing.toml"}, "cannot read missing.toml"),
         ({"data": "missing.csv"}, "missing.csv"),

@@ -36,7 +36,7 @@ OF_OBJECTIVE = ("model", "task", "data", "shots", "prompt_tokens", "projection",
 @click.option("--projection", help="Name of the projection.")
 @click.option("--loss", help="cross_entropy, hinge or accuracy.")
 @click.option("--dtype", help="auto, float32, bfloat16 or float16.")
-@click.option("--device", help="auto, cpu, cuda or mps.")
+@click.option("--device", help="auto, cpu, cuda, mps or sharded.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="optimizer.KEY, objective.KEY or a key above.")
 @click.option("--out", type=click.Path(path_type=Path), help="Study folder [default: below runs/].")
 def command(study: Path | None, out: Path | None, settings: tuple[str, ...], **flags: Any) -> None:

@@ -96,18 +96,24 @@ def load_model(name: str, where: str | Path, *, device: str = "auto") -> Languag
     Args:
         name: what the user called it, for messages and manifests.
         where: hub id, local folder or GGUF file.
-        device: "auto", or as `torch.device` takes it.
+        device: "auto", as `torch.device` takes it, or "sharded": its layers over all accelerators, and the rest of the
+            memory, as accelerate sees fit.
 
     Raises:
         ModelError: it cannot be had, is no language model, or does not fit.
     """
-    place = pick_device(device)
+    sharded = device == "sharded"
+    place = None if sharded else pick_device(device)
     path = Path(where)
     head: Head
     try:
         with quiet():
-            head, model, tokenizer = ("causal", *read_gguf(path)) if path.suffix == ".gguf" else _read(str(where))
-        model = model.eval().requires_grad_(requires_grad=False).to(place)
+            if path.suffix == ".gguf":
+                head, (model, tokenizer) = "causal", read_gguf(path)
+            else:
+                head, model, tokenizer = _read(str(where), **({"device_map": "auto"} if sharded else {}))
+        model = model.eval().requires_grad_(requires_grad=False)
+        model = model.to(place) if place else model  # accelerate has placed it already
         if head == "causal":
             enable_packing(model)
     except ModelError:
@@ -153,7 +159,7 @@ def pick_device(device: str) -> torch.device:
     try:
         place = torch.device(device)
     except RuntimeError as error:
-        raise ModelError(f"unknown device {device!r}; known: auto, cpu, cuda, mps") from error
+        raise ModelError(f"unknown device {device!r}; known: auto, cpu, cuda, mps, sharded") from error
     if not available.get(place.type, False):
         raise ModelError(f"device {device!r} is not available here; use --device cpu")
     return place
@@ -175,12 +181,12 @@ def quiet() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def _read(where: str) -> tuple[Head, PreTrainedModel, PreTrainedTokenizerBase]:
+def _read(where: str, **options: str) -> tuple[Head, PreTrainedModel, PreTrainedTokenizerBase]:
     config = AutoConfig.from_pretrained(where)
     head = _head_of(config)
     if head is None:
         raise ModelError(f"{where} is a {config.model_type} model, not a language model that transformers knows")
-    return head, HEADS[head][1].from_pretrained(where, dtype=torch.float32), AutoTokenizer.from_pretrained(where)
+    return head, HEADS[head][1].from_pretrained(where, dtype=torch.float32, **options), AutoTokenizer.from_pretrained(where)
 
 
 def _head_of(config: Any) -> Head | None:

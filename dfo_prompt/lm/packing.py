@@ -36,6 +36,12 @@ class Group:
     real: Tensor
     distance: Tensor
 
+    def to(self, device: torch.device) -> "Group":
+        """Return the same on a device: the layers of a sharded model lie on several."""
+        if self.places.device == device:
+            return self
+        return Group(**{name: value.to(device) for name, value in vars(self).items()})
+
 
 @dataclass(frozen=True, kw_only=True)
 class Pack:
@@ -68,7 +74,7 @@ def pack(lengths: list[list[int]], prefix: int, device: torch.device) -> Pack:
         real = steps < torch.tensor(group)[:, None]
         places = torch.where(real, starts[:, None] + steps, 0)
         distance = prefix + steps[:, None] - torch.arange(prefix + longest)
-        groups.append(Group(places=places.to(device), real=real.to(device), distance=distance.to(device)))
+        groups.append(Group(places=places, real=real, distance=distance).to(device))
         start += sum(group)
     return Pack(prefix=prefix, groups=tuple(groups))
 
@@ -123,7 +129,7 @@ def _attention(
         steps = torch.arange(p, device=query.device)
         ahead = _attend(query[:, :, :p], key[:, :, :p], value[:, :, :p], _sees(steps[:, None] - steps, window), scale)
         parts.append(ahead[0].transpose(0, 1))  # (P', H, D)
-    for group in layout.groups:
+    for group in (one.to(query.device) for one in layout.groups):
         q, k, v = (x[0].transpose(0, 1)[group.places].transpose(1, 2) for x in (query, key, value))  # (N', H, L', D)
         k, v = (torch.cat([x[:, :, :p].expand(len(y), -1, -1, -1), y], dim=2) for x, y in ((key, k), (value, v)))
         texts = _attend(q, k, v, _sees(group.distance, window), scale)

@@ -1,11 +1,15 @@
 import json
 
+import numpy as np
 import pytest
 import torch
-from tiny import HEAD_OF, tiny_model, tiny_tokenizer
+from tiny import HEAD_OF, TASK, few_shot, tiny_model, tiny_tokenizer
 
 from dfo_prompt.errors import ModelError
+from dfo_prompt.lm.dense import normal
 from dfo_prompt.lm.load import load_model, pick_device, read_gguf
+from dfo_prompt.lm.objective import PromptObjective
+from dfo_prompt.lm.projection import Projection, Space
 
 
 def test_a_folder_is_loaded_frozen_and_in_float32(tiny_folder):
@@ -23,6 +27,18 @@ def test_the_fingerprint_tells_weights_apart(tmp_path):
         tiny_tokenizer().save_pretrained(tmp_path / str(seed))
         prints.add(load_model("m", tmp_path / str(seed)).fingerprint)
     assert len(prints) == 2
+
+
+def test_a_sharded_model_gives_the_same(tiny_folder):
+    whole, parts = (load_model("m", tiny_folder, device=device) for device in ("cpu", "sharded"))
+    z = np.random.default_rng(0).standard_normal((2, 4))
+    losses = []
+    for lm in (whole, parts):
+        space = Space(dim=4, tokens=3, width=lm.width, mean=0.0, std=0.3)
+        projection = Projection(normal(space, np.random.default_rng(1)), torch.zeros(3, lm.width, device=lm.device))
+        parts_of = {"lm": lm, "task": TASK, "data": few_shot(), "projection": projection}
+        losses.append(PromptObjective(**parts_of, prompt_tokens=3, dim=4, dtype="float32").evaluate(z).losses)
+    np.testing.assert_allclose(losses[0], losses[1], atol=1e-5)
 
 
 def test_embeddings_are_those_the_model_sees(tiny_folder):
