@@ -54,3 +54,8 @@ class PluginError(DfoPromptError):
 
 class StudyError(DfoPromptError):
     """A study cannot start, continue or end as it should."""
+
+
+def one_line(error: BaseException) -> str:
+    """Return the kind of an error and the first line of its message."""
+    return f"{type(error).__name__}: {error}".splitlines()[0]

@@ -77,9 +77,11 @@ class OptimizerSpec(Spec):
         deterministic: the same arguments and losses give the same candidates. One that cannot promise it says False here;
             its studies start over instead of being continued.
         ignores: which of "x0", "sigma", "bounds", "popsize" the backend cannot honour; shown in lists and reports.
+        variants: of a registry, "package.module:function", the function returning the names that can replace the star.
         extra: the distribution extra that brings the backend, for the message when it is missing.
     """
 
     deterministic: bool = True
     ignores: tuple[str, ...] = ()
+    variants: str = ""
     extra: str = ""

@@ -16,11 +16,11 @@ from typing import Generic, TypeVar
 import pluggy
 
 from dfo_prompt import hookspecs
-from dfo_prompt.errors import InputError, PluginError, UnknownNameError
+from dfo_prompt.errors import InputError, PluginError, UnknownNameError, one_line
 from dfo_prompt.optimizer import OptimizerSpec
 from dfo_prompt.specs import Spec
 
-BUILT_IN = ("dfo_prompt.optimizers", "dfo_prompt.functions", "dfo_prompt.tasks", "dfo_prompt.lm", "dfo_prompt.commands")
+BUILT_IN = tuple(f"dfo_prompt.{room}" for room in ("optimizers", "wrappers", "functions", "tasks", "lm", "commands"))
 KINDS = ("optimizers", "objectives", "projections", "tasks", "models", "commands", "observers")
 
 _files: ContextVar[tuple[Path, ...]] = ContextVar("plugin_files", default=())
@@ -123,7 +123,7 @@ def _register_installed(manager: pluggy.PluginManager) -> Iterator[PluginInfo]:
         try:
             manager.register(point.load(), name=point.name)
         except Exception as error:
-            yield PluginInfo(name=point.name, origin=origin, version=version, error=_said(error))
+            yield PluginInfo(name=point.name, origin=origin, version=version, error=one_line(error))
         else:
             yield PluginInfo(name=point.name, origin=origin, version=version)
 
@@ -133,7 +133,7 @@ def _register_file(manager: pluggy.PluginManager, path: Path) -> PluginInfo:
         manager.register(_import_file(path), name=path.name)
     except Exception as error:
         # Asked for by path, so nobody wants the rest to go on without it.
-        raise InputError(f"plugin file {path} cannot be used: {_said(error)}") from error
+        raise InputError(f"plugin file {path} cannot be used: {one_line(error)}") from error
     return PluginInfo(name=path.name, origin=str(path))
 
 
@@ -156,7 +156,7 @@ def _collect(manager: pluggy.PluginManager, kind: str, failures: dict[str, str])
         try:
             offered = {spec.name: spec for spec in implementation.function()}
         except Exception as error:
-            failures[giver] = f"{implementation.function.__name__}() failed: {_said(error)}"
+            failures[giver] = f"{implementation.function.__name__}() failed: {one_line(error)}"
             continue
         for name, spec in offered.items():
             specs.setdefault(name, spec)
@@ -165,6 +165,3 @@ def _collect(manager: pluggy.PluginManager, kind: str, failures: dict[str, str])
                 failures[giver] = f"{kind[:-1]} {name!r} is already offered by {givers[name][0]}"
     return Shelf(kind=kind[:-1], specs=specs, givers=givers)
 
-
-def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".splitlines()[0]

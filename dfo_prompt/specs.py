@@ -27,8 +27,17 @@ class Spec:
         Raises:
             PluginError: the module or the attribute cannot be imported.
         """
-        module, _, attribute = self.target.partition(":")
-        try:
-            return getattr(import_module(module), attribute)
-        except (ImportError, AttributeError) as error:
-            raise PluginError(f"{self.name!r} needs {self.target!r}, which failed to import: {error}") from error
+        return load_target(self.target, needed_by=self.name)
+
+
+def load_target(target: str, *, needed_by: str) -> Any:
+    """Import and return "package.module:attribute".
+
+    Raises:
+        PluginError: the module or the attribute cannot be imported.
+    """
+    module, _, attribute = target.partition(":")
+    try:
+        return getattr(import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise PluginError(f"{needed_by!r} needs {target!r}, which failed to import: {error}") from error

@@ -1,6 +1,8 @@
 """`dfo-prompt list`: what is installed, without importing any of it."""
 
 import json
+import sys
+from collections import Counter
 from dataclasses import asdict, fields
 from typing import Any
 
@@ -14,10 +16,14 @@ LISTED = (*KINDS, "plugins")
 
 @click.command("list")
 @click.argument("kind", type=click.Choice(LISTED))
+@click.option("--registry", metavar="NAME", help="Of optimizers: try every name of a registry, for instance nevergrad.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(kind: str, *, as_json: bool) -> None:
+def command(kind: str, registry: str | None, *, as_json: bool) -> None:
     """List the optimizers, objectives, projections, tasks, models, commands, observers or plugins that are installed."""
-    rows = _plugins(catalogue()) if kind == "plugins" else [_row(spec) for spec in getattr(catalogue(), kind)]
+    if registry:
+        rows = _tried(registry)
+    else:
+        rows = _plugins(catalogue()) if kind == "plugins" else [_row(spec) for spec in getattr(catalogue(), kind)]
     click.echo(json.dumps(rows, indent=2) if as_json else _aligned(rows))
 
 
@@ -25,6 +31,17 @@ def _row(spec: Spec) -> dict[str, Any]:
     defaults = {field.name: field.default for field in fields(spec)}
     row = {name: value for name, value in asdict(spec).items() if name not in ("target", "options")}
     return {name: value for name, value in row.items() if name in ("name", "summary") or value != defaults[name]}
+
+
+def _tried(registry: str) -> list[dict[str, Any]]:
+    from dfo_prompt.trials import names_of, try_registry  # noqa: PLC0415 - brings numpy, which a plain list does not need
+
+    spec = catalogue().optimizers.find(f"{registry}:*")
+    with click.progressbar(try_registry(spec), length=len(names_of(spec)), label="trying", file=sys.stderr) as trials:
+        rows = [asdict(trial) for trial in trials]
+    states = Counter(row["state"] for row in rows)
+    click.echo(", ".join(f"{count} {state}" for state, count in states.most_common()), err=True)
+    return rows
 
 
 def _plugins(found: Catalogue) -> list[dict[str, Any]]:
@@ -40,6 +57,6 @@ def _aligned(rows: list[dict[str, Any]]) -> str:
 
 
 def _cells(row: dict[str, Any]) -> list[str]:
-    plain = [str(row[key]) for key in ("summary", "origin", "state") if key in row]
-    rest = {key: value for key, value in row.items() if key not in ("name", "summary", "origin", "state")}
+    plain = [str(row[key]) for key in ("summary", "origin", "state", "note") if key in row]
+    rest = {key: value for key, value in row.items() if key not in ("name", "summary", "origin", "state", "note")}
     return plain + [f"{key}: {', '.join(value) if isinstance(value, tuple) else value}" for key, value in rest.items()]

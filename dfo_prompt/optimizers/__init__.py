@@ -29,12 +29,23 @@ _NEVERGRAD = {
 }
 
 _PYMOO = {
+    "BRKGA": "biased random-key genetic algorithm",
+    "CMAES": "CMA-ES, which is pycma's",
     "DE": "differential evolution",
+    "DIRECT": "divides the box; starts in its middle",
+    "EPPSO": "particle swarm, evolutionary programming variant",
     "ES": "evolution strategy",
     "G3PCX": "generalized generation gap with parent-centric crossover",
     "GA": "genetic algorithm",
+    "ISRES": "improved stochastic ranking evolution strategy",
+    "NelderMead": "downhill simplex",
+    "NicheGA": "genetic algorithm with niches",
     "PSO": "particle swarm",
+    "PatternSearch": "Hooke and Jeeves",
+    "SRES": "stochastic ranking evolution strategy",
 }
+
+_IGNORED = {"DIRECT": ("sigma", "popsize"), "NelderMead": ("popsize",), "PatternSearch": ("popsize",)}
 
 
 @hookimpl
@@ -44,26 +55,28 @@ def dfo_prompt_optimizers() -> Iterable[OptimizerSpec]:
     yield OptimizerSpec(name="random", target=place + "random_search:RandomSearch", summary="Independent normal samples.")
     for name, (options, summary) in _CMA.items():
         yield OptimizerSpec(name=name, target=place + "cma:CMA", options=options, summary=f"pycma: {summary}.")
+    yield OptimizerSpec(
+        name="cma:lq",
+        target=place + "cma_surrogate:SurrogateCMA",
+        summary="pycma: CMA-ES with a linear-quadratic model of the loss (Hansen, 2019).",
+        ignores=("popsize",),
+    )
     for name, summary in {**_NEVERGRAD, "*": "any name of its registry"}.items():
         yield OptimizerSpec(
             name=f"nevergrad:{name}",
             target=place + "nevergrad:Nevergrad",
             options={} if name == "*" else {"variant": name},
+            variants=place + "nevergrad:variants" if name == "*" else "",
             summary=f"nevergrad: {summary}.",
             extra="nevergrad",
             ignores=("popsize",),
         )
-    for name, summary in {**_PYMOO, "*": "any algorithm that pymoo knows by name"}.items():
+    for name, summary in _PYMOO.items():
         yield OptimizerSpec(
             name=f"pymoo:{name}",
             target=place + "pymoo:Pymoo",
-            options={} if name == "*" else {"variant": name},
+            options={"variant": name},
             summary=f"pymoo: {summary}.",
-        )
-    for name in ("cma", "*"):
-        yield OptimizerSpec(
-            name=f"blockwise:{name}",
-            target="dfo_prompt.blockwise:Blockwise",
-            options={} if name == "*" else {"variant": name},
-            summary=f"Blocks of coordinates in turn, each by {'any optimizer here' if name == '*' else name} (BBTv2).",
+            ignores=_IGNORED.get(name, ()),
+            deterministic=name != "PatternSearch",  # draws the order of its axes from a generator without a seed
         )

@@ -15,6 +15,11 @@ from dfo_prompt.optimizers.fence import GlobalFence
 from dfo_prompt.types import Json, Matrix, Vector
 
 
+def variants() -> list[str]:
+    """Return every name of nevergrad's registry."""
+    return sorted(registry)
+
+
 class Nevergrad(Optimizer):
     """One optimizer of nevergrad's registry; recommends what it recommends.
 

@@ -3,12 +3,19 @@
 from typing import Any
 
 import numpy as np
+from pymoo.algorithms.soo.nonconvex.brkga import BRKGA
+from pymoo.algorithms.soo.nonconvex.cmaes import CMAES
 from pymoo.algorithms.soo.nonconvex.de import DE
+from pymoo.algorithms.soo.nonconvex.direct import DIRECT
 from pymoo.algorithms.soo.nonconvex.es import ES
 from pymoo.algorithms.soo.nonconvex.g3pcx import G3PCX
 from pymoo.algorithms.soo.nonconvex.ga import GA
+from pymoo.algorithms.soo.nonconvex.ga_niching import NicheGA
 from pymoo.algorithms.soo.nonconvex.isres import ISRES
+from pymoo.algorithms.soo.nonconvex.nelder import NelderMead
+from pymoo.algorithms.soo.nonconvex.pattern import PatternSearch
 from pymoo.algorithms.soo.nonconvex.pso import PSO
+from pymoo.algorithms.soo.nonconvex.pso_ep import EPPSO
 from pymoo.algorithms.soo.nonconvex.sres import SRES
 from pymoo.core.evaluator import Evaluator
 from pymoo.core.problem import Problem
@@ -17,10 +24,14 @@ from pymoo.problems.static import StaticProblem
 
 from dfo_prompt.errors import UnknownNameError
 from dfo_prompt.optimizer import Optimizer
+from dfo_prompt.optimizers.cma import ENDLESS
 from dfo_prompt.optimizers.fence import GlobalFence
 from dfo_prompt.types import Json, Matrix, Vector
 
-ALGORITHMS = {cls.__name__: cls for cls in (DE, ES, G3PCX, GA, ISRES, PSO, SRES)}
+POPULATIONS = {cls.__name__: cls for cls in (BRKGA, DE, EPPSO, ES, G3PCX, GA, ISRES, NicheGA, PSO, SRES)}
+POINTS = {cls.__name__: cls for cls in (CMAES, DIRECT, NelderMead, PatternSearch)}
+"""Searches from a single point."""
+ALGORITHMS = POPULATIONS | POINTS
 HALF_WIDTH = 10.0
 """Without bounds the box that these algorithms need reaches this many step sizes from x0."""
 MIN_POPULATION = 5
@@ -30,7 +41,8 @@ MIN_POPULATION = 5
 class Pymoo(Optimizer):
     """One algorithm of pymoo; recommends the best candidate told.
 
-    The first population is drawn from N(x0, sigma^2 I), its first member being x0 itself, and clipped to the box.
+    A first population is drawn from N(x0, sigma^2 I), its first member being x0 itself, and clipped to the box. A search
+    from a point starts at x0 with steps of sigma; DIRECT divides the box, whose middle is x0 unless bounds are given.
 
     Args:
         variant: name in `ALGORITHMS`.
@@ -46,11 +58,12 @@ class Pymoo(Optimizer):
             raise UnknownNameError.among("algorithm of pymoo", variant, ALGORITHMS)
         self._fence = GlobalFence(self.seed)
         self._population = max(self.popsize, MIN_POPULATION)
-        low, high = self._box()
-        self._problem = Problem(n_var=self.dim, n_obj=1, xl=low, xu=high)
+        self._box = self._box_of_study()
+        self._problem = Problem(n_var=self.dim, n_obj=1, xl=self._box[0], xu=self._box[1])
         with self._fence():
-            self._algorithm = ALGORITHMS[variant](**self._sizes(variant), sampling=self._first(low, high))
-            self._algorithm.setup(self._problem, termination=NoTermination(), seed=self.seed % 2**32)
+            self._algorithm = ALGORITHMS[variant](**self._settings(variant))
+            seed = self.seed % 2**32 or 2**32 - 1  # inside CMAES zero means the time
+            self._algorithm.setup(self._problem, termination=NoTermination(), seed=seed)
         self._asked: Any = None
         self._best, self._best_loss = self.x0, np.inf
 
@@ -58,15 +71,17 @@ class Pymoo(Optimizer):
         """Return the next candidates, (B, d); B depends on the algorithm."""
         with self._fence():
             self._asked = self._algorithm.ask()
-        return np.array(self._asked.get("X"), dtype=np.float64)
+        # One candidate at a time is an individual, not a population. Its crossovers overstep the box by rounding errors.
+        return np.atleast_2d(np.array(self._asked.get("X"), dtype=np.float64)).clip(*self._box)
 
     def tell(self, candidates: Matrix, losses: Vector) -> None:
         """Pass on the losses (B,)."""
         best = int(losses.argmin())
         if losses[best] < self._best_loss:
             self._best, self._best_loss = candidates[best].copy(), losses[best]
+        answers = StaticProblem(self._problem, F=losses.reshape(-1, 1).copy())
         with self._fence():
-            Evaluator().eval(StaticProblem(self._problem, F=losses.reshape(-1, 1).copy()), self._asked)
+            Evaluator(skip_already_evaluated=False).eval(answers, self._asked)
             self._algorithm.tell(infills=self._asked)
 
     def recommend(self) -> Vector:
@@ -75,21 +90,32 @@ class Pymoo(Optimizer):
 
     def describe(self) -> dict[str, Json]:
         """Return the population size in effect, and the box."""
-        low, high = self._box()
-        return {"popsize": self._population, "box": [float(low.min()), float(high.max())]}
+        return {"popsize": self._population, "box": [float(self._box[0].min()), float(self._box[1].max())]}
 
-    def _box(self) -> tuple[Vector, Vector]:
+    def _box_of_study(self) -> tuple[Vector, Vector]:
         if self.bounds is not None:
             return np.full(self.dim, self.bounds[0]), np.full(self.dim, self.bounds[1])
         return self.x0 - HALF_WIDTH * self.sigma, self.x0 + HALF_WIDTH * self.sigma
 
-    def _first(self, low: Vector, high: Vector) -> Matrix:
+    def _first(self) -> Matrix:
         steps = np.random.default_rng(self.seed).standard_normal((self._population, self.dim))
         steps[0] = 0.0
-        first: Matrix = (self.x0 + self.sigma * steps).clip(low, high)
+        first: Matrix = (self.x0 + self.sigma * steps).clip(*self._box)
         return first
 
-    def _sizes(self, variant: str) -> dict[str, int]:
-        if variant in ("ES", "SRES", "ISRES"):  # (mu, lambda) with seven offspring a parent, as in Runarsson and Yao (2005)
-            return {"n_offsprings": self._population, "pop_size": max(1, self._population // 7)}
-        return {"pop_size": self._population}
+    def _settings(self, variant: str) -> dict[str, Any]:
+        n, first = self._population, {"sampling": self._first()}
+        point = {"sampling": self.x0[None, :].copy(), "n_sample_points": 1}
+        quiet = {**ENDLESS, "verb_disp": 0, "signals_filename": ""}
+        # (mu, lambda) with seven offspring a parent, as in Runarsson and Yao (2005).
+        strategy = {"n_offsprings": n, "pop_size": max(1, n // 7), **first}
+        keys = {"n_elites": max(1, n // 5), "n_mutants": max(1, n // 10)}  # shares as pymoo's own
+        special: dict[str, dict[str, Any]] = {
+            **dict.fromkeys(("ES", "SRES", "ISRES"), strategy),
+            "BRKGA": {**keys, "n_offsprings": n - sum(keys.values()), **first},
+            "CMAES": {"x0": self.x0.copy(), "normalize": False, "sigma": self.sigma, "pop_size": n, **quiet},
+            "DIRECT": {},
+            "NelderMead": point,
+            "PatternSearch": {"init_delta": self.sigma / (self._box[1] - self._box[0]), **point},
+        }
+        return special.get(variant, {"pop_size": n, **first})

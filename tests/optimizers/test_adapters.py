@@ -97,7 +97,7 @@ def test_pymoo(algorithm, sizes):
     ("name", "message"),
     [
         ("nevergrad:OnePlusTwo", "unknown optimizer of nevergrad 'OnePlusTwo'; did you mean 'OnePlusOne'"),
-        ("pymoo:NSGA2", "unknown algorithm of pymoo 'NSGA2'"),
+        ("pymoo:NSGA2", "unknown optimizer 'pymoo:NSGA2'"),
         ("nevergrad:Cobyla", "in a thread, which cannot be replayed"),
     ],
 )

@@ -1,6 +1,8 @@
-from dfo_prompt.optimizers import dfo_prompt_optimizers
+from dfo_prompt import optimizers, wrappers
 from dfo_prompt.testing import OptimizerConformance
+
+SPECS = [*optimizers.dfo_prompt_optimizers(), *wrappers.dfo_prompt_optimizers()]
 
 
 class TestBuiltIn(OptimizerConformance):
-    names = tuple(spec.name for spec in dfo_prompt_optimizers() if not spec.name.endswith(":*"))
+    names = tuple(spec.name for spec in SPECS if not spec.name.endswith(":*"))

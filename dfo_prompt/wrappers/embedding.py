@@ -1,0 +1,85 @@
+"""Random embeddings: search a few random directions of a large space, z = c + A y."""
+
+from typing import Any
+
+import numpy as np
+
+from dfo_prompt.build import create_optimizer
+from dfo_prompt.optimizer import Optimizer
+from dfo_prompt.types import Json, Matrix, Vector
+
+
+class RandomEmbedding(Optimizer):
+    """Searches y in random subspaces of R^d, one after the other, each through the best point c that the last one found.
+
+    With one draw this is REMBO (Wang et al., 2016, algorithm 2): z = x0 + A y. With several and `withdraw` it is the
+    sequential random embedding of Qian, Hu and Yu (2016, algorithm 2), z = x0 + a (c - x0) + A y, where a, at first one, is
+    searched too, so that earlier steps can be taken back. Without `withdraw` the projection is just drawn anew. The entries
+    of A are N(0, 1 / d'), so that a step in y moves each coordinate of z as far as the study's sigma says. Candidates are
+    clipped to the bounds.
+
+    Args:
+        variant: name of the optimizer that searches y; started anew for every draw, with an equal share of the budget.
+        embedding_dim: d', the dimension of y; at most d.
+        draws: how many subspaces.
+        withdraw: search a as well, from the second draw on.
+        study: see `Optimizer`.
+    """
+
+    def __init__(
+        self, *, variant: str, embedding_dim: int = 10, draws: int = 1, withdraw: bool = False, **study: Any
+    ) -> None:
+        super().__init__(**study)
+        self._variant, self._withdraw = variant, withdraw
+        self._embedding_dim = max(1, min(embedding_dim, self.dim))
+        self._draws = max(1, draws)
+        self._share = -(-self.budget // self._draws)
+        self._rng = np.random.default_rng(self.seed)
+        self._drawn = self._spent = 0
+        self._best, self._best_loss = self.x0.copy(), np.inf
+        self._draw()
+
+    def ask(self) -> Matrix:
+        """Return candidates (B, d) of the subspace."""
+        self._asked = self._inner.ask()
+        return np.stack([self._place(y) for y in self._asked])
+
+    def tell(self, candidates: Matrix, losses: Vector) -> None:
+        """Teach the inner optimizer, keep the best point, and draw another subspace when this one's share is spent."""
+        self._inner.tell(self._asked, losses)
+        best = int(losses.argmin())
+        if losses[best] < self._best_loss:
+            self._best, self._best_loss = candidates[best].copy(), losses[best]
+        self._spent += len(candidates)
+        if self._drawn < self._draws and self._spent >= self._share * self._drawn:
+            self._draw()
+
+    def recommend(self) -> Vector:
+        """Return what the inner optimizer recommends, (d,)."""
+        return self._place(self._inner.recommend())
+
+    def describe(self) -> dict[str, Json]:
+        """Return the dimension and the subspace in search, and what its optimizer says."""
+        return {"embedding_dim": self._embedding_dim, "draw": self._drawn, "inner": self._inner.describe()}
+
+    def _draw(self) -> None:
+        self._center = self._best.copy()
+        scale = self._embedding_dim**-0.5
+        self._matrix = scale * self._rng.standard_normal((self.dim, self._embedding_dim))  # (d, d')
+        if self._withdraw and self._drawn:
+            self._matrix = np.column_stack([self._matrix, self._center - self.x0])  # the last coordinate of y is a - 1
+        self._drawn += 1
+        width = self._matrix.shape[1]
+        self._inner = create_optimizer(
+            self._variant,
+            dim=width,
+            budget=self._share,
+            seed=int(self._rng.integers(2**32)),
+            popsize=self.popsize,
+            sigma=self.sigma,
+            x0=np.zeros(width),
+        )
+
+    def _place(self, y: Vector) -> Vector:
+        z: Vector = self._center + self._matrix @ y
+        return z if self.bounds is None else z.clip(*self.bounds)
