@@ -4,16 +4,27 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dfo_prompt.build import create_objective, create_optimizer
-    from dfo_prompt.errors import DfoPromptError, InputError, PluginError, StudyError
-    from dfo_prompt.hookspecs import hookimpl
-    from dfo_prompt.ledger import Budget, Ledger, Record
-    from dfo_prompt.objective import Evaluation, Objective
-    from dfo_prompt.optimizer import Optimizer, OptimizerSpec
-    from dfo_prompt.plugins import catalogue
-    from dfo_prompt.result import Batch, Observer, StudyInfo, StudyResult
-    from dfo_prompt.run import minimize
-    from dfo_prompt.specs import Spec
+    from dfo_prompt.build import create_objective as create_objective
+    from dfo_prompt.build import create_optimizer as create_optimizer
+    from dfo_prompt.errors import DfoPromptError as DfoPromptError
+    from dfo_prompt.errors import InputError as InputError
+    from dfo_prompt.errors import PluginError as PluginError
+    from dfo_prompt.errors import StudyError as StudyError
+    from dfo_prompt.hookspecs import hookimpl as hookimpl
+    from dfo_prompt.ledger import Budget as Budget
+    from dfo_prompt.ledger import Ledger as Ledger
+    from dfo_prompt.ledger import Record as Record
+    from dfo_prompt.objective import Evaluation as Evaluation
+    from dfo_prompt.objective import Objective as Objective
+    from dfo_prompt.optimizer import Optimizer as Optimizer
+    from dfo_prompt.optimizer import OptimizerSpec as OptimizerSpec
+    from dfo_prompt.plugins import catalogue as catalogue
+    from dfo_prompt.result import Batch as Batch
+    from dfo_prompt.result import Observer as Observer
+    from dfo_prompt.result import StudyInfo as StudyInfo
+    from dfo_prompt.result import StudyResult as StudyResult
+    from dfo_prompt.run import minimize as minimize
+    from dfo_prompt.specs import Spec as Spec
 
 _HOME = {
     "Batch": "result",

@@ -164,4 +164,3 @@ def _collect(manager: pluggy.PluginManager, kind: str, failures: dict[str, str])
             if len(givers[name]) > 1:
                 failures[giver] = f"{kind[:-1]} {name!r} is already offered by {givers[name][0]}"
     return Shelf(kind=kind[:-1], specs=specs, givers=givers)
-

@@ -112,7 +112,7 @@ def _try(name: str) -> Trial:
     except DfoPromptError as error:
         missing = isinstance(error.__cause__, ImportError)
         return Trial(name=name, state="missing" if missing else "fails", note=one_line(error.__cause__ or error))
-    except BaseException as error:  # noqa: BLE001 - a library may raise anything, SystemExit too
+    except BaseException as error:
         return Trial(name=name, state="fails", note=one_line(error))
     return Trial(name=name, state="works", note=str(result.optimizer_state.get("resolved", "")))
 

@@ -22,7 +22,7 @@ def test_ci_runs_the_test_command_of_the_readme():
     script = "grep -A 2 '^<!-- test -->$' README.md | tail -n 1"
     found = subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert script in (ROOT / ".ci" / "run").read_text()
-    assert found == 'pip install -c constraints.txt -e ".[test]" && python -m pytest\n'
+    assert found == 'pip install -c constraints.txt -e ".[test]" -r plugins/requirements.txt && python -m pytest\n'
 
 
 def test_the_python_example_runs():

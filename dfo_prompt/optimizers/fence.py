@@ -1,6 +1,7 @@
 """Keeps libraries that draw from global random generators apart from everything else in the process."""
 
 import random
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,7 +11,8 @@ import numpy as np
 class GlobalFence:
     """Lends a piece of code the global generators of NumPy and `random`, in a state of its own.
 
-    What runs inside continues where the last use of this fence stopped; what runs outside never notices.
+    What runs inside continues where the last use of this fence stopped; what runs outside never notices. Warnings stay
+    inside: those of optimizer libraries are notes on settings and stopping rules, which a study decides.
     """
 
     def __init__(self, seed: int) -> None:
@@ -24,7 +26,8 @@ class GlobalFence:
         np.random.set_state(self._numpy)  # noqa: NPY002
         random.setstate(self._python)
         try:
-            yield
+            with warnings.catch_warnings(action="ignore"):
+                yield
         finally:
             self._numpy, self._python = np.random.get_state(), random.getstate()  # noqa: NPY002
             np.random.set_state(outer[0])  # noqa: NPY002

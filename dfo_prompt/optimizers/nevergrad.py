@@ -1,6 +1,5 @@
 """The optimizers of nevergrad (Rapin and Teytaud, 2018), by the names of its registry."""
 
-import warnings
 from typing import Any
 
 import nevergrad as ng
@@ -41,7 +40,7 @@ class Nevergrad(Optimizer):
             raise UnknownNameError.among("optimizer of nevergrad", variant, registry)
         self._fence = GlobalFence(self.seed)
         self._workers = 1 if registry[variant].no_parallelization else self.popsize
-        with self._fence(), _quiet():
+        with self._fence():
             try:
                 parameter = self._parameter(registry[variant])
                 self._backend = registry[variant](parameter, budget=self.budget, num_workers=self._workers)
@@ -55,14 +54,14 @@ class Nevergrad(Optimizer):
 
     def ask(self) -> Matrix:
         """Return the next candidates, (B, d)."""
-        with self._fence(), _quiet():
+        with self._fence():
             self._asked = [self._backend.ask() for _ in range(self._workers)]
         return np.stack([self._point(one) for one in self._asked])
 
     def tell(self, candidates: Matrix, losses: Vector) -> None:
         """Pass on the losses (B,)."""
         self._told += len(candidates)
-        with self._fence(), _quiet():
+        with self._fence():
             for one, loss in zip(self._asked, losses, strict=True):
                 self._backend.tell(one, float(loss))
 
@@ -70,7 +69,7 @@ class Nevergrad(Optimizer):
         """Return nevergrad's recommendation, (d,)."""
         if not self._told:
             return self.x0.copy()
-        with self._fence(), _quiet():
+        with self._fence():
             return self._point(self._backend.provide_recommendation())
 
     def describe(self) -> dict[str, Json]:
@@ -97,8 +96,3 @@ def _innermost(backend: Any) -> Any:
     while (inner := getattr(backend, "_optim", None) or getattr(backend, "optim", None)) is not None:
         backend = inner
     return backend
-
-
-def _quiet() -> Any:
-    # Its notes on efficiency are for whoever chose the settings by hand.
-    return warnings.catch_warnings(action="ignore")

@@ -1,0 +1,12 @@
+"""The functions of the black-box optimization benchmark."""
+
+from collections.abc import Iterable
+
+import dfo_prompt as dp
+
+
+@dp.hookimpl
+def dfo_prompt_objectives() -> Iterable[dp.Spec]:
+    """Give all of them under one name."""
+    summary = "Function 1 to 24 of BBOB, noiseless (Hansen et al., 2009), by ioh."
+    yield dp.Spec(name="bbob:*", target="dfo_prompt_bbob.objective:bbob", summary=summary)

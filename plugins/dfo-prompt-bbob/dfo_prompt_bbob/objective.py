@@ -1,0 +1,62 @@
+"""BBOB by the package ioh (de Nobel et al., 2024)."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import ioh
+import numpy as np
+
+import dfo_prompt as dp
+from dfo_prompt.functions import Embedded
+
+FUNCTIONS, LEAST_DIM = 24, 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class BBOB:
+    """A function of BBOB; its loss is the distance to the optimal value.
+
+    Attributes:
+        problem: ioh's.
+    """
+
+    problem: Any
+
+    @property
+    def dim(self) -> int:
+        """Return d."""
+        return int(self.problem.meta_data.n_variables)
+
+    def evaluate(self, candidates: np.ndarray) -> dp.Evaluation:
+        """Evaluate candidates (B, d)."""
+        values = [self.problem(z) - self.problem.optimum.y for z in candidates]
+        return dp.Evaluation(losses=np.array(values, dtype=np.float64), rows=len(candidates))
+
+    def describe(self) -> dict[str, Any]:
+        """Return the name of the function and the number of its instance."""
+        return {"function": str(self.problem.meta_data.name), "instance": int(self.problem.meta_data.instance)}
+
+
+def bbob(*, dim: int, seed: int, variant: str, effective_dim: int | None = None) -> dp.Objective:
+    """Build a function of BBOB, its instance chosen by the seed.
+
+    Args:
+        dim: d, at least two.
+        seed: instance 1 + seed, and the random embedding.
+        variant: "1" to "24".
+        effective_dim: k; the function then depends on k directions of a space that is searched through a random embedding.
+
+    Raises:
+        InputError: there is no such function, or too few dimensions.
+    """
+    if variant not in map(str, range(1, FUNCTIONS + 1)):
+        raise dp.InputError(f"unknown function {variant!r} of BBOB; known: 1 to {FUNCTIONS}")
+    inner = effective_dim or dim
+    if not LEAST_DIM <= inner <= dim:
+        raise dp.InputError(f"BBOB: {inner} dimensions are not between {LEAST_DIM} and the candidates' {dim}")
+    problem = ioh.get_problem(int(variant), instance=1 + seed, dimension=inner, problem_class=ioh.ProblemClass.BBOB)
+    objective = BBOB(problem=problem)
+    if effective_dim is None:
+        return objective
+    matrix = np.random.default_rng([seed, 1]).standard_normal((inner, dim)) / np.sqrt(dim)
+    return Embedded(inner=objective, map=matrix)

@@ -1,0 +1,131 @@
+"""TuRBO-1 (Eriksson et al., 2019, "Scalable global optimization via local Bayesian optimization")."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch.quasirandom import SobolEngine
+
+import dfo_prompt as dp
+
+with warnings.catch_warnings(action="ignore"):  # gpytorch compiles itself in a way that torch deprecates
+    from botorch.fit import fit_gpytorch_mll
+    from botorch.generation.sampling import MaxPosteriorSampling
+    from botorch.models import SingleTaskGP
+    from gpytorch.mlls import ExactMarginalLogLikelihood
+
+FIRST_SIDE, LEAST_SIDE, MOST_SIDE = 4.0, 4.0 / 2**6, 16.0
+"""Of the trust region, in units of sigma."""
+SUCCESSES = 3
+"""In a row that double the side."""
+PERTURBED = 20
+"""Coordinates in which a point for Thompson sampling differs from the best one, on average (section 2, as in its code)."""
+
+
+class TuRBO(dp.Optimizer):
+    """A Gaussian process of the points since the last restart; Thompson samples in a box around the best of them.
+
+    The first points are x0 and draws of N(x0, sigma^2 I). Recommends the best candidate told.
+
+    Args:
+        initial: points before the first model.
+        points: among which a Thompson sample is minimized.
+        memory: latest points that the model sees, for time.
+        fit_steps: at most, of the likelihood's maximization.
+        study: see `dfo_prompt.Optimizer`.
+    """
+
+    def __init__(
+        self, *, initial: int = 10, points: int = 1000, memory: int = 200, fit_steps: int = 30, **study: Any
+    ) -> None:
+        super().__init__(**study)
+        self._initial, self._points, self._memory, self._fit_steps = initial, points, memory, fit_steps
+        self._rng = np.random.default_rng(self.seed)
+        self._failures_allowed = max(4, int(np.ceil(self.dim / self.popsize)))
+        self._best, self._best_loss = self.x0.copy(), np.inf
+        self._candidates, self._losses = np.zeros((0, self.dim)), np.zeros(0)
+        self._restarts = -1
+        self._restart(self.x0)
+
+    def ask(self) -> np.ndarray:
+        """Return the next candidates, (popsize, d)."""
+        if len(self._losses) < self._initial:
+            steps = self.sigma * self._rng.standard_normal((self.popsize, self.dim))
+            steps[0] *= len(self._losses) > 0
+            return self._inside(self._center + steps)
+        with _own_randomness(int(self._rng.integers(2**31))):
+            return self._inside(self._thompson())
+
+    def tell(self, candidates: np.ndarray, losses: np.ndarray) -> None:
+        """Add the losses (B,), and resize the trust region."""
+        before = min(self._losses, default=np.inf)
+        self._candidates = np.concatenate([self._candidates, candidates])
+        self._losses = np.concatenate([self._losses, losses])
+        best = int(losses.argmin())
+        if losses[best] < self._best_loss:
+            self._best, self._best_loss = candidates[best].copy(), losses[best]
+        if np.isfinite(before):
+            self._resize(success=losses[best] < before - 1e-3 * abs(before))
+
+    def recommend(self) -> np.ndarray:
+        """Return the best candidate told, (d,)."""
+        return self._best.copy()
+
+    def describe(self) -> dict[str, Any]:
+        """Return the restarts and the side of the trust region, in units of sigma."""
+        return {"restarts": self._restarts, "side": self._side}
+
+    def _restart(self, center: np.ndarray) -> None:
+        self._restarts += 1
+        self._center = center.copy()
+        self._candidates, self._losses = np.zeros((0, self.dim)), np.zeros(0)
+        self._side = FIRST_SIDE
+        self._successes = self._failures = 0
+
+    def _resize(self, *, success: bool) -> None:
+        self._successes, self._failures = (self._successes + 1, 0) if success else (0, self._failures + 1)
+        if self._successes == SUCCESSES:
+            self._side, self._successes = min(2 * self._side, MOST_SIDE), 0
+        elif self._failures == self._failures_allowed:
+            self._side, self._failures = self._side / 2, 0
+        if self._side < LEAST_SIDE:
+            self._restart(self._best)
+
+    def _thompson(self) -> np.ndarray:
+        recent = slice(-self._memory, None)
+        x = torch.as_tensor((self._candidates[recent] - self._center) / (FIRST_SIDE * self.sigma))  # (n, d)
+        y = torch.as_tensor(-self._losses[recent])[:, None]
+        spread = y.std()
+        model = SingleTaskGP(x, (y - y.mean()) / (spread if spread > 0 else 1.0), outcome_transform=None)
+        likelihood = ExactMarginalLogLikelihood(model.likelihood, model)
+        fit_gpytorch_mll(likelihood, optimizer_kwargs={"options": {"maxiter": self._fit_steps}})
+        choices = self._choices(model, x[y.argmax()])
+        with torch.no_grad():
+            chosen = MaxPosteriorSampling(model=model, replacement=False)(choices, num_samples=self.popsize)
+        return self._center + FIRST_SIDE * self.sigma * chosen.numpy()
+
+    def _choices(self, model: SingleTaskGP, best: torch.Tensor) -> torch.Tensor:
+        """Return points (N, d) of the trust region, its sides in proportion to the length scales (eq. 1)."""
+        kernel = getattr(model.covar_module, "base_kernel", model.covar_module)
+        scales = kernel.lengthscale.detach().flatten()
+        scales = scales / scales.log().mean().exp()
+        half = scales * self._side / FIRST_SIDE / 2
+        count = max(self._points, self.popsize)
+        sobol = SobolEngine(self.dim, scramble=True, seed=int(self._rng.integers(2**31)))
+        offsets = (2 * sobol.draw(count, dtype=torch.float64) - 1) * half
+        moved = torch.rand(count, self.dim) <= min(1.0, PERTURBED / self.dim)
+        moved[torch.arange(count), torch.randint(self.dim, (count,))] = True
+        return best + torch.where(moved, offsets, 0.0)
+
+    def _inside(self, z: np.ndarray) -> np.ndarray:
+        return z if self.bounds is None else z.clip(*self.bounds)
+
+
+@contextmanager
+def _own_randomness(seed: int) -> Iterator[None]:
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings(action="ignore"):
+        torch.manual_seed(seed)
+        yield

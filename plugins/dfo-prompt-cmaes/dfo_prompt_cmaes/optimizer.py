@@ -1,0 +1,98 @@
+"""CMA-ES by cmaes (Nomura and Shibata, 2024)."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import cmaes
+import numpy as np
+
+import dfo_prompt as dp
+
+GENERATORS = {"full": cmaes.CMA, "sep": cmaes.SepCMA}
+FARTHEST = 1e30
+"""Candidates beyond 1e32 end the library; on a plateau the step size may walk there."""
+
+
+class CyberCMA(dp.Optimizer):
+    """CMA-ES of the package cmaes; recommends its mean.
+
+    Args:
+        variant: "full" or "sep" (diagonal covariance).
+        learning_rate_adaptation: adapt the learning rates to the noise; of "full" only.
+        warm_start: an .npz file with `candidates` (n, d) and `losses` (n,) of a similar study, from whose best the mean,
+            the step size and the covariance are taken (Nomura et al., 2021); of "full" only.
+        study: see `dfo_prompt.Optimizer`.
+
+    Raises:
+        InputError: the file cannot be used, or the variant takes no such option.
+    """
+
+    def __init__(
+        self,
+        *,
+        variant: Literal["full", "sep"] = "full",
+        learning_rate_adaptation: bool = False,
+        warm_start: str | None = None,
+        **study: Any,
+    ) -> None:
+        super().__init__(**study)
+        if variant != "full" and (learning_rate_adaptation or warm_start):
+            raise dp.InputError(f"cmaes: {variant!r} takes neither learning_rate_adaptation nor warm_start")
+        self._restarts = 0
+        self._variant = variant
+        self._settings: dict[str, Any] = {"lr_adapt": True} if learning_rate_adaptation else {}
+        # The library wants two coordinates at least; the second is ignored.
+        self._mean, self._sigma = np.append(self.x0, 0.0) if self.dim == 1 else self.x0.copy(), self.sigma
+        if warm_start:
+            self._mean, self._sigma, self._settings["cov"] = self._warm(Path(warm_start))
+        self._backend = self._start()
+        self._answer = self.x0.copy()
+        self._asked: list[Any] = []
+
+    def ask(self) -> np.ndarray:
+        """Sample a generation, (lambda, d)."""
+        self._asked = [self._backend.ask() for _ in range(self._backend.population_size)]
+        return np.stack(self._asked)[:, : self.dim]
+
+    def tell(self, candidates: np.ndarray, losses: np.ndarray) -> None:  # noqa: ARG002 - those asked for
+        """Update the distribution; start anew at x0 before it leaves the range of numbers."""
+        self._backend.tell(list(zip(self._asked, losses.tolist(), strict=True)))
+        mean = self._mean_now()
+        if np.abs(mean).max() + self._sigma_now() < FARTHEST and np.isfinite(mean).all():
+            self._answer = mean
+        else:
+            self._restarts += 1
+            self._backend = self._start()
+
+    def recommend(self) -> np.ndarray:
+        """Return the mean, (d,)."""
+        return self._answer.copy() if self.bounds is None else self._answer.clip(*self.bounds)
+
+    def describe(self) -> dict[str, Any]:
+        """Return the population size in effect and the restarts."""
+        return {"popsize": int(self._backend.population_size), "restarts": self._restarts}
+
+    def _start(self) -> Any:
+        bounds = None if self.bounds is None else np.tile(self.bounds, (len(self._mean), 1)).astype(np.float64)
+        return GENERATORS[self._variant](
+            mean=self._mean.copy(),
+            sigma=self._sigma,
+            bounds=bounds,
+            seed=(self.seed + self._restarts) % 2**32,
+            population_size=max(self.popsize, 4),
+            **self._settings,
+        )
+
+    def _mean_now(self) -> np.ndarray:
+        return np.array(self._backend._mean[: self.dim], dtype=np.float64)
+
+    def _sigma_now(self) -> float:
+        return float(self._backend._sigma)
+
+    def _warm(self, path: Path) -> tuple[np.ndarray, float, np.ndarray]:
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                pairs = list(zip(file["candidates"], file["losses"].tolist(), strict=True))
+            return cmaes.get_warm_start_mgd(pairs)
+        except (OSError, KeyError, ValueError, AssertionError, IndexError) as error:
+            raise dp.InputError(f"cmaes: cannot start from {path}: {error}") from error

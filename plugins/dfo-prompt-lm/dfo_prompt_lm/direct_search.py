@@ -1,0 +1,58 @@
+"""Direct search in random subspaces (Roberts and Royer, 2023, "... based on probabilistic descent in reduced spaces")."""
+
+from typing import Any
+
+import numpy as np
+
+import dfo_prompt as dp
+
+
+class DirectSearch(dp.Optimizer):
+    """Polls +p and -p along random orthonormal directions around the best point, and recommends it.
+
+    A poll is one batch. It is a success where the best of it lies below the best so far by c alpha^2, and then the step
+    alpha grows; else it shrinks (algorithm 1, with complete polling).
+
+    Args:
+        grow: factor of the step after a success.
+        shrink: factor after a failure.
+        decrease: c, which the decrease of the loss must reach, in units of (sigma's) squared steps.
+        study: see `dfo_prompt.Optimizer`.
+    """
+
+    def __init__(self, *, grow: float = 2.0, shrink: float = 0.5, decrease: float = 1e-5, **study: Any) -> None:
+        super().__init__(**study)
+        self._rng = np.random.default_rng(self.seed)
+        self._grow, self._shrink, self._decrease = grow, shrink, decrease
+        self._best, self._best_loss = self.x0.copy(), np.inf
+        self._relative = 1.0  # alpha / sigma
+
+    def ask(self) -> np.ndarray:
+        """Return x0 first, then polls (2 r, d) in r directions."""
+        if not np.isfinite(self._best_loss):
+            return self.x0[None, :].copy()
+        count = max(1, min(self.popsize // 2, self.dim))
+        directions = np.linalg.qr(self._rng.standard_normal((self.dim, count)))[0].T  # (r, d)
+        # Scaled so that sigma is the step of a coordinate, as in the strategies that sample.
+        steps = self.sigma * self._relative * np.sqrt(self.dim) * directions
+        polls = self._best + np.concatenate([steps, -steps])
+        return polls if self.bounds is None else polls.clip(*self.bounds)
+
+    def tell(self, candidates: np.ndarray, losses: np.ndarray) -> None:
+        """Move to the best of the poll, and change the step."""
+        best = int(losses.argmin())
+        first = not np.isfinite(self._best_loss)
+        success = losses[best] < self._best_loss - self._decrease * self._relative**2
+        if losses[best] < self._best_loss:
+            self._best, self._best_loss = candidates[best].copy(), losses[best]
+        if not first:
+            factor = self._grow if success else self._shrink
+            self._relative = float(np.clip(self._relative * factor, 1e-9, 10.0))
+
+    def recommend(self) -> np.ndarray:
+        """Return the best candidate told, (d,)."""
+        return self._best.copy()
+
+    def describe(self) -> dict[str, Any]:
+        """Return the directions of a poll."""
+        return {"directions": max(1, min(self.popsize // 2, self.dim))}

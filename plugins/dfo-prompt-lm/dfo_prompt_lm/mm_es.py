@@ -1,0 +1,66 @@
+"""MM-ES (He, Zheng and Zhou, 2021, "MMES: mixture model-based evolution strategy for large-scale optimization")."""
+
+from math import ceil, sqrt
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+
+from dfo_prompt_lm.strategy import Strategy
+
+
+class MMES(Strategy):
+    """Directions mix a normal vector with a few evolution paths, drawn from an archive, recent ones more often.
+
+    Args:
+        mixed: m_s, paths in each direction.
+        study: see `dfo_prompt.Optimizer`.
+    """
+
+    def __init__(self, *, mixed: int = 4, **study: Any) -> None:
+        super().__init__(**study)
+        self._mixed = mixed
+        self._archive_size = 2 * ceil(sqrt(self.dim))  # m
+        self._c_c = min(0.4 / sqrt(self.dim), 0.5)
+        self._c_a = min(4 / self._archive_size, 0.9)
+        self._gamma = 1 - (1 - self._c_a) ** self._archive_size
+        self._interval = ceil(1 / self._c_c)  # T
+        self._path = np.zeros(self.dim)
+        self._archive: list[np.ndarray] = []  # the newest last
+        self._generations = 0
+        self._before: np.ndarray | None = None
+        self._success = 0.0
+
+    def draw(self) -> np.ndarray:
+        """Draw d = sqrt(1 - gamma) z + sqrt(gamma / m_s) sum_l r_l q_l (fast mixture sampling)."""
+        z = self.rng.standard_normal((self.size, self.dim))
+        if not self._archive:
+            return z
+        archive = np.array(self._archive)  # (m, d)
+        back = (self.rng.geometric(self._c_a, (self.size, self._mixed)) - 1) % len(archive)
+        share = np.zeros((self.size, len(archive)))  # of each path in each direction
+        draws = self.rng.standard_normal(back.shape)
+        np.add.at(share, (np.arange(self.size)[:, None], len(archive) - 1 - back), draws)
+        mixed: np.ndarray = sqrt(1 - self._gamma) * z + sqrt(self._gamma / self._mixed) * (share @ archive)
+        return mixed
+
+    def learn(self, order: np.ndarray, losses: np.ndarray, step: np.ndarray) -> None:
+        """Update the path, the archive and the step size, by a paired test of two generations."""
+        c = self._c_c
+        self._path = (1 - c) * self._path + sqrt(c * (2 - c) * self.mu_w) * step
+        if self._generations % self._interval == 0:
+            self._archive = [*self._archive[1 - self._archive_size :], self._path.copy()]
+        else:
+            self._archive[-1] = self._path.copy()
+        self._generations += 1
+        self._adapt(losses[order])
+
+    def _adapt(self, ranked: np.ndarray) -> None:
+        before, self._before = self._before, ranked.copy()
+        if before is None:
+            return
+        # Under the null hypothesis each member of the new generation beats that of equal rank with probability one half.
+        better = float((ranked < before).sum() + 0.5 * (ranked == before).sum())
+        z = 2 / sqrt(self.size) * (better - self.size / 2)
+        self._success = 0.7 * self._success + sqrt(0.3 * 1.7) * z
+        self.step *= float(np.exp(NormalDist().cdf(self._success) - 0.95))

@@ -1,0 +1,49 @@
+import numpy as np
+import pytest
+from dfo_prompt_lm.lm_cma import LMCMA
+from dfo_prompt_lm.strategy import RankSuccess
+
+import dfo_prompt as dp
+
+SETTINGS = {"dim": 30, "budget": 10_000, "popsize": 12, "seed": 1, "sigma": 0.5, "x0": np.ones(30)}
+NAMES = ("lm-ma-es", "lm-cma", "r1-es", "rm-es", "mm-es", "direct-search")
+
+
+def spend(optimizer, loss):
+    queries, best = 0, np.inf
+    while queries < optimizer.budget:
+        z = optimizer.ask()
+        losses = loss(z)
+        optimizer.tell(z, losses)
+        queries, best = queries + len(z), min(best, losses.min())
+    return best
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_sphere_is_solved(name):
+    assert spend(dp.create_optimizer(f"lm:{name}", **SETTINGS), lambda z: (z**2).sum(axis=1)) < 1e-4
+
+
+@pytest.mark.parametrize("name", ["lm-ma-es", "lm-cma", "rm-es"])
+def test_a_long_direction_is_learned(name):
+    def cigar(z):
+        return z[:, 0] ** 2 + 1e4 * (z[:, 1:] ** 2).sum(axis=1)
+
+    learned = spend(dp.create_optimizer(f"lm:{name}", **SETTINGS), cigar)
+    assert learned < 0.5 < cigar(np.ones((1, 30)))[0]
+
+
+def test_the_inverse_factor_undoes_the_factor():
+    optimizer = LMCMA(**SETTINGS)
+    spend(optimizer, lambda z: (np.arange(1, 31) * z**2).sum(axis=1))
+    z = np.random.default_rng(0).standard_normal((1, 30))
+    optimizer.rng = type("Fixed", (), {"standard_normal": lambda self, shape: z})()
+    np.testing.assert_allclose(optimizer._undo(optimizer.draw()[0]), z[0], atol=1e-8)
+
+
+def test_ranks_say_whether_a_generation_is_better():
+    weights = np.full(3, 1 / 3)
+    for best, grows in ((np.array([0.1, 0.2, 0.3]), True), (np.array([4.0, 5.0, 6.0]), False)):
+        success = RankSuccess(weights)
+        assert success.factor(np.array([1.0, 2.0, 3.0])) == 1
+        assert (success.factor(best) > 1) is grows

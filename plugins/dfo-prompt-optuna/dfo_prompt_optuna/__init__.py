@@ -1,0 +1,25 @@
+"""The samplers of optuna."""
+
+from collections.abc import Iterable
+
+import dfo_prompt as dp
+
+_SAMPLERS = {
+    "TPE": "tree-structured Parzen estimator (Bergstra et al., 2011)",
+    "NSGAII": "genetic algorithm (Deb et al., 2002)",
+}
+
+
+@dp.hookimpl
+def dfo_prompt_optimizers() -> Iterable[dp.OptimizerSpec]:
+    """Give two samplers that keep up in a thousand dimensions, and any other by name."""
+    place = "dfo_prompt_optuna.optimizer:"
+    for name, summary in {**_SAMPLERS, "*": "any of its samplers"}.items():
+        yield dp.OptimizerSpec(
+            name=f"optuna:{name}",
+            target=f"{place}Optuna",
+            options={} if name == "*" else {"variant": name},
+            variants=f"{place}variants" if name == "*" else "",
+            summary=f"optuna: {summary}.",
+            ignores=("sigma",),
+        )

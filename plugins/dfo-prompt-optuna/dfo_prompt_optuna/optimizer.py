@@ -1,0 +1,104 @@
+"""The samplers of optuna (Akiba et al., 2019), through its ask and tell."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.distributions import BaseDistribution, FloatDistribution
+
+import dfo_prompt as dp
+from dfo_prompt.errors import UnknownNameError
+
+HALF_WIDTH = 10.0
+"""Without bounds the box that samplers need reaches this many step sizes from x0."""
+
+NOT_FOR_REALS = ("Base", "BaseGA", "BruteForce", "Grid", "NSGAIII", "PartialFixed")
+
+
+def variants() -> list[str]:
+    """Return the names of optuna's samplers that a box and a seed are enough for."""
+    names = {name.removesuffix("Sampler") for name in dir(optuna.samplers) if name.endswith("Sampler")}
+    return sorted(names - {*NOT_FOR_REALS})
+
+
+class Optuna(dp.Optimizer):
+    """One sampler of optuna; recommends the best candidate told. Its first candidate is x0.
+
+    Args:
+        variant: name of the sampler's class without "Sampler".
+        study: see `dfo_prompt.Optimizer`.
+
+    Raises:
+        UnknownNameError: optuna has no such sampler, or one that needs more than a seed.
+    """
+
+    def __init__(self, *, variant: str, **study: Any) -> None:
+        super().__init__(**study)
+        if variant not in variants():
+            raise UnknownNameError.among("sampler of optuna", variant, variants())
+        self._names = [f"z{i}" for i in range(self.dim)]
+        low, high = self._box()
+        self._space: dict[str, BaseDistribution] = {
+            name: FloatDistribution(float(a), float(b)) for name, a, b in zip(self._names, low, high, strict=True)
+        }
+        with _quiet():
+            self._study = optuna.create_study(sampler=self._sampler(variant))
+            self._study.enqueue_trial(dict(zip(self._names, self.x0.clip(low, high).tolist(), strict=True)))
+        self._asked: list[optuna.Trial] = []
+        self._best, self._best_loss = self.x0, np.inf
+
+    def ask(self) -> np.ndarray:
+        """Return the next candidates, (B, d)."""
+        with _quiet():
+            self._asked = [self._study.ask(self._space) for _ in range(self.popsize)]
+        return np.array([[trial.params[name] for name in self._names] for trial in self._asked], dtype=np.float64)
+
+    def tell(self, candidates: np.ndarray, losses: np.ndarray) -> None:
+        """Pass on the losses (B,)."""
+        best = int(losses.argmin())
+        if losses[best] < self._best_loss:
+            self._best, self._best_loss = candidates[best].copy(), losses[best]
+        with _quiet():
+            for trial, loss in zip(self._asked, losses.tolist(), strict=True):
+                self._study.tell(trial, loss)
+
+    def recommend(self) -> np.ndarray:
+        """Return the best candidate told, (d,)."""
+        return self._best.copy()
+
+    def describe(self) -> dict[str, Any]:
+        """Return the sampler and the box."""
+        low, high = self._box()
+        return {"sampler": type(self._study.sampler).__name__, "box": [float(low.min()), float(high.max())]}
+
+    def _box(self) -> tuple[np.ndarray, np.ndarray]:
+        if self.bounds is not None:
+            return np.full(self.dim, self.bounds[0]), np.full(self.dim, self.bounds[1])
+        return self.x0 - HALF_WIDTH * self.sigma, self.x0 + HALF_WIDTH * self.sigma
+
+    def _sampler(self, name: str) -> optuna.samplers.BaseSampler:
+        options: dict[str, Any] = {"seed": self.seed % 2**32}
+        if name == "CmaEs":
+            start = dict(zip(self._names, self.x0.tolist(), strict=True))
+            options |= {"x0": start, "sigma0": self.sigma, "popsize": max(self.popsize, 4)}
+        if name == "NSGAII":
+            options |= {"population_size": max(self.popsize, 2)}
+        if name == "QMC":
+            options |= {"scramble": True}
+        sampler: optuna.samplers.BaseSampler = getattr(optuna.samplers, f"{name}Sampler")(**options)
+        return sampler
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    # Without a log line a trial, and without warnings that a sampler is experimental.
+    level = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            yield
+    finally:
+        optuna.logging.set_verbosity(level)

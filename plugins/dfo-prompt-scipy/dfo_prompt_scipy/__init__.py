@@ -1,0 +1,28 @@
+"""The derivative-free minimizers of SciPy."""
+
+from collections.abc import Iterable
+
+import dfo_prompt as dp
+
+_METHODS = {
+    "COBYQA": "quadratic models in a trust region (Ragonneau and Zhang, 2024)",
+    "COBYLA": "linear models in a trust region (Powell, 1994)",
+    "Nelder-Mead": "downhill simplex, adaptive (Gao and Han, 2012)",
+    "Powell": "line searches along conjugate directions (Powell, 1964)",
+    "dual_annealing": "generalized simulated annealing (Xiang et al., 1997)",
+    "differential_evolution": "differential evolution (Storn and Price, 1997)",
+}
+
+
+@dp.hookimpl
+def dfo_prompt_optimizers() -> Iterable[dp.OptimizerSpec]:
+    """Give one optimizer a method."""
+    for name, summary in _METHODS.items():
+        walks = name in ("dual_annealing", "differential_evolution")
+        yield dp.OptimizerSpec(
+            name=f"scipy:{name}",
+            target="dfo_prompt_scipy.optimizer:SciPy",
+            options={"method": name},
+            summary=f"SciPy: {summary}.",
+            ignores=("popsize", "sigma") if name == "dual_annealing" else ("sigma",) if walks else ("popsize",),
+        )

@@ -1,0 +1,32 @@
+"""ARS (Mania, Guy and Recht, 2018, "Simple random search of static linear policies is competitive for RL"), version V1-t."""
+
+from typing import Any
+
+import numpy as np
+
+from dfo_prompt_zo.mirrored import Mirrored
+
+
+class ARS(Mirrored):
+    """Moves along the directions whose better side is best, in units of the deviation of their losses.
+
+    Args:
+        learning_rate: alpha, the step, in units of sigma.
+        best: share of the directions that is used, b / N.
+        study: see `dfo_prompt.Optimizer`.
+    """
+
+    def __init__(self, *, learning_rate: float = 0.5, best: float = 0.5, **study: Any) -> None:
+        super().__init__(**study)
+        self._rate = learning_rate * self.sigma
+        self._used = max(1, round(best * self.pairs))
+
+    def step(self, directions: np.ndarray, plus: np.ndarray, minus: np.ndarray) -> np.ndarray:
+        """Return the change of x, (d,)."""
+        used = np.minimum(plus, minus).argsort(kind="stable")[: self._used]
+        plus, minus = plus[used], minus[used]
+        deviation = float(np.concatenate([plus, minus]).std())
+        if deviation == 0:
+            return np.zeros(self.dim)
+        change: np.ndarray = -self._rate / (self._used * deviation) * (plus - minus) @ directions[used]
+        return change

@@ -1,0 +1,62 @@
+"""Gradient descent and Adam on gradients estimated from two points (MeZO, OpenAI-ES)."""
+
+from typing import Any, Literal
+
+import numpy as np
+
+from dfo_prompt_zo.mirrored import Mirrored
+
+
+class Descent(Mirrored):
+    """Moves x against g = sum u (f(x + c u) - f(x - c u)) / (2 c k), over k pairs.
+
+    Args:
+        rule: "sgd" (Malladi et al., 2023, algorithm 1) or "adam" (Kingma and Ba, 2015).
+        learning_rate: of "adam" the step of a coordinate, by default sigma / 4; of "sgd" the factor of g, by
+            default k / (2 (k + d + 1)).
+        shaping: "none", or "ranks": centred ranks instead of losses (Salimans et al., 2017, section 2).
+        beta1, beta2: decay of Adam's moments.
+        study: see `dfo_prompt.Optimizer`.
+    """
+
+    def __init__(
+        self,
+        *,
+        rule: Literal["sgd", "adam"] = "adam",
+        learning_rate: float | None = None,
+        shaping: Literal["none", "ranks"] = "none",
+        beta1: float = 0.9,
+        beta2: float = 0.99,
+        **study: Any,
+    ) -> None:
+        super().__init__(**study)
+        # The noise of k directions in d dimensions bounds the rate that a quadratic of unit curvature stands.
+        usual = self.sigma / 4 if rule == "adam" else 0.5 * self.pairs / (self.pairs + self.dim + 1)
+        self._rate = usual if learning_rate is None else learning_rate
+        self._rule, self._shaping, self._betas = rule, shaping, (beta1, beta2)
+        self._first, self._second = np.zeros(self.dim), np.zeros(self.dim)
+        self._steps = 0
+
+    def step(self, directions: np.ndarray, plus: np.ndarray, minus: np.ndarray) -> np.ndarray:
+        """Return the change of x, (d,)."""
+        if self._shaping == "ranks":
+            plus, minus = np.split(_centred_ranks(np.concatenate([plus, minus])), 2)
+        gradient: np.ndarray = (plus - minus) @ directions / (2 * self.sigma * self.pairs)
+        return -self._rate * gradient if self._rule == "sgd" else self._adam(gradient)
+
+    def _adam(self, gradient: np.ndarray) -> np.ndarray:
+        one, two = self._betas
+        self._steps += 1
+        self._first = one * self._first + (1 - one) * gradient
+        self._second = two * self._second + (1 - two) * gradient**2
+        first = self._first / (1 - one**self._steps)
+        second = self._second / (1 - two**self._steps)
+        change: np.ndarray = -self._rate * first / (np.sqrt(second) + 1e-12)
+        return change
+
+
+def _centred_ranks(losses: np.ndarray) -> np.ndarray:
+    # Ties share their rank, so that a plateau says nothing.
+    below = (losses[:, None] > losses).sum(axis=1) + 0.5 * ((losses[:, None] == losses).sum(axis=1) - 1)
+    ranks: np.ndarray = below / max(len(losses) - 1, 1) - 0.5
+    return ranks
