@@ -95,6 +95,11 @@ def plugin_files(*paths: Path) -> Iterator[None]:
         _files.reset(token)
 
 
+def given_files() -> tuple[Path, ...]:
+    """Return the files that `plugin_files` has taken in, for another process to do the same."""
+    return _files.get()
+
+
 @cache
 def _catalogue(files: tuple[Path, ...]) -> Catalogue:
     manager = pluggy.PluginManager(hookspecs.PROJECT)

@@ -9,12 +9,14 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import distributions
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Literal
 
 from dfo_prompt.assets import cache_folder
 from dfo_prompt.build import create_objective
 from dfo_prompt.errors import DfoPromptError, InputError, one_line
 from dfo_prompt.optimizer import OptimizerSpec
+from dfo_prompt.plugins import given_files, plugin_files
 from dfo_prompt.run import minimize
 from dfo_prompt.specs import load_target
 
@@ -70,7 +72,7 @@ def _try_each(names: list[str]) -> Iterator[Trial]:
     context = multiprocessing.get_context("spawn")
     while names:
         ours, theirs = context.Pipe()
-        worker = context.Process(target=_work, args=(names, theirs), daemon=True)
+        worker = context.Process(target=_work, args=(names, given_files(), theirs), daemon=True)
         worker.start()
         theirs.close()
         done = 0
@@ -96,13 +98,14 @@ def _received(ours: Connection, names: Iterable[str]) -> Iterator[Trial]:
             return
 
 
-def _work(names: list[str], theirs: Connection) -> None:
+def _work(names: list[str], files: tuple[Path, ...], theirs: Connection) -> None:
     silence = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silence, sys.stdout.fileno())
     os.dup2(silence, sys.stderr.fileno())
     theirs.send("ready")
-    for name in names:
-        theirs.send(_try(name))
+    with plugin_files(*files):
+        for name in names:
+            theirs.send(_try(name))
     os._exit(0)  # whatever threads are left
 
 

@@ -38,7 +38,7 @@ def test_the_same_folder_continues_and_another_study_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"optimizer": "cmaes"}, "unknown optimizer 'cmaes'; did you mean 'cma'"),
+        ({"optimizer": "cna"}, "unknown optimizer 'cna'; did you mean 'cma'"),
         ({"covarince": "vd"}, "unknown option of optimizer 'cma': 'covarince'; did you mean 'covariance'"),
         ({"covariance": "odd"}, "optimizer 'cma': covariance: Input should be 'full', 'diagonal', 'vd' or 'vkd', not 'odd'"),
         ({"active": 3}, "optimizer 'cma': active: Input should be a valid boolean, not 3"),

@@ -46,7 +46,7 @@ def test_an_unfinished_study_is_shown(program, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("run", "--objective", "sphere", "--optimizer", "cmaes"), "did you mean 'cma'?"),
+        (("run", "--objective", "sphere", "--optimizer", "cna"), "did you mean 'cma'?"),
         (("run", "--objective", "spere"), "did you mean 'sphere'?"),
         (("run", "--objective", "sphere", "--budget", "0"), "budget: "),
         (("run", "--objective", "sphere", "--budget", "-3"), "budget: "),
