@@ -84,12 +84,23 @@ def read_config(path: Path, overrides: Mapping[str, Any]) -> StudyConfig:
     Raises:
         InputError: as `parse_config`, or the file cannot be read.
     """
-    data = read_toml(path)
-    options = dict(data.get("objective_options", {}))
-    if isinstance(options.get("data"), str):
-        options["data"] = str(path.parent / options["data"])
+    return parse_config(merge(relative_to(path.parent, read_toml(path)), overrides), where=str(path))
+
+
+def relative_to(folder: Path, data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `data` with the paths in it, which are relative to `folder`, made so from here."""
+    options = data.get("objective_options", {})
+    if isinstance(options, Mapping) and isinstance(options.get("data"), str):
+        data = merge(data, {"objective_options": {"data": str(folder / options["data"])}})
     if isinstance(data.get("plugin"), str):
-        data["plugin"] = str((path.parent / data["plugin"]).resolve())
-    merged = {**data, **overrides, "objective_options": {**options, **overrides.get("objective_options", {})}}
-    merged["optimizer_options"] = {**data.get("optimizer_options", {}), **overrides.get("optimizer_options", {})}
-    return parse_config(merged, where=str(path))
+        data = merge(data, {"plugin": str((folder / data["plugin"]).resolve())})
+    return dict(data)
+
+
+def merge(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keys of both, those of `other` winning; tables are merged likewise."""
+    merged = dict(one)
+    for key, value in other.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        merged[key] = merge(merged[key], value) if both else value
+    return merged

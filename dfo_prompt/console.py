@@ -1,5 +1,6 @@
 """What a person sees while studies run, and at their end: live progress, tables."""
 
+from datetime import timedelta
 from pathlib import Path
 from time import monotonic
 
@@ -10,6 +11,7 @@ from rich.table import Table
 
 from dfo_prompt.report.summary import Summary
 from dfo_prompt.result import Batch, StudyInfo, StudyResult
+from dfo_prompt.suite.run import Progress as SuiteState
 
 LOG_LINES = 10
 """Lines a study in a log file, where nothing can be redrawn."""
@@ -58,6 +60,45 @@ class ProgressObserver:
         """Leave the bar as it is."""
         if self._console.is_terminal:
             self._bar.stop()
+
+
+class SuiteProgress:
+    """Shows how far a suite is: a live bar on a terminal, a line for each study that ends elsewhere."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console or Console(stderr=True, highlight=False)
+        self._bar = Progress(
+            TextColumn("queries"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=self._console,
+            transient=True,
+        )
+        self._task = self._bar.add_task("", total=None, note="")
+        self._started = monotonic()
+
+    def __enter__(self) -> "SuiteProgress":
+        if self._console.is_terminal:
+            self._bar.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._bar.stop()
+
+    def __call__(self, progress: SuiteState) -> None:
+        """Move the bar; write what is new above it."""
+        rate = progress.fresh / max(monotonic() - self._started, 1e-9)
+        parts = [f"{progress.done} of {progress.studies} studies", f"{len(progress.running)} running"]
+        if progress.failed:
+            parts.append(f"{progress.failed} failed")
+        if rate:
+            left = timedelta(seconds=round((progress.queries - progress.asked) / rate))
+            parts.append(f"{rate:.3g} queries/s, {left} left")
+        note = ", ".join(parts)
+        self._bar.update(self._task, total=progress.queries, completed=progress.asked, note=note)
+        for line in progress.news:
+            self._console.print(f"{escape(line)}  [dim]({note})[/dim]", soft_wrap=True)
 
 
 def print_summary(summary: Summary, folder: Path) -> None:

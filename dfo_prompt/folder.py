@@ -15,6 +15,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from dfo_prompt.errors import InputError, StudyError
+from dfo_prompt.files import read_json, replacing, write_json
 from dfo_prompt.ledger import FILES
 from dfo_prompt.result import StudyResult
 from dfo_prompt.types import Json, Vector
@@ -38,8 +39,10 @@ def describe_run(config: Mapping[str, Json], objective: Mapping[str, Json], opti
 
 
 @contextmanager
-def study_folder(path: Path, manifest: Mapping[str, Any]) -> Iterator[Path]:
+def study_folder(path: Path, manifest: Mapping[str, Any], *, lock_seconds: float = 0.0) -> Iterator[Path]:
     """Create or reopen the folder of the study that `manifest` describes, locked against other processes.
+
+    Another process that is at this study is waited for so long.
 
     Raises:
         InputError: the folder holds something else, or another study; the difference is named.
@@ -47,7 +50,7 @@ def study_folder(path: Path, manifest: Mapping[str, Any]) -> Iterator[Path]:
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
-        with FileLock(path / ".lock", timeout=0):
+        with FileLock(path / ".lock", timeout=lock_seconds):
             _claim(path, manifest)
             yield path
     except Timeout as error:
@@ -58,10 +61,10 @@ def study_folder(path: Path, manifest: Mapping[str, Any]) -> Iterator[Path]:
 
 def save_result(path: Path, result: StudyResult) -> None:
     """Write the vectors and the figures of a finished study."""
-    with _replacing(path / "candidates.npz") as file:
+    with replacing(path / "candidates.npz") as file:
         np.savez(file, **{name: getattr(result, name) for name in VECTORS})
     figures = {name: value for name, value in asdict(result).items() if name not in VECTORS}
-    _write_json(path / "result.json", figures)
+    write_json(path / "result.json", figures)
 
 
 def start_over(path: Path) -> None:
@@ -76,12 +79,12 @@ def read_manifest(path: Path) -> dict[str, Any]:
     Raises:
         InputError: there is none.
     """
-    return _read_json(path / "manifest.json", missing=f"{path} is not a study folder: it has no manifest.json")
+    return read_json(path / "manifest.json", missing=f"{path} is not a study folder: it has no manifest.json")
 
 
 def read_result(path: Path) -> dict[str, Any] | None:
     """Return the figures of the finished study in `path`, or None while it is unfinished."""
-    return _read_json(path / "result.json", missing="") if (path / "result.json").exists() else None
+    return read_json(path / "result.json", missing="") if (path / "result.json").exists() else None
 
 
 def read_candidate(path: Path, which: str = "chosen") -> Vector:
@@ -106,7 +109,7 @@ def _claim(path: Path, manifest: Mapping[str, Any]) -> None:
     elif any(entry.name not in (".lock", "manifest.json.part") for entry in path.iterdir()):
         raise InputError(f"{path} is not empty and not a study folder; choose another with --out")
     else:
-        _write_json(path / "manifest.json", manifest)
+        write_json(path / "manifest.json", manifest)
 
 
 def _check_same(path: Path, there: Mapping[str, Any], here: Mapping[str, Any]) -> None:
@@ -117,29 +120,6 @@ def _check_same(path: Path, there: Mapping[str, Any], here: Mapping[str, Any]) -
             if old.get(key) != new.get(key):
                 difference = f"{key} is {old.get(key)!r} there and {new.get(key)!r} here"
                 raise InputError(f"{path} holds another study: {difference}; choose another --out")
-
-
-def _read_json(path: Path, *, missing: str) -> dict[str, Any]:
-    try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError as error:
-        raise InputError(missing) from error
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read: {error}") from error
-
-
-def _write_json(path: Path, value: Mapping[str, Any]) -> None:
-    with _replacing(path) as file:
-        file.write((json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[Any]:
-    # A kill in the middle leaves the old file, or none.
-    part = path.with_name(path.name + ".part")
-    with part.open("wb") as file:
-        yield file
-    part.replace(path)
 
 
 def _versions() -> dict[str, str]:

@@ -65,16 +65,24 @@ def minimize(
 
 
 def run_study(
-    config: StudyConfig, objective: Objective, *, out: Path | None = None, observers: Sequence[Observer] = ()
+    config: StudyConfig,
+    objective: Objective,
+    *,
+    out: Path | None = None,
+    observers: Sequence[Observer] = (),
+    lock_seconds: float = 0.0,
 ) -> StudyResult:
     """Run, or continue, the study `config` of `objective` in the folder `out` (in memory only, without one).
+
+    A folder that another process has locked is waited for up to `lock_seconds`.
 
     Raises:
         InputError, StudyError, PluginError: see `minimize`.
     """
     optimizer = optimizer_of(config)
     about = objective.describe() if isinstance(objective, Described) else {}
-    with study_folder(out, describe_run(config.as_dict(), about, optimizer.describe())) if out else nullcontext():
+    manifest = describe_run(config.as_dict(), about, optimizer.describe())
+    with study_folder(out, manifest, lock_seconds=lock_seconds) if out else nullcontext():
         if out and not catalogue().optimizers.find(config.optimizer).deterministic:
             start_over(out)
         study = Study(

@@ -8,6 +8,7 @@ from dfo_prompt.specs import Spec
 COMMANDS = {
     "quickstart": "Tune a real model's prompt with four optimizers and compare them.",
     "run": "Run a study, or continue it.",
+    "suite": "Run many studies from one file, and compare optimizers.",
     "show": "Show what a study found.",
     "predict": "Label texts with a tuned prompt.",
     "list": "List what is installed.",

@@ -1,18 +1,16 @@
 """`dfo-prompt run`: one study, from flags or from a STUDY.toml."""
 
-import tomllib
 from pathlib import Path
 from typing import Any
 
 import click
 
-from dfo_prompt.config import StudyConfig, parse_config, read_config
+from dfo_prompt.commands.settings import parse_settings
+from dfo_prompt.config import StudyConfig, merge, parse_config, read_config
 from dfo_prompt.console import ProgressObserver, print_summary
-from dfo_prompt.errors import InputError
 from dfo_prompt.report.summary import summarize
 from dfo_prompt.run import objective_of, plugin_of, run_study
 
-PREFIXES = {"optimizer.": "optimizer_options", "objective.": "objective_options"}
 OF_OBJECTIVE = ("model", "task", "data", "shots", "prompt_tokens", "projection", "loss", "dtype", "device", "test_examples")
 
 
@@ -52,26 +50,7 @@ def command(study: Path | None, out: Path | None, settings: tuple[str, ...], **f
 def _overrides(flags: dict[str, Any], settings: tuple[str, ...]) -> dict[str, Any]:
     given = {key: value for key, value in flags.items() if value is not None}
     options = {key: given.pop(key) for key in OF_OBJECTIVE if key in given}
-    overrides: dict[str, Any] = {**given, "objective_options": options, "optimizer_options": {}}
-    for setting in settings:
-        key, equals, value = setting.partition("=")
-        if not equals:
-            raise InputError(f"--set {setting}: write KEY=VALUE")
-        prefix = next((prefix for prefix in PREFIXES if key.startswith(prefix)), "")
-        if prefix:
-            overrides[PREFIXES[prefix]][key.removeprefix(prefix)] = _value(value)
-        elif key in StudyConfig.__dataclass_fields__:
-            overrides[key] = _value(value)
-        else:
-            overrides["optimizer_options"][key] = _value(value)
-    return overrides
-
-
-def _value(text: str) -> Any:
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
+    return merge({**given, "objective_options": options}, parse_settings(settings))
 
 
 def _name(config: StudyConfig) -> str:

@@ -1,0 +1,40 @@
+"""`--set KEY=VALUE`: any key of a study from the command line."""
+
+import tomllib
+from collections.abc import Iterable
+from typing import Any
+
+from dfo_prompt.config import StudyConfig
+from dfo_prompt.errors import InputError
+
+PREFIXES = {"optimizer": "optimizer_options", "objective": "objective_options"}
+
+
+def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
+    """Return the keys of a study that KEY=VALUE texts set: optimizer.KEY, objective.KEY, or a study's own key.
+
+    Any other key is an option of the optimizer. Values are read as TOML, and as texts where they are none.
+
+    Raises:
+        InputError: a text has no "=".
+    """
+    keys: dict[str, Any] = {}
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals:
+            raise InputError(f"--set {setting}: write KEY=VALUE")
+        owner, _, name = key.partition(".")
+        if name and owner in PREFIXES:
+            keys.setdefault(PREFIXES[owner], {})[name] = _value(value)
+        elif key in StudyConfig.__dataclass_fields__:
+            keys[key] = _value(value)
+        else:
+            keys.setdefault("optimizer_options", {})[key] = _value(value)
+    return keys
+
+
+def _value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text

@@ -1,0 +1,67 @@
+"""`dfo-prompt suite`: many studies from one file."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+
+from dfo_prompt.commands.settings import parse_settings
+from dfo_prompt.console import SuiteProgress
+from dfo_prompt.errors import StudyError
+from dfo_prompt.suite.folder import is_finished, read_errors, read_plan
+from dfo_prompt.suite.plan import Suite, read_suite_file
+from dfo_prompt.suite.run import probe_suite, run_suite
+
+
+@click.group("suite")
+def command() -> None:
+    """Compare optimizers: run the studies of a suite file, and report what they say."""
+
+
+@command.command("run")
+@click.argument("suite_file", metavar="SUITE.toml", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="Suite folder [default: below runs/].")
+@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Studies at a time.")
+@click.option("--dry-run", is_flag=True, help="Say what it would cost, and stop.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A key of every study, whatever the file says.")
+def run(suite_file: Path, out: Path | None, jobs: int, settings: tuple[str, ...], *, dry_run: bool) -> None:
+    """Run, or continue, the studies of SUITE.toml.
+
+    Stop it at any moment: the same command goes on. Optimizers and seeds that are added to the file are run; what is
+    finished is not run again.
+    """
+    suite = read_suite_file(suite_file, parse_settings(settings))
+    folder = out or Path("runs") / suite.config.name
+    click.echo(_cost(suite, folder, jobs), err=True)
+    if dry_run:
+        return
+    with SuiteProgress() as progress:
+        errors = run_suite(suite, folder, jobs=jobs, watch=progress)
+    click.echo(f"suite  {folder}/\nreport dfo-prompt suite report {folder}")
+    if errors:
+        raise StudyError(f"{len(errors)} of {len(suite.plans)} studies have no result; see dfo-prompt suite status {folder}")
+
+
+@command.command("status")
+@click.argument("folder", type=click.Path(path_type=Path))
+def status(folder: Path) -> None:
+    """Say which studies of the suite in FOLDER are finished, and what went wrong with others."""
+    studies, errors = read_plan(folder)["studies"], read_errors(folder)
+    finished = [study for study in studies if is_finished(folder, study)]
+    click.echo(f"{len(finished)} of {len(studies)} studies finished")
+    for study, error in errors.items():
+        if study in studies:
+            click.echo(f"{study}: {error}")
+
+
+def _cost(suite: Suite, folder: Path, jobs: int) -> str:
+    todo = [plan for plan in suite.plans if not is_finished(folder, plan.id)]
+    seconds = probe_suite(suite, folder)
+    queries = sum(plan.config.budget for plan in todo)
+    total = sum(seconds[plan.problem] * plan.config.budget for plan in todo)
+    took = timedelta(seconds=round(total / jobs))
+    figures: dict[str, Any] = {"studies": len(todo), "queries": queries}
+    known = ", ".join(f"{value:,} {name}" for name, value in figures.items())
+    done = f" ({len(suite.plans) - len(todo)} studies are finished)" if len(todo) < len(suite.plans) else ""
+    return f"{suite.config.name}: {known}, about {took} without the optimizers' own time{done}"

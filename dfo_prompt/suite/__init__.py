@@ -1,0 +1,1 @@
+"""Suites: many studies under equal budgets, from one file."""

@@ -1,0 +1,82 @@
+"""A suite folder: the plan, the folders of its studies, and what went wrong with some."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from dfo_prompt.errors import InputError, StudyError
+from dfo_prompt.files import read_json, write_json
+from dfo_prompt.folder import read_result
+from dfo_prompt.suite.plan import Suite
+
+PLAN, ERRORS = "suite.json", "errors.json"
+DECIDES_RESULTS = ("config", "threads")
+
+
+def study_path(folder: Path, study: str) -> Path:
+    """Return the folder of the study with this id."""
+    return folder / "studies" / study
+
+
+@contextmanager
+def suite_folder(folder: Path, suite: Suite) -> Iterator[dict[str, str]]:
+    """Create or reopen the folder of a suite, locked against other processes; yields what went wrong with studies, by id.
+
+    Optimizers, problems and seeds may have been added or taken away; what would make old results wrong is refused.
+
+    Raises:
+        InputError: the folder holds something else, or studies of the same names that are others; the difference is named.
+        StudyError: it cannot be written, or another process is running this suite.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / ".lock", timeout=0):
+            if (folder / PLAN).exists():
+                _check_same(folder, read_plan(folder), json.loads(json.dumps(suite.as_dict())))
+            elif any(not entry.name.startswith(".") and entry.suffix != ".part" for entry in folder.iterdir()):
+                raise InputError(f"{folder} is not empty and not a suite folder; choose another with --out")
+            write_json(folder / PLAN, suite.as_dict())
+            yield read_errors(folder)
+    except Timeout as error:
+        raise StudyError(f"another process is running the suite in {folder}") from error
+    except OSError as error:
+        raise StudyError(f"cannot write {folder}: {error.strerror or error}") from error
+
+
+def read_plan(folder: Path) -> dict[str, Any]:
+    """Return the plan of the suite in `folder`, as `Suite.as_dict` gave it.
+
+    Raises:
+        InputError: there is none.
+    """
+    return read_json(folder / PLAN, missing=f"{folder} is not a suite folder: it has no {PLAN}")
+
+
+def read_errors(folder: Path) -> dict[str, str]:
+    """Return why studies ended without a result, by id."""
+    return read_json(folder / ERRORS, missing="") if (folder / ERRORS).exists() else {}
+
+
+def write_errors(folder: Path, errors: Mapping[str, str]) -> None:
+    """Keep why studies ended without a result, by id."""
+    write_json(folder / ERRORS, dict(sorted(errors.items())))
+
+
+def is_finished(folder: Path, study: str) -> bool:
+    """Tell whether the study has a result."""
+    return read_result(study_path(folder, study)) is not None
+
+
+def _check_same(folder: Path, there: Mapping[str, Any], here: Mapping[str, Any]) -> None:
+    if there["threads"] != here["threads"]:
+        raise InputError(f"{folder} was run with threads {there['threads']}, not {here['threads']}; choose another --out")
+    for study, plan in here["studies"].items():
+        old = there["studies"].get(study, plan)["config"]
+        for key, value in plan["config"].items():
+            if old.get(key) != value:
+                difference = f"{key} of {study} is {old.get(key)!r} there and {value!r} in the file"
+                raise InputError(f"{folder} holds other studies: {difference}; choose another --out")

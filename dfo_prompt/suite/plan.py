@@ -1,0 +1,214 @@
+"""What a SUITE.toml says: the studies to run, and how they are to be compared."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from itertools import product
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from dfo_prompt.config import Count, Positive, StudyConfig, merge, parse_config, relative_to
+from dfo_prompt.errors import DfoPromptError, InputError, UnknownNameError
+from dfo_prompt.parsing import STRICT, parse, read_toml
+
+Name = Annotated[str, Field(min_length=1)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """An optimizer or a problem of a suite: a name, and keys of a study that it sets."""
+
+    __pydantic_config__ = STRICT
+
+    name: Name
+    study: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exclusion:
+    """A combination that is left out: an optimizer, a problem, or one on the other."""
+
+    __pydantic_config__ = STRICT
+
+    optimizer: str | None = None
+    problem: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuiteConfig:
+    """A suite as its file says, before anything is crossed.
+
+    Attributes:
+        name: what the report is called.
+        study: keys of a study (see `StudyConfig`) that all studies share; `budget` is the primary budget.
+        optimizers: what is compared. `name` is also the optimizer's, unless `study` names another.
+        problems: what it is compared on: model, data set, shots, projection.
+        cross: lists of values of a study's keys, "objective_options.task" for instance; every combination of them is a
+            problem, within every one of `problems`.
+        seeds: repetitions; the same for all, so that split, projection and start are too.
+        exclude: combinations that are left out, by the names of optimizer, problem, or both.
+        measure: what ranks optimizers: "test_metric", "recommended_loss" (the clean loss of the optimizer's answer) or
+            "best_loss" (observed).
+        targets: losses that count as reached, for the ECDF; without any, shares of the way from the start to the best loss
+            that any study of the problem found.
+        practical_difference: differences of the measure below it do not matter (region of practical equivalence).
+        threads: of one study; None means the machine's cores. Results can depend on it, not on how many run at once.
+        stall_seconds: a study in which nothing happens for so long is given up.
+    """
+
+    __pydantic_config__ = STRICT
+
+    name: Name
+    optimizers: list[Entry] = field(default_factory=list)
+    seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] = field(default_factory=lambda: [1, 2, 3, 4, 5])
+    study: dict[str, Any] = field(default_factory=dict)
+    problems: list[Entry] = field(default_factory=list)
+    cross: dict[str, list[Any]] = field(default_factory=dict)
+    exclude: list[Exclusion] = field(default_factory=list)
+    measure: Literal["test_metric", "recommended_loss", "best_loss"] = "recommended_loss"
+    targets: list[float] = field(default_factory=list)
+    practical_difference: Annotated[float, Field(ge=0)] = 0.01
+    threads: Count | None = None
+    stall_seconds: Positive = 1800.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """One study of a suite, and its place in it."""
+
+    optimizer: str
+    problem: str
+    seed: int
+    config: StudyConfig
+
+    @property
+    def id(self) -> str:
+        """Return the folder of the study below "studies"."""
+        return f"{_slug(self.problem)}/{_slug(self.optimizer)}/{self.seed}"
+
+    @property
+    def group(self) -> str:
+        """Return what tells objectives apart: studies of one group can share theirs."""
+        config = self.config
+        return repr((config.objective, config.dim, config.seed, config.plugin, sorted(config.objective_options.items())))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suite:
+    """A suite with its studies crossed."""
+
+    config: SuiteConfig
+    plans: tuple[Plan, ...]
+
+    @property
+    def queries(self) -> int:
+        """Return the queries of all studies."""
+        return sum(plan.config.budget for plan in self.plans)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain data: what makes results, and how they are compared."""
+        studies = {
+            plan.id: {
+                "optimizer": plan.optimizer,
+                "problem": plan.problem,
+                "seed": plan.seed,
+                "config": plan.config.as_dict(),
+            }
+            for plan in self.plans
+        }
+        kept = ("name", "measure", "targets", "practical_difference", "threads")
+        return {**{key: value for key, value in asdict(self.config).items() if key in kept}, "studies": studies}
+
+
+def read_suite_file(path: Path, overrides: Mapping[str, Any] | None = None) -> Suite:
+    """Read a SUITE.toml and cross its studies. Paths in it are relative to the file.
+
+    Args:
+        path: the file.
+        overrides: keys of a study that win over all that the file says.
+
+    Raises:
+        InputError: the first thing that is wrong, by its place in the file.
+    """
+    data = read_toml(path)
+    for kind in ("optimizers", "problems"):
+        data[kind] = [_entry(kind, number, given, path) for number, given in enumerate(data.get(kind, []), start=1)]
+    config = parse(SuiteConfig, data, where=str(path))
+    if not config.optimizers:
+        raise InputError(f"{path}: there are no [[optimizers]] to compare")
+    problems = _problems(config)
+    for kind, names in (("optimizer", [one.name for one in config.optimizers]), ("problem", [one.name for one in problems])):
+        _check_names(kind, names, config, path)
+    plans = [
+        _plan(config, optimizer, problem, seed, path, overrides or {})
+        for problem, seed, optimizer in product(problems, config.seeds, config.optimizers)
+        if not any(_excludes(rule, optimizer.name, problem.name) for rule in config.exclude)
+    ]
+    if not plans:
+        raise InputError(f"{path}: everything is excluded")
+    return Suite(config=config, plans=tuple(sorted(plans, key=lambda plan: config.seeds.index(plan.seed))))
+
+
+def _entry(kind: str, number: int, given: Any, path: Path) -> dict[str, Any]:
+    where = f"{path}: [[{kind}]] number {number}"
+    if not isinstance(given, dict):
+        raise InputError(f"{where} is not a table")
+    name = given.get("name", given.get("optimizer") if kind == "optimizers" else None)
+    if not isinstance(name, str):
+        raise InputError(f"{where} has no name")
+    return {"name": name, "study": {key: value for key, value in given.items() if key != "name"}}
+
+
+def _problems(config: SuiteConfig) -> list[Entry]:
+    crossed = []
+    for values in product(*config.cross.values()):
+        study: dict[str, Any] = {}
+        for key, value in zip(config.cross, values, strict=True):
+            study = merge(study, _nested(key, value))
+        crossed.append((", ".join(map(str, values)), study))
+    problems = config.problems or [Entry(name="")]
+    return [
+        Entry(name=", ".join(filter(None, (one.name, name))) or "problem", study=merge(one.study, study))
+        for one in problems
+        for name, study in crossed
+    ]
+
+
+def _check_names(kind: str, names: list[str], config: SuiteConfig, path: Path) -> None:
+    slugs = [_slug(name) for name in names]
+    for name in names:
+        if slugs.count(_slug(name)) > 1:
+            raise InputError(f"{path}: two {kind}s are called {name!r}; give one another name")
+    for rule in config.exclude:
+        excluded = getattr(rule, kind)
+        if excluded is not None and excluded not in names:
+            raise UnknownNameError.among(f"{kind} in [[exclude]] of {path}:", excluded, names)
+
+
+def _plan(
+    config: SuiteConfig, optimizer: Entry, problem: Entry, seed: int, path: Path, overrides: Mapping[str, Any]
+) -> Plan:
+    study = merge(config.study, problem.study)
+    study = merge(study, {"optimizer": optimizer.name, **optimizer.study, "seed": seed})
+    study = merge(study, overrides)
+    where = f"{path}: optimizer {optimizer.name!r} on {problem.name!r}"
+    try:
+        parsed = parse_config(relative_to(path.parent, study), where=where)
+    except DfoPromptError as error:
+        raise type(error)(f"{error}" if str(path) in str(error) else f"{where}: {error}") from error
+    return Plan(optimizer=optimizer.name, problem=problem.name, seed=seed, config=parsed)
+
+
+def _excludes(rule: Exclusion, optimizer: str, problem: str) -> bool:
+    return rule.optimizer in (None, optimizer) and rule.problem in (None, problem)
+
+
+def _nested(key: str, value: Any) -> dict[str, Any]:
+    first, _, rest = key.partition(".")
+    return {first: _nested(rest, value) if rest else value}
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^\w.+=-]+", "-", name).strip("-.").lower() or "-"

@@ -1,0 +1,210 @@
+"""Runs the studies of a suite in worker processes: each to its end, none twice, and the rest in spite of one that fails."""
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from multiprocessing.connection import wait
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from dfo_prompt.errors import StudyError
+from dfo_prompt.suite.folder import is_finished, study_path, suite_folder, write_errors
+from dfo_prompt.suite.plan import Plan, Suite
+from dfo_prompt.suite.worker import Event, Order, work
+
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+@dataclass(kw_only=True)
+class Progress:
+    """Where a suite stands.
+
+    Attributes:
+        studies, queries: in all.
+        done, failed: studies with a result, and those given up.
+        running: ids, and the queries of each.
+        asked: queries of all studies so far; `fresh`, of these in this run.
+        news: lines on studies that ended since the last time.
+    """
+
+    studies: int
+    queries: int
+    done: int = 0
+    failed: int = 0
+    running: dict[str, int] = field(default_factory=dict)
+    asked: int = 0
+    fresh: int = 0
+    news: list[str] = field(default_factory=list)
+
+
+Watcher = Callable[[Progress], object]
+
+
+def run_suite(suite: Suite, folder: Path, *, jobs: int = 1, watch: Watcher = id) -> dict[str, str]:
+    """Run, or continue, every study of `suite` below `folder`; return why some have no result, by id.
+
+    Args:
+        suite: what to run.
+        folder: of the suite; studies that are finished there are not run again.
+        jobs: studies at a time, each in a process of its own. It changes no result.
+        watch: called with the progress whenever something may have happened.
+
+    Raises:
+        InputError, StudyError: see `suite_folder`.
+    """
+    with suite_folder(folder, suite) as errors, _threads(suite.config.threads):
+        progress = Progress(studies=len(suite.plans), queries=suite.queries)
+        todo = []
+        for plan in suite.plans:
+            if is_finished(folder, plan.id):
+                errors.pop(plan.id, None)
+                progress.done += 1
+                progress.asked += plan.config.budget
+            else:
+                todo.append(plan)
+        watch(progress)
+        for plan, error in _all(todo, folder, jobs, suite.config.stall_seconds, progress, watch):
+            if error:
+                errors[plan.id] = error
+            else:
+                errors.pop(plan.id, None)
+            write_errors(folder, errors)
+        planned = {plan.id for plan in suite.plans}
+        return {study: error for study, error in errors.items() if study in planned}
+
+
+def probe_suite(suite: Suite, folder: Path) -> dict[str, float]:
+    """Return the seconds that a query of each problem takes, from a batch of zeros that no account is charged for.
+
+    Problems whose studies are all finished in `folder` are left out.
+
+    Raises:
+        StudyError: an objective cannot be built or fails.
+    """
+    first: dict[str, Plan] = {}
+    for plan in suite.plans:
+        if not is_finished(folder, plan.id):
+            first.setdefault(plan.problem, plan)
+    seconds = {}
+    with _threads(suite.config.threads):
+        worker = _Worker()
+        try:
+            for problem, plan in first.items():
+                worker.begin(Order(plan=plan, folder=None))
+                event = worker.pipe.recv()
+                if event.error:
+                    raise StudyError(f"problem {problem!r}: {event.error}")
+                seconds[problem] = event.seconds
+        except EOFError as error:
+            raise StudyError(f"problem {problem!r} ends the process that tries it") from error
+        finally:
+            worker.kill()
+    return seconds
+
+
+class _Worker:
+    """A worker process, its pipe, and what it is at."""
+
+    def __init__(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.pipe, theirs = context.Pipe()
+        self._process = context.Process(target=work, args=(theirs,), daemon=True)
+        self._process.start()
+        theirs.close()
+        self.plan: Plan | None = None
+        self.group = ""
+        self.heard = monotonic()
+
+    def begin(self, order: Order) -> None:
+        self.plan, self.group, self.heard = order.plan, order.plan.group, monotonic()
+        self.pipe.send(order)
+
+    def kill(self) -> int | None:
+        self._process.kill()
+        self._process.join()
+        self.pipe.close()
+        return self._process.exitcode
+
+
+def _all(
+    todo: list[Plan], folder: Path, jobs: int, stall_seconds: float, progress: Progress, watch: Watcher
+) -> Iterator[tuple[Plan, str]]:
+    workers: list[_Worker] = []
+    try:
+        while todo or any(worker.plan for worker in workers):
+            idle = [worker for worker in workers if worker.plan is None]
+            while todo and (idle or len(workers) < jobs):
+                worker = idle.pop() if idle else _Worker()
+                if worker not in workers:
+                    workers.append(worker)
+                plan = _choose(todo, worker.group)
+                worker.begin(Order(plan=plan, folder=study_path(folder, plan.id)))
+                progress.running[plan.id] = 0
+            for worker in workers[:]:
+                ended = _attend(worker, stall_seconds, progress)
+                if ended is not None:
+                    plan, error = ended
+                    yield plan, error
+                    if worker.plan is not None:  # it did not end by itself
+                        workers.remove(worker)
+            watch(progress)
+            progress.news.clear()
+            busy: list[Any] = [worker.pipe for worker in workers if worker.plan]
+            wait(busy, timeout=0.5)
+    finally:
+        for worker in workers:
+            worker.kill()
+
+
+def _choose(todo: list[Plan], group: str) -> Plan:
+    same = (number for number, plan in enumerate(todo) if plan.group == group)
+    return todo.pop(next(same, 0))
+
+
+def _attend(worker: _Worker, stall_seconds: float, progress: Progress) -> tuple[Plan, str] | None:
+    """Take in what a worker said; return its study and the error, if any, when that has ended."""
+    plan = worker.plan
+    if plan is None:
+        return None
+    while worker.pipe.poll():
+        worker.heard = monotonic()
+        try:
+            event: Event = worker.pipe.recv()
+        except (EOFError, OSError):
+            return _ended(plan, f"its process ended with exit status {worker.kill()}", progress)
+        if event.finished:
+            worker.plan = None
+            return _ended(plan, event.error, progress)
+        progress.asked += event.queries - progress.running[plan.id]
+        progress.fresh += event.fresh
+        progress.running[plan.id] = event.queries
+    if monotonic() - worker.heard > stall_seconds:
+        worker.kill()
+        return _ended(plan, f"nothing happened for {stall_seconds:g} seconds; it was given up", progress)
+    return None
+
+
+def _ended(plan: Plan, error: str, progress: Progress) -> tuple[Plan, str]:
+    del progress.running[plan.id]
+    progress.failed += bool(error)
+    progress.done += not error
+    progress.news.append(f"{plan.id}: {error or 'done'}")
+    return plan, error
+
+
+@contextmanager
+def _threads(count: int | None) -> Iterator[None]:
+    # Libraries read them when they are imported, which the workers do anew.
+    before = {name: os.environ.get(name) for name in THREADS}
+    os.environ.update(dict.fromkeys(THREADS, str(count)) if count else {})
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

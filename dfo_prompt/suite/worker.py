@@ -1,0 +1,116 @@
+"""A process that runs studies of a suite, one after the other, as it is told over a pipe."""
+
+import os
+import signal
+import threading
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from time import perf_counter, sleep
+from typing import Any
+
+import numpy as np
+
+from dfo_prompt.errors import DfoPromptError, one_line
+from dfo_prompt.objective import Objective
+from dfo_prompt.result import Batch, StudyInfo, StudyResult
+from dfo_prompt.run import objective_of, plugin_of, run_study
+from dfo_prompt.suite.plan import Plan
+
+LOCK_SECONDS = 30.0
+"""For the process of a suite that was killed to let go of its study."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What a worker is to do: run the study of `plan` in `folder`, or, without one, time its objective."""
+
+    plan: Plan
+    folder: Path | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """What a worker says of its order: batches, and at the end a result, or why there is none.
+
+    Attributes:
+        queries: the study has asked so far; `fresh`, of these in this batch and not from its journal.
+        seconds: a query of the objective takes, of an order without a folder.
+        error: why there is no result.
+    """
+
+    queries: int = 0
+    fresh: int = 0
+    finished: bool = False
+    seconds: float = 0.0
+    error: str = ""
+
+
+class _Reporter:
+    """Tells the suite of each batch; where nobody listens any more, the process ends."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe = pipe
+
+    def study_started(self, info: StudyInfo) -> None:
+        """Say nothing."""
+
+    def batch_evaluated(self, batch: Batch) -> None:
+        """Say how far the study has come."""
+        try:
+            self._pipe.send(Event(queries=batch.queries, fresh=0 if batch.recalled else len(batch.records)))
+        except OSError:
+            os._exit(1)
+
+    def study_finished(self, result: StudyResult) -> None:
+        """Say nothing: the result is not yet saved."""
+
+
+def work(pipe: Connection) -> None:
+    """Carry out orders until there are no more."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the suite decides
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    shared: tuple[str, Objective] | None = None
+    while (order := _next(pipe)) is not None:
+        try:
+            with plugin_of(order.plan.config):
+                if shared is None or shared[0] != order.plan.group:
+                    shared = None  # the old one goes first: two may not fit
+                    shared = order.plan.group, objective_of(order.plan.config)
+                event = _carry_out(order, shared[1], pipe)
+        except DfoPromptError as error:
+            event = Event(finished=True, error=str(error))
+        except Exception as error:
+            event = Event(finished=True, error=one_line(error))
+        pipe.send(event)
+
+
+def _carry_out(order: Order, objective: Objective, pipe: Connection) -> Event:
+    if order.folder is None:
+        return Event(finished=True, seconds=_seconds(objective, order.plan))
+    run_study(order.plan.config, objective, out=order.folder, observers=[_Reporter(pipe)], lock_seconds=LOCK_SECONDS)
+    return Event(finished=True)
+
+
+def _seconds(objective: Objective, plan: Plan) -> float:
+    """Return the seconds that a query takes in a batch of the study's size, the second time it runs."""
+    config: Any = plan.config
+    for _ in range(2):
+        started = perf_counter()
+        objective.evaluate(np.zeros((config.popsize, config.dim)))
+    return (perf_counter() - started) / int(config.popsize)
+
+
+def _next(pipe: Connection) -> Order | None:
+    try:
+        order: Order | None = pipe.recv()
+    except EOFError:
+        return None
+    return order
+
+
+def _end_with(parent: int) -> None:
+    # A suite that is killed takes no worker with it; its study must be free for the next run.
+    while os.getppid() == parent:
+        sleep(0.2)
+    os._exit(1)
