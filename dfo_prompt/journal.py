@@ -60,6 +60,15 @@ class Journal:
         self._clean = True
 
 
+def read_lines(path: Path) -> list[Line]:
+    """Return the complete lines of a journal, for whoever only reads it; none if there is no file.
+
+    Raises:
+        StudyError: it is damaged.
+    """
+    return _parse(path.read_bytes() if path.exists() else b"", path)
+
+
 def _parse(raw: bytes, path: Path | None) -> list[Line]:
     # A last line without its newline was cut off in the middle; it was never answered.
     complete = raw[: raw.rfind(b"\n") + 1].splitlines()

@@ -1,5 +1,6 @@
 """`dfo-prompt suite`: many studies from one file."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import click
 
 from dfo_prompt.commands.settings import parse_settings
 from dfo_prompt.console import SuiteProgress
-from dfo_prompt.errors import StudyError
+from dfo_prompt.errors import InputError, StudyError
 from dfo_prompt.suite.folder import is_finished, read_errors, read_plan
 from dfo_prompt.suite.plan import Suite, read_suite_file
 from dfo_prompt.suite.run import probe_suite, run_suite
@@ -53,6 +54,23 @@ def status(folder: Path) -> None:
     for study, error in errors.items():
         if study in studies:
             click.echo(f"{study}: {error}")
+
+
+@command.command("report")
+@click.argument("folder", type=click.Path(path_type=Path))
+def report(folder: Path) -> None:
+    """Write the report of the suite in FOLDER, finished or not: one page, and its tables and pictures as files."""
+    read_plan(folder)
+    page = _write_report()(folder)
+    click.echo(page)
+
+
+def _write_report() -> Callable[[Path], Path]:
+    try:
+        from dfo_prompt.report.write import write_report  # noqa: PLC0415 - brings pandas and a plotting library
+    except ImportError as error:
+        raise InputError(f"reports need an extra: pip install 'dfo-prompt[report]' ({error})") from error
+    return write_report
 
 
 def _cost(suite: Suite, folder: Path, jobs: int) -> str:

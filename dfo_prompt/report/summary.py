@@ -27,6 +27,7 @@ class Summary:
     metric: str | None
     seconds: float
     optimizer_seconds: float
+    objective_seconds: float
     failures: int
     repeated_queries: int
     rows: int
@@ -66,6 +67,7 @@ def summarize(folder: Path) -> Summary:
             account.get(f"{who}_seconds", 0.0) for account in (spent, validation) for who in ("optimizer", "objective")
         ),
         optimizer_seconds=spent.get("optimizer_seconds", 0.0),
+        objective_seconds=spent.get("objective_seconds", 0.0),
         failures=len(records) - len(losses),
         repeated_queries=spent.get("repeated", 0),
         rows=spent.get("rows", 0),

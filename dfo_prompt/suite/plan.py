@@ -43,7 +43,8 @@ class SuiteConfig:
     Attributes:
         name: what the report is called.
         study: keys of a study (see `StudyConfig`) that all studies share; `budget` is the primary budget.
-        optimizers: what is compared. `name` is also the optimizer's, unless `study` names another.
+        optimizers: what is compared, a name each, or a table with a name and keys of a study; `name` is also the
+            optimizer's, unless the table names another.
         problems: what it is compared on: model, data set, shots, projection.
         cross: lists of values of a study's keys, "objective_options.task" for instance; every combination of them is a
             problem, within every one of `problems`.
@@ -137,7 +138,7 @@ def read_suite_file(path: Path, overrides: Mapping[str, Any] | None = None) -> S
         data[kind] = [_entry(kind, number, given, path) for number, given in enumerate(data.get(kind, []), start=1)]
     config = parse(SuiteConfig, data, where=str(path))
     if not config.optimizers:
-        raise InputError(f"{path}: there are no [[optimizers]] to compare")
+        raise InputError(f"{path}: there are no optimizers to compare")
     problems = _problems(config)
     for kind, names in (("optimizer", [one.name for one in config.optimizers]), ("problem", [one.name for one in problems])):
         _check_names(kind, names, config, path)
@@ -152,9 +153,11 @@ def read_suite_file(path: Path, overrides: Mapping[str, Any] | None = None) -> S
 
 
 def _entry(kind: str, number: int, given: Any, path: Path) -> dict[str, Any]:
-    where = f"{path}: [[{kind}]] number {number}"
+    where = f"{path}: {kind}, number {number}"
+    if isinstance(given, str):
+        return {"name": given}
     if not isinstance(given, dict):
-        raise InputError(f"{where} is not a table")
+        raise InputError(f"{where} is neither a name nor a table")
     name = given.get("name", given.get("optimizer") if kind == "optimizers" else None)
     if not isinstance(name, str):
         raise InputError(f"{where} has no name")

@@ -1,0 +1,210 @@
+"""From a suite folder to everything its report says: tables, curves, and one sentence."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dfo_prompt.errors import InputError
+from dfo_prompt.report import statistics
+from dfo_prompt.report.curves import Range, area_over_curve, hits, range_of
+from dfo_prompt.report.frames import read_curves, read_suite
+from dfo_prompt.suite.folder import read_plan
+from dfo_prompt.types import Matrix
+
+HIGHER_IS_BETTER = ("test_metric",)
+MEANS = ("best_loss", "recommended_loss", "dev_metric", "test_metric", "optimizer_seconds", "objective_seconds")
+"""Columns of studies whose means stand in the leaderboard."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Analysis:
+    """A suite as it was found.
+
+    Attributes:
+        plan: of the suite, as its folder has it.
+        studies: a row a study; see `STUDY_COLUMNS`.
+        complete: the optimizers that finished every study: those that are ranked.
+        problems, seeds: that the ranking rests on.
+        raw: (problems, seeds, optimizers) of the measure.
+        values: the same, comparable between problems, the smaller the better: one minus a metric; of losses the share that
+            is left of the way from the start to the best known one, 0 to 1.
+        leaderboard: a row a ranked optimizer, the best first: its mean rank over problems, the interquartile mean of
+            one minus values ("score", "low", "high"), the area over its curves, means of what studies found.
+        pairs: each two of them compared.
+        friedman: p value, or None.
+        curves: by problem, (studies, queries), rows in the order of `studies`.
+        ranges: the losses between which curves are compared, by problem.
+        reached: by optimizer, the query at which each (study, target) was reached.
+    """
+
+    plan: Mapping[str, Any]
+    studies: pd.DataFrame
+    complete: tuple[str, ...]
+    problems: tuple[str, ...]
+    seeds: tuple[int, ...]
+    raw: Matrix
+    values: Matrix
+    leaderboard: pd.DataFrame
+    pairs: pd.DataFrame
+    friedman: float | None
+    curves: Mapping[str, Matrix]
+    ranges: Mapping[str, Range]
+    reached: Mapping[str, Matrix]
+
+    @property
+    def measure(self) -> str:
+        """Return what ranks."""
+        return str(self.plan["measure"])
+
+    @property
+    def budget(self) -> int:
+        """Return the largest budget of the suite."""
+        return int(self.studies["budget"].max())
+
+    @property
+    def score(self) -> str:
+        """Return what one minus a value is."""
+        return self.measure.replace("_", " ") if self.measure in HIGHER_IS_BETTER else f"score of {self.measure}"
+
+    def of(self, optimizer: str) -> pd.DataFrame:
+        """Return the studies of an optimizer."""
+        return self.studies[self.studies["optimizer"] == optimizer]
+
+
+def analyse(folder: Path) -> Analysis:
+    """Read the suite in `folder`, finished or not, and compare its optimizers.
+
+    Only optimizers with a result on every problem and seed are ranked; the others are in `studies`.
+
+    Raises:
+        InputError: it is not a suite folder, or no study in it is finished.
+    """
+    plan, studies = read_plan(folder), read_suite(folder)
+    done = studies[studies["finished"] & studies[plan["measure"]].notna()]
+    if done.empty:
+        raise InputError(
+            f"no study in {folder} has a result for {plan['measure']} yet; see dfo-prompt suite status {folder}"
+        )
+    curves = read_curves(folder, studies)
+    ranges = {problem: within for problem, table in curves.items() if (within := range_of(table))}
+    complete, raw = _raw(plan, studies, done)
+    values = _comparable(raw, plan["measure"], [ranges[problem] for problem in dict.fromkeys(studies["problem"])])
+    rng = np.random.default_rng(0)
+    reached = _reached(plan, studies, curves, ranges)
+    areas = _areas(studies, curves, ranges)
+    leaderboard = _leaderboard(studies, complete, values, areas, rng)
+    ranked = tuple(leaderboard["optimizer"])
+    order = [complete.index(name) for name in ranked]
+    values = values[:, :, order]
+    medians = np.median(values, axis=1) if values.size else np.zeros((0, 0))
+    return Analysis(
+        plan=plan,
+        studies=studies,
+        complete=ranked,
+        problems=tuple(dict.fromkeys(studies["problem"])),
+        seeds=tuple(dict.fromkeys(studies["seed"])),
+        raw=raw[:, :, order],
+        values=values,
+        leaderboard=leaderboard,
+        pairs=statistics.pairwise(values, list(ranked)),
+        friedman=statistics.friedman(medians) if medians.size else None,
+        curves=curves,
+        ranges=ranges,
+        reached=reached,
+    )
+
+
+def verdict(analysis: Analysis) -> str:
+    """Return what the leaderboard means, in a sentence or two, and whether it is underpowered."""
+    board, plan = analysis.leaderboard, analysis.plan
+    if len(board) < 2:  # noqa: PLR2004
+        return "Fewer than two optimizers have finished every study: there is nothing to rank yet."
+    first, second = board["optimizer"][:2]
+    difference = statistics.stratified(
+        analysis.values[:, :, [0, 1]],
+        lambda values: statistics.interquartile_mean(values[:, :, 1] - values[:, :, 0]),
+        np.random.default_rng(0),
+    )
+    margin = float(plan["practical_difference"])
+    sample = f"{len(analysis.problems)} problem{'s' * (len(analysis.problems) > 1)}, {len(analysis.seeds)} seeds"
+    interval = f"{difference.value:.3g} [{difference.low:.3g}, {difference.high:.3g}]"
+    if difference.low > margin:
+        claim = f"{first} is better than {second}, by {interval}, more than the {margin:g} that matters"
+    elif difference.low > 0:
+        claim = f"{first} is better than {second}, by {interval}; whether by the {margin:g} that matters is open"
+    elif -margin <= difference.low and difference.high <= margin:
+        claim = (
+            f"{first} and {second} are as good as each other: they differ by {interval}, within the {margin:g} that matters"
+        )
+    else:
+        claim = f"{first} leads {second} by {interval}, which may be chance: the comparison is underpowered"
+    return f"On {sample}: {claim} (interquartile mean of paired differences, 95 % stratified bootstrap)."
+
+
+def _comparable(raw: Matrix, measure: str, ranges: list[Range]) -> Matrix:
+    if measure in HIGHER_IS_BETTER:
+        return 1 - raw
+    return np.stack([1 - within.score(losses) for within, losses in zip(ranges, raw, strict=True)])
+
+
+def _raw(plan: Mapping[str, Any], studies: pd.DataFrame, done: pd.DataFrame) -> tuple[list[str], Matrix]:
+    problems, seeds = list(dict.fromkeys(studies["problem"])), list(dict.fromkeys(studies["seed"]))
+    table = done.pivot_table(index=["problem", "seed"], columns="optimizer", values=plan["measure"], dropna=False)
+    table = table.reindex(pd.MultiIndex.from_product([problems, seeds]))
+    complete = [name for name in dict.fromkeys(studies["optimizer"]) if name in table and table[name].notna().all()]
+    values = table[complete].to_numpy(dtype=np.float64).reshape(len(problems), len(seeds), len(complete))
+    return complete, values
+
+
+def _areas(studies: pd.DataFrame, curves: Mapping[str, Matrix], ranges: Mapping[str, Range]) -> pd.Series:
+    areas = pd.Series(np.nan, index=studies.index)
+    for problem, within in ranges.items():
+        areas[studies["problem"] == problem] = area_over_curve(curves[problem], within)
+    return areas
+
+
+def _reached(
+    plan: Mapping[str, Any], studies: pd.DataFrame, curves: Mapping[str, Matrix], ranges: Mapping[str, Range]
+) -> dict[str, Matrix]:
+    reached: dict[str, list[Matrix]] = {name: [] for name in dict.fromkeys(studies["optimizer"])}
+    for problem, within in ranges.items():
+        queries = hits(curves[problem], within.targets(plan["targets"]))
+        for name, row in zip(studies.loc[studies["problem"] == problem, "optimizer"], queries, strict=True):
+            reached[name].append(row)
+    return {name: np.array(rows) for name, rows in reached.items() if rows}
+
+
+def _leaderboard(
+    studies: pd.DataFrame,
+    complete: list[str],
+    values: Matrix,
+    areas: pd.Series,
+    rng: np.random.Generator,
+) -> pd.DataFrame:
+    rows = []
+    ranks = statistics.average_ranks(np.median(values, axis=1)) if complete else np.zeros(0)
+    for i, name in enumerate(complete):
+        of = studies["optimizer"] == name
+        middle = statistics.stratified(values[:, :, i], statistics.interquartile_mean, rng)
+        rows.append(
+            {
+                "optimizer": name,
+                "rank": float(ranks[i]),
+                "score": 1 - middle.value,
+                "low": 1 - middle.high,
+                "high": 1 - middle.low,
+                "area": float(areas[of].mean()),
+                **{key: float(studies.loc[of, key].mean()) for key in MEANS},
+                "failures": int(studies.loc[of, "failures"].sum()),
+            }
+        )
+    if not rows:
+        return pd.DataFrame(columns=["optimizer", "rank"])
+    # On one problem a rank says no more than the value itself.
+    order = ["score"] if len(values) == 1 else ["rank", "score"]
+    ascending = [name == "rank" for name in order]
+    return pd.DataFrame(rows).sort_values(order, ascending=ascending, kind="stable", ignore_index=True)

@@ -1,0 +1,239 @@
+"""The pictures of a suite, and the numbers plotted in each."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+from scikit_posthocs import critical_difference_diagram, posthoc_nemenyi_friedman
+
+from dfo_prompt.report.analysis import Analysis
+from dfo_prompt.report.convergence import COLOURS
+from dfo_prompt.report.curves import performance_profile, share_reached
+from dfo_prompt.types import Matrix, Vector
+
+POINTS = 200
+"""A curve is drawn at most at so many queries."""
+SHOWN = 14
+"""Curves in one picture at most, the best first; the tables hold all."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """A picture, what it shows and rests on, and the numbers in it."""
+
+    name: str
+    title: str
+    text: str
+    figure: Figure
+    data: pd.DataFrame
+
+
+def draw_all(analysis: Analysis) -> Iterator[Picture]:
+    """Draw every picture that the suite has data for."""
+    yield from (_convergence(analysis, problem) for problem in analysis.ranges)
+    yield _targets(analysis)
+    if len(analysis.complete) > 1:
+        yield _scores(analysis)
+        yield _performance(analysis)
+        yield _data_profile(analysis)
+    if len(analysis.complete) > 2 and len(analysis.problems) > 2:  # noqa: PLR2004
+        yield _critical_difference(analysis)
+    yield _gap(analysis)
+    yield _seconds(analysis)
+
+
+def _convergence(analysis: Analysis, problem: str) -> Picture:
+    studies = analysis.studies[analysis.studies["problem"] == problem]
+    curves, budget = analysis.curves[problem], int(studies["budget"].max())
+    at = _points(budget)
+    rng = np.random.default_rng(0)
+    rows = []
+    for name in _shown(analysis):
+        of = curves[(studies["optimizer"] == name).to_numpy()][:, at - 1]  # (seeds, points)
+        drawn = rng.integers(len(of), size=(500, len(of)))
+        with np.errstate(all="ignore"):
+            low, high = np.nanquantile(np.nanmedian(of[drawn], axis=1), [0.025, 0.975], axis=0)
+            middle = np.nanmedian(of, axis=0)
+        rows.append(pd.DataFrame({"optimizer": name, "queries": at, "median": middle, "low": low, "high": high}))
+    data = pd.concat(rows, ignore_index=True)
+
+    def paint(axes: Axes) -> None:
+        for i, (name, part) in enumerate(data.groupby("optimizer", sort=False)):
+            axes.fill_between(part["queries"], part["low"], part["high"], color=_colour(i), alpha=0.15, linewidth=0)
+            axes.plot(part["queries"], part["median"], label=str(name), **_style(i))
+        axes.set(xlabel="queries", ylabel="best training loss so far", xlim=(0, budget))
+        if analysis.ranges[problem].start > 1e3 * abs(analysis.ranges[problem].best) > 0:
+            axes.set_yscale("log")
+
+    text = f"Median over {len(analysis.seeds)} seeds; bands: 95 % bootstrap of the median. Not drawn past the budget."
+    name = f"convergence-{list(analysis.ranges).index(problem) + 1}"
+    return Picture(name=name, title=f"Convergence: {problem}", text=text, figure=_figure(paint), data=data)
+
+
+def _targets(analysis: Analysis) -> Picture:
+    at = _points(analysis.budget)
+    shares = {name: share_reached(analysis.reached[name], analysis.budget)[at - 1] for name in _shown(analysis)}
+    data = _long(shares, "queries", at, "share")
+    text = "Share of (problem, seed, target) triples reached. Targets: " + (
+        "those of the suite."
+        if analysis.plan["targets"]
+        else "10 % to 99 % of the way from the start to the best known loss."
+    )
+    return Picture(
+        name="targets",
+        title="Targets reached (ECDF)",
+        text=text,
+        figure=_figure(_lines(data, "queries", "share")),
+        data=data,
+    )
+
+
+def _performance(analysis: Analysis) -> Picture:
+    queries = np.stack([analysis.reached[name].ravel() for name in analysis.complete], axis=1)  # (cases, optimizers)
+    queries = queries[np.isfinite(queries).any(axis=1)]
+    ratios = np.geomspace(1, 32, POINTS)
+    profile = performance_profile(queries, ratios) if len(queries) else np.zeros((len(analysis.complete), POINTS))
+    data = _long(dict(zip(analysis.complete[:SHOWN], profile, strict=False)), "ratio", ratios, "share")
+
+    def paint(axes: Axes) -> None:
+        _lines(data, "ratio", "share")(axes)
+        axes.set_xscale("log", base=2)
+        axes.set_xlabel("queries, in units of the fewest that any of these optimizers needed")
+
+    pool = ", ".join(analysis.complete)
+    text = f"Dolan and Moré (2002), over the {len(queries)} (problem, seed, target) triples that any reached. Pool: {pool}."
+    return Picture(name="performance", title="Performance profile", text=text, figure=_figure(paint), data=data)
+
+
+def _data_profile(analysis: Analysis) -> Picture:
+    dim = int(next(iter(analysis.plan["studies"].values()))["config"]["dim"])
+    at = _points(analysis.budget)
+    last = {name: analysis.reached[name][:, -3] for name in analysis.complete[:SHOWN]}  # the 90 % target, or the third last
+    shares = {name: share_reached(queries, analysis.budget)[at - 1] for name, queries in last.items()}
+    data = _long(shares, "queries", at, "share")
+    data.insert(2, "simplex_gradients", data["queries"] / (dim + 1))
+
+    def paint(axes: Axes) -> None:
+        _lines(data, "queries", "share")(axes)
+        above = axes.secondary_xaxis("top", functions=(partial(np.multiply, 1 / (dim + 1)), partial(np.multiply, dim + 1)))
+        above.set_xlabel(f"simplex gradients (d + 1 = {dim + 1} queries)")
+
+    text = "Moré and Wild (2009): share of (problem, seed) pairs solved to the third strictest target."
+    return Picture(name="data-profile", title="Data profile", text=text, figure=_figure(paint), data=data)
+
+
+def _scores(analysis: Analysis) -> Picture:
+    board = analysis.leaderboard
+    data = board[["optimizer", "score", "low", "high"]].iloc[::-1]
+
+    def paint(axes: Axes) -> None:
+        errors = np.abs(data[["low", "high"]].to_numpy().T - data["score"].to_numpy())
+        axes.errorbar(data["score"], np.arange(len(data)), xerr=errors, fmt="o", color=COLOURS[0], capsize=3)
+        axes.set_yticks(np.arange(len(data)), data["optimizer"])
+        axes.set_xlabel(analysis.score)
+
+    text = (
+        f"Interquartile mean over {len(analysis.problems)} problems and {len(analysis.seeds)} seeds, "
+        "with its 95 % stratified bootstrap interval."
+    )
+    figure = _figure(paint, height=1.2 + 0.3 * len(data), legend=False)
+    return Picture(name="scores", title="Scores", text=text, figure=figure, data=data)
+
+
+def _critical_difference(analysis: Analysis) -> Picture:
+    medians = pd.DataFrame(np.median(analysis.values, axis=1), columns=list(analysis.complete))
+    ranks = medians.rank(axis=1).mean()
+
+    def paint(axes: Axes) -> None:
+        critical_difference_diagram(ranks.to_dict(), posthoc_nemenyi_friedman(medians), ax=axes)
+
+    text = (
+        f"Mean ranks over {len(medians)} problems; optimizers joined by a bar are not told apart by the Nemenyi test "
+        "(alpha 0.05). A picture only: the table of pairs has the tests."
+    )
+    figure = _figure(paint, height=1.2 + 0.2 * len(ranks), legend=False)
+    return Picture(
+        name="ranks", title="Critical difference", text=text, figure=figure, data=ranks.rename("rank").reset_index()
+    )
+
+
+def _gap(analysis: Analysis) -> Picture:
+    columns = ["optimizer", "problem", "seed", "best_loss", "recommended_loss", "dev_metric", "test_metric"]
+    data = analysis.studies.loc[analysis.studies["finished"], columns]
+
+    def paint(axes: Axes) -> None:
+        for i, (name, part) in enumerate(data.groupby("optimizer", sort=False)):
+            if i < SHOWN:
+                axes.scatter(part["best_loss"], part["recommended_loss"], s=18, color=_colour(i), label=str(name))
+        low, high = np.nanquantile(data[["best_loss", "recommended_loss"]].to_numpy(dtype=np.float64), [0, 1])
+        axes.plot([low, high], [low, high], color="grey", linewidth=1)
+        axes.set(xlabel="best loss observed", ylabel="clean loss of the recommended candidate")
+
+    text = "One point a study. Above the line the optimizer's answer is worse than the best loss that it saw."
+    return Picture(name="gap", title="Observed and recommended", text=text, figure=_figure(paint), data=data)
+
+
+def _seconds(analysis: Analysis) -> Picture:
+    means = analysis.studies[analysis.studies["finished"]].groupby("optimizer", sort=False)
+    data = means[["optimizer_seconds", "objective_seconds", "queries"]].mean().reset_index()
+    data["milliseconds_per_query"] = 1e3 * data["optimizer_seconds"] / data["queries"]
+
+    def paint(axes: Axes) -> None:
+        rows = data.iloc[::-1]
+        axes.barh(np.arange(len(rows)), rows["milliseconds_per_query"], color=COLOURS[1])
+        axes.set_yticks(np.arange(len(rows)), rows["optimizer"])
+        axes.set(xlabel="milliseconds of the optimizer itself, a query", xscale="log")
+
+    text = "Time inside ask and tell; the table has the objective's beside it."
+    figure = _figure(paint, height=1.2 + 0.25 * len(data), legend=False)
+    return Picture(name="seconds", title="Optimizer time", text=text, figure=figure, data=data)
+
+
+def _figure(paint: Callable[[Axes], None], *, height: float = 4.2, legend: bool = True) -> Figure:
+    figure = Figure(figsize=(8.0, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(alpha=0.25)
+    paint(axes)
+    if legend and axes.get_legend_handles_labels()[0]:
+        axes.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return figure
+
+
+def _lines(data: pd.DataFrame, x: str, y: str) -> Callable[[Axes], None]:
+    def paint(axes: Axes) -> None:
+        for i, (name, part) in enumerate(data.groupby("optimizer", sort=False)):
+            axes.plot(part[x], part[y], label=str(name), **_style(i))
+        axes.set(xlabel=x, ylim=(0, 1), xlim=(data[x].min(), data[x].max()))
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+
+    return paint
+
+
+def _long(values: dict[str, Vector], x: str, at: Vector, y: str) -> pd.DataFrame:
+    return pd.concat([pd.DataFrame({"optimizer": name, x: at, y: row}) for name, row in values.items()], ignore_index=True)
+
+
+def _points(budget: int) -> Matrix:
+    return np.unique(np.linspace(1, budget, POINTS).round().astype(int))
+
+
+def _shown(analysis: Analysis) -> list[str]:
+    others = [name for name in analysis.reached if name not in analysis.complete]
+    return [name for name in (*analysis.complete, *others) if name in analysis.reached][:SHOWN]
+
+
+def _colour(i: int) -> str:
+    return COLOURS[i % len(COLOURS)]
+
+
+def _style(i: int) -> dict[str, Any]:
+    return {"color": _colour(i), "linestyle": ("-", "--", ":")[i // len(COLOURS) % 3]}

@@ -1,0 +1,112 @@
+"""Journals and suites as tidy data frames (pandas), for this report and for anyone's own."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dfo_prompt.errors import InputError
+from dfo_prompt.folder import read_manifest
+from dfo_prompt.journal import read_lines
+from dfo_prompt.ledger import FILES, Account
+from dfo_prompt.report.summary import summarize
+from dfo_prompt.suite.folder import read_errors, read_plan, study_path
+from dfo_prompt.types import Matrix
+
+STUDY_COLUMNS = {
+    "study": "id: the study's folder below studies/",
+    "problem": "model, data set, shots and projection, by the suite's name for it",
+    "optimizer": "the suite's name for it",
+    "seed": "of split, projection, start and optimizer",
+    "budget": "queries granted",
+    "queries": "queries spent",
+    "repeated": "of these, answered from the journal because the candidate had been asked for before",
+    "finished": "whether there is a result",
+    "best_loss": "smallest training loss observed",
+    "recommended_loss": "training loss of the optimizer's answer, evaluated anew on the second account",
+    "dev_metric": "of the candidate chosen on dev",
+    "test_metric": "of the same candidate",
+    "manual_test_metric": "of the hand-written prompt",
+    "metric": "what the metrics are",
+    "optimizer_seconds": "spent inside ask and tell",
+    "objective_seconds": "spent evaluating queries",
+    "failures": "queries without a finite loss",
+    "rows": "examples scored",
+    "tokens": "tokens scored",
+    "error": "why there is no result",
+}
+
+
+def read_journal(folder: Path | str) -> pd.DataFrame:
+    """Return a row a query of the study in `folder`, in order.
+
+    Columns: query (from 1), candidate (hash), status ("ok", "nonfinite" or "error: ..."), loss, "metric.NAME" for each
+    metric of the objective, and best_loss (so far).
+
+    Raises:
+        InputError: it is not a study folder.
+    """
+    path = Path(folder)
+    read_manifest(path)
+    rows: list[dict[str, Any]] = []
+    for line in read_lines(path / FILES[Account.QUERIES]):
+        metrics: Any = line.pop("metrics", {}) or {}
+        rows.append({**line, **{f"metric.{name}": value for name, value in metrics.items()}})
+    frame = pd.DataFrame(rows, columns=None if rows else ["query", "candidate", "status", "loss"])
+    frame["loss"] = frame["loss"].astype(np.float64)
+    return frame.assign(best_loss=np.fmin.accumulate(frame["loss"].to_numpy()))
+
+
+def read_suite(folder: Path | str) -> pd.DataFrame:
+    """Return a row a study of the suite in `folder`, finished or not; `STUDY_COLUMNS` says what the columns hold.
+
+    Raises:
+        InputError: it is not a suite folder.
+    """
+    path = Path(folder)
+    errors = read_errors(path)
+    rows = []
+    for study, plan in read_plan(path)["studies"].items():
+        place = {"study": study, **{key: plan[key] for key in ("problem", "optimizer", "seed")}}
+        rows.append(
+            {**place, "budget": plan["config"]["budget"], **_figures(study_path(path, study)), **_error(errors, study)}
+        )
+    return pd.DataFrame(rows, columns=list(STUDY_COLUMNS)).astype({"finished": bool})
+
+
+def read_curves(folder: Path | str, studies: pd.DataFrame) -> dict[str, Matrix]:
+    """Return for each problem the smallest loss after each query, (studies, queries), rows as in `studies`.
+
+    Before the first finite loss, and after the last query of a study that is not finished, it is NaN.
+    """
+    curves = {}
+    for problem, part in studies.groupby("problem", sort=False):
+        table = np.full((len(part), int(part["budget"].max())), np.nan)
+        for row, study in enumerate(part["study"]):
+            place = study_path(Path(folder), study)
+            if (place / "manifest.json").exists():
+                best = read_journal(place)["best_loss"].to_numpy()
+                table[row, : len(best)] = best
+        curves[str(problem)] = table
+    return curves
+
+
+def _figures(place: Path) -> dict[str, Any]:
+    if not (place / "manifest.json").exists():
+        return {"queries": 0, "finished": False}
+    try:
+        summary = summarize(place)
+    except InputError as error:
+        return {"queries": 0, "finished": False, "error": str(error)}
+    kept = ("queries", "best_loss", "recommended_loss", "dev_metric", "test_metric", "manual_test_metric", "metric")
+    return {
+        **{name: getattr(summary, name) for name in (*kept, "optimizer_seconds", "failures", "rows", "tokens")},
+        "objective_seconds": summary.objective_seconds,
+        "repeated": summary.repeated_queries,
+        "finished": summary.stop_reason != "unfinished",
+    }
+
+
+def _error(errors: dict[str, str], study: str) -> dict[str, str]:
+    return {"error": errors[study]} if study in errors else {}

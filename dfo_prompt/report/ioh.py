@@ -1,0 +1,52 @@
+"""Curves in the format of IOHanalyzer (Wang et al., 2022): a folder an optimizer, a .json of runs, a .dat of curves."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+
+from dfo_prompt.report.analysis import Analysis
+from dfo_prompt.types import Vector
+
+
+def write_ioh(analysis: Analysis, out: Path) -> None:
+    """Write the finished studies of each optimizer below `out`."""
+    for number, problem in enumerate(analysis.ranges, start=1):
+        of_problem = analysis.studies[analysis.studies["problem"] == problem].reset_index(drop=True)
+        for name, part in of_problem[of_problem["finished"]].groupby("optimizer", sort=False):
+            folder = out / re.sub(r"[^\w.-]+", "-", str(name))
+            (folder / f"data_f{number}").mkdir(parents=True, exist_ok=True)
+            dim = analysis.plan["studies"][part["study"].iloc[0]]["config"]["dim"]
+            data = f"data_f{number}/IOHprofiler_f{number}_DIM{dim}.dat"
+            curves = [analysis.curves[problem][row] for row in part.index]
+            (folder / data).write_text("".join(map(_run, curves)), encoding="utf-8")
+            runs = [
+                {
+                    "instance": int(seed),
+                    "evals": int(queries),
+                    "best": {"evals": int(_last(curve)), "y": float(np.nanmin(curve))},
+                }
+                for seed, queries, curve in zip(part["seed"], part["queries"], curves, strict=True)
+            ]
+            about = {
+                "version": "0.3.5",
+                "suite": analysis.plan["name"],
+                "function_id": number,
+                "function_name": problem,
+                "maximization": False,
+                "algorithm": {"name": str(name), "info": ""},
+                "attributes": ["evaluations", "raw_y"],
+                "scenarios": [{"dimension": int(dim), "path": data, "runs": runs}],
+            }
+            (folder / f"IOHprofiler_f{number}.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
+
+
+def _run(curve: Vector) -> str:
+    better = np.flatnonzero(np.diff(np.nan_to_num(curve, nan=np.inf), prepend=np.inf) < 0)
+    rows = sorted({*better.tolist(), len(curve) - 1})
+    return "evaluations raw_y\n" + "".join(f"{row + 1} {curve[row]:.10g}\n" for row in rows)
+
+
+def _last(curve: Vector) -> int:
+    return int(np.nanargmin(curve)) + 1

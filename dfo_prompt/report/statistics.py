@@ -1,0 +1,150 @@
+"""What a comparison of optimizers rests on. Values are (problems, seeds, optimizers), the smaller the better.
+
+A problem is the unit; seeds are nested in it: one seed means one split, projection and start for all optimizers. Tests
+across problems use the median over seeds. With few problems, intervals by the stratified bootstrap say more.
+"""
+
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from dfo_prompt.types import Matrix, Vector
+
+RESAMPLES = 2000
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interval:
+    """An estimate and its bootstrap interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def interquartile_mean(values: Matrix, axis: int | None = None) -> Any:
+    """Return the mean of the middle half (Agarwal et al., 2021)."""
+    return stats.trim_mean(values, 0.25, axis=axis)
+
+
+def stratified(values: Matrix, statistic: Any, rng: np.random.Generator) -> Interval:
+    """Return `statistic` of values (problems, seeds, ...), with the percentile interval of resampled seeds in every problem.
+
+    Args:
+        values: what to resample, along axis 1.
+        statistic: from values to a number.
+        rng: of the resamples.
+    """
+    problems, seeds = values.shape[:2]
+    estimates = np.empty(RESAMPLES)
+    for i in range(RESAMPLES):
+        drawn = rng.integers(seeds, size=(problems, seeds))
+        estimates[i] = statistic(np.take_along_axis(values, _expanded(drawn, values), axis=1))
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.nanquantile(estimates, [tail, 1 - tail])
+    return Interval(value=float(statistic(values)), low=float(low), high=float(high))
+
+
+def probability_of_improvement(values: Matrix) -> float:
+    """Return P(X < Y), ties counting half, mean over problems, for values (problems, seeds, 2) (Agarwal et al., 2021)."""
+    x, y = values[:, :, None, 0], values[:, None, :, 1]
+    return float(((x < y) + 0.5 * (x == y)).mean())
+
+
+def average_ranks(medians: Matrix) -> Vector:
+    """Return the mean rank of each optimizer over the problems, medians (problems, optimizers)."""
+    ranks: Vector = stats.rankdata(medians, axis=1).mean(axis=0)
+    return ranks
+
+
+def friedman(medians: Matrix) -> float | None:
+    """Return the p value of the Friedman test, or None: it needs three optimizers and two problems."""
+    problems, optimizers = medians.shape
+    if optimizers < 3 or problems < 2:  # noqa: PLR2004
+        return None
+    if np.ptp(medians, axis=1).max() == 0:
+        return 1.0
+    return float(stats.friedmanchisquare(*medians.T).pvalue)
+
+
+def pairwise(values: Matrix, names: list[str]) -> pd.DataFrame:
+    """Compare every pair: Wilcoxon signed-rank on the problems' medians, Holm-corrected, and effect sizes.
+
+    Args:
+        values: (problems, seeds, optimizers).
+        names: of the optimizers.
+
+    Returns:
+        Columns: first, second, median difference (first - second), probability of improvement of the first, rank-biserial
+        correlation (Kerby, 2014), p and its Holm correction (Holm, 1979); p is NaN with fewer than two problems.
+    """
+    medians = np.nanmedian(values, axis=1)
+    rows = []
+    for a, b in combinations(range(len(names)), 2):
+        difference = medians[:, a] - medians[:, b]
+        rows.append(
+            {
+                "first": names[a],
+                "second": names[b],
+                "difference": float(np.median(difference)),
+                "improvement": probability_of_improvement(values[:, :, [a, b]]),
+                "rank_biserial": rank_biserial(difference),
+                "p": _wilcoxon(difference),
+            }
+        )
+    frame = pd.DataFrame(rows, columns=["first", "second", "difference", "improvement", "rank_biserial", "p"])
+    frame["p_holm"] = holm(frame["p"].to_numpy(dtype=np.float64))
+    return frame
+
+
+def holm(p: Vector) -> Vector:
+    """Return p values corrected for their number by the step-down rule of Holm (1979); NaN stays NaN."""
+    corrected = np.full(len(p), np.nan)
+    known = np.flatnonzero(~np.isnan(p))
+    order = known[np.argsort(p[known], kind="stable")]
+    corrected[order] = np.minimum(np.maximum.accumulate(p[order] * (len(order) - np.arange(len(order)))), 1.0)
+    return corrected
+
+
+def rank_biserial(difference: Vector) -> float:
+    """Return the matched-pairs rank-biserial correlation: -1, every difference negative, to 1 (Kerby, 2014)."""
+    kept = difference[difference != 0]
+    if not len(kept):
+        return 0.0
+    ranks = stats.rankdata(np.abs(kept))
+    return float((ranks * np.sign(kept)).sum() / ranks.sum())
+
+
+def bayesian_signed_rank(difference: Vector, rope: float, rng: np.random.Generator) -> tuple[float, float, float]:
+    """Return the posterior probabilities that the first is better, that it does not matter, that the second is.
+
+    The Dirichlet process of Benavoli et al. (2014), with one pseudo-observation at zero; pairs whose mean difference lies
+    within +- rope do not matter.
+
+    Args:
+        difference: (problems,), first minus second, the smaller the better.
+        rope: half the region of practical equivalence.
+        rng: of the posterior's draws.
+    """
+    z = np.concatenate([[0.0], difference])
+    sums = z[:, None] + z
+    weights = rng.dirichlet(np.ones(len(z)), size=RESAMPLES)  # (R, n + 1)
+    first = np.einsum("ri,ij,rj->r", weights, sums < -2 * rope, weights)
+    second = np.einsum("ri,ij,rj->r", weights, sums > 2 * rope, weights)
+    winner = np.argmax(np.stack([first, 1 - first - second, second]), axis=0)
+    return tuple(float((winner == i).mean()) for i in range(3))  # type: ignore[return-value]
+
+
+def _wilcoxon(difference: Vector) -> float:
+    if len(difference) < 2:  # noqa: PLR2004
+        return np.nan
+    return float(stats.wilcoxon(difference).pvalue) if (difference != 0).any() else 1.0
+
+
+def _expanded(drawn: Any, values: Matrix) -> Any:
+    return drawn.reshape(drawn.shape + (1,) * (values.ndim - 2))

@@ -1,0 +1,151 @@
+"""The tables of a suite's report, as frames whose cells are as they are printed."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from dfo_prompt.report import statistics
+from dfo_prompt.report.analysis import Analysis
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """A table, what it shows, and what it rests on."""
+
+    name: str
+    title: str
+    text: str
+    table: pd.DataFrame
+
+
+def all_tables(analysis: Analysis) -> list[Section]:
+    """Return every table that the suite has data for, the leaderboard first."""
+    tables = [leaderboard(analysis), *per_problem(analysis)]
+    if len(analysis.complete) > 1:
+        tables.append(pairs(analysis))
+    if len(analysis.studies["problem"].unique()) > 1 and len(analysis.complete) > 1:
+        tables.append(practical(analysis))
+    return [*tables, sensitivity(analysis), failures(analysis)]
+
+
+def leaderboard(analysis: Analysis) -> Section:
+    """Return a row an optimizer, the best first."""
+    board, measure = analysis.leaderboard, analysis.score
+    columns: dict[str, object] = {"optimizer": board["optimizer"]}
+    if len(board):
+        columns["mean rank"] = board["rank"].map("{:.2f}".format)
+        columns[analysis.score] = [_interval(*row) for row in board[["score", "low", "high"]].to_numpy()]
+        columns["area over curve"] = board["area"].map("{:.3f}".format)
+        columns["probability of improvement on random"] = _against_random(analysis)
+        for name in ("best_loss", "recommended_loss", "dev_metric", "test_metric"):
+            if board[name].notna().any():
+                columns[name.replace("_", " ")] = board[name].map(_number)
+        for name in ("optimizer_seconds", "objective_seconds"):
+            columns[name.replace("_", " ")] = board[name].map(_number)
+        columns["failed queries"] = board["failures"]
+    way = "the way from the start to the best known loss of the problem"
+    by = "mean rank over the problems" if len(analysis.problems) > 1 else measure
+    text = (
+        f"Ordered by {by}. {measure.capitalize()}: interquartile mean, higher is better, with its 95 % stratified bootstrap "
+        f"interval over {len(analysis.seeds)} seeds in each problem; scores of losses are shares of {way}. Area over curve: "
+        f"mean share of {way}, over the budget. The other figures are means over studies."
+    )
+    table = pd.DataFrame({name: values for name, values in columns.items() if values is not None})
+    return Section(name="leaderboard", title="Leaderboard", text=text, table=table)
+
+
+def per_problem(analysis: Analysis) -> list[Section]:
+    """Return a row an optimizer and a column a problem: median and interquartile range over seeds."""
+    rows = []
+    for i, name in enumerate(analysis.complete):
+        cells = {"optimizer": name}
+        for j, problem in enumerate(analysis.problems):
+            low, middle, high = np.quantile(analysis.raw[j, :, i], [0.25, 0.5, 0.75])
+            cells[problem] = _interval(middle, low, high)
+        rows.append(cells)
+    text = f"{analysis.measure.replace('_', ' ').capitalize()}: median and quartiles over {len(analysis.seeds)} seeds."
+    return [Section(name="problems", title="By problem", text=text, table=pd.DataFrame(rows))] if rows else []
+
+
+def pairs(analysis: Analysis) -> Section:
+    """Return a row each two optimizers."""
+    frame = analysis.pairs
+    p = "-" if analysis.friedman is None else f"{analysis.friedman:.3g}"
+    table = pd.DataFrame(
+        {
+            "first": frame["first"],
+            "second": frame["second"],
+            "median difference": (-frame["difference"]).map(_number),
+            "P(first better)": frame["improvement"].map("{:.2f}".format),
+            "rank-biserial": (-frame["rank_biserial"]).map("{:+.2f}".format),
+            "p": frame["p"].map(_p),
+            "p (Holm)": frame["p_holm"].map(_p),
+        }
+    )
+    text = (
+        f"Friedman test over {len(analysis.problems)} problems: p = {p}. Pairs: Wilcoxon signed-rank test on the problems' "
+        f"medians over {len(analysis.seeds)} seeds, corrected by Holm for {len(frame)} pairs. P(first better): over pairs "
+        "of seeds, mean over problems; ties count half. Positive differences of scores: the first is better."
+    )
+    return Section(name="pairs", title="Pairs", text=text, table=table)
+
+
+def practical(analysis: Analysis) -> Section:
+    """Return, of the leader against each other, whether the difference matters."""
+    rope = float(analysis.plan["practical_difference"])
+    medians = np.median(analysis.values, axis=1)
+    rows = []
+    for i, name in enumerate(analysis.complete[1:], start=1):
+        chances = statistics.bayesian_signed_rank(medians[:, 0] - medians[:, i], rope, np.random.default_rng(0))
+        rows.append([name, *(f"{chance:.2f}" for chance in chances)])
+    heads = ["optimizer", f"{analysis.complete[0]} is better", "no difference that matters", "it is better"]
+    text = (
+        f"Bayesian signed-rank test (Benavoli et al., 2014) of the leader against each other over {len(medians)} problems; "
+        f"differences within {rope:g} do not matter."
+    )
+    return Section(name="practical", title="Does it matter?", text=text, table=pd.DataFrame(rows, columns=heads))
+
+
+def sensitivity(analysis: Analysis) -> Section:
+    """Return the measure by step size, where entries of the suite differ in it."""
+    plans = analysis.plan["studies"]
+    sigma = analysis.studies["study"].map(lambda study: plans[study]["config"]["sigma"])
+    kind = analysis.studies["study"].map(lambda study: plans[study]["config"]["optimizer"])
+    frame = analysis.studies.assign(sigma=sigma, kind=kind)[analysis.studies["finished"]]
+    table = frame.pivot_table(index="kind", columns="sigma", values=analysis.measure, aggfunc="median")
+    swept = table if table.shape[1] > 1 else table.iloc[:0]
+    text = "Median of the measure by the study's initial step size." if len(swept) else "This suite has one step size only."
+    printed = swept.map(_number).reset_index().rename(columns={"kind": "optimizer"})
+    return Section(name="sigma", title="Step size", text=text, table=printed if len(swept) else pd.DataFrame())
+
+
+def failures(analysis: Analysis) -> Section:
+    """Return the studies without a result, and those with failed queries."""
+    studies = analysis.studies
+    bad = studies[~studies["finished"] | (studies["failures"] > 0)]
+    table = bad[["study", "queries", "failures", "error"]].fillna("")
+    text = "Every study has a result, and every query a finite loss."
+    return Section(name="failures", title="Failures", text=text if bad.empty else f"{len(bad)} studies.", table=table)
+
+
+def _against_random(analysis: Analysis) -> list[str] | None:
+    if "random" not in analysis.complete:
+        return None
+    other = analysis.complete.index("random")
+    return [
+        "" if i == other else f"{statistics.probability_of_improvement(analysis.values[:, :, [i, other]]):.2f}"
+        for i in range(len(analysis.complete))
+    ]
+
+
+def _interval(value: float, low: float, high: float) -> str:
+    return f"{_number(value)} [{_number(low)}, {_number(high)}]"
+
+
+def _number(value: float) -> str:
+    return "-" if value is None or np.isnan(value) else f"{value:.4g}"
+
+
+def _p(value: float) -> str:
+    return "-" if np.isnan(value) else f"{value:.3g}"

@@ -1,0 +1,152 @@
+"""Writes the report of a suite: one page, and everything on it as files."""
+
+import json
+import re
+from importlib.resources import files
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+
+from dfo_prompt.files import write_json
+from dfo_prompt.report.analysis import Analysis, analyse, verdict
+from dfo_prompt.report.figures import Picture, draw_all
+from dfo_prompt.report.ioh import write_ioh
+from dfo_prompt.report.tables import Section, all_tables
+from dfo_prompt.suite.folder import study_path
+
+FOLDER = "report"
+
+
+def write_report(folder: Path | str) -> Path:
+    """Write the report of the suite in `folder` and return its page.
+
+    Beside report/index.html lie: report.md and report.json (tables and verdict), a CSV for each table and picture, each
+    picture as PNG and SVG, studies.csv (a row a study), and ioh/ (the curves in the format of IOHanalyzer).
+
+    Raises:
+        InputError: it is not a suite folder, or no study in it is finished.
+    """
+    analysis = analyse(Path(folder))
+    out = Path(folder) / FOLDER
+    out.mkdir(exist_ok=True)
+    tables, pictures = all_tables(analysis), list(draw_all(analysis))
+    analysis.studies.to_csv(out / "studies.csv", index=False)
+    for table in tables:
+        table.table.to_csv(out / f"{table.name}.csv", index=False)
+    for picture in pictures:
+        picture.data.to_csv(out / f"{picture.name}.csv", index=False)
+        picture.figure.savefig(out / f"{picture.name}.png", dpi=150)
+        (out / f"{picture.name}.svg").write_text(_svg(picture.figure), encoding="utf-8")
+    manifest = _manifest(Path(folder), analysis)
+    write_json(out / "report.json", _as_json(analysis, tables, manifest))
+    (out / "report.md").write_text(_markdown(analysis, tables, pictures), encoding="utf-8")
+    (out / "index.html").write_text(_page(analysis, tables, pictures, manifest), encoding="utf-8")
+    write_ioh(analysis, out / "ioh")
+    return out / "index.html"
+
+
+def _page(analysis: Analysis, tables: list[Section], pictures: list[Picture], manifest: dict[str, Any]) -> str:
+    first, *others = [_table_section(table) for table in tables]
+    drawn = [{"id": one.name, "title": one.title, "text": one.text, "svg": _inline(one.figure)} for one in pictures]
+    made = {
+        "id": "manifest",
+        "title": "Manifest",
+        "text": "What the studies ran on.",
+        "code": json.dumps(manifest, indent=2),
+    }
+    template = Environment(autoescape=True, trim_blocks=True).from_string(
+        files("dfo_prompt.report").joinpath("page.html.in").read_text(encoding="utf-8")
+    )
+    return template.render(
+        name=analysis.plan["name"],
+        intro=_intro(analysis),
+        missing=_missing(analysis),
+        verdict=verdict(analysis),
+        sections=[first, *drawn, *others, made],
+    )
+
+
+def _markdown(analysis: Analysis, tables: list[Section], pictures: list[Picture]) -> str:
+    parts = [f"# {analysis.plan['name']}", _intro(analysis), _missing(analysis), f"**{verdict(analysis)}**"]
+    for table in tables:
+        parts += [f"## {table.title}", table.text, _markdown_table(table.table)]
+    for picture in pictures:
+        parts += [f"## {picture.title}", picture.text, f"![{picture.title}]({picture.name}.png)"]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _markdown_table(table: pd.DataFrame) -> str:
+    if table.empty:
+        return ""
+    rows = [list(map(str, table.columns)), ["---"] * table.shape[1], *table.astype(str).to_numpy().tolist()]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _as_json(analysis: Analysis, tables: list[Section], manifest: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "name": analysis.plan["name"],
+        "verdict": verdict(analysis),
+        "missing": _missing(analysis),
+        "measure": analysis.measure,
+        "leaderboard": json.loads(analysis.leaderboard.to_json(orient="records")),
+        "friedman_p": analysis.friedman,
+        "pairs": json.loads(analysis.pairs.to_json(orient="records")),
+        "tables": {table.name: table.text for table in tables},
+        "manifest": manifest,
+    }
+
+
+def _intro(analysis: Analysis) -> str:
+    queries, studies = int(analysis.studies["queries"].sum()), len(analysis.studies)
+    return (
+        f"{analysis.studies['optimizer'].nunique()} optimizers on {len(analysis.problems)} problems "
+        f"({'; '.join(analysis.problems)}), {len(analysis.seeds)} seeds, {analysis.budget:,} queries a study: "
+        f"{studies:,} studies, {queries:,} queries, {int(analysis.studies['repeated'].sum()):,} of them of a candidate "
+        "asked for before."
+    )
+
+
+def _missing(analysis: Analysis) -> str:
+    unfinished = int((~analysis.studies["finished"]).sum())
+    unranked = [name for name in dict.fromkeys(analysis.studies["optimizer"]) if name not in analysis.complete]
+    if not unfinished and not unranked:
+        return ""
+    return f"{unfinished} of {len(analysis.studies)} studies have no result. Not ranked for that: {', '.join(unranked)}."
+
+
+def _table_section(table: Section) -> dict[str, Any]:
+    rows = table.table.astype(str).to_numpy().tolist()
+    return {"id": table.name, "title": table.title, "text": table.text, "heads": list(table.table.columns), "rows": rows}
+
+
+def _manifest(folder: Path, analysis: Analysis) -> dict[str, Any]:
+    """Return what all studies agree on of their manifests."""
+    shared: dict[str, Any] | None = None
+    for study in analysis.studies["study"]:
+        path = study_path(folder, study) / "manifest.json"
+        if path.exists():
+            one = json.loads(path.read_text(encoding="utf-8"))
+            kept = {key: one.get(key) for key in ("versions", "machine", "git_commit")}
+            shared = (
+                kept if shared is None else {key: shared[key] if shared[key] == kept[key] else "differs" for key in kept}
+            )
+    return {**(shared or {}), "suite": {key: value for key, value in analysis.plan.items() if key != "studies"}}
+
+
+def _svg(figure: Figure) -> str:
+    buffer = BytesIO()
+    # Without a date, and with names of its parts from a fixed salt, the same figures give the same bytes.
+    with rc_context({"svg.hashsalt": "dfo-prompt"}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
+    return buffer.getvalue().decode()
+
+
+def _inline(figure: Figure) -> str:
+    """Return the picture for a page: without the XML prologue, black drawn in the colour of the text around it."""
+    svg = _svg(figure)
+    return re.sub(r"#000000\b", "currentColor", svg[svg.index("<svg") :])
