@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from dfo_prompt.optimizer import Optimizer as Optimizer
     from dfo_prompt.optimizer import OptimizerSpec as OptimizerSpec
     from dfo_prompt.plugins import catalogue as catalogue
+    from dfo_prompt.report.frames import read_journal as read_journal
+    from dfo_prompt.report.frames import read_suite as read_suite
     from dfo_prompt.result import Batch as Batch
     from dfo_prompt.result import Observer as Observer
     from dfo_prompt.result import StudyInfo as StudyInfo
@@ -48,6 +50,8 @@ _HOME = {
     "create_optimizer": "build",
     "hookimpl": "hookspecs",
     "minimize": "run",
+    "read_journal": "report.frames",
+    "read_suite": "report.frames",
 }
 
 __all__ = sorted(_HOME)

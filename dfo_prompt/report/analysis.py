@@ -1,7 +1,8 @@
 """From a suite folder to everything its report says: tables, curves, and one sentence."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ from dfo_prompt.report import statistics
 from dfo_prompt.report.curves import Range, area_over_curve, hits, range_of
 from dfo_prompt.report.frames import read_curves, read_suite
 from dfo_prompt.suite.folder import read_plan
-from dfo_prompt.types import Matrix
+from dfo_prompt.types import Matrix, Vector
 
+Instance = Hashable
+"""(problem, seed)."""
 HIGHER_IS_BETTER = ("test_metric",)
 MEANS = ("best_loss", "recommended_loss", "dev_metric", "test_metric", "optimizer_seconds", "objective_seconds")
 """Columns of studies whose means stand in the leaderboard."""
@@ -36,8 +39,8 @@ class Analysis:
             one minus values ("score", "low", "high"), the area over its curves, means of what studies found.
         pairs: each two of them compared.
         friedman: p value, or None.
-        curves: by problem, (studies, queries), rows in the order of `studies`.
-        ranges: the losses between which curves are compared, by problem.
+        curves: (studies, queries), rows as in `studies`: the smallest loss so far.
+        ranges: the losses between which curves are compared, by problem and seed.
         reached: by optimizer, the query at which each (study, target) was reached.
     """
 
@@ -51,8 +54,8 @@ class Analysis:
     leaderboard: pd.DataFrame
     pairs: pd.DataFrame
     friedman: float | None
-    curves: Mapping[str, Matrix]
-    ranges: Mapping[str, Range]
+    curves: Matrix
+    ranges: Mapping[Instance, Range]
     reached: Mapping[str, Matrix]
 
     @property
@@ -70,9 +73,10 @@ class Analysis:
         """Return what one minus a value is."""
         return self.measure.replace("_", " ") if self.measure in HIGHER_IS_BETTER else f"score of {self.measure}"
 
-    def of(self, optimizer: str) -> pd.DataFrame:
-        """Return the studies of an optimizer."""
-        return self.studies[self.studies["optimizer"] == optimizer]
+    def curves_of(self, problem: str, optimizer: str) -> Matrix:
+        """Return the curves of an optimizer on a problem, (seeds, queries)."""
+        rows = (self.studies["problem"] == problem) & (self.studies["optimizer"] == optimizer)
+        return self.curves[rows.to_numpy()]
 
 
 def analyse(folder: Path) -> Analysis:
@@ -90,12 +94,15 @@ def analyse(folder: Path) -> Analysis:
             f"no study in {folder} has a result for {plan['measure']} yet; see dfo-prompt suite status {folder}"
         )
     curves = read_curves(folder, studies)
-    ranges = {problem: within for problem, table in curves.items() if (within := range_of(table))}
+    ranges = {
+        instance: within
+        for instance, rows in studies.groupby(["problem", "seed"], sort=False).indices.items()
+        if (within := range_of(curves[rows]))
+    }
     complete, raw = _raw(plan, studies, done)
-    values = _comparable(raw, plan["measure"], [ranges[problem] for problem in dict.fromkeys(studies["problem"])])
+    values = _comparable(raw, plan["measure"], studies, ranges)
     rng = np.random.default_rng(0)
-    reached = _reached(plan, studies, curves, ranges)
-    areas = _areas(studies, curves, ranges)
+    areas, reached = _areas_and_hits(plan, studies, curves, ranges)
     leaderboard = _leaderboard(studies, complete, values, areas, rng)
     ranked = tuple(leaderboard["optimizer"])
     order = [complete.index(name) for name in ranked]
@@ -145,10 +152,13 @@ def verdict(analysis: Analysis) -> str:
     return f"On {sample}: {claim} (interquartile mean of paired differences, 95 % stratified bootstrap)."
 
 
-def _comparable(raw: Matrix, measure: str, ranges: list[Range]) -> Matrix:
+def _comparable(raw: Matrix, measure: str, studies: pd.DataFrame, ranges: Mapping[Instance, Range]) -> Matrix:
     if measure in HIGHER_IS_BETTER:
         return 1 - raw
-    return np.stack([1 - within.score(losses) for within, losses in zip(ranges, raw, strict=True)])
+    instances = product(dict.fromkeys(studies["problem"]), dict.fromkeys(studies["seed"]))
+    flat = raw.reshape(-1, raw.shape[2])
+    scores = [ranges[one].score(row) if one in ranges else row for one, row in zip(instances, flat, strict=True)]
+    return 1 - np.array(scores).reshape(raw.shape)
 
 
 def _raw(plan: Mapping[str, Any], studies: pd.DataFrame, done: pd.DataFrame) -> tuple[list[str], Matrix]:
@@ -160,35 +170,32 @@ def _raw(plan: Mapping[str, Any], studies: pd.DataFrame, done: pd.DataFrame) -> 
     return complete, values
 
 
-def _areas(studies: pd.DataFrame, curves: Mapping[str, Matrix], ranges: Mapping[str, Range]) -> pd.Series:
-    areas = pd.Series(np.nan, index=studies.index)
-    for problem, within in ranges.items():
-        areas[studies["problem"] == problem] = area_over_curve(curves[problem], within)
-    return areas
-
-
-def _reached(
-    plan: Mapping[str, Any], studies: pd.DataFrame, curves: Mapping[str, Matrix], ranges: Mapping[str, Range]
-) -> dict[str, Matrix]:
-    reached: dict[str, list[Matrix]] = {name: [] for name in dict.fromkeys(studies["optimizer"])}
-    for problem, within in ranges.items():
-        queries = hits(curves[problem], within.targets(plan["targets"]))
-        for name, row in zip(studies.loc[studies["problem"] == problem, "optimizer"], queries, strict=True):
+def _areas_and_hits(
+    plan: Mapping[str, Any], studies: pd.DataFrame, curves: Matrix, ranges: Mapping[Instance, Range]
+) -> tuple[Vector, dict[str, Matrix]]:
+    areas = np.full(len(studies), np.nan)
+    reached: dict[str, list[Vector]] = {name: [] for name in dict.fromkeys(studies["optimizer"])}
+    for instance, rows in studies.groupby(["problem", "seed"], sort=False).indices.items():
+        if instance not in ranges:
+            continue
+        areas[rows] = area_over_curve(curves[rows], ranges[instance])
+        queries = hits(curves[rows], ranges[instance].targets(plan["targets"]))
+        for name, row in zip(studies["optimizer"].iloc[rows], queries, strict=True):
             reached[name].append(row)
-    return {name: np.array(rows) for name, rows in reached.items() if rows}
+    return areas, {name: np.array(rows) for name, rows in reached.items() if rows}
 
 
 def _leaderboard(
     studies: pd.DataFrame,
     complete: list[str],
     values: Matrix,
-    areas: pd.Series,
+    areas: Vector,
     rng: np.random.Generator,
 ) -> pd.DataFrame:
     rows = []
     ranks = statistics.average_ranks(np.median(values, axis=1)) if complete else np.zeros(0)
     for i, name in enumerate(complete):
-        of = studies["optimizer"] == name
+        of = (studies["optimizer"] == name).to_numpy()
         middle = statistics.stratified(values[:, :, i], statistics.interquartile_mean, rng)
         rows.append(
             {

@@ -20,6 +20,8 @@ from dfo_prompt.types import Matrix, Vector
 
 POINTS = 200
 """A curve is drawn at most at so many queries."""
+LOG_FROM = 1e3
+"""Losses whose largest is so many times the smallest are drawn on a logarithmic axis."""
 SHOWN = 14
 """Curves in one picture at most, the best first; the tables hold all."""
 
@@ -37,7 +39,7 @@ class Picture:
 
 def draw_all(analysis: Analysis) -> Iterator[Picture]:
     """Draw every picture that the suite has data for."""
-    yield from (_convergence(analysis, problem) for problem in analysis.ranges)
+    yield from (_convergence(analysis, problem) for problem in analysis.problems)
     yield _targets(analysis)
     if len(analysis.complete) > 1:
         yield _scores(analysis)
@@ -50,13 +52,12 @@ def draw_all(analysis: Analysis) -> Iterator[Picture]:
 
 
 def _convergence(analysis: Analysis, problem: str) -> Picture:
-    studies = analysis.studies[analysis.studies["problem"] == problem]
-    curves, budget = analysis.curves[problem], int(studies["budget"].max())
+    budget = int(analysis.studies.loc[analysis.studies["problem"] == problem, "budget"].max())
     at = _points(budget)
     rng = np.random.default_rng(0)
     rows = []
     for name in _shown(analysis):
-        of = curves[(studies["optimizer"] == name).to_numpy()][:, at - 1]  # (seeds, points)
+        of = analysis.curves_of(problem, name)[:, at - 1]  # (seeds, points)
         drawn = rng.integers(len(of), size=(500, len(of)))
         with np.errstate(all="ignore"):
             low, high = np.nanquantile(np.nanmedian(of[drawn], axis=1), [0.025, 0.975], axis=0)
@@ -69,11 +70,11 @@ def _convergence(analysis: Analysis, problem: str) -> Picture:
             axes.fill_between(part["queries"], part["low"], part["high"], color=_colour(i), alpha=0.15, linewidth=0)
             axes.plot(part["queries"], part["median"], label=str(name), **_style(i))
         axes.set(xlabel="queries", ylabel="best training loss so far", xlim=(0, budget))
-        if analysis.ranges[problem].start > 1e3 * abs(analysis.ranges[problem].best) > 0:
+        if data["median"].max() > LOG_FROM * data["median"].min() > 0:
             axes.set_yscale("log")
 
     text = f"Median over {len(analysis.seeds)} seeds; bands: 95 % bootstrap of the median. Not drawn past the budget."
-    name = f"convergence-{list(analysis.ranges).index(problem) + 1}"
+    name = f"convergence-{analysis.problems.index(problem) + 1}"
     return Picture(name=name, title=f"Convergence: {problem}", text=text, figure=_figure(paint), data=data)
 
 
@@ -115,7 +116,7 @@ def _performance(analysis: Analysis) -> Picture:
 def _data_profile(analysis: Analysis) -> Picture:
     dim = int(next(iter(analysis.plan["studies"].values()))["config"]["dim"])
     at = _points(analysis.budget)
-    last = {name: analysis.reached[name][:, -3] for name in analysis.complete[:SHOWN]}  # the 90 % target, or the third last
+    last = {name: analysis.reached[name][:, -3:][:, 0] for name in analysis.complete[:SHOWN]}  # 90 % of the way
     shares = {name: share_reached(queries, analysis.budget)[at - 1] for name, queries in last.items()}
     data = _long(shares, "queries", at, "share")
     data.insert(2, "simplex_gradients", data["queries"] / (dim + 1))

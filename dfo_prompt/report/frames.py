@@ -75,21 +75,18 @@ def read_suite(folder: Path | str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(STUDY_COLUMNS)).astype({"finished": bool})
 
 
-def read_curves(folder: Path | str, studies: pd.DataFrame) -> dict[str, Matrix]:
-    """Return for each problem the smallest loss after each query, (studies, queries), rows as in `studies`.
+def read_curves(folder: Path | str, studies: pd.DataFrame) -> Matrix:
+    """Return the smallest loss after each query, (studies, queries), rows as in `studies`.
 
-    Before the first finite loss, and after the last query of a study that is not finished, it is NaN.
+    Before the first finite loss, and after the last query of a study, it is NaN.
     """
-    curves = {}
-    for problem, part in studies.groupby("problem", sort=False):
-        table = np.full((len(part), int(part["budget"].max())), np.nan)
-        for row, study in enumerate(part["study"]):
-            place = study_path(Path(folder), study)
-            if (place / "manifest.json").exists():
-                best = read_journal(place)["best_loss"].to_numpy()
-                table[row, : len(best)] = best
-        curves[str(problem)] = table
-    return curves
+    table = np.full((len(studies), int(studies["budget"].max())), np.nan)
+    for row, study in enumerate(studies["study"]):
+        place = study_path(Path(folder), study)
+        if (place / "manifest.json").exists():
+            best = read_journal(place)["best_loss"].to_numpy()
+            table[row, : len(best)] = best
+    return table
 
 
 def _figures(place: Path) -> dict[str, Any]:

@@ -12,14 +12,15 @@ from dfo_prompt.types import Vector
 
 def write_ioh(analysis: Analysis, out: Path) -> None:
     """Write the finished studies of each optimizer below `out`."""
-    for number, problem in enumerate(analysis.ranges, start=1):
-        of_problem = analysis.studies[analysis.studies["problem"] == problem].reset_index(drop=True)
-        for name, part in of_problem[of_problem["finished"]].groupby("optimizer", sort=False):
+    finished = analysis.studies[analysis.studies["finished"] & analysis.studies["best_loss"].notna()]
+    for number, problem in enumerate(analysis.problems, start=1):
+        for name, part in finished[finished["problem"] == problem].groupby("optimizer", sort=False):
             folder = out / re.sub(r"[^\w.-]+", "-", str(name))
             (folder / f"data_f{number}").mkdir(parents=True, exist_ok=True)
             dim = analysis.plan["studies"][part["study"].iloc[0]]["config"]["dim"]
             data = f"data_f{number}/IOHprofiler_f{number}_DIM{dim}.dat"
-            curves = [analysis.curves[problem][row] for row in part.index]
+            rows = analysis.studies.index.get_indexer(part.index)
+            curves = [analysis.curves[row, :queries] for row, queries in zip(rows, part["queries"], strict=True)]
             (folder / data).write_text("".join(map(_run, curves)), encoding="utf-8")
             runs = [
                 {

@@ -124,7 +124,7 @@ def failures(analysis: Analysis) -> Section:
     """Return the studies without a result, and those with failed queries."""
     studies = analysis.studies
     bad = studies[~studies["finished"] | (studies["failures"] > 0)]
-    table = bad[["study", "queries", "failures", "error"]].fillna("")
+    table = bad[["study", "queries", "failures", "error"]].astype(object).fillna("")
     text = "Every study has a result, and every query a finite loss."
     return Section(name="failures", title="Failures", text=text if bad.empty else f"{len(bad)} studies.", table=table)
 

@@ -1,0 +1,130 @@
+import json
+import re
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import dfo_prompt as dp
+from dfo_prompt.errors import InputError
+from dfo_prompt.report.analysis import analyse, verdict
+from dfo_prompt.report.frames import STUDY_COLUMNS
+from dfo_prompt.report.write import write_report
+from dfo_prompt.suite.folder import study_path
+from dfo_prompt.suite.plan import read_suite_file
+from dfo_prompt.suite.run import run_suite
+
+SUITE = """\
+name = "little & <small>"
+seeds = [1, 2, 3]
+threads = 1
+optimizers = ["cma", "random", { name = "far", optimizer = "random", sigma = 5.0 }]
+[study]
+dim = 4
+budget = 60
+popsize = 6
+sigma = 0.5
+[cross]
+objective = ["sphere", "ellipsoid", "rastrigin"]
+"""
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("suites")
+    (folder / "suite.toml").write_text(SUITE)
+    run_suite(read_suite_file(folder / "suite.toml"), folder / "out")
+    write_report(folder / "out")
+    return folder / "out"
+
+
+@pytest.fixture
+def copy(finished, tmp_path):
+    shutil.copytree(finished, tmp_path / "out")
+    return tmp_path / "out"
+
+
+def test_frames_are_tidy(finished):
+    studies = dp.read_suite(finished)
+    assert list(studies.columns) == list(STUDY_COLUMNS)
+    assert (len(studies), studies["finished"].all(), set(studies["queries"])) == (27, True, {60})
+    journal = dp.read_journal(study_path(finished, studies["study"][0]))
+    assert list(journal["query"]) == list(range(1, 61))
+    assert journal["best_loss"].iloc[-1] == studies["best_loss"][0] == journal["loss"].min()
+
+
+def test_the_better_optimizer_leads(finished):
+    analysis = analyse(finished)
+    assert analysis.complete[0] == "cma"
+    assert analysis.complete[-1] == "far"
+    assert analysis.leaderboard["rank"].is_monotonic_increasing
+    assert verdict(analysis).startswith("On 3 problems, 3 seeds: cma")
+
+
+def test_the_page_stands_alone_and_says_what_it_rests_on(finished):
+    page = (finished / "report/index.html").read_text()
+    assert not re.findall(r'(?:src|href)="(?!#)[^"]*//', page)
+    assert "little &amp; &lt;small&gt;" in page
+    assert page.count("<svg") == 10
+    for phrase in ("3 seeds", "Holm", "Friedman", "bootstrap", "color-scheme", "currentColor"):
+        assert phrase in page
+    assert "@media print" in page
+
+
+def test_every_picture_has_its_numbers_beside_it(finished):
+    pictures = {path.stem for path in (finished / "report").glob("*.png")}
+    assert pictures == {path.stem for path in (finished / "report").glob("*.svg")}
+    for name in pictures:
+        assert len(pd.read_csv(finished / "report" / f"{name}.csv")), name
+
+
+def test_tables_and_json_agree(finished):
+    board = pd.DataFrame(json.loads((finished / "report/report.json").read_text())["leaderboard"])
+    assert list(board["optimizer"]) == list(pd.read_csv(finished / "report/leaderboard.csv")["optimizer"])
+    assert "| cma |" in (finished / "report/report.md").read_text()
+
+
+def test_the_same_suite_gives_the_same_report(copy, finished):
+    write_report(copy)
+    for path in (finished / "report").iterdir():
+        if path.suffix in (".csv", ".svg", ".md", ".html", ".json"):
+            assert (copy / "report" / path.name).read_bytes() == path.read_bytes(), path.name
+
+
+def test_curves_for_iohanalyzer(finished):
+    folder = finished / "report/ioh/cma"
+    about = json.loads((folder / "IOHprofiler_f1.json").read_text())
+    scenario = about["scenarios"][0]
+    assert (about["maximization"], scenario["dimension"], len(scenario["runs"])) == (False, 4, 3)
+    runs = (folder / scenario["path"]).read_text().split("evaluations raw_y\n")[1:]
+    studies = dp.read_suite(finished)
+    losses = studies[(studies["optimizer"] == "cma") & (studies["problem"] == "sphere")]["best_loss"]
+    for run, summary, loss in zip(runs, scenario["runs"], losses, strict=True):
+        rows = np.array([line.split() for line in run.splitlines()], dtype=float)
+        assert rows[0, 0] == 1
+        assert rows[-1, 0] == 60
+        assert rows[-1, 1] == pytest.approx(loss)
+        assert summary["best"]["y"] == pytest.approx(loss)
+
+
+def test_a_half_finished_and_partly_broken_suite_has_a_report_that_says_so(copy):
+    studies = dp.read_suite(copy)
+    (study_path(copy, studies["study"][0]) / "result.json").unlink()
+    journal = study_path(copy, studies["study"][0]) / "journal.jsonl"
+    journal.write_bytes(journal.read_bytes()[:1000])
+    shutil.rmtree(study_path(copy, studies["study"][1]))
+    page = write_report(copy).read_text()
+    assert "2 of 27 studies have no result. Not ranked for that: cma, random." in page
+    assert "Fewer than two optimizers" in page
+    (study_path(copy, studies["study"][2]) / "journal.jsonl").write_text("{broken\n{}\n")
+    assert "3 of 27 studies have no result" in write_report(copy).read_text()
+
+
+def test_nothing_to_report_is_one_line(tmp_path, copy):
+    with pytest.raises(InputError, match="is not a suite folder"):
+        write_report(tmp_path)
+    for study in dp.read_suite(copy)["study"]:
+        (study_path(copy, study) / "result.json").unlink()
+    with pytest.raises(InputError, match="no study in .* has a result for recommended_loss yet"):
+        write_report(copy)

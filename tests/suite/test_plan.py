@@ -1,0 +1,90 @@
+import pytest
+
+from dfo_prompt.errors import InputError
+from dfo_prompt.suite.plan import read_suite_file
+
+SUITE = """\
+name = "little"
+seeds = [1, 2]
+optimizers = ["cma", { name = "slow", optimizer = "cma:sep", sigma = 0.1 }, "random"]
+[study]
+objective = "sphere"
+dim = 5
+budget = 40
+popsize = 4
+[cross]
+"objective_options.noise" = [0.0, 0.5]
+"""
+
+
+@pytest.fixture
+def read(tmp_path):
+    def call(text=SUITE, **overrides):
+        (tmp_path / "suite.toml").write_text(text)
+        return read_suite_file(tmp_path / "suite.toml", overrides)
+
+    return call
+
+
+def test_everything_is_crossed_seed_by_seed(read):
+    suite = read()
+    assert len(suite.plans) == 3 * 2 * 2
+    assert suite.queries == 12 * 40
+    assert [plan.id for plan in suite.plans[:4]] == ["0.0/cma/1", "0.0/slow/1", "0.0/random/1", "0.5/cma/1"]
+    slow = suite.plans[1].config
+    assert (slow.optimizer, slow.sigma, slow.seed, slow.objective_options) == ("cma:sep", 0.1, 1, {"noise": 0.0})
+
+
+def test_what_an_optimizer_sets_wins_over_the_problem_and_the_command_line_over_all(read):
+    problems = '[[problems]]\nname = "wide"\nsigma = 2.0\n[[problems]]\nname = "narrow"\n'
+    plans = {(plan.problem, plan.optimizer): plan.config for plan in read(SUITE + problems).plans}
+    assert plans["wide, 0.0", "cma"].sigma == 2.0
+    assert plans["wide, 0.0", "slow"].sigma == 0.1
+    assert plans["narrow, 0.5", "cma"].sigma == 1.0
+    assert {plan.config.budget for plan in read(budget=7).plans} == {7}
+
+
+def test_combinations_can_be_left_out(read):
+    text = SUITE + '[[exclude]]\noptimizer = "cma"\nproblem = "0.5"\n[[exclude]]\noptimizer = "slow"\n'
+    kept = {(plan.optimizer, plan.problem) for plan in read(text).plans}
+    assert kept == {("cma", "0.0"), ("random", "0.0"), ("random", "0.5")}
+
+
+def test_studies_of_one_objective_are_told_apart_from_others(read):
+    groups = {}
+    for plan in read().plans:
+        groups.setdefault(plan.group, set()).add((plan.problem, plan.seed))
+    assert all(len(one) == 1 for one in groups.values())
+    assert len(groups) == 4
+
+
+def test_paths_are_relative_to_the_file(read, tmp_path):
+    plan = read(SUITE + '[[problems]]\nname = "files"\nobjective_options = { data = "films" }\n').plans[0]
+    assert plan.config.objective_options["data"] == str(tmp_path / "films")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("budget = 40", "budgte = 40"), "unknown key in .*suite.toml: optimizer 'cma' on '0.0': 'budgte'; did you mean 'budget'"),
+        (("budget = 40", "budget = 0"), "optimizer 'cma' on '0.0': budget: Input should be greater than or equal to 1, not 0"),
+        (("seeds = [1, 2]", "seeds = []"), "suite.toml: seeds: List should have at least 1 item"),
+        (("seeds =", "sedes ="), "unknown key in .*suite.toml: 'sedes'; did you mean 'seeds'"),
+        (('"random"]', '"cma"]'), "two optimizers are called 'cma'"),
+        (('"random"]', "3]"), "optimizers, number 3 is neither a name nor a table"),
+        (('"random"]', "{ sigma = 2.0 }]"), "optimizers, number 3 has no name"),
+        (('optimizers = ["cma", {', 'others = ["cma", {'), "unknown key in .*suite.toml: 'others'"),
+        (("[cross]", '[[exclude]]\noptimizer = "cna"\n[cross]'), "unknown optimizer in .*exclude.* of .*suite.toml: 'cna'; did you mean"),
+        (("[0.0, 0.5]", "[0.0"), "suite.toml is not valid TOML"),
+        (('name = "little"', 'mesaure = "x"\nname = "little"'), "did you mean 'measure'"),
+    ],
+)
+def test_mistakes_are_one_line_with_their_place(read, change, said):
+    with pytest.raises(InputError, match=said) as caught:
+        read(SUITE.replace(*change))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_suite_without_optimizers_is_none(read):
+    with pytest.raises(InputError, match="no optimizers to compare"):
+        read(SUITE.replace('optimizers = ["cma", { name = "slow", optimizer = "cma:sep", sigma = 0.1 }, "random"]\n', ""))

@@ -1,0 +1,161 @@
+import json
+
+import pytest
+
+from dfo_prompt.errors import InputError, StudyError
+from dfo_prompt.suite.folder import is_finished, read_errors, study_path, suite_folder
+from dfo_prompt.suite.plan import read_suite_file
+from dfo_prompt.suite.run import probe_suite, run_suite
+
+SUITE = """\
+name = "little"
+seeds = [1, 2]
+threads = 1
+optimizers = ["cma", "random"]
+[study]
+objective = "sphere"
+dim = 5
+budget = 33
+popsize = 4
+"""
+
+BROKEN = """
+import os, time
+import dfo_prompt as dp
+from dfo_prompt.optimizers.random_search import RandomSearch
+
+class Broken(RandomSearch):
+    def __init__(self, *, how, **study):
+        super().__init__(**study)
+        self.how = how
+
+    def ask(self):
+        if self.how == "raises":
+            raise RuntimeError("no luck")
+        if self.how == "hangs":
+            time.sleep(600)
+        if self.how == "dies":
+            os._exit(3)
+        return super().ask()[:, :2]
+
+@dp.hookimpl
+def dfo_prompt_optimizers():
+    return [dp.OptimizerSpec(name="broken", target="broken:Broken", summary="Broken.")]
+"""
+
+
+@pytest.fixture
+def suite(tmp_path):
+    def read(text=SUITE):
+        (tmp_path / "suite.toml").write_text(text)
+        return read_suite_file(tmp_path / "suite.toml")
+
+    return read
+
+
+def journals(folder, suite):
+    return {plan.id: (study_path(folder, plan.id) / "journal.jsonl").read_bytes() for plan in suite.plans}
+
+
+def test_every_study_runs_to_its_end_whatever_the_jobs(suite, tmp_path):
+    little = suite()
+    for jobs in (1, 3):
+        assert run_suite(little, tmp_path / str(jobs), jobs=jobs) == {}
+    one, three = (journals(tmp_path / str(jobs), little) for jobs in (1, 3))
+    assert one == three
+    assert all(len(lines.splitlines()) == 33 for lines in one.values())
+
+
+def test_what_is_finished_is_not_run_again_and_what_is_added_is(suite, tmp_path):
+    folder = tmp_path / "out"
+    run_suite(suite(), folder)
+    before = journals(folder, suite())
+    times = {plan.id: (study_path(folder, plan.id) / "result.json").stat().st_mtime_ns for plan in suite().plans}
+    more = suite(SUITE.replace("[1, 2]", "[1, 2, 3]").replace('"random"]', '"random", "cma:sep"]'))
+    seen = []
+    run_suite(more, folder, watch=lambda progress: seen.append((progress.done, progress.asked, progress.fresh)))
+    assert seen[0] == (4, 4 * 33, 0)
+    assert seen[-1] == (9, 9 * 33, 5 * 33)
+    assert journals(folder, more).items() >= before.items()
+    assert {study: (study_path(folder, study) / "result.json").stat().st_mtime_ns for study in times} == times
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("budget = 33", "budget = 40"), "budget of .* is 33 there and 40 in the file"),
+        (("popsize = 4", "popsize = 5"), "popsize of .* is 4 there and 5 in the file"),
+        (("threads = 1", "threads = 2"), "was run with threads 1, not 2"),
+    ],
+)
+def test_what_would_make_old_results_wrong_is_refused(suite, tmp_path, change, said):
+    run_suite(suite(), tmp_path / "out")
+    with pytest.raises(InputError, match=said):
+        run_suite(suite(SUITE.replace(*change)), tmp_path / "out")
+
+
+def test_a_folder_of_something_else_is_refused(suite, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.tex").touch()
+    with pytest.raises(InputError, match="not empty and not a suite folder"):
+        run_suite(suite(), tmp_path / "out")
+
+
+def test_two_runs_of_one_suite_do_not_meet(suite, tmp_path):
+    with suite_folder(tmp_path / "out", suite()), pytest.raises(StudyError, match="another process is running the suite"):
+        run_suite(suite(), tmp_path / "out")
+
+
+def test_broken_studies_are_named_and_passed_over(suite, tmp_path):
+    (tmp_path / "broken.py").write_text(BROKEN)
+    ways = ("raises", "hangs", "dies", "shapes")
+    tables = [f'{{ name = "{way}", optimizer = "broken", optimizer_options = {{ how = "{way}" }} }}' for way in ways]
+    text = SUITE.replace("[1, 2]", "[1]").replace('"random"', ", ".join(['"random"', '"random:nothing"', *tables]))
+    text = text.replace("threads = 1", "threads = 1\nstall_seconds = 4.0") + 'plugin = "broken.py"\n'
+    broken = suite(text)
+    errors = run_suite(broken, tmp_path / "out", jobs=2)
+    said = {study.split("/")[1]: error for study, error in errors.items()}
+    assert "RuntimeError: no luck" in said["raises"]
+    assert said["hangs"] == "nothing happened for 4 seconds; it was given up"
+    assert said["dies"] == "its process ended with exit status 3"
+    assert "asked for candidates of shape (4, 2)" in said["shapes"]
+    assert "unknown optimizer 'random:nothing'" in said["random-nothing"]
+    assert set(said) == {*ways, "random-nothing"}
+    assert is_finished(tmp_path / "out", "problem/cma/1")
+    assert is_finished(tmp_path / "out", "problem/random/1")
+    assert read_errors(tmp_path / "out") == errors
+
+
+def test_a_mended_study_is_run_again(suite, tmp_path):
+    (tmp_path / "broken.py").write_text(BROKEN)
+    text = SUITE.replace('"random"', '{ name = "it", optimizer = "broken", optimizer_options = { how = "raises" } }')
+    bad = suite(text + 'plugin = "broken.py"\n')
+    assert set(run_suite(bad, tmp_path / "out")) == {"problem/it/1", "problem/it/2"}
+    (tmp_path / "broken.py").write_text(BROKEN.replace('"raises"', '"never"').replace("[:, :2]", ""))
+    assert run_suite(bad, tmp_path / "out") == {}
+    assert read_errors(tmp_path / "out") == {}
+
+
+def test_a_probe_times_each_problem_and_charges_nobody(suite, tmp_path):
+    seconds = probe_suite(suite(SUITE + '[cross]\n"objective_options.noise" = [0.0, 0.5]\n'), tmp_path / "out")
+    assert set(seconds) == {"0.0", "0.5"}
+    assert all(0 < value < 1 for value in seconds.values())
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_program_runs_says_and_reports(program, tmp_path):
+    (tmp_path / "suite.toml").write_text(SUITE)
+    status, _, said = program("suite", "run", "suite.toml", "--out", "out", "--dry-run")
+    assert status == 0
+    assert "4 studies, 132 queries, about 0:00:0" in said
+    assert not (tmp_path / "out").exists()
+    status, out, said = program("suite", "run", "suite.toml", "--out", "out", "--jobs", "2")
+    assert (status, out.splitlines()[0]) == (0, "suite  out/")
+    assert "problem/cma/1: done" in said
+    assert program("suite", "status", "out")[1] == "4 of 4 studies finished\n"
+    status, out, _ = program("suite", "report", "out")
+    assert (status, out) == (0, "out/report/index.html\n")
+    assert json.loads((tmp_path / "out/report/report.json").read_text())["leaderboard"][0]["optimizer"] == "cma"
+    status, _, said = program("suite", "run", "suite.toml", "--out", "out", "--set", "sigma=3.0")
+    assert status == 2
+    assert "sigma of" in said
