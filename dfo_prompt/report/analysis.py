@@ -131,11 +131,7 @@ def verdict(analysis: Analysis) -> str:
     if len(board) < 2:  # noqa: PLR2004
         return "Fewer than two optimizers have finished every study: there is nothing to rank yet."
     first, second = board["optimizer"][:2]
-    difference = statistics.stratified(
-        analysis.values[:, :, [0, 1]],
-        lambda values: statistics.interquartile_mean(values[:, :, 1] - values[:, :, 0]),
-        np.random.default_rng(0),
-    )
+    difference = statistics.stratified(analysis.values[:, :, 1] - analysis.values[:, :, 0], np.random.default_rng(0))
     margin = float(plan["practical_difference"])
     sample = f"{len(analysis.problems)} problem{'s' * (len(analysis.problems) > 1)}, {len(analysis.seeds)} seeds"
     interval = f"{difference.value:.3g} [{difference.low:.3g}, {difference.high:.3g}]"
@@ -156,9 +152,9 @@ def _comparable(raw: Matrix, measure: str, studies: pd.DataFrame, ranges: Mappin
     if measure in HIGHER_IS_BETTER:
         return 1 - raw
     instances = product(dict.fromkeys(studies["problem"]), dict.fromkeys(studies["seed"]))
-    flat = raw.reshape(-1, raw.shape[2])
+    flat = raw.reshape(raw.shape[0] * raw.shape[1], raw.shape[2])
     scores = [ranges[one].score(row) if one in ranges else row for one, row in zip(instances, flat, strict=True)]
-    return 1 - np.array(scores).reshape(raw.shape)
+    return 1 - np.reshape(scores, raw.shape)
 
 
 def _raw(plan: Mapping[str, Any], studies: pd.DataFrame, done: pd.DataFrame) -> tuple[list[str], Matrix]:
@@ -196,7 +192,7 @@ def _leaderboard(
     ranks = statistics.average_ranks(np.median(values, axis=1)) if complete else np.zeros(0)
     for i, name in enumerate(complete):
         of = (studies["optimizer"] == name).to_numpy()
-        middle = statistics.stratified(values[:, :, i], statistics.interquartile_mean, rng)
+        middle = statistics.stratified(values[:, :, i], rng)
         rows.append(
             {
                 "optimizer": name,

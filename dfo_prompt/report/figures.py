@@ -1,5 +1,6 @@
 """The pictures of a suite, and the numbers plotted in each."""
 
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -58,8 +59,10 @@ def _convergence(analysis: Analysis, problem: str) -> Picture:
     rows = []
     for name in _shown(analysis):
         of = analysis.curves_of(problem, name)[:, at - 1]  # (seeds, points)
+        if not len(of):
+            continue
         drawn = rng.integers(len(of), size=(500, len(of)))
-        with np.errstate(all="ignore"):
+        with warnings.catch_warnings(action="ignore", category=RuntimeWarning):  # before the first finite loss
             low, high = np.nanquantile(np.nanmedian(of[drawn], axis=1), [0.025, 0.975], axis=0)
             middle = np.nanmedian(of, axis=0)
         rows.append(pd.DataFrame({"optimizer": name, "queries": at, "median": middle, "low": low, "high": high}))

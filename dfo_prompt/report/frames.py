@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dfo_prompt.errors import InputError
+from dfo_prompt.errors import DfoPromptError
 from dfo_prompt.folder import read_manifest
 from dfo_prompt.journal import read_lines
 from dfo_prompt.ledger import FILES, Account
@@ -81,11 +81,9 @@ def read_curves(folder: Path | str, studies: pd.DataFrame) -> Matrix:
     Before the first finite loss, and after the last query of a study, it is NaN.
     """
     table = np.full((len(studies), int(studies["budget"].max())), np.nan)
-    for row, study in enumerate(studies["study"]):
-        place = study_path(Path(folder), study)
-        if (place / "manifest.json").exists():
-            best = read_journal(place)["best_loss"].to_numpy()
-            table[row, : len(best)] = best
+    for row, (study, queries) in enumerate(zip(studies["study"], studies["queries"], strict=True)):
+        if queries:
+            table[row, :queries] = read_journal(study_path(Path(folder), study))["best_loss"].to_numpy()
     return table
 
 
@@ -94,8 +92,8 @@ def _figures(place: Path) -> dict[str, Any]:
         return {"queries": 0, "finished": False}
     try:
         summary = summarize(place)
-    except InputError as error:
-        return {"queries": 0, "finished": False, "error": str(error)}
+    except DfoPromptError as error:
+        return {"queries": 0, "finished": False, "error": str(error)}  # damaged: the others are still worth a report
     kept = ("queries", "best_loss", "recommended_loss", "dev_metric", "test_metric", "manual_test_metric", "metric")
     return {
         **{name: getattr(summary, name) for name in (*kept, "optimizer_seconds", "failures", "rows", "tokens")},

@@ -29,25 +29,20 @@ class Interval:
 
 def interquartile_mean(values: Matrix, axis: int | None = None) -> Any:
     """Return the mean of the middle half (Agarwal et al., 2021)."""
-    return stats.trim_mean(values, 0.25, axis=axis)
+    return stats.trim_mean(values.ravel() if axis is None else values, 0.25, axis=axis or 0)
 
 
-def stratified(values: Matrix, statistic: Any, rng: np.random.Generator) -> Interval:
-    """Return `statistic` of values (problems, seeds, ...), with the percentile interval of resampled seeds in every problem.
+def stratified(values: Matrix, rng: np.random.Generator) -> Interval:
+    """Return the interquartile mean of values (problems, seeds), and its interval when seeds are drawn anew in each problem.
 
-    Args:
-        values: what to resample, along axis 1.
-        statistic: from values to a number.
-        rng: of the resamples.
+    The percentile bootstrap, stratified by problem (Agarwal et al., 2021).
     """
-    problems, seeds = values.shape[:2]
-    estimates = np.empty(RESAMPLES)
-    for i in range(RESAMPLES):
-        drawn = rng.integers(seeds, size=(problems, seeds))
-        estimates[i] = statistic(np.take_along_axis(values, _expanded(drawn, values), axis=1))
+    problems, seeds = values.shape
+    drawn = rng.integers(seeds, size=(RESAMPLES, problems, seeds))
+    estimates = interquartile_mean(np.take_along_axis(values[None], drawn, axis=2).reshape(RESAMPLES, -1), axis=1)
     tail = (1 - CONFIDENCE) / 2
-    low, high = np.nanquantile(estimates, [tail, 1 - tail])
-    return Interval(value=float(statistic(values)), low=float(low), high=float(high))
+    low, high = np.quantile(estimates, [tail, 1 - tail])
+    return Interval(value=float(interquartile_mean(values)), low=float(low), high=float(high))
 
 
 def probability_of_improvement(values: Matrix) -> float:
@@ -144,7 +139,3 @@ def _wilcoxon(difference: Vector) -> float:
     if len(difference) < 2:  # noqa: PLR2004
         return np.nan
     return float(stats.wilcoxon(difference).pvalue) if (difference != 0).any() else 1.0
-
-
-def _expanded(drawn: Any, values: Matrix) -> Any:
-    return drawn.reshape(drawn.shape + (1,) * (values.ndim - 2))

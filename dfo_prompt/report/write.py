@@ -38,21 +38,24 @@ def write_report(folder: Path | str) -> Path:
     analysis.studies.to_csv(out / "studies.csv", index=False)
     for table in tables:
         table.table.to_csv(out / f"{table.name}.csv", index=False)
+    drawn = {picture.name: _svg(picture.figure) for picture in pictures}
     for picture in pictures:
         picture.data.to_csv(out / f"{picture.name}.csv", index=False)
         picture.figure.savefig(out / f"{picture.name}.png", dpi=150)
-        (out / f"{picture.name}.svg").write_text(_svg(picture.figure), encoding="utf-8")
+        (out / f"{picture.name}.svg").write_text(drawn[picture.name], encoding="utf-8")
     manifest = _manifest(Path(folder), analysis)
     write_json(out / "report.json", _as_json(analysis, tables, manifest))
     (out / "report.md").write_text(_markdown(analysis, tables, pictures), encoding="utf-8")
-    (out / "index.html").write_text(_page(analysis, tables, pictures, manifest), encoding="utf-8")
+    (out / "index.html").write_text(_page(analysis, tables, pictures, drawn, manifest), encoding="utf-8")
     write_ioh(analysis, out / "ioh")
     return out / "index.html"
 
 
-def _page(analysis: Analysis, tables: list[Section], pictures: list[Picture], manifest: dict[str, Any]) -> str:
+def _page(
+    analysis: Analysis, tables: list[Section], pictures: list[Picture], svg: dict[str, str], manifest: dict[str, Any]
+) -> str:
     first, *others = [_table_section(table) for table in tables]
-    drawn = [{"id": one.name, "title": one.title, "text": one.text, "svg": _inline(one.figure)} for one in pictures]
+    drawn = [{"id": one.name, "title": one.title, "text": one.text, "svg": _inline(svg[one.name])} for one in pictures]
     made = {
         "id": "manifest",
         "title": "Manifest",
@@ -146,7 +149,6 @@ def _svg(figure: Figure) -> str:
     return buffer.getvalue().decode()
 
 
-def _inline(figure: Figure) -> str:
+def _inline(svg: str) -> str:
     """Return the picture for a page: without the XML prologue, black drawn in the colour of the text around it."""
-    svg = _svg(figure)
     return re.sub(r"#000000\b", "currentColor", svg[svg.index("<svg") :])

@@ -143,6 +143,8 @@ def _all(
                 plan = _choose(todo, worker.group)
                 worker.begin(Order(plan=plan, folder=study_path(folder, plan.id)))
                 progress.running[plan.id] = 0
+            busy: list[Any] = [worker.pipe for worker in workers if worker.plan]
+            wait(busy, timeout=0.5)
             for worker in workers[:]:
                 ended = _attend(worker, stall_seconds, progress)
                 if ended is not None:
@@ -152,8 +154,6 @@ def _all(
                         workers.remove(worker)
             watch(progress)
             progress.news.clear()
-            busy: list[Any] = [worker.pipe for worker in workers if worker.plan]
-            wait(busy, timeout=0.5)
     finally:
         for worker in workers:
             worker.kill()

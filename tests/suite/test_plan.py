@@ -66,15 +66,24 @@ def test_paths_are_relative_to_the_file(read, tmp_path):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (("budget = 40", "budgte = 40"), "unknown key in .*suite.toml: optimizer 'cma' on '0.0': 'budgte'; did you mean 'budget'"),
-        (("budget = 40", "budget = 0"), "optimizer 'cma' on '0.0': budget: Input should be greater than or equal to 1, not 0"),
+        (
+            ("budget = 40", "budgte = 40"),
+            "key in .*toml: optimizer 'cma' on '0.0': 'budgte'; did you mean 'budget'",
+        ),
+        (
+            ("budget = 40", "budget = 0"),
+            "'cma' on '0.0': budget: Input should be greater than or equal to 1, not 0",
+        ),
         (("seeds = [1, 2]", "seeds = []"), "suite.toml: seeds: List should have at least 1 item"),
         (("seeds =", "sedes ="), "unknown key in .*suite.toml: 'sedes'; did you mean 'seeds'"),
         (('"random"]', '"cma"]'), "two optimizers are called 'cma'"),
         (('"random"]', "3]"), "optimizers, number 3 is neither a name nor a table"),
         (('"random"]', "{ sigma = 2.0 }]"), "optimizers, number 3 has no name"),
         (('optimizers = ["cma", {', 'others = ["cma", {'), "unknown key in .*suite.toml: 'others'"),
-        (("[cross]", '[[exclude]]\noptimizer = "cna"\n[cross]'), "unknown optimizer in .*exclude.* of .*suite.toml: 'cna'; did you mean"),
+        (
+            ("[cross]", '[[exclude]]\noptimizer = "cna"\n[cross]'),
+            "optimizer in .*exclude.* of .*toml: 'cna'; did you mean",
+        ),
         (("[0.0, 0.5]", "[0.0"), "suite.toml is not valid TOML"),
         (('name = "little"', 'mesaure = "x"\nname = "little"'), "did you mean 'measure'"),
     ],
