@@ -18,8 +18,13 @@ The optimizer promises that
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
+import numpy as np
+
 from dfo_prompt.specs import Spec
 from dfo_prompt.types import Bounds, Json, Matrix, Vector
+
+HALF_WIDTH = 10.0
+"""Of a box where none is given, in units of sigma."""
 
 
 class Optimizer(ABC):
@@ -60,6 +65,16 @@ class Optimizer(ABC):
     @abstractmethod
     def recommend(self) -> Vector:
         """Return the optimizer's answer so far, (d,): for CMA-ES its mean, else the best candidate told."""
+
+    def inside(self, z: Matrix) -> Matrix:
+        """Return candidates (B, d), or one (d,), clipped to the bounds, if there are any."""
+        return z if self.bounds is None else z.clip(*self.bounds)
+
+    def box(self) -> tuple[Vector, Vector]:
+        """Return the bounds as two vectors (d,); without any, `HALF_WIDTH` steps around x0, for methods that need a box."""
+        if self.bounds is None:
+            return self.x0 - HALF_WIDTH * self.sigma, self.x0 + HALF_WIDTH * self.sigma
+        return np.full(self.dim, self.bounds[0]), np.full(self.dim, self.bounds[1])
 
     def describe(self) -> dict[str, Json]:
         """Return what the backend really runs: resolved algorithm, options in effect, restarts. For the manifest."""

@@ -91,4 +91,4 @@ class SurrogateCMA(CMA):
     def _inject(self) -> None:
         best = np.array(self._model.xopt, dtype=np.float64)
         if np.isfinite(best).all():
-            self._es.inject([best if self.bounds is None else best.clip(*self.bounds)])
+            self._es.inject([self.inside(best)])

@@ -32,8 +32,6 @@ POPULATIONS = {cls.__name__: cls for cls in (BRKGA, DE, EPPSO, ES, G3PCX, GA, IS
 POINTS = {cls.__name__: cls for cls in (CMAES, DIRECT, NelderMead, PatternSearch)}
 """Searches from a single point."""
 ALGORITHMS = POPULATIONS | POINTS
-HALF_WIDTH = 10.0
-"""Without bounds the box that these algorithms need reaches this many step sizes from x0."""
 MIN_POPULATION = 5
 """Differential evolution combines this many distinct parents."""
 
@@ -58,7 +56,7 @@ class Pymoo(Optimizer):
             raise UnknownNameError.among("algorithm of pymoo", variant, ALGORITHMS)
         self._fence = GlobalFence(self.seed)
         self._population = max(self.popsize, MIN_POPULATION)
-        self._box = self._box_of_study()
+        self._box = self.box()
         self._problem = Problem(n_var=self.dim, n_obj=1, xl=self._box[0], xu=self._box[1])
         with self._fence():
             self._algorithm = ALGORITHMS[variant](**self._settings(variant))
@@ -91,11 +89,6 @@ class Pymoo(Optimizer):
     def describe(self) -> dict[str, Json]:
         """Return the population size in effect, and the box."""
         return {"popsize": self._population, "box": [float(self._box[0].min()), float(self._box[1].max())]}
-
-    def _box_of_study(self) -> tuple[Vector, Vector]:
-        if self.bounds is not None:
-            return np.full(self.dim, self.bounds[0]), np.full(self.dim, self.bounds[1])
-        return self.x0 - HALF_WIDTH * self.sigma, self.x0 + HALF_WIDTH * self.sigma
 
     def _first(self) -> Matrix:
         steps = np.random.default_rng(self.seed).standard_normal((self._population, self.dim))

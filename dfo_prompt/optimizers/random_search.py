@@ -19,7 +19,7 @@ class RandomSearch(Optimizer):
     def ask(self) -> Matrix:
         """Return `popsize` samples, (B, d)."""
         candidates = self.x0 + self.sigma * self._rng.standard_normal((self.popsize, self.dim))
-        return candidates if self.bounds is None else candidates.clip(*self.bounds)
+        return self.inside(candidates)
 
     def tell(self, candidates: Matrix, losses: Vector) -> None:
         """Remember the best."""

@@ -81,5 +81,4 @@ class RandomEmbedding(Optimizer):
         )
 
     def _place(self, y: Vector) -> Vector:
-        z: Vector = self._center + self._matrix @ y
-        return z if self.bounds is None else z.clip(*self.bounds)
+        return self.inside(self._center + self._matrix @ y)

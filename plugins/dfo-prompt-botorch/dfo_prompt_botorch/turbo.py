@@ -55,9 +55,9 @@ class TuRBO(dp.Optimizer):
         if len(self._losses) < self._initial:
             steps = self.sigma * self._rng.standard_normal((self.popsize, self.dim))
             steps[0] *= len(self._losses) > 0
-            return self._inside(self._center + steps)
+            return self.inside(self._center + steps)
         with _own_randomness(int(self._rng.integers(2**31))):
-            return self._inside(self._thompson())
+            return self.inside(self._thompson())
 
     def tell(self, candidates: np.ndarray, losses: np.ndarray) -> None:
         """Add the losses (B,), and resize the trust region."""
@@ -119,9 +119,6 @@ class TuRBO(dp.Optimizer):
         moved = torch.rand(count, self.dim) <= min(1.0, PERTURBED / self.dim)
         moved[torch.arange(count), torch.randint(self.dim, (count,))] = True
         return best + torch.where(moved, offsets, 0.0)
-
-    def _inside(self, z: np.ndarray) -> np.ndarray:
-        return z if self.bounds is None else z.clip(*self.bounds)
 
 
 @contextmanager

@@ -66,7 +66,7 @@ class CyberCMA(dp.Optimizer):
 
     def recommend(self) -> np.ndarray:
         """Return the mean, (d,)."""
-        return self._answer.copy() if self.bounds is None else self._answer.clip(*self.bounds)
+        return self.inside(self._answer.copy())
 
     def describe(self) -> dict[str, Any]:
         """Return the population size in effect and the restarts."""

@@ -25,7 +25,7 @@ class Example(dp.Optimizer):
     def ask(self) -> np.ndarray:
         """Return the next candidates, (B, d) float64."""
         candidates = self._best + self._step * self._rng.standard_normal((self.popsize, self.dim))
-        return candidates if self.bounds is None else candidates.clip(*self.bounds)
+        return self.inside(candidates)
 
     def tell(self, candidates: np.ndarray, losses: np.ndarray) -> None:
         """Learn the losses (B,) of the candidates asked for last."""

@@ -35,8 +35,7 @@ class DirectSearch(dp.Optimizer):
         directions = np.linalg.qr(self._rng.standard_normal((self.dim, count)))[0].T  # (r, d)
         # Scaled so that sigma is the step of a coordinate, as in the strategies that sample.
         steps = self.sigma * self._relative * np.sqrt(self.dim) * directions
-        polls = self._best + np.concatenate([steps, -steps])
-        return polls if self.bounds is None else polls.clip(*self.bounds)
+        return self.inside(self._best + np.concatenate([steps, -steps]))
 
     def tell(self, candidates: np.ndarray, losses: np.ndarray) -> None:
         """Move to the best of the poll, and change the step."""

@@ -40,16 +40,13 @@ class Strategy(dp.Optimizer):
     def ask(self) -> np.ndarray:
         """Sample a generation, (lambda, d)."""
         self._directions = self.draw()
-        z: np.ndarray = self.mean + self.step * self._directions
-        return z if self.bounds is None else z.clip(*self.bounds)
+        return self.inside(self.mean + self.step * self._directions)
 
     def tell(self, candidates: np.ndarray, losses: np.ndarray) -> None:  # noqa: ARG002 - the directions say more
         """Move the mean to the weighted best, and adapt."""
         order = losses.argsort(kind="stable")
         step = self.weights @ self._directions[order[: len(self.weights)]]
-        self.mean = self.mean + self.step * step
-        if self.bounds is not None:
-            self.mean = self.mean.clip(*self.bounds)
+        self.mean = self.inside(self.mean + self.step * step)
         self.learn(order, losses, step)
         self.step = float(np.clip(self.step, 1e-12 * self.sigma, 1e6 * self.sigma))  # a plateau says nothing of its size
 

@@ -12,9 +12,6 @@ from optuna.distributions import BaseDistribution, FloatDistribution
 import dfo_prompt as dp
 from dfo_prompt.errors import UnknownNameError
 
-HALF_WIDTH = 10.0
-"""Without bounds the box that samplers need reaches this many step sizes from x0."""
-
 NOT_FOR_REALS = ("Base", "BaseGA", "BruteForce", "Grid", "NSGAIII", "PartialFixed")
 
 
@@ -40,7 +37,7 @@ class Optuna(dp.Optimizer):
         if variant not in variants():
             raise UnknownNameError.among("sampler of optuna", variant, variants())
         self._names = [f"z{i}" for i in range(self.dim)]
-        low, high = self._box()
+        low, high = self.box()
         self._space: dict[str, BaseDistribution] = {
             name: FloatDistribution(float(a), float(b)) for name, a, b in zip(self._names, low, high, strict=True)
         }
@@ -71,13 +68,8 @@ class Optuna(dp.Optimizer):
 
     def describe(self) -> dict[str, Any]:
         """Return the sampler and the box."""
-        low, high = self._box()
+        low, high = self.box()
         return {"sampler": type(self._study.sampler).__name__, "box": [float(low.min()), float(high.max())]}
-
-    def _box(self) -> tuple[np.ndarray, np.ndarray]:
-        if self.bounds is not None:
-            return np.full(self.dim, self.bounds[0]), np.full(self.dim, self.bounds[1])
-        return self.x0 - HALF_WIDTH * self.sigma, self.x0 + HALF_WIDTH * self.sigma
 
     def _sampler(self, name: str) -> optuna.samplers.BaseSampler:
         options: dict[str, Any] = {"seed": self.seed % 2**32}

@@ -10,9 +10,6 @@ import dfo_prompt as dp
 from dfo_prompt.optimizers.fence import GlobalFence
 from dfo_prompt_scipy.inversion import Inverted, Minimizer
 
-HALF_WIDTH = 10.0
-"""Without bounds the box that global methods need reaches this many step sizes from x0."""
-
 
 class SciPy(dp.Optimizer):
     """One method of SciPy; recommends the best candidate told.
@@ -37,7 +34,7 @@ class SciPy(dp.Optimizer):
     def ask(self) -> np.ndarray:
         """Return the next candidates, (B, d)."""
         asked = np.atleast_2d(self._search.asked if self._search.asked.ndim == 1 else self._search.asked.T)
-        return self._inside(asked.astype(np.float64))
+        return self.inside(asked.astype(np.float64))
 
     def tell(self, candidates: np.ndarray, losses: np.ndarray) -> None:
         """Pass on the losses (B,), and run the method until it needs the next."""
@@ -58,8 +55,8 @@ class SciPy(dp.Optimizer):
     def _following(self) -> Minimizer:
         first = not np.isfinite(self._best_loss)
         start = self.x0.copy() if first else self._best + self.sigma * self._rng.standard_normal(self.dim)
-        start = self._inside(start)
-        box = self._box()
+        start = self.inside(start)
+        box = Bounds(*self.box())
         seed = int(self._rng.integers(2**32))
         if self._method == "dual_annealing":
             return lambda f: dual_annealing(f, box, x0=start, rng=seed, maxiter=self.budget, no_local_search=True)
@@ -92,7 +89,7 @@ class SciPy(dp.Optimizer):
             case "COBYLA":
                 return {"rhobeg": step, "tol": 1e-8 * step, "maxiter": enough}
             case "Nelder-Mead":
-                simplex = self._inside(np.vstack([start, start + step * np.eye(self.dim)]))
+                simplex = self.inside(np.vstack([start, start + step * np.eye(self.dim)]))
                 return {"initial_simplex": simplex, "adaptive": self.dim > 1, "maxiter": enough, "maxfev": enough}
             case _:
                 return {"direc": step * np.eye(self.dim), "maxiter": enough, "maxfev": enough}
@@ -102,13 +99,4 @@ class SciPy(dp.Optimizer):
         steps = self._rng.standard_normal((max(self.popsize, 5), self.dim))
         steps[0] = 0.0
         population = start + self.sigma * steps
-        box = self._box()
-        return np.clip(population, box.lb, box.ub)
-
-    def _box(self) -> Bounds:
-        if self.bounds is not None:
-            return Bounds(np.full(self.dim, self.bounds[0]), np.full(self.dim, self.bounds[1]))
-        return Bounds(self.x0 - HALF_WIDTH * self.sigma, self.x0 + HALF_WIDTH * self.sigma)
-
-    def _inside(self, z: np.ndarray) -> np.ndarray:
-        return z if self.bounds is None else z.clip(*self.bounds)
+        return population.clip(*self.box())

@@ -59,5 +59,4 @@ class Mirrored(dp.Optimizer):
     def _inside(self, z: np.ndarray) -> np.ndarray:
         # A step that left the range of numbers would never come back.
         far = 1e6 * self.sigma + np.abs(self.x0).max()
-        z = z.clip(-far, far)
-        return z if self.bounds is None else z.clip(*self.bounds)
+        return self.inside(z.clip(-far, far))
