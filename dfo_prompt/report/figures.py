@@ -21,7 +21,7 @@ from dfo_prompt.types import Matrix, Vector
 
 POINTS = 200
 """A curve is drawn at most at so many queries."""
-LOG_FROM = 1e3
+LOG_FROM = 100
 """Losses whose largest is so many times the smallest are drawn on a logarithmic axis."""
 SHOWN = 14
 """Curves in one picture at most, the best first; the tables hold all."""

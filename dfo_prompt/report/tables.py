@@ -37,7 +37,7 @@ def leaderboard(analysis: Analysis) -> Section:
         columns["mean rank"] = board["rank"].map("{:.2f}".format)
         columns[analysis.score] = [_interval(*row) for row in board[["score", "low", "high"]].to_numpy()]
         columns["area over curve"] = board["area"].map("{:.3f}".format)
-        columns["probability of improvement on random"] = _against_random(analysis)
+        columns["P(better than random)"] = _against_random(analysis)
         for name in ("best_loss", "recommended_loss", "dev_metric", "test_metric"):
             if board[name].notna().any():
                 columns[name.replace("_", " ")] = board[name].map(_number)

@@ -105,13 +105,12 @@ def _as_json(analysis: Analysis, tables: list[Section], manifest: dict[str, Any]
 
 
 def _intro(analysis: Analysis) -> str:
-    queries, studies = int(analysis.studies["queries"].sum()), len(analysis.studies)
-    return (
-        f"{analysis.studies['optimizer'].nunique()} optimizers on {len(analysis.problems)} problems "
-        f"({'; '.join(analysis.problems)}), {len(analysis.seeds)} seeds, {analysis.budget:,} queries a study: "
-        f"{studies:,} studies, {queries:,} queries, {int(analysis.studies['repeated'].sum()):,} of them of a candidate "
-        "asked for before."
-    )
+    studies = analysis.studies
+    queries, repeated = int(studies["queries"].sum()), int(studies["repeated"].sum())
+    again = f", {repeated:,} of them of a candidate asked for before" if repeated else ""
+    sample = f"{studies['optimizer'].nunique()} optimizers on {len(analysis.problems)} problems"
+    spent = f"{analysis.budget:,} queries a study: {len(studies):,} studies, {queries:,} queries{again}"
+    return f"{sample} ({'; '.join(analysis.problems)}), {len(analysis.seeds)} seeds, {spent}."
 
 
 def _missing(analysis: Analysis) -> str:

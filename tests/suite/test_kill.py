@@ -1,0 +1,53 @@
+"""A suite that is killed again and again ends as one that never was."""
+
+import random
+import subprocess
+import sys
+import time
+
+from dfo_prompt.suite.folder import study_path
+from dfo_prompt.suite.plan import read_suite_file
+
+SUITE = """\
+name = "killed"
+seeds = [1, 2]
+threads = 1
+optimizers = ["cma", "random", "zo:es"]
+[study]
+dim = 5
+budget = 300
+popsize = 3
+[cross]
+objective = ["sphere", "rosenbrock"]
+"""
+KILLS = 5
+
+
+def test_kills_lose_nothing_and_repeat_nothing(tmp_path):
+    (tmp_path / "suite.toml").write_text(SUITE)
+    suite = read_suite_file(tmp_path / "suite.toml")
+
+    def start(folder):
+        command = [sys.executable, "-m", "dfo_prompt", "suite", "run", "suite.toml", "--out", folder, "--jobs", "4"]
+        return subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+    rng, kills = random.Random(0), 0
+    while kills < KILLS:
+        process = start("killed")
+        while not any((tmp_path / "killed").glob("studies/**/journal.jsonl")):
+            assert process.poll() is None
+            time.sleep(0.02)
+        time.sleep(rng.uniform(0, 1.0))
+        process.kill()
+        process.communicate()
+        kills += 1
+    for folder in ("killed", "whole"):
+        process = start(folder)
+        said = process.communicate()[1]
+        assert process.returncode == 0, said
+
+    def journals(folder):
+        return {plan.id: (study_path(tmp_path / folder, plan.id) / "journal.jsonl").read_bytes() for plan in suite.plans}
+
+    assert journals("killed") == journals("whole")
+    assert all(len(lines.splitlines()) == 300 for lines in journals("killed").values())

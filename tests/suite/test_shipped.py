@@ -1,0 +1,25 @@
+from pathlib import Path
+
+import pytest
+
+from dfo_prompt.build import create_optimizer
+from dfo_prompt.plugins import catalogue
+from dfo_prompt.suite.plan import read_suite_file
+
+SUITES = sorted((Path(__file__).parents[2] / "benchmarks" / "suites").glob("*.toml"))
+
+
+@pytest.mark.parametrize("path", SUITES, ids=lambda path: path.stem)
+def test_every_suite_names_what_is_installed(path):
+    suite = read_suite_file(path)
+    assert suite.config.name == path.stem
+    for name in {plan.config.optimizer for plan in suite.plans}:
+        create_optimizer(name, dim=5, budget=20)
+    for plan in suite.plans:
+        catalogue().objectives.find(plan.config.objective)
+        if task := plan.config.objective_options.get("task"):
+            catalogue().tasks.find(task)
+
+
+def test_the_suites_are_those_that_the_readme_points_to():
+    assert {"smoke", "quick", "bbt", "few-queries", "sigma", "bbob-embedded"} <= {path.stem for path in SUITES}
