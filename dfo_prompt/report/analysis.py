@@ -135,14 +135,12 @@ def verdict(analysis: Analysis) -> str:
     margin = float(plan["practical_difference"])
     sample = f"{len(analysis.problems)} problem{'s' * (len(analysis.problems) > 1)}, {len(analysis.seeds)} seeds"
     interval = f"{difference.value:.3g} [{difference.low:.3g}, {difference.high:.3g}]"
-    if difference.low > margin:
+    if -margin <= difference.low and difference.high <= margin:
+        claim = f"{first} and {second} are equally good: they differ by {interval}, within the {margin:g} that matters"
+    elif difference.low > margin:
         claim = f"{first} is better than {second}, by {interval}, more than the {margin:g} that matters"
     elif difference.low > 0:
         claim = f"{first} is better than {second}, by {interval}; whether by the {margin:g} that matters is open"
-    elif -margin <= difference.low and difference.high <= margin:
-        claim = (
-            f"{first} and {second} are as good as each other: they differ by {interval}, within the {margin:g} that matters"
-        )
     else:
         claim = f"{first} leads {second} by {interval}, which may be chance: the comparison is underpowered"
     return f"On {sample}: {claim} (interquartile mean of paired differences, 95 % stratified bootstrap)."

@@ -1,10 +1,12 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 import dfo_prompt as dp
 from dfo_prompt.errors import InputError
@@ -60,6 +62,23 @@ def test_the_better_optimizer_leads(finished):
     assert analysis.complete[-1] == "far"
     assert analysis.leaderboard["rank"].is_monotonic_increasing
     assert verdict(analysis).startswith("On 3 problems, 3 seeds: cma")
+
+
+@pytest.mark.parametrize(
+    ("gap", "noise", "said"),
+    [
+        (0.0, 0.001, "one and two are equally good: they differ by"),
+        (0.2, 0.001, "one is better than two, by 0.2 .* more than the 0.01 that matters"),
+        (0.012, 0.01, "one is better than two, by .*; whether by the 0.01 that matters is open"),
+        (0.01, 0.3, "one leads two by .*, which may be chance: the comparison is underpowered"),
+    ],
+)
+def test_the_verdict_says_what_the_interval_allows(finished, gap, noise, said):
+    values = np.full((4, 10, 2), 0.5)
+    differences = noise * stats.norm.ppf(np.linspace(0.05, 0.95, 10))
+    values[:, :, 1] += gap + differences
+    board = pd.DataFrame({"optimizer": ["one", "two"]})
+    assert re.search(said, verdict(replace(analyse(finished), values=values, leaderboard=board)))
 
 
 def test_the_page_stands_alone_and_says_what_it_rests_on(finished):
