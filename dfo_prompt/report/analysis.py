@@ -16,6 +16,8 @@ from dfo_prompt.report.frames import read_curves, read_suite
 from dfo_prompt.suite.folder import read_plan
 from dfo_prompt.types import Matrix, Vector
 
+FEW_SEEDS = 5
+"""With fewer the bootstrap's intervals are too narrow."""
 Instance = Hashable
 """(problem, seed)."""
 HIGHER_IS_BETTER = ("test_metric",)
@@ -125,6 +127,11 @@ def analyse(folder: Path) -> Analysis:
     )
 
 
+def counted(number: int, what: str) -> str:
+    """Return "1 seed" or "2 seeds"."""
+    return f"{number:,} {what}{'s' * (number != 1)}"
+
+
 def verdict(analysis: Analysis) -> str:
     """Return what the leaderboard means, in a sentence or two, and whether it is underpowered."""
     board, plan = analysis.leaderboard, analysis.plan
@@ -133,7 +140,7 @@ def verdict(analysis: Analysis) -> str:
     first, second = board["optimizer"][:2]
     difference = statistics.stratified(analysis.values[:, :, 1] - analysis.values[:, :, 0], np.random.default_rng(0))
     margin = float(plan["practical_difference"])
-    sample = f"{len(analysis.problems)} problem{'s' * (len(analysis.problems) > 1)}, {len(analysis.seeds)} seeds"
+    sample = f"{counted(len(analysis.problems), 'problem')}, {counted(len(analysis.seeds), 'seed')}"
     interval = f"{difference.value:.3g} [{difference.low:.3g}, {difference.high:.3g}]"
     if -margin <= difference.low and difference.high <= margin:
         claim = f"{first} and {second} are equally good: they differ by {interval}, within the {margin:g} that matters"
@@ -143,7 +150,8 @@ def verdict(analysis: Analysis) -> str:
         claim = f"{first} is better than {second}, by {interval}; whether by the {margin:g} that matters is open"
     else:
         claim = f"{first} leads {second} by {interval}, which may be chance: the comparison is underpowered"
-    return f"On {sample}: {claim} (interquartile mean of paired differences, 95 % stratified bootstrap)."
+    look = "" if len(analysis.seeds) >= FEW_SEEDS else f" With fewer than {FEW_SEEDS} seeds this is a look, not a result."
+    return f"On {sample}: {claim} (interquartile mean of paired differences, 95 % stratified bootstrap).{look}"
 
 
 def _comparable(raw: Matrix, measure: str, studies: pd.DataFrame, ranges: Mapping[Instance, Range]) -> Matrix:

@@ -13,7 +13,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from dfo_prompt.files import write_json
-from dfo_prompt.report.analysis import Analysis, analyse, verdict
+from dfo_prompt.report.analysis import Analysis, analyse, counted, verdict
 from dfo_prompt.report.figures import Picture, draw_all
 from dfo_prompt.report.ioh import write_ioh
 from dfo_prompt.report.tables import Section, all_tables
@@ -108,9 +108,9 @@ def _intro(analysis: Analysis) -> str:
     studies = analysis.studies
     queries, repeated = int(studies["queries"].sum()), int(studies["repeated"].sum())
     again = f", {repeated:,} of them of a candidate asked for before" if repeated else ""
-    sample = f"{studies['optimizer'].nunique()} optimizers on {len(analysis.problems)} problems"
+    sample = f"{counted(studies['optimizer'].nunique(), 'optimizer')} on {counted(len(analysis.problems), 'problem')}"
     spent = f"{analysis.budget:,} queries a study: {len(studies):,} studies, {queries:,} queries{again}"
-    return f"{sample} ({'; '.join(analysis.problems)}), {len(analysis.seeds)} seeds, {spent}."
+    return f"{sample} ({'; '.join(analysis.problems)}), {counted(len(analysis.seeds), 'seed')}, {spent}."
 
 
 def _missing(analysis: Analysis) -> str:

@@ -171,10 +171,14 @@ def _problems(config: SuiteConfig) -> list[Entry]:
         for key, value in zip(config.cross, values, strict=True):
             study = merge(study, _nested(key, value))
         crossed.append((", ".join(map(str, values)), study))
-    problems = config.problems or [Entry(name="")]
+    options = config.study.get("objective_options", {})
+    usual = str(options.get("task", "") or config.study.get("objective", StudyConfig.objective))
     return [
-        Entry(name=", ".join(filter(None, (one.name, name))) or "problem", study=merge(one.study, study))
-        for one in problems
+        Entry(
+            name=", ".join(filter(None, (one.name if one else "", name))) or usual,
+            study=merge(one.study if one else {}, study),
+        )
+        for one in config.problems or [None]
         for name, study in crossed
     ]
 

@@ -121,8 +121,8 @@ def test_broken_studies_are_named_and_passed_over(suite, tmp_path):
     assert "asked for candidates of shape (4, 2)" in said["shapes"]
     assert "unknown optimizer 'random:nothing'" in said["random-nothing"]
     assert set(said) == {*ways, "random-nothing"}
-    assert is_finished(tmp_path / "out", "problem/cma/1")
-    assert is_finished(tmp_path / "out", "problem/random/1")
+    assert is_finished(tmp_path / "out", "sphere/cma/1")
+    assert is_finished(tmp_path / "out", "sphere/random/1")
     assert read_errors(tmp_path / "out") == errors
 
 
@@ -130,7 +130,7 @@ def test_a_mended_study_is_run_again(suite, tmp_path):
     (tmp_path / "broken.py").write_text(BROKEN)
     text = SUITE.replace('"random"', '{ name = "it", optimizer = "broken", optimizer_options = { how = "raises" } }')
     bad = suite(text + 'plugin = "broken.py"\n')
-    assert set(run_suite(bad, tmp_path / "out")) == {"problem/it/1", "problem/it/2"}
+    assert set(run_suite(bad, tmp_path / "out")) == {"sphere/it/1", "sphere/it/2"}
     (tmp_path / "broken.py").write_text(BROKEN.replace('"raises"', '"never"').replace("[:, :2]", ""))
     assert run_suite(bad, tmp_path / "out") == {}
     assert read_errors(tmp_path / "out") == {}
@@ -151,7 +151,7 @@ def test_the_program_runs_says_and_reports(program, tmp_path):
     assert not (tmp_path / "out").exists()
     status, out, said = program("suite", "run", "suite.toml", "--out", "out", "--jobs", "2")
     assert (status, out.splitlines()[0]) == (0, "suite  out/")
-    assert "problem/cma/1: done" in said
+    assert "sphere/cma/1: done" in said
     assert program("suite", "status", "out")[1] == "4 of 4 studies finished\n"
     status, out, _ = program("suite", "report", "out")
     assert (status, out) == (0, "out/report/index.html\n")
