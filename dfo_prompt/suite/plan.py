@@ -174,11 +174,8 @@ def _problems(config: SuiteConfig) -> list[Entry]:
     options = config.study.get("objective_options", {})
     usual = str(options.get("task", "") or config.study.get("objective", StudyConfig.objective))
     return [
-        Entry(
-            name=", ".join(filter(None, (one.name if one else "", name))) or usual,
-            study=merge(one.study if one else {}, study),
-        )
-        for one in config.problems or [None]
+        Entry(name=", ".join(filter(None, (one.name, name))) or usual, study=merge(one.study, study))
+        for one in config.problems or [Entry(name="")]
         for name, study in crossed
     ]
 

@@ -15,6 +15,8 @@ from dfo_prompt.suite.folder import is_finished, study_path, suite_folder, write
 from dfo_prompt.suite.plan import Plan, Suite
 from dfo_prompt.suite.worker import Event, Order, work
 
+SUSPENDED_SECONDS = 5.0
+"""A pause of this process beyond it was not the workers' fault: they were stopped too."""
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -144,7 +146,11 @@ def _all(
                 worker.begin(Order(plan=plan, folder=study_path(folder, plan.id)))
                 progress.running[plan.id] = 0
             busy: list[Any] = [worker.pipe for worker in workers if worker.plan]
+            began = monotonic()
             wait(busy, timeout=0.5)
+            slept = monotonic() - began - SUSPENDED_SECONDS
+            for worker in workers:
+                worker.heard += max(slept, 0.0)
             for worker in workers[:]:
                 ended = _attend(worker, stall_seconds, progress)
                 if ended is not None:
