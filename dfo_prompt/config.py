@@ -90,11 +90,18 @@ def read_config(path: Path, overrides: Mapping[str, Any]) -> StudyConfig:
 def relative_to(folder: Path, data: Mapping[str, Any]) -> dict[str, Any]:
     """Return `data` with the paths in it, which are relative to `folder`, made so from here."""
     options = data.get("objective_options", {})
-    if isinstance(options, Mapping) and isinstance(options.get("data"), str):
-        data = merge(data, {"objective_options": {"data": str(folder / options["data"])}})
+    if isinstance(options, Mapping):
+        paths = {key: value for key, value in options.items() if _is_path(key, value)}
+        data = (
+            merge(data, {"objective_options": {key: str(folder / path) for key, path in paths.items()}}) if paths else data
+        )
     if isinstance(data.get("plugin"), str):
         data = merge(data, {"plugin": str((folder / data["plugin"]).resolve())})
     return dict(data)
+
+
+def _is_path(key: str, value: object) -> bool:
+    return isinstance(value, str) and (key == "data" or (key == "task" and value.endswith(".toml")))
 
 
 def merge(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from dfo_prompt.errors import InputError, StudyError
-from dfo_prompt.journal import Journal, Line
+from dfo_prompt.journal import Journal, Line, read_lines
 from dfo_prompt.types import Matrix, Vector
 
 
@@ -186,6 +186,4 @@ def _line(record: Record) -> Line:
 
 def read_records(folder: Path, account: Account = Account.QUERIES) -> list[Record]:
     """Return what the study in `folder` has journaled so far on `account`."""
-    journal = Journal(folder / FILES[account])
-    lines = iter(lambda: journal.take(1), None)
-    return [Record(**line[0]) for line in lines]  # type: ignore[arg-type]
+    return [Record(**line) for line in read_lines(folder / FILES[account])]  # type: ignore[arg-type]

@@ -1,7 +1,6 @@
 """Tries each name of an optimizer registry once, in a process of its own, and remembers what came of it."""
 
 import hashlib
-import json
 import multiprocessing
 import os
 import sys
@@ -15,6 +14,7 @@ from typing import Literal
 from dfo_prompt.assets import cache_folder
 from dfo_prompt.build import create_objective
 from dfo_prompt.errors import DfoPromptError, InputError, one_line
+from dfo_prompt.files import read_json, write_json
 from dfo_prompt.optimizer import OptimizerSpec
 from dfo_prompt.plugins import given_files, plugin_files
 from dfo_prompt.run import minimize
@@ -55,16 +55,14 @@ def try_registry(spec: OptimizerSpec) -> Iterator[Trial]:
     """
     kept = cache_folder() / "trials" / f"{spec.name.partition(':')[0]}-{_fingerprint()}.json"
     if kept.exists():
-        yield from (Trial(**entry) for entry in json.loads(kept.read_text(encoding="utf-8")))
+        yield from (Trial(**entry) for entry in read_json(kept, missing="")["trials"])
         return
     trials = []
     for trial in _try_each(names_of(spec)):
         trials.append(trial)
         yield trial
     kept.parent.mkdir(parents=True, exist_ok=True)
-    part = kept.with_suffix(".part")
-    part.write_text(json.dumps([asdict(trial) for trial in trials]), encoding="utf-8")
-    part.replace(kept)
+    write_json(kept, {"trials": [asdict(trial) for trial in trials]})
 
 
 def _try_each(names: list[str]) -> Iterator[Trial]:

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from dfo_prompt.suite.plan import read_suite_file
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"```python\n(.*?)```", README, flags=re.S)
@@ -23,6 +25,15 @@ def test_ci_runs_the_test_command_of_the_readme():
     found = subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert script in (ROOT / ".ci" / "run").read_text()
     assert found == 'pip install -c constraints.txt -e ".[test]" -r plugins/requirements.txt && python -m pytest\n'
+
+
+def test_the_suite_is_one(tmp_path):
+    (tmp_path / "suite.toml").write_text(re.findall(r"```toml\n(.*?)```", README, flags=re.S)[0])
+    suite = read_suite_file(tmp_path / "suite.toml")
+    assert {(plan.optimizer, plan.problem) for plan in suite.plans} >= {
+        ("cma, small steps", "tweets"),
+        ("random", "bbc-headlines"),
+    }
 
 
 def test_the_python_example_runs():

@@ -71,6 +71,10 @@ def test_a_name_alone_is_no_registry():
         trials.names_of(catalogue().optimizers.find("cma"))
 
 
+def test_only_optimizers_have_registries(program):
+    assert program("list", "tasks", "--registry", "nevergrad")[0] == 2
+
+
 def test_the_program_lists_them(registry, program, tmp_path):
     plugin = str(tmp_path / "odd.py")
     status, said, noted = program("--plugin", plugin, "list", "optimizers", "--registry", "odd", "--json")

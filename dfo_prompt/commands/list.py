@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from dfo_prompt.errors import InputError
 from dfo_prompt.plugins import KINDS, Catalogue, catalogue
 from dfo_prompt.specs import Spec
 
@@ -20,6 +21,8 @@ LISTED = (*KINDS, "plugins")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(kind: str, registry: str | None, *, as_json: bool) -> None:
     """List the optimizers, objectives, projections, tasks, models, commands, observers or plugins that are installed."""
+    if registry and kind != "optimizers":
+        raise InputError(f"--registry is for optimizers, not for {kind}")
     if registry:
         rows = _tried(registry)
     else:

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -77,9 +76,7 @@ def _cost(suite: Suite, folder: Path, jobs: int) -> str:
     todo = [plan for plan in suite.plans if not is_finished(folder, plan.id)]
     seconds = probe_suite(suite, folder)
     queries = sum(plan.config.budget for plan in todo)
-    total = sum(seconds[plan.problem] * plan.config.budget for plan in todo)
-    took = timedelta(seconds=round(total / jobs))
-    figures: dict[str, Any] = {"studies": len(todo), "queries": queries}
-    known = ", ".join(f"{value:,} {name}" for name, value in figures.items())
+    took = timedelta(seconds=round(sum(seconds[plan.problem] * plan.config.budget for plan in todo) / jobs))
     done = f" ({len(suite.plans) - len(todo)} studies are finished)" if len(todo) < len(suite.plans) else ""
-    return f"{suite.config.name}: {known}, about {took} without the optimizers' own time{done}"
+    cost = f"{len(todo):,} studies, {queries:,} queries, about {took} without the optimizers' own time"
+    return f"{suite.config.name}: {cost}{done}"

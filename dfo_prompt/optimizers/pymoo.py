@@ -28,10 +28,8 @@ from dfo_prompt.optimizers.cma import ENDLESS
 from dfo_prompt.optimizers.fence import GlobalFence
 from dfo_prompt.types import Json, Matrix, Vector
 
-POPULATIONS = {cls.__name__: cls for cls in (BRKGA, DE, EPPSO, ES, G3PCX, GA, ISRES, NicheGA, PSO, SRES)}
-POINTS = {cls.__name__: cls for cls in (CMAES, DIRECT, NelderMead, PatternSearch)}
-"""Searches from a single point."""
-ALGORITHMS = POPULATIONS | POINTS
+_CLASSES = (BRKGA, CMAES, DE, DIRECT, EPPSO, ES, G3PCX, GA, ISRES, NelderMead, NicheGA, PSO, PatternSearch, SRES)
+ALGORITHMS = {cls.__name__: cls for cls in _CLASSES}
 MIN_POPULATION = 5
 """Differential evolution combines this many distinct parents."""
 

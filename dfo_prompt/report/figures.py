@@ -45,7 +45,8 @@ def draw_all(analysis: Analysis) -> Iterator[Picture]:
     if len(analysis.complete) > 1:
         yield _scores(analysis)
         yield _performance(analysis)
-        yield _data_profile(analysis)
+        if len(dims := {plan["config"]["dim"] for plan in analysis.plan["studies"].values()}) == 1:
+            yield _data_profile(analysis, *dims)
     if len(analysis.complete) > 2 and len(analysis.problems) > 2:  # noqa: PLR2004
         yield _critical_difference(analysis)
     yield _gap(analysis)
@@ -116,8 +117,7 @@ def _performance(analysis: Analysis) -> Picture:
     return Picture(name="performance", title="Performance profile", text=text, figure=_figure(paint), data=data)
 
 
-def _data_profile(analysis: Analysis) -> Picture:
-    dim = int(next(iter(analysis.plan["studies"].values()))["config"]["dim"])
+def _data_profile(analysis: Analysis, dim: int) -> Picture:
     at = _points(analysis.budget)
     last = {name: analysis.reached[name][:, -3:][:, 0] for name in analysis.complete[:SHOWN]}  # 90 % of the way
     shares = {name: share_reached(queries, analysis.budget)[at - 1] for name, queries in last.items()}

@@ -24,8 +24,8 @@ def all_tables(analysis: Analysis) -> list[Section]:
     tables = [leaderboard(analysis), *per_problem(analysis)]
     if len(analysis.complete) > 1:
         tables.append(pairs(analysis))
-    if len(analysis.studies["problem"].unique()) > 1 and len(analysis.complete) > 1:
-        tables.append(practical(analysis))
+        if len(analysis.problems) > 1:
+            tables.append(practical(analysis))
     return [*tables, sensitivity(analysis), failures(analysis)]
 
 
@@ -114,10 +114,11 @@ def sensitivity(analysis: Analysis) -> Section:
     kind = analysis.studies["study"].map(lambda study: plans[study]["config"]["optimizer"])
     frame = analysis.studies.assign(sigma=sigma, kind=kind)[analysis.studies["finished"]]
     table = frame.pivot_table(index="kind", columns="sigma", values=analysis.measure, aggfunc="median")
-    swept = table if table.shape[1] > 1 else table.iloc[:0]
-    text = "Median of the measure by the study's initial step size." if len(swept) else "This suite has one step size only."
-    printed = swept.map(_number).reset_index().rename(columns={"kind": "optimizer"})
-    return Section(name="sigma", title="Step size", text=text, table=printed if len(swept) else pd.DataFrame())
+    if table.shape[1] == 1:
+        return Section(name="sigma", title="Step size", text="This suite has one step size only.", table=pd.DataFrame())
+    printed = table.map(_number).reset_index().rename(columns={"kind": "optimizer"})
+    text = "Median of the measure by the study's initial step size."
+    return Section(name="sigma", title="Step size", text=text, table=printed)
 
 
 def failures(analysis: Analysis) -> Section:

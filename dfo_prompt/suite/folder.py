@@ -14,7 +14,6 @@ from dfo_prompt.folder import read_result
 from dfo_prompt.suite.plan import Suite
 
 PLAN, ERRORS = "suite.json", "errors.json"
-DECIDES_RESULTS = ("config", "threads")
 
 
 def study_path(folder: Path, study: str) -> Path:

@@ -54,7 +54,8 @@ class SuiteConfig:
             "best_loss" (observed).
         targets: losses that count as reached, for the ECDF; without any, shares of the way from the start to the best loss
             that any study of the problem found.
-        practical_difference: differences of the measure below it do not matter (region of practical equivalence).
+        practical_difference: smaller ones do not matter (region of practical equivalence): of a metric, or of a score, which
+            is the share of the way from the start to the best known loss.
         threads: of one study; None means the machine's cores. Results can depend on it, not on how many run at once.
         stall_seconds: a study in which nothing happens for so long is given up.
     """
@@ -196,10 +197,10 @@ def _plan(
 ) -> Plan:
     study = merge(config.study, problem.study)
     study = merge(study, {"optimizer": optimizer.name, **optimizer.study, "seed": seed})
-    study = merge(study, overrides)
+    study = merge(relative_to(path.parent, study), overrides)
     where = f"{path}: optimizer {optimizer.name!r} on {problem.name!r}"
     try:
-        parsed = parse_config(relative_to(path.parent, study), where=where)
+        parsed = parse_config(study, where=where)
     except DfoPromptError as error:
         raise type(error)(f"{error}" if str(path) in str(error) else f"{where}: {error}") from error
     return Plan(optimizer=optimizer.name, problem=problem.name, seed=seed, config=parsed)

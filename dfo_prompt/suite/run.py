@@ -3,7 +3,7 @@
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -45,7 +45,11 @@ class Progress:
 Watcher = Callable[[Progress], object]
 
 
-def run_suite(suite: Suite, folder: Path, *, jobs: int = 1, watch: Watcher = id) -> dict[str, str]:
+def unwatched(*_: object) -> None:
+    """Watch nothing."""
+
+
+def run_suite(suite: Suite, folder: Path, *, jobs: int = 1, watch: Watcher = unwatched) -> dict[str, str]:
     """Run, or continue, every study of `suite` below `folder`; return why some have no result, by id.
 
     Args:
@@ -122,7 +126,8 @@ class _Worker:
 
     def begin(self, order: Order) -> None:
         self.plan, self.group, self.heard = order.plan, order.plan.group, monotonic()
-        self.pipe.send(order)
+        with suppress(OSError):  # a process that ended while idle: the next look at its pipe says so
+            self.pipe.send(order)
 
     def kill(self) -> int | None:
         self._process.kill()

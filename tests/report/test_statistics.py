@@ -47,8 +47,7 @@ def test_holm_agrees_with_statsmodels_and_leaves_out_what_is_unknown():
     assert np.isnan(corrected[2])
 
 
-def test_rank_biserial_on_a_published_example():
-    # Kerby (2014): favourable ranks sum to 85 of 105, r = 0.62; here with ranks 1 to 14 of which 20 points are unfavourable.
+def test_rank_biserial_is_the_share_of_favourable_ranks_less_that_of_the_others():
     difference = np.arange(1.0, 15) * np.where(np.isin(np.arange(1, 15), [2, 4, 14]), -1, 1)
     assert statistics.rank_biserial(difference) == pytest.approx((105 - 2 * 20) / 105)
     assert statistics.rank_biserial(np.zeros(3)) == 0

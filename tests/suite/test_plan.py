@@ -58,9 +58,11 @@ def test_studies_of_one_objective_are_told_apart_from_others(read):
     assert len(groups) == 4
 
 
-def test_paths_are_relative_to_the_file(read, tmp_path):
-    plan = read(SUITE + '[[problems]]\nname = "files"\nobjective_options = { data = "films" }\n').plans[0]
-    assert plan.config.objective_options["data"] == str(tmp_path / "films")
+def test_paths_in_the_file_are_relative_to_it_and_those_of_the_command_line_are_not(read, tmp_path):
+    text = SUITE + '[[problems]]\nname = "files"\nobjective_options = { data = "films", task = "my.toml" }\n'
+    options = read(text).plans[0].config.objective_options
+    assert (options["data"], options["task"]) == (str(tmp_path / "films"), str(tmp_path / "my.toml"))
+    assert read(text, objective_options={"data": "here"}).plans[0].config.objective_options["data"] == "here"
 
 
 @pytest.mark.parametrize(
