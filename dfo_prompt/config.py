@@ -91,10 +91,8 @@ def relative_to(folder: Path, data: Mapping[str, Any]) -> dict[str, Any]:
     """Return `data` with the paths in it, which are relative to `folder`, made so from here."""
     options = data.get("objective_options", {})
     if isinstance(options, Mapping):
-        paths = {key: value for key, value in options.items() if _is_path(key, value)}
-        data = (
-            merge(data, {"objective_options": {key: str(folder / path) for key, path in paths.items()}}) if paths else data
-        )
+        paths = {key: str(folder / value) for key, value in options.items() if _is_path(key, value)}
+        data = merge(data, {"objective_options": paths}) if paths else data
     if isinstance(data.get("plugin"), str):
         data = merge(data, {"plugin": str((folder / data["plugin"]).resolve())})
     return dict(data)
