@@ -10,6 +10,8 @@ from pydantic import Field
 
 from dfo_prompt.parsing import STRICT, parse, read_toml
 
+STUDY = "study"
+"""The method that all optimizers are compared by."""
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -20,6 +22,8 @@ class StudyConfig:
     """One study. The defaults are those of Black-Box Tuning (Sun et al., 2022).
 
     Attributes:
+        method: "study", the search by an optimizer; or another that `dfo-prompt list methods` shows, which heeds those keys
+            only that say what it is about: seed, and of the objective's options model, task and split.
         budget: queries.
         dim: d, the intrinsic dimension.
         popsize: candidates per ask; None means 4 + floor(3 ln d), the default of CMA-ES (Hansen, 2016).
@@ -28,11 +32,12 @@ class StudyConfig:
         bounds: the box [low, high]^d; None means unbounded.
         validate_every: queries between two looks at dev; None means every 100, and at least ten times a study.
         plugin: a Python file whose plugin the study uses.
-        optimizer_options: keyword options of the optimizer; `objective_options`, of the objective.
+        optimizer_options: keyword options of the optimizer; `objective_options` and `method_options`, of those.
     """
 
     __pydantic_config__ = STRICT
 
+    method: str = STUDY
     optimizer: str = "cma"
     objective: str = "prompt"
     budget: Count = 8000
@@ -46,6 +51,7 @@ class StudyConfig:
     plugin: str | None = None
     optimizer_options: dict[str, Any] = field(default_factory=dict)
     objective_options: dict[str, Any] = field(default_factory=dict)
+    method_options: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.bounds and not self.bounds[0] < self.bounds[1]:

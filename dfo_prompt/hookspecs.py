@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 import pluggy
 
+from dfo_prompt.method import MethodSpec
 from dfo_prompt.optimizer import OptimizerSpec
 from dfo_prompt.specs import Spec
 
@@ -19,6 +20,11 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 @hookspec
 def dfo_prompt_optimizers() -> Iterable[OptimizerSpec]:  # type: ignore[empty-body]
     """Give optimizers: targets are subclasses of `Optimizer`."""
+
+
+@hookspec
+def dfo_prompt_methods() -> Iterable[MethodSpec]:  # type: ignore[empty-body]
+    """Give methods to compare studies with: targets are callables `(setting: Setting, **options) -> Fitted`."""
 
 
 @hookspec

@@ -5,8 +5,8 @@ that nothing is lost. A study folder holds three files of JSON lines:
 
 - `journal.jsonl`, one line a query. It has no times: the same study gives the same bytes.
 - `validation.jsonl`, one line an evaluation on the second account (dev, test, clean re-evaluation). No times either.
-- `ledger.jsonl`, what was reserved and what it took: rows, tokens, seconds. A reservation without an outcome was cut off;
-  those queries ran again, and are counted as `repeated`.
+- `ledger.jsonl`, what was reserved and what it took: rows, tokens, bytes, seconds. A reservation without an outcome
+  was cut off; those queries ran again, and are counted as `repeated`.
 
 An earlier run's lines are recalled in order, against the candidates of the rebuilt optimizer, until they are used up.
 """
@@ -80,6 +80,8 @@ class Spent:
     repeated: int = 0
     rows: int = 0
     tokens: int = 0
+    uploaded: int = 0
+    downloaded: int = 0
     optimizer_seconds: float = 0.0
     objective_seconds: float = 0.0
 

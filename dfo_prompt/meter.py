@@ -65,6 +65,8 @@ class Meter:
         costs = Spent(
             rows=evaluation.rows,
             tokens=evaluation.tokens,
+            uploaded=evaluation.uploaded,
+            downloaded=evaluation.downloaded,
             optimizer_seconds=self.take_optimizer_seconds(),
             objective_seconds=perf_counter() - started,
         )

@@ -16,12 +16,15 @@ class Evaluation:
         metrics: further figures by name, each (B,), for the journal and for choosing on held-out data.
         rows: example rows processed: B candidates on N examples are B * N rows.
         tokens: tokens processed, prompt tokens included, padding not.
+        uploaded, downloaded: bytes that a service at the other end of a wire would be sent, and send back.
     """
 
     losses: Vector
     metrics: Mapping[str, Vector] = field(default_factory=dict)
     rows: int = 0
     tokens: int = 0
+    uploaded: int = 0
+    downloaded: int = 0
 
 
 class Objective(Protocol):

@@ -17,11 +17,14 @@ import pluggy
 
 from dfo_prompt import hookspecs
 from dfo_prompt.errors import InputError, PluginError, UnknownNameError, one_line
+from dfo_prompt.method import MethodSpec
 from dfo_prompt.optimizer import OptimizerSpec
 from dfo_prompt.specs import Spec
 
-BUILT_IN = tuple(f"dfo_prompt.{room}" for room in ("optimizers", "wrappers", "functions", "tasks", "lm", "commands"))
-KINDS = ("optimizers", "objectives", "projections", "tasks", "models", "commands", "observers")
+BUILT_IN = tuple(
+    f"dfo_prompt.{room}" for room in ("optimizers", "wrappers", "methods", "functions", "tasks", "lm", "commands")
+)
+KINDS = ("optimizers", "methods", "objectives", "projections", "tasks", "models", "commands", "observers")
 
 _files: ContextVar[tuple[Path, ...]] = ContextVar("plugin_files", default=())
 
@@ -71,6 +74,7 @@ class Catalogue:
     """Everything that plugins offer."""
 
     optimizers: Shelf[OptimizerSpec]
+    methods: Shelf[MethodSpec]
     objectives: Shelf[Spec]
     projections: Shelf[Spec]
     tasks: Shelf[Spec]

@@ -63,6 +63,8 @@ class StudyResult:
         chosen: (d,) the candidate with the best metric on dev; without held-out data, `best`.
         failures: queries without a finite loss.
         spent: what the queries took; `validation`, the same for the second account.
+        user_bytes: memory that the optimizer takes, measured on a batch; None where the objective has no held-out data.
+        peak_bytes: of main memory during the study, libraries and model included; None where the system does not say.
         optimizer_state: what the optimizer says of itself at the end, restarts for instance.
     """
 
@@ -76,6 +78,8 @@ class StudyResult:
     spent: Spent
     validation: Spent
     optimizer_state: dict[str, Json]
+    user_bytes: int | None = None
+    peak_bytes: int | None = None
     stop_reason: str = "budget"
 
 

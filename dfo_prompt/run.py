@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,8 @@ from dfo_prompt.build import create_objective, create_optimizer
 from dfo_prompt.config import StudyConfig, parse_config
 from dfo_prompt.folder import describe_run, save_result, start_over, study_folder
 from dfo_prompt.ledger import Budget, Ledger
-from dfo_prompt.objective import Described, Objective
+from dfo_prompt.memory import allocated_by, forget_peak, peak_resident
+from dfo_prompt.objective import Described, Objective, Validated
 from dfo_prompt.optimizer import Optimizer
 from dfo_prompt.plugins import catalogue, plugin_files
 from dfo_prompt.result import Observer, StudyInfo, StudyResult
@@ -93,7 +95,10 @@ def run_study(
             validate_every=config.validate_every,
             observers=[*observers, *(spec.load()(**spec.options) for spec in catalogue().observers)],
         )
-        result = study.run()
+        forget_peak()
+        result = replace(study.run(), peak_bytes=peak_resident())
+        if isinstance(objective, Validated):
+            result = replace(result, user_bytes=allocated_by(lambda: _one_batch(config)))
         if out:
             save_result(out, result)
     return result
@@ -122,6 +127,12 @@ def optimizer_of(config: StudyConfig) -> Optimizer:
         bounds=config.bounds,
         **config.optimizer_options,
     )
+
+
+def _one_batch(config: StudyConfig) -> None:
+    optimizer = optimizer_of(config)
+    candidates = optimizer.ask()
+    optimizer.tell(candidates, np.arange(len(candidates), dtype=np.float64))
 
 
 def _info(config: StudyConfig, folder: Path | None) -> StudyInfo:

@@ -19,6 +19,7 @@ from dfo_prompt.lm.layout import lay_out
 from dfo_prompt.lm.load import LanguageModel, load_model
 from dfo_prompt.lm.objective import PromptObjective
 from dfo_prompt.lm.precision import choose_precision
+from dfo_prompt.lm.problem import Problem
 from dfo_prompt.lm.projection import Projection, Space
 from dfo_prompt.lm.scorer import scorer_for
 from dfo_prompt.lm.smollm import fetch
@@ -92,9 +93,7 @@ class Setting:
     def objective(self, dtype: str) -> PromptObjective:
         """Return the prompt objective."""
         return PromptObjective(
-            lm=self.lm,
-            task=self.task,
-            data=self.data,
+            problem=Problem(lm=self.lm, task=self.task, data=self.data, seed=0),
             projection=self.projection,
             prompt_tokens=self.tokens,
             dim=self.dim,

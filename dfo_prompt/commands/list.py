@@ -20,7 +20,7 @@ LISTED = (*KINDS, "plugins")
 @click.option("--registry", metavar="NAME", help="Of optimizers: try every name of a registry, for instance nevergrad.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(kind: str, registry: str | None, *, as_json: bool) -> None:
-    """List the optimizers, objectives, projections, tasks, models, commands, observers or plugins that are installed."""
+    """List what is installed: optimizers, methods, objectives, projections, tasks, models, commands, observers, plugins."""
     if registry and kind != "optimizers":
         raise InputError(f"--registry is for optimizers, not for {kind}")
     if registry:
@@ -62,4 +62,5 @@ def _aligned(rows: list[dict[str, Any]]) -> str:
 def _cells(row: dict[str, Any]) -> list[str]:
     plain = [str(row[key]) for key in ("summary", "origin", "state", "note") if key in row]
     rest = {key: value for key, value in row.items() if key not in ("name", "summary", "origin", "state", "note")}
+    plain = [one.removesuffix(".") for one in plain] if rest else plain
     return plain + [f"{key}: {', '.join(value) if isinstance(value, tuple) else value}" for key, value in rest.items()]

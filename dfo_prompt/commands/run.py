@@ -1,12 +1,13 @@
 """`dfo-prompt run`: one study, from flags or from a STUDY.toml."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
 from dfo_prompt.commands.settings import parse_settings
-from dfo_prompt.config import StudyConfig, merge, parse_config, read_config
+from dfo_prompt.config import STUDY, StudyConfig, merge, parse_config, read_config
 from dfo_prompt.console import ProgressObserver, print_summary
 from dfo_prompt.report.summary import summarize
 from dfo_prompt.run import objective_of, plugin_of, run_study
@@ -17,6 +18,7 @@ OF_OBJECTIVE = ("model", "task", "data", "shots", "prompt_tokens", "projection",
 @click.command("run")
 @click.argument("study", required=False, type=click.Path(path_type=Path))
 @click.option("--optimizer", help="Name of the optimizer [default: cma].")
+@click.option("--method", help="Name of another method than a study; see list methods.")
 @click.option("--objective", help="Name of the objective [default: prompt].")
 @click.option("--budget", type=int, help="Queries to spend [default: 8000].")
 @click.option("--seed", type=int, help="Of split, projection, start and optimizer [default: 0].")
@@ -35,7 +37,9 @@ OF_OBJECTIVE = ("model", "task", "data", "shots", "prompt_tokens", "projection",
 @click.option("--loss", help="cross_entropy, hinge or accuracy.")
 @click.option("--dtype", help="auto, float32, bfloat16 or float16.")
 @click.option("--device", help="auto, cpu, cuda, mps or sharded.")
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="optimizer.KEY, objective.KEY or a key above.")
+@click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="optimizer|objective|method.KEY, or a key above."
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Study folder [default: below runs/].")
 def command(study: Path | None, out: Path | None, settings: tuple[str, ...], **flags: Any) -> None:
     """Run a study, or continue it: the same command on the same folder goes on where it stopped."""
@@ -43,8 +47,17 @@ def command(study: Path | None, out: Path | None, settings: tuple[str, ...], **f
     config = read_config(study, overrides) if study else parse_config(overrides, where="command line")
     folder = out or Path("runs") / _name(config)
     with plugin_of(config):
-        run_study(config, objective_of(config), out=folder, observers=[ProgressObserver()])
+        if config.method == STUDY:
+            run_study(config, objective_of(config), out=folder, observers=[ProgressObserver()])
+        else:
+            _run_method()(config, out=folder)
     print_summary(summarize(folder), folder)
+
+
+def _run_method() -> Callable[..., object]:
+    from dfo_prompt.methods.run import run_method  # noqa: PLC0415 - brings torch, which a test function does not need
+
+    return run_method
 
 
 def _overrides(flags: dict[str, Any], settings: tuple[str, ...]) -> dict[str, Any]:
@@ -55,4 +68,5 @@ def _overrides(flags: dict[str, Any], settings: tuple[str, ...]) -> dict[str, An
 
 def _name(config: StudyConfig) -> str:
     what = config.objective_options.get("task", "bbc-headlines") if config.objective == "prompt" else config.objective
-    return f"{Path(str(what)).stem}-{config.optimizer}-b{config.budget}-s{config.seed}".replace(":", "-")
+    by = f"{config.optimizer}-b{config.budget}" if config.method == STUDY else config.method
+    return f"{Path(str(what)).stem}-{by}-s{config.seed}".replace(":", "-")

@@ -7,11 +7,11 @@ from typing import Any
 from dfo_prompt.config import StudyConfig
 from dfo_prompt.errors import InputError
 
-PREFIXES = {"optimizer": "optimizer_options", "objective": "objective_options"}
+PREFIXES = {"optimizer": "optimizer_options", "objective": "objective_options", "method": "method_options"}
 
 
 def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
-    """Return the keys of a study that KEY=VALUE texts set: optimizer.KEY, objective.KEY, or a study's own key.
+    """Return the keys of a study that KEY=VALUE texts set: optimizer.KEY, objective.KEY, method.KEY, or a study's own key.
 
     Any other key is an option of the optimizer. Values are read as TOML, and as texts where they are none.
 

@@ -75,8 +75,8 @@ def _write_report() -> Callable[[Path], Path]:
 def _cost(suite: Suite, folder: Path, jobs: int) -> str:
     todo = [plan for plan in suite.plans if not is_finished(folder, plan.id)]
     seconds = probe_suite(suite, folder)
-    queries = sum(plan.config.budget for plan in todo)
-    took = timedelta(seconds=round(sum(seconds[plan.problem] * plan.config.budget for plan in todo) / jobs))
+    queries = sum(plan.queries for plan in todo)
+    took = timedelta(seconds=round(sum(seconds.get(plan.problem, 0.0) * plan.queries for plan in todo) / jobs))
     done = f" ({len(suite.plans) - len(todo)} studies are finished)" if len(todo) < len(suite.plans) else ""
     cost = f"{len(todo):,} studies, {queries:,} queries, about {took} without the optimizers' own time"
     return f"{suite.config.name}: {cost}{done}"

@@ -9,20 +9,18 @@ import torch
 from torch import Tensor
 
 from dfo_prompt.errors import InputError
-from dfo_prompt.lm.deep import DeepProjection
-from dfo_prompt.lm.load import LanguageModel
 from dfo_prompt.lm.losses import LOSSES
 from dfo_prompt.lm.precision import Precision, choose_precision
-from dfo_prompt.lm.projection import Projection
+from dfo_prompt.lm.problem import Problem
 from dfo_prompt.lm.scorer import scorer_for
 from dfo_prompt.lm.verbalizer import Asked, Calibration, Verbalizer
 from dfo_prompt.objective import Evaluation
 from dfo_prompt.tasks.examples import Example
 from dfo_prompt.tasks.metrics import score as metric_score
-from dfo_prompt.tasks.sampling import FewShot
-from dfo_prompt.tasks.task import Task
 from dfo_prompt.types import Json, Matrix, Vector
 
+WORD = 4
+"""Bytes on the wire of a token id or a float32."""
 PROBES = 16
 PROBE_STEP = 0.5
 """Candidates of the precision probe lie half a unit from the start: nearer, so harder to rank, than a search begins."""
@@ -45,10 +43,8 @@ class PromptObjective:
     its whole prompt, however the engine shares it.
 
     Args:
-        lm: in float32.
-        task: template, label words, metric.
-        data: the k-shot split.
-        projection: from z to soft prompts.
+        problem: the model, in float32, the task and its split.
+        projection: from z (B, d) to soft prompts, (B, P, E), or (B, H, P, E) with one for each layer.
         prompt_tokens: P, the length of the soft prompt.
         dim: d.
         loss: name in `LOSSES`.
@@ -60,10 +56,8 @@ class PromptObjective:
     def __init__(
         self,
         *,
-        lm: LanguageModel,
-        task: Task,
-        data: FewShot,
-        projection: Projection | DeepProjection,
+        problem: Problem,
+        projection: Callable[[Matrix], Tensor],
         prompt_tokens: int,
         dim: int,
         loss: str = "cross_entropy",
@@ -72,9 +66,10 @@ class PromptObjective:
         about: dict[str, Json] | None = None,
     ) -> None:
         self.dim = dim
+        lm, task, data = problem.lm, problem.task, problem.data
         self.metric = task.metric
         self.labels = task.classes
-        self._lm, self._task, self._data, self._about = lm, task, data, dict(about or {})
+        self._problem, self._about = problem, dict(about or {})
         self._projection, self._prompt_tokens = projection, prompt_tokens
         self._loss = LOSSES[loss]
         sample = [example.texts for example in data.train]
@@ -104,10 +99,10 @@ class PromptObjective:
         Raises:
             InputError: an example has more texts, or fewer, than the task takes.
         """
-        wanted = len(self._task.fields)
+        wanted = len(self._problem.task.fields)
         for one in texts:
             if len(one) != wanted:
-                found = f"{len(one)} texts separated by tabs, where task {self._task.name!r} takes {wanted}"
+                found = f"{len(one)} texts separated by tabs, where task {self._problem.task.name!r} takes {wanted}"
                 raise InputError(f"{one[0]!r} and what follows: {found}")
         prompts = self._projection(candidate[None])
         logits = self._logits(prompts, self._verbalizer.ask(texts))[0]  # (N, C)
@@ -117,13 +112,7 @@ class PromptObjective:
     def describe(self) -> dict[str, Json]:
         """Return what defines this objective."""
         return {
-            "task": self._task.name,
-            "metric": self.metric,
-            "model": self._lm.name,
-            "model_fingerprint": self._lm.fingerprint,
-            "data_fingerprint": self._data.fingerprint,
-            "examples": {name: len(getattr(self._data, name)) for name in ("train", "dev", "test")},
-            "device": self._lm.device.type,
+            **self._problem.describe(),
             "dtype": self._precision.dtype,
             "dtype_spearman": self._precision.spearman,
             **self._about,
@@ -131,15 +120,15 @@ class PromptObjective:
 
     @cached_property
     def _no_prompt(self) -> Tensor:
-        return torch.zeros((1, 0, self._lm.width), device=self._lm.device)
+        return torch.zeros((1, 0, self._problem.lm.width), device=self._problem.lm.device)
 
     def _get(self, split: str) -> Split:
         if split not in self._splits:  # the test split is encoded when it is first asked for
-            self._splits[split] = self._split(getattr(self._data, split))
+            self._splits[split] = self._split(getattr(self._problem.data, split))
         return self._splits[split]
 
     def _split(self, examples: Sequence[Example]) -> Split:
-        labels = torch.tensor([example.label for example in examples], device=self._lm.device)
+        labels = torch.tensor([example.label for example in examples], device=self._problem.lm.device)
         return Split(texts=self._verbalizer.ask([example.texts for example in examples]), labels=labels)
 
     def _score(self, prompts: Tensor, split: Split) -> Evaluation:
@@ -152,12 +141,19 @@ class PromptObjective:
         labels = split.labels.cpu().numpy()
         metrics: dict[str, Vector] = {self.metric: metric_score(self.metric, down[:, 1:].astype(np.int64), labels)}
         asked = [split.texts, *([self._verbalizer.reference] if self._verbalizer.reference else [])]
-        rows = len(logits) * sum(part.rows for part in asked)
-        tokens = len(logits) * sum(part.tokens(prompt_tokens) for part in asked)
-        return Evaluation(losses=down[:, 0].copy(), metrics=metrics, rows=rows, tokens=tokens)
+        rows, sent = sum(part.rows for part in asked), sum(part.tokens(0) for part in asked)
+        return Evaluation(
+            losses=down[:, 0].copy(),
+            metrics=metrics,
+            rows=len(logits) * rows,
+            tokens=len(logits) * (sent + rows * prompt_tokens),
+            # The service holds the projection: it is sent z and the texts' token ids, and sends back label-word scores.
+            uploaded=len(logits) * WORD * (self.dim + sent),
+            downloaded=len(logits) * WORD * sum(part.scores for part in asked),
+        )
 
     def _logits_in(self, precision: Precision) -> Callable[[Tensor, Asked], Tensor]:
-        return self._verbalizer.on(scorer_for(self._lm.head, precision.model, precision=precision.context))
+        return self._verbalizer.on(scorer_for(self._problem.lm.head, precision.model, precision=precision.context))
 
     def _probe(self, precision: Precision) -> Vector:
         candidates = PROBE_STEP * np.random.default_rng(0).standard_normal((PROBES, self.dim))

@@ -27,10 +27,12 @@ class Asked:
 
     Attributes:
         first: for the first token of every label word.
+        words: C, the number of label words.
         rest: for each class whose label word goes on: its number, the ids that follow, and the texts with all but the last.
     """
 
     first: Encoded
+    words: int
     rest: tuple[tuple[int, tuple[int, ...], Encoded], ...]
 
     @property
@@ -41,6 +43,11 @@ class Asked:
     def tokens(self, prompt_tokens: int) -> int:
         """Return how many tokens these have, each with its whole prompt."""
         return sum(texts.tokens + texts.count * prompt_tokens for texts in self._parts)
+
+    @property
+    def scores(self) -> int:
+        """Return how many scores a service would send back for one prompt: of each word's first token, and of its rest."""
+        return self.first.count * self.words + sum(texts.count for _, _, texts in self.rest)
 
     @property
     def _parts(self) -> list[Encoded]:
@@ -79,7 +86,7 @@ class Verbalizer:
     def ask(self, texts: Texts) -> Asked:
         """Lay out texts."""
         rest = [(label, ids[1:], self._encode(texts, ids[:-1])) for label, ids in enumerate(self._words) if len(ids) > 1]
-        return Asked(first=self._encode(texts), rest=tuple(rest))
+        return Asked(first=self._encode(texts), words=len(self._words), rest=tuple(rest))
 
     def on(self, scorer: Scorer) -> Callable[[Tensor, Asked], Tensor]:
         """Return what scores texts with an engine: from prompts (B, P, E) and N texts to (B, N, C)."""

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from dfo_prompt.config import STUDY
 from dfo_prompt.errors import InputError
 from dfo_prompt.report import statistics
 from dfo_prompt.report.curves import Range, area_over_curve, hits, range_of
@@ -43,7 +44,7 @@ class Analysis:
         friedman: p value, or None.
         curves: (studies, queries), rows as in `studies`: the smallest loss so far.
         ranges: the losses between which curves are compared, by problem and seed.
-        reached: by optimizer, the query at which each (study, target) was reached.
+        reached: by optimizer that searched, the query at which each (study, target) was reached.
     """
 
     plan: Mapping[str, Any]
@@ -176,13 +177,15 @@ def _areas_and_hits(
     plan: Mapping[str, Any], studies: pd.DataFrame, curves: Matrix, ranges: Mapping[Instance, Range]
 ) -> tuple[Vector, dict[str, Matrix]]:
     areas = np.full(len(studies), np.nan)
+    searched = (studies["method"] == STUDY).to_numpy()  # other methods have no curves
     reached: dict[str, list[Vector]] = {name: [] for name in dict.fromkeys(studies["optimizer"])}
     for instance, rows in studies.groupby(["problem", "seed"], sort=False).indices.items():
         if instance not in ranges:
             continue
-        areas[rows] = area_over_curve(curves[rows], ranges[instance])
-        queries = hits(curves[rows], ranges[instance].targets(plan["targets"]))
-        for name, row in zip(studies["optimizer"].iloc[rows], queries, strict=True):
+        these = rows[searched[rows]]
+        areas[these] = area_over_curve(curves[these], ranges[instance])
+        queries = hits(curves[these], ranges[instance].targets(plan["targets"]))
+        for name, row in zip(studies["optimizer"].iloc[these], queries, strict=True):
             reached[name].append(row)
     return areas, {name: np.array(rows) for name, rows in reached.items() if rows}
 

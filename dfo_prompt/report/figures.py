@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from scikit_posthocs import critical_difference_diagram, posthoc_nemenyi_friedman
 
+from dfo_prompt.config import STUDY
 from dfo_prompt.report.analysis import Analysis
 from dfo_prompt.report.convergence import COLOURS
 from dfo_prompt.report.curves import performance_profile, share_reached
@@ -40,17 +41,21 @@ class Picture:
 
 def draw_all(analysis: Analysis) -> Iterator[Picture]:
     """Draw every picture that the suite has data for."""
-    yield from (_convergence(analysis, problem) for problem in analysis.problems)
-    yield _targets(analysis)
+    searched = [name for name in analysis.complete if name in analysis.reached]
+    if analysis.reached:
+        yield from (_convergence(analysis, problem) for problem in analysis.problems)
+        yield _targets(analysis)
     if len(analysis.complete) > 1:
         yield _scores(analysis)
-        yield _performance(analysis)
+    if len(searched) > 1:
+        yield _performance(analysis, searched)
         if len(dims := {plan["config"]["dim"] for plan in analysis.plan["studies"].values()}) == 1:
-            yield _data_profile(analysis, *dims)
+            yield _data_profile(analysis, searched, *dims)
     if len(analysis.complete) > 2 and len(analysis.problems) > 2:  # noqa: PLR2004
         yield _critical_difference(analysis)
-    yield _gap(analysis)
-    yield _seconds(analysis)
+    if analysis.reached:
+        yield _gap(analysis)
+        yield _seconds(analysis)
 
 
 def _convergence(analysis: Analysis, problem: str) -> Picture:
@@ -100,26 +105,26 @@ def _targets(analysis: Analysis) -> Picture:
     )
 
 
-def _performance(analysis: Analysis) -> Picture:
-    queries = np.stack([analysis.reached[name].ravel() for name in analysis.complete], axis=1)  # (cases, optimizers)
+def _performance(analysis: Analysis, searched: list[str]) -> Picture:
+    queries = np.stack([analysis.reached[name].ravel() for name in searched], axis=1)  # (cases, optimizers)
     queries = queries[np.isfinite(queries).any(axis=1)]
     ratios = np.geomspace(1, 32, POINTS)
-    profile = performance_profile(queries, ratios) if len(queries) else np.zeros((len(analysis.complete), POINTS))
-    data = _long(dict(zip(analysis.complete[:SHOWN], profile, strict=False)), "ratio", ratios, "share")
+    profile = performance_profile(queries, ratios) if len(queries) else np.zeros((len(searched), POINTS))
+    data = _long(dict(zip(searched[:SHOWN], profile, strict=False)), "ratio", ratios, "share")
 
     def paint(axes: Axes) -> None:
         _lines(data, "ratio", "share")(axes)
         axes.set_xscale("log", base=2)
         axes.set_xlabel("queries, in units of the fewest that any of these optimizers needed")
 
-    pool = ", ".join(analysis.complete)
+    pool = ", ".join(searched)
     text = f"Dolan and Moré (2002), over the {len(queries)} (problem, seed, target) triples that any reached. Pool: {pool}."
     return Picture(name="performance", title="Performance profile", text=text, figure=_figure(paint), data=data)
 
 
-def _data_profile(analysis: Analysis, dim: int) -> Picture:
+def _data_profile(analysis: Analysis, searched: list[str], dim: int) -> Picture:
     at = _points(analysis.budget)
-    last = {name: analysis.reached[name][:, -3:][:, 0] for name in analysis.complete[:SHOWN]}  # 90 % of the way
+    last = {name: analysis.reached[name][:, -3:][:, 0] for name in searched[:SHOWN]}  # 90 % of the way
     shares = {name: share_reached(queries, analysis.budget)[at - 1] for name, queries in last.items()}
     data = _long(shares, "queries", at, "share")
     data.insert(2, "simplex_gradients", data["queries"] / (dim + 1))
@@ -170,7 +175,7 @@ def _critical_difference(analysis: Analysis) -> Picture:
 
 def _gap(analysis: Analysis) -> Picture:
     columns = ["optimizer", "problem", "seed", "best_loss", "recommended_loss", "dev_metric", "test_metric"]
-    data = analysis.studies.loc[analysis.studies["finished"], columns]
+    data = analysis.studies.loc[_searched(analysis), columns]
 
     def paint(axes: Axes) -> None:
         for i, (name, part) in enumerate(data.groupby("optimizer", sort=False)):
@@ -185,7 +190,7 @@ def _gap(analysis: Analysis) -> Picture:
 
 
 def _seconds(analysis: Analysis) -> Picture:
-    means = analysis.studies[analysis.studies["finished"]].groupby("optimizer", sort=False)
+    means = analysis.studies[_searched(analysis)].groupby("optimizer", sort=False)
     data = means[["optimizer_seconds", "objective_seconds", "queries"]].mean().reset_index()
     data["milliseconds_per_query"] = 1e3 * data["optimizer_seconds"] / data["queries"]
 
@@ -233,6 +238,10 @@ def _points(budget: int) -> Matrix:
 def _shown(analysis: Analysis) -> list[str]:
     others = [name for name in analysis.reached if name not in analysis.complete]
     return [name for name in (*analysis.complete, *others) if name in analysis.reached][:SHOWN]
+
+
+def _searched(analysis: Analysis) -> "pd.Series[bool]":
+    return analysis.studies["finished"] & (analysis.studies["method"] == STUDY)
 
 
 def _colour(i: int) -> str:

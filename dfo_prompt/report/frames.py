@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from dfo_prompt.config import STUDY
 from dfo_prompt.errors import DfoPromptError
 from dfo_prompt.folder import read_manifest
 from dfo_prompt.journal import read_lines
@@ -19,6 +20,7 @@ STUDY_COLUMNS = {
     "problem": "model, data set, shots and projection, by the suite's name for it",
     "optimizer": "the suite's name for it",
     "seed": "of split, projection, start and optimizer",
+    "method": "study, or another method that was compared with studies",
     "budget": "queries granted",
     "queries": "queries spent",
     "repeated": "of these, answered from the journal because the candidate had been asked for before",
@@ -29,13 +31,31 @@ STUDY_COLUMNS = {
     "test_metric": "of the same candidate",
     "manual_test_metric": "of the hand-written prompt",
     "metric": "what the metrics are",
+    "training_seconds": "what the search, or the fit, took",
     "optimizer_seconds": "spent inside ask and tell",
     "objective_seconds": "spent evaluating queries",
     "failures": "queries without a finite loss",
     "rows": "examples scored",
     "tokens": "tokens scored",
+    "uploaded": "bytes that a service would have been sent",
+    "downloaded": "bytes that it would have sent back",
+    "user_bytes": "memory of the user's side: optimizer, or a head of the user's own",
+    "peak_bytes": "of main memory while searching or fitting, model and libraries included",
     "error": "why there is no result",
 }
+
+COSTS = (
+    "training_seconds",
+    "optimizer_seconds",
+    "objective_seconds",
+    "failures",
+    "rows",
+    "tokens",
+    "uploaded",
+    "downloaded",
+    "user_bytes",
+    "peak_bytes",
+)
 
 
 def read_journal(folder: Path | str) -> pd.DataFrame:
@@ -70,7 +90,13 @@ def read_suite(folder: Path | str) -> pd.DataFrame:
     for study, plan in read_plan(path)["studies"].items():
         place = {"study": study, **{key: plan[key] for key in ("problem", "optimizer", "seed")}}
         rows.append(
-            {**place, "budget": plan["config"]["budget"], **_figures(study_path(path, study)), **_error(errors, study)}
+            {
+                **place,
+                "method": plan["config"].get("method", STUDY),
+                "budget": plan["config"]["budget"],
+                **_figures(study_path(path, study)),
+                **_error(errors, study),
+            }
         )
     return pd.DataFrame(rows, columns=list(STUDY_COLUMNS)).astype({"finished": bool})
 
@@ -81,8 +107,9 @@ def read_curves(folder: Path | str, studies: pd.DataFrame) -> Matrix:
     Before the first finite loss, and after the last query of a study, it is NaN.
     """
     table = np.full((len(studies), int(studies["budget"].max())), np.nan)
-    for row, (study, queries) in enumerate(zip(studies["study"], studies["queries"], strict=True)):
-        if queries:
+    columns = (studies[name] for name in ("study", "queries", "method"))
+    for row, (study, queries, method) in enumerate(zip(*columns, strict=True)):
+        if queries and method == STUDY:
             table[row, :queries] = read_journal(study_path(Path(folder), study))["best_loss"].to_numpy()
     return table
 
@@ -96,8 +123,7 @@ def _figures(place: Path) -> dict[str, Any]:
         return {"queries": 0, "finished": False, "error": str(error)}  # damaged: the others are still worth a report
     kept = ("queries", "best_loss", "recommended_loss", "dev_metric", "test_metric", "manual_test_metric", "metric")
     return {
-        **{name: getattr(summary, name) for name in (*kept, "optimizer_seconds", "failures", "rows", "tokens")},
-        "objective_seconds": summary.objective_seconds,
+        **{name: getattr(summary, name) for name in (*kept, *COSTS)},
         "repeated": summary.repeated_queries,
         "finished": summary.stop_reason != "unfinished",
     }

@@ -1,27 +1,17 @@
 """The tables of a suite's report, as frames whose cells are as they are printed."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
 
 from dfo_prompt.report import statistics
 from dfo_prompt.report.analysis import Analysis
-
-
-@dataclass(frozen=True, kw_only=True)
-class Section:
-    """A table, what it shows, and what it rests on."""
-
-    name: str
-    title: str
-    text: str
-    table: pd.DataFrame
+from dfo_prompt.report.methods import method_tables
+from dfo_prompt.report.section import Section
 
 
 def all_tables(analysis: Analysis) -> list[Section]:
     """Return every table that the suite has data for, the leaderboard first."""
-    tables = [leaderboard(analysis), *per_problem(analysis)]
+    tables = [leaderboard(analysis), *method_tables(analysis), *per_problem(analysis)]
     if len(analysis.complete) > 1:
         tables.append(pairs(analysis))
         if len(analysis.problems) > 1:
@@ -36,7 +26,7 @@ def leaderboard(analysis: Analysis) -> Section:
     if len(board):
         columns["mean rank"] = board["rank"].map("{:.2f}".format)
         columns[analysis.score] = [_interval(*row) for row in board[["score", "low", "high"]].to_numpy()]
-        columns["area over curve"] = board["area"].map("{:.3f}".format)
+        columns["area over curve"] = board["area"].map(lambda area: "-" if np.isnan(area) else f"{area:.3f}")
         columns["P(better than random)"] = _against_random(analysis)
         for name in ("best_loss", "recommended_loss", "dev_metric", "test_metric"):
             if board[name].notna().any():

@@ -2,23 +2,24 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from dfo_prompt.config import Count, Positive, StudyConfig, merge, parse_config, relative_to
+from dfo_prompt.config import STUDY, Count, Positive, StudyConfig, merge, parse_config, relative_to
 from dfo_prompt.errors import DfoPromptError, InputError, UnknownNameError
 from dfo_prompt.parsing import STRICT, parse, read_toml
+from dfo_prompt.plugins import catalogue
 
 Name = Annotated[str, Field(min_length=1)]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """An optimizer or a problem of a suite: a name, and keys of a study that it sets."""
+    """An optimizer, a method or a problem of a suite: a name, and keys of a study that it sets."""
 
     __pydantic_config__ = STRICT
 
@@ -37,6 +38,18 @@ class Exclusion:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Published:
+    """What others reported: figures by the names of entries, for a model on a task."""
+
+    __pydantic_config__ = STRICT
+
+    source: str
+    model: str
+    task: str
+    figures: dict[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
 class SuiteConfig:
     """A suite as its file says, before anything is crossed.
 
@@ -45,10 +58,13 @@ class SuiteConfig:
         study: keys of a study (see `StudyConfig`) that all studies share; `budget` is the primary budget.
         optimizers: what is compared, a name each, or a table with a name and keys of a study; `name` is also the
             optimizer's, unless the table names another.
+        methods: other methods that are compared with them, likewise: a name each, or a table with a name, `method` (the name
+            too, unless given) and `method_options`.
         problems: what it is compared on: model, data set, shots, projection.
         cross: lists of values of a study's keys, "objective_options.task" for instance; every combination of them is a
             problem, within every one of `problems`.
         seeds: repetitions; the same for all, so that split, projection and start are too.
+        published: figures to stand beside ours in the report, where model and task are the same.
         exclude: combinations that are left out, by the names of optimizer, problem, or both.
         measure: what ranks optimizers: "test_metric", "recommended_loss" (the clean loss of the optimizer's answer) or
             "best_loss" (observed).
@@ -64,10 +80,12 @@ class SuiteConfig:
 
     name: Name
     optimizers: list[Entry] = field(default_factory=list)
+    methods: list[Entry] = field(default_factory=list)
     seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] = field(default_factory=lambda: [1, 2, 3, 4, 5])
     study: dict[str, Any] = field(default_factory=dict)
     problems: list[Entry] = field(default_factory=list)
     cross: dict[str, list[Any]] = field(default_factory=dict)
+    published: list[Published] = field(default_factory=list)
     exclude: list[Exclusion] = field(default_factory=list)
     measure: Literal["test_metric", "recommended_loss", "best_loss"] = "recommended_loss"
     targets: list[float] = field(default_factory=list)
@@ -78,7 +96,7 @@ class SuiteConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """One study of a suite, and its place in it."""
+    """One study of a suite, or what another method has in its place."""
 
     optimizer: str
     problem: str
@@ -94,7 +112,18 @@ class Plan:
     def group(self) -> str:
         """Return what tells objectives apart: studies of one group can share theirs."""
         config = self.config
-        return repr((config.objective, config.dim, config.seed, config.plugin, sorted(config.objective_options.items())))
+        options = sorted(config.objective_options.items())
+        return repr((self.fits, config.objective, config.dim, config.seed, config.plugin, options))
+
+    @property
+    def fits(self) -> bool:
+        """Tell whether this is no study, but a method that fits in its own way."""
+        return self.config.method != STUDY
+
+    @property
+    def queries(self) -> int:
+        """Return the queries that it will spend."""
+        return self.config.budget if catalogue().methods.find(self.config.method).searches else 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +136,7 @@ class Suite:
     @property
     def queries(self) -> int:
         """Return the queries of all studies."""
-        return sum(plan.config.budget for plan in self.plans)
+        return sum(plan.queries for plan in self.plans)
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain data: what makes results, and how they are compared."""
@@ -120,7 +149,7 @@ class Suite:
             }
             for plan in self.plans
         }
-        kept = ("name", "measure", "targets", "practical_difference", "threads")
+        kept = ("name", "measure", "targets", "practical_difference", "threads", "published")
         return {**{key: value for key, value in asdict(self.config).items() if key in kept}, "studies": studies}
 
 
@@ -135,17 +164,18 @@ def read_suite_file(path: Path, overrides: Mapping[str, Any] | None = None) -> S
         InputError: the first thing that is wrong, by its place in the file.
     """
     data = read_toml(path)
-    for kind in ("optimizers", "problems"):
+    for kind in ("optimizers", "methods", "problems"):
         data[kind] = [_entry(kind, number, given, path) for number, given in enumerate(data.get(kind, []), start=1)]
     config = parse(SuiteConfig, data, where=str(path))
-    if not config.optimizers:
+    entries = [_with(one, "optimizer") for one in config.optimizers] + [_with(one, "method") for one in config.methods]
+    if not entries:
         raise InputError(f"{path}: there are no optimizers to compare")
     problems = _problems(config)
-    for kind, names in (("optimizer", [one.name for one in config.optimizers]), ("problem", [one.name for one in problems])):
+    for kind, names in (("optimizer", [one.name for one in entries]), ("problem", [one.name for one in problems])):
         _check_names(kind, names, config, path)
     plans = [
         _plan(config, optimizer, problem, seed, path, overrides or {})
-        for problem, seed, optimizer in product(problems, config.seeds, config.optimizers)
+        for problem, seed, optimizer in product(problems, config.seeds, entries)
         if not any(_excludes(rule, optimizer.name, problem.name) for rule in config.exclude)
     ]
     if not plans:
@@ -159,10 +189,14 @@ def _entry(kind: str, number: int, given: Any, path: Path) -> dict[str, Any]:
         return {"name": given}
     if not isinstance(given, dict):
         raise InputError(f"{where} is neither a name nor a table")
-    name = given.get("name", given.get("optimizer") if kind == "optimizers" else None)
+    name = given.get("name", given.get(kind.removesuffix("s")))
     if not isinstance(name, str):
         raise InputError(f"{where} has no name")
     return {"name": name, "study": {key: value for key, value in given.items() if key != "name"}}
+
+
+def _with(entry: Entry, key: str) -> Entry:
+    return replace(entry, study={key: entry.name, **entry.study})
 
 
 def _problems(config: SuiteConfig) -> list[Entry]:
@@ -196,11 +230,12 @@ def _plan(
     config: SuiteConfig, optimizer: Entry, problem: Entry, seed: int, path: Path, overrides: Mapping[str, Any]
 ) -> Plan:
     study = merge(config.study, problem.study)
-    study = merge(study, {"optimizer": optimizer.name, **optimizer.study, "seed": seed})
+    study = merge(study, {**optimizer.study, "seed": seed})
     study = merge(relative_to(path.parent, study), overrides)
     where = f"{path}: optimizer {optimizer.name!r} on {problem.name!r}"
     try:
         parsed = parse_config(study, where=where)
+        catalogue().methods.find(parsed.method)
     except DfoPromptError as error:
         raise type(error)(f"{error}" if str(path) in str(error) else f"{where}: {error}") from error
     return Plan(optimizer=optimizer.name, problem=problem.name, seed=seed, config=parsed)

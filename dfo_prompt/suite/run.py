@@ -68,7 +68,7 @@ def run_suite(suite: Suite, folder: Path, *, jobs: int = 1, watch: Watcher = unw
             if is_finished(folder, plan.id):
                 errors.pop(plan.id, None)
                 progress.done += 1
-                progress.asked += plan.config.budget
+                progress.asked += plan.queries
             else:
                 todo.append(plan)
         watch(progress)
@@ -92,7 +92,7 @@ def probe_suite(suite: Suite, folder: Path) -> dict[str, float]:
     """
     first: dict[str, Plan] = {}
     for plan in suite.plans:
-        if not is_finished(folder, plan.id):
+        if not (plan.fits or is_finished(folder, plan.id)):
             first.setdefault(plan.problem, plan)
     seconds = {}
     with _threads(suite.config.threads):

@@ -70,13 +70,13 @@ def work(pipe: Connection) -> None:
     """Carry out orders until there are no more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the suite decides
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
-    shared: tuple[str, Objective] | None = None
+    shared: tuple[str, Objective | None] | None = None
     while (order := _next(pipe)) is not None:
         try:
             with plugin_of(order.plan.config):
                 if shared is None or shared[0] != order.plan.group:
                     shared = None  # the old one goes first: two may not fit
-                    shared = order.plan.group, objective_of(order.plan.config)
+                    shared = order.plan.group, None if order.plan.fits else objective_of(order.plan.config)
                 event = _carry_out(order, shared[1], pipe)
         except DfoPromptError as error:
             event = Event(finished=True, error=str(error))
@@ -85,11 +85,22 @@ def work(pipe: Connection) -> None:
         pipe.send(event)
 
 
-def _carry_out(order: Order, objective: Objective, pipe: Connection) -> Event:
+def _carry_out(order: Order, objective: Objective | None, pipe: Connection) -> Event:
+    if objective is None:
+        _fit(order, pipe)
+        return Event(finished=True)
     if order.folder is None:
         return Event(finished=True, seconds=_seconds(objective, order.plan))
     run_study(order.plan.config, objective, out=order.folder, observers=[_Reporter(pipe)], lock_seconds=LOCK_SECONDS)
     return Event(finished=True)
+
+
+def _fit(order: Order, pipe: Connection) -> None:
+    from dfo_prompt.methods.run import run_method  # noqa: PLC0415 - brings torch, which a test function does not need
+
+    if order.folder is not None:
+        run_method(order.plan.config, out=order.folder, lock_seconds=LOCK_SECONDS)
+        pipe.send(Event(queries=order.plan.queries, fresh=order.plan.queries))
 
 
 def _seconds(objective: Objective, plan: Plan) -> float:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 from dfo_prompt.errors import InputError
 from dfo_prompt.parsing import STRICT, parse, read_toml
@@ -52,6 +52,17 @@ class Source:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Pattern:
+    """Another way to ask the same: templates, and label words where they are others; see `Task`."""
+
+    __pydantic_config__ = STRICT
+
+    template: str = ""
+    causal_template: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Task:
     """A classification task.
 
@@ -61,6 +72,7 @@ class Task:
         template: see `Template.parse`.
         causal_template: for decoder-only models, where the slot of `template` is not last.
         labels: label of the data -> label word. Labels that share a word are one class; classes are numbered in this order.
+        patterns: other ways to ask, for ensembles of patterns.
         data: the examples; without any, a path has to be given to `read_examples`.
     """
 
@@ -72,6 +84,7 @@ class Task:
     labels: Mapping[str, str]
     causal_template: str = ""
     metric: Literal["accuracy", "f1", "macro_f1"] = "accuracy"
+    patterns: tuple[Pattern, ...] = ()
     data: Source = field(default_factory=Source)
 
     def __post_init__(self) -> None:
@@ -86,6 +99,9 @@ class Task:
             raise ValueError(f"labels: at least two label words are needed, not {len(self.words)}")
         if self.metric == "f1" and len(self.words) > BINARY:
             raise ValueError(f"metric: f1 is for two classes, not {len(self.words)}; use macro_f1")
+        for number, other in enumerate(self.rephrased, start=1):
+            if other.fields != self.fields or other.classes != self.classes:
+                raise ValueError(f"patterns, number {number}: its text marks and classes must be those of the task")
 
     @property
     def masked(self) -> Template:
@@ -118,6 +134,20 @@ class Task:
     def classes(self) -> tuple[str, ...]:
         """Return the name of each class, (C,): the first label of the data that has its word."""
         return tuple(next(label for label in self.labels if self.labels[label] == word) for word in self.words)
+
+    @property
+    def rephrased(self) -> tuple[Self, ...]:
+        """Return the same task by each of its other patterns."""
+        return tuple(
+            replace(
+                self,
+                template=one.template,
+                causal_template=one.causal_template,
+                labels=one.labels or self.labels,
+                patterns=(),
+            )
+            for one in self.patterns
+        )
 
 
 def load_task(where: str | Path) -> Task:

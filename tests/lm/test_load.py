@@ -9,6 +9,7 @@ from dfo_prompt.errors import ModelError
 from dfo_prompt.lm.dense import normal
 from dfo_prompt.lm.load import load_model, pick_device, read_gguf
 from dfo_prompt.lm.objective import PromptObjective
+from dfo_prompt.lm.problem import Problem
 from dfo_prompt.lm.projection import Projection, Space
 
 
@@ -36,7 +37,8 @@ def test_a_sharded_model_gives_the_same(tiny_folder):
     for lm in (whole, parts):
         space = Space(dim=4, tokens=3, width=lm.width, mean=0.0, std=0.3)
         projection = Projection(normal(space, np.random.default_rng(1)), torch.zeros(3, lm.width, device=lm.device))
-        parts_of = {"lm": lm, "task": TASK, "data": few_shot(), "projection": projection}
+        problem = Problem(lm=lm, task=TASK, data=few_shot(), seed=0)
+        parts_of = {"problem": problem, "projection": projection}
         losses.append(PromptObjective(**parts_of, prompt_tokens=3, dim=4, dtype="float32").evaluate(z).losses)
     np.testing.assert_allclose(losses[0], losses[1], atol=1e-5)
 

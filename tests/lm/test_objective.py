@@ -9,6 +9,7 @@ from dfo_prompt.lm.dense import normal
 from dfo_prompt.lm.losses import LOSSES
 from dfo_prompt.lm.objective import PromptObjective
 from dfo_prompt.lm.precision import choose_precision
+from dfo_prompt.lm.problem import Problem
 from dfo_prompt.lm.projection import Projection, Space
 from dfo_prompt.objective import Described, Validated
 
@@ -21,9 +22,10 @@ def projection(lm, seed=0):
     return Projection(matrix, torch.zeros(TOKENS, lm.width))
 
 
-def objective(lm=None, **changes):
+def objective(lm=None, *, task=TASK, data=None, **changes):
     lm = lm or tiny_lm()
-    parts = {"lm": lm, "task": TASK, "data": few_shot(), "projection": projection(lm), "dtype": "float32"}
+    problem = Problem(lm=lm, task=task, data=data or few_shot(), seed=0)
+    parts = {"problem": problem, "projection": projection(lm), "dtype": "float32"}
     return PromptObjective(**{**parts, "prompt_tokens": TOKENS, "dim": DIM, **changes})
 
 

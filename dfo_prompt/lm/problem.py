@@ -1,0 +1,44 @@
+"""A problem: a language model, a task and its k-shot split. What every method is given, whatever it does with it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dfo_prompt.lm.load import LanguageModel
+from dfo_prompt.tasks.metrics import score
+from dfo_prompt.tasks.sampling import FewShot
+from dfo_prompt.tasks.task import Task
+from dfo_prompt.types import Json, Matrix
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """A frozen language model, a task, and the split that methods are compared on.
+
+    Attributes:
+        seed: of the split, and of whatever a method draws.
+    """
+
+    lm: LanguageModel
+    task: Task
+    data: FewShot
+    seed: int
+
+    def metric(self, predict: Callable[[Sequence[tuple[str, ...]]], Matrix], split: str) -> float:
+        """Return the task's metric of what labels texts, giving scores (N, C), on "train", "dev" or "test"."""
+        examples = getattr(self.data, split)
+        predictions = predict([one.texts for one in examples]).argmax(axis=1)
+        return float(score(self.task.metric, predictions[None], np.array([one.label for one in examples]))[0])
+
+    def describe(self) -> dict[str, Json]:
+        """Return what defines it, for manifests."""
+        return {
+            "task": self.task.name,
+            "metric": self.task.metric,
+            "model": self.lm.name,
+            "model_fingerprint": self.lm.fingerprint,
+            "data_fingerprint": self.data.fingerprint,
+            "examples": {name: len(getattr(self.data, name)) for name in ("train", "dev", "test")},
+            "device": self.lm.device.type,
+        }

@@ -1,0 +1,34 @@
+"""How much memory something takes, measured."""
+
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+
+PROCESS = Path("/proc/self")
+RESET_PEAK = "5"
+"""What `clear_refs` of Linux takes to forget the peak so far (proc(5))."""
+
+
+def allocated_by(call: Callable[[], object]) -> int:
+    """Return the bytes that Python and numpy had allocated at most while `call` ran, beyond those before it."""
+    tracemalloc.start()
+    try:
+        call()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def forget_peak() -> None:
+    """Let `peak_resident` begin anew from what the process holds now."""
+    if (PROCESS / "clear_refs").exists():
+        (PROCESS / "clear_refs").write_text(RESET_PEAK)
+
+
+def peak_resident() -> int | None:
+    """Return the bytes of main memory that this process held at most, or None where the system does not say (not Linux)."""
+    status = PROCESS / "status"
+    if not status.exists():
+        return None
+    line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
+    return int(line.split()[1]) * 1024

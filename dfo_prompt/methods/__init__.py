@@ -1,0 +1,34 @@
+"""Methods beside the study of an optimizer, on the same model, split and test examples: rows of the same table."""
+
+from collections.abc import Iterable
+
+from dfo_prompt.config import STUDY
+from dfo_prompt.hookspecs import hookimpl
+from dfo_prompt.method import MethodSpec
+
+FIXED = {
+    "manual": ("manual", "The hand-written template alone"),
+    "calibrated": ("calibrated", "The hand-written template, label words calibrated without labels (Zhao et al., 2021)"),
+    "in-context": ("in_context", "Training examples as demonstrations ahead of the text (Brown et al., 2020)"),
+    "patterns": ("patterns", "The mean of several hand-written patterns, untrained (after PET: Schick and Schuetze, 2021)"),
+}
+SEARCHES = {
+    "ensemble": ("mean_of_studies", "Mean prediction of prompts tuned with several projections, the budget shared"),
+    "projections": ("best_of_studies", "Several projections, the budget shared; the prompt that is best on dev is kept"),
+}
+
+
+@hookimpl
+def dfo_prompt_methods() -> Iterable[MethodSpec]:
+    """Give the methods that need nothing but answers of the model."""
+    yield MethodSpec(
+        name=STUDY,
+        target="dfo_prompt.methods.studies:study",
+        summary="A soft prompt found by a derivative-free optimizer (Sun et al., 2022).",
+        searches=True,
+    )
+    for name, (function, summary) in FIXED.items():
+        yield MethodSpec(name=name, target=f"dfo_prompt.methods.fixed:{function}", summary=f"{summary}.")
+    for name, (function, summary) in SEARCHES.items():
+        target = f"dfo_prompt.methods.studies:{function}"
+        yield MethodSpec(name=name, target=target, summary=f"{summary}.", searches=True)

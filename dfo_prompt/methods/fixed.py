@@ -1,0 +1,127 @@
+"""Methods that ask the model as it is: nothing is searched for, so no query is spent."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dfo_prompt.errors import InputError
+from dfo_prompt.lm.layout import lay_out, template_of
+from dfo_prompt.lm.objective import PromptObjective
+from dfo_prompt.lm.problem import Problem
+from dfo_prompt.lm.verbalizer import Calibration
+from dfo_prompt.methods.setting import Fitted, Predict, Setting, Texts
+from dfo_prompt.tasks.examples import Example
+from dfo_prompt.types import Json, Matrix
+
+ORDER_STREAM = 3
+SEPARATOR = "\n\n"
+
+
+def manual(setting: Setting) -> Fitted:
+    """Ask with the hand-written template of the task."""
+    return Fitted(predict=reader(setting.problem))
+
+
+def calibrated(setting: Setting, *, calibration: Calibration = "contextual") -> Fitted:
+    """Ask with the hand-written template, and correct the label words' scores; see `Verbalizer`."""
+    return Fitted(predict=reader(setting.problem, calibration=calibration))
+
+
+def in_context(setting: Setting, *, demonstrations: int | None = None, orders: int = 1) -> Fitted:
+    """Put training examples with their answers ahead of the text.
+
+    Demonstrations are drawn in turn from all classes, in an order of the seed, and taken as long as they fit ahead of the
+    longest text.
+
+    Args:
+        setting: where.
+        demonstrations: at most so many; all that fit, by default.
+        orders: how many draws are tried; the one with the best metric on dev is kept.
+
+    Raises:
+        InputError: a number is below 1, or not even one demonstration fits.
+    """
+    if orders < 1 or (demonstrations is not None and demonstrations < 1):
+        raise InputError("method 'in-context': demonstrations and orders must be at least 1")
+    problem = _prompt_first(setting.problem)
+    tried = []
+    for order in range(orders):
+        shown = _shown(problem, np.random.default_rng([problem.seed, ORDER_STREAM, order]), demonstrations)
+        predict = reader(problem, prompt=problem.lm.embed(np.concatenate(shown)))
+        about: dict[str, Json] = {"demonstrations": len(shown), "order": order}
+        tried.append((problem.metric(predict, "dev") if orders > 1 else 0.0, -order, Fitted(predict=predict, about=about)))
+    return max(tried, key=lambda one: one[:2])[2]
+
+
+def patterns(setting: Setting) -> Fitted:
+    """Average the log-probabilities that each of the task's patterns gives the classes.
+
+    A pattern weighs as much as its accuracy on the training examples, before any training, as in PET.
+
+    Raises:
+        InputError: the task has one pattern only.
+    """
+    problem = setting.problem
+    if not problem.task.patterns:
+        raise InputError(f"task {problem.task.name!r} has one pattern only; add [[patterns]] to its file")
+    tasks = [problem.task, *problem.task.rephrased]
+    readers = [reader(replace(problem, task=task)) for task in tasks]
+    weights = np.array([problem.metric(one, "train") for one in readers])
+
+    def predict(texts: Texts) -> Matrix:
+        logs = np.stack([np.log(one(texts)) for one in readers])  # (patterns, N, C)
+        mean: Matrix = np.tensordot(weights / weights.sum(), logs, axes=1) if weights.sum() else logs.mean(axis=0)
+        return mean
+
+    return Fitted(predict=predict, about={"patterns": len(tasks)})
+
+
+def reader(problem: Problem, *, prompt: Tensor | None = None, calibration: Calibration = "none") -> Predict:
+    """Return what asks the model for label words behind a fixed soft prompt (P, E), or behind none."""
+    fixed = torch.zeros((0, problem.lm.width), device=problem.lm.device) if prompt is None else prompt
+    objective = PromptObjective(
+        problem=problem,
+        projection=lambda candidates: fixed.expand(len(candidates), -1, -1),
+        prompt_tokens=len(fixed),
+        dim=1,
+        calibration=calibration,
+        dtype="float32",
+    )
+    return lambda texts: objective.predict(np.zeros(1), texts)
+
+
+def _prompt_first(problem: Problem) -> Problem:
+    templates = {key: getattr(problem.task, key).replace("{prompt}", "") for key in ("template", "causal_template")}
+    return replace(problem, task=replace(problem.task, **templates))
+
+
+def _shown(problem: Problem, rng: np.random.Generator, most: int | None) -> list[list[int]]:
+    """Return the token ids of the demonstrations that fit."""
+    lm, task, data = problem.lm, problem.task, problem.data
+    longest = max(len(lay_out(lm, task, one.texts, prompt_tokens=0).ids) for one in (*data.train, *data.dev, *data.test))
+    room, shown = lm.max_tokens - longest, []
+    for example in _in_turn(data.train, len(task.classes), rng)[:most]:
+        ids = lm.tokens(_demonstration(problem, example))
+        room -= len(ids)
+        if room < 0:
+            break
+        shown.append(ids)
+    if not shown:
+        raise InputError(f"method 'in-context': {lm.name!r} has no room for a demonstration ahead of the longest text")
+    return shown
+
+
+def _in_turn(examples: Sequence[Example], classes: int, rng: np.random.Generator) -> list[Example]:
+    """Return the examples in random order, but a class after the other: however few are taken, all are there."""
+    drawn = [examples[i] for i in rng.permutation(len(examples))]
+    by_class = [[one for one in drawn if one.label == label] for label in rng.permutation(classes)]
+    return [one for turn in zip(*by_class, strict=True) for one in turn]
+
+
+def _demonstration(problem: Problem, example: Example) -> str:
+    template = template_of(problem.lm, problem.task)
+    cloze = template.render(example.texts)
+    return f"{cloze.before}{template.gap}{problem.task.words[example.label]}{cloze.after}{SEPARATOR}"

@@ -1,0 +1,114 @@
+"""Runs a method that is no study: in a folder like that of a study, on the same split and test examples."""
+
+import inspect
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from dfo_prompt.config import StudyConfig
+from dfo_prompt.errors import DfoPromptError, InputError, PluginError, one_line
+from dfo_prompt.files import write_json
+from dfo_prompt.folder import describe_run, study_folder
+from dfo_prompt.ledger import Spent
+from dfo_prompt.lm.problem import Problem
+from dfo_prompt.memory import forget_peak, peak_resident
+from dfo_prompt.methods.setting import Fitted, Setting
+from dfo_prompt.options import check_options
+from dfo_prompt.plugins import catalogue
+from dfo_prompt.problem import open_problem
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodResult:
+    """What a method reached; the names are those of `StudyResult`.
+
+    Attributes:
+        dev_metric, test_metric: of the task.
+        seconds: that fitting took.
+        peak_bytes: of main memory while fitting, libraries and model included; None where the system does not say.
+    """
+
+    fitted: Fitted
+    dev_metric: float
+    test_metric: float
+    seconds: float
+    validation: Spent
+    peak_bytes: int | None
+
+
+def run_method(config: StudyConfig, *, out: Path | None = None, lock_seconds: float = 0.0) -> MethodResult:
+    """Fit the method of `config` on train and dev, and score it on dev and test.
+
+    A method that runs studies continues them in the same folder; any other starts anew after it was interrupted.
+
+    Args:
+        config: of a method other than "study"; see `dfo_prompt.run.run_study` for that.
+        out: the folder to write, as that of a study but for the journals; nothing is written without one.
+        lock_seconds: how long to wait for a folder that another process has locked.
+
+    Raises:
+        InputError: a name, an option or a value is wrong, or `out` holds another study.
+        PluginError: the method failed.
+    """
+    spec = catalogue().methods.find(config.method)
+    if config.objective != StudyConfig.objective:
+        raise InputError(
+            f"method {config.method!r} is for the objective {StudyConfig.objective!r}, not {config.objective!r}"
+        )
+    fit, options = spec.load(), {**spec.options, **config.method_options}
+    check_options(f"method {config.method!r}", fit, options, {"setting"})
+    problem = open_problem(seed=config.seed, **_of_problem(config))
+    manifest = describe_run(config.as_dict(), problem.describe(), {})
+    with study_folder(out, manifest, lock_seconds=lock_seconds) if out else nullcontext():
+        try:
+            result = _result(problem, lambda: fit(Setting(problem=problem, config=config, folder=out), **options))
+        except (DfoPromptError, OSError):
+            raise
+        except Exception as error:
+            raise PluginError(f"method {config.method!r} failed: {one_line(error)}") from error
+        if out:
+            write_json(out / "result.json", _figures(result))
+    return result
+
+
+def _result(problem: Problem, fit: Callable[[], Fitted]) -> MethodResult:
+    forget_peak()
+    started = perf_counter()
+    fitted = fit()
+    fit_until = perf_counter()
+    peak = peak_resident()
+    dev, test = (problem.metric(fitted.predict, split) for split in ("dev", "test"))
+    rows = len(problem.data.dev) + len(problem.data.test)
+    validation = Spent(queries=2, rows=rows, objective_seconds=perf_counter() - fit_until)
+    return MethodResult(
+        fitted=fitted,
+        dev_metric=dev,
+        test_metric=test,
+        seconds=fit_until - started,
+        validation=validation,
+        peak_bytes=peak,
+    )
+
+
+def _figures(result: MethodResult) -> dict[str, Any]:
+    """Return what result.json holds, under the names that a study has there."""
+    fitted = result.fitted
+    return {
+        "held_out": {"dev_metric": result.dev_metric, "test_metric": result.test_metric},
+        "failures": 0,
+        "spent": asdict(fitted.spent),
+        "validation": asdict(result.validation),
+        "fit_seconds": result.seconds,
+        "user_bytes": fitted.user_bytes,
+        "peak_bytes": result.peak_bytes,
+        "about": dict(fitted.about),
+        "stop_reason": "fitted",
+    }
+
+
+def _of_problem(config: StudyConfig) -> dict[str, Any]:
+    known = set(inspect.signature(open_problem).parameters) - {"seed"}
+    return {name: value for name, value in config.objective_options.items() if name in known}

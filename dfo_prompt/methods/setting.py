@@ -1,0 +1,46 @@
+"""What a method is given, and what it gives."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dfo_prompt.config import StudyConfig
+from dfo_prompt.ledger import Spent
+from dfo_prompt.lm.problem import Problem
+from dfo_prompt.types import Json, Matrix
+
+Texts = Sequence[tuple[str, ...]]
+Predict = Callable[[Texts], Matrix]
+"""Returns a score for each class, (N, C), of N texts; the largest is the prediction."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """Where a method works.
+
+    Attributes:
+        problem: model, task and split. The model is shared: whoever changes weights copies it first.
+        config: of the entry, for methods that run studies.
+        folder: for files of the method's own, or None to write nothing.
+    """
+
+    problem: Problem
+    config: StudyConfig
+    folder: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fitted:
+    """What a method learned.
+
+    Attributes:
+        predict: labels new texts.
+        spent: what fitting asked of the model, as far as a service would see and charge it.
+        user_bytes: memory that the user's side takes besides the model; None: nobody has measured it.
+        about: for the manifest's sake: what was chosen on dev, sizes.
+    """
+
+    predict: Predict
+    spent: Spent = field(default_factory=Spent)
+    user_bytes: int | None = 0
+    about: Mapping[str, Json] = field(default_factory=dict)

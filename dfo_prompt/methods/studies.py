@@ -1,0 +1,79 @@
+"""Methods that search: one study, or several that share a budget and differ in what is drawn."""
+
+from dataclasses import asdict, fields, replace
+
+import numpy as np
+
+from dfo_prompt.config import STUDY
+from dfo_prompt.errors import InputError
+from dfo_prompt.ledger import Spent
+from dfo_prompt.lm.objective import PromptObjective
+from dfo_prompt.methods.setting import Fitted, Setting, Texts
+from dfo_prompt.run import objective_of, run_study
+from dfo_prompt.types import Matrix
+
+
+def study(setting: Setting) -> Fitted:
+    """Run the entry's own study, and keep the candidate that is best on dev."""
+    return _member(setting, budget=setting.config.budget, draw=0)[0]
+
+
+def mean_of_studies(setting: Setting, *, members: int = 4) -> Fitted:
+    """Tune a prompt in each of several projections, and average the probabilities that they give.
+
+    Args:
+        setting: where; `objective_options`, optimizer and budget are those of the studies.
+        members: studies, which get equal parts of the budget.
+
+    Raises:
+        InputError: there are fewer members than 1, or more than queries.
+    """
+    fitted = [one for one, _ in _members(setting, members)]
+
+    def predict(texts: Texts) -> Matrix:
+        mean: Matrix = np.mean([one.predict(texts) for one in fitted], axis=0)
+        return mean
+
+    return Fitted(predict=predict, spent=_sum(fitted), user_bytes=_largest(fitted), about={"members": members})
+
+
+def best_of_studies(setting: Setting, *, members: int = 4) -> Fitted:
+    """Tune a prompt in each of several projections, and keep the one that is best on dev, the earliest of equals.
+
+    Args, raises: see `mean_of_studies`.
+    """
+    found = _members(setting, members)
+    best = max(range(members), key=lambda i: (found[i][1], -i))
+    fitted = [one for one, _ in found]
+    about = {"members": members, "chosen": best}
+    return Fitted(predict=fitted[best].predict, spent=_sum(fitted), user_bytes=_largest(fitted), about=about)
+
+
+def _members(setting: Setting, members: int) -> list[tuple[Fitted, float]]:
+    if not 1 <= members <= setting.config.budget:
+        raise InputError(f"members must be between 1 and the {setting.config.budget} queries, not {members}")
+    parts = [len(part) for part in np.array_split(np.arange(setting.config.budget), members)]
+    return [_member(setting, budget=budget, draw=draw) for draw, budget in enumerate(parts)]
+
+
+def _member(setting: Setting, *, budget: int, draw: int) -> tuple[Fitted, float]:
+    options = {**setting.config.objective_options, "draw": draw}
+    config = replace(setting.config, method=STUDY, method_options={}, budget=budget, objective_options=options)
+    objective = objective_of(config)
+    if not isinstance(objective, PromptObjective):
+        raise InputError(f"objective {config.objective!r} tunes no prompt, so there is nothing to label with")
+    folder = setting.folder and setting.folder / "members" / str(draw)
+    result = run_study(config, objective, out=folder)
+    fitted = Fitted(
+        predict=lambda texts: objective.predict(result.chosen, texts), spent=result.spent, user_bytes=result.user_bytes
+    )
+    return fitted, (result.held_out and result.held_out.dev_metric) or 0.0
+
+
+def _sum(fitted: list[Fitted]) -> Spent:
+    costs = [asdict(one.spent) for one in fitted]
+    return Spent(**{field.name: sum(cost[field.name] for cost in costs) for field in fields(Spent)})
+
+
+def _largest(fitted: list[Fitted]) -> int | None:
+    return max((one.user_bytes for one in fitted if one.user_bytes is not None), default=None)
