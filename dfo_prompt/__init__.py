@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from dfo_prompt.ledger import Budget as Budget
     from dfo_prompt.ledger import Ledger as Ledger
     from dfo_prompt.ledger import Record as Record
+    from dfo_prompt.method import MethodSpec as MethodSpec
+    from dfo_prompt.methods.setting import Fitted as Fitted
+    from dfo_prompt.methods.setting import Setting as Setting
     from dfo_prompt.objective import Evaluation as Evaluation
     from dfo_prompt.objective import Objective as Objective
     from dfo_prompt.optimizer import Optimizer as Optimizer
@@ -33,14 +36,17 @@ _HOME = {
     "Budget": "ledger",
     "DfoPromptError": "errors",
     "Evaluation": "objective",
+    "Fitted": "methods.setting",
     "InputError": "errors",
     "Ledger": "ledger",
+    "MethodSpec": "method",
     "Objective": "objective",
     "Observer": "result",
     "Optimizer": "optimizer",
     "OptimizerSpec": "optimizer",
     "PluginError": "errors",
     "Record": "ledger",
+    "Setting": "methods.setting",
     "Spec": "specs",
     "StudyError": "errors",
     "StudyInfo": "result",

@@ -41,6 +41,9 @@ class Layers:
     def __len__(self) -> int:
         return len(self._all)
 
+    def __iter__(self) -> Iterator[nn.Module]:
+        return iter(self._all)
+
     @contextmanager
     def prompts(self, prompt: Tensor, at: int) -> Iterator[None]:
         """Put the prompts of layers 1, 2, ... of (H, P, E) in the places `at` and following of what they are given.

@@ -51,7 +51,7 @@ def choose_precision(model: PreTrainedModel, dtype: str, probe: Callable[[Precis
     if dtype not in ("auto", *DTYPES):
         raise InputError(f"unknown dtype {dtype!r}; known: auto, {', '.join(DTYPES)}")
     full = Precision(model=model)
-    if dtype == "float32" or (dtype == "auto" and not _has_bfloat16(model.device)):
+    if dtype == "float32" or (dtype == "auto" and not has_bfloat16(model.device)):
         return full
     name = "bfloat16" if dtype == "auto" else dtype
     reduced = _reduced(model, name)
@@ -94,7 +94,8 @@ class _CastOnce:
         return (self._last[1], *rest)
 
 
-def _has_bfloat16(device: torch.device) -> bool:
+def has_bfloat16(device: torch.device) -> bool:
+    """Tell whether the hardware multiplies matrices in bfloat16."""
     # Asked of the hardware, not timed: the same study has to run the same way beside whatever else the machine does.
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))

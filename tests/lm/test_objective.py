@@ -91,7 +91,7 @@ def test_losses_have_their_known_values():
 
 
 def test_auto_takes_reduced_precision_only_where_ranks_agree(monkeypatch):
-    monkeypatch.setattr("dfo_prompt.lm.precision._has_bfloat16", lambda _: True)
+    monkeypatch.setattr("dfo_prompt.lm.precision.has_bfloat16", lambda _: True)
     model, ranks = tiny_lm().model, np.arange(10.0)
     agrees = choose_precision(model, "auto", lambda _: ranks)
     assert (agrees.dtype, agrees.spearman) == ("bfloat16", 1.0)

@@ -1,0 +1,77 @@
+"""Examples as padded batches that a model can be trained on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dfo_prompt.errors import ModelError
+from dfo_prompt.lm.answers import only_answers
+from dfo_prompt.lm.encoding import encode_words
+from dfo_prompt.lm.layout import lay_out
+from dfo_prompt.lm.problem import Problem
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """N examples.
+
+    Attributes:
+        ids, mask: (N, L) token ids, padded on the right, and where there are any.
+        slot: (N,) the place whose output is the answer, counted from the end: -1 is the last.
+    """
+
+    ids: Tensor
+    mask: Tensor
+    slot: Tensor
+
+    def at(self, rows: Tensor) -> "Batch":
+        """Return some of the examples, without padding that they do not need."""
+        mask = self.mask[rows]
+        length = int(mask.sum(dim=1).max())
+        slot = self.slot[rows] + self.ids.shape[1] - length
+        return Batch(ids=self.ids[rows, :length], mask=mask[:, :length], slot=slot)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+def batch_of(problem: Problem, texts: Sequence[tuple[str, ...]], *, room: int) -> Batch:
+    """Lay out texts by the task's template, with room for so many tokens of a prompt.
+
+    Raises:
+        ModelError: the model is an encoder-decoder.
+    """
+    if problem.lm.head == "seq2seq":
+        raise ModelError(
+            f"{problem.lm.name!r} is an encoder-decoder; gradients take decoder-only and masked models"
+        )
+    layouts = [lay_out(problem.lm, problem.task, one, prompt_tokens=room) for one in texts]
+    longest = max(len(one.ids) for one in layouts)
+    device = problem.lm.device
+    ids = torch.tensor([one.ids + [0] * (longest - len(one.ids)) for one in layouts], device=device)
+    lengths = torch.tensor([len(one.ids) for one in layouts], device=device)
+    slot = torch.tensor([len(one.left) + one.slot - longest for one in layouts], device=device)
+    return Batch(ids=ids, mask=(torch.arange(longest, device=device) < lengths[:, None]).long(), slot=slot)
+
+
+def first_tokens(problem: Problem) -> Tensor:
+    """Return the id (C,) of each label word's first token.
+
+    Raises:
+        ModelError: two words begin with the same one.
+    """
+    ids = [one[0] for one in encode_words(problem.lm, problem.task)]
+    if len(set(ids)) < len(ids):
+        raise ModelError(f"two label words of task {problem.task.name!r} begin with the same token for {problem.lm.name!r}")
+    return torch.tensor(ids, device=problem.lm.device)
+
+
+def label_logits(model: Any, base: Any, batch: Batch, words: Tensor) -> Tensor:
+    """Return the logits (N, C) of label words (C,) that `model`, built around `base`, gives at the answers."""
+    rows = torch.arange(len(batch), device=batch.ids.device)
+    with only_answers(base, rows, batch.slot):
+        logits: Tensor = model(input_ids=batch.ids, attention_mask=batch.mask).logits  # (N, 1, V)
+    return logits[:, 0, words].float()

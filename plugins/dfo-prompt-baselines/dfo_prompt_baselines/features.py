@@ -1,0 +1,151 @@
+"""Classifiers on frozen representations, which a service that returns hidden states allows (Sun et al., 2022)."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+from torch.nn.utils.rnn import pack_sequence
+
+from dfo_prompt.ledger import Spent
+from dfo_prompt.lm.problem import Problem
+from dfo_prompt.memory import allocated_by
+from dfo_prompt.methods.setting import Fitted, Setting, Texts
+from dfo_prompt.types import Matrix
+
+STRENGTHS = (0.01, 0.1, 1.0, 10.0)
+"""Of the regularisation, tried one after the other; the best on dev is kept."""
+WORD = 4
+"""Bytes on the wire of a token id or a float32."""
+States = list[Tensor]
+"""Of each text, its tokens' (L, E)."""
+
+
+def linear(setting: Setting) -> Fitted:
+    """Fit a logistic regression on one representation a text: the last token's where the model reads left to right only."""
+    return _by_grid(setting.problem, lambda strength: LogisticRegression(C=1 / strength, max_iter=2000))
+
+
+def mlp(setting: Setting, *, width: int = 64) -> Fitted:
+    """Fit a neural network with one hidden layer on one representation a text."""
+    seed = setting.problem.seed
+    return _by_grid(
+        setting.problem,
+        lambda strength: MLPClassifier((width,), alpha=strength, solver="lbfgs", max_iter=2000, random_state=seed),
+    )
+
+
+def bilstm(
+    setting: Setting, *, width: int = 64, learning_rate: float = 3e-3, epochs: int = 60, patience: int = 10
+) -> Fitted:
+    """Train a BiLSTM on the representations of every token, by Adam with early stopping on dev."""
+    problem = setting.problem
+    train, dev = _Features(problem, "train"), _Features(problem, "dev")
+    with torch.random.fork_rng():
+        torch.manual_seed(problem.seed)
+        model = _BiLSTM(problem.lm.width, width, len(problem.task.classes)).to(problem.lm.device)
+    optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate)
+    best, kept, since = (-1.0, -np.inf), [one.detach().clone() for one in model.parameters()], 0
+    for _ in range(epochs):
+        loss = cross_entropy(model(train.states), train.labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        with torch.no_grad():
+            logits = model(dev.states)
+        quality = (
+            problem.metric(lambda _, logits=logits: logits.cpu().numpy(), "dev"),
+            -float(cross_entropy(logits, dev.labels)),
+        )
+        since += 1
+        if quality > best:
+            best, kept, since = quality, [one.detach().clone() for one in model.parameters()], 0
+        if since >= patience:
+            break
+    with torch.no_grad():
+        for weight, value in zip(model.parameters(), kept, strict=True):
+            weight.copy_(value)
+    head = sum(weight.nbytes for weight in model.parameters())
+    # The head, its gradient, two moments of Adam, and the representations of the training texts.
+    user = 4 * head + sum(states.nbytes for states in train.states)
+
+    @torch.inference_mode()
+    def predict(texts: Texts) -> Matrix:
+        found: Matrix = model(_states(problem, texts)).double().cpu().numpy()
+        return found
+
+    return Fitted(predict=predict, spent=train.spent(every_token=True), user_bytes=user)
+
+
+def _by_grid(problem: Problem, make: Callable[[float], Any]) -> Fitted:
+    train = _Features(problem, "train")
+    features, labels = _pooled(problem, train.states), train.labels.cpu().numpy()
+    found: dict[float, Any] = {}
+
+    def fit() -> None:
+        for strength in STRENGTHS:
+            found[strength] = make_pipeline(StandardScaler(), make(strength)).fit(features, labels)
+
+    user = features.nbytes + allocated_by(fit)
+
+    def predictor(model: Any) -> Callable[[Texts], Matrix]:
+        return lambda texts: np.asarray(model.predict_proba(_pooled(problem, _states(problem, texts))))
+
+    # Of equals, the more regularised one.
+    best = max(STRENGTHS, key=lambda strength: (problem.metric(predictor(found[strength]), "dev"), strength))
+    return Fitted(
+        predict=predictor(found[best]), spent=train.spent(every_token=False), user_bytes=user, about={"strength": best}
+    )
+
+
+class _Features:
+    """The representations of a split's texts, and their classes (N,)."""
+
+    def __init__(self, problem: Problem, split: str) -> None:
+        examples = getattr(problem.data, split)
+        self.states = _states(problem, [one.texts for one in examples])
+        self.labels = torch.tensor([one.label for one in examples], device=problem.lm.device)
+
+    def spent(self, *, every_token: bool) -> Spent:
+        """Return what asking for them takes: one query."""
+        rows, tokens, width = len(self.states), sum(map(len, self.states)), self.states[0].shape[1]
+        sent_back = (tokens if every_token else rows) * width
+        return Spent(queries=1, rows=rows, tokens=tokens, uploaded=WORD * tokens, downloaded=WORD * sent_back)
+
+
+class _BiLSTM(nn.Module):
+    def __init__(self, size: int, width: int, classes: int) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(size, width, bidirectional=True)
+        self.head = nn.Linear(2 * width, classes)
+
+    def forward(self, states: States) -> Tensor:
+        _, (last, _) = self.lstm(pack_sequence(states, enforce_sorted=False))  # (2, N, width)
+        logits: Tensor = self.head(torch.cat([last[0], last[1]], dim=1))
+        return logits
+
+
+@torch.no_grad()
+def _states(problem: Problem, texts: Texts) -> States:
+    """Return the last hidden states of each text's tokens, without a template, one text at a time."""
+    lm = problem.lm
+    model: Any = lm.model.get_encoder() if lm.head == "seq2seq" else lm.model.base_model
+    ahead, behind = lm.frame
+    room = lm.max_tokens - len(ahead) - len(behind)
+    found = []
+    for text in texts:
+        ids = torch.tensor([ahead + lm.tokens("\n".join(text))[:room] + behind], device=lm.device)
+        found.append(model(input_ids=ids).last_hidden_state[0].float())
+    return found
+
+
+def _pooled(problem: Problem, states: States) -> npt.NDArray[np.float32]:
+    at = -1 if problem.lm.head == "causal" else 0
+    return torch.stack([one[at] for one in states]).cpu().numpy()

@@ -1,0 +1,184 @@
+"""Tuning with gradients: what is trained, and what stays frozen. Through peft where it has the method."""
+
+import warnings
+from typing import Any
+
+import torch
+from peft import LoraConfig, PrefixTuningConfig, PromptEncoderConfig, PromptTuningConfig, TaskType, get_peft_model
+from torch import Tensor, nn
+
+from dfo_prompt.lm.layers import Layers
+from dfo_prompt.methods.setting import Fitted, Setting
+from dfo_prompt_baselines.training import Prepare, Recipe, train
+
+Rates = tuple[float, ...]
+TASK_TYPES = {"causal": TaskType.CAUSAL_LM, "masked": TaskType.FEATURE_EXTRACTION}
+
+
+def prompt_tuning(
+    setting: Setting,
+    *,
+    prompt_tokens: int = 50,
+    learning_rates: Rates = (3e-2, 3e-3),
+    epochs: int = 30,
+    batch_size: int = 16,
+    patience: int = 8,
+    dtype: str = "auto",
+) -> Fitted:
+    """Train a soft prompt that starts from tokens of the vocabulary; see `Recipe`."""
+    recipe = _recipe(learning_rates, epochs, batch_size, patience, dtype, prompt_tokens)
+    config = PromptTuningConfig(num_virtual_tokens=prompt_tokens, task_type=_task_type(setting))
+    return train(setting.problem, _by_peft(config), recipe)
+
+
+def p_tuning(
+    setting: Setting,
+    *,
+    prompt_tokens: int = 50,
+    learning_rates: Rates = (3e-3, 3e-4),
+    epochs: int = 30,
+    batch_size: int = 16,
+    patience: int = 8,
+    dtype: str = "auto",
+) -> Fitted:
+    """Train a soft prompt as the output of a small network; see `Recipe`."""
+    recipe = _recipe(learning_rates, epochs, batch_size, patience, dtype, prompt_tokens)
+    config = PromptEncoderConfig(
+        num_virtual_tokens=prompt_tokens, encoder_hidden_size=setting.problem.lm.width, task_type=_task_type(setting)
+    )
+    return train(setting.problem, _by_peft(config), recipe)
+
+
+def prefix_tuning(
+    setting: Setting,
+    *,
+    prompt_tokens: int = 20,
+    learning_rates: Rates = (1e-2, 1e-3),
+    epochs: int = 30,
+    batch_size: int = 16,
+    patience: int = 8,
+    dtype: str = "auto",
+) -> Fitted:
+    """Train keys and values ahead of every layer, without a network above them, as P-Tuning v2 does; see `Recipe`."""
+    recipe = _recipe(learning_rates, epochs, batch_size, patience, dtype, prompt_tokens)
+    config = PrefixTuningConfig(num_virtual_tokens=prompt_tokens, task_type=_task_type(setting))
+    return train(setting.problem, _by_peft(config), recipe)
+
+
+def lora(
+    setting: Setting,
+    *,
+    rank: int = 8,
+    alpha: float = 16.0,
+    learning_rates: Rates = (1e-3, 1e-4),
+    epochs: int = 30,
+    batch_size: int = 16,
+    patience: int = 8,
+    dtype: str = "auto",
+) -> Fitted:
+    """Train low-rank updates of what peft takes for the family's attention, or of all products elsewhere; see `Recipe`."""
+    config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=0.0, task_type=_task_type(setting))
+    return train(setting.problem, _by_peft(config), _recipe(learning_rates, epochs, batch_size, patience, dtype))
+
+
+def adapter(
+    setting: Setting,
+    *,
+    width: int = 32,
+    learning_rates: Rates = (1e-3, 1e-4),
+    epochs: int = 30,
+    batch_size: int = 16,
+    patience: int = 8,
+    dtype: str = "auto",
+) -> Fitted:
+    """Train a bottleneck of `width` behind every layer, which adds nothing to begin with; see `Recipe`."""
+
+    def prepare(base: Any) -> nn.Module:
+        base.requires_grad_(requires_grad=False)
+        size = setting.problem.lm.width
+        base.adapters = nn.ModuleList(Bottleneck(size, width).to(base.device) for _ in range(len(Layers(base))))
+        for layer, added in zip(Layers(base), base.adapters, strict=True):
+            layer.register_forward_hook(added.behind)
+        model: nn.Module = base
+        return model
+
+    return train(setting.problem, prepare, _recipe(learning_rates, epochs, batch_size, patience, dtype))
+
+
+def bitfit(
+    setting: Setting,
+    *,
+    learning_rates: Rates = (1e-3, 1e-4),
+    epochs: int = 30,
+    batch_size: int = 16,
+    patience: int = 8,
+    dtype: str = "auto",
+) -> Fitted:
+    """Train the biases alone; products that have none are given one of zeros; see `Recipe`."""
+
+    def prepare(base: Any) -> nn.Module:
+        base.requires_grad_(requires_grad=False)
+        head = base.get_output_embeddings()
+        for module in base.base_model.modules():
+            if isinstance(module, nn.Linear) and module is not head and module.bias is None:
+                module.bias = nn.Parameter(torch.zeros(module.out_features, device=module.weight.device))
+        for name, weight in base.named_parameters():
+            weight.requires_grad_(requires_grad=name.endswith("bias"))
+        model: nn.Module = base
+        return model
+
+    return train(setting.problem, prepare, _recipe(learning_rates, epochs, batch_size, patience, dtype))
+
+
+def model_tuning(
+    setting: Setting,
+    *,
+    learning_rates: Rates = (1e-5,),
+    epochs: int = 30,
+    batch_size: int = 16,
+    patience: int = 8,
+    dtype: str = "auto",
+) -> Fitted:
+    """Train all weights; see `Recipe`."""
+
+    def prepare(base: Any) -> nn.Module:
+        model: nn.Module = base.requires_grad_(requires_grad=True)
+        return model
+
+    return train(setting.problem, prepare, _recipe(learning_rates, epochs, batch_size, patience, dtype))
+
+
+class Bottleneck(nn.Module):
+    """x + W_up GELU(W_down x), with W_up zero to begin with."""
+
+    def __init__(self, size: int, width: int) -> None:
+        super().__init__()
+        self.down, self.up = nn.Linear(size, width), nn.Linear(width, size)
+        nn.init.zeros_(self.up.weight)
+        nn.init.zeros_(self.up.bias)
+
+    def forward(self, states: Tensor) -> Tensor:
+        """Return states of the same shape, (..., E)."""
+        changed: Tensor = states + self.up(nn.functional.gelu(self.down(states)))
+        return changed
+
+    def behind(self, _: nn.Module, __: Any, output: Any) -> Any:
+        """Change what a layer gives, whether states alone or a tuple that begins with them."""
+        return (self(output[0]), *output[1:]) if isinstance(output, tuple) else self(output)
+
+
+def _by_peft(config: Any) -> Prepare:
+    def prepare(base: Any) -> nn.Module:
+        with warnings.catch_warnings(action="ignore"):  # of names that transformers is about to change
+            model: nn.Module = get_peft_model(base, config)
+        return model
+
+    return prepare
+
+
+def _task_type(setting: Setting) -> TaskType | None:
+    return TASK_TYPES.get(setting.problem.lm.head)
+
+
+def _recipe(rates: Rates, epochs: int, batch_size: int, patience: int, dtype: str, room: int = 0) -> Recipe:
+    return Recipe(learning_rates=rates, epochs=epochs, batch_size=batch_size, patience=patience, dtype=dtype, room=room)

@@ -1,0 +1,183 @@
+"""The training loop that all methods with gradients share."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from dfo_prompt.errors import InputError
+from dfo_prompt.ledger import Spent
+from dfo_prompt.lm.precision import has_bfloat16
+from dfo_prompt.lm.problem import Problem
+from dfo_prompt.methods.setting import Fitted, Texts
+from dfo_prompt.types import Matrix
+from dfo_prompt_baselines.batches import Batch, batch_of, first_tokens, label_logits
+
+EVALUATED_AT_ONCE = 64
+LARGEST_GRADIENT = 1.0
+
+Prepare = Callable[[Any], nn.Module]
+"""Makes a copy of the model trainable, and returns what is called in its place; what it trains requires a gradient."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How to train.
+
+    Attributes:
+        learning_rates: tried one after the other, the best on dev is kept.
+        epochs: over the training examples, at most.
+        batch_size: examples a step.
+        patience: epochs without a better dev metric, or the same at a lower dev loss, that end a run.
+        dtype: "auto" (bfloat16 where the hardware has it) or "float32", of the products; weights are float32.
+        room: tokens of a prompt, for which texts are cut where the model takes no more.
+    """
+
+    learning_rates: tuple[float, ...]
+    epochs: int = 30
+    batch_size: int = 16
+    patience: int = 8
+    dtype: str = "auto"
+    room: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.learning_rates or min(self.learning_rates) <= 0:
+            raise InputError(f"learning_rates must be positive, and at least one, not {list(self.learning_rates)}")
+        if min(self.epochs, self.batch_size, self.patience) < 1:
+            raise InputError("epochs, batch_size and patience must be at least 1")
+        if self.dtype not in ("auto", "float32"):
+            raise InputError(f"unknown dtype {self.dtype!r}; known: auto, float32")
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """Trained weights, and how good they are on dev: the metric, and minus the loss."""
+
+    weights: list[Tensor]
+    quality: tuple[float, float]
+    rate: float
+    epoch: int
+
+
+def train(problem: Problem, prepare: Prepare, recipe: Recipe) -> Fitted:
+    """Train by cross entropy of the label words on the training split; keep what is best on dev.
+
+    Raises:
+        InputError, ModelError: a setting is wrong, or the model cannot be trained so.
+    """
+    return _Run(problem, prepare, recipe).best()
+
+
+class _Run:
+    def __init__(self, problem: Problem, prepare: Prepare, recipe: Recipe) -> None:
+        self._problem, self._prepare, self._recipe = problem, prepare, recipe
+        self._words = first_tokens(problem)
+        self._train, self._dev = (self._split(split) for split in ("train", "dev"))
+        self._rows = self._tokens = 0
+
+    def best(self) -> Fitted:
+        tried = []
+        for rate in self._recipe.learning_rates:
+            with _seeded(self._problem.seed):  # dropout draws from there too
+                tried.append(self._at(rate))
+        state = max(tried, key=lambda one: one.quality)
+        with _seeded(self._problem.seed):
+            base, model, weights = self._fresh()
+        _load(weights, state.weights)
+
+        def predict(texts: Texts) -> Matrix:
+            found: Matrix = self._logits(model, base, self._batch(texts)).double().cpu().numpy()
+            return found
+
+        size = sum(weight.numel() for weight in weights)
+        about = {"learning_rate": state.rate, "epoch": state.epoch, "trained_weights": size}
+        spent = Spent(rows=self._rows, tokens=self._tokens)
+        return Fitted(predict=predict, spent=spent, user_bytes=None, about=about)
+
+    def _at(self, rate: float) -> State:
+        base, model, weights = self._fresh()
+        optimizer = torch.optim.AdamW(weights, lr=rate, weight_decay=0.0)
+        rng = np.random.default_rng(self._problem.seed)
+        best = State(weights=_copies(weights), quality=self._quality(model, base), rate=rate, epoch=0)
+        for epoch in range(1, self._recipe.epochs + 1):
+            self._epoch(model, base, weights, optimizer, rng)
+            quality = self._quality(model, base)
+            if quality > best.quality:
+                best = State(weights=_copies(weights), quality=quality, rate=rate, epoch=epoch)
+            if epoch - best.epoch >= self._recipe.patience:
+                break
+        return best
+
+    def _epoch(
+        self, model: nn.Module, base: nn.Module, weights: list[Tensor], optimizer: Any, rng: np.random.Generator
+    ) -> None:
+        batch, labels = self._train
+        model.train()
+        for rows in torch.tensor(rng.permutation(len(batch)), device=labels.device).split(self._recipe.batch_size):
+            part = batch.at(rows)
+            with self._precision():
+                loss = cross_entropy(label_logits(model, base, part, self._words), labels[rows])
+            optimizer.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(weights, LARGEST_GRADIENT)
+            optimizer.step()
+            self._rows += len(part)
+            self._tokens += int(part.mask.sum()) + len(part) * self._recipe.room
+
+    def _quality(self, model: nn.Module, base: nn.Module) -> tuple[float, float]:
+        batch, labels = self._dev
+        logits = self._logits(model, base, batch)
+        metric = self._problem.metric(lambda _: logits.cpu().numpy(), "dev")
+        return metric, -float(cross_entropy(logits, labels))
+
+    @torch.inference_mode()
+    def _logits(self, model: nn.Module, base: nn.Module, batch: Batch) -> Tensor:
+        model.eval()
+        found = torch.empty((len(batch), len(self._words)), device=self._words.device)
+        for rows in batch.mask.sum(dim=1).argsort().split(EVALUATED_AT_ONCE):
+            with self._precision():
+                found[rows] = label_logits(model, base, batch.at(rows), self._words)
+        return found
+
+    def _fresh(self) -> tuple[nn.Module, nn.Module, list[Tensor]]:
+        """Return a copy of the model, what is called in its place, and the weights that are trained."""
+        base: Any = deepcopy(self._problem.lm.model)
+        model = self._prepare(base)
+        return base, model, [weight for weight in model.parameters() if weight.requires_grad]
+
+    def _split(self, split: str) -> tuple[Batch, Tensor]:
+        examples = getattr(self._problem.data, split)
+        labels = torch.tensor([one.label for one in examples], device=self._problem.lm.device)
+        return self._batch([one.texts for one in examples]), labels
+
+    def _batch(self, texts: Texts) -> Batch:
+        return batch_of(self._problem, texts, room=self._recipe.room)
+
+    def _precision(self) -> AbstractContextManager[object]:
+        device = self._problem.lm.device
+        reduced = self._recipe.dtype == "auto" and has_bfloat16(device)
+        return torch.autocast(device.type, dtype=torch.bfloat16) if reduced else nullcontext()
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    # Libraries draw initial weights from torch's global generator: it is put back as it was.
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        yield
+
+
+def _copies(weights: list[Tensor]) -> list[Tensor]:
+    return [weight.detach().clone() for weight in weights]
+
+
+@torch.no_grad()
+def _load(weights: list[Tensor], values: list[Tensor]) -> None:
+    for weight, value in zip(weights, values, strict=True):
+        weight.copy_(value)

@@ -1,0 +1,125 @@
+"""Each method with gradients learns a batch by heart; features separate what can be separated."""
+
+from itertools import product
+
+import dfo_prompt_baselines
+import numpy as np
+import pytest
+import torch
+from dfo_prompt_baselines.batches import batch_of, first_tokens, label_logits
+from tiny import TASK, WORDS, textbook_logits, tiny_lm
+
+import dfo_prompt as dp
+from dfo_prompt.config import parse_config
+from dfo_prompt.lm.problem import Problem
+from dfo_prompt.specs import load_target
+from dfo_prompt.tasks.examples import Example
+from dfo_prompt.tasks.sampling import FewShot
+
+SPECS = {spec.name: spec for spec in dfo_prompt_baselines.dfo_prompt_methods()}
+GRADIENTS = [name for name, spec in SPECS.items() if spec.needs_gradients]
+FEATURES = [name for name, spec in SPECS.items() if not spec.needs_gradients]
+OPTIONS = {name: {"prompt_tokens": 5} for name in ("prompt-tuning", "p-tuning", "prefix-tuning")}
+
+
+def problem(family="llama", count=8):
+    rng = np.random.default_rng(1)
+    texts = {tuple(rng.choice(WORDS, 4)) for _ in range(count)}
+    examples = tuple(Example(texts=(" ".join(one),), label=i % 2) for i, one in enumerate(sorted(texts)))
+    lm = tiny_lm(family)
+    if family == "bert":  # it knows no such thing, but peft believes a configuration that has it
+        del lm.model.config.num_key_value_heads
+    return Problem(lm=lm, task=TASK, data=FewShot(train=examples, dev=examples, test=examples), seed=0)
+
+
+def fit(name, where, **options):
+    setting = dp.Setting(problem=where, config=parse_config({"method": name}))
+    return load_target(SPECS[name].target, needed_by=name)(setting, **{**OPTIONS.get(name, {}), **options})
+
+
+def loss_of(fitted, where):
+    examples = where.data.train
+    scores = torch.tensor(fitted.predict([one.texts for one in examples]))
+    return torch.nn.functional.cross_entropy(scores, torch.tensor([one.label for one in examples])).item()
+
+
+@pytest.mark.parametrize("name", GRADIENTS)
+def test_gradients_learn_a_batch_by_heart(name):
+    where = problem(count=2)
+    # Louder, or the frozen head could not give a loss near zero, whatever it is shown.
+    where.lm.model.model.norm.weight.data.mul_(10)
+    before = {key: value.clone() for key, value in where.lm.model.state_dict().items()}
+    fitted = fit(name, where, learning_rates=(3e-2,), epochs=200, patience=200, dtype="float32")
+    assert loss_of(fitted, where) < 0.01
+    after = where.lm.model.state_dict()
+    assert before.keys() == after.keys()  # the shared model is as it was
+    assert all(torch.equal(before[key], after[key]) for key in before)
+
+
+@pytest.mark.parametrize("family", ["qwen3", "bert"])
+@pytest.mark.parametrize("name", GRADIENTS)
+def test_other_families_are_trained_too(name, family):
+    where = problem(family)
+    first = fit(name, where, learning_rates=(1e-2,), epochs=3, dtype="float32")
+    again = fit(name, where, learning_rates=(1e-2,), epochs=3, dtype="float32")
+    texts = [one.texts for one in where.data.test]
+    np.testing.assert_array_equal(first.predict(texts), again.predict(texts))
+    assert first.about["epoch"] in range(4)
+
+
+@pytest.mark.parametrize("family", ["llama", "gpt2", "bert"])
+def test_a_batch_gives_the_textbook_logits(family):
+    where = problem(family)
+    texts = [("bad film",), ("the plot was very very long",)]
+    batch = batch_of(where, texts, room=0)
+    found = label_logits(where.lm.model, where.lm.model, batch, first_tokens(where))
+    nothing = torch.zeros(0, where.lm.width)
+    expected = torch.stack([textbook_logits(where.lm, TASK, nothing, text) for text in texts])
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(
+        label_logits(where.lm.model, where.lm.model, batch.at(torch.tensor([0])), first_tokens(where)), expected[:1]
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "family"), [*product(FEATURES, ["llama", "t5"]), ("feature-linear", "bert"), ("feature-mlp", "bert")]
+)
+def test_features_separate_what_can_be_separated(name, family):
+    where = problem(family, count=10)
+    options = {"epochs": 300, "patience": 300, "learning_rate": 3e-3} if name == "feature-bilstm" else {}
+    fitted = fit(name, where, **options)
+    assert where.metric(fitted.predict, "train") == 1.0
+    assert np.isfinite(fitted.predict([("a film",)])).all()
+
+
+def test_features_cost_what_is_sent():
+    where = problem(count=6)
+    tokens = sum(len(where.lm.tokens(one.texts[0])) for one in where.data.train)
+    states = np.zeros((6, where.lm.width), dtype=np.float32)
+    spent = fit("feature-linear", where).spent
+    assert (spent.queries, spent.rows, spent.tokens) == (1, 6, tokens)
+    assert (spent.uploaded, spent.downloaded) == (np.zeros(tokens, dtype=np.int32).nbytes, states.nbytes)
+    assert fit("feature-bilstm", where).spent.downloaded == np.zeros((tokens, where.lm.width), dtype=np.float32).nbytes
+
+
+@pytest.mark.parametrize(
+    ("family", "options", "said"),
+    [
+        ("t5", {}, "is an encoder-decoder"),
+        ("llama", {"learning_rates": ()}, "learning_rates must be positive"),
+        ("llama", {"epochs": 0}, "must be at least 1"),
+        ("llama", {"dtype": "float8"}, "unknown dtype"),
+    ],
+)
+def test_bad_choices_are_one_line(family, options, said):
+    with pytest.raises(dp.DfoPromptError, match=said):
+        fit("lora", problem(family), **options)
+
+
+def test_the_best_of_the_grid_is_kept():
+    where = problem()
+    texts = [one.texts for one in where.data.test]
+    both = fit("lora", where, learning_rates=(1e-9, 1e-1), epochs=20, dtype="float32")
+    alone = fit("lora", where, learning_rates=(1e-1,), epochs=20, dtype="float32")
+    assert both.about["learning_rate"] == 1e-1
+    np.testing.assert_array_equal(both.predict(texts), alone.predict(texts))
