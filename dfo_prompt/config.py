@@ -99,6 +99,12 @@ def relative_to(folder: Path, data: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(options, Mapping):
         paths = {key: str(folder / value) for key, value in options.items() if _is_path(key, value)}
         data = merge(data, {"objective_options": paths}) if paths else data
+        start, projection = options.get("initial_prompt"), options.get("projection_options")
+        if isinstance(start, str) and start.startswith("file:"):
+            start = f"file:{folder / start.removeprefix('file:')}"
+            data = merge(data, nested("objective_options.initial_prompt", start))
+        if isinstance(projection, Mapping) and isinstance(projection.get("path"), str):
+            data = merge(data, nested("objective_options.projection_options.path", str(folder / projection["path"])))
     if isinstance(data.get("plugin"), str):
         data = merge(data, {"plugin": str((folder / data["plugin"]).resolve())})
     return dict(data)
@@ -115,3 +121,9 @@ def merge(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
         both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
         merged[key] = merge(merged[key], value) if both else value
     return merged
+
+
+def nested(key: str, value: Any) -> dict[str, Any]:
+    """Return tables within each other for a key with dots: "a.b" gives {"a": {"b": value}}."""
+    first, _, rest = key.partition(".")
+    return {first: nested(rest, value) if rest else value}

@@ -9,6 +9,7 @@ import numpy as np
 from dfo_prompt.lm.deep import DeepProjection, deep_projection
 from dfo_prompt.lm.layout import lay_out
 from dfo_prompt.lm.objective import PromptObjective
+from dfo_prompt.lm.pretrained import check_sources
 from dfo_prompt.lm.projection import Project, Projection, projector
 from dfo_prompt.lm.start import initial_prompt_of, shallow_projection
 from dfo_prompt.options import check_options
@@ -47,7 +48,7 @@ def prompt_objective(
         model, task, data, shots, test_examples, device: see `open_problem`.
         prompt_tokens: P, the length of the soft prompt.
         initial_prompt: p0: "zero", "vocabulary" (embeddings of tokens drawn from the vocabulary), or "text:..." (those of a
-            text, repeated or cut to P tokens).
+            text, repeated or cut to P tokens), or "file:..." (as `dfo-prompt pretrain-projection` leaves one).
         projection: a name that `dfo-prompt list projections` shows, with its `projection_options`.
         prompt_layers: "first", a prompt among the embeddings (Sun et al., 2022); or "all", one in every layer, each with an
             equal part of z, bottom layer first (BBTv2, Sun et al., 2022b); see the optimizers "blockwise:...".
@@ -63,6 +64,7 @@ def prompt_objective(
         seed=seed, model=model, task=task, data=data, shots=shots, test_examples=test_examples, device=device
     )
     lm, streams = problem.lm, STREAMS * draw
+    check_sources(problem.task.name, initial_prompt, projection_options or {})
     project = _projector(projection, projection_options or {}, [seed, streams + PROJECTION_STREAM])
     start = initial_prompt_of(lm, initial_prompt, prompt_tokens, np.random.default_rng([seed, streams + START_STREAM]))
     if prompt_layers == "all":

@@ -11,6 +11,8 @@ COMMANDS = {
     "suite": "Run many studies from one file, and compare optimizers.",
     "show": "Show what a study found.",
     "predict": "Label texts with a tuned prompt.",
+    "export": "Write a tuned prompt for other programs.",
+    "pretrain-projection": "Learn a search space from prompts tuned on other tasks.",
     "list": "List what is installed.",
     "new-plugin": "Write a package with an optimizer of your own.",
 }

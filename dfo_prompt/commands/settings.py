@@ -4,7 +4,7 @@ import tomllib
 from collections.abc import Iterable
 from typing import Any
 
-from dfo_prompt.config import StudyConfig
+from dfo_prompt.config import StudyConfig, merge, nested
 from dfo_prompt.errors import InputError
 
 PREFIXES = {"optimizer": "optimizer_options", "objective": "objective_options", "method": "method_options"}
@@ -25,11 +25,10 @@ def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
             raise InputError(f"--set {setting}: write KEY=VALUE")
         owner, _, name = key.partition(".")
         if name and owner in PREFIXES:
-            keys.setdefault(PREFIXES[owner], {})[name] = _value(value)
-        elif key in StudyConfig.__dataclass_fields__:
-            keys[key] = _value(value)
-        else:
-            keys.setdefault("optimizer_options", {})[key] = _value(value)
+            key = f"{PREFIXES[owner]}.{name}"
+        elif key not in StudyConfig.__dataclass_fields__:
+            key = f"optimizer_options.{key}"
+        keys = merge(keys, nested(key, _value(value)))
     return keys
 
 

@@ -20,9 +20,11 @@ PROJECTIONS = {
 
 @hookimpl
 def dfo_prompt_objectives() -> Iterable[Spec]:
-    """Give the prompt objective."""
+    """Give the prompt objectives."""
     summary = "Loss of a soft prompt A z + p0 for a language model on a k-shot task (Sun et al., 2022)."
-    return [Spec(name="prompt", target="dfo_prompt.prompt:prompt_objective", summary=summary)]
+    yield Spec(name="prompt", target="dfo_prompt.prompt:prompt_objective", summary=summary)
+    summary = "The same of a prompt of d tokens, each coordinate a token (after AutoPrompt: Shin et al., 2020)."
+    yield Spec(name="trigger", target="dfo_prompt.trigger:trigger_objective", summary=summary)
 
 
 @hookimpl

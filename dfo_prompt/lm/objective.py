@@ -69,7 +69,7 @@ class PromptObjective:
         lm, task, data = problem.lm, problem.task, problem.data
         self.metric = task.metric
         self.labels = task.classes
-        self._problem, self._about = problem, dict(about or {})
+        self.problem, self._about = problem, dict(about or {})
         self._projection, self._prompt_tokens = projection, prompt_tokens
         self._loss = LOSSES[loss]
         sample = [example.texts for example in data.train]
@@ -99,20 +99,24 @@ class PromptObjective:
         Raises:
             InputError: an example has more texts, or fewer, than the task takes.
         """
-        wanted = len(self._problem.task.fields)
+        wanted = len(self.problem.task.fields)
         for one in texts:
             if len(one) != wanted:
-                found = f"{len(one)} texts separated by tabs, where task {self._problem.task.name!r} takes {wanted}"
+                found = f"{len(one)} texts separated by tabs, where task {self.problem.task.name!r} takes {wanted}"
                 raise InputError(f"{one[0]!r} and what follows: {found}")
         prompts = self._projection(candidate[None])
         logits = self._logits(prompts, self._verbalizer.ask(texts))[0]  # (N, C)
         probabilities: Matrix = logits.softmax(dim=-1).double().cpu().numpy()
         return probabilities
 
+    def prompt(self, candidate: Vector) -> Tensor:
+        """Return the soft prompt (P, E) of a candidate (d,), or (H, P, E) with one for each layer."""
+        return self._projection(candidate[None])[0]
+
     def describe(self) -> dict[str, Json]:
         """Return what defines this objective."""
         return {
-            **self._problem.describe(),
+            **self.problem.describe(),
             "dtype": self._precision.dtype,
             "dtype_spearman": self._precision.spearman,
             **self._about,
@@ -120,15 +124,15 @@ class PromptObjective:
 
     @cached_property
     def _no_prompt(self) -> Tensor:
-        return torch.zeros((1, 0, self._problem.lm.width), device=self._problem.lm.device)
+        return torch.zeros((1, 0, self.problem.lm.width), device=self.problem.lm.device)
 
     def _get(self, split: str) -> Split:
         if split not in self._splits:  # the test split is encoded when it is first asked for
-            self._splits[split] = self._split(getattr(self._problem.data, split))
+            self._splits[split] = self._split(getattr(self.problem.data, split))
         return self._splits[split]
 
     def _split(self, examples: Sequence[Example]) -> Split:
-        labels = torch.tensor([example.label for example in examples], device=self._problem.lm.device)
+        labels = torch.tensor([example.label for example in examples], device=self.problem.lm.device)
         return Split(texts=self._verbalizer.ask([example.texts for example in examples]), labels=labels)
 
     def _score(self, prompts: Tensor, split: Split) -> Evaluation:
@@ -153,7 +157,7 @@ class PromptObjective:
         )
 
     def _logits_in(self, precision: Precision) -> Callable[[Tensor, Asked], Tensor]:
-        return self._verbalizer.on(scorer_for(self._problem.lm.head, precision.model, precision=precision.context))
+        return self._verbalizer.on(scorer_for(self.problem.lm.head, precision.model, precision=precision.context))
 
     def _probe(self, precision: Precision) -> Vector:
         candidates = PROBE_STEP * np.random.default_rng(0).standard_normal((PROBES, self.dim))

@@ -1,14 +1,53 @@
-"""A projection from a file, as pretraining on other tasks leaves it."""
+"""Prompts, projections and starts as safetensors files: what studies on some tasks leave to studies on others."""
 
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import sqrt
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load_file
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+from torch import Tensor
 
 from dfo_prompt.errors import InputError
 from dfo_prompt.lm.projection import Space
 from dfo_prompt.types import Matrix
+
+FILE = "file:"
+"""What an initial prompt from a file begins with."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TunedPrompt:
+    """A prompt (P, E) that was tuned on a task, or (H, P, E) with one for each layer.
+
+    Attributes:
+        model: fingerprint of the model that it was tuned for.
+    """
+
+    prompt: Matrix
+    task: str
+    model: str
+
+    def save(self, path: Path) -> None:
+        """Write the tensor "prompt", and what it was tuned for as metadata."""
+        save_file({"prompt": self.prompt.astype(np.float32)}, path, {"task": self.task, "model": self.model})
+
+    @classmethod
+    def read(cls, path: Path) -> "TunedPrompt":
+        """Read what `save` wrote.
+
+        Raises:
+            InputError: there is no such file, or it holds something else.
+        """
+        about = metadata(path)
+        if not {"task", "model"} <= about.keys():
+            raise InputError(f"{path} does not say which task and model its prompt was tuned for; write it with export")
+        return cls(prompt=_tensor(path, "prompt"), task=about["task"], model=about["model"])
 
 
 def from_file(space: Space, rng: np.random.Generator, *, path: str) -> Matrix:  # noqa: ARG001 - nothing is drawn
@@ -17,16 +56,102 @@ def from_file(space: Space, rng: np.random.Generator, *, path: str) -> Matrix:  
     Raises:
         InputError: there is no such file or tensor, or it does not fit.
     """
-    try:
-        tensors = load_file(Path(path))
-    except (OSError, SafetensorError) as error:
-        raise InputError(f"cannot read projection {path}: {error}") from error
-    if "projection" not in tensors:
-        raise InputError(f"{path} holds no tensor named 'projection', but {', '.join(tensors) or 'nothing'}")
-    matrix: Matrix = tensors["projection"].astype(np.float64)
+    matrix = _tensor(Path(path), "projection")
     if matrix.shape != (space.entries, space.dim):
         wanted = f"({space.entries}, {space.dim}) for {space.tokens} tokens of width {space.width} and dim {space.dim}"
         raise InputError(f"{path} holds a projection of shape {matrix.shape}, not {wanted}")
-    if not np.isfinite(matrix).all():
-        raise InputError(f"{path} holds a projection with entries that are not finite")
     return matrix
+
+
+def read_start(path: str, tokens: int, width: int) -> Tensor:
+    """Read p0 (P, E), the tensor "start" of a safetensors file.
+
+    Raises:
+        InputError: there is no such file or tensor, or it does not fit.
+    """
+    start = _tensor(Path(path), "start")
+    if start.shape != (tokens, width):
+        raise InputError(f"{path} holds a start of shape {start.shape}, not ({tokens}, {width})")
+    return torch.tensor(start, dtype=torch.float32)
+
+
+def check_sources(task: str, initial_prompt: str, projection_options: Mapping[str, Any]) -> None:
+    """Check that a start and a projection from files were not learned on the task that they are now used for.
+
+    Raises:
+        InputError: one was.
+    """
+    paths = [projection_options.get("path"), initial_prompt.removeprefix(FILE) if initial_prompt.startswith(FILE) else None]
+    for path in filter(None, paths):
+        if task in json.loads(metadata(Path(path)).get("sources", "[]")):
+            raise InputError(f"{path} was learned on task {task!r} too, which cannot show what it brings to another")
+
+
+def learn_projection(prompts: Sequence[TunedPrompt], dim: int, *, alpha: float = 1.0, seed: int = 0) -> dict[str, Matrix]:
+    """Learn A and p0 from prompts tuned on several tasks.
+
+    p0 is the mean over tasks of their mean prompts. The first columns of A are the directions in which the prompts differ
+    most from it (principal components); the rest, random ones orthogonal to them. All have the length that makes entries of
+    A z as large as those of the prompts' own deviation from their mean, for z ~ N(0, I).
+
+    Args:
+        prompts: for one model, of one shape (P, E).
+        dim: d.
+        alpha: factor of the scale.
+        seed: of the random directions.
+
+    Returns:
+        "projection" (P * E, d) and "start" (P, E).
+
+    Raises:
+        InputError: there are fewer than two, they do not fit each other, or `dim` is larger than a prompt.
+    """
+    first = prompts[0] if prompts else None
+    if first is None or len(prompts) < 2:  # noqa: PLR2004
+        raise InputError("a projection is learned from two tuned prompts at least")
+    if other := next((one for one in prompts if (one.model, one.prompt.shape) != (first.model, first.prompt.shape)), None):
+        shapes = f"shapes {first.prompt.shape} and {other.prompt.shape}"
+        raise InputError(f"the prompts of {first.task!r} and {other.task!r} are for two models, or of two {shapes}")
+    if first.prompt.ndim != 2 or not 1 <= dim <= first.prompt.size:  # noqa: PLR2004
+        raise InputError(f"dim must lie between 1 and {first.prompt.size}, the entries of a prompt of one layer")
+    flat = np.stack([one.prompt.ravel() for one in prompts])  # (n, D)
+    tasks = np.array([one.task for one in prompts])
+    start = np.mean([flat[tasks == task].mean(axis=0) for task in dict.fromkeys(tasks)], axis=0)
+    rest = np.random.default_rng(seed).standard_normal((flat.shape[1], dim))
+    _, sizes, components = np.linalg.svd(flat - start, full_matrices=False)
+    learned = components[sizes > 1e-9 * sizes.max(initial=1e-300)][:dim].T  # (D, k)
+    directions, _ = np.linalg.qr(np.hstack([learned, rest])[:, :dim])
+    scale = alpha * (flat - start).std() * sqrt(flat.shape[1] / dim)
+    return {"projection": scale * directions, "start": start.reshape(first.prompt.shape)}
+
+
+def save_projection(path: Path, tensors: Mapping[str, Matrix], prompts: Sequence[TunedPrompt]) -> None:
+    """Write what `learn_projection` gave, and which tasks it was learned from."""
+    sources = json.dumps(sorted({one.task for one in prompts}))
+    save_file({name: value.astype(np.float32) for name, value in tensors.items()}, path, {"sources": sources})
+
+
+def metadata(path: Path) -> dict[str, str]:
+    """Return the metadata of a safetensors file.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return dict(file.metadata() or {})
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"cannot read {path}: {error}") from error
+
+
+def _tensor(path: Path, name: str) -> Matrix:
+    try:
+        with safe_open(path, framework="numpy") as file:
+            if name not in file.keys():  # noqa: SIM118 - it is no mapping
+                raise InputError(f"{path} holds no tensor named {name!r}, but {', '.join(file.keys()) or 'nothing'}")
+            values: Matrix = file.get_tensor(name).astype(np.float64)
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"cannot read {path}: {error}") from error
+    if not np.isfinite(values).all():
+        raise InputError(f"{path} holds a {name} with entries that are not finite")
+    return values

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from dfo_prompt.errors import InputError
 from dfo_prompt.lm.load import LanguageModel, quiet
+from dfo_prompt.lm.pretrained import FILE, read_start
 from dfo_prompt.lm.projection import Project, Projection, Space
 
 
@@ -14,20 +15,23 @@ def initial_prompt_of(lm: LanguageModel, kind: str, tokens: int, rng: np.random.
 
     Args:
         lm: whose embeddings it is made of.
-        kind: "zero"; "vocabulary", tokens drawn at random; or "text:WORDS", those of a text, repeated or cut to P tokens.
+        kind: "zero"; "vocabulary", tokens drawn at random; "text:WORDS", those of a text, repeated or cut to P tokens; or
+            "file:PATH", the tensor "start" of a safetensors file.
         tokens: P.
         rng: draws the vocabulary's tokens.
 
     Raises:
-        InputError: there is no such kind.
+        InputError: there is no such kind, or a file does not fit.
     """
     if kind == "zero":
         return torch.zeros((tokens, lm.width), device=lm.device)
     if kind == "vocabulary":
         return lm.embed(rng.integers(len(lm.tokenizer), size=tokens))
+    if kind.startswith(FILE):
+        return read_start(kind.removeprefix(FILE), tokens, lm.width).to(lm.device)
     _, _, text = kind.partition("text:")
     if not kind.startswith("text:") or not text.strip():
-        raise InputError(f"unknown initial_prompt {kind!r}; known: zero, vocabulary, text:WORDS")
+        raise InputError(f"unknown initial_prompt {kind!r}; known: zero, vocabulary, text:WORDS, file:PATH")
     with quiet():
         ids = lm.tokenizer(text, add_special_tokens=False).input_ids
     return lm.embed(np.resize(ids, tokens))

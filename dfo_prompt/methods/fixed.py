@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import zip_longest
 
 import numpy as np
 import torch
@@ -118,7 +119,7 @@ def _in_turn(examples: Sequence[Example], classes: int, rng: np.random.Generator
     """Return the examples in random order, but a class after the other: however few are taken, all are there."""
     drawn = [examples[i] for i in rng.permutation(len(examples))]
     by_class = [[one for one in drawn if one.label == label] for label in rng.permutation(classes)]
-    return [one for turn in zip(*by_class, strict=True) for one in turn]
+    return [one for turn in zip_longest(*by_class) for one in turn if one]
 
 
 def _demonstration(problem: Problem, example: Example) -> str:

@@ -55,9 +55,7 @@ def run_method(config: StudyConfig, *, out: Path | None = None, lock_seconds: fl
     """
     spec = catalogue().methods.find(config.method)
     if config.objective != StudyConfig.objective:
-        raise InputError(
-            f"method {config.method!r} is for the objective {StudyConfig.objective!r}, not {config.objective!r}"
-        )
+        raise InputError(f"method {config.method!r} takes objective {StudyConfig.objective!r}, not {config.objective!r}")
     fit, options = spec.load(), {**spec.options, **config.method_options}
     check_options(f"method {config.method!r}", fit, options, {"setting"})
     problem = open_problem(seed=config.seed, **_of_problem(config))

@@ -50,9 +50,14 @@ _IGNORED = {"DIRECT": ("sigma", "popsize"), "NelderMead": ("popsize",), "Pattern
 
 @hookimpl
 def dfo_prompt_optimizers() -> Iterable[OptimizerSpec]:
-    """Give random search and the optimizers of pycma, nevergrad and pymoo."""
+    """Give random search, coordinate search and the optimizers of pycma, nevergrad and pymoo."""
     place = "dfo_prompt.optimizers."
     yield OptimizerSpec(name="random", target=place + "random_search:RandomSearch", summary="Independent normal samples.")
+    yield OptimizerSpec(
+        name="coordinate",
+        target=place + "coordinate_search:CoordinateSearch",
+        summary="Random steps along one coordinate at a time, for discrete prompts (after Shin et al., 2020).",
+    )
     for name, (options, summary) in _CMA.items():
         yield OptimizerSpec(name=name, target=place + "cma:CMA", options=options, summary=f"pycma: {summary}.")
     yield OptimizerSpec(

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from dfo_prompt.config import STUDY, Count, Positive, StudyConfig, merge, parse_config, relative_to
+from dfo_prompt.config import STUDY, Count, Positive, StudyConfig, merge, nested, parse_config, relative_to
 from dfo_prompt.errors import DfoPromptError, InputError, UnknownNameError
 from dfo_prompt.parsing import STRICT, parse, read_toml
 from dfo_prompt.plugins import catalogue
@@ -204,7 +204,7 @@ def _problems(config: SuiteConfig) -> list[Entry]:
     for values in product(*config.cross.values()):
         study: dict[str, Any] = {}
         for key, value in zip(config.cross, values, strict=True):
-            study = merge(study, _nested(key, value))
+            study = merge(study, nested(key, value))
         crossed.append((", ".join(map(str, values)), study))
     options = config.study.get("objective_options", {})
     usual = str(options.get("task", "") or config.study.get("objective", StudyConfig.objective))
@@ -243,11 +243,6 @@ def _plan(
 
 def _excludes(rule: Exclusion, optimizer: str, problem: str) -> bool:
     return rule.optimizer in (None, optimizer) and rule.problem in (None, problem)
-
-
-def _nested(key: str, value: Any) -> dict[str, Any]:
-    first, _, rest = key.partition(".")
-    return {first: _nested(rest, value) if rest else value}
 
 
 def _slug(name: str) -> str:

@@ -45,9 +45,7 @@ def batch_of(problem: Problem, texts: Sequence[tuple[str, ...]], *, room: int) -
         ModelError: the model is an encoder-decoder.
     """
     if problem.lm.head == "seq2seq":
-        raise ModelError(
-            f"{problem.lm.name!r} is an encoder-decoder; gradients take decoder-only and masked models"
-        )
+        raise ModelError(f"{problem.lm.name!r} is an encoder-decoder; gradients take decoder-only and masked models")
     layouts = [lay_out(problem.lm, problem.task, one, prompt_tokens=room) for one in texts]
     longest = max(len(one.ids) for one in layouts)
     device = problem.lm.device

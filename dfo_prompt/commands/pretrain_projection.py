@@ -1,0 +1,27 @@
+"""`dfo-prompt pretrain-projection`: from prompts tuned on some tasks, a search space for others."""
+
+from pathlib import Path
+
+import click
+
+
+@click.command("pretrain-projection")
+@click.argument("prompts", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--dim", type=click.IntRange(min=1), required=True, help="Intrinsic dimension d of the studies to come.")
+@click.option("--alpha", type=click.FloatRange(min=0, min_open=True), default=1.0, show_default=True, help="Scale.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the directions that are random.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("projection.safetensors"), show_default=True)
+def command(prompts: tuple[Path, ...], dim: int, alpha: float, seed: int, out: Path) -> None:
+    """Learn a projection A and a start p0 from tuned PROMPTS, files of `dfo-prompt export --format safetensors`.
+
+    Studies on other tasks use them with projection "file" and initial_prompt "file:...".
+    """
+    from dfo_prompt.lm.pretrained import TunedPrompt, learn_projection, save_projection  # noqa: PLC0415 - brings torch
+
+    tuned = [TunedPrompt.read(path) for path in prompts]
+    save_projection(out, learn_projection(tuned, dim, alpha=alpha, seed=seed), tuned)
+    click.echo(
+        f"{out}: learned on {', '.join(sorted({one.task for one in tuned}))}\n"
+        f"use it on another task: --projection file --set objective.projection_options.path={out} "
+        f"--set objective.initial_prompt=file:{out}"
+    )

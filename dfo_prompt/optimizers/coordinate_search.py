@@ -1,0 +1,38 @@
+"""Random search along one coordinate at a time: the loop of AutoPrompt (Shin et al., 2020), without its gradients."""
+
+from typing import Any
+
+import numpy as np
+
+from dfo_prompt.optimizer import Optimizer
+from dfo_prompt.types import Matrix, Vector
+
+
+class CoordinateSearch(Optimizer):
+    """Replaces one coordinate of the best candidate by x_i + sigma N(0, 1), in `popsize` ways; then the next coordinate.
+
+    For discrete prompts, where a coordinate stands for a token: a large sigma makes every token about equally likely.
+    """
+
+    def __init__(self, **study: Any) -> None:
+        super().__init__(**study)
+        self._rng = np.random.default_rng(self.seed)
+        self._best, self._loss = self.x0, np.inf
+        self._turn = 0
+
+    def ask(self) -> Matrix:
+        """Return the best candidate with one coordinate changed, (popsize, d)."""
+        z = np.tile(self._best, (self.popsize, 1))
+        z[:, self._turn % self.dim] += self.sigma * self._rng.standard_normal(self.popsize)
+        return self.inside(z)
+
+    def tell(self, candidates: Matrix, losses: Vector) -> None:
+        """Move if that is better, and turn to the next coordinate."""
+        self._turn += 1
+        at = int(losses.argmin())
+        if losses[at] < self._loss:
+            self._best, self._loss = candidates[at].copy(), float(losses[at])
+
+    def recommend(self) -> Vector:
+        """Return the best candidate told."""
+        return self._best.copy()

@@ -1,0 +1,53 @@
+"""The objective named "trigger": a prompt of tokens of the vocabulary, searched without gradients."""
+
+from typing import Literal
+
+import numpy as np
+
+from dfo_prompt.lm.objective import PromptObjective
+from dfo_prompt.lm.tokens import TokenPrompts
+from dfo_prompt.problem import open_problem
+
+TRIGGER_STREAM = 4
+
+
+def trigger_objective(
+    *,
+    dim: int,
+    seed: int,
+    model: str = "smollm2-135m",
+    task: str = "bbc-headlines",
+    data: str | None = None,
+    shots: int = 16,
+    test_examples: int | None = None,
+    loss: Literal["cross_entropy", "hinge", "accuracy"] = "cross_entropy",
+    calibration: Literal["none", "contextual", "domain", "median"] = "none",
+    dtype: str = "auto",
+    device: str = "auto",
+) -> PromptObjective:
+    """Build the loss of a prompt of `dim` tokens, one a coordinate, for a language model on a k-shot task.
+
+    A coordinate is rounded to a place in a random order of the vocabulary, around which it wraps. There is no sense of
+    nearness in that order: take the optimizer "coordinate", and a sigma as large as the vocabulary.
+
+    Args:
+        dim: the number of tokens.
+        seed: of the split and of the order of the vocabulary.
+        model, task, data, shots, test_examples, device: see `open_problem`.
+        loss, calibration, dtype: see `prompt_objective`.
+
+    Raises:
+        InputError: a name is unknown, a value is bad, or data or model cannot be had.
+    """
+    problem = open_problem(
+        seed=seed, model=model, task=task, data=data, shots=shots, test_examples=test_examples, device=device
+    )
+    return PromptObjective(
+        problem=problem,
+        projection=TokenPrompts(problem.lm, np.random.default_rng([seed, TRIGGER_STREAM])),
+        prompt_tokens=dim,
+        dim=dim,
+        loss=loss,
+        calibration=calibration,
+        dtype=dtype,
+    )

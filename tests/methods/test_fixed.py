@@ -1,0 +1,100 @@
+"""Methods that ask the model as it is, against the same computed by hand."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from tiny import TASK, few_shot, textbook_logits, tiny_lm
+
+import dfo_prompt as dp
+from dfo_prompt.config import parse_config
+from dfo_prompt.lm.layout import lay_out
+from dfo_prompt.lm.problem import Problem
+from dfo_prompt.methods.fixed import calibrated, in_context, manual, patterns
+from dfo_prompt.tasks.task import Pattern
+
+TEXTS = [("bad film",), ("the plot was very very long",), ("fun",)]
+OTHER = Pattern(template="{text} . the film was {answer}")
+
+
+def setting(family="llama", task=TASK, **changes):
+    problem = Problem(lm=tiny_lm(family), task=task, data=few_shot(), seed=3)
+    return dp.Setting(problem=replace(problem, **changes), config=parse_config({"method": "manual", "seed": 3}))
+
+
+def by_hand(where, prompt=None, task=TASK):
+    lm = where.problem.lm
+    nothing = torch.zeros(0, lm.width) if prompt is None else prompt
+    logits = torch.stack([textbook_logits(lm, task, nothing, text) for text in TEXTS])
+    return logits.softmax(dim=-1).double().numpy()
+
+
+@pytest.mark.parametrize("family", ["llama", "bert", "t5"])
+def test_the_manual_prompt_is_the_template_alone(family):
+    where = setting(family)
+    np.testing.assert_allclose(manual(where).predict(TEXTS), by_hand(where), atol=1e-5)
+    assert manual(where).spent.queries == 0
+
+
+def test_calibration_takes_out_what_texts_without_content_give():
+    where = setting()
+    lm = where.problem.lm
+    neutral = torch.stack([textbook_logits(lm, TASK, torch.zeros(0, lm.width), (text,)) for text in ("N/A", "", "[MASK]")])
+    prior = neutral.softmax(dim=-1).mean(dim=0).double().numpy()
+    expected = by_hand(where) / prior
+    expected /= expected.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(calibrated(where).predict(TEXTS), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("family", ["llama", "bert"])
+def test_demonstrations_stand_ahead_of_the_text(family):
+    where = setting(family)
+    lm, data = where.problem.lm, where.problem.data
+    fitted = in_context(where, demonstrations=1)
+    candidates = [
+        lm.embed(np.array(lm.tokens(f"{one.texts[0]} . it was {TASK.words[one.label]}\n\n"))) for one in data.train
+    ]
+    found = fitted.predict(TEXTS)
+    assert fitted.about["demonstrations"] == 1
+    assert any(np.allclose(found, by_hand(where, prompt), atol=1e-5) for prompt in candidates)
+
+
+def test_as_many_demonstrations_as_fit():
+    where = setting()
+    lm, data = where.problem.lm, where.problem.data
+    every = in_context(where).about["demonstrations"]
+    longest = max(len(lay_out(lm, TASK, one.texts, prompt_tokens=0).ids) for one in (*data.train, *data.dev, *data.test))
+    lengths = sorted(len(lm.tokens(f"{one.texts[0]} . it was bad\n\n")) for one in data.train)
+    assert 1 <= every <= len(data.train)
+    assert longest + sum(lengths[:every]) <= lm.max_tokens
+
+
+def test_orders_are_drawn_by_the_seed_and_the_best_on_dev_is_kept():
+    where = setting()
+    best = in_context(where, demonstrations=2, orders=5)
+    assert best.predict(TEXTS).tolist() == in_context(where, demonstrations=2, orders=5).predict(TEXTS).tolist()
+    metric = where.problem.metric
+    assert metric(best.predict, "dev") >= metric(in_context(where, demonstrations=2).predict, "dev")
+
+
+def test_patterns_are_averaged_by_their_accuracy_on_train():
+    where = setting(task=replace(TASK, patterns=(OTHER,)))
+    other = replace(TASK, template=OTHER.template)
+    readers = [manual(setting()), manual(setting(task=other))]
+    weights = np.array([where.problem.metric(one.predict, "train") for one in readers])
+    expected = sum(w * np.log(one.predict(TEXTS)) for w, one in zip(weights / weights.sum(), readers, strict=True))
+    np.testing.assert_allclose(patterns(where).predict(TEXTS), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("method", "options", "said"),
+    [
+        (patterns, {}, "has one pattern only"),
+        (in_context, {"orders": 0}, "must be at least 1"),
+        (in_context, {"demonstrations": 0}, "must be at least 1"),
+    ],
+)
+def test_what_cannot_be_asked_is_one_line(method, options, said):
+    with pytest.raises(dp.InputError, match=said):
+        method(setting(), **options)

@@ -1,0 +1,146 @@
+"""Methods by name: in folders, in suites, in the report."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import dfo_prompt as dp
+from dfo_prompt.config import parse_config
+from dfo_prompt.ledger import Account, read_records
+from dfo_prompt.methods.run import run_method
+from dfo_prompt.plugins import catalogue
+from dfo_prompt.report.write import write_report
+from dfo_prompt.suite.plan import read_suite_file
+from dfo_prompt.suite.run import run_suite
+
+SUITE = """\
+name = "methods"
+seeds = [1, 2]
+threads = 1
+measure = "test_metric"
+optimizers = ["random"]
+methods = ["manual", { name = "two", method = "ensemble", optimizer = "random", method_options = { members = 2 } }]
+[study]
+budget = 10
+dim = 6
+popsize = 5
+objective_options = { model = "MODEL", task = "films.toml", shots = 4, prompt_tokens = 3, dtype = "float32" }
+[[published]]
+source = "a paper"
+model = "MODEL"
+task = "films.toml"
+figures = { manual = "71.2" }
+"""
+
+
+@pytest.fixture
+def options(tiny_folder, tiny_task):
+    return {"model": str(tiny_folder), "task": str(tiny_task), "shots": 4, "prompt_tokens": 3, "dtype": "float32"}
+
+
+def config(options, **keys):
+    return parse_config({"dim": 6, "budget": 12, "popsize": 4, "optimizer": "random", "objective_options": options, **keys})
+
+
+def test_an_ensemble_shares_the_budget_among_studies_that_draw_anew(options, tmp_path):
+    out = tmp_path / "out"
+    result = run_method(config(options, method="ensemble", method_options={"members": 3}), out=out)
+    journals = [read_records(out / "members" / str(member), Account.QUERIES) for member in range(3)]
+    assert [len(journal) for journal in journals] == [4, 4, 4]
+    assert result.fitted.spent.queries == 12
+    assert len({journal[0].loss for journal in journals}) == 3
+    probabilities = result.fitted.predict([("bad film",)])
+    np.testing.assert_allclose(probabilities.sum(), 1)
+
+
+def test_a_method_killed_in_the_middle_goes_on_with_its_studies(options, tmp_path, monkeypatch):
+    settings = config(options, method="projections", method_options={"members": 2})
+    whole = run_method(settings, out=tmp_path / "whole")
+    ran = []
+
+    def interrupted(*args, **kwargs):
+        if ran:
+            raise KeyboardInterrupt
+        ran.append(1)
+        return run_study(*args, **kwargs)
+
+    from dfo_prompt.methods import studies
+
+    run_study = studies.run_study
+    with monkeypatch.context() as patch:
+        patch.setattr(studies, "run_study", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            run_method(settings, out=tmp_path / "again")
+    again = run_method(settings, out=tmp_path / "again")
+    assert (again.dev_metric, again.test_metric) == (whole.dev_metric, whole.test_metric)
+    for member in ("0", "1"):
+        journals = [(tmp_path / run / "members" / member / "journal.jsonl").read_bytes() for run in ("whole", "again")]
+        assert journals[0] == journals[1]
+
+
+def test_one_that_is_no_better_than_its_members_on_dev_was_chosen_wrongly(options, tmp_path):
+    result = run_method(config(options, method="projections", method_options={"members": 3}), out=tmp_path / "out")
+    found = [json.loads((tmp_path / "out/members" / str(i) / "result.json").read_text())["held_out"] for i in range(3)]
+    assert result.dev_metric == max(one["dev_metric"] for one in found)
+
+
+def test_a_suite_of_methods_is_reported(tiny_folder, tiny_task):
+    folder = tiny_task.parent
+    (folder / "suite.toml").write_text(SUITE.replace("MODEL", str(tiny_folder)))
+    suite = read_suite_file(folder / "suite.toml")
+    assert suite.queries == 2 * (10 + 0 + 10)
+    assert run_suite(suite, folder / "out") == {}
+    page = write_report(folder / "out")
+    table = pd.read_csv(page.parent / "methods.csv")
+    assert list(table["method"]) == ["random", "manual", "two"]
+    studies = dp.read_suite(folder / "out")
+    assert dict(studies.groupby("optimizer")["queries"].sum()) == {"manual": 0, "random": 20, "two": 20}
+    mean, deviation = (
+        100 * studies.loc[studies["optimizer"] == "random", "test_metric"].agg(kind) for kind in ("mean", "std")
+    )
+    assert table.iloc[0, 2] == f"{mean:.2f} ± {deviation:.2f}"
+    costs = pd.read_csv(page.parent / "efficiency.csv", index_col="method")
+    assert costs.loc["random", "download a query (KiB)"] == f"{8 * 2 * 4 / 1024:.3g}"  # 8 texts, 2 words, 4 bytes
+    assert costs.loc["manual", "upload a query (KiB)"] == "-"
+
+
+def test_published_figures_stand_where_model_and_task_are_the_same(tiny_folder, tiny_task):
+    folder = tiny_task.parent
+    file = SUITE.replace("MODEL", str(tiny_folder)).replace('task = "films.toml"\nfigures', f'task = "{tiny_task}"\nfigures')
+    (folder / "suite.toml").write_text(file.replace("seeds = [1, 2]", "seeds = [1]"))
+    run_suite(read_suite_file(folder / "suite.toml"), folder / "out")
+    table = pd.read_csv(write_report(folder / "out").parent / "methods.csv", dtype=str)
+    column = next(name for name in table if name.endswith(", published"))
+    assert list(table[column]) == ["-", "71.2", "-"]
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"method": "manuall"}, "did you mean 'manual'"),
+        ({"method": "manual", "method_options": {"orders": 2}}, "option of method 'manual'"),
+        ({"method": "manual", "objective": "sphere", "objective_options": {}}, "takes objective 'prompt'"),
+        ({"method": "ensemble", "method_options": {"members": 13}}, "members must be between 1 and the 12 queries"),
+    ],
+)
+def test_mistakes_are_one_line(options, keys, said):
+    with pytest.raises(dp.InputError, match=said):
+        run_method(config(options, **keys))
+
+
+def test_every_method_is_listed_with_what_it_needs():
+    specs = {spec.name: spec for spec in catalogue().methods}
+    assert {"study", "manual", "in-context", "lora", "feature-linear"} <= specs.keys()
+    assert specs["lora"].needs_gradients
+    assert not specs["lora"].as_a_service
+
+
+def test_the_program_runs_a_method(program, options):
+    where = ["--model", options["model"], "--task", options["task"], "--shots", "4"]
+    status, out, _ = program("run", "--method", "manual", *where, "--out", "one")
+    assert status == 0
+    assert "manual" in out
+    status, _, err = program("predict", "one", "a film")
+    assert (status, err.count("\n")) == (2, 1)
