@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from dfo_prompt.parsing import STRICT, parse, read_toml
+from dfo_prompt.presets import read_preset
 
 STUDY = "study"
 """The method that all optimizers are compared by."""
@@ -76,12 +77,14 @@ def default_popsize(dim: int) -> int:
 
 
 def parse_config(data: Mapping[str, Any], *, where: str = "configuration") -> StudyConfig:
-    """Check plain data and fill in defaults.
+    """Check plain data and fill in defaults; the key "preset" names published settings, which other keys win over.
 
     Raises:
         InputError: a key is misspelt or a value is not what it must be.
     """
-    return parse(StudyConfig, data, where=where).resolved()
+    preset = data.get("preset")
+    given = {key: value for key, value in data.items() if key != "preset"}
+    return parse(StudyConfig, merge(read_preset(preset), given) if preset else given, where=where).resolved()
 
 
 def read_config(path: Path, overrides: Mapping[str, Any]) -> StudyConfig:

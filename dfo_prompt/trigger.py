@@ -4,6 +4,7 @@ from typing import Literal
 
 import numpy as np
 
+from dfo_prompt.errors import InputError
 from dfo_prompt.lm.objective import PromptObjective
 from dfo_prompt.lm.tokens import TokenPrompts
 from dfo_prompt.problem import open_problem
@@ -20,6 +21,7 @@ def trigger_objective(
     data: str | None = None,
     shots: int = 16,
     test_examples: int | None = None,
+    prompt_tokens: int | None = None,
     loss: Literal["cross_entropy", "hinge", "accuracy"] = "cross_entropy",
     calibration: Literal["none", "contextual", "domain", "median"] = "none",
     dtype: str = "auto",
@@ -34,11 +36,16 @@ def trigger_objective(
         dim: the number of tokens.
         seed: of the split and of the order of the vocabulary.
         model, task, data, shots, test_examples, device: see `open_problem`.
+        prompt_tokens: the same as `dim`, for suites in which other objectives are given it.
         loss, calibration, dtype: see `prompt_objective`.
 
     Raises:
         InputError: a name is unknown, a value is bad, or data or model cannot be had.
     """
+    if prompt_tokens not in (None, dim):
+        raise InputError(
+            f"objective 'trigger': dim {dim} is the number of tokens, so prompt_tokens cannot be {prompt_tokens}"
+        )
     problem = open_problem(
         seed=seed, model=model, task=task, data=data, shots=shots, test_examples=test_examples, device=device
     )

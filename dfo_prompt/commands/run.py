@@ -17,6 +17,7 @@ OF_OBJECTIVE = ("model", "task", "data", "shots", "prompt_tokens", "projection",
 
 @click.command("run")
 @click.argument("study", required=False, type=click.Path(path_type=Path))
+@click.option("--preset", help="Published settings to start from: bbt, bbt-uniform or bbtv2.")
 @click.option("--optimizer", help="Name of the optimizer [default: cma].")
 @click.option("--method", help="Name of another method than a study; see list methods.")
 @click.option("--objective", help="Name of the objective [default: prompt].")

@@ -23,15 +23,18 @@ def command() -> None:
 @click.argument("suite_file", metavar="SUITE.toml", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="Suite folder [default: below runs/].")
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Studies at a time.")
+@click.option("--model", help="Of all studies, instead of the file's; takes the file's [variants.MODEL] with it.")
 @click.option("--dry-run", is_flag=True, help="Say what it would cost, and stop.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A key of every study, whatever the file says.")
-def run(suite_file: Path, out: Path | None, jobs: int, settings: tuple[str, ...], *, dry_run: bool) -> None:
+def run(
+    suite_file: Path, out: Path | None, jobs: int, model: str | None, settings: tuple[str, ...], *, dry_run: bool
+) -> None:
     """Run, or continue, the studies of SUITE.toml.
 
     Stop it at any moment: the same command goes on. Optimizers and seeds that are added to the file are run; what is
     finished is not run again.
     """
-    suite = read_suite_file(suite_file, parse_settings(settings))
+    suite = read_suite_file(suite_file, parse_settings(settings), model=model)
     folder = out or Path("runs") / suite.config.name
     click.echo(_cost(suite, folder, jobs), err=True)
     if dry_run:

@@ -57,7 +57,7 @@ class SuiteConfig:
         name: what the report is called.
         study: keys of a study (see `StudyConfig`) that all studies share; `budget` is the primary budget.
         optimizers: what is compared, a name each, or a table with a name and keys of a study; `name` is also the
-            optimizer's, unless the table names another.
+            optimizer's, unless the table names another, or a preset.
         methods: other methods that are compared with them, likewise: a name each, or a table with a name, `method` (the name
             too, unless given) and `method_options`.
         problems: what it is compared on: model, data set, shots, projection.
@@ -153,21 +153,28 @@ class Suite:
         return {**{key: value for key, value in asdict(self.config).items() if key in kept}, "studies": studies}
 
 
-def read_suite_file(path: Path, overrides: Mapping[str, Any] | None = None) -> Suite:
+def read_suite_file(path: Path, overrides: Mapping[str, Any] | None = None, *, model: str | None = None) -> Suite:
     """Read a SUITE.toml and cross its studies. Paths in it are relative to the file.
 
     Args:
         path: the file.
         overrides: keys of a study that win over all that the file says.
+        model: of all studies, instead of the file's; its table [variants.MODEL], if there is one, wins over the rest of the
+            file.
 
     Raises:
         InputError: the first thing that is wrong, by its place in the file.
     """
     data = read_toml(path)
+    variants = data.pop("variants", {})
+    if model:
+        data = merge(data, variants.get(model, {}))
+        overrides = merge({"objective_options": {"model": model}}, overrides or {})
     for kind in ("optimizers", "methods", "problems"):
         data[kind] = [_entry(kind, number, given, path) for number, given in enumerate(data.get(kind, []), start=1)]
     config = parse(SuiteConfig, data, where=str(path))
-    entries = [_with(one, "optimizer") for one in config.optimizers] + [_with(one, "method") for one in config.methods]
+    entries = [_named(one, "optimizer", config) for one in config.optimizers]
+    entries += [_named(one, "method", config) for one in config.methods]
     if not entries:
         raise InputError(f"{path}: there are no optimizers to compare")
     problems = _problems(config)
@@ -195,8 +202,10 @@ def _entry(kind: str, number: int, given: Any, path: Path) -> dict[str, Any]:
     return {"name": name, "study": {key: value for key, value in given.items() if key != "name"}}
 
 
-def _with(entry: Entry, key: str) -> Entry:
-    return replace(entry, study={key: entry.name, **entry.study})
+def _named(entry: Entry, key: str, config: SuiteConfig) -> Entry:
+    """Return the entry with its name for `key`, unless a preset or the suite says what that is."""
+    said = key in config.study or (key == "optimizer" and "preset" in entry.study)
+    return entry if said else replace(entry, study={key: entry.name, **entry.study})
 
 
 def _problems(config: SuiteConfig) -> list[Entry]:

@@ -99,3 +99,40 @@ def test_mistakes_are_one_line_with_their_place(read, change, said):
 def test_a_suite_without_optimizers_is_none(read):
     with pytest.raises(InputError, match="no optimizers to compare"):
         read(SUITE.replace('optimizers = ["cma", { name = "slow", optimizer = "cma:sep", sigma = 0.1 }, "random"]\n', ""))
+
+
+def test_a_variant_of_a_model_replaces_what_it_names(read, tmp_path):
+    text = """\
+name = "v"
+seeds = [1, 2]
+optimizers = [{ name = "BBT", preset = "bbt" }, "random"]
+methods = ["manual", { name = "ICL", method = "in-context" }]
+[study.objective_options]
+model = "large"
+[variants.small]
+seeds = [3]
+study = { budget = 50, objective_options = { shots = 4 } }
+"""
+    whole = read(text)
+    assert whole.queries == 2 * (8000 + 8000)
+    bbt, other, manual, icl = (plan.config for plan in whole.plans[:4])
+    assert (bbt.optimizer, bbt.dim, bbt.objective_options["prompt_tokens"]) == ("cma", 500, 50)
+    assert (other.optimizer, manual.method, icl.method) == ("random", "manual", "in-context")
+    small = read_suite_file(tmp_path / "suite.toml", model="small")
+    assert {(plan.seed, plan.config.budget) for plan in small.plans} == {(3, 50)}
+    assert {plan.config.objective_options["model"] for plan in small.plans} == {"small"}
+    assert small.plans[0].config.objective_options["prompt_tokens"] == 50  # of the preset still
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('name = "v"\nmethods = ["manuall"]\n', "unknown method 'manuall'"),
+        ('name = "v"\noptimizers = [{ name = "a", preset = "bbt3" }]\n', "unknown preset 'bbt3'"),
+        ('name = "v"\nmethods = [{ method_options = {} }]\n', "methods, number 1 has no name"),
+        ('name = "v"\noptimizers = ["random"]\nmethods = ["Random"]\n', "two optimizers are called"),
+    ],
+)
+def test_mistakes_in_methods_and_presets_are_one_line(read, text, said):
+    with pytest.raises(InputError, match=said):
+        read(text)

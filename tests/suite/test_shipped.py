@@ -16,10 +16,21 @@ def test_every_suite_names_what_is_installed(path):
     for name in {plan.config.optimizer for plan in suite.plans}:
         create_optimizer(name, dim=5, budget=20)
     for plan in suite.plans:
+        catalogue().methods.find(plan.config.method)
         catalogue().objectives.find(plan.config.objective)
         if task := plan.config.objective_options.get("task"):
             catalogue().tasks.find(task)
 
 
+def test_the_table_of_methods_has_a_laptop_in_mind():
+    path = next(path for path in SUITES if path.stem == "bbt-table")
+    whole, small = read_suite_file(path), read_suite_file(path, model="smollm2-135m")
+    names = [{plan.optimizer for plan in suite.plans} for suite in (whole, small)]
+    assert names[0] == names[1]
+    assert small.queries < whole.queries / 50
+    published = {name for one in whole.config.published for name in one.figures}
+    assert published <= names[0]
+
+
 def test_the_suites_are_those_that_the_readme_points_to():
-    assert {"smoke", "quick", "bbt", "few-queries", "sigma", "bbob-embedded"} <= {path.stem for path in SUITES}
+    assert {"smoke", "quick", "bbt", "bbt-table", "few-queries", "sigma", "bbob-embedded"} <= {path.stem for path in SUITES}
