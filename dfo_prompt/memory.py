@@ -1,5 +1,7 @@
 """How much memory something takes, measured."""
 
+import ctypes
+import gc
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +22,10 @@ def allocated_by(call: Callable[[], object]) -> int:
 
 
 def forget_peak() -> None:
-    """Let `peak_resident` begin anew from what the process holds now."""
+    """Let `peak_resident` begin anew, from what is still in use: what is not goes back to the system first."""
+    gc.collect()
+    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):  # of the GNU C library
+        trim(0)
     if (PROCESS / "clear_refs").exists():
         (PROCESS / "clear_refs").write_text(RESET_PEAK)
 

@@ -63,8 +63,8 @@ class StudyResult:
         chosen: (d,) the candidate with the best metric on dev; without held-out data, `best`.
         failures: queries without a finite loss.
         spent: what the queries took; `validation`, the same for the second account.
-        user_bytes: memory that the optimizer takes, measured on a batch; None where the objective has no held-out data.
-        peak_bytes: of main memory during the study, libraries and model included; None where the system does not say.
+        user_bytes: memory that the optimizer takes, measured on a batch; only where the objective has held-out data.
+        peak_bytes: of main memory during the study, libraries and model included; likewise, and only on Linux.
         optimizer_state: what the optimizer says of itself at the end, restarts for instance.
     """
 

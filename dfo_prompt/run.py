@@ -95,10 +95,11 @@ def run_study(
             validate_every=config.validate_every,
             observers=[*observers, *(spec.load()(**spec.options) for spec in catalogue().observers)],
         )
-        forget_peak()
-        result = replace(study.run(), peak_bytes=peak_resident())
         if isinstance(objective, Validated):
-            result = replace(result, user_bytes=allocated_by(lambda: _one_batch(config)))
+            forget_peak()
+            result = replace(study.run(), peak_bytes=peak_resident(), user_bytes=allocated_by(lambda: _one_batch(config)))
+        else:
+            result = study.run()
         if out:
             save_result(out, result)
     return result
