@@ -37,6 +37,14 @@ def test_the_plugins_of_the_page_run_as_files(program, tmp_path, block, name):
     assert "500 of 500" in out
 
 
+def test_the_method_of_the_page_runs_as_a_file(program, tmp_path, tiny_folder, tiny_task):
+    (tmp_path / "nearest.py").write_text(next(block for block in BLOCKS if "def nearest" in block))
+    where = ("--model", str(tiny_folder), "--task", str(tiny_task), "--shots", "4", "--out", "out")
+    status, out, err = program("--plugin", "nearest.py", "run", "--method", "nearest", *where)
+    assert status == 0, err
+    assert "test accuracy" in out
+
+
 def test_a_study_file_may_name_its_plugin(program, tmp_path):
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "shrinking.py").write_text(BLOCKS[1])

@@ -1,0 +1,77 @@
+"""Measures what optimizers themselves take for a query, at d = 500 and 1,000, in one command.
+
+    python benchmarks/perf/overhead.py --out benchmarks/results/overhead
+
+Ask and tell run against losses that cost nothing. Ratios are to random search of the same run.
+"""
+
+import json
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+
+import click
+import numpy as np
+
+import dfo_prompt as dp
+from dfo_prompt.folder import describe_run
+
+OPTIMIZERS = (
+    "random",
+    "cma",
+    "cma:sep",
+    "cma:vd",
+    "cma:vkd",
+    "cma:lq",
+    "cmaes",
+    "cmaes:sep",
+    "lm:lm-ma-es",
+    "lm:lm-cma",
+    "zo:es",
+    "nevergrad:OnePlusOne",
+    "nevergrad:DiagonalCMA",
+    "pymoo:ES",
+    "pymoo:DE",
+)
+DIMS = (500, 1000)
+POPSIZE = 20
+
+
+@click.command()
+@click.option("--queries", default=1000, show_default=True, help="Of each optimizer in each dimension.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder to write figures and manifest to.")
+def main(queries: int, out: Path | None) -> None:
+    """Measure milliseconds a query with a population of 20."""
+    figures: dict[str, dict[str, dict[str, float]]] = {}
+    for dim in DIMS:
+        found = {name: milliseconds(name, dim, queries) for name in OPTIMIZERS}
+        figures[str(dim)] = {
+            name: {"milliseconds": round(value, 4), "times_random": round(value / found["random"], 1)}
+            for name, value in found.items()
+        }
+        for name, row in figures[str(dim)].items():
+            click.echo(f"d = {dim:>4}  {name:<24} {row['milliseconds']:>8.3f} ms a query")
+    if out:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "figures.json").write_text(json.dumps({"popsize": POPSIZE, "queries": queries, "dim": figures}, indent=2))
+        (out / "manifest.json").write_text(json.dumps(describe_run({}, {}, {}), indent=2) + "\n")
+
+
+def milliseconds(name: str, dim: int, queries: int) -> float:
+    """Return the median, over batches, of the time that ask and tell take for a candidate."""
+    optimizer = dp.create_optimizer(name, dim=dim, budget=queries, popsize=POPSIZE, seed=1)
+    spent, times = 0, []
+    while spent < queries:
+        started = perf_counter()
+        candidates = optimizer.ask()
+        asked = perf_counter() - started
+        losses = np.square(candidates).sum(axis=1)
+        started = perf_counter()
+        optimizer.tell(candidates, losses)
+        times.append((asked + perf_counter() - started) / len(candidates))
+        spent += len(candidates)
+    return 1e3 * median(times)
+
+
+if __name__ == "__main__":
+    main()
