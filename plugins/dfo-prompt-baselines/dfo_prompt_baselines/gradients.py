@@ -9,88 +9,44 @@ from torch import Tensor, nn
 
 from dfo_prompt.lm.layers import Layers
 from dfo_prompt.methods.setting import Fitted, Setting
+from dfo_prompt.parsing import parse
 from dfo_prompt_baselines.training import Prepare, Recipe, train
 
-Rates = tuple[float, ...]
+Training = dict[str, Any] | None
+"""Fields of `Recipe` by name; those that are not given have their defaults, rates those of the method."""
 TASK_TYPES = {"causal": TaskType.CAUSAL_LM, "masked": TaskType.FEATURE_EXTRACTION}
 
 
-def prompt_tuning(
-    setting: Setting,
-    *,
-    prompt_tokens: int = 50,
-    learning_rates: Rates = (3e-2, 3e-3),
-    epochs: int = 30,
-    batch_size: int = 16,
-    patience: int = 8,
-    dtype: str = "auto",
-) -> Fitted:
+def prompt_tuning(setting: Setting, *, prompt_tokens: int = 50, training: Training = None) -> Fitted:
     """Train a soft prompt that starts from tokens of the vocabulary; see `Recipe`."""
-    recipe = _recipe(learning_rates, epochs, batch_size, patience, dtype, prompt_tokens)
+    recipe = _recipe(training, (3e-2, 3e-3), room=prompt_tokens)
     config = PromptTuningConfig(num_virtual_tokens=prompt_tokens, task_type=_task_type(setting))
     return train(setting.problem, _by_peft(config), recipe)
 
 
-def p_tuning(
-    setting: Setting,
-    *,
-    prompt_tokens: int = 50,
-    learning_rates: Rates = (3e-3, 3e-4),
-    epochs: int = 30,
-    batch_size: int = 16,
-    patience: int = 8,
-    dtype: str = "auto",
-) -> Fitted:
+def p_tuning(setting: Setting, *, prompt_tokens: int = 50, training: Training = None) -> Fitted:
     """Train a soft prompt as the output of a small network; see `Recipe`."""
-    recipe = _recipe(learning_rates, epochs, batch_size, patience, dtype, prompt_tokens)
+    recipe = _recipe(training, (3e-3, 3e-4), room=prompt_tokens)
     config = PromptEncoderConfig(
         num_virtual_tokens=prompt_tokens, encoder_hidden_size=setting.problem.lm.width, task_type=_task_type(setting)
     )
     return train(setting.problem, _by_peft(config), recipe)
 
 
-def prefix_tuning(
-    setting: Setting,
-    *,
-    prompt_tokens: int = 20,
-    learning_rates: Rates = (1e-2, 1e-3),
-    epochs: int = 30,
-    batch_size: int = 16,
-    patience: int = 8,
-    dtype: str = "auto",
-) -> Fitted:
+def prefix_tuning(setting: Setting, *, prompt_tokens: int = 20, training: Training = None) -> Fitted:
     """Train keys and values ahead of every layer, without a network above them, as P-Tuning v2 does; see `Recipe`."""
-    recipe = _recipe(learning_rates, epochs, batch_size, patience, dtype, prompt_tokens)
+    recipe = _recipe(training, (1e-2, 1e-3), room=prompt_tokens)
     config = PrefixTuningConfig(num_virtual_tokens=prompt_tokens, task_type=_task_type(setting))
     return train(setting.problem, _by_peft(config), recipe)
 
 
-def lora(
-    setting: Setting,
-    *,
-    rank: int = 8,
-    alpha: float = 16.0,
-    learning_rates: Rates = (1e-3, 1e-4),
-    epochs: int = 30,
-    batch_size: int = 16,
-    patience: int = 8,
-    dtype: str = "auto",
-) -> Fitted:
+def lora(setting: Setting, *, rank: int = 8, alpha: float = 16.0, training: Training = None) -> Fitted:
     """Train low-rank updates of what peft takes for the family's attention, or of all products elsewhere; see `Recipe`."""
     config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=0.0, task_type=_task_type(setting))
-    return train(setting.problem, _by_peft(config), _recipe(learning_rates, epochs, batch_size, patience, dtype))
+    return train(setting.problem, _by_peft(config), _recipe(training, (1e-3, 1e-4)))
 
 
-def adapter(
-    setting: Setting,
-    *,
-    width: int = 32,
-    learning_rates: Rates = (1e-3, 1e-4),
-    epochs: int = 30,
-    batch_size: int = 16,
-    patience: int = 8,
-    dtype: str = "auto",
-) -> Fitted:
+def adapter(setting: Setting, *, width: int = 32, training: Training = None) -> Fitted:
     """Train a bottleneck of `width` behind every layer, which adds nothing to begin with; see `Recipe`."""
 
     def prepare(base: Any) -> nn.Module:
@@ -102,18 +58,10 @@ def adapter(
         model: nn.Module = base
         return model
 
-    return train(setting.problem, prepare, _recipe(learning_rates, epochs, batch_size, patience, dtype))
+    return train(setting.problem, prepare, _recipe(training, (1e-3, 1e-4)))
 
 
-def bitfit(
-    setting: Setting,
-    *,
-    learning_rates: Rates = (1e-3, 1e-4),
-    epochs: int = 30,
-    batch_size: int = 16,
-    patience: int = 8,
-    dtype: str = "auto",
-) -> Fitted:
+def bitfit(setting: Setting, *, training: Training = None) -> Fitted:
     """Train the biases alone; products that have none are given one of zeros; see `Recipe`."""
 
     def prepare(base: Any) -> nn.Module:
@@ -127,25 +75,17 @@ def bitfit(
         model: nn.Module = base
         return model
 
-    return train(setting.problem, prepare, _recipe(learning_rates, epochs, batch_size, patience, dtype))
+    return train(setting.problem, prepare, _recipe(training, (1e-3, 1e-4)))
 
 
-def model_tuning(
-    setting: Setting,
-    *,
-    learning_rates: Rates = (1e-5,),
-    epochs: int = 30,
-    batch_size: int = 16,
-    patience: int = 8,
-    dtype: str = "auto",
-) -> Fitted:
+def model_tuning(setting: Setting, *, training: Training = None) -> Fitted:
     """Train all weights; see `Recipe`."""
 
     def prepare(base: Any) -> nn.Module:
         model: nn.Module = base.requires_grad_(requires_grad=True)
         return model
 
-    return train(setting.problem, prepare, _recipe(learning_rates, epochs, batch_size, patience, dtype))
+    return train(setting.problem, prepare, _recipe(training, (1e-5,)))
 
 
 class Bottleneck(nn.Module):
@@ -180,5 +120,5 @@ def _task_type(setting: Setting) -> TaskType | None:
     return TASK_TYPES.get(setting.problem.lm.head)
 
 
-def _recipe(rates: Rates, epochs: int, batch_size: int, patience: int, dtype: str, room: int = 0) -> Recipe:
-    return Recipe(learning_rates=rates, epochs=epochs, batch_size=batch_size, patience=patience, dtype=dtype, room=room)
+def _recipe(training: Training, rates: tuple[float, ...], *, room: int = 0) -> Recipe:
+    return parse(Recipe, {"learning_rates": rates, "room": room, **(training or {})}, where="method option training")

@@ -4,18 +4,18 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from dfo_prompt.errors import InputError
 from dfo_prompt.ledger import Spent
 from dfo_prompt.lm.precision import has_bfloat16
 from dfo_prompt.lm.problem import Problem
 from dfo_prompt.methods.setting import Fitted, Texts
+from dfo_prompt.parsing import STRICT
 from dfo_prompt.types import Matrix
 from dfo_prompt_baselines.batches import Batch, batch_of, first_tokens, label_logits
 
@@ -28,7 +28,7 @@ Prepare = Callable[[Any], nn.Module]
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How to train.
+    """How to train: what the option `training` of each method may set.
 
     Attributes:
         learning_rates: tried one after the other, the best on dev is kept.
@@ -39,20 +39,20 @@ class Recipe:
         room: tokens of a prompt, for which texts are cut where the model takes no more.
     """
 
+    __pydantic_config__ = STRICT
+
     learning_rates: tuple[float, ...]
     epochs: int = 30
     batch_size: int = 16
     patience: int = 8
-    dtype: str = "auto"
+    dtype: Literal["auto", "float32"] = "auto"
     room: int = 0
 
     def __post_init__(self) -> None:
         if not self.learning_rates or min(self.learning_rates) <= 0:
-            raise InputError(f"learning_rates must be positive, and at least one, not {list(self.learning_rates)}")
+            raise ValueError(f"learning_rates must be positive, and at least one, not {list(self.learning_rates)}")
         if min(self.epochs, self.batch_size, self.patience) < 1:
-            raise InputError("epochs, batch_size and patience must be at least 1")
-        if self.dtype not in ("auto", "float32"):
-            raise InputError(f"unknown dtype {self.dtype!r}; known: auto, float32")
+            raise ValueError("epochs, batch_size and patience must be at least 1")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,9 +32,10 @@ def problem(family="llama", count=8):
     return Problem(lm=lm, task=TASK, data=FewShot(train=examples, dev=examples, test=examples), seed=0)
 
 
-def fit(name, where, **options):
+def fit(name, where, **training):
     setting = dp.Setting(problem=where, config=parse_config({"method": name}))
-    return load_target(SPECS[name].target, needed_by=name)(setting, **{**OPTIONS.get(name, {}), **options})
+    options = {**OPTIONS.get(name, {}), "training": training} if name in GRADIENTS else training
+    return load_target(SPECS[name].target, needed_by=name)(setting, **options)
 
 
 def loss_of(fitted, where):
@@ -108,7 +109,8 @@ def test_features_cost_what_is_sent():
         ("t5", {}, "is an encoder-decoder"),
         ("llama", {"learning_rates": ()}, "learning_rates must be positive"),
         ("llama", {"epochs": 0}, "must be at least 1"),
-        ("llama", {"dtype": "float8"}, "unknown dtype"),
+        ("llama", {"epoch": 3}, "did you mean 'epochs'"),
+        ("llama", {"dtype": "float8"}, "training: dtype: Input should be"),
     ],
 )
 def test_bad_choices_are_one_line(family, options, said):
