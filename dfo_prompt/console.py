@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from dfo_prompt.config import STUDY
 from dfo_prompt.report.summary import Summary
 from dfo_prompt.result import Batch, StudyInfo, StudyResult
 from dfo_prompt.suite.run import Progress as SuiteState
@@ -129,23 +130,21 @@ def comparison_table(summaries: list[Summary], *, metric: str) -> Table:
 
 def _lines(summary: Summary) -> list[tuple[str, str]]:
     state = summary.stop_reason if summary.stop_reason == "unfinished" else f"{summary.seconds:.1f} s"
-    lines = [
-        ("optimizer", summary.optimizer),
-        ("objective", " / ".join(name for name in (summary.objective, summary.task, summary.model) if name)),
-        ("queries", f"{summary.queries} of {summary.budget} ({state})"),
-        ("best loss observed", _number(summary.best_loss)),
-        ("loss of recommended", _number(summary.recommended_loss)),
-    ]
+    what = ("objective", " / ".join(name for name in (summary.objective, summary.task, summary.model) if name))
+    if summary.method == STUDY:
+        lines = [
+            ("optimizer", summary.optimizer),
+            what,
+            ("queries", f"{summary.queries} of {summary.budget} ({state})"),
+            ("best loss observed", _number(summary.best_loss)),
+            ("loss of recommended", _number(summary.recommended_loss)),
+        ]
+    else:
+        lines = [("method", summary.method), what, ("queries", f"{summary.queries} ({state})")]
     if summary.metric:
         lines += [
-            (
-                f"dev {summary.metric}",
-                f"{_percent(summary.dev_metric)} (manual prompt {_percent(summary.manual_dev_metric)})",
-            ),
-            (
-                f"test {summary.metric}",
-                f"{_percent(summary.test_metric)} (manual prompt {_percent(summary.manual_test_metric)})",
-            ),
+            (f"dev {summary.metric}", _beside(summary.dev_metric, summary.manual_dev_metric)),
+            (f"test {summary.metric}", _beside(summary.test_metric, summary.manual_test_metric)),
             ("held-out account", f"{summary.validation_queries} evaluations"),
         ]
     if summary.failures:
@@ -155,6 +154,10 @@ def _lines(summary: Summary) -> list[tuple[str, str]]:
 
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.6g}"
+
+
+def _beside(value: float | None, manual: float | None) -> str:
+    return _percent(value) + ("" if manual is None else f" (manual prompt {_percent(manual)})")
 
 
 def _percent(value: float | None) -> str:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -6,6 +8,7 @@ from torch.nn.functional import cross_entropy as torch_cross_entropy
 
 from dfo_prompt.errors import InputError
 from dfo_prompt.lm.dense import normal
+from dfo_prompt.lm.layout import lay_out
 from dfo_prompt.lm.losses import LOSSES
 from dfo_prompt.lm.objective import PromptObjective
 from dfo_prompt.lm.precision import choose_precision
@@ -119,3 +122,19 @@ def test_calibration_is_paid_for(calibration, more):
     evaluation = objective(calibration=calibration).evaluate(candidates(2))
     assert evaluation.rows == 2 * (6 + more)
     assert np.isfinite(evaluation.losses).all()
+
+
+@pytest.mark.parametrize("words", [("bad", "good"), ("bad film", "good")])
+def test_bytes_are_those_of_the_arrays_on_the_wire(words):
+    task = replace(TASK, labels=dict(zip(TASK.labels, words, strict=True)))
+    lm, data = tiny_lm(), few_shot()
+    evaluation = objective(lm, task=task, data=data).evaluate(candidates(3))
+    sent, back = candidates(3).astype(np.float32).nbytes, 0
+    for example in data.train:
+        # A word that goes on is asked about a second time, with its beginning in the text.
+        asked = [(), *(tuple(lm.tokens(" " + word))[:-1] for word in words if " " in word)]
+        for answer in asked:
+            ids = lay_out(lm, task, example.texts, prompt_tokens=TOKENS, answer=answer).ids
+            sent += 3 * np.array(ids, dtype=np.int32).nbytes
+            back += 3 * np.zeros(1 if answer else len(words), dtype=np.float32).nbytes
+    assert (evaluation.uploaded, evaluation.downloaded) == (sent, back)

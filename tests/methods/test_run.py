@@ -1,6 +1,7 @@
 """Methods by name: in folders, in suites, in the report."""
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from dfo_prompt.ledger import Account, read_records
 from dfo_prompt.methods.run import run_method
 from dfo_prompt.plugins import catalogue
 from dfo_prompt.report.write import write_report
+from dfo_prompt.run import objective_of, run_study
 from dfo_prompt.suite.plan import read_suite_file
 from dfo_prompt.suite.run import run_suite
 
@@ -86,6 +88,12 @@ def test_one_that_is_no_better_than_its_members_on_dev_was_chosen_wrongly(option
     assert result.dev_metric == max(one["dev_metric"] for one in found)
 
 
+def test_a_study_is_a_method_too(options):
+    settings = config(options)
+    study = run_study(settings, objective_of(settings))
+    assert run_method(settings).test_metric == study.held_out.test_metric
+
+
 def test_a_suite_of_methods_is_reported(tiny_folder, tiny_task):
     folder = tiny_task.parent
     (folder / "suite.toml").write_text(SUITE.replace("MODEL", str(tiny_folder)))
@@ -141,6 +149,7 @@ def test_the_program_runs_a_method(program, options):
     where = ["--model", options["model"], "--task", options["task"], "--shots", "4"]
     status, out, _ = program("run", "--method", "manual", *where, "--out", "one")
     assert status == 0
-    assert "manual" in out
+    assert re.search("method +manual", out)
+    assert "best loss" not in out
     status, _, err = program("predict", "one", "a film")
     assert (status, err.count("\n")) == (2, 1)

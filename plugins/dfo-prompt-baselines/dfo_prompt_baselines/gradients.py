@@ -1,6 +1,7 @@
 """Tuning with gradients: what is trained, and what stays frozen. Through peft where it has the method."""
 
 import warnings
+from functools import partial
 from typing import Any
 
 import torch
@@ -8,6 +9,7 @@ from peft import LoraConfig, PrefixTuningConfig, PromptEncoderConfig, PromptTuni
 from torch import Tensor, nn
 
 from dfo_prompt.lm.layers import Layers
+from dfo_prompt.lm.pretrained import TunedPrompt
 from dfo_prompt.methods.setting import Fitted, Setting
 from dfo_prompt.parsing import parse
 from dfo_prompt_baselines.training import Prepare, Recipe, train
@@ -18,10 +20,13 @@ TASK_TYPES = {"causal": TaskType.CAUSAL_LM, "masked": TaskType.FEATURE_EXTRACTIO
 
 
 def prompt_tuning(setting: Setting, *, prompt_tokens: int = 50, training: Training = None) -> Fitted:
-    """Train a soft prompt that starts from tokens of the vocabulary; see `Recipe`."""
+    """Train a soft prompt that starts from tokens of the vocabulary; see `Recipe`.
+
+    In a folder it leaves prompt.safetensors, which `dfo-prompt pretrain-projection` can learn from.
+    """
     recipe = _recipe(training, (3e-2, 3e-3), room=prompt_tokens)
     config = PromptTuningConfig(num_virtual_tokens=prompt_tokens, task_type=_task_type(setting))
-    return train(setting.problem, _by_peft(config), recipe)
+    return train(setting.problem, _by_peft(config), recipe, keep=partial(_save_prompt, setting))
 
 
 def p_tuning(setting: Setting, *, prompt_tokens: int = 50, training: Training = None) -> Fitted:
@@ -105,6 +110,15 @@ class Bottleneck(nn.Module):
     def behind(self, _: nn.Module, __: Any, output: Any) -> Any:
         """Change what a layer gives, whether states alone or a tuple that begins with them."""
         return (self(output[0]), *output[1:]) if isinstance(output, tuple) else self(output)
+
+
+def _save_prompt(setting: Setting, model: Any) -> None:
+    if setting.folder is None:
+        return
+    lm, prompt = setting.problem.lm, model.get_prompt_embedding_to_save("default")  # (P, E)
+    values = prompt.detach().double().cpu().numpy()
+    tuned = TunedPrompt(prompt=values, task=setting.problem.task.name, model=lm.fingerprint)
+    tuned.save(setting.folder / "prompt.safetensors")
 
 
 def _by_peft(config: Any) -> Prepare:

@@ -65,13 +65,19 @@ class State:
     epoch: int
 
 
-def train(problem: Problem, prepare: Prepare, recipe: Recipe) -> Fitted:
+def train(problem: Problem, prepare: Prepare, recipe: Recipe, *, keep: Callable[[Any], None] | None = None) -> Fitted:
     """Train by cross entropy of the label words on the training split; keep what is best on dev.
+
+    Args:
+        problem: model, task and split.
+        prepare: says what is trained.
+        recipe: says how.
+        keep: is shown the best model, to save what it likes of it.
 
     Raises:
         InputError, ModelError: a setting is wrong, or the model cannot be trained so.
     """
-    return _Run(problem, prepare, recipe).best()
+    return _Run(problem, prepare, recipe).best(keep)
 
 
 class _Run:
@@ -81,7 +87,7 @@ class _Run:
         self._train, self._dev = (self._split(split) for split in ("train", "dev"))
         self._rows = self._tokens = 0
 
-    def best(self) -> Fitted:
+    def best(self, keep: Callable[[Any], None] | None) -> Fitted:
         tried = []
         for rate in self._recipe.learning_rates:
             with _seeded(self._problem.seed):  # dropout draws from there too
@@ -90,6 +96,8 @@ class _Run:
         with _seeded(self._problem.seed):
             base, model, weights = self._fresh()
         _load(weights, state.weights)
+        if keep:
+            keep(model.eval())
 
         def predict(texts: Texts) -> Matrix:
             found: Matrix = self._logits(model, base, self._batch(texts)).double().cpu().numpy()

@@ -11,6 +11,7 @@ from tiny import TASK, WORDS, textbook_logits, tiny_lm
 
 import dfo_prompt as dp
 from dfo_prompt.config import parse_config
+from dfo_prompt.lm.pretrained import TunedPrompt
 from dfo_prompt.lm.problem import Problem
 from dfo_prompt.specs import load_target
 from dfo_prompt.tasks.examples import Example
@@ -125,3 +126,17 @@ def test_the_best_of_the_grid_is_kept():
     alone = fit("lora", where, learning_rates=(1e-1,), epochs=20, dtype="float32")
     assert both.about["learning_rate"] == 1e-1
     np.testing.assert_array_equal(both.predict(texts), alone.predict(texts))
+
+
+def test_a_tuned_prompt_is_left_for_others(tmp_path):
+    where = problem()
+    setting = dp.Setting(problem=where, config=parse_config({"method": "prompt-tuning"}), folder=tmp_path)
+    training = {"learning_rates": [1e-2], "epochs": 5, "dtype": "float32"}
+    fitted = load_target(SPECS["prompt-tuning"].target, needed_by="")(setting, prompt_tokens=3, training=training)
+    tuned = TunedPrompt.read(tmp_path / "prompt.safetensors")
+    assert (tuned.task, tuned.model, tuned.prompt.shape) == ("tiny", "tiny", (3, where.lm.width))
+    texts = [one.texts for one in where.data.test]
+    by_hand = torch.stack(
+        [textbook_logits(where.lm, TASK, torch.tensor(tuned.prompt, dtype=torch.float32), text) for text in texts]
+    )
+    np.testing.assert_allclose(fitted.predict(texts), by_hand.numpy(), atol=1e-4)
