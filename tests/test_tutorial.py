@@ -45,6 +45,16 @@ def test_the_method_of_the_page_runs_as_a_file(program, tmp_path, tiny_folder, t
     assert "test accuracy" in out
 
 
+def test_a_suite_may_name_the_plugin_of_a_method(program, tmp_path, tiny_folder, tiny_task):
+    (tmp_path / "nearest.py").write_text(next(block for block in BLOCKS if "def nearest" in block))
+    options = f'objective_options = {{ model = "{tiny_folder}", task = "{tiny_task}", shots = 4 }}'
+    suite = f'name = "s"\nseeds = [1]\nthreads = 1\nmethods = ["nearest"]\n[study]\nplugin = "nearest.py"\n{options}\n'
+    (tmp_path / "suite.toml").write_text(suite)
+    status, _, err = program("suite", "run", "suite.toml", "--out", "out")
+    assert status == 0, err
+    assert "1 of 1 studies finished" in program("suite", "status", "out")[1]
+
+
 def test_a_study_file_may_name_its_plugin(program, tmp_path):
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "shrinking.py").write_text(BLOCKS[1])

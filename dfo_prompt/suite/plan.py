@@ -13,6 +13,7 @@ from dfo_prompt.config import STUDY, Count, Positive, StudyConfig, merge, nested
 from dfo_prompt.errors import DfoPromptError, InputError, UnknownNameError
 from dfo_prompt.parsing import STRICT, parse, read_toml
 from dfo_prompt.plugins import catalogue
+from dfo_prompt.run import plugin_of
 
 Name = Annotated[str, Field(min_length=1)]
 
@@ -96,12 +97,17 @@ class SuiteConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """One study of a suite, or what another method has in its place."""
+    """One study of a suite, or what another method has in its place.
+
+    Attributes:
+        queries: that it will spend.
+    """
 
     optimizer: str
     problem: str
     seed: int
     config: StudyConfig
+    queries: int
 
     @property
     def id(self) -> str:
@@ -119,11 +125,6 @@ class Plan:
     def fits(self) -> bool:
         """Tell whether this is no study, but a method that fits in its own way."""
         return self.config.method != STUDY
-
-    @property
-    def queries(self) -> int:
-        """Return the queries that it will spend."""
-        return self.config.budget if catalogue().methods.find(self.config.method).searches else 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -244,10 +245,12 @@ def _plan(
     where = f"{path}: optimizer {optimizer.name!r} on {problem.name!r}"
     try:
         parsed = parse_config(study, where=where)
-        catalogue().methods.find(parsed.method)
+        with plugin_of(parsed):
+            searches = catalogue().methods.find(parsed.method).searches
     except DfoPromptError as error:
         raise type(error)(f"{error}" if str(path) in str(error) else f"{where}: {error}") from error
-    return Plan(optimizer=optimizer.name, problem=problem.name, seed=seed, config=parsed)
+    queries = parsed.budget if searches else 0
+    return Plan(optimizer=optimizer.name, problem=problem.name, seed=seed, config=parsed, queries=queries)
 
 
 def _excludes(rule: Exclusion, optimizer: str, problem: str) -> bool:
