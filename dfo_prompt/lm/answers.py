@@ -44,28 +44,30 @@ class FirstTokens:
         return logits[:, 0, self._ids].float()
 
 
-class Continuation:
-    """Reads the log-probability of the tokens that follow a label word's first one.
+class Runs:
+    """Reads the log-probabilities of runs of tokens: label words, or what follows their first token.
 
     Args:
         model: any language model of transformers.
-        ids: (K,) token ids; the texts hold the word but for its last token.
+        ids: (G, K) token ids of G runs.
+        after: how far behind the slot the output for the first of them stands. A causal model's text holds the run but for
+            its last token; a masked model's a mask for each.
     """
 
-    width = 1
-
-    def __init__(self, model: PreTrainedModel, ids: Tensor) -> None:
+    def __init__(self, model: PreTrainedModel, ids: Tensor, *, after: int) -> None:
+        self.width = len(ids)
         self._model: Any = model
         self._ids = ids
+        self._after = after
 
     def read(self, rows: Tensor, slot: Tensor, inputs: dict[str, Any]) -> Tensor:
-        """Return log-probabilities (N, 1)."""
-        count = len(self._ids)
-        places = (slot[:, None] + 1 + torch.arange(count, device=slot.device)).flatten()
-        with only_answers(self._model, rows.repeat_interleave(count), places):
+        """Return log-probabilities (N, G)."""
+        steps = torch.arange(self._ids.shape[1], device=slot.device)  # (K,)
+        places = (slot[:, None] + self._after + steps).flatten()
+        with only_answers(self._model, rows.repeat_interleave(len(steps)), places):
             logits: Tensor = self._model(**inputs).logits  # (N K, 1, V)
-        ours = logits[:, 0].float().log_softmax(dim=-1).view(len(slot), count, -1)  # (N, K, V)
-        return ours.gather(2, self._ids.expand(len(slot), -1)[:, :, None]).sum(dim=1)
+        each = logits[:, 0].float().log_softmax(dim=-1).view(len(slot), len(steps), -1)  # (N, K, V)
+        return each[:, steps, self._ids].sum(dim=-1)  # (N, G, K) -> (N, G)
 
 
 def label_logits(model: PreTrainedModel, hidden: Tensor, words: Tensor) -> Tensor:

@@ -92,15 +92,11 @@ def encode_words(lm: LanguageModel, task: Task) -> tuple[tuple[int, ...], ...]:
     """Return the token ids of each class's label word.
 
     Raises:
-        ModelError: a word is more than one token for a model that fills one slot, or two classes share all their tokens.
+        ModelError: two classes share all their tokens.
     """
     found: dict[tuple[int, ...], str] = {}
     for word in template_of(lm, task).words(task.words):
         ids = tuple(lm.tokens(word))
-        if len(ids) != 1 and lm.head == "masked":
-            pieces = " + ".join(repr(lm.tokenizer.decode(one)) for one in ids)
-            reason = f"label word {word!r} is {len(ids)} tokens for {lm.name!r} ({pieces}), which fills one slot"
-            raise ModelError(f"{reason}; choose a word that is one")
         if ids in found:
             raise ModelError(f"label words {found[ids]!r} and {word!r} are the same tokens for {lm.name!r}; change one")
         found[ids] = word

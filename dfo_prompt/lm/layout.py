@@ -45,7 +45,8 @@ def lay_out(
         lm, task: how.
         texts: of the example.
         prompt_tokens: P, for which room is kept.
-        answer: the beginning of a label word, to be continued.
+        answer: the beginning of a label word, to be continued; a masked model, which fills in all at once, is given a mask
+            for each of its tokens, and one more.
 
     Raises:
         ModelError: even without any text it is too long.
@@ -70,12 +71,13 @@ def _lay_out(lm: LanguageModel, cloze: Cloze, gap: str, answer: list[int]) -> La
     if lm.head == "causal":  # nothing may stand between the text and its answer
         right = lm.tokens(rest)
         return Layout(left=left, right=right + answer, slot=len(right) - 1)
-    right = lm.tokens(rest + (gap + token if token else "") + cloze.after) + behind
+    masks = 1 + len(answer) if lm.head == "masked" else 1
+    right = lm.tokens(rest + (gap + token * masks if token else "") + cloze.after) + behind
     if lm.head == "masked":
         # The text itself may hold mask tokens, ahead of ours.
         earlier = lm.tokens(rest).count(lm.tokenizer.mask_token_id)
-        masks = [i for i, one in enumerate(right) if one == lm.tokenizer.mask_token_id]
-        return Layout(left=left, right=right, slot=masks[earlier])
+        places = [i for i, one in enumerate(right) if one == lm.tokenizer.mask_token_id]
+        return Layout(left=left, right=right, slot=places[earlier])
     decoder = [lm.model.config.decoder_start_token_id]
     if token == SENTINEL:
         decoder += lm.tokens(SENTINEL)

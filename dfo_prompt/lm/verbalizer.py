@@ -1,6 +1,6 @@
 """From texts to classes: label words, whole however many tokens they are, and calibrated."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dfo_prompt.lm.answers import Continuation, FirstTokens
+from dfo_prompt.lm.answers import FirstTokens, Runs
 from dfo_prompt.lm.encoding import Encoded, encode, encode_words
 from dfo_prompt.lm.load import LanguageModel
 from dfo_prompt.lm.scorer import Scorer
@@ -22,18 +22,33 @@ RANDOM_TEXTS = 20
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Run:
+    """Tokens to be read together: those of some label words, or of what follows their first one.
+
+    Attributes:
+        labels: the classes whose words they are (G,).
+        ids: as many token ids of each (G, K).
+        texts: laid out for them.
+    """
+
+    labels: tuple[int, ...]
+    ids: tuple[tuple[int, ...], ...]
+    texts: Encoded
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Asked:
     """N texts as the engine is asked about them.
 
     Attributes:
-        first: for the first token of every label word.
         words: C, the number of label words.
-        rest: for each class whose label word goes on: its number, the ids that follow, and the texts with all but the last.
+        first: for the first token of every label word; None where a masked model is asked for whole words.
+        runs: what is read besides.
     """
 
-    first: Encoded
     words: int
-    rest: tuple[tuple[int, tuple[int, ...], Encoded], ...]
+    first: Encoded | None
+    runs: tuple[Run, ...]
 
     @property
     def rows(self) -> int:
@@ -46,19 +61,26 @@ class Asked:
 
     @property
     def scores(self) -> int:
-        """Return how many scores a service would send back for one prompt: of each word's first token, and of its rest."""
-        return self.first.count * self.words + sum(texts.count for _, _, texts in self.rest)
+        """Return how many scores a service would send back for one prompt."""
+        first = self.first.count * self.words if self.first else 0
+        return first + sum(run.texts.count * len(run.labels) for run in self.runs)
+
+    @property
+    def count(self) -> int:
+        """Return N."""
+        return self._parts[0].count
 
     @property
     def _parts(self) -> list[Encoded]:
-        return [self.first, *(texts for _, _, texts in self.rest)]
+        return [*([self.first] if self.first else []), *(run.texts for run in self.runs)]
 
 
 class Verbalizer:
     """Scores classes by their label words.
 
     A score is the logit of a word's first token, plus the log-probability of its others: up to a constant that all classes
-    share, the log-probability of the whole word.
+    share, the log-probability of the whole word. A masked model fills in all tokens of a word at once, each in a mask of its
+    own; where any word is longer than one, the score is the sum of their log-probabilities.
 
     Args:
         lm: tokenizes.
@@ -85,8 +107,11 @@ class Verbalizer:
 
     def ask(self, texts: Texts) -> Asked:
         """Lay out texts."""
-        rest = [(label, ids[1:], self._encode(texts, ids[:-1])) for label, ids in enumerate(self._words) if len(ids) > 1]
-        return Asked(first=self._encode(texts), words=len(self._words), rest=tuple(rest))
+        longer = [(label, ids) for label, ids in enumerate(self._words) if len(ids) > 1]
+        if longer and self._lm.head == "masked":
+            return Asked(words=len(self._words), first=None, runs=tuple(self._masked(texts)))
+        runs = [Run(labels=(label,), ids=(ids[1:],), texts=self._encode(texts, ids[:-1])) for label, ids in longer]
+        return Asked(words=len(self._words), first=self._encode(texts), runs=tuple(runs))
 
     def on(self, scorer: Scorer) -> Callable[[Tensor, Asked], Tensor]:
         """Return what scores texts with an engine: from prompts (B, P, E) and N texts to (B, N, C)."""
@@ -94,10 +119,14 @@ class Verbalizer:
 
         @torch.inference_mode()
         def raw(prompts: Tensor, asked: Asked) -> Tensor:
-            scores = scorer.score(prompts, asked.first, first)
-            for label, ids, texts in asked.rest:
-                reader = Continuation(scorer.model, torch.tensor(ids, device=prompts.device))
-                scores[:, :, label] += scorer.score(prompts, texts, reader)[:, :, 0]
+            if asked.first:
+                scores = scorer.score(prompts, asked.first, first)
+            else:
+                scores = torch.zeros((len(prompts), asked.count, asked.words), device=prompts.device)
+            for run in asked.runs:
+                ids = torch.tensor(run.ids, device=prompts.device)
+                reader = Runs(scorer.model, ids, after=1 if asked.first else 0)
+                scores[:, :, list(run.labels)] += scorer.score(prompts, run.texts, reader)
             return scores
 
         def calibrated(prompts: Tensor, asked: Asked) -> Tensor:
@@ -108,6 +137,13 @@ class Verbalizer:
             return scores - self._average(neutral.log_softmax(dim=-1))
 
         return calibrated
+
+    def _masked(self, texts: Texts) -> Iterator[Run]:
+        # Words of one length share their texts, with as many masks as they have tokens.
+        for length in sorted({len(ids) for ids in self._words}):
+            labels = tuple(label for label, ids in enumerate(self._words) if len(ids) == length)
+            ids = tuple(self._words[label] for label in labels)
+            yield Run(labels=labels, ids=ids, texts=self._encode(texts, ids[0][:-1]))
 
     def _encode(self, texts: Texts, answer: Sequence[int] = ()) -> Encoded:
         return encode(self._lm, self._task, texts, prompt_tokens=self._prompt_tokens, answer=answer)

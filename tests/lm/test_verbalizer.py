@@ -47,6 +47,34 @@ def test_long_label_words_are_scored_whole(family, packing):
     torch.testing.assert_close(ours, torch.tensor(expected).log_softmax(dim=-1), atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize("family", ["bert", "roberta", "modernbert"])
+def test_a_masked_model_fills_in_a_mask_for_each_token(family):
+    lm = tiny_lm(family)
+    mask, expected = lm.tokenizer.mask_token_id, []
+    for prompt in prompts(lm):
+        for texts in TEXTS:
+            for word in LONG.words:
+                ids = lm.tokens(word)
+                layout = lay_out(lm, LONG, texts, prompt_tokens=4)
+                right = [*layout.right[: layout.slot], *[mask] * len(ids), *layout.right[layout.slot + 1 :]]
+                embed = lm.model.get_input_embeddings()
+                parts = [embed(torch.tensor(layout.left)), prompt, embed(torch.tensor(right))]
+                logits = lm.model(inputs_embeds=torch.cat(parts)[None]).logits[0].log_softmax(dim=-1)
+                start = len(layout.left) + len(prompt) + layout.slot
+                expected.append(sum(logits[start + i, token] for i, token in enumerate(ids)))
+    ours = scores(lm, LONG)
+    torch.testing.assert_close(ours.flatten(), torch.stack(expected), atol=1e-4, rtol=1e-4)
+
+
+def test_words_of_one_length_share_their_texts_in_a_masked_model():
+    lm = tiny_lm("bert")
+    asked = Verbalizer(lm, LONG, prompt_tokens=4).ask(TEXTS)
+    assert (asked.rows, asked.scores) == (3 * len(TEXTS), 3 * len(TEXTS))  # lengths 1, 2 and 3
+    task = Task(name="t", summary="", template="{text} . {answer}", labels={"0": "very bad", "1": "good fun"})
+    asked = Verbalizer(lm, task, prompt_tokens=4).ask(TEXTS)
+    assert (asked.rows, asked.scores) == (len(TEXTS), 2 * len(TEXTS))
+
+
 def test_rows_and_tokens_of_long_words_are_counted():
     lm = tiny_lm()
     asked = Verbalizer(lm, LONG, prompt_tokens=4).ask(TEXTS)
