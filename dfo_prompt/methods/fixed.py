@@ -19,6 +19,8 @@ from dfo_prompt.types import Json, Matrix
 
 ORDER_STREAM = 3
 SEPARATOR = "\n\n"
+SMALLEST = float(np.finfo(np.float32).tiny)
+"""Probability: the model's own precision gives zero to smaller ones."""
 
 
 def manual(setting: Setting) -> Fitted:
@@ -60,7 +62,7 @@ def in_context(setting: Setting, *, demonstrations: int | None = None, orders: i
 def patterns(setting: Setting) -> Fitted:
     """Average the log-probabilities that each of the task's patterns gives the classes.
 
-    A pattern weighs as much as its accuracy on the training examples, before any training, as in PET.
+    A pattern weighs as much as its metric on the training examples, before any training, as in PET.
 
     Raises:
         InputError: the task has one pattern only.
@@ -73,7 +75,7 @@ def patterns(setting: Setting) -> Fitted:
     weights = np.array([problem.metric(one, "train") for one in readers])
 
     def predict(texts: Texts) -> Matrix:
-        logs = np.stack([np.log(one(texts)) for one in readers])  # (patterns, N, C)
+        logs = np.stack([np.log(one(texts).clip(min=SMALLEST)) for one in readers])  # (patterns, N, C)
         mean: Matrix = np.tensordot(weights / weights.sum(), logs, axes=1) if weights.sum() else logs.mean(axis=0)
         return mean
 
