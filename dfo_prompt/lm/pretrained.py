@@ -151,7 +151,7 @@ def _tensor(path: Path, name: str) -> Matrix:
                 raise InputError(f"{path} holds no tensor named {name!r}, but {', '.join(file.keys()) or 'nothing'}")
             values: Matrix = file.get_tensor(name).astype(np.float64)
     except (OSError, SafetensorError) as error:
-        raise InputError(f"cannot read {path}: {error}") from error
+        raise InputError(f"cannot read {name} {path}: {error}") from error
     if not np.isfinite(values).all():
         raise InputError(f"{path} holds a {name} with entries that are not finite")
     return values
