@@ -22,8 +22,8 @@ def variants() -> list[str]:
 class Nevergrad(Optimizer):
     """One optimizer of nevergrad's registry; recommends what it recommends.
 
-    The study's step size is the standard deviation of the parametrization. An ask is for `popsize` candidates, or for one
-    where the optimizer is sequential.
+    The study's step size is the standard deviation of the parametrization. An ask is for `popsize` candidates, for one where
+    the optimizer is sequential, or for a whole population of its CMA-ES.
 
     Args:
         variant: name in the registry.
@@ -49,6 +49,10 @@ class Nevergrad(Optimizer):
         inner = _innermost(self._backend)
         if isinstance(inner, RecastOptimizer):
             raise InputError(f"optimizer 'nevergrad:{variant}' runs {inner.name} in a thread, which cannot be replayed")
+        population = getattr(inner, "_popsize", self._workers)
+        if population % self._workers:
+            # Its CMA-ES fails when it is asked for the next population before it was told all of the last.
+            self._workers = population
         self._asked: list[Any] = []
         self._told = 0
 

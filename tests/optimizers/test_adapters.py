@@ -118,3 +118,13 @@ def test_restarts_go_on_inside_the_budget(name):
     assert optimizer.describe()["restarts"] > 1
     assert max(sizes) >= 12
     assert loss(optimizer.recommend()[None])[0] < 0.1
+
+
+@pytest.mark.parametrize("name", ["DiagonalCMA", "TinyCMA"])
+@pytest.mark.parametrize(("dim", "popsize"), [(500, 20), (200, 10), (50, 20)])
+def test_populations_of_nevergrad_are_told_whole(name, dim, popsize):
+    optimizer = dp.create_optimizer(f"nevergrad:{name}", dim=dim, budget=400, popsize=popsize, seed=1)
+    for _ in range(20):
+        candidates = optimizer.ask()
+        optimizer.tell(candidates, (candidates**2).sum(axis=1))
+    assert optimizer.describe()["workers"] == len(candidates) >= popsize
