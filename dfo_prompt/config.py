@@ -82,9 +82,10 @@ def parse_config(data: Mapping[str, Any], *, where: str = "configuration") -> St
     Raises:
         InputError: a key is misspelt or a value is not what it must be.
     """
-    preset = data.get("preset")
-    given = {key: value for key, value in data.items() if key != "preset"}
-    return parse(StudyConfig, merge(read_preset(preset), given) if preset else given, where=where).resolved()
+    if "preset" in data:
+        given = {key: value for key, value in data.items() if key != "preset"}
+        data = merge(read_preset(str(data["preset"])), given)
+    return parse(StudyConfig, data, where=where).resolved()
 
 
 def read_config(path: Path, overrides: Mapping[str, Any]) -> StudyConfig:

@@ -14,12 +14,15 @@ class MethodSpec(Spec):
 
     Attributes:
         needs_gradients: it needs the model's weights and gradients: a white-box reference.
-        as_a_service: it works where the model can only be queried.
         deployment_efficient: one frozen copy of the model serves all tasks and users.
         searches: it spends the study's budget of queries; others spend none of it.
     """
 
     needs_gradients: bool = False
-    as_a_service: bool = True
     deployment_efficient: bool = True
     searches: bool = False
+
+    @property
+    def as_a_service(self) -> bool:
+        """Tell whether it works where the model can only be queried."""
+        return not self.needs_gradients

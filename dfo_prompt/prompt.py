@@ -9,7 +9,7 @@ import numpy as np
 from dfo_prompt.lm.deep import DeepProjection, deep_projection
 from dfo_prompt.lm.layout import lay_out
 from dfo_prompt.lm.objective import PromptObjective
-from dfo_prompt.lm.pretrained import check_sources
+from dfo_prompt.lm.pretrained import FILE, check_sources
 from dfo_prompt.lm.projection import Project, Projection, projector
 from dfo_prompt.lm.start import initial_prompt_of, shallow_projection
 from dfo_prompt.options import check_options
@@ -64,7 +64,9 @@ def prompt_objective(
         seed=seed, model=model, task=task, data=data, shots=shots, test_examples=test_examples, device=device
     )
     lm, streams = problem.lm, STREAMS * draw
-    check_sources(problem.task.name, initial_prompt, projection_options or {})
+    files = [str((projection_options or {}).get("path", ""))] if projection == "file" else []
+    files += [initial_prompt.removeprefix(FILE)] if initial_prompt.startswith(FILE) else []
+    check_sources(problem.task.name, *filter(None, files))
     project = _projector(projection, projection_options or {}, [seed, streams + PROJECTION_STREAM])
     start = initial_prompt_of(lm, initial_prompt, prompt_tokens, np.random.default_rng([seed, streams + START_STREAM]))
     if prompt_layers == "all":

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from dfo_prompt.build import create_objective, create_optimizer
-from dfo_prompt.config import StudyConfig, parse_config
-from dfo_prompt.folder import describe_run, save_result, start_over, study_folder
+from dfo_prompt.config import STUDY, StudyConfig, parse_config
+from dfo_prompt.errors import InputError
+from dfo_prompt.folder import describe_run, read_candidate, read_manifest, save_result, start_over, study_folder
 from dfo_prompt.ledger import Budget, Ledger
 from dfo_prompt.memory import allocated_by, forget_peak, peak_resident
 from dfo_prompt.objective import Described, Objective, Validated
@@ -103,6 +104,20 @@ def run_study(
         if out:
             save_result(out, result)
     return result
+
+
+def reopen(folder: Path) -> tuple[Objective, Vector]:
+    """Build the objective of the finished study in `folder` anew, and read the candidate (d,) that it chose.
+
+    Raises:
+        InputError: it holds no finished study, or what another method found, which is no candidate.
+    """
+    config = parse_config(read_manifest(folder)["config"], where=str(folder / "manifest.json"))
+    if config.method != STUDY:
+        raise InputError(f"{folder} holds what method {config.method!r} found, and no candidate of a study")
+    candidate = read_candidate(folder)
+    with plugin_of(config):
+        return objective_of(config), candidate
 
 
 def objective_of(config: StudyConfig) -> Objective:

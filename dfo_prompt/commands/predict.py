@@ -7,10 +7,8 @@ from typing import Protocol, runtime_checkable
 
 import click
 
-from dfo_prompt.config import parse_config
 from dfo_prompt.errors import InputError
-from dfo_prompt.folder import read_candidate, read_manifest
-from dfo_prompt.run import objective_of, plugin_of
+from dfo_prompt.run import reopen
 from dfo_prompt.types import Matrix, Vector
 
 
@@ -35,13 +33,10 @@ def command(folder: Path, texts: tuple[str, ...], *, as_json: bool) -> None:
 
     The two texts of a sentence pair are separated by a tab.
     """
-    candidate = read_candidate(folder)
     lines = texts or tuple(raw.rstrip("\r\n") for raw in sys.stdin if raw.strip())
     if not lines:
         raise InputError("nothing to label: give texts as arguments or lines on standard input")
-    config = parse_config(read_manifest(folder)["config"], where=str(folder / "manifest.json"))
-    with plugin_of(config):
-        objective = objective_of(config)
+    objective, candidate = reopen(folder)
     if not isinstance(objective, Predictor):
         raise InputError(f"the study in {folder} tunes no prompt, so there is nothing to label with")
     probabilities = objective.predict(candidate, [tuple(line.split("\t")) for line in lines])  # (N, C)

@@ -1,6 +1,5 @@
 """`dfo-prompt run`: one study, from flags or from a STUDY.toml."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -51,14 +50,10 @@ def command(study: Path | None, out: Path | None, settings: tuple[str, ...], **f
         if config.method == STUDY:
             run_study(config, objective_of(config), out=folder, observers=[ProgressObserver()])
         else:
-            _run_method()(config, out=folder)
+            from dfo_prompt.methods.run import run_method  # noqa: PLC0415 - brings torch, which a test function does not need
+
+            run_method(config, out=folder)
     print_summary(summarize(folder), folder)
-
-
-def _run_method() -> Callable[..., object]:
-    from dfo_prompt.methods.run import run_method  # noqa: PLC0415 - brings torch, which a test function does not need
-
-    return run_method
 
 
 def _overrides(flags: dict[str, Any], settings: tuple[str, ...]) -> dict[str, Any]:

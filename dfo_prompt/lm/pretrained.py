@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -34,8 +33,12 @@ class TunedPrompt:
     model: str
 
     def save(self, path: Path) -> None:
-        """Write the tensor "prompt", and what it was tuned for as metadata."""
-        save_file({"prompt": self.prompt.astype(np.float32)}, path, {"task": self.task, "model": self.model})
+        """Write the tensor "prompt", and what it was tuned for as metadata.
+
+        Raises:
+            InputError: it cannot be written.
+        """
+        _save(path, {"prompt": self.prompt}, {"task": self.task, "model": self.model})
 
     @classmethod
     def read(cls, path: Path) -> "TunedPrompt":
@@ -75,14 +78,13 @@ def read_start(path: str, tokens: int, width: int) -> Tensor:
     return torch.tensor(start, dtype=torch.float32)
 
 
-def check_sources(task: str, initial_prompt: str, projection_options: Mapping[str, Any]) -> None:
-    """Check that a start and a projection from files were not learned on the task that they are now used for.
+def check_sources(task: str, *paths: str) -> None:
+    """Check that what is in these files was not learned on the task that it is now used for.
 
     Raises:
         InputError: one was.
     """
-    paths = [projection_options.get("path"), initial_prompt.removeprefix(FILE) if initial_prompt.startswith(FILE) else None]
-    for path in filter(None, paths):
+    for path in paths:
         if task in json.loads(metadata(Path(path)).get("sources", "[]")):
             raise InputError(f"{path} was learned on task {task!r} too, which cannot show what it brings to another")
 
@@ -106,9 +108,9 @@ def learn_projection(prompts: Sequence[TunedPrompt], dim: int, *, alpha: float =
     Raises:
         InputError: there are fewer than two, they do not fit each other, or `dim` is larger than a prompt.
     """
-    first = prompts[0] if prompts else None
-    if first is None or len(prompts) < 2:  # noqa: PLR2004
+    if len(prompts) < 2:  # noqa: PLR2004
         raise InputError("a projection is learned from two tuned prompts at least")
+    first = prompts[0]
     if other := next((one for one in prompts if (one.model, one.prompt.shape) != (first.model, first.prompt.shape)), None):
         shapes = f"shapes {first.prompt.shape} and {other.prompt.shape}"
         raise InputError(f"the prompts of {first.task!r} and {other.task!r} are for two models, or of two {shapes}")
@@ -126,9 +128,12 @@ def learn_projection(prompts: Sequence[TunedPrompt], dim: int, *, alpha: float =
 
 
 def save_projection(path: Path, tensors: Mapping[str, Matrix], prompts: Sequence[TunedPrompt]) -> None:
-    """Write what `learn_projection` gave, and which tasks it was learned from."""
-    sources = json.dumps(sorted({one.task for one in prompts}))
-    save_file({name: value.astype(np.float32) for name, value in tensors.items()}, path, {"sources": sources})
+    """Write what `learn_projection` gave, and which tasks it was learned from.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    _save(path, tensors, {"sources": json.dumps(sorted({one.task for one in prompts}))})
 
 
 def metadata(path: Path) -> dict[str, str]:
@@ -142,6 +147,14 @@ def metadata(path: Path) -> dict[str, str]:
             return dict(file.metadata() or {})
     except (OSError, SafetensorError) as error:
         raise InputError(f"cannot read {path}: {error}") from error
+
+
+def _save(path: Path, tensors: Mapping[str, Matrix], about: dict[str, str]) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file({name: value.astype(np.float32) for name, value in tensors.items()}, path, about)
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"cannot write {path}: {error}") from error
 
 
 def _tensor(path: Path, name: str) -> Matrix:

@@ -27,9 +27,12 @@ class Problem:
 
     def metric(self, predict: Callable[[Sequence[tuple[str, ...]]], Matrix], split: str) -> float:
         """Return the task's metric of what labels texts, giving scores (N, C), on "train", "dev" or "test"."""
-        examples = getattr(self.data, split)
-        predictions = predict([one.texts for one in examples]).argmax(axis=1)
-        return float(score(self.task.metric, predictions[None], np.array([one.label for one in examples]))[0])
+        return self.metric_of(predict([one.texts for one in getattr(self.data, split)]), split)
+
+    def metric_of(self, scores: Matrix, split: str) -> float:
+        """Return the task's metric of the scores (N, C) of a split's texts."""
+        labels = np.array([one.label for one in getattr(self.data, split)])
+        return float(score(self.task.metric, scores.argmax(axis=1)[None], labels)[0])
 
     def describe(self) -> dict[str, Json]:
         """Return what defines it, for manifests."""

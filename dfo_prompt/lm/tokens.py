@@ -1,11 +1,16 @@
 """Prompts of tokens: the map from z to the embeddings of words."""
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from dfo_prompt.lm.load import LanguageModel
 from dfo_prompt.types import Matrix
+
+Ids = npt.NDArray[np.integer[Any]]
 
 
 class TokenPrompts:
@@ -21,11 +26,10 @@ class TokenPrompts:
         self._lm = lm
         self._order = rng.permutation([token for token in range(len(lm.tokenizer)) if token not in special])
 
-    def tokens(self, candidates: Matrix) -> Matrix:
+    def tokens(self, candidates: Matrix) -> Ids:
         """Return token ids (B, T)."""
         places = np.rint(candidates).astype(np.int64) % len(self._order)
-        ids: Matrix = self._order[places]
-        return ids
+        return self._order[places]
 
     def __call__(self, candidates: Matrix) -> Tensor:
         """Return their embeddings."""

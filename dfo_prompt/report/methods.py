@@ -4,6 +4,7 @@ from typing import Any
 
 import pandas as pd
 
+from dfo_prompt.config import STUDY
 from dfo_prompt.errors import DfoPromptError
 from dfo_prompt.method import MethodSpec
 from dfo_prompt.plugins import catalogue
@@ -16,7 +17,7 @@ KIB, MIB = 1024, 1024**2
 
 def method_tables(analysis: Analysis) -> list[Section]:
     """Return the tables, or none where all entries are studies and nothing published stands beside them."""
-    if (analysis.studies["method"] == "study").all() and not analysis.plan.get("published"):
+    if (analysis.studies["method"] == STUDY).all() and not analysis.plan.get("published"):
         return []
     return [results(analysis), efficiency(analysis)]
 
@@ -74,9 +75,9 @@ def efficiency(analysis: Analysis) -> Section:
         )
     text = (
         "Means over seeds, measured where the suite ran. A query scores the whole training split once. User memory: what "
-        "the optimizer, or a head of the user's own, allocates. Server memory: the most that the process held, model and "
-        "libraries included (Linux). Bytes: float32 and int32 as a service would see them, without its protocol; a method "
-        "without queries sends none for training."
+        "the optimizer, or a head of the user's own, allocates. Server memory: the most main memory that the process held, "
+        "model and libraries included (Linux). Bytes: float32 and int32 as a service would see them, without its protocol; "
+        "a method without queries sends none for training."
     )
     return Section(name="efficiency", title="Efficiency", text=text, table=pd.DataFrame(rows))
 

@@ -87,10 +87,12 @@ def test_files_go_there_and_back(tmp_path):
         "projection": (32, 3),
         "start": (TOKENS, 8),
     }
-    check_sources("c", f"file:{tmp_path / 'f.safetensors'}", {})
-    for start, options in ((f"file:{tmp_path / 'f.safetensors'}", {}), ("zero", {"path": str(tmp_path / "f.safetensors")})):
-        with pytest.raises(dp.InputError, match="was learned on task 'b' too"):
-            check_sources("b", start, options)
+    check_sources("c", str(tmp_path / "f.safetensors"))
+    with pytest.raises(dp.InputError, match="was learned on task 'b' too"):
+        check_sources("b", str(tmp_path / "f.safetensors"))
+    (tmp_path / "file").touch()
+    with pytest.raises(dp.InputError, match="cannot write"):
+        tuned[0].save(tmp_path / "file" / "p.safetensors")
 
 
 @pytest.mark.parametrize(
@@ -117,8 +119,9 @@ def test_the_way_from_studies_to_a_study(program, tiny_folder, tiny_task):
     assert (status, "learned on films" in out) == (0, True)
     learned = ["--projection", "file", "--set", "objective.projection_options.path=f.safetensors"]
     learned += ["--set", "objective.initial_prompt=file:f.safetensors"]
-    status, _, err = program("run", *settings, *sizes, *learned, "--task", str(tiny_task), "--out", "same")
-    assert (status, err.count("\n"), "was learned on task 'films' too" in err) == (2, 1, True)
+    for part in (learned[:4], learned[4:]):  # the projection alone, the start alone
+        status, _, err = program("run", *settings, *sizes, *part, "--task", str(tiny_task), "--out", "same")
+        assert (status, err.count("\n"), "was learned on task 'films' too" in err) == (2, 1, True)
     other = tiny_task.with_name("other.toml")
     other.write_text(tiny_task.read_text())
     assert program("run", *settings, *sizes, *learned, "--task", str(other), "--out", "other")[0] == 0

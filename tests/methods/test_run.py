@@ -152,4 +152,4 @@ def test_the_program_runs_a_method(program, options):
     assert re.search("method +manual", out)
     assert "best loss" not in out
     status, _, err = program("predict", "one", "a film")
-    assert (status, err.count("\n")) == (2, 1)
+    assert (status, err.count("\n"), "holds what method 'manual' found" in err) == (2, 1, True)

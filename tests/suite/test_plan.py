@@ -129,6 +129,8 @@ study = { budget = 50, objective_options = { shots = 4 } }
     [
         ('name = "v"\nmethods = ["manuall"]\n', "unknown method 'manuall'"),
         ('name = "v"\noptimizers = [{ name = "a", preset = "bbt3" }]\n', "unknown preset 'bbt3'"),
+        ('name = "v"\noptimizers = [{ name = "a", preset = 3 }]\n', "unknown preset '3'"),
+        ('name = "v"\noptimizers = ["random"]\nvariants = { small = 3 }\n', "variants: small"),
         ('name = "v"\nmethods = [{ method_options = {} }]\n', "methods, number 1 has no name"),
         ('name = "v"\noptimizers = ["random"]\nmethods = ["Random"]\n', "two optimizers are called"),
     ],

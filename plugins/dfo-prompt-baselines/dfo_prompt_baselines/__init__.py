@@ -32,7 +32,6 @@ def dfo_prompt_methods() -> Iterable[MethodSpec]:
             target=f"dfo_prompt_baselines.gradients:{name.replace('-', '_')}",
             summary=f"{summary}.",
             needs_gradients=True,
-            as_a_service=False,
             # A prompt goes ahead of any text of a batch; weights are one task's own.
             deployment_efficient=name in ("prompt-tuning", "p-tuning", "prefix-tuning"),
         )

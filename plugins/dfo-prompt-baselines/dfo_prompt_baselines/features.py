@@ -1,7 +1,6 @@
 """Classifiers on frozen representations, which a service that returns hidden states allows (Sun et al., 2022)."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,15 +15,15 @@ from torch.nn.functional import cross_entropy
 from torch.nn.utils.rnn import pack_sequence
 
 from dfo_prompt.ledger import Spent
+from dfo_prompt.lm.objective import WORD
 from dfo_prompt.lm.problem import Problem
 from dfo_prompt.memory import allocated_by
 from dfo_prompt.methods.setting import Fitted, Setting, Texts
 from dfo_prompt.types import Matrix
+from dfo_prompt_baselines.training import best_state, quality_of, seeded
 
 STRENGTHS = (0.01, 0.1, 1.0, 10.0)
 """Of the regularisation, tried one after the other; the best on dev is kept."""
-WORD = 4
-"""Bytes on the wire of a token id or a float32."""
 States = list[Tensor]
 """Of each text, its tokens' (L, E)."""
 
@@ -49,29 +48,23 @@ def bilstm(
     """Train a BiLSTM on the representations of every token, by Adam with early stopping on dev."""
     problem = setting.problem
     train, dev = _Features(problem, "train"), _Features(problem, "dev")
-    with torch.random.fork_rng():
-        torch.manual_seed(problem.seed)
+    with seeded(problem.seed):
         model = _BiLSTM(problem.lm.width, width, len(problem.task.classes)).to(problem.lm.device)
-    optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate)
-    best, kept, since = (-1.0, -np.inf), [one.detach().clone() for one in model.parameters()], 0
-    for _ in range(epochs):
+    weights: list[Tensor] = list(model.parameters())
+    optimizer = torch.optim.Adam(weights, lr=learning_rate)
+
+    def step() -> None:
         loss = cross_entropy(model(train.states), train.labels)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+
+    def quality() -> tuple[float, float]:
         with torch.no_grad():
-            logits = model(dev.states)
-        found = logits.cpu().numpy()
-        quality = problem.metric(partial(_same, found), "dev"), -float(cross_entropy(logits, dev.labels))
-        since += 1
-        if quality > best:
-            best, kept, since = quality, [one.detach().clone() for one in model.parameters()], 0
-        if since >= patience:
-            break
-    with torch.no_grad():
-        for weight, value in zip(model.parameters(), kept, strict=True):
-            weight.copy_(value)
-    head = sum(weight.nbytes for weight in model.parameters())
+            return quality_of(problem, model(dev.states), dev.labels)
+
+    best_state(weights, step=step, quality=quality, epochs=epochs, patience=patience).load(weights)
+    head = sum(weight.nbytes for weight in weights)
     # The head, its gradient, two moments of Adam, and the representations of the training texts.
     user = 4 * head + sum(states.nbytes for states in train.states)
 
@@ -81,10 +74,6 @@ def bilstm(
         return found
 
     return Fitted(predict=predict, spent=train.spent(every_token=True), user_bytes=user)
-
-
-def _same(found: Matrix, _: Texts) -> Matrix:
-    return found
 
 
 def _by_grid(problem: Problem, make: Callable[[float], Any]) -> Fitted:

@@ -57,12 +57,49 @@ class Recipe:
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """Trained weights, and how good they are on dev: the metric, and minus the loss."""
+    """Trained weights, after how many epochs, and how good they are on dev: the metric, and minus the loss."""
 
     weights: list[Tensor]
     quality: tuple[float, float]
-    rate: float
     epoch: int
+
+    @torch.no_grad()
+    def load(self, weights: list[Tensor]) -> None:
+        """Put the weights back."""
+        for weight, value in zip(weights, self.weights, strict=True):
+            weight.copy_(value)
+
+
+def best_state(
+    weights: list[Tensor],
+    *,
+    step: Callable[[], None],
+    quality: Callable[[], tuple[float, float]],
+    epochs: int,
+    patience: int,
+) -> State:
+    """Train by `step`, an epoch a call, and return the best weights on dev; those of the start are among them.
+
+    Args:
+        weights: that `step` changes.
+        step: trains.
+        quality: of the weights as they are.
+        epochs: at most.
+        patience: epochs without a better quality that end it.
+    """
+    best = State(weights=_copies(weights), quality=quality(), epoch=0)
+    for epoch in range(1, epochs + 1):
+        step()
+        if (now := quality()) > best.quality:
+            best = State(weights=_copies(weights), quality=now, epoch=epoch)
+        if epoch - best.epoch >= patience:
+            break
+    return best
+
+
+def quality_of(problem: Problem, logits: Tensor, labels: Tensor) -> tuple[float, float]:
+    """Return the metric of logits (N, C) on dev, and minus their loss."""
+    return problem.metric_of(logits.cpu().numpy(), "dev"), -float(cross_entropy(logits, labels))
 
 
 def train(problem: Problem, prepare: Prepare, recipe: Recipe, *, keep: Callable[[Any], None] | None = None) -> Fitted:
@@ -88,14 +125,14 @@ class _Run:
         self._rows = self._tokens = 0
 
     def best(self, keep: Callable[[Any], None] | None) -> Fitted:
-        tried = []
+        tried: dict[float, State] = {}
         for rate in self._recipe.learning_rates:
-            with _seeded(self._problem.seed):  # dropout draws from there too
-                tried.append(self._at(rate))
-        state = max(tried, key=lambda one: one.quality)
-        with _seeded(self._problem.seed):
+            with seeded(self._problem.seed):  # dropout draws from there too
+                tried[rate] = self._at(rate)
+        rate, state = max(tried.items(), key=lambda one: one[1].quality)
+        with seeded(self._problem.seed):
             base, model, weights = self._fresh()
-        _load(weights, state.weights)
+        state.load(weights)
         if keep:
             keep(model.eval())
 
@@ -104,7 +141,7 @@ class _Run:
             return found
 
         size = sum(weight.numel() for weight in weights)
-        about = {"learning_rate": state.rate, "epoch": state.epoch, "trained_weights": size}
+        about = {"learning_rate": rate, "epoch": state.epoch, "trained_weights": size}
         spent = Spent(rows=self._rows, tokens=self._tokens)
         return Fitted(predict=predict, spent=spent, user_bytes=None, about=about)
 
@@ -112,15 +149,13 @@ class _Run:
         base, model, weights = self._fresh()
         optimizer = torch.optim.AdamW(weights, lr=rate, weight_decay=0.0)
         rng = np.random.default_rng(self._problem.seed)
-        best = State(weights=_copies(weights), quality=self._quality(model, base), rate=rate, epoch=0)
-        for epoch in range(1, self._recipe.epochs + 1):
-            self._epoch(model, base, weights, optimizer, rng)
-            quality = self._quality(model, base)
-            if quality > best.quality:
-                best = State(weights=_copies(weights), quality=quality, rate=rate, epoch=epoch)
-            if epoch - best.epoch >= self._recipe.patience:
-                break
-        return best
+        return best_state(
+            weights,
+            step=lambda: self._epoch(model, base, weights, optimizer, rng),
+            quality=lambda: self._quality(model, base),
+            epochs=self._recipe.epochs,
+            patience=self._recipe.patience,
+        )
 
     def _epoch(
         self, model: nn.Module, base: nn.Module, weights: list[Tensor], optimizer: Any, rng: np.random.Generator
@@ -141,8 +176,7 @@ class _Run:
     def _quality(self, model: nn.Module, base: nn.Module) -> tuple[float, float]:
         batch, labels = self._dev
         logits = self._logits(model, base, batch)
-        metric = self._problem.metric(lambda _: logits.cpu().numpy(), "dev")
-        return metric, -float(cross_entropy(logits, labels))
+        return quality_of(self._problem, logits, labels)
 
     @torch.inference_mode()
     def _logits(self, model: nn.Module, base: nn.Module, batch: Batch) -> Tensor:
@@ -174,8 +208,8 @@ class _Run:
 
 
 @contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    # Libraries draw initial weights from torch's global generator: it is put back as it was.
+def seeded(seed: int) -> Iterator[None]:
+    """Let torch draw from a seed inside a `with` block: libraries take initial weights from its global generator."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         yield
@@ -183,9 +217,3 @@ def _seeded(seed: int) -> Iterator[None]:
 
 def _copies(weights: list[Tensor]) -> list[Tensor]:
     return [weight.detach().clone() for weight in weights]
-
-
-@torch.no_grad()
-def _load(weights: list[Tensor], values: list[Tensor]) -> None:
-    for weight, value in zip(weights, values, strict=True):
-        weight.copy_(value)

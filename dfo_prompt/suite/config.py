@@ -1,0 +1,88 @@
+"""What a SUITE.toml may say, before anything is crossed."""
+
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from dfo_prompt.config import Count, Positive
+from dfo_prompt.parsing import STRICT
+
+Name = Annotated[str, Field(min_length=1)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """An optimizer, a method or a problem of a suite: a name, and keys of a study that it sets."""
+
+    __pydantic_config__ = STRICT
+
+    name: Name
+    study: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exclusion:
+    """A combination that is left out: an optimizer, a problem, or one on the other."""
+
+    __pydantic_config__ = STRICT
+
+    optimizer: str | None = None
+    problem: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """What others reported: figures by the names of entries, for a model on a task."""
+
+    __pydantic_config__ = STRICT
+
+    source: str
+    model: str
+    task: str
+    figures: dict[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuiteConfig:
+    """A suite as its file says, before anything is crossed.
+
+    Attributes:
+        name: what the report is called.
+        study: keys of a study (see `StudyConfig`) that all studies share; `budget` is the primary budget.
+        optimizers: what is compared, a name each, or a table with a name and keys of a study; `name` is also the
+            optimizer's, unless the table names another, or a preset.
+        methods: other methods that are compared with them, likewise: a name each, or a table with a name, `method` (the name
+            too, unless given) and `method_options`.
+        problems: what it is compared on: model, data set, shots, projection.
+        cross: lists of values of a study's keys, "objective_options.task" for instance; every combination of them is a
+            problem, within every one of `problems`.
+        seeds: repetitions; the same for all, so that split, projection and start are too.
+        published: figures to stand beside ours in the report, where model and task are the same.
+        exclude: combinations that are left out, by the names of optimizer, problem, or both.
+        measure: what ranks optimizers: "test_metric", "recommended_loss" (the clean loss of the optimizer's answer) or
+            "best_loss" (observed).
+        targets: losses that count as reached, for the ECDF; without any, shares of the way from the start to the best loss
+            that any study of the problem found.
+        practical_difference: smaller ones do not matter (region of practical equivalence): of a metric, or of a score, which
+            is the share of the way from the start to the best known loss.
+        threads: of one study; None means the machine's cores. Results can depend on it, not on how many run at once.
+        stall_seconds: a study in which nothing happens for so long is given up.
+    """
+
+    __pydantic_config__ = STRICT
+
+    name: Name
+    optimizers: list[Entry] = field(default_factory=list)
+    methods: list[Entry] = field(default_factory=list)
+    seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] = field(default_factory=lambda: [1, 2, 3, 4, 5])
+    study: dict[str, Any] = field(default_factory=dict)
+    problems: list[Entry] = field(default_factory=list)
+    cross: dict[str, list[Any]] = field(default_factory=dict)
+    published: list[Published] = field(default_factory=list)
+    exclude: list[Exclusion] = field(default_factory=list)
+    measure: Literal["test_metric", "recommended_loss", "best_loss"] = "recommended_loss"
+    targets: list[float] = field(default_factory=list)
+    practical_difference: Annotated[float, Field(ge=0)] = 0.01
+    threads: Count | None = None
+    stall_seconds: Positive = 1800.0
