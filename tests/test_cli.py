@@ -58,7 +58,7 @@ def test_an_unfinished_study_is_shown(program, tmp_path):
         (("run", "--task", "bbc-headline"), "did you mean 'bbc-headlines'?"),
         (("run", "--objective", "sphere", "--model", "m"), "unknown option of objective 'sphere'"),
         (("show", "nowhere"), "is not a study folder"),
-        (("predict", "nowhere", "text"), "is not finished"),
+        (("predict", "nowhere", "text"), "is not a study folder"),
         (("lst",), "did you mean 'list'?"),
         (("--plugin", "missing.py", "list", "tasks"), "no such Python file"),
     ],
