@@ -46,7 +46,8 @@ def save_for_peft(objective: PromptObjective, candidate: Vector, folder: Path) -
     config.base_model_name_or_path = lm.name
     with torch.random.fork_rng(), warnings.catch_warnings(action="ignore"), quiet():
         adapted = get_peft_model(lm.model, config)
-        adapted.prompt_encoder["default"].embedding.weight.data.copy_(whole)
+        for weight in adapted.prompt_encoder["default"].parameters():  # there is one
+            weight.data.copy_(whole)
         try:
             adapted.save_pretrained(str(folder))
         except OSError as error:

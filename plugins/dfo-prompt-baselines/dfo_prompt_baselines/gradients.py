@@ -45,7 +45,7 @@ def prefix_tuning(setting: Setting, *, prompt_tokens: int = 20, training: Traini
     return train(setting.problem, _by_peft(config), recipe)
 
 
-def lora(setting: Setting, *, rank: int = 8, alpha: float = 16.0, training: Training = None) -> Fitted:
+def lora(setting: Setting, *, rank: int = 8, alpha: int = 16, training: Training = None) -> Fitted:
     """Train low-rank updates of what peft takes for the family's attention, or of all products elsewhere; see `Recipe`."""
     config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=0.0, task_type=_task_type(setting))
     return train(setting.problem, _by_peft(config), _recipe(training, (1e-3, 1e-4)))
