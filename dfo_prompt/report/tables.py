@@ -29,8 +29,9 @@ def leaderboard(analysis: Analysis) -> Section:
         columns["area over curve"] = board["area"].map(lambda area: "-" if np.isnan(area) else f"{area:.3f}")
         columns["P(better than random)"] = _against_random(analysis)
         for name in ("best_loss", "recommended_loss", "dev_metric", "test_metric"):
-            if board[name].notna().any():
-                columns[name.replace("_", " ")] = board[name].map(_number)
+            title = name.replace("_", " ")
+            if title not in columns and board[name].notna().any():
+                columns[title] = board[name].map(_number)
         for name in ("optimizer_seconds", "objective_seconds"):
             columns[name.replace("_", " ")] = board[name].map(_number)
         columns["failed queries"] = board["failures"]
@@ -135,7 +136,7 @@ def _interval(value: float, low: float, high: float) -> str:
 
 
 def _number(value: float) -> str:
-    return "-" if value is None or np.isnan(value) else f"{value:.4g}"
+    return "-" if value is None or np.isnan(value) else f"{value:z.4g}"
 
 
 def _p(value: float) -> str:

@@ -109,6 +109,8 @@ def test_a_suite_of_methods_is_reported(tiny_folder, tiny_task):
         100 * studies.loc[studies["optimizer"] == "random", "test_metric"].agg(kind) for kind in ("mean", "std")
     )
     assert table.iloc[0, 2] == f"{mean:.2f} ± {deviation:.2f}"
+    board = pd.read_csv(page.parent / "leaderboard.csv")
+    assert board["test metric"].str.fullmatch(r"[\d.]+ \[[\d.]+, [\d.]+\]").all()
     costs = pd.read_csv(page.parent / "efficiency.csv", index_col="method")
     assert costs.loc["random", "download a query (KiB)"] == f"{8 * 2 * 4 / 1024:.3g}"  # 8 texts, 2 words, 4 bytes
     assert costs.loc["manual", "upload a query (KiB)"] == "-"
