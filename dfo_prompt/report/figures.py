@@ -26,6 +26,8 @@ LOG_FROM = 100
 """Losses whose largest is so many times the smallest are drawn on a logarithmic axis."""
 SHOWN = 14
 """Curves in one picture at most, the best first; the tables hold all."""
+BANDS = 3
+"""Bands in one picture at most, the best first: more would hide each other. The numbers beside it hold all."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,13 +78,15 @@ def _convergence(analysis: Analysis, problem: str) -> Picture:
 
     def paint(axes: Axes) -> None:
         for i, (name, part) in enumerate(data.groupby("optimizer", sort=False)):
-            axes.fill_between(part["queries"], part["low"], part["high"], color=_colour(i), alpha=0.15, linewidth=0)
+            if i < BANDS:
+                axes.fill_between(part["queries"], part["low"], part["high"], color=_colour(i), alpha=0.15, linewidth=0)
             axes.plot(part["queries"], part["median"], label=str(name), **_style(i))
         axes.set(xlabel="queries", ylabel="best training loss so far", xlim=(0, budget))
         if data["median"].max() > LOG_FROM * data["median"].min() > 0:
             axes.set_yscale("log")
 
-    text = f"Median over {len(analysis.seeds)} seeds; bands: 95 % bootstrap of the median. Not drawn past the budget."
+    whose = "bands" if len(rows) <= BANDS else f"bands, of the first {BANDS} for clarity"
+    text = f"Median over {len(analysis.seeds)} seeds; {whose}: 95 % bootstrap of the median. Not drawn past the budget."
     name = f"convergence-{analysis.problems.index(problem) + 1}"
     return Picture(name=name, title=f"Convergence: {problem}", text=text, figure=_figure(paint), data=data)
 
@@ -178,9 +182,10 @@ def _gap(analysis: Analysis) -> Picture:
     data = analysis.studies.loc[_searched(analysis), columns]
 
     def paint(axes: Axes) -> None:
-        for i, (name, part) in enumerate(data.groupby("optimizer", sort=False)):
-            if i < SHOWN:
-                axes.scatter(part["best_loss"], part["recommended_loss"], s=18, color=_colour(i), label=str(name))
+        for i, name in enumerate(_shown(analysis)):
+            part = data[data["optimizer"] == name]
+            marker = "o^s"[_turn(i)]
+            axes.scatter(part["best_loss"], part["recommended_loss"], s=18, color=_colour(i), marker=marker, label=name)
         low, high = np.nanquantile(data[["best_loss", "recommended_loss"]].to_numpy(dtype=np.float64), [0, 1])
         axes.plot([low, high], [low, high], color="grey", linewidth=1)
         axes.set(xlabel="best loss observed", ylabel="clean loss of the recommended candidate")
@@ -249,4 +254,9 @@ def _colour(i: int) -> str:
 
 
 def _style(i: int) -> dict[str, Any]:
-    return {"color": _colour(i), "linestyle": ("-", "--", ":")[i // len(COLOURS) % 3]}
+    return {"color": _colour(i), "linestyle": ("-", "--", ":")[_turn(i)]}
+
+
+def _turn(i: int) -> int:
+    """Return which kind of line or point tells it from others of its colour."""
+    return i // len(COLOURS) % 3
