@@ -52,7 +52,7 @@ def command(study: Path | None, out: Path | None, settings: tuple[str, ...], **f
         else:
             from dfo_prompt.methods.run import run_method  # noqa: PLC0415 - brings torch, which a test function does not need
 
-            run_method(config, out=folder)
+            run_method(config, out=folder, observers=[ProgressObserver()])
     print_summary(summarize(folder), folder)
 
 

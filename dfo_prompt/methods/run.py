@@ -1,7 +1,7 @@
 """Runs a method that is no study: in a folder like that of a study, on the same split and test examples."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from dfo_prompt.methods.setting import Fitted, Setting
 from dfo_prompt.options import check_options
 from dfo_prompt.plugins import catalogue
 from dfo_prompt.problem import open_problem
+from dfo_prompt.result import Observer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +40,9 @@ class MethodResult:
     peak_bytes: int | None
 
 
-def run_method(config: StudyConfig, *, out: Path | None = None, lock_seconds: float = 0.0) -> MethodResult:
+def run_method(
+    config: StudyConfig, *, out: Path | None = None, observers: Sequence[Observer] = (), lock_seconds: float = 0.0
+) -> MethodResult:
     """Fit the method of `config` on train and dev, and score it on dev and test.
 
     A method that runs studies continues them in the same folder; any other starts anew after it was interrupted.
@@ -47,6 +50,7 @@ def run_method(config: StudyConfig, *, out: Path | None = None, lock_seconds: fl
     Args:
         config: of a method other than "study"; see `dfo_prompt.run.run_study` for that.
         out: the folder to write, as that of a study but for the journals; nothing is written without one.
+        observers: told of every batch of the studies that it runs, if it does.
         lock_seconds: how long to wait for a folder that another process has locked.
 
     Raises:
@@ -62,7 +66,8 @@ def run_method(config: StudyConfig, *, out: Path | None = None, lock_seconds: fl
     manifest = describe_run(config.as_dict(), problem.describe(), {})
     with study_folder(out, manifest, lock_seconds=lock_seconds) if out else nullcontext():
         try:
-            result = _result(problem, lambda: fit(Setting(problem=problem, config=config, folder=out), **options))
+            setting = Setting(problem=problem, config=config, folder=out, observers=observers)
+            result = _result(problem, lambda: fit(setting, **options))
         except (DfoPromptError, OSError):
             raise
         except Exception as error:

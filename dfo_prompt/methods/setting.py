@@ -7,6 +7,7 @@ from pathlib import Path
 from dfo_prompt.config import StudyConfig
 from dfo_prompt.ledger import Spent
 from dfo_prompt.lm.problem import Problem
+from dfo_prompt.result import Observer
 from dfo_prompt.types import Json, Matrix
 
 Texts = Sequence[tuple[str, ...]]
@@ -22,11 +23,13 @@ class Setting:
         problem: model, task and split. The model is shared: whoever changes weights copies it first.
         config: of the entry, for methods that run studies.
         folder: for files of the method's own, or None to write nothing.
+        observers: of the studies that it runs.
     """
 
     problem: Problem
     config: StudyConfig
     folder: Path | None = None
+    observers: Sequence[Observer] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

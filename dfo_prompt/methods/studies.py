@@ -63,7 +63,7 @@ def _member(setting: Setting, *, budget: int, draw: int) -> tuple[Fitted, float]
     if not isinstance(objective, PromptObjective):
         raise InputError(f"objective {config.objective!r} tunes no prompt, so there is nothing to label with")
     folder = setting.folder and setting.folder / "members" / str(draw)
-    result = run_study(config, objective, out=folder)
+    result = run_study(config, objective, out=folder, observers=setting.observers)
     fitted = Fitted(
         predict=lambda texts: objective.predict(result.chosen, texts), spent=result.spent, user_bytes=result.user_bytes
     )

@@ -51,14 +51,16 @@ class _Reporter:
 
     def __init__(self, pipe: Connection) -> None:
         self._pipe = pipe
+        self._queries = 0
 
     def study_started(self, info: StudyInfo) -> None:
         """Say nothing."""
 
     def batch_evaluated(self, batch: Batch) -> None:
-        """Say how far the study has come."""
+        """Say how far it has come: the study, or a method with all its studies."""
+        self._queries += len(batch.records)
         try:
-            self._pipe.send(Event(queries=batch.queries, fresh=0 if batch.recalled else len(batch.records)))
+            self._pipe.send(Event(queries=self._queries, fresh=0 if batch.recalled else len(batch.records)))
         except OSError:
             os._exit(1)
 
@@ -99,8 +101,7 @@ def _fit(order: Order, pipe: Connection) -> None:
     from dfo_prompt.methods.run import run_method  # noqa: PLC0415 - brings torch, which a test function does not need
 
     if order.folder is not None:
-        run_method(order.plan.config, out=order.folder, lock_seconds=LOCK_SECONDS)
-        pipe.send(Event(queries=order.plan.queries, fresh=order.plan.queries))
+        run_method(order.plan.config, out=order.folder, observers=[_Reporter(pipe)], lock_seconds=LOCK_SECONDS)
 
 
 def _seconds(objective: Objective, plan: Plan) -> float:

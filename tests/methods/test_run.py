@@ -99,7 +99,10 @@ def test_a_suite_of_methods_is_reported(tiny_folder, tiny_task):
     (folder / "suite.toml").write_text(SUITE.replace("MODEL", str(tiny_folder)))
     suite = read_suite_file(folder / "suite.toml")
     assert suite.queries == 2 * (10 + 0 + 10)
-    assert run_suite(suite, folder / "out") == {}
+    asked = []
+    assert run_suite(suite, folder / "out", watch=lambda progress: asked.append(progress.asked)) == {}
+    assert asked == sorted(asked)
+    assert asked[-1] == suite.queries
     page = write_report(folder / "out")
     table = pd.read_csv(page.parent / "methods.csv")
     assert list(table["method"]) == ["random", "manual", "two"]
