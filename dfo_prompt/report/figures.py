@@ -165,7 +165,13 @@ def _critical_difference(analysis: Analysis) -> Picture:
     ranks = medians.rank(axis=1).mean()
 
     def paint(axes: Axes) -> None:
-        critical_difference_diagram(ranks.to_dict(), posthoc_nemenyi_friedman(medians), ax=axes)
+        # By number: sets of names have another order in every process, and the picture's bytes would show it.
+        numbered, test = dict(enumerate(ranks)), posthoc_nemenyi_friedman(medians.to_numpy())
+        label = "{label} {rank:.2g}"
+        critical_difference_diagram(numbered, test, ax=axes, label_fmt_left=label, label_fmt_right=label)
+        for written in axes.texts:
+            number, rank = written.get_text().split()
+            written.set_text(f"{analysis.complete[int(number)]} ({rank})")
 
     text = (
         f"Mean ranks over {len(medians)} problems; optimizers joined by a bar are not told apart by the Nemenyi test "

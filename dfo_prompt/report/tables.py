@@ -24,7 +24,8 @@ def leaderboard(analysis: Analysis) -> Section:
     board, measure = analysis.leaderboard, analysis.score
     columns: dict[str, object] = {"optimizer": board["optimizer"]}
     if len(board):
-        columns["mean rank"] = board["rank"].map("{:.2f}".format)
+        if len(analysis.problems) > 1:
+            columns["mean rank"] = board["rank"].map("{:.2f}".format)
         columns[analysis.score] = [_interval(*row) for row in board[["score", "low", "high"]].to_numpy()]
         columns["area over curve"] = board["area"].map(lambda area: "-" if np.isnan(area) else f"{area:.3f}")
         columns["P(better than random)"] = _against_random(analysis)
@@ -62,23 +63,26 @@ def per_problem(analysis: Analysis) -> list[Section]:
 def pairs(analysis: Analysis) -> Section:
     """Return a row each two optimizers."""
     frame = analysis.pairs
-    p = "-" if analysis.friedman is None else f"{analysis.friedman:.3g}"
     table = pd.DataFrame(
         {
             "first": frame["first"],
             "second": frame["second"],
             "median difference": (-frame["difference"]).map(_number),
             "P(first better)": frame["improvement"].map("{:.2f}".format),
-            "rank-biserial": (-frame["rank_biserial"]).map("{:+.2f}".format),
-            "p": frame["p"].map(_p),
-            "p (Holm)": frame["p_holm"].map(_p),
         }
     )
     text = (
-        f"Friedman test over {len(analysis.problems)} problems: p = {p}. Pairs: Wilcoxon signed-rank test on the problems' "
-        f"medians over {len(analysis.seeds)} seeds, corrected by Holm for {len(frame)} pairs. P(first better): over pairs "
-        "of seeds, mean over problems; ties count half. Positive differences of scores: the first is better."
+        f"Medians over {len(analysis.seeds)} seeds. P(first better): over pairs of seeds, mean over problems; ties count "
+        "half. Positive differences of scores: the first is better."
     )
+    if len(analysis.problems) > 1:
+        table["rank-biserial"] = (-frame["rank_biserial"]).map("{:+.2f}".format)
+        table["p"], table["p (Holm)"] = frame["p"].map(_p), frame["p_holm"].map(_p)
+        friedman = "-" if analysis.friedman is None else f"{analysis.friedman:.3g}"
+        text += (
+            f" Friedman test over {len(analysis.problems)} problems: p = {friedman}. Pairs: Wilcoxon signed-rank test on "
+            f"the problems' medians, corrected by Holm for {len(frame)} pairs."
+        )
     return Section(name="pairs", title="Pairs", text=text, table=table)
 
 
