@@ -51,7 +51,7 @@ class SuiteConfig:
         name: what the report is called.
         study: keys of a study (see `StudyConfig`) that all studies share; `budget` is the primary budget.
         optimizers: what is compared, a name each, or a table with a name and keys of a study; `name` is also the
-            optimizer's, unless the table names another, or a preset.
+            optimizer's, unless the table names another, or a preset, whose keys yield to those of `study` too.
         methods: other methods that are compared with them, likewise: a name each, or a table with a name, `method` (the name
             too, unless given) and `method_options`.
         problems: what it is compared on: model, data set, shots, projection.

@@ -9,12 +9,15 @@ from dfo_prompt.suite.plan import read_suite_file
 SUITES = sorted((Path(__file__).parents[2] / "benchmarks" / "suites").glob("*.toml"))
 
 
-@pytest.mark.parametrize("path", SUITES, ids=lambda path: path.stem)
-def test_every_suite_names_what_is_installed(path):
-    suite = read_suite_file(path)
-    assert suite.config.name == path.stem
-    for name in {plan.config.optimizer for plan in suite.plans}:
-        create_optimizer(name, dim=5, budget=20)
+@pytest.mark.parametrize(
+    ("name", "model"), [*((path.stem, None) for path in SUITES), ("bbt-table", "smollm2-135m")], ids=str
+)
+def test_every_suite_names_what_is_installed(name, model):
+    suite = read_suite_file(next(path for path in SUITES if path.stem == name), model=model)
+    assert suite.config.name == name
+    optimizers = {plan.optimizer: plan.config for plan in suite.plans if not plan.fits}
+    for config in optimizers.values():
+        create_optimizer(config.optimizer, dim=30, budget=config.budget, **config.optimizer_options)
     for plan in suite.plans:
         catalogue().methods.find(plan.config.method)
         catalogue().objectives.find(plan.config.objective)
