@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from dfo_prompt.report import statistics
-from dfo_prompt.report.analysis import Analysis
+from dfo_prompt.report.analysis import Analysis, counted
 from dfo_prompt.report.methods import method_tables
 from dfo_prompt.report.section import Section
 
@@ -78,11 +78,9 @@ def pairs(analysis: Analysis) -> Section:
     if len(analysis.problems) > 1:
         table["rank-biserial"] = (-frame["rank_biserial"]).map("{:+.2f}".format)
         table["p"], table["p (Holm)"] = frame["p"].map(_p), frame["p_holm"].map(_p)
-        friedman = "-" if analysis.friedman is None else f"{analysis.friedman:.3g}"
-        text += (
-            f" Friedman test over {len(analysis.problems)} problems: p = {friedman}. Pairs: Wilcoxon signed-rank test on "
-            f"the problems' medians, corrected by Holm for {len(frame)} pairs."
-        )
+        text += f" Wilcoxon signed-rank test on the problems' medians, corrected by Holm for {counted(len(frame), 'pair')}."
+    if analysis.friedman is not None:
+        text += f" Friedman test over {len(analysis.problems)} problems: p = {analysis.friedman:.3g}."
     return Section(name="pairs", title="Pairs", text=text, table=table)
 
 

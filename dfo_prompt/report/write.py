@@ -128,7 +128,7 @@ def _table_section(table: Section) -> dict[str, Any]:
 
 
 def _manifest(folder: Path, analysis: Analysis) -> dict[str, Any]:
-    """Return what all studies agree on of their manifests."""
+    """Return what all studies agree on, of their manifests and of what the suite asks of them."""
     shared: dict[str, Any] | None = None
     for study in analysis.studies["study"]:
         path = study_path(folder, study) / "manifest.json"
@@ -138,7 +138,21 @@ def _manifest(folder: Path, analysis: Analysis) -> dict[str, Any]:
             shared = (
                 kept if shared is None else {key: shared[key] if shared[key] == kept[key] else "differs" for key in kept}
             )
-    return {**(shared or {}), "suite": {key: value for key, value in analysis.plan.items() if key != "studies"}}
+    suite = {key: value for key, value in analysis.plan.items() if key != "studies"}
+    study = _agreed([plan["config"] for plan in analysis.plan["studies"].values()])
+    return {**(shared or {}), "suite": suite, "study": study}
+
+
+def _agreed(configs: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the keys that have the same value in all, of tables below them likewise."""
+    agreed: dict[str, Any] = {}
+    for key, value in configs[0].items():
+        values = [config.get(key) for config in configs]
+        if all(isinstance(one, dict) for one in values):
+            agreed[key] = _agreed(values)  # type: ignore[arg-type]
+        elif all(one == value for one in values):
+            agreed[key] = value
+    return agreed
 
 
 def _svg(figure: Figure) -> str:

@@ -82,6 +82,12 @@ def test_tables_and_json_agree(finished):
     assert "| cma |" in (finished / "report/report.md").read_text()
 
 
+def test_the_manifest_says_what_all_studies_share(finished):
+    shared = json.loads((finished / "report/report.json").read_text())["manifest"]["study"]
+    assert (shared["budget"], shared["dim"]) == (60, 4)
+    assert not {"optimizer", "objective", "sigma"} & set(shared)
+
+
 def test_the_same_suite_gives_the_same_report_in_another_process(copy, finished):
     # Sets of strings have another order there.
     command = [sys.executable, "-m", "dfo_prompt", "suite", "report", str(copy)]
