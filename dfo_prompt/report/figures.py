@@ -1,23 +1,19 @@
 """The pictures of a suite, and the numbers plotted in each."""
 
 import warnings
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import partial
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
 from scikit_posthocs import critical_difference_diagram, posthoc_nemenyi_friedman
 
 from dfo_prompt.config import STUDY
 from dfo_prompt.report.analysis import Analysis
 from dfo_prompt.report.convergence import COLOURS
 from dfo_prompt.report.curves import performance_profile, share_reached
+from dfo_prompt.report.picture import Picture, colour, figure_of, lines, style, turn
 from dfo_prompt.types import Matrix, Vector
 
 POINTS = 200
@@ -28,17 +24,6 @@ SHOWN = 14
 """Curves in one picture at most, the best first; the tables hold all."""
 BANDS = 3
 """Bands in one picture at most, the best first: more would hide each other. The numbers beside it hold all."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Picture:
-    """A picture, what it shows and rests on, and the numbers in it."""
-
-    name: str
-    title: str
-    text: str
-    figure: Figure
-    data: pd.DataFrame
 
 
 def draw_all(analysis: Analysis) -> Iterator[Picture]:
@@ -79,8 +64,8 @@ def _convergence(analysis: Analysis, problem: str) -> Picture:
     def paint(axes: Axes) -> None:
         for i, (name, part) in enumerate(data.groupby("optimizer", sort=False)):
             if i < BANDS:
-                axes.fill_between(part["queries"], part["low"], part["high"], color=_colour(i), alpha=0.15, linewidth=0)
-            axes.plot(part["queries"], part["median"], label=str(name), **_style(i))
+                axes.fill_between(part["queries"], part["low"], part["high"], color=colour(i), alpha=0.15, linewidth=0)
+            axes.plot(part["queries"], part["median"], label=str(name), **style(i))
         axes.set(xlabel="queries", ylabel="best training loss so far", xlim=(0, budget))
         if data["median"].max() > LOG_FROM * data["median"].min() > 0:
             axes.set_yscale("log")
@@ -88,7 +73,7 @@ def _convergence(analysis: Analysis, problem: str) -> Picture:
     whose = "bands" if len(rows) <= BANDS else f"bands, of the first {BANDS} for clarity"
     text = f"Median over {len(analysis.seeds)} seeds; {whose}: 95 % bootstrap of the median. Not drawn past the budget."
     name = f"convergence-{analysis.problems.index(problem) + 1}"
-    return Picture(name=name, title=f"Convergence: {problem}", text=text, figure=_figure(paint), data=data)
+    return Picture(name=name, title=f"Convergence: {problem}", text=text, figure=figure_of(paint), data=data)
 
 
 def _targets(analysis: Analysis) -> Picture:
@@ -104,7 +89,7 @@ def _targets(analysis: Analysis) -> Picture:
         name="targets",
         title="Targets reached (ECDF)",
         text=text,
-        figure=_figure(_lines(data, "queries", "share")),
+        figure=figure_of(lines(data, "queries", "share")),
         data=data,
     )
 
@@ -117,13 +102,13 @@ def _performance(analysis: Analysis, searched: list[str]) -> Picture:
     data = _long(dict(zip(searched[:SHOWN], profile, strict=False)), "ratio", ratios, "share")
 
     def paint(axes: Axes) -> None:
-        _lines(data, "ratio", "share")(axes)
+        lines(data, "ratio", "share")(axes)
         axes.set_xscale("log", base=2)
         axes.set_xlabel("queries, in units of the fewest that any of these optimizers needed")
 
     pool = ", ".join(searched)
     text = f"Dolan and Moré (2002), over the {len(queries)} (problem, seed, target) triples that any reached. Pool: {pool}."
-    return Picture(name="performance", title="Performance profile", text=text, figure=_figure(paint), data=data)
+    return Picture(name="performance", title="Performance profile", text=text, figure=figure_of(paint), data=data)
 
 
 def _data_profile(analysis: Analysis, searched: list[str], dim: int) -> Picture:
@@ -134,12 +119,12 @@ def _data_profile(analysis: Analysis, searched: list[str], dim: int) -> Picture:
     data.insert(2, "simplex_gradients", data["queries"] / (dim + 1))
 
     def paint(axes: Axes) -> None:
-        _lines(data, "queries", "share")(axes)
+        lines(data, "queries", "share")(axes)
         above = axes.secondary_xaxis("top", functions=(partial(np.multiply, 1 / (dim + 1)), partial(np.multiply, dim + 1)))
         above.set_xlabel(f"simplex gradients (d + 1 = {dim + 1} queries)")
 
     text = "Moré and Wild (2009): share of (problem, seed) pairs solved to the third strictest target."
-    return Picture(name="data-profile", title="Data profile", text=text, figure=_figure(paint), data=data)
+    return Picture(name="data-profile", title="Data profile", text=text, figure=figure_of(paint), data=data)
 
 
 def _scores(analysis: Analysis) -> Picture:
@@ -156,7 +141,7 @@ def _scores(analysis: Analysis) -> Picture:
         f"Interquartile mean over {len(analysis.problems)} problems and {len(analysis.seeds)} seeds, "
         "with its 95 % stratified bootstrap interval."
     )
-    figure = _figure(paint, height=1.2 + 0.3 * len(data), legend=False)
+    figure = figure_of(paint, height=1.2 + 0.3 * len(data), legend=False)
     return Picture(name="scores", title="Scores", text=text, figure=figure, data=data)
 
 
@@ -177,7 +162,7 @@ def _critical_difference(analysis: Analysis) -> Picture:
         f"Mean ranks over {len(medians)} problems; optimizers joined by a bar are not told apart by the Nemenyi test "
         "(alpha 0.05). A picture only: the table of pairs has the tests."
     )
-    figure = _figure(paint, height=1.2 + 0.2 * len(ranks), legend=False)
+    figure = figure_of(paint, height=1.2 + 0.2 * len(ranks), legend=False)
     return Picture(
         name="ranks", title="Critical difference", text=text, figure=figure, data=ranks.rename("rank").reset_index()
     )
@@ -190,14 +175,14 @@ def _gap(analysis: Analysis) -> Picture:
     def paint(axes: Axes) -> None:
         for i, name in enumerate(_shown(analysis)):
             part = data[data["optimizer"] == name]
-            marker = "o^s"[_turn(i)]
-            axes.scatter(part["best_loss"], part["recommended_loss"], s=18, color=_colour(i), marker=marker, label=name)
+            marker = "o^s"[turn(i)]
+            axes.scatter(part["best_loss"], part["recommended_loss"], s=18, color=colour(i), marker=marker, label=name)
         low, high = np.nanquantile(data[["best_loss", "recommended_loss"]].to_numpy(dtype=np.float64), [0, 1])
         axes.plot([low, high], [low, high], color="grey", linewidth=1)
         axes.set(xlabel="best loss observed", ylabel="clean loss of the recommended candidate")
 
     text = "One point a study. Above the line the optimizer's answer is worse than the best loss that it saw."
-    return Picture(name="gap", title="Observed and recommended", text=text, figure=_figure(paint), data=data)
+    return Picture(name="gap", title="Observed and recommended", text=text, figure=figure_of(paint), data=data)
 
 
 def _seconds(analysis: Analysis) -> Picture:
@@ -212,30 +197,8 @@ def _seconds(analysis: Analysis) -> Picture:
         axes.set(xlabel="milliseconds of the optimizer itself, a query", xscale="log")
 
     text = "Time inside ask and tell; the table has the objective's beside it."
-    figure = _figure(paint, height=1.2 + 0.25 * len(data), legend=False)
+    figure = figure_of(paint, height=1.2 + 0.25 * len(data), legend=False)
     return Picture(name="seconds", title="Optimizer time", text=text, figure=figure, data=data)
-
-
-def _figure(paint: Callable[[Axes], None], *, height: float = 4.2, legend: bool = True) -> Figure:
-    figure = Figure(figsize=(8.0, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(alpha=0.25)
-    paint(axes)
-    if legend and axes.get_legend_handles_labels()[0]:
-        axes.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1.0, 0.5))
-    return figure
-
-
-def _lines(data: pd.DataFrame, x: str, y: str) -> Callable[[Axes], None]:
-    def paint(axes: Axes) -> None:
-        for i, (name, part) in enumerate(data.groupby("optimizer", sort=False)):
-            axes.plot(part[x], part[y], label=str(name), **_style(i))
-        axes.set(xlabel=x, ylim=(0, 1), xlim=(data[x].min(), data[x].max()))
-        axes.yaxis.set_major_formatter(PercentFormatter(1.0))
-
-    return paint
 
 
 def _long(values: dict[str, Vector], x: str, at: Vector, y: str) -> pd.DataFrame:
@@ -253,16 +216,3 @@ def _shown(analysis: Analysis) -> list[str]:
 
 def _searched(analysis: Analysis) -> "pd.Series[bool]":
     return analysis.studies["finished"] & (analysis.studies["method"] == STUDY)
-
-
-def _colour(i: int) -> str:
-    return COLOURS[i % len(COLOURS)]
-
-
-def _style(i: int) -> dict[str, Any]:
-    return {"color": _colour(i), "linestyle": ("-", "--", ":")[_turn(i)]}
-
-
-def _turn(i: int) -> int:
-    """Return which kind of line or point tells it from others of its colour."""
-    return i // len(COLOURS) % 3

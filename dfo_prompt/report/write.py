@@ -14,8 +14,9 @@ from matplotlib.figure import Figure
 
 from dfo_prompt.files import write_json
 from dfo_prompt.report.analysis import Analysis, analyse, counted, verdict
-from dfo_prompt.report.figures import Picture, draw_all
+from dfo_prompt.report.figures import draw_all
 from dfo_prompt.report.ioh import write_ioh
+from dfo_prompt.report.picture import Picture
 from dfo_prompt.report.section import Section
 from dfo_prompt.report.tables import all_tables
 from dfo_prompt.suite.folder import study_path

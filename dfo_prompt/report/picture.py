@@ -1,0 +1,64 @@
+"""How the pictures of a report look."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from dfo_prompt.report.convergence import COLOURS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """A picture, what it shows and rests on, and the numbers in it."""
+
+    name: str
+    title: str
+    text: str
+    figure: Figure
+    data: pd.DataFrame
+
+
+def figure_of(paint: Callable[[Axes], None], *, height: float = 4.2, legend: bool = True) -> Figure:
+    """Return a figure 8 inches wide in the report's style, painted by `paint`; a legend stands beside the axes."""
+    figure = Figure(figsize=(8.0, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(alpha=0.25)
+    paint(axes)
+    if legend and axes.get_legend_handles_labels()[0]:
+        axes.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return figure
+
+
+def lines(data: pd.DataFrame, x: str, y: str) -> Callable[[Axes], None]:
+    """Return what paints one line an optimizer, of shares `y` between 0 and 1."""
+
+    def paint(axes: Axes) -> None:
+        for i, (name, part) in enumerate(data.groupby("optimizer", sort=False)):
+            axes.plot(part[x], part[y], label=str(name), **style(i))
+        axes.set(xlabel=x, ylim=(0, 1), xlim=(data[x].min(), data[x].max()))
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+
+    return paint
+
+
+def colour(i: int) -> str:
+    """Return the colour of the i-th optimizer."""
+    return COLOURS[i % len(COLOURS)]
+
+
+def style(i: int) -> dict[str, Any]:
+    """Return the colour and the line of the i-th optimizer."""
+    return {"color": colour(i), "linestyle": ("-", "--", ":")[turn(i)]}
+
+
+def turn(i: int) -> int:
+    """Return which kind of line or point tells it from others of its colour."""
+    return i // len(COLOURS) % 3
