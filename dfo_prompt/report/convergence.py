@@ -8,11 +8,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from dfo_prompt.ledger import read_records
+from dfo_prompt.report.picture import style
 from dfo_prompt.report.summary import summarize
 from dfo_prompt.types import Vector
-
-# Okabe and Ito's palette: told apart with any colour vision.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 
 
 def best_so_far(folder: Path) -> Vector:
@@ -33,8 +31,7 @@ def plot_convergence(folders: Sequence[Path], out: Path, *, title: str) -> Path:
             np.arange(1, len(curve) + 1),
             curve,
             where="post",
-            color=COLOURS[i % len(COLOURS)],
-            linestyle=("-", "--")[i // len(COLOURS) % 2],
+            **style(i),
             label=f"{summarize(folder).optimizer}: {curve[-1]:.3f}" if len(curve) else summarize(folder).optimizer,
         )
     axes.set(xlabel="queries", ylabel="best training loss so far", title=title)

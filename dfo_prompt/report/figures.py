@@ -11,9 +11,8 @@ from scikit_posthocs import critical_difference_diagram, posthoc_nemenyi_friedma
 
 from dfo_prompt.config import STUDY
 from dfo_prompt.report.analysis import Analysis
-from dfo_prompt.report.convergence import COLOURS
 from dfo_prompt.report.curves import performance_profile, share_reached
-from dfo_prompt.report.picture import Picture, colour, figure_of, lines, style, turn
+from dfo_prompt.report.picture import COLOURS, Picture, colour, figure_of, lines, style, turn
 from dfo_prompt.types import Matrix, Vector
 
 POINTS = 200

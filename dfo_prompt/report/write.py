@@ -129,31 +129,19 @@ def _table_section(table: Section) -> dict[str, Any]:
 
 
 def _manifest(folder: Path, analysis: Analysis) -> dict[str, Any]:
-    """Return what all studies agree on, of their manifests and of what the suite asks of them."""
-    shared: dict[str, Any] | None = None
-    for study in analysis.studies["study"]:
-        path = study_path(folder, study) / "manifest.json"
-        if path.exists():
-            one = json.loads(path.read_text(encoding="utf-8"))
-            kept = {key: one.get(key) for key in ("versions", "machine", "git_commit")}
-            shared = (
-                kept if shared is None else {key: shared[key] if shared[key] == kept[key] else "differs" for key in kept}
-            )
+    """Return what all studies share, of their manifests and of what the suite asks of them."""
+    paths = [study_path(folder, study) / "manifest.json" for study in analysis.studies["study"]]
+    manifests = [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.exists()]
+    made = _shared([{key: one.get(key) for key in ("versions", "machine", "git_commit")} for one in manifests] or [{}])
     suite = {key: value for key, value in analysis.plan.items() if key != "studies"}
-    study = _agreed([plan["config"] for plan in analysis.plan["studies"].values()])
-    return {**(shared or {}), "suite": suite, "study": study}
+    return {**made, "suite": suite, "study": _shared([plan["config"] for plan in analysis.plan["studies"].values()])}
 
 
-def _agreed(configs: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the keys that have the same value in all, of tables below them likewise."""
-    agreed: dict[str, Any] = {}
-    for key, value in configs[0].items():
-        values = [config.get(key) for config in configs]
-        if all(isinstance(one, dict) for one in values):
-            agreed[key] = _agreed(values)  # type: ignore[arg-type]
-        elif all(one == value for one in values):
-            agreed[key] = value
-    return agreed
+def _shared(values: list[Any]) -> Any:
+    """Return what all values are, of tables key by key; "differs" where they are not the same."""
+    if all(isinstance(one, dict) for one in values):
+        return {key: _shared([one.get(key) for one in values]) for key in values[0]}
+    return values[0] if all(one == values[0] for one in values) else "differs"
 
 
 def _svg(figure: Figure) -> str:
