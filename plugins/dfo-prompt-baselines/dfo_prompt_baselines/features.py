@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
-from torch.nn.utils.rnn import pack_sequence
+from torch.nn.utils.rnn import pack_sequence, pad_sequence
 
 from dfo_prompt.ledger import Spent
 from dfo_prompt.lm.objective import WORD
@@ -20,7 +20,7 @@ from dfo_prompt.lm.problem import Problem
 from dfo_prompt.memory import allocated_by
 from dfo_prompt.methods.setting import Fitted, Setting, Texts
 from dfo_prompt.types import Matrix
-from dfo_prompt_baselines.training import best_state, quality_of, seeded
+from dfo_prompt_baselines.training import EVALUATED_AT_ONCE, best_state, quality_of, reduced_precision, seeded
 
 STRENGTHS = (0.01, 0.1, 1.0, 10.0)
 """Of the regularisation, tried one after the other; the best on dev is kept."""
@@ -126,16 +126,22 @@ class _BiLSTM(nn.Module):
 
 @torch.no_grad()
 def _states(problem: Problem, texts: Texts) -> States:
-    """Return the last hidden states of each text's tokens, without a template, one text at a time."""
+    """Return the last hidden states of each text's tokens, without a template."""
     lm = problem.lm
     model: Any = lm.model.get_encoder() if lm.head == "seq2seq" else lm.model.base_model
     ahead, behind = lm.frame
     room = lm.max_tokens - len(ahead) - len(behind)
-    found = []
-    for text in texts:
-        ids = torch.tensor([ahead + lm.tokens("\n".join(text))[:room] + behind], device=lm.device)
-        found.append(model(input_ids=ids).last_hidden_state[0].float())
-    return found
+    ids = [torch.tensor(ahead + lm.tokens("\n".join(text))[:room] + behind, device=lm.device) for text in texts]
+    lengths = torch.tensor([len(one) for one in ids])
+    found: dict[int, Tensor] = {}
+    # Texts of similar length go together, so that little of what the model is given is padding.
+    for rows in map(Tensor.tolist, lengths.argsort(stable=True).split(EVALUATED_AT_ONCE)):
+        padded = pad_sequence([ids[row] for row in rows], batch_first=True)
+        mask = pad_sequence([torch.ones_like(ids[row]) for row in rows], batch_first=True)
+        with reduced_precision(lm.device):
+            states = model(input_ids=padded, attention_mask=mask).last_hidden_state
+        found |= {row: one[: lengths[row]].float() for row, one in zip(rows, states, strict=True)}
+    return [found[row] for row in range(len(ids))]
 
 
 def _pooled(problem: Problem, states: States) -> npt.NDArray[np.float32]:

@@ -202,9 +202,12 @@ class _Run:
         return batch_of(self._problem, texts, room=self._recipe.room)
 
     def _precision(self) -> AbstractContextManager[object]:
-        device = self._problem.lm.device
-        reduced = self._recipe.dtype == "auto" and has_bfloat16(device)
-        return torch.autocast(device.type, dtype=torch.bfloat16) if reduced else nullcontext()
+        return reduced_precision(self._problem.lm.device) if self._recipe.dtype == "auto" else nullcontext()
+
+
+def reduced_precision(device: torch.device) -> AbstractContextManager[object]:
+    """Open what multiplies matrices in bfloat16, where the hardware does."""
+    return torch.autocast(device.type, dtype=torch.bfloat16) if has_bfloat16(device) else nullcontext()
 
 
 @contextmanager

@@ -94,6 +94,13 @@ def test_features_separate_what_can_be_separated(name, family):
     assert np.isfinite(fitted.predict([("a film",)])).all()
 
 
+@pytest.mark.parametrize("family", ["llama", "bert", "t5"])
+def test_features_do_not_depend_on_the_texts_beside(family):
+    texts = [("a film",), ("a very very long film",), ("bad",)]
+    predict = fit("feature-linear", problem(family, count=10)).predict
+    np.testing.assert_allclose(predict(texts), np.concatenate([predict([one]) for one in texts]), atol=0.02)
+
+
 def test_features_cost_what_is_sent():
     where = problem(count=6)
     tokens = sum(len(where.lm.tokens(one.texts[0])) for one in where.data.train)
