@@ -1,12 +1,12 @@
 """Reduced precision, where the hardware has it and where it keeps the ranks of this study's candidates."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from weakref import WeakKeyDictionary
 
-import numpy as np
 import torch
 from scipy.stats import spearmanr
 from torch import Tensor, nn
@@ -18,6 +18,8 @@ from dfo_prompt.types import Vector
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 MIN_SPEARMAN = 0.98
+_known: WeakKeyDictionary[PreTrainedModel, dict[Hashable, float]] = WeakKeyDictionary()
+"""Rank correlations that were probed for, by what was asked."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +38,9 @@ class Precision:
     spearman: float | None = None
 
 
-def choose_precision(model: PreTrainedModel, dtype: str, probe: Callable[[Precision], Vector]) -> Precision:
+def choose_precision(
+    model: PreTrainedModel, dtype: str, probe: Callable[[Precision], Vector], asked: Callable[[], Hashable]
+) -> Precision:
     """Choose the precision of a study.
 
     Args:
@@ -44,6 +48,7 @@ def choose_precision(model: PreTrainedModel, dtype: str, probe: Callable[[Precis
         dtype: a name in `DTYPES`, taken as it is; or "auto": bfloat16, if the hardware multiplies matrices in it and the
             losses of the probe correlate with those in float32 by `MIN_SPEARMAN` in rank.
         probe: losses (K,) of some candidates in a precision.
+        asked: what the probe asks of the model; the same is asked once a process, and studies share the answer.
 
     Raises:
         InputError: the name is unknown.
@@ -53,14 +58,19 @@ def choose_precision(model: PreTrainedModel, dtype: str, probe: Callable[[Precis
     full = Precision(model=model)
     if dtype == "float32" or (dtype == "auto" and not has_bfloat16(model.device)):
         return full
-    name = "bfloat16" if dtype == "auto" else dtype
-    reduced = _reduced(model, name)
     if dtype != "auto":
-        return reduced
-    spearman = float(spearmanr(probe(full), probe(reduced)).statistic)
-    keeps = np.isfinite(spearman) and spearman >= MIN_SPEARMAN
-    chosen = reduced if keeps else full
-    return Precision(model=chosen.model, context=chosen.context, dtype=chosen.dtype, spearman=round(spearman, 3))
+        return _reduced(model, dtype)
+    spearman = _agreement(model, probe, asked)
+    chosen = _reduced(model, "bfloat16") if spearman >= MIN_SPEARMAN else full  # NaN is not
+    return replace(chosen, spearman=round(spearman, 3))
+
+
+def _agreement(model: PreTrainedModel, probe: Callable[[Precision], Vector], asked: Callable[[], Hashable]) -> float:
+    known, key = _known.setdefault(model, {}), asked()
+    if key not in known:
+        full, reduced = probe(Precision(model=model)), probe(_reduced(model, "bfloat16"))
+        known[key] = float(spearmanr(full, reduced).statistic)
+    return known[key]
 
 
 def _reduced(model: PreTrainedModel, dtype: str) -> Precision:
