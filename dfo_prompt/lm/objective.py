@@ -1,7 +1,6 @@
 """The prompt objective: the loss of a language model on a k-shot split, as a function of z."""
 
-import hashlib
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -77,8 +76,7 @@ class PromptObjective:
         self._verbalizer = Verbalizer(lm, task, prompt_tokens=prompt_tokens, calibration=calibration, sample=sample)
         self._splits = {"train": self._split(data.train), "dev": self._split(data.dev)}
         self._baselines: dict[str, Evaluation] = {}
-
-        self._precision = choose_precision(lm.model, dtype, self._probe, self._asked)
+        self._precision = choose_precision(lm.model, dtype, self._probe)
         self._logits = self._logits_in(self._precision)
 
     def evaluate(self, candidates: Matrix) -> Evaluation:
@@ -162,16 +160,8 @@ class PromptObjective:
         return self._verbalizer.on(scorer_for(self.problem.lm.head, precision.model, precision=precision.context))
 
     def _probe(self, precision: Precision) -> Vector:
+        candidates = PROBE_STEP * np.random.default_rng(0).standard_normal((PROBES, self.dim))
         train = self._splits["train"]
-        logits = self._logits_in(precision)(self._probed(), train.texts)
+        logits = self._logits_in(precision)(self._projection(candidates), train.texts)
         losses: Vector = self._loss(logits, train.labels).double().cpu().numpy()
         return losses
-
-    def _asked(self) -> Hashable:
-        prompts = self._probed()
-        digest = hashlib.sha256(prompts.cpu().numpy().tobytes()).digest()
-        task, data = self.problem.task, self.problem.data
-        return repr(task), data.fingerprint, self._loss, self._verbalizer.calibration, prompts.shape, digest
-
-    def _probed(self) -> Tensor:
-        return self._projection(PROBE_STEP * np.random.default_rng(0).standard_normal((PROBES, self.dim)))

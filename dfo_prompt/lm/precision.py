@@ -1,12 +1,12 @@
 """Reduced precision, where the hardware has it and where it keeps the ranks of this study's candidates."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
-from weakref import WeakKeyDictionary
 
+import numpy as np
 import torch
 from scipy.stats import spearmanr
 from torch import Tensor, nn
@@ -18,8 +18,6 @@ from dfo_prompt.types import Vector
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 MIN_SPEARMAN = 0.98
-_known: WeakKeyDictionary[PreTrainedModel, dict[Hashable, float]] = WeakKeyDictionary()
-"""Rank correlations that were probed for, by what was asked."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,9 +36,7 @@ class Precision:
     spearman: float | None = None
 
 
-def choose_precision(
-    model: PreTrainedModel, dtype: str, probe: Callable[[Precision], Vector], asked: Callable[[], Hashable]
-) -> Precision:
+def choose_precision(model: PreTrainedModel, dtype: str, probe: Callable[[Precision], Vector]) -> Precision:
     """Choose the precision of a study.
 
     Args:
@@ -48,7 +44,6 @@ def choose_precision(
         dtype: a name in `DTYPES`, taken as it is; or "auto": bfloat16, if the hardware multiplies matrices in it and the
             losses of the probe correlate with those in float32 by `MIN_SPEARMAN` in rank.
         probe: losses (K,) of some candidates in a precision.
-        asked: what the probe asks of the model; the same is asked once a process, and studies share the answer.
 
     Raises:
         InputError: the name is unknown.
@@ -58,19 +53,14 @@ def choose_precision(
     full = Precision(model=model)
     if dtype == "float32" or (dtype == "auto" and not has_bfloat16(model.device)):
         return full
+    name = "bfloat16" if dtype == "auto" else dtype
+    reduced = _reduced(model, name)
     if dtype != "auto":
-        return _reduced(model, dtype)
-    spearman = _agreement(model, probe, asked)
-    chosen = _reduced(model, "bfloat16") if spearman >= MIN_SPEARMAN else full  # NaN is not
-    return replace(chosen, spearman=round(spearman, 3))
-
-
-def _agreement(model: PreTrainedModel, probe: Callable[[Precision], Vector], asked: Callable[[], Hashable]) -> float:
-    known, key = _known.setdefault(model, {}), asked()
-    if key not in known:
-        full, reduced = probe(Precision(model=model)), probe(_reduced(model, "bfloat16"))
-        known[key] = float(spearmanr(full, reduced).statistic)
-    return known[key]
+        return reduced
+    spearman = float(spearmanr(probe(full), probe(reduced)).statistic)
+    keeps = np.isfinite(spearman) and spearman >= MIN_SPEARMAN
+    chosen = reduced if keeps else full
+    return Precision(model=chosen.model, context=chosen.context, dtype=chosen.dtype, spearman=round(spearman, 3))
 
 
 def _reduced(model: PreTrainedModel, dtype: str) -> Precision:

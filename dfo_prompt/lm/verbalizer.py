@@ -96,7 +96,6 @@ class Verbalizer:
     def __init__(
         self, lm: LanguageModel, task: Task, *, prompt_tokens: int, calibration: Calibration = "none", sample: Texts = ()
     ) -> None:
-        self.calibration = calibration
         self._lm, self._task, self._prompt_tokens = lm, task, prompt_tokens
         self._words = encode_words(lm, task)
         self._first = torch.tensor([ids[0] for ids in self._words], device=lm.device)

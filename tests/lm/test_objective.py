@@ -96,28 +96,12 @@ def test_losses_have_their_known_values():
 def test_auto_takes_reduced_precision_only_where_ranks_agree(monkeypatch):
     monkeypatch.setattr("dfo_prompt.lm.precision.has_bfloat16", lambda _: True)
     model, ranks = tiny_lm().model, np.arange(10.0)
-    agrees = choose_precision(model, "auto", lambda _: ranks, lambda: "same")
+    agrees = choose_precision(model, "auto", lambda _: ranks)
     assert (agrees.dtype, agrees.spearman) == ("bfloat16", 1.0)
-    disagrees = choose_precision(model, "auto", lambda p: ranks if p.dtype == "float32" else ranks[::-1], lambda: "reverse")
+    disagrees = choose_precision(model, "auto", lambda p: ranks if p.dtype == "float32" else ranks[::-1])
     assert (disagrees.dtype, disagrees.spearman) == ("float32", -1.0)
-    flat = choose_precision(model, "auto", lambda p: ranks if p.dtype == "float32" else ranks * np.nan, lambda: "flat")
+    flat = choose_precision(model, "auto", lambda p: ranks if p.dtype == "float32" else ranks * np.nan)
     assert flat.dtype == "float32"
-
-
-def test_what_was_probed_once_is_known(monkeypatch):
-    monkeypatch.setattr("dfo_prompt.lm.precision.has_bfloat16", lambda _: True)
-    probed = []
-    probe = PromptObjective._probe
-    monkeypatch.setattr(PromptObjective, "_probe", lambda *given: probed.append(given[1].dtype) or probe(*given))
-    lm = tiny_lm()
-    described = [objective(lm, dtype="auto").describe() for _ in range(2)]
-    assert described[0] == described[1]
-    assert probed == ["float32", "bfloat16"]
-    redrawn, reworded = projection(lm, seed=5), replace(TASK, template="{text} , it was {answer}")
-    for changed in ({"loss": "hinge"}, {"calibration": "median"}, {"projection": redrawn}, {"task": reworded}):
-        objective(lm, dtype="auto", **changed)
-    objective(tiny_lm(), dtype="auto")
-    assert len(probed) == 2 * 6
 
 
 def test_reduced_precision_is_near_full_precision():
