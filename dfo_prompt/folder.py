@@ -10,6 +10,7 @@ from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -59,6 +60,16 @@ def study_folder(path: Path, manifest: Mapping[str, Any], *, lock_seconds: float
         raise StudyError(f"cannot write {path}: {error.strerror or error}") from error
 
 
+def check_config(path: Path, config: Mapping[str, Json]) -> None:
+    """Refuse a folder that holds a study of another configuration; one without a manifest holds none yet.
+
+    Raises:
+        InputError: the difference is named.
+    """
+    if (path / "manifest.json").exists():
+        _check_same(path, read_manifest(path), {"config": config})
+
+
 def save_result(path: Path, result: StudyResult) -> None:
     """Write the vectors and the figures of a finished study."""
     with replacing(path / "candidates.npz") as file:
@@ -99,7 +110,7 @@ def read_candidate(path: Path, which: str = "chosen") -> Vector:
     try:
         with np.load(file, allow_pickle=False) as arrays:
             return np.asarray(arrays[which], dtype=np.float64)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
         raise InputError(f"{file} is damaged: {error}") from error
 
 
@@ -113,11 +124,10 @@ def _claim(path: Path, manifest: Mapping[str, Any]) -> None:
 
 
 def _check_same(path: Path, there: Mapping[str, Any], here: Mapping[str, Any]) -> None:
-    here = json.loads(json.dumps(here))
-    for part in IDENTITY:
-        old, new = there.get(part, {}), here[part]
+    for part in [part for part in IDENTITY if part in here]:
+        old, new = there.get(part, {}), json.loads(json.dumps(here[part]))
         for key in sorted({*old, *new}):
-            if old.get(key) != new.get(key):
+            if json.dumps(old.get(key)) != json.dumps(new.get(key)):  # NaN is the same as NaN there
                 difference = f"{key} is {old.get(key)!r} there and {new.get(key)!r} here"
                 raise InputError(f"{path} holds another study: {difference}; choose another --out")
 

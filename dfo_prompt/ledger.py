@@ -85,6 +85,9 @@ class Spent:
     optimizer_seconds: float = 0.0
     objective_seconds: float = 0.0
 
+    def __add__(self, other: "Spent") -> "Spent":
+        return Spent(**{name: value + getattr(other, name) for name, value in asdict(self).items()})
+
 
 class Ledger:
     """Counts what a study spends, and keeps its journals in `folder` (in memory only, without one)."""

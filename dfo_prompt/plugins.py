@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
@@ -27,6 +27,8 @@ BUILT_IN = tuple(
 KINDS = ("optimizers", "methods", "objectives", "projections", "tasks", "models", "commands", "observers")
 
 _files: ContextVar[tuple[Path, ...]] = ContextVar("plugin_files", default=())
+_modules: dict[Path, ModuleType] = {}
+"""Files that were imported, whether their names lead to them now or not."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,12 +93,20 @@ def catalogue() -> Catalogue:
 
 @contextmanager
 def plugin_files(*paths: Path) -> Iterator[None]:
-    """Take the plugins in these Python files into the catalogue, inside a `with` block."""
-    token = _files.set(tuple(dict.fromkeys((*_files.get(), *(path.resolve() for path in paths)))))
-    try:
-        yield
-    finally:
-        _files.reset(token)
+    """Take the plugins in these Python files into the catalogue, inside a `with` block.
+
+    Raises:
+        InputError: there is no such file, or it cannot be imported.
+    """
+    files = tuple(dict.fromkeys((*_files.get(), *(path.resolve() for path in paths))))
+    with ExitStack() as stack:
+        for path in files:
+            stack.enter_context(_importable(path))
+        token = _files.set(files)
+        try:
+            yield
+        finally:
+            _files.reset(token)
 
 
 def given_files() -> tuple[Path, ...]:
@@ -138,23 +148,41 @@ def _register_installed(manager: pluggy.PluginManager) -> Iterator[PluginInfo]:
 
 
 def _register_file(manager: pluggy.PluginManager, path: Path) -> PluginInfo:
+    manager.register(_module_of(path), name=str(path))
+    return PluginInfo(name=str(path), origin="file")
+
+
+@contextmanager
+def _importable(path: Path) -> Iterator[None]:
+    """Let `import STEM` give the module in this file inside a `with` block, as spec targets in it expect.
+
+    Outside, another file of the same name may have that place.
+    """
+    before = sys.modules.get(path.stem)
+    if before is not None and before not in _modules.values():
+        raise InputError(f"plugin file {path} has the name of another module, {path.stem!r}; rename it")
     try:
-        manager.register(_import_file(path), name=path.name)
-    except Exception as error:
-        # Asked for by path, so nobody wants the rest to go on without it.
-        raise InputError(f"plugin file {path} cannot be used: {one_line(error)}") from error
-    return PluginInfo(name=path.name, origin=str(path))
+        sys.modules[path.stem] = _module_of(path)
+        yield
+    finally:
+        sys.modules.pop(path.stem, None)
+        if before is not None:
+            sys.modules[path.stem] = before
 
 
-def _import_file(path: Path) -> ModuleType:
-    spec = spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None or not path.is_file():
-        raise InputError("there is no such Python file")
-    module = module_from_spec(spec)
-    # Spec targets in the file name it by its stem, so that moving it into a package changes nothing else.
-    sys.modules.setdefault(path.stem, module)
-    spec.loader.exec_module(module)
-    return module
+def _module_of(path: Path) -> ModuleType:
+    if path not in _modules:
+        spec = spec_from_file_location(path.stem, path)
+        if spec is None or spec.loader is None or not path.is_file():
+            raise InputError(f"plugin file {path} cannot be used: there is no such Python file")
+        module = sys.modules[path.stem] = module_from_spec(spec)  # where code that runs in it looks for it
+        try:
+            spec.loader.exec_module(module)
+        except Exception as error:
+            # Asked for by path, so nobody wants the rest to go on without it.
+            raise InputError(f"plugin file {path} cannot be used: {one_line(error)}") from error
+        _modules[path] = module
+    return _modules[path]
 
 
 def _collect(manager: pluggy.PluginManager, kind: str, failures: dict[str, str]) -> Shelf[Spec]:

@@ -126,5 +126,31 @@ def test_a_plugin_file_that_cannot_be_used_is_one_line(tmp_path, content, messag
         catalogue()
 
 
+def test_files_of_one_name_are_told_apart(tmp_path):
+    files = [tmp_path / version / "one_file_plugin.py" for version in ("old", "new")]
+    for file in files:
+        file.parent.mkdir()
+        file.write_text(FILE + f"\nMine.version = {file.parent.name!r}\n")
+    for file in (*files, *files):
+        with plugin_files(file):
+            assert catalogue().optimizers.find("mine").load().version == file.parent.name
+
+
+def test_a_file_cannot_have_the_name_of_another_module(tmp_path):
+    (tmp_path / "json.py").write_text(FILE)
+    with pytest.raises(InputError, match="json.py has the name of another module, 'json'; rename it"):
+        plugin_files(tmp_path / "json.py").__enter__()
+
+
+def test_a_mended_file_is_read_again(tmp_path):
+    file = tmp_path / "one_file_plugin.py"
+    file.write_text("import left_pad")
+    with pytest.raises(InputError, match="left_pad"), plugin_files(file):
+        pass
+    file.write_text(FILE)
+    with plugin_files(file):
+        assert catalogue().optimizers.find("mine").load().__name__ == "Mine"
+
+
 def test_the_entry_point_group_is_the_documented_one():
     assert all(p.group == "dfo_prompt" for p in importlib.metadata.entry_points(group="dfo_prompt"))

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from dfo_prompt.config import StudyConfig, parse_config
 from dfo_prompt.console import ProgressObserver, comparison_table
-from dfo_prompt.folder import read_result
+from dfo_prompt.folder import check_config, read_result
 from dfo_prompt.report.convergence import plot_convergence
 from dfo_prompt.report.summary import summarize
 from dfo_prompt.run import objective_of, run_study
@@ -35,6 +35,8 @@ def command(out: Path, budget: int, seed: int) -> None:
     settings = {**SETTINGS, "budget": budget, "seed": seed}
     configs = {name: parse_config({**settings, "optimizer": name}, where="quickstart") for name in OPTIMIZERS}
     folders = {name: out / name.replace(":", "-") for name in OPTIMIZERS}
+    for name, folder in folders.items():
+        check_config(folder, configs[name].as_dict())
     console.print(_introduction(configs["cma"]))
     _run_unfinished(configs, folders)
     summaries = [summarize(folder) for folder in folders.values()]
@@ -42,7 +44,7 @@ def command(out: Path, budget: int, seed: int) -> None:
     picture = plot_convergence(list(folders.values()), out / "convergence.png", title=title)
     console.print()
     console.print(comparison_table(summaries, metric="accuracy"))
-    console.print(f"\npicture  {picture}\nstudies  {out}/\n\n{_next(folders['cma'], seed)}")
+    console.print(f"\npicture  {picture}\nstudies  {out}/\n\n{_next(folders['cma'], seed)}", markup=False)
 
 
 def _run_unfinished(configs: dict[str, StudyConfig], folders: dict[str, Path]) -> None:

@@ -36,7 +36,7 @@ def deep_projection(lm: LanguageModel, start: Tensor, dim: int, project: Project
 
     Args:
         lm: whose layers get prompts.
-        start: p0 (P, E); what the layers make of it is where their prompts start from.
+        start: p0 (P, E), of the first layer; the others add nothing to begin with.
         dim: of all blocks together.
         project: builds the projection of one layer.
         texts: token ids of some texts.
@@ -48,17 +48,17 @@ def deep_projection(lm: LanguageModel, start: Tensor, dim: int, project: Project
     layers = Layers(lm.model)
     if dim % len(layers):
         raise InputError(f"dim {dim} must be a multiple of {len(layers)}, the layers of {lm.name!r}, which get equal parts")
-    head = lm.embed(np.array(lm.frame[0], dtype=np.int64))
-    natural = layer_inputs(lm, torch.cat([head, start]))[:, len(head) :]  # (H, P, E)
-    if natural.shape[2] != lm.width:
+    embedded = [lm.embed(ids) for ids in texts]
+    states = torch.cat([layer_inputs(lm, one) for one in embedded], dim=1)  # (H, L, E)
+    if states.shape[2] != lm.width:
         raise ModelError(f"a prompt in every layer needs layers as wide as the embeddings; those of {lm.name!r} are not")
-    _check_effect(lm, layers, natural, texts[0])
-    states = torch.cat([layer_inputs(lm, lm.embed(ids)) for ids in texts], dim=1)  # (H, L, E)
+    _check_effect(lm, layers, start, embedded[0])
     parts = []
-    for i, (state, begin) in enumerate(zip(states, natural, strict=True)):
+    # The first prompt stands among the embeddings, ahead of whatever the model does to them before its first layer.
+    for i, state in enumerate([torch.cat(embedded), *states[1:]]):
         mean, std = clipped_moments(state)
         space = Space(dim=dim // len(layers), tokens=len(start), width=lm.width, mean=mean, std=std)
-        parts.append(project(space, begin, i))
+        parts.append(project(space, torch.zeros_like(start) if i else start, i))
     return DeepProjection(parts, dim // len(layers))
 
 
@@ -71,8 +71,8 @@ def clipped_moments(values: Tensor) -> tuple[float, float]:
 
 
 @torch.inference_mode()
-def _check_effect(lm: LanguageModel, layers: Layers, natural: Tensor, text: Ids) -> None:
-    inputs = torch.cat([natural[0], lm.embed(text)])[None]
+def _check_effect(lm: LanguageModel, layers: Layers, start: Tensor, text: Tensor) -> None:
+    inputs = torch.cat([start, text])[None]
     reader: Any = lm.model.get_encoder() if lm.head == "seq2seq" else lm.model.base_model
 
     def read(prompt: Tensor) -> Tensor:
@@ -80,9 +80,10 @@ def _check_effect(lm: LanguageModel, layers: Layers, natural: Tensor, text: Ids)
             states: Tensor = reader(inputs_embeds=inputs).last_hidden_state
         return states[0, -1]
 
-    plain = read(natural)
+    nothing = torch.zeros((len(layers), *start.shape), device=start.device)
+    plain = read(nothing)
     for i in range(1, len(layers)):
-        changed = natural.clone()
-        changed[i] = changed[i].flip(-1)  # another prompt of the same scale
-        if torch.equal(read(changed), plain):
+        added = nothing.clone()
+        added[i] = text.std() * torch.linspace(-1, 1, start.shape[1], device=start.device)  # anything of that scale
+        if torch.equal(read(added), plain):
             raise ModelError(f"a prompt in layer {i} has no effect on {lm.name!r}, so it cannot have one in every layer")

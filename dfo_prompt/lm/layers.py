@@ -46,13 +46,13 @@ class Layers:
 
     @contextmanager
     def prompts(self, prompt: Tensor, at: int) -> Iterator[None]:
-        """Put the prompts of layers 1, 2, ... of (H, P, E) in the places `at` and following of what they are given.
+        """Add the prompts of layers 1, 2, ... of (H, P, E) to the places `at` and following of what they are given.
 
-        What the layer below made of its own prompt is replaced (Sun et al., 2022b).
+        So does the reference code of Sun et al. (2022b): each layer changes what the one below made of its own prompt.
         """
         with ExitStack() as stack:
             for layer, own in zip(list(self._all)[1:], prompt[1:], strict=True):
-                stack.enter_context(_changed(layer, partial(_placed, own, at)))
+                stack.enter_context(_changed(layer, partial(_added, own, at)))
             yield
 
     @contextmanager
@@ -104,6 +104,6 @@ def _changed(layer: nn.Module, change: Change) -> Iterator[None]:
         handle.remove()
 
 
-def _placed(prompt: Tensor, at: int, x: Tensor) -> Tensor:
-    x[:, at : at + len(prompt)] = prompt  # in place: it is what the layer below has just made, for us alone
+def _added(prompt: Tensor, at: int, x: Tensor) -> Tensor:
+    x[:, at : at + len(prompt)] += prompt  # in place: it is what the layer below has just made, for us alone
     return x

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -27,7 +27,7 @@ class Precision:
     Attributes:
         model: the model in it; `context` opens what its forwards run in.
         dtype: of the matrix products; activations between layers, norms and the label logits stay float32.
-        spearman: rank correlation with float32 on the probe; None where nothing was probed.
+        spearman: rank correlation with float32 on the probe; None where nothing was probed, or all losses were the same.
     """
 
     model: PreTrainedModel
@@ -58,9 +58,8 @@ def choose_precision(model: PreTrainedModel, dtype: str, probe: Callable[[Precis
     if dtype != "auto":
         return reduced
     spearman = float(spearmanr(probe(full), probe(reduced)).statistic)
-    keeps = np.isfinite(spearman) and spearman >= MIN_SPEARMAN
-    chosen = reduced if keeps else full
-    return Precision(model=chosen.model, context=chosen.context, dtype=chosen.dtype, spearman=round(spearman, 3))
+    chosen = reduced if spearman >= MIN_SPEARMAN else full  # NaN is not
+    return replace(chosen, spearman=round(spearman, 3) if np.isfinite(spearman) else None)
 
 
 def _reduced(model: PreTrainedModel, dtype: str) -> Precision:

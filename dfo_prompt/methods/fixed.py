@@ -37,7 +37,7 @@ def in_context(setting: Setting, *, demonstrations: int | None = None, orders: i
     """Put training examples with their answers ahead of the text.
 
     Demonstrations are drawn in turn from all classes, in an order of the seed, and taken as long as they fit ahead of the
-    longest text.
+    longest training text, or into half of what the model takes: longer texts lose their end, as under any prompt.
 
     Args:
         setting: where.
@@ -104,8 +104,8 @@ def _prompt_first(problem: Problem) -> Problem:
 def _shown(problem: Problem, rng: np.random.Generator, most: int | None) -> list[list[int]]:
     """Return the token ids of the demonstrations that fit."""
     lm, task, data = problem.lm, problem.task, problem.data
-    longest = max(len(lay_out(lm, task, one.texts, prompt_tokens=0).ids) for one in (*data.train, *data.dev, *data.test))
-    room, shown = lm.max_tokens - longest, []
+    longest = max(len(lay_out(lm, task, one.texts, prompt_tokens=0).ids) for one in data.train)
+    room, shown = max(lm.max_tokens - longest, lm.max_tokens // 2), []
     for example in _in_turn(data.train, len(task.classes), rng)[:most]:
         ids = lm.tokens(_demonstration(problem, example))
         room -= len(ids)

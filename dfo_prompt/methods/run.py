@@ -28,7 +28,7 @@ class MethodResult:
 
     Attributes:
         dev_metric, test_metric: of the task.
-        seconds: that fitting took.
+        seconds: that fitting took; of studies, earlier runs included, that their queries and optimizers did.
         peak_bytes: of main memory while fitting, libraries and model included; None where the system does not say.
     """
 
@@ -85,13 +85,14 @@ def _result(problem: Problem, fit: Callable[[], Fitted]) -> MethodResult:
     peak = peak_resident()
     dev, test = (problem.metric(fitted.predict, split) for split in ("dev", "test"))
     rows = len(problem.data.dev) + len(problem.data.test)
-    validation = Spent(queries=2, rows=rows, objective_seconds=perf_counter() - fit_until)
+    searched = fitted.spent.optimizer_seconds + fitted.spent.objective_seconds
+    last = Spent(queries=2, rows=rows, objective_seconds=perf_counter() - fit_until)
     return MethodResult(
         fitted=fitted,
         dev_metric=dev,
         test_metric=test,
-        seconds=fit_until - started,
-        validation=validation,
+        seconds=searched or fit_until - started,
+        validation=fitted.validation + last,
         peak_bytes=peak,
     )
 

@@ -39,11 +39,13 @@ class Fitted:
     Attributes:
         predict: labels new texts.
         spent: what fitting asked of the model, as far as a service would see and charge it.
+        validation: what it asked besides on held-out examples, which guided no optimizer.
         user_bytes: memory that the user's side takes besides the model; None: nobody has measured it.
         about: for the manifest's sake: what was chosen on dev, sizes.
     """
 
     predict: Predict
     spent: Spent = field(default_factory=Spent)
+    validation: Spent = field(default_factory=Spent)
     user_bytes: int | None = 0
     about: Mapping[str, Json] = field(default_factory=dict)

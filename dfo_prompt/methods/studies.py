@@ -1,6 +1,7 @@
 """Methods that search: one study, or several that share a budget and differ in what is drawn."""
 
-from dataclasses import asdict, fields, replace
+from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -8,9 +9,9 @@ from dfo_prompt.config import STUDY
 from dfo_prompt.errors import InputError
 from dfo_prompt.ledger import Spent
 from dfo_prompt.lm.objective import PromptObjective
-from dfo_prompt.methods.setting import Fitted, Setting, Texts
+from dfo_prompt.methods.setting import Fitted, Predict, Setting, Texts
 from dfo_prompt.run import objective_of, run_study
-from dfo_prompt.types import Matrix
+from dfo_prompt.types import Json, Matrix
 
 
 def study(setting: Setting) -> Fitted:
@@ -34,7 +35,7 @@ def mean_of_studies(setting: Setting, *, members: int = 4) -> Fitted:
         mean: Matrix = np.mean([one.predict(texts) for one in fitted], axis=0)
         return mean
 
-    return Fitted(predict=predict, spent=_sum(fitted), user_bytes=_largest(fitted), about={"members": members})
+    return _together(predict, fitted, {"members": members})
 
 
 def best_of_studies(setting: Setting, *, members: int = 4) -> Fitted:
@@ -45,8 +46,7 @@ def best_of_studies(setting: Setting, *, members: int = 4) -> Fitted:
     found = _members(setting, members)
     best = max(range(members), key=lambda i: (found[i][1], -i))
     fitted = [one for one, _ in found]
-    about = {"members": members, "chosen": best}
-    return Fitted(predict=fitted[best].predict, spent=_sum(fitted), user_bytes=_largest(fitted), about=about)
+    return _together(fitted[best].predict, fitted, {"members": members, "chosen": best})
 
 
 def _members(setting: Setting, members: int) -> list[tuple[Fitted, float]]:
@@ -65,15 +65,19 @@ def _member(setting: Setting, *, budget: int, draw: int) -> tuple[Fitted, float]
     folder = setting.folder and setting.folder / "members" / str(draw)
     result = run_study(config, objective, out=folder, observers=setting.observers)
     fitted = Fitted(
-        predict=lambda texts: objective.predict(result.chosen, texts), spent=result.spent, user_bytes=result.user_bytes
+        predict=lambda texts: objective.predict(result.chosen, texts),
+        spent=result.spent,
+        validation=result.validation,
+        user_bytes=result.user_bytes,
     )
     return fitted, (result.held_out and result.held_out.dev_metric) or 0.0
 
 
-def _sum(fitted: list[Fitted]) -> Spent:
-    costs = [asdict(one.spent) for one in fitted]
-    return Spent(**{field.name: sum(cost[field.name] for cost in costs) for field in fields(Spent)})
-
-
-def _largest(fitted: list[Fitted]) -> int | None:
-    return max((one.user_bytes for one in fitted if one.user_bytes is not None), default=None)
+def _together(predict: Predict, fitted: list[Fitted], about: Mapping[str, Json]) -> Fitted:
+    return Fitted(
+        predict=predict,
+        spent=sum((one.spent for one in fitted), Spent()),
+        validation=sum((one.validation for one in fitted), Spent()),
+        user_bytes=max((one.user_bytes for one in fitted if one.user_bytes is not None), default=None),
+        about=about,
+    )

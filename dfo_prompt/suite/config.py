@@ -50,8 +50,8 @@ class SuiteConfig:
     Attributes:
         name: what the report is called.
         study: keys of a study (see `StudyConfig`) that all studies share; `budget` is the primary budget.
-        optimizers: what is compared, a name each, or a table with a name and keys of a study; `name` is also the
-            optimizer's, unless the table names another, or a preset, whose keys yield to those of `study` too.
+        optimizers: what is compared, a name each, or a table with a name and keys of a study; there, `name` is also the
+            optimizer's, unless the table or `study` names one, or a preset, whose keys yield to those of `study` too.
         methods: other methods that are compared with them, likewise: a name each, or a table with a name, `method` (the name
             too, unless given) and `method_options`.
         problems: what it is compared on: model, data set, shots, projection.
@@ -87,3 +87,7 @@ class SuiteConfig:
     practical_difference: Annotated[float, Field(ge=0)] = 0.01
     threads: Count | None = None
     stall_seconds: Positive = 1800.0
+
+    def __post_init__(self) -> None:
+        if len({*self.seeds}) < len(self.seeds):
+            raise ValueError(f"seeds: {self.seeds} has one of them twice")

@@ -1,6 +1,5 @@
 """A suite folder: the plan, the folders of its studies, and what went wrong with some."""
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +9,7 @@ from filelock import FileLock, Timeout
 
 from dfo_prompt.errors import InputError, StudyError
 from dfo_prompt.files import read_json, write_json
-from dfo_prompt.folder import read_result
+from dfo_prompt.folder import check_config, read_result
 from dfo_prompt.suite.plan import Suite
 
 PLAN, ERRORS = "suite.json", "errors.json"
@@ -35,7 +34,7 @@ def suite_folder(folder: Path, suite: Suite) -> Iterator[dict[str, str]]:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".lock", timeout=0):
             if (folder / PLAN).exists():
-                _check_same(folder, read_plan(folder), json.loads(json.dumps(suite.as_dict())))
+                _check_same(folder, read_plan(folder)["threads"], suite)
             elif any(not entry.name.startswith(".") and entry.suffix != ".part" for entry in folder.iterdir()):
                 raise InputError(f"{folder} is not empty and not a suite folder; choose another with --out")
             write_json(folder / PLAN, suite.as_dict())
@@ -70,12 +69,9 @@ def is_finished(folder: Path, study: str) -> bool:
     return read_result(study_path(folder, study)) is not None
 
 
-def _check_same(folder: Path, there: Mapping[str, Any], here: Mapping[str, Any]) -> None:
-    if there["threads"] != here["threads"]:
-        raise InputError(f"{folder} was run with threads {there['threads']}, not {here['threads']}; choose another --out")
-    for study, plan in here["studies"].items():
-        old = there["studies"].get(study, plan)["config"]
-        for key, value in plan["config"].items():
-            if old.get(key) != value:
-                difference = f"{key} of {study} is {old.get(key)!r} there and {value!r} in the file"
-                raise InputError(f"{folder} holds other studies: {difference}; choose another --out")
+def _check_same(folder: Path, threads: int | None, suite: Suite) -> None:
+    if threads != suite.config.threads:
+        raise InputError(f"{folder} was run with threads {threads}, not {suite.config.threads}; choose another --out")
+    # Asked of what ran, not of the last plan: that may have left a study out that this one has again.
+    for plan in suite.plans:
+        check_config(study_path(folder, plan.id), plan.config.as_dict())

@@ -92,7 +92,10 @@ def read_suite_file(path: Path, overrides: Mapping[str, Any] | None = None, *, m
         data = merge(data, variants.get(model, {}))
         overrides = merge({"objective_options": {"model": model}}, overrides or {})
     for kind in ("optimizers", "methods", "problems"):
-        data[kind] = [_entry(kind, number, given, path) for number, given in enumerate(data.get(kind, []), start=1)]
+        given = data.get(kind, [])
+        if not isinstance(given, list):
+            raise InputError(f"{path}: {kind} is no list")
+        data[kind] = [_entry(kind, number, one, path) for number, one in enumerate(given, start=1)]
     config = parse(SuiteConfig, data, where=str(path))
     entries = [_named(one, "optimizer", config) for one in config.optimizers]
     entries += [_named(one, "method", config) for one in config.methods]
@@ -114,7 +117,7 @@ def read_suite_file(path: Path, overrides: Mapping[str, Any] | None = None, *, m
 def _entry(kind: str, number: int, given: Any, path: Path) -> dict[str, Any]:
     where = f"{path}: {kind}, number {number}"
     if isinstance(given, str):
-        return {"name": given}
+        return {"name": given, "study": {} if kind == "problems" else {kind.removesuffix("s"): given}}
     if not isinstance(given, dict):
         raise InputError(f"{where} is neither a name nor a table")
     name = given.get("name", given.get(kind.removesuffix("s")))
@@ -124,7 +127,7 @@ def _entry(kind: str, number: int, given: Any, path: Path) -> dict[str, Any]:
 
 
 def _named(entry: Entry, key: str, config: SuiteConfig) -> Entry:
-    """Return the entry with its name for `key`, unless a preset or the suite says what that is."""
+    """Return a table's entry with its name for `key`, unless a preset or the suite says what that is."""
     said = key in config.study or (key == "optimizer" and "preset" in entry.study)
     return entry if said else replace(entry, study={key: entry.name, **entry.study})
 
@@ -136,8 +139,9 @@ def _problems(config: SuiteConfig) -> list[Entry]:
         for key, value in zip(config.cross, values, strict=True):
             study = merge(study, nested(key, value))
         crossed.append((", ".join(map(str, values)), study))
-    options = config.study.get("objective_options", {})
-    usual = str(options.get("task", "") or config.study.get("objective", StudyConfig.objective))
+    options = config.study.get("objective_options")
+    task = options.get("task") if isinstance(options, Mapping) else None
+    usual = str(task or config.study.get("objective", StudyConfig.objective))
     return [
         Entry(name=", ".join(filter(None, (one.name, name))) or usual, study=merge(one.study, study))
         for one in config.problems or [Entry(name="")]
@@ -167,6 +171,8 @@ def _plan(
         parsed = parse_config(study, where=where)
         with plugin_of(parsed):
             searches = catalogue().methods.find(parsed.method).searches
+            if searches:
+                catalogue().optimizers.find(parsed.optimizer)
     except DfoPromptError as error:
         raise type(error)(f"{error}" if str(path) in str(error) else f"{where}: {error}") from error
     queries = parsed.budget if searches else 0

@@ -114,6 +114,27 @@ def test_deep_prompts_equal_the_textbook_loop(family, packing):
 
 
 @pytest.mark.parametrize("family", DEEP)
+def test_a_layer_to_which_nothing_is_added_is_as_it_was(family):
+    lm, examples = tiny_lm(family), some_examples(5)
+    prompts = deep_prompts(lm)
+    prompts[:, 1:] = 0
+    torch.testing.assert_close(score(lm, prompts, examples), score(lm, prompts[:, 0], examples), atol=1e-5, rtol=1e-5)
+
+
+def test_a_prompt_is_added_to_what_its_layer_is_given():
+    lm, examples, own = tiny_lm("llama"), some_examples(1), deep_prompts(tiny_lm("llama"), count=1)
+    own[:, 2:] = 0
+    found = score(lm, own, examples)
+
+    def add(_, inputs):
+        inputs[0][:, :5] += own[0, 1]
+
+    lm.model.model.layers[1].register_forward_pre_hook(add)
+    expected = textbook_logits(lm, TASK, own[0, 0], examples[0].texts)
+    torch.testing.assert_close(found[0, 0], expected, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("family", DEEP)
 def test_what_lies_below_the_first_difference_is_shared_and_exact(family):
     lm, examples = tiny_lm(family), some_examples(9)
     for first in range(1, len(Layers(lm.model))):

@@ -64,10 +64,21 @@ def test_as_many_demonstrations_as_fit():
     where = setting()
     lm, data = where.problem.lm, where.problem.data
     every = in_context(where).about["demonstrations"]
-    longest = max(len(lay_out(lm, TASK, one.texts, prompt_tokens=0).ids) for one in (*data.train, *data.dev, *data.test))
+    longest = max(len(lay_out(lm, TASK, one.texts, prompt_tokens=0).ids) for one in data.train)
     lengths = sorted(len(lm.tokens(f"{one.texts[0]} . it was bad\n\n")) for one in data.train)
     assert 1 <= every <= len(data.train)
     assert longest + sum(lengths[:every]) <= lm.max_tokens
+
+
+def test_texts_as_long_as_the_model_takes_leave_room_for_demonstrations():
+    where = setting()
+    lm, data = where.problem.lm, where.problem.data
+    endless = replace(data.train[0], texts=(" ".join(["very"] * 2 * lm.max_tokens),))
+    unseen = in_context(setting(data=replace(data, test=(endless,))))
+    assert unseen.about == in_context(where).about  # what is tested decides nothing
+    fitted = in_context(setting(data=replace(data, train=(endless, *data.train[1:]))))
+    assert fitted.about["demonstrations"] >= 1
+    assert np.isfinite(fitted.predict([endless.texts])).all()
 
 
 def test_orders_are_drawn_by_the_seed_and_the_best_on_dev_is_kept():

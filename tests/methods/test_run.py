@@ -50,6 +50,10 @@ def test_an_ensemble_shares_the_budget_among_studies_that_draw_anew(options, tmp
     out = tmp_path / "out"
     result = run_method(config(options, method="ensemble", method_options={"members": 3}), out=out)
     journals = [read_records(out / "members" / str(member), Account.QUERIES) for member in range(3)]
+    looks = [len(read_records(out / "members" / str(member), Account.VALIDATION)) for member in range(3)]
+    assert result.validation.queries == sum(looks) + 2
+    spent = result.fitted.spent
+    assert result.seconds == spent.optimizer_seconds + spent.objective_seconds > 0
     assert [len(journal) for journal in journals] == [4, 4, 4]
     assert result.fitted.spent.queries == 12
     assert len({journal[0].loss for journal in journals}) == 3

@@ -77,6 +77,9 @@ def test_paths_in_the_file_are_relative_to_it_and_those_of_the_command_line_are_
             "'cma' on '0.0': budget: Input should be greater than or equal to 1, not 0",
         ),
         (("seeds = [1, 2]", "seeds = []"), "suite.toml: seeds: List should have at least 1 item"),
+        (("seeds = [1, 2]", "seeds = [1, 2, 1]"), r"suite.toml: seeds: \[1, 2, 1\] has one of them twice"),
+        (('["cma", { name = "slow", optimizer = "cma:sep", sigma = 0.1 }, "random"]', "5"), "toml: optimizers is no list"),
+        (('"random"]', '"rnadom"]'), "'rnadom' on '0.0': unknown optimizer 'rnadom'; did you mean 'random'"),
         (("seeds =", "sedes ="), "unknown key in .*suite.toml: 'sedes'; did you mean 'seeds'"),
         (('"random"]', '"cma"]'), "two optimizers are called 'cma'"),
         (('"random"]', "3]"), "optimizers, number 3 is neither a name nor a table"),
@@ -138,3 +141,12 @@ study = { budget = 50, objective_options = { shots = 4 } }
 def test_mistakes_in_methods_and_presets_are_one_line(read, text, said):
     with pytest.raises(InputError, match=said):
         read(text)
+
+
+def test_a_plain_name_is_always_the_optimizer(read):
+    text = SUITE.replace(
+        'optimizers = ["cma", { name = "slow", optimizer = "cma:sep", sigma = 0.1 }, "random"]',
+        'optimizers = ["random", { name = "usual" }]',
+    )
+    plans = read(text.replace("[study]\n", '[study]\noptimizer = "cma:sep"\n')).plans
+    assert {plan.optimizer: plan.config.optimizer for plan in plans} == {"random": "random", "usual": "cma:sep"}

@@ -4,14 +4,17 @@ import warnings
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from peft import LoraConfig, PrefixTuningConfig, PromptEncoderConfig, PromptTuningConfig, TaskType, get_peft_model
 from torch import Tensor, nn
 
 from dfo_prompt.lm.layers import Layers
 from dfo_prompt.lm.pretrained import TunedPrompt
+from dfo_prompt.lm.start import initial_prompt_of
 from dfo_prompt.methods.setting import Fitted, Setting
 from dfo_prompt.parsing import parse
+from dfo_prompt.prompt import START_STREAM
 from dfo_prompt_baselines.training import Prepare, Recipe, train
 
 Training = dict[str, Any] | None
@@ -20,13 +23,25 @@ TASK_TYPES = {"causal": TaskType.CAUSAL_LM, "masked": TaskType.FEATURE_EXTRACTIO
 
 
 def prompt_tuning(setting: Setting, *, prompt_tokens: int = 50, training: Training = None) -> Fitted:
-    """Train a soft prompt that starts from tokens of the vocabulary; see `Recipe`.
+    """Train a soft prompt, from the start that a study with the same seed has by default; see `Recipe`.
 
     In a folder it leaves prompt.safetensors, which `dfo-prompt pretrain-projection` can learn from.
     """
     recipe = _recipe(training, (3e-2, 3e-3), room=prompt_tokens)
     config = PromptTuningConfig(num_virtual_tokens=prompt_tokens, task_type=_task_type(setting))
-    return train(setting.problem, _by_peft(config), recipe, keep=partial(_save_prompt, setting))
+    problem = setting.problem
+    start = initial_prompt_of(
+        problem.lm, "vocabulary", prompt_tokens, np.random.default_rng([problem.seed, START_STREAM])
+    )  # peft's own is far from any embedding
+
+    def prepare(base: Any) -> nn.Module:
+        model: Any = _by_peft(config)(base)
+        with torch.no_grad():
+            model.prompt_encoder["default"].embedding.weight.copy_(start)
+        prepared: nn.Module = model
+        return prepared
+
+    return train(problem, prepare, recipe, keep=partial(_save_prompt, setting))
 
 
 def p_tuning(setting: Setting, *, prompt_tokens: int = 50, training: Training = None) -> Fitted:

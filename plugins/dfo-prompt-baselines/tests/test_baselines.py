@@ -58,6 +58,16 @@ def test_gradients_learn_a_batch_by_heart(name):
     assert all(torch.equal(before[key], after[key]) for key in before)
 
 
+def test_prompt_tuning_starts_from_tokens_of_the_vocabulary(tmp_path):
+    where = problem()
+    setting = dp.Setting(problem=where, config=parse_config({"method": "prompt-tuning"}), folder=tmp_path)
+    training = {"learning_rates": (1e-9,), "epochs": 1}
+    load_target(SPECS["prompt-tuning"].target, needed_by="prompt-tuning")(setting, prompt_tokens=5, training=training)
+    vocabulary = where.lm.embed(np.arange(len(where.lm.tokenizer))).numpy()
+    for row in TunedPrompt.read(tmp_path / "prompt.safetensors").prompt:
+        assert np.abs(vocabulary - row).max(axis=1).min() < 1e-6
+
+
 @pytest.mark.parametrize("family", ["qwen3", "bert"])
 @pytest.mark.parametrize("name", GRADIENTS)
 def test_other_families_are_trained_too(name, family):
