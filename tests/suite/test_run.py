@@ -117,7 +117,7 @@ def test_broken_studies_are_named_and_passed_over(suite, tmp_path):
     (tmp_path / "broken.py").write_text(BROKEN)
     ways = ("raises", "hangs", "dies", "shapes")
     tables = [f'{{ name = "{way}", optimizer = "broken", optimizer_options = {{ how = "{way}" }} }}' for way in ways]
-    text = SUITE.replace("[1, 2]", "[1]").replace('"random"', ", ".join(['"random"', '"pymoo:Nothing"', *tables]))
+    text = SUITE.replace("[1, 2]", "[1]").replace('"random"', ", ".join(['"random"', '"nevergrad:Nothing"', *tables]))
     text = text.replace("threads = 1", "threads = 1\nstall_seconds = 4.0") + 'plugin = "broken.py"\n'
     broken = suite(text)
     errors = run_suite(broken, tmp_path / "out", jobs=2)
@@ -126,8 +126,8 @@ def test_broken_studies_are_named_and_passed_over(suite, tmp_path):
     assert said["hangs"] == "nothing happened for 4 seconds; it was given up"
     assert said["dies"] == "its process ended with exit status 3"
     assert "asked for candidates of shape (4, 2)" in said["shapes"]
-    assert "'Nothing'" in said["pymoo-nothing"]
-    assert set(said) == {*ways, "pymoo-nothing"}
+    assert "'Nothing'" in said["nevergrad-nothing"]
+    assert set(said) == {*ways, "nevergrad-nothing"}
     assert is_finished(tmp_path / "out", "sphere/cma/1")
     assert is_finished(tmp_path / "out", "sphere/random/1")
     assert read_errors(tmp_path / "out") == errors
