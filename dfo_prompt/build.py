@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from dfo_prompt.config import default_popsize
-from dfo_prompt.errors import DfoPromptError, InputError, PluginError
+from dfo_prompt.errors import DfoPromptError, InputError, PluginError, UnknownNameError
 from dfo_prompt.objective import Objective
 from dfo_prompt.optimizer import Optimizer, OptimizerSpec
 from dfo_prompt.options import check_options
@@ -51,6 +51,21 @@ def create_optimizer(
     return built
 
 
+def is_deterministic(name: str) -> bool:
+    """Tell whether the optimizer `name`, and each that it is built around, gives the same candidates again.
+
+    Raises:
+        UnknownNameError, PluginError: there is no such optimizer, or two.
+    """
+    if not catalogue().optimizers.find(name).deterministic:
+        return False
+    inner = name.partition(":")[2]
+    try:
+        return not inner or is_deterministic(inner)
+    except UnknownNameError:
+        return True  # what follows the colon is a backend's own name
+
+
 def create_objective(name: str, *, dim: int, seed: int = 0, **options: object) -> Objective:
     """Build the objective `name`.
 
@@ -87,6 +102,6 @@ def _load(kind: str, spec: Spec, name: str) -> Any:
     try:
         return spec.load()
     except PluginError as error:
-        if isinstance(spec, OptimizerSpec) and spec.extra:
+        if isinstance(spec, OptimizerSpec) and spec.extra and isinstance(error.__cause__, ImportError):
             raise InputError(f"{kind} {name!r} needs an extra: pip install 'dfo-prompt[{spec.extra}]'") from error
         raise

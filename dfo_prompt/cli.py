@@ -50,6 +50,12 @@ def main(arguments: list[str] | None = None) -> None:
             program.main(args=arguments, standalone_mode=False)
         except DfoPromptError as error:
             _fail(str(error), BAD_INPUT)
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            _fail(f"{where}{error.strerror or error}", BAD_INPUT)
+        except click.exceptions.NoArgsIsHelpError as error:
+            error.show()
+            sys.exit(BAD_INPUT)
         except click.ClickException as error:
             _fail(error.format_message(), BAD_INPUT)
         except (click.Abort, KeyboardInterrupt):

@@ -31,7 +31,8 @@ class StudyConfig:
         sigma: initial step size, in units of z.
         x0: initial point (d); None means zero.
         bounds: the box [low, high]^d; None means unbounded.
-        validate_every: queries between two looks at dev; None means every 100, and at least ten times a study.
+        validate_every: queries between two looks at dev; None means every 100, and ten times a study of fewer than 1,000,
+            but no more than once a batch.
         plugin: a Python file whose plugin the study uses.
         optimizer_options: keyword options of the optimizer; `objective_options` and `method_options`, of those.
     """
@@ -59,6 +60,9 @@ class StudyConfig:
             raise ValueError(f"bounds must be [low, high] with low < high, not {list(self.bounds)}")
         if self.x0 is not None and len(self.x0) != self.dim:
             raise ValueError(f"x0 has {len(self.x0)} coordinates, dim is {self.dim}")
+        outside = [value for value in self.x0 or [0.0] if self.bounds and not self.bounds[0] <= value <= self.bounds[1]]
+        if outside:
+            raise ValueError(f"x0 starts at {outside[0]:g}, outside the bounds {list(self.bounds or ())}; set x0")
 
     def resolved(self) -> "StudyConfig":
         """Return the same study with every default that depends on others filled in."""

@@ -36,6 +36,13 @@ class ProgressObserver:
         self._name = ""
         self._started = monotonic()
 
+    def __enter__(self) -> "ProgressObserver":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._bar.live.is_started:  # however a study ended: a live bar hides the cursor
+            self._bar.stop()
+
     def study_started(self, info: StudyInfo) -> None:
         """Begin a bar."""
         self._name, self._budget, self._fresh, self._logged = info.optimizer, info.budget, 0, 0

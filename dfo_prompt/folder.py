@@ -17,8 +17,8 @@ from filelock import FileLock, Timeout
 
 from dfo_prompt.errors import InputError, StudyError
 from dfo_prompt.files import read_json, replacing, write_json
-from dfo_prompt.ledger import FILES
-from dfo_prompt.result import StudyResult
+from dfo_prompt.ledger import FILES, Spent
+from dfo_prompt.result import HeldOut, StudyResult
 from dfo_prompt.types import Json, Vector
 
 PACKAGES = ("dfo-prompt", "numpy", "torch", "transformers", "cma", "nevergrad", "pymoo")
@@ -78,6 +78,21 @@ def save_result(path: Path, result: StudyResult) -> None:
     write_json(path / "result.json", figures)
 
 
+def load_result(path: Path) -> StudyResult | None:
+    """Return what `save_result` wrote, or None while the study is unfinished.
+
+    Raises:
+        InputError: a file is damaged.
+    """
+    figures = read_result(path)
+    if figures is None:
+        return None
+    held_out = HeldOut(**figures["held_out"]) if figures["held_out"] else None
+    accounts = {name: Spent(**figures[name]) for name in ("spent", "validation")}
+    vectors = {name: read_candidate(path, name) for name in VECTORS}
+    return StudyResult(**{**figures, "held_out": held_out, **accounts, **vectors})
+
+
 def start_over(path: Path) -> None:
     """Forget the queries of a study whose optimizer cannot be led through a journal."""
     for name in (*FILES.values(), "result.json", "candidates.npz"):
@@ -108,7 +123,7 @@ def read_candidate(path: Path, which: str = "chosen") -> Vector:
     if not file.exists():
         raise InputError(f"the study in {path} is not finished; run its command again")
     try:
-        with np.load(file, allow_pickle=False) as arrays:
+        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
             return np.asarray(arrays[which], dtype=np.float64)
     except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
         raise InputError(f"{file} is damaged: {error}") from error

@@ -153,14 +153,21 @@ class Ledger:
         account = _account(records[0].role)
         self._journals[account].append([_line(record) for record in records])
         self._note(account, records)
-        figures = {name: value for name, value in asdict(costs).items() if name not in ("queries", "repeated")}
-        self._enter({"account": account, "done": len(records), **figures})
+        self._charge(account, len(records), costs)
         return tuple(records)
+
+    def charge(self, costs: Spent) -> None:
+        """Charge queries with costs that came after the last of them."""
+        self._charge(Account.QUERIES, 0, costs)
 
     def _note(self, account: Account, records: Sequence[Record]) -> None:
         self._count[account] += len(records)
         if account is Account.QUERIES:
             self._known |= {record.candidate: record for record in records if not record.status.startswith("error")}
+
+    def _charge(self, account: Account, done: int, costs: Spent) -> None:
+        figures = {name: value for name, value in asdict(costs).items() if name not in ("queries", "repeated")}
+        self._enter({"account": account, "done": done, **figures})
 
     def _enter(self, line: Line) -> None:
         self._costs.append([line])

@@ -1,13 +1,13 @@
 """Runs evaluations on the ledger's account: recalled from the journal, or reserved, run and recorded."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 
-from dfo_prompt.errors import PluginError
+from dfo_prompt.errors import PluginError, StudyError
 from dfo_prompt.ledger import Account, Ledger, Record, Spent, candidate_hash
 from dfo_prompt.objective import Evaluation
 from dfo_prompt.types import Matrix
@@ -19,7 +19,8 @@ Call = Callable[[Matrix], Evaluation]
 class Meter:
     """Evaluates batches so that each is charged once and journaled before the next.
 
-    A loss that is NaN or infinite is recorded as "nonfinite"; an objective that raises, as "error: ..." for its whole batch.
+    A loss that is NaN or infinite is recorded as "nonfinite"; an objective that raises, as "error: ..." for its whole batch
+    of queries.
 
     Attributes:
         ledger: charged for everything.
@@ -38,7 +39,8 @@ class Meter:
         first = self.ledger.budget.queries - self.ledger.remaining + 1
         names = [candidate_hash(z) for z in batch]
         fresh = {name: z for name, z in zip(names, batch, strict=True) if self.ledger.known(name) is None}
-        figures, costs = self._run(np.array(list(fresh.values())), call) if fresh else ([], Spent())
+        figures, costs = _run(np.array(list(fresh.values())), call) if fresh else ([], Spent())
+        costs = replace(costs, optimizer_seconds=self.take_optimizer_seconds())
         answers = dict(zip(fresh, figures, strict=True))
         records = []
         for i, name in enumerate(names):
@@ -48,29 +50,36 @@ class Meter:
         return self.ledger.record(records, costs=costs)
 
     def validate(self, candidate: Matrix, call: Call, *, split: str, role: str) -> Record:
-        """Score one candidate (1, d) on the second account, or recall what an earlier run journaled."""
+        """Score one candidate (1, d) on the second account, or recall what an earlier run journaled.
+
+        Raises:
+            StudyError: the objective raised. Nothing is recorded: the study's answer would lack a figure for good.
+        """
         past = self.ledger.recall(candidate, split=split, role=role)
         if past:
             return past[0]
         self.ledger.reserve(1, Account.VALIDATION)
         spent = self.ledger.budget.queries - self.ledger.remaining
         name = "" if role == "baseline" else candidate_hash(candidate[0])
-        (figures,), costs = self._run(candidate, call)
+        (figures,), costs = _run(candidate, call)
+        if figures["status"].startswith("error"):
+            said = f"scoring the {role} candidate on {split} failed with {figures['status']!r}"
+            raise StudyError(f"{said}; mend it and run the same command again to go on")
         record = Record(query=spent, candidate=name, split=split, role=role, **figures)
         return self.ledger.record([record], costs=costs)[0]
 
-    def _run(self, batch: Matrix, call: Call) -> tuple[list[dict[str, Any]], Spent]:
-        started = perf_counter()
-        evaluation, error = _attempt(batch, call)
-        costs = Spent(
-            rows=evaluation.rows,
-            tokens=evaluation.tokens,
-            uploaded=evaluation.uploaded,
-            downloaded=evaluation.downloaded,
-            optimizer_seconds=self.take_optimizer_seconds(),
-            objective_seconds=perf_counter() - started,
-        )
-        return [_figures(evaluation, i, error) for i in range(len(batch))], costs
+
+def _run(batch: Matrix, call: Call) -> tuple[list[dict[str, Any]], Spent]:
+    started = perf_counter()
+    evaluation, error = _attempt(batch, call)
+    costs = Spent(
+        rows=int(evaluation.rows),
+        tokens=int(evaluation.tokens),
+        uploaded=int(evaluation.uploaded),
+        downloaded=int(evaluation.downloaded),
+        objective_seconds=perf_counter() - started,
+    )
+    return [_figures(evaluation, i, error) for i in range(len(batch))], costs
 
 
 def _attempt(batch: Matrix, call: Call) -> tuple[Evaluation, str]:
@@ -79,8 +88,11 @@ def _attempt(batch: Matrix, call: Call) -> tuple[Evaluation, str]:
     except Exception as error:
         said = " ".join(f"error: {type(error).__name__}: {error}".split())
         return Evaluation(losses=np.full(len(batch), np.nan)), said
-    if np.shape(evaluation.losses) != (len(batch),):
-        raise PluginError(f"the objective gave losses of shape {np.shape(evaluation.losses)}, not ({len(batch)},)")
+    if not isinstance(evaluation, Evaluation):
+        raise PluginError(f"the objective gave a {type(evaluation).__name__}, not an Evaluation")
+    for name, values in {"losses": evaluation.losses, **evaluation.metrics}.items():
+        if np.shape(values) != (len(batch),):
+            raise PluginError(f"the objective gave {name} of shape {np.shape(values)}, not ({len(batch)},)")
     return evaluation, ""
 
 

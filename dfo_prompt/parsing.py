@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from dfo_prompt.errors import InputError, UnknownNameError
@@ -38,10 +39,14 @@ def parse(kind: type[T], data: Mapping[str, Any], *, where: str) -> T:
     """
     try:
         # Through JSON, because strict mode takes a list for a tuple there, and an int for a float, but no "0" for a number.
-        parsed: T = TypeAdapter(kind).validate_json(json.dumps(data, default=str))
+        parsed: T = TypeAdapter(kind).validate_json(json.dumps(data, default=_plain))
         return parsed
     except ValidationError as error:
         raise _one_line(error, kind, where) from error
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else str(value)
 
 
 def _one_line(error: ValidationError, kind: type[object], where: str) -> InputError:

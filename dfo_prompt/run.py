@@ -1,16 +1,26 @@
 """Runs a study from its configuration: opens the folder, leads the loop, saves the result."""
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from dfo_prompt.build import create_objective, create_optimizer
+from dfo_prompt.build import create_objective, create_optimizer, is_deterministic
 from dfo_prompt.config import STUDY, StudyConfig, parse_config
 from dfo_prompt.errors import InputError
-from dfo_prompt.folder import describe_run, read_candidate, read_manifest, save_result, start_over, study_folder
+from dfo_prompt.folder import (
+    describe_run,
+    load_result,
+    read_candidate,
+    read_manifest,
+    save_result,
+    start_over,
+    study_folder,
+)
+from dfo_prompt.guard import GuardedOptimizer
 from dfo_prompt.ledger import Budget, Ledger
 from dfo_prompt.memory import allocated_by, forget_peak, peak_resident
 from dfo_prompt.objective import Described, Objective, Validated
@@ -84,9 +94,11 @@ def run_study(
     """
     optimizer = optimizer_of(config)
     about = objective.describe() if isinstance(objective, Described) else {}
-    manifest = describe_run(config.as_dict(), about, optimizer.describe())
+    manifest = describe_run(config.as_dict(), about, GuardedOptimizer(optimizer, name=config.optimizer).describe())
     with study_folder(out, manifest, lock_seconds=lock_seconds) if out else nullcontext():
-        if out and not catalogue().optimizers.find(config.optimizer).deterministic:
+        if out and not is_deterministic(config.optimizer):
+            if (found := load_result(out)) is not None:
+                return found
             start_over(out)
         study = Study(
             optimizer=optimizer,
@@ -94,11 +106,11 @@ def run_study(
             ledger=Ledger(Budget(queries=config.budget), out),
             info=_info(config, out),
             validate_every=config.validate_every,
-            observers=[*observers, *(spec.load()(**spec.options) for spec in catalogue().observers)],
+            observers=[*observers, *_installed_observers()],
         )
         if isinstance(objective, Validated):
             forget_peak()
-            result = replace(study.run(), peak_bytes=peak_resident(), user_bytes=allocated_by(lambda: _one_batch(config)))
+            result = replace(study.run(), peak_bytes=peak_resident(), user_bytes=_user_bytes(config))
         else:
             result = study.run()
         if out:
@@ -145,10 +157,24 @@ def optimizer_of(config: StudyConfig) -> Optimizer:
     )
 
 
-def _one_batch(config: StudyConfig) -> None:
-    optimizer = optimizer_of(config)
-    candidates = optimizer.ask()
-    optimizer.tell(candidates, np.arange(len(candidates), dtype=np.float64))
+def _installed_observers() -> Iterator[Observer]:
+    for spec in catalogue().observers:
+        try:
+            yield spec.load()(**spec.options)
+        except Exception as error:
+            warnings.warn(f"observer {spec.name!r} failed and is left out: {error}", RuntimeWarning, stacklevel=2)
+
+
+def _user_bytes(config: StudyConfig) -> int | None:
+    def one_batch() -> None:
+        optimizer = optimizer_of(config)
+        candidates = optimizer.ask()
+        optimizer.tell(candidates, np.arange(len(candidates), dtype=np.float64))
+
+    try:
+        return allocated_by(one_batch)
+    except Exception:
+        return None  # the budget is spent, and the result there: not for a figure beside it
 
 
 def _info(config: StudyConfig, folder: Path | None) -> StudyInfo:

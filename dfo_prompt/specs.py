@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
-from dfo_prompt.errors import PluginError
+from dfo_prompt.errors import PluginError, one_line
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,5 +39,5 @@ def load_target(target: str, *, needed_by: str) -> Any:
     module, _, attribute = target.partition(":")
     try:
         return getattr(import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise PluginError(f"{needed_by!r} needs {target!r}, which failed to import: {error}") from error
+    except Exception as error:  # a backend built for another NumPy raises whatever it likes
+        raise PluginError(f"{needed_by!r} needs {target!r}, which failed to import: {one_line(error)}") from error

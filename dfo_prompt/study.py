@@ -4,7 +4,7 @@ What can go wrong with a query is decided here and in `meter`, once:
 
 - a loss that is NaN or infinite is journaled as such; the optimizer is told the worst finite loss seen so far;
 - an objective that raises fails its whole batch, journaled and told likewise; `PATIENCE` such batches in a row end the study
-  with an error, and the same command continues it;
+  with an error, and the same command continues it; a study in which no query succeeded has no result;
 - the batch that would overrun the budget is cut, evaluated and journaled, but not told.
 """
 
@@ -16,7 +16,7 @@ import numpy as np
 from dfo_prompt.errors import StudyError
 from dfo_prompt.guard import GuardedOptimizer
 from dfo_prompt.holdout import Holdout
-from dfo_prompt.ledger import Account, Ledger, Record
+from dfo_prompt.ledger import Account, Ledger, Record, Spent
 from dfo_prompt.meter import Meter
 from dfo_prompt.objective import Objective, Validated
 from dfo_prompt.optimizer import Optimizer
@@ -61,7 +61,8 @@ class Study:
         self._meter = Meter(ledger=ledger, take_optimizer_seconds=self._optimizer.take_seconds)
         self._best, self._best_loss = optimizer.x0.copy(), np.inf
         self._worst_loss = -np.inf
-        self._failures = self._failed_batches = 0
+        self._failures = self._failed_batches = self._fresh = 0
+        self._error = ""
 
     def run(self) -> StudyResult:
         """Spend the budget and return the result.
@@ -96,13 +97,17 @@ class Study:
             self._optimizer.tell(candidates, self._told(records))
         report = self._report(batch, records, recalled=recalled is not None)
         self._notify(lambda observer: observer.batch_evaluated(report))
-        if not recalled:
+        if recalled:
+            self._optimizer.take_seconds()  # an earlier run was charged for them
+        else:
+            self._fresh += len(records)
             self._give_up_after_failures(records)
 
     def _learn(self, batch: Matrix, records: Sequence[Record]) -> None:
         for candidate, record in zip(batch, records, strict=True):
             if record.loss is None:
                 self._failures += 1
+                self._error = record.status
                 continue
             if record.loss < self._best_loss:
                 self._best, self._best_loss = candidate.copy(), record.loss
@@ -126,7 +131,14 @@ class Study:
         holdout.consider(self._optimizer.recommend(), role="recommended")
 
     def _finish(self, holdout: Holdout | None) -> StudyResult:
+        if self._failures == self._queries and self._error.startswith("error"):
+            raise StudyError(
+                f"every query of objective {self._info.objective!r} failed, at last with {self._error!r}; mend it and start "
+                "again in a new folder"
+            )
         recommended = self._optimizer.recommend()
+        if self._fresh:
+            self._ledger.charge(Spent(optimizer_seconds=self._optimizer.take_seconds()))
         clean = self._meter.validate(recommended[None], self._objective.evaluate, split="train", role="recommended")
         chosen, held_out = self._best, None
         if holdout:

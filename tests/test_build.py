@@ -3,7 +3,9 @@ import pytest
 from fakes import Bowl
 
 import dfo_prompt as dp
+from dfo_prompt.build import is_deterministic
 from dfo_prompt.errors import InputError
+from dfo_prompt.plugins import plugin_files
 
 
 def test_minimize_is_one_line():
@@ -69,3 +71,70 @@ def test_every_public_name_is_there():
     assert set(dp.__all__) <= set(dir(dp))
     with pytest.raises(AttributeError, match="nothing_such"):
         dp.nothing_such  # noqa: B018
+
+
+class Restless(dp.Optimizer):
+    """Draws from nowhere in particular, as its spec says; fails when another of it is asked."""
+
+    def ask(self):
+        return np.random.default_rng().standard_normal((self.popsize, self.dim))
+
+    def tell(self, candidates, losses):
+        pass
+
+    def recommend(self):
+        return self.x0
+
+
+@pytest.fixture
+def restless(tmp_path):
+    file = tmp_path / "restless.py"
+    file.write_text(
+        "import dfo_prompt as dp\nfrom test_build import Restless\n"
+        "@dp.hookimpl\n"
+        "def dfo_prompt_optimizers():\n"
+        "    return [dp.OptimizerSpec(name='restless', target='restless:Restless', summary='', deterministic=False)]\n"
+    )
+    with plugin_files(file):
+        yield "restless"
+
+
+@pytest.mark.parametrize("wrapped", ["", "rembo:", "sre:redrawn:"])
+def test_what_does_not_repeat_itself_starts_over_until_it_is_finished(restless, tmp_path, wrapped):
+    class Dies(Bowl):
+        def evaluate(self, candidates):
+            if self.dies and self.queries:
+                raise KeyboardInterrupt
+            return super().evaluate(candidates)
+
+    def run(*, dies):
+        objective = Dies()
+        objective.dies = dies
+        return dp.minimize(objective, optimizer=wrapped + restless, budget=20, popsize=5, out=tmp_path / "s")
+
+    assert not is_deterministic(wrapped + restless)
+    with pytest.raises(KeyboardInterrupt):
+        run(dies=True)
+    first = run(dies=False)
+    journal = (tmp_path / "s" / "journal.jsonl").read_bytes()
+    again = run(dies=True)  # asks nothing
+    np.testing.assert_array_equal(again.best, first.best)
+    assert again.spent == first.spent
+    assert (tmp_path / "s" / "journal.jsonl").read_bytes() == journal
+
+
+def test_a_backend_may_have_the_name_of_an_optimizer():
+    assert is_deterministic("nevergrad:DE")
+    assert is_deterministic("cma:sep")
+
+
+def test_an_observer_that_cannot_be_had_is_left_out(tmp_path):
+    file = tmp_path / "watcher.py"
+    file.write_text(
+        "import dfo_prompt as dp\nfrom dfo_prompt.specs import Spec\n"
+        "@dp.hookimpl\n"
+        "def dfo_prompt_observers():\n"
+        "    return [Spec(name='gone', target='nowhere:Nothing', summary='')]\n"
+    )
+    with plugin_files(file), pytest.warns(RuntimeWarning, match="observer 'gone' failed and is left out"):
+        assert dp.minimize(Bowl(), budget=5).spent.queries == 5

@@ -1,8 +1,12 @@
+import io
 import json
 import subprocess
 import sys
 
 import pytest
+
+from dfo_prompt.commands.quickstart import SETTINGS
+from dfo_prompt.config import parse_config
 
 SPHERE = ("run", "--objective", "sphere", "--dim", "5", "--budget", "203", "--out", "s")
 
@@ -96,6 +100,36 @@ def test_predict_needs_a_tuned_prompt(program):
     program(*SPHERE)
     status, _, err = program("predict", "s", "some text")
     assert (status, "tunes no prompt" in err) == (2, True)
+
+
+def test_texts_that_cannot_be_decoded_are_one_line(program, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO("gr\xfcn".encode("latin-1")), encoding="utf-8"))
+    status, _, err = program("predict", "s")
+    assert (status, err) == (2, "error: standard input is not utf-8: invalid start byte\n")
+
+
+def test_what_cannot_be_written_is_one_line(program, tmp_path):
+    (tmp_path / "file").touch()
+    status, _, err = program("new-plugin", "mine", "--out", "file/below")
+    assert status == 2
+    assert "Not a directory" in err
+    assert err.count("\n") == 1
+
+
+def test_without_a_command_there_is_help(program):
+    status, _, err = program()
+    assert status == 2
+    assert err.startswith("Usage: ")
+    assert err.count("\n") > 5
+
+
+def test_quickstart_does_not_pass_off_old_figures_as_new(program, tmp_path):
+    (tmp_path / "q" / "cma").mkdir(parents=True)
+    config = parse_config({**SETTINGS, "optimizer": "cma"}).as_dict()
+    (tmp_path / "q" / "cma" / "manifest.json").write_text(json.dumps({"config": config, "objective": {}}))
+    status, _, err = program("quickstart", "--out", "q", "--seed", "7")
+    assert status == 2
+    assert "q/cma holds another study: seed is 1 there and 7 here" in err
 
 
 def test_help_names_every_command(program):

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from dfo_prompt.config import default_popsize, parse_config, read_config
@@ -30,6 +31,8 @@ def test_default_popsize_is_hansens(dim, popsize):
         ({"bounds": [1, 1]}, r"test: bounds must be \[low, high\] with low < high"),
         ({"bounds": [1, 2, 3]}, "test: bounds"),
         ({"dim": 2, "x0": [1.0]}, "test: x0 has 1 coordinates, dim is 2"),
+        ({"bounds": [1, 2]}, r"test: x0 starts at 0, outside the bounds \[1.0, 2.0\]; set x0"),
+        ({"bounds": [-1, 1], "dim": 2, "x0": [0.5, 3.0]}, "test: x0 starts at 3, outside the bounds"),
         ({"popsize": 0}, "test: popsize: "),
     ],
 )
@@ -58,6 +61,11 @@ def test_a_bad_file_is_one_line(tmp_path, content, message):
         file.write_bytes(content)
     with pytest.raises(InputError, match=message):
         read_config(file, {})
+
+
+def test_numbers_of_numpy_are_numbers():
+    config = parse_config({"budget": np.int64(20), "sigma": np.float32(0.5), "seed": np.arange(3)[1]})
+    assert (config.budget, config.sigma, config.seed) == (20, 0.5, 1)
 
 
 def test_plain_data_gives_the_same_configuration_again():

@@ -10,7 +10,15 @@ import pytest
 from fakes import Bowl, study
 
 from dfo_prompt.errors import InputError, StudyError
-from dfo_prompt.folder import describe_run, read_candidate, read_manifest, read_result, save_result, study_folder
+from dfo_prompt.folder import (
+    describe_run,
+    load_result,
+    read_candidate,
+    read_manifest,
+    read_result,
+    save_result,
+    study_folder,
+)
 
 MANIFEST = describe_run({"budget": 3, "seed": 1}, {"data": "abc"}, {})
 
@@ -94,6 +102,8 @@ def test_candidates_and_result_are_read_back(tmp_path):
     save_result(tmp_path, result)
     np.testing.assert_array_equal(read_candidate(tmp_path), result.chosen)
     np.testing.assert_array_equal(read_candidate(tmp_path, "recommended"), result.recommended)
+    for name, value in vars(load_result(tmp_path)).items():
+        np.testing.assert_equal(value, getattr(result, name))
     figures = read_result(tmp_path)
     assert figures is not None
     assert figures["best_loss"] == result.best_loss
@@ -115,6 +125,22 @@ def test_a_damaged_file_is_one_line(tmp_path, name):
     with pytest.raises(InputError, match=name) as caught:
         read(tmp_path)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("keep", [0, 100])
+def test_candidates_cut_short_are_one_line(tmp_path, keep):
+    save_result(tmp_path, study(Bowl()).run())
+    whole = (tmp_path / "candidates.npz").read_bytes()
+    (tmp_path / "candidates.npz").write_bytes(whole[:keep])
+    with pytest.raises(InputError, match="candidates.npz is damaged"):
+        read_candidate(tmp_path)
+
+
+def test_a_value_that_is_no_number_is_the_same_again(tmp_path):
+    manifest = {**MANIFEST, "objective": {"agreement": float("nan")}}
+    for _ in range(2):
+        with study_folder(tmp_path / "s", manifest):
+            pass
 
 
 def test_a_folder_without_manifest_is_no_study(tmp_path):

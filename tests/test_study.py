@@ -93,6 +93,28 @@ def test_an_objective_that_keeps_raising_ends_the_study_and_can_be_mended(tmp_pa
     assert study(Bowl(), folder=tmp_path).run().spent.queries == 50
 
 
+def test_a_study_in_which_every_query_failed_has_no_result(tmp_path):
+    with pytest.raises(StudyError, match=r"every query of objective 'bowl' failed.*the service is away.*new folder"):
+        study(Moody(1, 2), budget=8, folder=tmp_path).run()
+    assert len(read_records(tmp_path)) == 8
+
+
+def test_a_look_at_held_out_data_that_fails_is_made_again(tmp_path):
+    class Blind(HeldOutBowl):
+        def validate(self, candidates, split):
+            if split == "test" and not (candidates == 9.0).all():
+                raise MemoryError("too large")
+            return super().validate(candidates, split)
+
+    with pytest.raises(StudyError, match=r"scoring the \w+ candidate on test failed with.*too large.*same command"):
+        study(Blind(), folder=tmp_path).run()
+    mended = HeldOutBowl()
+    result = study(mended, folder=tmp_path).run()
+    assert mended.queries == 0
+    assert result.held_out.test_metric is not None
+    assert result.validation.repeated == 1
+
+
 class Kill(BaseException):
     """Not an Exception, like a signal."""
 
@@ -254,6 +276,26 @@ def test_an_objective_with_the_wrong_number_of_losses_is_refused(monkeypatch):
         study(objective).run()
 
 
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (np.zeros(4), "gave a ndarray, not an Evaluation"),
+        (Evaluation(losses=np.zeros(4), metrics={"norm": np.zeros(3)}), r"gave norm of shape \(3,\), not \(4,\)"),
+    ],
+)
+def test_an_objective_that_breaks_its_contract_is_named(answer, said):
+    objective = Bowl()
+    objective.evaluate = lambda _: answer
+    with pytest.raises(PluginError, match=said):
+        study(objective).run()
+
+
+def test_costs_may_be_numbers_of_numpy(tmp_path):
+    objective = Bowl()
+    objective.evaluate = lambda z: Evaluation(losses=(z**2).sum(axis=1), tokens=np.int64(len(z)))
+    assert study(objective, folder=tmp_path).run().spent.tokens == 50
+
+
 @pytest.mark.parametrize("limit", [100, 500, 901, 1500, 3000])
 def test_a_full_disk_loses_nothing(tmp_path, limit):
     resource = pytest.importorskip("resource")
@@ -277,6 +319,28 @@ def test_optimizer_and_objective_seconds_are_apart():
     assert result.spent.optimizer_seconds > 0
     assert result.spent.objective_seconds > 0
     assert Account.QUERIES == "queries"
+
+
+def test_optimizer_seconds_are_those_of_queries_and_not_counted_twice(tmp_path, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr("dfo_prompt.guard.perf_counter", lambda: clock[0])
+
+    class Slow(Steps):
+        def tell(self, candidates, losses):
+            clock[0] += 1.0
+            super().tell(candidates, losses)
+
+    def run(objective):
+        optimizer = Slow(dim=3, seed=1, budget=40, popsize=4, sigma=0.5, x0=np.ones(3))
+        return study(objective, folder=tmp_path, optimizer=optimizer, budget=40, validate_every=4).run()
+
+    for lives in (9, 9):
+        with pytest.raises(Kill):
+            run(Mortal(lives))
+    result = run(HeldOutBowl())
+    assert result.spent.optimizer_seconds == 10 - 2  # a kill takes with it what came after the last query
+    assert result.validation.optimizer_seconds == 0
+    assert run(HeldOutBowl()).spent == result.spent
 
 
 class Twice(Steps):

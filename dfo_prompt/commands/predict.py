@@ -33,7 +33,10 @@ def command(folder: Path, texts: tuple[str, ...], *, as_json: bool) -> None:
 
     The two texts of a sentence pair are separated by a tab.
     """
-    lines = texts or tuple(raw.rstrip("\r\n") for raw in sys.stdin if raw.strip())
+    try:
+        lines = texts or tuple(raw.rstrip("\r\n") for raw in sys.stdin if raw.strip())
+    except UnicodeDecodeError as error:
+        raise InputError(f"standard input is not {error.encoding}: {error.reason}") from error
     if not lines:
         raise InputError("nothing to label: give texts as arguments or lines on standard input")
     objective, candidate = reopen(folder)

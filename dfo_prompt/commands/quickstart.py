@@ -54,7 +54,8 @@ def _run_unfinished(configs: dict[str, StudyConfig], folders: dict[str, Path]) -
     # No spinner here: a first run downloads, and pip shows its own progress.
     objective = objective_of(configs[todo[0]])
     for name in todo:
-        run_study(configs[name], objective, out=folders[name], observers=[ProgressObserver()])
+        with ProgressObserver() as progress:
+            run_study(configs[name], objective, out=folders[name], observers=[progress])
 
 
 def _introduction(config: StudyConfig) -> str:

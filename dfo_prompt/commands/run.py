@@ -46,13 +46,13 @@ def command(study: Path | None, out: Path | None, settings: tuple[str, ...], **f
     overrides = _overrides(flags, settings)
     config = read_config(study, overrides) if study else parse_config(overrides, where="command line")
     folder = out or Path("runs") / _name(config)
-    with plugin_of(config):
+    with plugin_of(config), ProgressObserver() as progress:
         if config.method == STUDY:
-            run_study(config, objective_of(config), out=folder, observers=[ProgressObserver()])
+            run_study(config, objective_of(config), out=folder, observers=[progress])
         else:
             from dfo_prompt.methods.run import run_method  # noqa: PLC0415 - brings torch, which a test function does not need
 
-            run_method(config, out=folder, observers=[ProgressObserver()])
+            run_method(config, out=folder, observers=[progress])
     print_summary(summarize(folder), folder)
 
 

@@ -24,7 +24,7 @@ def command() -> None:
 @click.option("--out", type=click.Path(path_type=Path), help="Suite folder [default: below runs/].")
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Studies at a time.")
 @click.option("--model", help="Of all studies, instead of the file's; takes the file's [variants.MODEL] with it.")
-@click.option("--dry-run", is_flag=True, help="Say what it would cost, and stop.")
+@click.option("--dry-run", is_flag=True, help="Say what it would cost, from two batches a problem, and stop.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A key of every study, whatever the file says.")
 def run(
     suite_file: Path, out: Path | None, jobs: int, model: str | None, settings: tuple[str, ...], *, dry_run: bool
@@ -36,7 +36,7 @@ def run(
     """
     suite = read_suite_file(suite_file, parse_settings(settings), model=model)
     folder = out or Path("runs") / suite.config.name
-    click.echo(_cost(suite, folder, jobs), err=True)
+    click.echo(_cost(suite, folder, jobs if dry_run else 0), err=True)
     if dry_run:
         return
     with SuiteProgress() as progress:
@@ -76,10 +76,13 @@ def _write_report() -> Callable[[Path], Path]:
 
 
 def _cost(suite: Suite, folder: Path, jobs: int) -> str:
+    """Say what is left to do; with a number of jobs, how long it would take too, which costs some queries."""
     todo = [plan for plan in suite.plans if not is_finished(folder, plan.id)]
-    seconds = probe_suite(suite, folder)
     queries = sum(plan.queries for plan in todo)
-    took = timedelta(seconds=round(sum(seconds.get(plan.problem, 0.0) * plan.queries for plan in todo) / jobs))
+    cost = f"{len(todo):,} studies, {queries:,} queries"
+    if jobs:
+        seconds = probe_suite(suite, folder)
+        took = timedelta(seconds=round(sum(seconds.get(plan.problem, 0.0) * plan.queries for plan in todo) / jobs))
+        cost += f", about {took} without the optimizers' own time"
     done = f" ({len(suite.plans) - len(todo)} studies are finished)" if len(todo) < len(suite.plans) else ""
-    cost = f"{len(todo):,} studies, {queries:,} queries, about {took} without the optimizers' own time"
     return f"{suite.config.name}: {cost}{done}"

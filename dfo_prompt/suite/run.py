@@ -11,6 +11,7 @@ from time import monotonic
 from typing import Any
 
 from dfo_prompt.errors import StudyError
+from dfo_prompt.plugins import given_files
 from dfo_prompt.suite.folder import is_finished, study_path, suite_folder, write_errors
 from dfo_prompt.suite.plan import Plan, Suite
 from dfo_prompt.suite.worker import Event, Order, work
@@ -117,7 +118,7 @@ class _Worker:
     def __init__(self) -> None:
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
-        self._process = context.Process(target=work, args=(theirs,), daemon=True)
+        self._process = context.Process(target=work, args=(theirs, given_files()), daemon=True)
         self._process.start()
         theirs.close()
         self.plan: Plan | None = None

@@ -13,6 +13,7 @@ import numpy as np
 
 from dfo_prompt.errors import DfoPromptError, one_line
 from dfo_prompt.objective import Objective
+from dfo_prompt.plugins import plugin_files
 from dfo_prompt.result import Batch, StudyInfo, StudyResult
 from dfo_prompt.run import objective_of, plugin_of, run_study
 from dfo_prompt.suite.plan import Plan
@@ -68,8 +69,13 @@ class _Reporter:
         """Say nothing: the result is not yet saved."""
 
 
-def work(pipe: Connection) -> None:
-    """Carry out orders until there are no more."""
+def work(pipe: Connection, files: tuple[Path, ...]) -> None:
+    """Carry out orders until there are no more, with the plugins in these files."""
+    with plugin_files(*files):
+        _work(pipe)
+
+
+def _work(pipe: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the suite decides
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     shared: tuple[str, Objective | None] | None = None

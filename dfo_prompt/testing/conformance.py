@@ -10,6 +10,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
+from dfo_prompt.build import is_deterministic
 from dfo_prompt.plugins import catalogue
 from dfo_prompt.testing.driving import SETTINGS, completed, drive, interrupted, make, sphere, stepping
 from dfo_prompt.types import Matrix, Vector
@@ -80,7 +81,7 @@ class OptimizerConformance:
             before = _global_draws(seed)
             runs.append(drive(make(name))[1])
             assert _global_draws(None) == before, "a global random generator was used"
-        if catalogue().optimizers.find(name).deterministic:
+        if is_deterministic(name):
             assert _same(*runs), "the global random generators change the candidates"
 
     def test_interleaved_studies_do_not_meet(self, name: str) -> None:
@@ -97,7 +98,7 @@ class OptimizerConformance:
         optimizer, twin = make(name, x0=x0), make(name)
         for _ in range(6):
             candidates, expected = optimizer.ask(), twin.ask()
-            if catalogue().optimizers.find(name).deterministic:
+            if is_deterministic(name):
                 assert np.array_equal(candidates, expected), "writing into an array that was handed out changed the search"
             losses = sphere(candidates)
             copies = candidates.copy(), losses.copy()
@@ -144,7 +145,7 @@ class OptimizerConformance:
         monkeypatch.chdir(tmp_path)
         there = drive(make(name))[1]
         assert [entry.name for entry in tmp_path.iterdir()] == ["cma_signals.in"], "a file was written"
-        if catalogue().optimizers.find(name).deterministic:
+        if is_deterministic(name):
             assert _same(plain, there), "a file of the working directory was read"
 
     def test_lets_the_process_end(self, name: str) -> None:
@@ -163,7 +164,7 @@ class OptimizerConformance:
         json.dumps(make(name).describe(), allow_nan=False)
 
     def _only_if_deterministic(self, name: str) -> None:
-        if not catalogue().optimizers.find(name).deterministic:
+        if not is_deterministic(name):
             pytest.skip("declares that it does not repeat itself")
 
 

@@ -133,6 +133,14 @@ def test_broken_studies_are_named_and_passed_over(suite, tmp_path):
     assert read_errors(tmp_path / "out") == errors
 
 
+def test_a_plugin_of_the_command_line_reaches_the_studies(program, tmp_path):
+    (tmp_path / "mine.py").write_text(BROKEN.replace('"broken:Broken"', '"mine:Broken"').replace("[:, :2]", ""))
+    entry = '{ name = "it", optimizer = "broken", optimizer_options = { how = "works" } }'
+    (tmp_path / "suite.toml").write_text(SUITE.replace('"random"', entry))
+    assert program("--plugin", "mine.py", "suite", "run", "suite.toml", "--out", "out")[0] == 0
+    assert is_finished(tmp_path / "out", "sphere/it/2")
+
+
 def test_a_mended_study_is_run_again(suite, tmp_path):
     (tmp_path / "broken.py").write_text(BROKEN)
     text = SUITE.replace('"random"', '{ name = "it", optimizer = "broken", optimizer_options = { how = "raises" } }')
@@ -157,6 +165,7 @@ def test_the_program_runs_says_and_reports(program, tmp_path):
     assert "4 studies, 132 queries, about 0:00:0" in said
     assert not (tmp_path / "out").exists()
     status, out, said = program("suite", "run", "suite.toml", "--out", "out", "--jobs", "2")
+    assert said.startswith("little: 4 studies, 132 queries\n")  # and asked none to find out how long it takes
     assert (status, out.splitlines()[0]) == (0, "suite  out/")
     assert "sphere/cma/1: done" in said
     assert program("suite", "status", "out")[1] == "4 of 4 studies finished\n"
