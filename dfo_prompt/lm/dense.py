@@ -20,7 +20,7 @@ def normal(space: Space, rng: np.random.Generator, *, alpha: float = 1.0, sigma:
 def matched(space: Space, rng: np.random.Generator) -> Matrix:
     """Draw A (P * E, d) with entries N(mu / (d - std^2), std^2 / (d - std^2)), mu and std being the embeddings'.
 
-    The formula of BBTv2 (Sun et al., 2022b), under which A z has the embeddings' mean and deviation.
+    The formula of BBTv2 (Sun et al., 2022b), under which A z, for a z of ones, has the embeddings' mean and deviation.
     """
     scale = space.dim - space.std**2
     if scale <= 0:

@@ -12,6 +12,8 @@ from dfo_prompt.lm.layout import Layout, lay_out, template_of
 from dfo_prompt.lm.load import LanguageModel
 from dfo_prompt.tasks.task import Task
 
+ANCHOR = ":"
+"""What label words are tokenised behind: no vocabulary joins it to them."""
 OVERHEAD_TOKENS = 96
 """What one more forward costs, in tokens: below it a bucket is not worth splitting."""
 
@@ -96,11 +98,18 @@ def encode_words(lm: LanguageModel, task: Task) -> tuple[tuple[int, ...], ...]:
     """
     found: dict[tuple[int, ...], str] = {}
     for word in template_of(lm, task).words(task.words):
-        ids = tuple(lm.tokens(word))
+        ids = tuple(_continuation(lm, word))
         if ids in found:
             raise ModelError(f"label words {found[ids]!r} and {word!r} are the same tokens for {lm.name!r}; change one")
         found[ids] = word
     return tuple(found)
+
+
+def _continuation(lm: LanguageModel, word: str) -> list[int]:
+    # Some tokenizers put a space, or a token of its own for one, ahead of whatever begins a text.
+    before, both = lm.tokens(ANCHOR), lm.tokens(ANCHOR + word)
+    behind = both[len(before) :]
+    return behind if behind and both[: len(before)] == before else lm.tokens(word)
 
 
 def split_rows(lengths: Sequence[int], overhead: int = OVERHEAD_TOKENS) -> list[list[int]]:

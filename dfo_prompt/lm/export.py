@@ -26,7 +26,7 @@ def save_for_peft(objective: PromptObjective, candidate: Vector, folder: Path) -
     """Write the prompt of a candidate (d,) as a prompt-tuning adapter, which `PeftModel.from_pretrained` loads.
 
     peft puts a prompt ahead of everything. Special tokens that a text begins with, which ours follows, are therefore part of
-    the adapter: texts are to be tokenised without them (`add_special_tokens=False`).
+    the adapter: texts are to be tokenised without them (`add_special_tokens=False`), those that end a text put behind it.
 
     Raises:
         InputError: peft is not installed, or the prompt is none that peft has a place for.
@@ -43,7 +43,6 @@ def save_for_peft(objective: PromptObjective, candidate: Vector, folder: Path) -
     whole = torch.cat([lm.embed(np.array(lm.frame[0], dtype=np.int64)), prompt])
     kind = TaskType.CAUSAL_LM if lm.head == "causal" else TaskType.FEATURE_EXTRACTION
     config = PromptTuningConfig(task_type=kind, num_virtual_tokens=len(whole), inference_mode=True)
-    config.base_model_name_or_path = lm.name
     with torch.random.fork_rng(), warnings.catch_warnings(action="ignore"), quiet():
         adapted = get_peft_model(lm.model, config)
         for weight in adapted.prompt_encoder["default"].parameters():  # there is one

@@ -49,7 +49,8 @@ def lay_out(
             for each of its tokens, and one more.
 
     Raises:
-        ModelError: even without any text it is too long.
+        ModelError: even without any text it is too long; or the model is decoder-only, and nothing stands between {prompt}
+            and {answer}, so that without a prompt there is no token to answer at.
     """
     while True:
         layout = _lay_out(lm, template_of(lm, task).render(texts), template_of(lm, task).gap, list(answer))
@@ -70,6 +71,8 @@ def _lay_out(lm: LanguageModel, cloze: Cloze, gap: str, answer: list[int]) -> La
     rest, token = cloze.before[cloze.prompt_at :], _slot_token(lm)
     if lm.head == "causal":  # nothing may stand between the text and its answer
         right = lm.tokens(rest)
+        if not right:
+            raise ModelError(f"a decoder-only model such as {lm.name!r} needs text between {{prompt}} and {{answer}}")
         return Layout(left=left, right=right + answer, slot=len(right) - 1)
     masks = 1 + len(answer) if lm.head == "masked" else 1
     right = lm.tokens(rest + (gap + token * masks if token else "") + cloze.after) + behind

@@ -74,7 +74,9 @@ class PromptObjective:
         self._loss = LOSSES[loss]
         sample = [example.texts for example in data.train]
         self._verbalizer = Verbalizer(lm, task, prompt_tokens=prompt_tokens, calibration=calibration, sample=sample)
-        self._splits = {"train": self._split(data.train), "dev": self._split(data.dev)}
+        # Where calibration asks of the training texts, they need not be asked twice.
+        train = self._verbalizer.reference if calibration == "median" else None
+        self._splits = {"train": self._split(data.train, train), "dev": self._split(data.dev)}
         self._baselines: dict[str, Evaluation] = {}
         self._precision = choose_precision(lm.model, dtype, self._probe)
         self._logits = self._logits_in(self._precision)
@@ -131,9 +133,9 @@ class PromptObjective:
             self._splits[split] = self._split(getattr(self.problem.data, split))
         return self._splits[split]
 
-    def _split(self, examples: Sequence[Example]) -> Split:
+    def _split(self, examples: Sequence[Example], texts: Asked | None = None) -> Split:
         labels = torch.tensor([example.label for example in examples], device=self.problem.lm.device)
-        return Split(texts=self._verbalizer.ask([example.texts for example in examples]), labels=labels)
+        return Split(texts=texts or self._verbalizer.ask([example.texts for example in examples]), labels=labels)
 
     def _score(self, prompts: Tensor, split: Split) -> Evaluation:
         return self._evaluation(self._logits(prompts, split.texts), split, prompt_tokens=prompts.shape[-2])
@@ -144,7 +146,8 @@ class PromptObjective:
         down = torch.cat([losses[:, None], logits.argmax(dim=-1).double()], dim=1).cpu().numpy()  # (B, 1 + N)
         labels = split.labels.cpu().numpy()
         metrics: dict[str, Vector] = {self.metric: metric_score(self.metric, down[:, 1:].astype(np.int64), labels)}
-        asked = [split.texts, *([self._verbalizer.reference] if self._verbalizer.reference else [])]
+        reference = self._verbalizer.reference
+        asked = [split.texts, *([reference] if reference and reference is not split.texts else [])]
         rows, sent = sum(part.rows for part in asked), sum(part.tokens(0) for part in asked)
         return Evaluation(
             losses=down[:, 0].copy(),

@@ -149,6 +149,8 @@ def verdict(analysis: Analysis) -> str:
         claim = f"{first} is better than {second}, by {interval}, more than the {margin:g} that matters"
     elif difference.low > 0:
         claim = f"{first} is better than {second}, by {interval}; whether by the {margin:g} that matters is open"
+    elif difference.high < 0:
+        claim = f"{first} ranks before {second} over the problems, but is worse on average, by {interval}"
     else:
         claim = f"{first} leads {second} by {interval}, which may be chance: the comparison is underpowered"
     look = "" if len(analysis.seeds) >= FEW_SEEDS else f" With fewer than {FEW_SEEDS} seeds this is a look, not a result."

@@ -31,8 +31,8 @@ class Range:
         return scores
 
     def targets(self, given: list[float]) -> Vector:
-        """Return the losses to reach: those given, or `SHARES` of the way."""
-        return np.array(given or [self.start - share * (self.start - self.best) for share in SHARES])
+        """Return the losses to reach, the strictest last: those given, or `SHARES` of the way."""
+        return np.array(sorted(given, reverse=True) or [self.start - share * (self.start - self.best) for share in SHARES])
 
 
 def range_of(curves: Matrix) -> Range | None:

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from dfo_prompt.config import STUDY
 from dfo_prompt.report import statistics
 from dfo_prompt.report.analysis import Analysis, counted
 from dfo_prompt.report.methods import method_tables
@@ -101,17 +102,22 @@ def practical(analysis: Analysis) -> Section:
 
 
 def sensitivity(analysis: Analysis) -> Section:
-    """Return the measure by step size, where entries of the suite differ in it."""
-    plans = analysis.plan["studies"]
-    sigma = analysis.studies["study"].map(lambda study: plans[study]["config"]["sigma"])
-    kind = analysis.studies["study"].map(lambda study: plans[study]["config"]["optimizer"])
-    frame = analysis.studies.assign(sigma=sigma, kind=kind)[analysis.studies["finished"]]
-    table = frame.pivot_table(index="kind", columns="sigma", values=analysis.measure, aggfunc="median")
-    if table.shape[1] == 1:
-        return Section(name="sigma", title="Step size", text="This suite has one step size only.", table=pd.DataFrame())
-    printed = table.map(_number).reset_index().rename(columns={"kind": "optimizer"})
-    text = "Median of the measure by the study's initial step size."
-    return Section(name="sigma", title="Step size", text=text, table=printed)
+    """Return what optimizers reach by step size, where entries of the suite differ in nothing but it."""
+    entries = analysis.studies[analysis.studies["method"] == STUDY].groupby("optimizer")["study"].first()
+    configs = {name: analysis.plan["studies"][study]["config"] for name, study in entries.items()}
+    rows = [
+        {"optimizer": configs[name]["optimizer"], "sigma": configs[name]["sigma"], "score": 1 - np.median(values)}
+        for name, values in zip(analysis.complete, analysis.values.transpose(2, 0, 1), strict=True)
+        if name in configs
+    ]
+    frame = pd.DataFrame(rows, columns=["optimizer", "sigma", "score"])
+    table = frame.pivot_table(index="optimizer", columns="sigma", values="score", aggfunc="median")
+    table = table[table.notna().sum(axis=1) > 1].dropna(axis=1, how="all")
+    if table.empty:
+        text = "No optimizer of this suite has two step sizes."
+        return Section(name="sigma", title="Step size", text=text, table=pd.DataFrame())
+    text = f"Median {analysis.score} by the study's initial step size."
+    return Section(name="sigma", title="Step size", text=text, table=table.map(_number).reset_index())
 
 
 def failures(analysis: Analysis) -> Section:

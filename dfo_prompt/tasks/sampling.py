@@ -31,8 +31,8 @@ class FewShot:
 def sample(task: Task, splits: Splits, *, shots: int, seed: int, test_examples: int | None = None) -> FewShot:
     """Draw a k-shot split.
 
-    The same seed draws the same texts whatever the order of rows and classes, and fewer shots or test examples are a subset
-    of more. Texts that occur twice count once; those with two labels not at all.
+    The same seed draws the same texts whatever the order of rows and classes; the training examples of fewer shots are among
+    those of more, and so are fewer test examples. Texts that occur twice count once; those with two labels not at all.
 
     Args:
         task: names the classes.

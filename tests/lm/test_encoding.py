@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -5,6 +6,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from tiny import TASK, some_examples, tiny_lm
+from tokenizers import Tokenizer
+from tokenizers.models import BPE
+from tokenizers.normalizers import Prepend, Replace, Sequence
+from transformers import PreTrainedTokenizerFast
 
 from dfo_prompt.errors import ModelError
 from dfo_prompt.lm.encoding import encode, encode_words, split_rows
@@ -64,3 +69,23 @@ def test_label_words_may_be_several_tokens_but_not_the_same():
 def test_every_text_lands_in_one_bucket():
     encoded = encode(tiny_lm(), TASK, [example.texts for example in some_examples(20)], prompt_tokens=3)
     assert sorted(torch.cat([bucket.rows for bucket in encoded.buckets]).tolist()) == list(range(20))
+
+
+def test_label_words_are_tokenised_as_they_follow_a_text():
+    # Like SentencePiece: a mark for a space ahead of every text.
+    vocabulary = {one: i for i, one in enumerate("▁:badgo差好")}
+    tokenizer = Tokenizer(BPE(vocabulary, []))
+    tokenizer.normalizer = Sequence([Prepend("▁"), Replace(" ", "▁")])
+    lm = replace(tiny_lm(), tokenizer=PreTrainedTokenizerFast(tokenizer_object=tokenizer))
+    assert lm.tokens("差") == [vocabulary["▁"], vocabulary["差"]]
+    task = replace(TASK, template="{text}{answer}", labels={"0": "差", "1": "好"})
+    assert encode_words(lm, task) == ((vocabulary["差"],), (vocabulary["好"],))
+    spaced = replace(TASK, template="{text} {answer}", labels={"0": "a", "1": "b"})
+    assert encode_words(lm, spaced) == ((vocabulary["▁"], vocabulary["a"]), (vocabulary["▁"], vocabulary["b"]))
+
+
+def test_a_decoder_needs_text_to_answer_at():
+    task = replace(TASK, template="{text} . it was {prompt} {answer}")
+    with pytest.raises(ModelError, match="'llama' needs text between {prompt} and {answer}"):
+        encode(tiny_lm(), task, [("good film",)], prompt_tokens=3)
+    encode(tiny_lm("bert"), task, [("good film",)], prompt_tokens=3)

@@ -117,11 +117,23 @@ def test_an_unknown_dtype_is_one_line():
         objective(dtype="int3")
 
 
-@pytest.mark.parametrize(("calibration", "more"), [("none", 0), ("contextual", 3), ("domain", 20), ("median", 6)])
+@pytest.mark.parametrize(("calibration", "more"), [("none", 0), ("contextual", 3), ("domain", 20)])
 def test_calibration_is_paid_for(calibration, more):
     evaluation = objective(calibration=calibration).evaluate(candidates(2))
     assert evaluation.rows == 2 * (6 + more)
     assert np.isfinite(evaluation.losses).all()
+
+
+def test_texts_that_calibrate_themselves_are_asked_once():
+    built, z = objective(calibration="median"), candidates(2)
+    assert [built.validate(z, split).rows for split in ("train", "dev")] == [2 * 6, 2 * (6 + 6)]
+    forwards = []
+    built.problem.lm.model.register_forward_hook(lambda *_: forwards.append(1))
+    built.problem.lm.model.base_model.register_forward_hook(lambda *_: forwards.append(1))
+    built.evaluate(z)
+    train = len(forwards)
+    built.validate(z, "dev")
+    assert len(forwards) == 3 * train
 
 
 @pytest.mark.parametrize("words", [("bad", "good"), ("bad film", "good")])

@@ -48,6 +48,7 @@ def test_the_better_optimizer_leads(finished):
         (0.0, 0.001, "one and two are equally good: they differ by"),
         (0.2, 0.001, "one is better than two, by 0.2 .* more than the 0.01 that matters"),
         (0.012, 0.01, "one is better than two, by .*; whether by the 0.01 that matters is open"),
+        (-0.2, 0.001, "one ranks before two over the problems, but is worse on average, by -0.2"),
         (0.01, 0.3, "one leads two by .*, which may be chance: the comparison is underpowered"),
     ],
 )

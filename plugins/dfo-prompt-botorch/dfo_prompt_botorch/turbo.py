@@ -33,7 +33,7 @@ class TuRBO(dp.Optimizer):
     Args:
         initial: points before the first model.
         points: among which a Thompson sample is minimized.
-        memory: latest points that the model sees, for time.
+        memory: latest points that the model sees beside the best one, for time.
         fit_steps: at most, of the likelihood's maximization.
         study: see `dfo_prompt.Optimizer`.
     """
@@ -61,13 +61,13 @@ class TuRBO(dp.Optimizer):
 
     def tell(self, candidates: np.ndarray, losses: np.ndarray) -> None:
         """Add the losses (B,), and resize the trust region."""
-        before = min(self._losses, default=np.inf)
+        before, modelled = min(self._losses, default=np.inf), len(self._losses) >= self._initial
         self._candidates = np.concatenate([self._candidates, candidates])
         self._losses = np.concatenate([self._losses, losses])
         best = int(losses.argmin())
         if losses[best] < self._best_loss:
             self._best, self._best_loss = candidates[best].copy(), losses[best]
-        if np.isfinite(before):
+        if modelled:
             self._resize(success=losses[best] < before - 1e-3 * abs(before))
 
     def recommend(self) -> np.ndarray:
@@ -95,9 +95,10 @@ class TuRBO(dp.Optimizer):
             self._restart(self._best)
 
     def _thompson(self) -> np.ndarray:
-        recent = slice(-self._memory, None)
-        x = torch.as_tensor((self._candidates[recent] - self._center) / (FIRST_SIDE * self.sigma))  # (n, d)
-        y = torch.as_tensor(-self._losses[recent])[:, None]
+        latest = np.arange(len(self._losses))[-self._memory :]
+        seen = np.union1d(latest, self._losses.argmin())
+        x = torch.as_tensor((self._candidates[seen] - self._center) / (FIRST_SIDE * self.sigma))  # (n, d)
+        y = torch.as_tensor(-self._losses[seen])[:, None]
         spread = y.std()
         model = SingleTaskGP(x, (y - y.mean()) / (spread if spread > 0 else 1.0), outcome_transform=None)
         likelihood = ExactMarginalLogLikelihood(model.likelihood, model)

@@ -13,6 +13,9 @@ TINY = 1e-30
 class LMCMA(Strategy):
     """The Cholesky factor of the covariance is rebuilt from m evolution paths, some d generations apart.
 
+    What is the first version's (LM-CMA-ES, GECCO 2014): the path's rate 1 / m, the target 0.25 of the step size rule, which
+    compares the better half of two generations, and normal draws, made with all m paths.
+
     Args:
         memory: m; by default 4 + 3 ln d.
         study: see `dfo_prompt.Optimizer`.

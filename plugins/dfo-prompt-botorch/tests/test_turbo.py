@@ -1,0 +1,29 @@
+"""The trust region: where its centre is, and when its side changes."""
+
+import dfo_prompt_botorch.turbo as module
+import numpy as np
+
+import dfo_prompt as dp
+
+
+def turbo(**changes):
+    return dp.create_optimizer("botorch:turbo", **{"dim": 4, "budget": 200, "popsize": 2, "points": 32, **changes})
+
+
+def test_the_best_point_stays_the_centre_however_old_it_is(monkeypatch):
+    centres = []
+    choices = module.TuRBO._choices
+    monkeypatch.setattr(module.TuRBO, "_choices", lambda *given: centres.append(given[2].numpy()) or choices(*given))
+    optimizer = turbo(memory=4, initial=4)
+    for step in range(8):
+        candidates = optimizer.ask()
+        optimizer.tell(candidates, np.array([0.0, 1.0]) if not step else np.ones(len(candidates)))
+    assert len(centres) == 6
+    assert not np.abs(centres).any()  # x0, which was the best
+
+
+def test_the_side_waits_for_the_first_model():
+    optimizer = turbo(popsize=1, initial=10)
+    for loss in range(10):
+        optimizer.tell(optimizer.ask(), np.array([float(loss)]))
+    assert optimizer.describe()["side"] == module.FIRST_SIDE
