@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dfo_prompt.methods.setting import Setting as Setting
     from dfo_prompt.objective import Evaluation as Evaluation
     from dfo_prompt.objective import Objective as Objective
+    from dfo_prompt.optimizer import Best as Best
     from dfo_prompt.optimizer import Optimizer as Optimizer
     from dfo_prompt.optimizer import OptimizerSpec as OptimizerSpec
     from dfo_prompt.plugins import catalogue as catalogue
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Batch": "result",
+    "Best": "optimizer",
     "Budget": "ledger",
     "DfoPromptError": "errors",
     "Evaluation": "objective",

@@ -81,6 +81,26 @@ class Optimizer(ABC):
         return {}
 
 
+class Best:
+    """The best candidate told, for optimizers that recommend it.
+
+    Attributes:
+        candidate: (d,); the start until something was told.
+        loss: its loss; infinity until then.
+    """
+
+    def __init__(self, start: Vector) -> None:
+        self.candidate, self.loss = start.copy(), np.inf
+
+    def learn(self, candidates: Matrix, losses: Vector) -> bool:
+        """Take in the losses (B,) of candidates (B, d), and tell whether one of them is better."""
+        at = int(losses.argmin())
+        if losses[at] >= self.loss:
+            return False
+        self.candidate, self.loss = candidates[at].copy(), float(losses[at])
+        return True
+
+
 @dataclass(frozen=True, kw_only=True)
 class OptimizerSpec(Spec):
     """An optimizer as a plugin offers it.

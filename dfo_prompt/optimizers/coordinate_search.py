@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from dfo_prompt.optimizer import Optimizer
+from dfo_prompt.optimizer import Best, Optimizer
 from dfo_prompt.types import Matrix, Vector
 
 
@@ -17,22 +17,20 @@ class CoordinateSearch(Optimizer):
     def __init__(self, **study: Any) -> None:
         super().__init__(**study)
         self._rng = np.random.default_rng(self.seed)
-        self._best, self._loss = self.x0, np.inf
+        self._best = Best(self.x0)
         self._turn = 0
 
     def ask(self) -> Matrix:
         """Return the best candidate with one coordinate changed, (popsize, d)."""
-        z = np.tile(self._best, (self.popsize, 1))
+        z = np.tile(self._best.candidate, (self.popsize, 1))
         z[:, self._turn % self.dim] += self.sigma * self._rng.standard_normal(self.popsize)
         return self.inside(z)
 
     def tell(self, candidates: Matrix, losses: Vector) -> None:
         """Move if that is better, and turn to the next coordinate."""
         self._turn += 1
-        at = int(losses.argmin())
-        if losses[at] < self._loss:
-            self._best, self._loss = candidates[at].copy(), float(losses[at])
+        self._best.learn(candidates, losses)
 
     def recommend(self) -> Vector:
         """Return the best candidate told."""
-        return self._best.copy()
+        return self._best.candidate.copy()

@@ -23,7 +23,7 @@ from pymoo.core.termination import NoTermination
 from pymoo.problems.static import StaticProblem
 
 from dfo_prompt.errors import UnknownNameError
-from dfo_prompt.optimizer import Optimizer
+from dfo_prompt.optimizer import Best, Optimizer
 from dfo_prompt.optimizers.cma import ENDLESS
 from dfo_prompt.optimizers.fence import GlobalFence
 from dfo_prompt.types import Json, Matrix, Vector
@@ -61,7 +61,7 @@ class Pymoo(Optimizer):
             seed = self.seed % 2**32 or 2**32 - 1  # inside CMAES zero means the time
             self._algorithm.setup(self._problem, termination=NoTermination(), seed=seed)
         self._asked: Any = None
-        self._best, self._best_loss = self.x0, np.inf
+        self._best = Best(self.x0)
 
     def ask(self) -> Matrix:
         """Return the next candidates, (B, d); B depends on the algorithm."""
@@ -72,9 +72,7 @@ class Pymoo(Optimizer):
 
     def tell(self, candidates: Matrix, losses: Vector) -> None:
         """Pass on the losses (B,)."""
-        best = int(losses.argmin())
-        if losses[best] < self._best_loss:
-            self._best, self._best_loss = candidates[best].copy(), losses[best]
+        self._best.learn(candidates, losses)
         answers = StaticProblem(self._problem, F=losses.reshape(-1, 1).copy())
         with self._fence():
             Evaluator(skip_already_evaluated=False).eval(answers, self._asked)
@@ -82,7 +80,7 @@ class Pymoo(Optimizer):
 
     def recommend(self) -> Vector:
         """Return the best candidate told, (d,)."""
-        return self._best.copy()
+        return self._best.candidate.copy()
 
     def describe(self) -> dict[str, Json]:
         """Return the population size in effect, and the box."""

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from dfo_prompt.optimizer import Optimizer
+from dfo_prompt.optimizer import Best, Optimizer
 from dfo_prompt.types import Matrix, Vector
 
 
@@ -14,7 +14,7 @@ class RandomSearch(Optimizer):
     def __init__(self, **study: Any) -> None:
         super().__init__(**study)
         self._rng = np.random.default_rng(self.seed)
-        self._best, self._best_loss = self.x0, np.inf
+        self._best = Best(self.x0)
 
     def ask(self) -> Matrix:
         """Return `popsize` samples, (B, d)."""
@@ -23,10 +23,8 @@ class RandomSearch(Optimizer):
 
     def tell(self, candidates: Matrix, losses: Vector) -> None:
         """Remember the best."""
-        best = int(losses.argmin())
-        if losses[best] < self._best_loss:
-            self._best, self._best_loss = candidates[best].copy(), losses[best]
+        self._best.learn(candidates, losses)
 
     def recommend(self) -> Vector:
         """Return the best candidate told, (d,)."""
-        return self._best.copy()
+        return self._best.candidate.copy()

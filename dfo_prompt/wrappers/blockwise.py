@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from dfo_prompt.build import create_optimizer
-from dfo_prompt.optimizer import Optimizer
+from dfo_prompt.optimizer import Best, Optimizer
 from dfo_prompt.types import Json, Matrix, Vector
 
 
@@ -39,26 +39,24 @@ class Blockwise(Optimizer):
             for number, places in enumerate(self._places)
         ]
         self._turn = 0
-        self._best, self._best_loss = self.x0.copy(), np.inf
+        self._best = Best(self.x0)
 
     def ask(self) -> Matrix:
         """Return candidates (B, d) that differ in one block only."""
         parts = self._inner[self._turn].ask()
-        candidates = np.tile(self._best, (len(parts), 1))
+        candidates = np.tile(self._best.candidate, (len(parts), 1))
         candidates[:, self._places[self._turn]] = parts
         return candidates
 
     def tell(self, candidates: Matrix, losses: Vector) -> None:
         """Teach the block's optimizer, keep the best point, and turn to the next block."""
         self._inner[self._turn].tell(candidates[:, self._places[self._turn]].copy(), losses)
-        best = int(losses.argmin())
-        if losses[best] < self._best_loss:
-            self._best, self._best_loss = candidates[best].copy(), losses[best]
+        self._best.learn(candidates, losses)
         self._turn = (self._turn + 1) % len(self._inner)
 
     def recommend(self) -> Vector:
         """Return the best point told, (d,)."""
-        return self._best.copy()
+        return self._best.candidate.copy()
 
     def describe(self) -> dict[str, Json]:
         """Return the number of blocks, and what the first block's optimizer says."""

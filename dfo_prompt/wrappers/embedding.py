@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from dfo_prompt.build import create_optimizer
-from dfo_prompt.optimizer import Optimizer
+from dfo_prompt.optimizer import Best, Optimizer
 from dfo_prompt.types import Json, Matrix, Vector
 
 
@@ -36,7 +36,7 @@ class RandomEmbedding(Optimizer):
         self._share = -(-self.budget // self._draws)
         self._rng = np.random.default_rng(self.seed)
         self._drawn = self._spent = 0
-        self._best, self._best_loss = self.x0.copy(), np.inf
+        self._best = Best(self.x0)
         self._draw()
 
     def ask(self) -> Matrix:
@@ -47,9 +47,7 @@ class RandomEmbedding(Optimizer):
     def tell(self, candidates: Matrix, losses: Vector) -> None:
         """Teach the inner optimizer, keep the best point, and draw another subspace when this one's share is spent."""
         self._inner.tell(self._asked, losses)
-        best = int(losses.argmin())
-        if losses[best] < self._best_loss:
-            self._best, self._best_loss = candidates[best].copy(), losses[best]
+        self._best.learn(candidates, losses)
         self._spent += len(candidates)
         if self._drawn < self._draws and self._spent >= self._share * self._drawn:
             self._draw()
@@ -63,7 +61,7 @@ class RandomEmbedding(Optimizer):
         return {"embedding_dim": self._embedding_dim, "draw": self._drawn, "inner": self._inner.describe()}
 
     def _draw(self) -> None:
-        self._center = self._best.copy()
+        self._center = self._best.candidate.copy()
         scale = self._embedding_dim**-0.5
         self._matrix = scale * self._rng.standard_normal((self.dim, self._embedding_dim))  # (d, d')
         if self._withdraw and self._drawn:

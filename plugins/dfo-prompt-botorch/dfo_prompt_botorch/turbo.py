@@ -45,7 +45,7 @@ class TuRBO(dp.Optimizer):
         self._initial, self._points, self._memory, self._fit_steps = initial, points, memory, fit_steps
         self._rng = np.random.default_rng(self.seed)
         self._failures_allowed = max(4, int(np.ceil(self.dim / self.popsize)))
-        self._best, self._best_loss = self.x0.copy(), np.inf
+        self._best = dp.Best(self.x0)
         self._candidates, self._losses = np.zeros((0, self.dim)), np.zeros(0)
         self._restarts = -1
         self._restart(self.x0)
@@ -64,15 +64,13 @@ class TuRBO(dp.Optimizer):
         before, modelled = min(self._losses, default=np.inf), len(self._losses) >= self._initial
         self._candidates = np.concatenate([self._candidates, candidates])
         self._losses = np.concatenate([self._losses, losses])
-        best = int(losses.argmin())
-        if losses[best] < self._best_loss:
-            self._best, self._best_loss = candidates[best].copy(), losses[best]
+        self._best.learn(candidates, losses)
         if modelled:
-            self._resize(success=losses[best] < before - 1e-3 * abs(before))
+            self._resize(success=losses.min() < before - 1e-3 * abs(before))
 
     def recommend(self) -> np.ndarray:
         """Return the best candidate told, (d,)."""
-        return self._best.copy()
+        return self._best.candidate.copy()
 
     def describe(self) -> dict[str, Any]:
         """Return the restarts and the side of the trust region, in units of sigma."""
@@ -92,7 +90,7 @@ class TuRBO(dp.Optimizer):
         elif self._failures == self._failures_allowed:
             self._side, self._failures = self._side / 2, 0
         if self._side < LEAST_SIDE:
-            self._restart(self._best)
+            self._restart(self._best.candidate)
 
     def _thompson(self) -> np.ndarray:
         latest = np.arange(len(self._losses))[-self._memory :]

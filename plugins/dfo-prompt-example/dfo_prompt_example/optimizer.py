@@ -19,23 +19,20 @@ class Example(dp.Optimizer):
         super().__init__(**study)
         # The only generator that may be used: whatever others draw, the same seed gives the same candidates.
         self._rng = np.random.default_rng(self.seed)
-        self._best, self._best_loss = self.x0, np.inf
+        self._best = dp.Best(self.x0)
         self._step, self._shrink = self.sigma, shrink
 
     def ask(self) -> np.ndarray:
         """Return the next candidates, (B, d) float64."""
-        candidates = self._best + self._step * self._rng.standard_normal((self.popsize, self.dim))
+        candidates = self._best.candidate + self._step * self._rng.standard_normal((self.popsize, self.dim))
         return self.inside(candidates)
 
     def tell(self, candidates: np.ndarray, losses: np.ndarray) -> None:
         """Learn the losses (B,) of the candidates asked for last."""
-        best = int(losses.argmin())
-        if losses[best] < self._best_loss:
-            self._best, self._best_loss = candidates[best].copy(), losses[best]
-        else:
+        if not self._best.learn(candidates, losses):
             # Never to zero: an optimizer goes on until the budget ends.
             self._step = max(self._step * self._shrink, 1e-9)
 
     def recommend(self) -> np.ndarray:
         """Return the answer so far, (d,)."""
-        return self._best.copy()
+        return self._best.candidate.copy()

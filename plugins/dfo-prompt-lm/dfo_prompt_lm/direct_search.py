@@ -24,33 +24,31 @@ class DirectSearch(dp.Optimizer):
         super().__init__(**study)
         self._rng = np.random.default_rng(self.seed)
         self._grow, self._shrink, self._decrease = grow, shrink, decrease
-        self._best, self._best_loss = self.x0.copy(), np.inf
+        self._best = dp.Best(self.x0)
         self._relative = 1.0  # alpha / sigma
 
     def ask(self) -> np.ndarray:
         """Return x0 first, then polls (2 r, d) in r directions."""
-        if not np.isfinite(self._best_loss):
+        if not np.isfinite(self._best.loss):
             return self.x0[None, :].copy()
         count = max(1, min(self.popsize // 2, self.dim))
         directions = np.linalg.qr(self._rng.standard_normal((self.dim, count)))[0].T  # (r, d)
         # Scaled so that sigma is the step of a coordinate, as in the strategies that sample.
         steps = self.sigma * self._relative * np.sqrt(self.dim) * directions
-        return self.inside(self._best + np.concatenate([steps, -steps]))
+        return self.inside(self._best.candidate + np.concatenate([steps, -steps]))
 
     def tell(self, candidates: np.ndarray, losses: np.ndarray) -> None:
         """Move to the best of the poll, and change the step."""
-        best = int(losses.argmin())
-        first = not np.isfinite(self._best_loss)
-        success = losses[best] < self._best_loss - self._decrease * self._relative**2
-        if losses[best] < self._best_loss:
-            self._best, self._best_loss = candidates[best].copy(), losses[best]
+        first = not np.isfinite(self._best.loss)
+        success = losses.min() < self._best.loss - self._decrease * self._relative**2
+        self._best.learn(candidates, losses)
         if not first:
             factor = self._grow if success else self._shrink
             self._relative = float(np.clip(self._relative * factor, 1e-9, 10.0))
 
     def recommend(self) -> np.ndarray:
         """Return the best candidate told, (d,)."""
-        return self._best.copy()
+        return self._best.candidate.copy()
 
     def describe(self) -> dict[str, Any]:
         """Return the directions of a poll."""

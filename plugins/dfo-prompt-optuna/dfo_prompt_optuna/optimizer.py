@@ -45,7 +45,7 @@ class Optuna(dp.Optimizer):
             self._study = optuna.create_study(sampler=self._sampler(variant))
             self._study.enqueue_trial(dict(zip(self._names, self.x0.clip(low, high).tolist(), strict=True)))
         self._asked: list[optuna.Trial] = []
-        self._best, self._best_loss = self.x0, np.inf
+        self._best = dp.Best(self.x0)
 
     def ask(self) -> np.ndarray:
         """Return the next candidates, (B, d)."""
@@ -55,16 +55,14 @@ class Optuna(dp.Optimizer):
 
     def tell(self, candidates: np.ndarray, losses: np.ndarray) -> None:
         """Pass on the losses (B,)."""
-        best = int(losses.argmin())
-        if losses[best] < self._best_loss:
-            self._best, self._best_loss = candidates[best].copy(), losses[best]
+        self._best.learn(candidates, losses)
         with _quiet():
             for trial, loss in zip(self._asked, losses.tolist(), strict=True):
                 self._study.tell(trial, loss)
 
     def recommend(self) -> np.ndarray:
         """Return the best candidate told, (d,)."""
-        return self._best.copy()
+        return self._best.candidate.copy()
 
     def describe(self) -> dict[str, Any]:
         """Return the sampler and the box."""

@@ -27,7 +27,7 @@ class SciPy(dp.Optimizer):
         self._method = method
         self._rng = np.random.default_rng(self.seed)
         self._fence = GlobalFence(self.seed)
-        self._best, self._best_loss = self.x0, np.inf
+        self._best = dp.Best(self.x0)
         with self._fence():
             self._search = Inverted(self._following)
 
@@ -38,23 +38,21 @@ class SciPy(dp.Optimizer):
 
     def tell(self, candidates: np.ndarray, losses: np.ndarray) -> None:
         """Pass on the losses (B,), and run the method until it needs the next."""
-        best = int(losses.argmin())
-        if losses[best] < self._best_loss:
-            self._best, self._best_loss = candidates[best].copy(), losses[best]
+        self._best.learn(candidates, losses)
         with self._fence():
             self._search.answer(float(losses[0]) if self._search.asked.ndim == 1 else losses.copy())
 
     def recommend(self) -> np.ndarray:
         """Return the best candidate told, (d,)."""
-        return self._best.copy()
+        return self._best.candidate.copy()
 
     def describe(self) -> dict[str, Any]:
         """Return the method and how often it was started again."""
         return {"method": self._method, "restarts": self._search.searches - 1}
 
     def _following(self) -> Minimizer:
-        first = not np.isfinite(self._best_loss)
-        start = self.x0.copy() if first else self._best + self.sigma * self._rng.standard_normal(self.dim)
+        first = not np.isfinite(self._best.loss)
+        start = self.x0.copy() if first else self._best.candidate + self.sigma * self._rng.standard_normal(self.dim)
         start = self.inside(start)
         box = Bounds(*self.box())
         seed = int(self._rng.integers(2**32))
