@@ -7,9 +7,19 @@ import pandas as pd
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    """A table, what it shows, and what it rests on."""
+    """A table, what it shows, and what it rests on.
+
+    Attributes:
+        shown: rows that are printed; the file has all. None means all.
+    """
 
     name: str
     title: str
     text: str
     table: pd.DataFrame
+    shown: int | None = None
+
+    @property
+    def printed(self) -> pd.DataFrame:
+        """Return the rows that are printed."""
+        return self.table.head(len(self.table) if self.shown is None else self.shown)

@@ -9,6 +9,9 @@ from dfo_prompt.report.analysis import Analysis, counted
 from dfo_prompt.report.methods import method_tables
 from dfo_prompt.report.section import Section
 
+MOST_PAIRS = 66
+"""On the page: those of twelve optimizers."""
+
 
 def all_tables(analysis: Analysis) -> list[Section]:
     """Return every table that the suite has data for, the leaderboard first."""
@@ -82,7 +85,11 @@ def pairs(analysis: Analysis) -> Section:
         text += f" Wilcoxon signed-rank test on the problems' medians, corrected by Holm for {counted(len(frame), 'pair')}."
     if analysis.friedman is not None:
         text += f" Friedman test over {len(analysis.problems)} problems: p = {analysis.friedman:.3g}."
-    return Section(name="pairs", title="Pairs", text=text, table=table)
+    shown = None
+    if len(table) > MOST_PAIRS:
+        shown = len(analysis.complete) - 1
+        text += f" Here, the leader and each other; pairs.csv has all {len(table):,}."
+    return Section(name="pairs", title="Pairs", text=text, table=table, shown=shown)
 
 
 def practical(analysis: Analysis) -> Section:

@@ -79,7 +79,7 @@ def _page(
 def _markdown(analysis: Analysis, tables: list[Section], pictures: list[Picture]) -> str:
     parts = [f"# {analysis.plan['name']}", _intro(analysis), _missing(analysis), f"**{verdict(analysis)}**"]
     for table in tables:
-        parts += [f"## {table.title}", table.text, _markdown_table(table.table)]
+        parts += [f"## {table.title}", table.text, _markdown_table(table.printed)]
     for picture in pictures:
         parts += [f"## {picture.title}", picture.text, f"![{picture.title}]({picture.name}.png)"]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -124,7 +124,7 @@ def _missing(analysis: Analysis) -> str:
 
 
 def _table_section(table: Section) -> dict[str, Any]:
-    rows = table.table.astype(str).to_numpy().tolist()
+    rows = table.printed.astype(str).to_numpy().tolist()
     return {"id": table.name, "title": table.title, "text": table.text, "heads": list(table.table.columns), "rows": rows}
 
 

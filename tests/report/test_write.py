@@ -134,3 +134,19 @@ def test_nothing_to_report_is_one_line(tmp_path, copy):
         (study_path(copy, study) / "result.json").unlink()
     with pytest.raises(InputError, match="no study in .* has a result for recommended_loss yet"):
         write_report(copy)
+
+
+def test_of_many_pairs_the_page_has_those_of_the_leader_and_the_file_all(copy, monkeypatch):
+    monkeypatch.setattr("dfo_prompt.report.tables.MOST_PAIRS", 2)
+    write_report(copy)
+    text = (copy / "report/report.md").read_text()
+    section = text[text.index("## Pairs") : text.index("## Does it matter?")]
+    assert "Here, the leader and each other; pairs.csv has all 3." in section
+    assert section.count("\n| cma | ") == section.count("\n| ") - 2 == 2
+    assert len(pd.read_csv(copy / "report/pairs.csv")) == 3
+
+
+def test_step_sizes_stand_side_by_side_where_an_optimizer_has_two(finished):
+    table = pd.read_csv(finished / "report/sigma.csv")
+    assert list(table.columns) == ["optimizer", "0.5", "5.0"]
+    assert list(table["optimizer"]) == ["random"]
