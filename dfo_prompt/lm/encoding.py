@@ -115,10 +115,12 @@ def _continuation(lm: LanguageModel, word: str) -> list[int]:
 def split_rows(lengths: Sequence[int], overhead: int = OVERHEAD_TOKENS) -> list[list[int]]:
     """Split texts, sorted by length, into the runs that cost least: padded tokens, plus `overhead` a run."""
     order = sorted(range(len(lengths)), key=lambda row: lengths[row])
-    best: list[tuple[int, int]] = [(0, 0)]  # (cost, start of the last run) of the first n texts
-    for end in range(1, len(order) + 1):
+    # Texts of one length stay together, so that runs end only where the next text is longer.
+    ends = [end for end in range(1, len(order) + 1) if end == len(order) or lengths[order[end]] > lengths[order[end - 1]]]
+    best: dict[int, tuple[int, int]] = {0: (0, 0)}  # (cost, start of the last run) of the first n texts
+    for end in ends:
         longest = lengths[order[end - 1]]
-        best.append(min((best[start][0] + longest * (end - start) + overhead, start) for start in range(end)))
+        best[end] = min((cost + longest * (end - start) + overhead, start) for start, (cost, _) in best.items())
     runs, end = [], len(order)
     while end:
         start = best[end][1]

@@ -1,6 +1,6 @@
 """Examples as padded batches that a model can be trained on."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,9 +9,14 @@ from torch import Tensor
 
 from dfo_prompt.errors import ModelError
 from dfo_prompt.lm.answers import only_answers
-from dfo_prompt.lm.encoding import encode_words
+from dfo_prompt.lm.encoding import encode_words, split_rows
 from dfo_prompt.lm.layout import lay_out
 from dfo_prompt.lm.problem import Problem
+
+MOST_AT_ONCE = 64
+"""Texts in a forward."""
+OVERHEAD_TOKENS = 256
+"""What one more forward costs, in tokens; with autocast, all weights are cast in each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,10 +34,14 @@ class Batch:
 
     def at(self, rows: Tensor) -> "Batch":
         """Return some of the examples, without padding that they do not need."""
-        mask = self.mask[rows]
-        length = int(mask.sum(dim=1).max())
+        length = int(self.lengths[rows].max())
         slot = self.slot[rows] + self.ids.shape[1] - length
-        return Batch(ids=self.ids[rows, :length], mask=mask[:, :length], slot=slot)
+        return Batch(ids=self.ids[rows, :length], mask=self.mask[rows, :length], slot=slot)
+
+    @property
+    def lengths(self) -> Tensor:
+        """Return the tokens of each, (N,)."""
+        return self.mask.sum(dim=1)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -53,6 +62,12 @@ def batch_of(problem: Problem, texts: Sequence[tuple[str, ...]], *, room: int) -
     lengths = torch.tensor([len(one.ids) for one in layouts], device=device)
     slot = torch.tensor([len(one.left) + one.slot - longest for one in layouts], device=device)
     return Batch(ids=ids, mask=(torch.arange(longest, device=device) < lengths[:, None]).long(), slot=slot)
+
+
+def runs_of(lengths: Tensor) -> Iterator[Tensor]:
+    """Split texts of the given lengths (N,) into rows that are run together, so that little of them is padding."""
+    for run in split_rows(lengths.tolist(), OVERHEAD_TOKENS):
+        yield from torch.tensor(run, device=lengths.device).split(MOST_AT_ONCE)
 
 
 def first_tokens(problem: Problem) -> Tensor:

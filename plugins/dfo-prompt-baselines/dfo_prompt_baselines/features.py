@@ -20,7 +20,8 @@ from dfo_prompt.lm.problem import Problem
 from dfo_prompt.memory import allocated_by
 from dfo_prompt.methods.setting import Fitted, Setting, Texts
 from dfo_prompt.types import Matrix
-from dfo_prompt_baselines.training import EVALUATED_AT_ONCE, best_state, quality_of, reduced_precision, seeded
+from dfo_prompt_baselines.batches import runs_of
+from dfo_prompt_baselines.training import best_state, quality_of, reduced_precision, seeded
 
 STRENGTHS = (0.01, 0.1, 1.0, 10.0)
 """Of the regularisation, tried one after the other; the best on dev is kept."""
@@ -134,8 +135,7 @@ def _states(problem: Problem, texts: Texts) -> States:
     ids = [torch.tensor(ahead + lm.tokens("\n".join(text))[:room] + behind, device=lm.device) for text in texts]
     lengths = torch.tensor([len(one) for one in ids])
     found: dict[int, Tensor] = {}
-    # Texts of similar length go together, so that little of what the model is given is padding.
-    for rows in map(Tensor.tolist, lengths.argsort(stable=True).split(EVALUATED_AT_ONCE)):
+    for rows in map(Tensor.tolist, runs_of(lengths)):
         padded = pad_sequence([ids[row] for row in rows], batch_first=True)
         mask = pad_sequence([torch.ones_like(ids[row]) for row in rows], batch_first=True)
         with reduced_precision(lm.device):

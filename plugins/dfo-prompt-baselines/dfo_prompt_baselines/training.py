@@ -17,9 +17,8 @@ from dfo_prompt.lm.problem import Problem
 from dfo_prompt.methods.setting import Fitted, Texts
 from dfo_prompt.parsing import STRICT
 from dfo_prompt.types import Matrix
-from dfo_prompt_baselines.batches import Batch, batch_of, first_tokens, label_logits
+from dfo_prompt_baselines.batches import Batch, batch_of, first_tokens, label_logits, runs_of
 
-EVALUATED_AT_ONCE = 64
 LARGEST_GRADIENT = 1.0
 
 Prepare = Callable[[Any], nn.Module]
@@ -163,15 +162,17 @@ class _Run:
         batch, labels = self._train
         model.train()
         for rows in torch.tensor(rng.permutation(len(batch)), device=labels.device).split(self._recipe.batch_size):
-            part = batch.at(rows)
-            with self._precision():
-                loss = cross_entropy(label_logits(model, base, part, self._words), labels[rows])
             optimizer.zero_grad()
-            loss.backward()
+            for run in runs_of(batch.lengths[rows]):
+                part = rows[run]
+                with self._precision():
+                    logits = label_logits(model, base, batch.at(part), self._words)
+                loss = cross_entropy(logits, labels[part], reduction="sum") / len(rows)
+                loss.backward()
             nn.utils.clip_grad_norm_(weights, LARGEST_GRADIENT)
             optimizer.step()
-            self._rows += len(part)
-            self._tokens += int(part.mask.sum()) + len(part) * self._recipe.room
+            self._rows += len(rows)
+            self._tokens += int(batch.lengths[rows].sum()) + len(rows) * self._recipe.room
 
     def _quality(self, model: nn.Module, base: nn.Module) -> tuple[float, float]:
         batch, labels = self._dev
@@ -182,7 +183,7 @@ class _Run:
     def _logits(self, model: nn.Module, base: nn.Module, batch: Batch) -> Tensor:
         model.eval()
         found = torch.empty((len(batch), len(self._words)), device=self._words.device)
-        for rows in batch.mask.sum(dim=1).argsort().split(EVALUATED_AT_ONCE):
+        for rows in runs_of(batch.lengths):
             with self._precision():
                 found[rows] = label_logits(model, base, batch.at(rows), self._words)
         return found

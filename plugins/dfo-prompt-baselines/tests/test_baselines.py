@@ -1,5 +1,6 @@
 """Each method with gradients learns a batch by heart; features separate what can be separated."""
 
+from dataclasses import replace
 from itertools import product
 
 import dfo_prompt_baselines
@@ -77,6 +78,19 @@ def test_other_families_are_trained_too(name, family):
     texts = [one.texts for one in where.data.test]
     np.testing.assert_array_equal(first.predict(texts), again.predict(texts))
     assert first.about["epoch"] in range(4)
+
+
+@pytest.mark.parametrize("name", ["lora", "prompt-tuning"])
+def test_a_step_does_not_depend_on_which_texts_run_together(name, monkeypatch):
+    where = problem(count=8)
+    lengthy = tuple(replace(one, texts=(one.texts[0] * (1 + i % 3),)) for i, one in enumerate(where.data.train))
+    where = replace(where, data=replace(where.data, train=lengthy))
+    texts = [one.texts for one in where.data.test]
+    found = []
+    for most in (64, 1):
+        monkeypatch.setattr("dfo_prompt_baselines.batches.MOST_AT_ONCE", most)
+        found.append(fit(name, where, learning_rates=(1e-2,), epochs=3, dtype="float32").predict(texts))
+    np.testing.assert_allclose(*found, atol=1e-4)
 
 
 @pytest.mark.parametrize("family", ["llama", "gpt2", "bert"])
