@@ -109,7 +109,7 @@ def practical(analysis: Analysis) -> Section:
 
 
 def sensitivity(analysis: Analysis) -> Section:
-    """Return what optimizers reach by step size, where entries of the suite differ in nothing but it."""
+    """Return what optimizers reach by step size: those that stand in the suite with several."""
     entries = analysis.studies[analysis.studies["method"] == STUDY].groupby("optimizer")["study"].first()
     configs = {name: analysis.plan["studies"][study]["config"] for name, study in entries.items()}
     rows = [
