@@ -1,12 +1,21 @@
 """Tuning with gradients: what is trained, and what stays frozen. Through peft where it has the method."""
 
 import warnings
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
-from peft import LoraConfig, PrefixTuningConfig, PromptEncoderConfig, PromptTuningConfig, TaskType, get_peft_model
+from peft import (
+    LoraConfig,
+    PrefixTuningConfig,
+    PromptEncoderConfig,
+    PromptTuningConfig,
+    TaskType,
+    get_peft_model,
+    initialize_kv_prefix_from_past_key_values,
+)
 from torch import Tensor, nn
 
 from dfo_prompt.lm.layers import Layers
@@ -29,19 +38,12 @@ def prompt_tuning(setting: Setting, *, prompt_tokens: int = 50, training: Traini
     """
     recipe = _recipe(training, (3e-2, 3e-3), room=prompt_tokens)
     config = PromptTuningConfig(num_virtual_tokens=prompt_tokens, task_type=_task_type(setting))
-    problem = setting.problem
-    start = initial_prompt_of(
-        problem.lm, "vocabulary", prompt_tokens, np.random.default_rng([problem.seed, START_STREAM])
-    )  # peft's own is far from any embedding
+    start = _start(setting, prompt_tokens)
 
-    def prepare(base: Any) -> nn.Module:
-        model: Any = _by_peft(config)(base)
-        with torch.no_grad():
-            model.prompt_encoder["default"].embedding.weight.copy_(start)
-        prepared: nn.Module = model
-        return prepared
+    def begin(model: Any) -> None:
+        model.prompt_encoder["default"].embedding.weight.copy_(start)
 
-    return train(problem, prepare, recipe, keep=partial(_save_prompt, setting))
+    return train(setting.problem, _by_peft(config, begin), recipe, keep=partial(_save_prompt, setting))
 
 
 def p_tuning(setting: Setting, *, prompt_tokens: int = 50, training: Training = None) -> Fitted:
@@ -54,10 +56,20 @@ def p_tuning(setting: Setting, *, prompt_tokens: int = 50, training: Training = 
 
 
 def prefix_tuning(setting: Setting, *, prompt_tokens: int = 20, training: Training = None) -> Fitted:
-    """Train keys and values ahead of every layer, without a network above them, as P-Tuning v2 does; see `Recipe`."""
+    """Train keys and values ahead of every layer, without a network above them, as P-Tuning v2 does; see `Recipe`.
+
+    A decoder begins with those that it computes for tokens of its vocabulary (Li and Liang, 2021, section 7.4); peft
+    draws an encoder's from N(0, 1), as P-Tuning v2 does.
+    """
     recipe = _recipe(training, (1e-2, 1e-3), room=prompt_tokens)
     config = PrefixTuningConfig(num_virtual_tokens=prompt_tokens, task_type=_task_type(setting))
-    return train(setting.problem, _by_peft(config), recipe)
+    start = _start(setting, prompt_tokens)
+
+    def begin(model: Any) -> None:
+        computed = model.get_base_model()(inputs_embeds=start[None], use_cache=True).past_key_values
+        initialize_kv_prefix_from_past_key_values(model, past_key_values=computed)
+
+    return train(setting.problem, _by_peft(config, begin if setting.problem.lm.head == "causal" else None), recipe)
 
 
 def lora(setting: Setting, *, rank: int = 8, alpha: int = 16, training: Training = None) -> Fitted:
@@ -136,10 +148,19 @@ def _save_prompt(setting: Setting, model: Any) -> None:
     tuned.save(setting.folder / "prompt.safetensors")
 
 
-def _by_peft(config: Any) -> Prepare:
+def _start(setting: Setting, prompt_tokens: int) -> Tensor:
+    """Return a study's start of embeddings, (P, E): peft's own, from N(0, 1), is far from any of them."""
+    rng = np.random.default_rng([setting.problem.seed, START_STREAM])
+    return initial_prompt_of(setting.problem.lm, "vocabulary", prompt_tokens, rng)
+
+
+def _by_peft(config: Any, begin: Callable[[Any], object] | None = None) -> Prepare:
     def prepare(base: Any) -> nn.Module:
         with warnings.catch_warnings(action="ignore"):  # of names that transformers is about to change
             model: nn.Module = get_peft_model(base, config)
+        if begin:
+            with torch.no_grad():
+                begin(model)
         return model
 
     return prepare

@@ -29,7 +29,7 @@ def problem(family="llama", count=8):
     texts = {tuple(rng.choice(WORDS, 4)) for _ in range(count)}
     examples = tuple(Example(texts=(" ".join(one),), label=i % 2) for i, one in enumerate(sorted(texts)))
     lm = tiny_lm(family)
-    if family == "bert":  # it knows no such thing, but peft believes a configuration that has it
+    if family in ("bert", "gpt2"):  # they know no such thing, but peft believes a configuration that has it
         del lm.model.config.num_key_value_heads
     return Problem(lm=lm, task=TASK, data=FewShot(train=examples, dev=examples, test=examples), seed=0)
 
@@ -67,6 +67,18 @@ def test_prompt_tuning_starts_from_tokens_of_the_vocabulary(tmp_path):
     vocabulary = where.lm.embed(np.arange(len(where.lm.tokenizer))).numpy()
     for row in TunedPrompt.read(tmp_path / "prompt.safetensors").prompt:
         assert np.abs(vocabulary - row).max(axis=1).min() < 1e-6
+
+
+@pytest.mark.parametrize("family", ["llama", "qwen3", "gpt2"])
+def test_prefixes_start_from_what_the_model_makes_of_tokens(family):
+    where = problem(family)
+    texts = [one.texts for one in where.data.test]
+    # Nothing is learned at this rate: tokens ahead of every layer are the same tokens ahead of the text.
+    ahead, prefix = (
+        fit(name, where, learning_rates=(1e-9,), epochs=1, dtype="float32").predict(texts)
+        for name in ("prompt-tuning", "prefix-tuning")
+    )
+    np.testing.assert_allclose(prefix, ahead, atol=1e-5)
 
 
 @pytest.mark.parametrize("family", ["qwen3", "bert"])
