@@ -100,7 +100,7 @@ class SuiteProgress:
         parts = [f"{progress.done} of {progress.studies} studies", f"{len(progress.running)} running"]
         if progress.failed:
             parts.append(f"{progress.failed} failed")
-        if rate:
+        if rate and progress.only_queries:
             left = timedelta(seconds=round((progress.queries - progress.asked) / rate))
             parts.append(f"{rate:.3g} queries/s, {left} left")
         note = ", ".join(parts)

@@ -4,10 +4,11 @@ import pytest
 from fakes import Bowl, HeldOutBowl, study
 from rich.console import Console
 
-from dfo_prompt.console import ProgressObserver, comparison_table, print_summary
+from dfo_prompt.console import ProgressObserver, SuiteProgress, comparison_table, print_summary
 from dfo_prompt.folder import describe_run, save_result, study_folder
 from dfo_prompt.report.convergence import best_so_far, plot_convergence
 from dfo_prompt.report.summary import summarize
+from dfo_prompt.suite.run import Progress
 
 CONFIG = {"optimizer": "nevergrad:OnePlusOne", "objective": "bowl", "budget": 50, "seed": 1}
 
@@ -37,6 +38,16 @@ def test_a_terminal_has_one_bar_that_moves():
     study(Bowl(), observers=[ProgressObserver(Console(file=screen, force_terminal=True, width=110))]).run()
     assert "50/50" in screen.getvalue()
     assert "best" in screen.getvalue()
+
+
+@pytest.mark.parametrize("only_queries", [True, False])
+def test_a_suite_tells_the_time_left_where_queries_are_all_there_is(only_queries):
+    log = io.StringIO()
+    state = Progress(studies=3, queries=30, only_queries=only_queries, done=1, asked=10, fresh=10, news=["a: done"])
+    with SuiteProgress(Console(file=log)) as show:
+        show(state)
+    assert log.getvalue().startswith("a: done  (1 of 3 studies, 0 running")
+    assert ("left" in log.getvalue()) == only_queries
 
 
 def test_nothing_is_cut_off_on_eighty_columns(folder):

@@ -10,7 +10,7 @@ from dfo_prompt.commands.settings import parse_settings
 from dfo_prompt.console import SuiteProgress
 from dfo_prompt.errors import InputError, StudyError
 from dfo_prompt.suite.folder import is_finished, read_errors, read_plan
-from dfo_prompt.suite.plan import Suite, read_suite_file
+from dfo_prompt.suite.plan import Plan, Suite, read_suite_file
 from dfo_prompt.suite.run import probe_suite, run_suite
 
 
@@ -36,7 +36,11 @@ def run(
     """
     suite = read_suite_file(suite_file, parse_settings(settings), model=model)
     folder = out or Path("runs") / suite.config.name
-    click.echo(_cost(suite, folder, jobs if dry_run else 0), err=True)
+    todo = [plan for plan in suite.plans if not is_finished(folder, plan.id)]
+    duration = f", about {_duration(suite, todo, folder, jobs)} for them" if dry_run else ""
+    done = f" ({len(suite.plans) - len(todo)} studies are finished)" if len(todo) < len(suite.plans) else ""
+    queries = sum(plan.queries for plan in todo)
+    click.echo(f"{suite.config.name}: {len(todo):,} studies, {queries:,} queries{duration}{done}", err=True)
     if dry_run:
         return
     with SuiteProgress() as progress:
@@ -75,14 +79,6 @@ def _write_report() -> Callable[[Path], Path]:
     return write_report
 
 
-def _cost(suite: Suite, folder: Path, jobs: int) -> str:
-    """Say what is left to do; with a number of jobs, how long it would take too, which costs some queries."""
-    todo = [plan for plan in suite.plans if not is_finished(folder, plan.id)]
-    queries = sum(plan.queries for plan in todo)
-    cost = f"{len(todo):,} studies, {queries:,} queries"
-    if jobs:
-        seconds = probe_suite(suite, folder)
-        took = timedelta(seconds=round(sum(seconds.get(plan.problem, 0.0) * plan.queries for plan in todo) / jobs))
-        cost += f", about {took} without the optimizers' own time"
-    done = f" ({len(suite.plans) - len(todo)} studies are finished)" if len(todo) < len(suite.plans) else ""
-    return f"{suite.config.name}: {cost}{done}"
+def _duration(suite: Suite, todo: list[Plan], folder: Path, jobs: int) -> timedelta:
+    seconds = probe_suite(suite, folder)
+    return timedelta(seconds=round(sum(seconds.get(plan.problem, 0.0) * plan.queries for plan in todo) / jobs))

@@ -27,6 +27,7 @@ class Progress:
 
     Attributes:
         studies, queries: in all.
+        only_queries: whether there are no methods that take time, but ask nothing; the queries tell the time left then.
         done, failed: studies with a result, and those given up.
         running: ids, and the queries of each.
         asked: queries of all studies so far; `fresh`, of these in this run.
@@ -35,6 +36,7 @@ class Progress:
 
     studies: int
     queries: int
+    only_queries: bool = True
     done: int = 0
     failed: int = 0
     running: dict[str, int] = field(default_factory=dict)
@@ -63,7 +65,8 @@ def run_suite(suite: Suite, folder: Path, *, jobs: int = 1, watch: Watcher = unw
         InputError, StudyError: see `suite_folder`.
     """
     with suite_folder(folder, suite) as errors, _threads(suite.config.threads):
-        progress = Progress(studies=len(suite.plans), queries=suite.queries)
+        only_queries = all(plan.queries for plan in suite.plans)
+        progress = Progress(studies=len(suite.plans), queries=suite.queries, only_queries=only_queries)
         todo = []
         for plan in suite.plans:
             if is_finished(folder, plan.id):
