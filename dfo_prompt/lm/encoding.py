@@ -40,9 +40,15 @@ class Bucket:
 
     def split(self, most_tokens: int) -> "tuple[Bucket, ...]":
         """Return the same examples in buckets of at most that many tokens, or of one example."""
-        count = max(1, most_tokens // max(1, self.ids.shape[1]))
-        starts = range(0, len(self.rows), count)
-        return tuple(Bucket(**{name: value[at : at + count] for name, value in vars(self).items()}) for at in starts)
+        count = max(1, most_tokens // max(1, self.left.shape[1] + self.ids.shape[1]))
+        if count >= len(self.rows):
+            return (self,)
+        parts = []
+        for at in range(0, len(self.rows), count):
+            part = {name: value[at : at + count] for name, value in vars(self).items()}
+            longest = int(part["lengths"].max())
+            parts.append(Bucket(**{**part, "ids": part["ids"][:, :longest]}))
+        return tuple(parts)
 
 
 @dataclass(frozen=True, kw_only=True)

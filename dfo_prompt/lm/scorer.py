@@ -5,6 +5,7 @@ what lies ahead of the texts once a candidate, and what lies ahead of the prompt
 what lies below the first in which the candidates differ is computed once for all of them.
 """
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -28,7 +29,10 @@ Run = Callable[[Tensor], Tensor]
 """Returns the scores (N', K) of some texts under one prompt (H', P, E)."""
 
 MOST_TOKENS = 8192
-"""Of texts in one packed row, to begin with."""
+"""Of texts that run together, until memory does not suffice: more are no faster."""
+KEPT_TOKENS = 2**15
+"""Of texts ahead of the prompt whose keys and values are kept: training and dev texts, as a rule, that are asked again."""
+OUT_OF_MEMORY = re.compile("out of memory|not enough memory|can't allocate memory")  # CUDA and MPS; CPU
 TOLERANCE = 1e-3
 
 
@@ -44,6 +48,7 @@ class Scorer(ABC):
         self.model = model
         self._model: Any = model  # transformers' own attributes are typed in part
         self._precision = precision
+        self._most_tokens = MOST_TOKENS
         # Whether a run that begins at a layer gives what a whole run gives; tried once for each.
         self._resumes: dict[int, bool] = {}
 
@@ -58,17 +63,31 @@ class Scorer(ABC):
         """
         prompts = (prompts if prompts.dim() == 4 else prompts[:, None]).to(self._embed.weight.dtype)  # noqa: PLR2004
         scores = torch.empty((len(prompts), texts.count, reader.width), device=prompts.device)
+        waiting = list(texts.buckets)
         with self._precision():
-            self._score(scores, prompts, texts, reader)
+            while waiting:
+                waiting = [part for bucket in waiting for part in bucket.split(self._most_tokens)]
+                taken = self._take(waiting)
+                try:
+                    scores[:, torch.cat([bucket.rows for bucket in taken])] = self._score(prompts, texts, taken, reader)
+                    waiting = waiting[len(taken) :]
+                except RuntimeError as error:
+                    if not (self._most_tokens and OUT_OF_MEMORY.search(str(error))):
+                        raise
+                    self._most_tokens //= 2
         return scores
 
     def has_plain_head(self, ids: Tensor) -> bool:  # noqa: ARG002
         """Tell whether label-word logits (token ids (C,)) can be had from the last hidden states alone."""
         return False
 
+    def _take(self, waiting: list[Bucket]) -> list[Bucket]:
+        """Return the first buckets, which run together."""
+        return waiting[:1]
+
     @abstractmethod
-    def _score(self, scores: Tensor, prompts: Tensor, texts: Encoded, reader: Reader) -> None:
-        """Fill in the scores (B, N, K) under prompts (B, H', P, E)."""
+    def _score(self, prompts: Tensor, texts: Encoded, buckets: list[Bucket], reader: Reader) -> Tensor:
+        """Return the scores (B, N', K) of some buckets of the texts under prompts (B, H', P, E)."""
 
     @property
     def _embed(self) -> Any:
@@ -115,19 +134,19 @@ class CausalScorer(Scorer):
         with self._precision():
             return head_is_plain(self._model, ids)
 
-    def _score(self, scores: Tensor, prompts: Tensor, texts: Encoded, reader: Reader) -> None:
-        for i, prompt in enumerate(prompts):
-            prefix = self._prefix(prompt, texts)
-            shared: Any = None
-            for bucket in texts.buckets:
-                if bucket.left.shape[1]:
-                    with self._within(prompt, len(texts.head)):
-                        scores[i, bucket.rows] = self._behind(bucket, prefix, reader)
-                else:
-                    if shared is None:
-                        with self._within(prompt, len(texts.head)):
-                            shared = self._cache(prefix[None])
-                    scores[i, bucket.rows] = self._ahead(bucket, shared, len(prefix), reader)
+    def _take(self, waiting: list[Bucket]) -> list[Bucket]:
+        return waiting  # one after the other, behind keys and values that all share
+
+    def _score(self, prompts: Tensor, texts: Encoded, buckets: list[Bucket], reader: Reader) -> Tensor:
+        return torch.stack([self._score_one(prompt, texts, buckets, reader) for prompt in prompts])
+
+    def _score_one(self, prompt: Tensor, texts: Encoded, buckets: list[Bucket], reader: Reader) -> Tensor:
+        prefix, at = self._prefix(prompt, texts), len(texts.head)
+        if _texts_come_first(buckets):
+            return torch.cat([self._behind(one, prefix, self._within(prompt, at), reader) for one in buckets])
+        with self._within(prompt, at):
+            shared = self._cache(prefix[None])
+        return torch.cat([self._ahead(bucket, shared, len(prefix), reader) for bucket in buckets])
 
     def _prefix(self, prompt: Tensor, texts: Encoded) -> Tensor:
         return torch.cat([self._embed(texts.head), prompt[0], self._embed(texts.common)])  # (P', E)
@@ -138,12 +157,20 @@ class CausalScorer(Scorer):
             past.reorder_cache(torch.zeros_like(bucket.rows))  # the one row, N' times
         return self._read(reader, self._embed(bucket.ids), bucket.slot, past, length)
 
-    def _behind(self, bucket: Bucket, prefix: Tensor, reader: Reader) -> Tensor:
+    def _behind(self, bucket: Bucket, prefix: Tensor, within: AbstractContextManager[None], reader: Reader) -> Tensor:
         count, start = bucket.left.shape
-        if bucket not in self._lefts:
-            self._lefts[bucket] = self._cache(self._embed(bucket.left))
+        past = deepcopy(self._left(bucket))  # before the layers are given this candidate's prompts
         inputs = torch.cat([prefix.expand(count, -1, -1), self._embed(bucket.ids)], dim=1)
-        return self._read(reader, inputs, bucket.slot + len(prefix), deepcopy(self._lefts[bucket]), start)
+        with within:
+            return self._read(reader, inputs, bucket.slot + len(prefix), past, start)
+
+    def _left(self, bucket: Bucket) -> Any:
+        if bucket in self._lefts:
+            return self._lefts[bucket]
+        left = self._cache(self._embed(bucket.left))
+        if bucket.left.numel() + sum(one.left.numel() for one in self._lefts) <= KEPT_TOKENS:
+            self._lefts[bucket] = left
+        return left
 
     def _cache(self, inputs: Tensor) -> Any:
         cache: Any = DynamicCache(config=self._model.config)
@@ -162,26 +189,13 @@ class CausalScorer(Scorer):
 class PackedScorer(CausalScorer):
     """The engine for decoder-only models that take many texts in one row; see `packing`."""
 
-    def __init__(self, model: PreTrainedModel, *, precision: Context = nullcontext) -> None:
-        super().__init__(model, precision=precision)
-        self._most_tokens = MOST_TOKENS
+    def _take(self, waiting: list[Bucket]) -> list[Bucket]:
+        return waiting if _texts_come_first(waiting) else list(_fill(waiting, self._most_tokens))
 
-    def _score(self, scores: Tensor, prompts: Tensor, texts: Encoded, reader: Reader) -> None:
-        if texts.buckets[0].left.shape[1]:  # the texts come first, and share no prefix
-            super()._score(scores, prompts, texts, reader)
-            return
-        waiting = list(texts.buckets)
-        while waiting:
-            row = list(_fill(waiting, self._most_tokens))
-            try:
-                rows = torch.cat([bucket.rows for bucket in row])
-                scores[:, rows] = self._score_row(prompts, texts, row, reader)
-                del waiting[: len(row)]
-            except torch.OutOfMemoryError:
-                if len(row) == 1 and len(row[0].rows) == 1:
-                    raise
-                self._most_tokens //= 2
-                waiting = [part for bucket in waiting for part in bucket.split(self._most_tokens)]
+    def _score(self, prompts: Tensor, texts: Encoded, buckets: list[Bucket], reader: Reader) -> Tensor:
+        if _texts_come_first(buckets):  # they share no prefix
+            return super()._score(prompts, texts, buckets, reader)
+        return self._score_row(prompts, texts, buckets, reader)
 
     def _score_row(self, prompts: Tensor, texts: Encoded, buckets: list[Bucket], reader: Reader) -> Tensor:
         ahead = len(texts.head) + prompts.shape[2] + len(texts.common)
@@ -203,11 +217,8 @@ class PackedScorer(CausalScorer):
 class WholeScorer(Scorer):
     """The engine for models that look both ways, encoders and encoder-decoders: nothing is shared between texts."""
 
-    def _score(self, scores: Tensor, prompts: Tensor, texts: Encoded, reader: Reader) -> None:
-        for bucket in texts.buckets:
-            scores[:, bucket.rows] = self._score_bucket(prompts, texts, bucket, reader)
-
-    def _score_bucket(self, prompts: Tensor, texts: Encoded, bucket: Bucket, reader: Reader) -> Tensor:
+    def _score(self, prompts: Tensor, texts: Encoded, buckets: list[Bucket], reader: Reader) -> Tensor:
+        (bucket,) = buckets
         count = len(bucket.rows)
         left = torch.cat([self._embed(texts.head).expand(count, -1, -1), self._embed(bucket.left)], dim=1)
         right = torch.cat([self._embed(texts.common).expand(count, -1, -1), self._embed(bucket.ids)], dim=1)
@@ -233,6 +244,10 @@ def scorer_for(head: Head, model: PreTrainedModel, *, precision: Context = nullc
     """Return the engine for a model with this head."""
     causal = PackedScorer if takes_packed_rows(model) else CausalScorer
     return (causal if head == "causal" else WholeScorer)(model, precision=precision)
+
+
+def _texts_come_first(buckets: list[Bucket]) -> bool:
+    return any(bucket.left.shape[1] for bucket in buckets)
 
 
 def _first_difference(prompts: Tensor) -> int:

@@ -80,6 +80,32 @@ def test_the_prompt_matters():
     assert (logits[0] - logits[1]).abs().min() > 1e-3
 
 
+@pytest.mark.parametrize("task", [TASK, BEHIND], ids=lambda task: task.name)
+@pytest.mark.parametrize(("family", "packing"), [("llama", True), ("llama", False), ("bert", False), ("t5", False)])
+def test_less_runs_at_a_time_where_memory_does_not_suffice(family, packing, task, monkeypatch):
+    lm, examples, prompts = tiny_lm(family, packing=packing), some_examples(9), some_prompts(tiny_lm(family))
+    texts = encode(lm, task, [example.texts for example in examples], prompt_tokens=5)
+    scorer = scorer_for(lm.head, lm.model)
+    reader, refused = first_tokens(lm, scorer, task), []
+    read = type(reader).read
+
+    def small(self, rows, slot, arguments):
+        if len(slot) > 2:
+            refused.append(len(slot))
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
+        return read(self, rows, slot, arguments)
+
+    monkeypatch.setattr(type(reader), "read", small)
+    wanted = expected(lm, prompts, examples, task)
+    torch.testing.assert_close(scorer.score(prompts, texts, reader), wanted, atol=1e-4, rtol=1e-4)
+    before = len(refused)
+    torch.testing.assert_close(scorer.score(prompts, texts, reader), wanted, atol=1e-4, rtol=1e-4)
+    assert len(refused) - before < before  # the second time it is remembered
+    monkeypatch.setattr(type(reader), "read", lambda *_: small(reader, None, range(3), None))
+    with pytest.raises(torch.OutOfMemoryError):
+        scorer.score(prompts, texts, reader)
+
+
 def test_torchs_generator_is_left_alone():
     lm = tiny_lm()
     before = torch.get_rng_state()
@@ -97,20 +123,23 @@ def deep_prompts(lm, count=3, tokens=5):
 
 def deeply(lm, prompts, examples, task=TASK):
     """The textbook loop, with the prompts of the layers put in by hooks of its own."""
-    scores = []
-    for prompt in prompts:
-        left = len(lay_out(lm, task, examples[0].texts, prompt_tokens=prompt.shape[1]).left)
+
+    def logits(prompt, texts):
+        left = len(lay_out(lm, task, texts, prompt_tokens=prompt.shape[1]).left)
         with Layers(lm.model).prompts(prompt, left):
-            scores.append(torch.stack([textbook_logits(lm, task, prompt[0], example.texts) for example in examples]))
-    return torch.stack(scores)
+            return textbook_logits(lm, task, prompt[0], texts)
+
+    return torch.stack([torch.stack([logits(prompt, example.texts) for example in examples]) for prompt in prompts])
 
 
+@pytest.mark.parametrize("task", [TASK, MIDDLE, BEHIND], ids=lambda task: task.name)
 @pytest.mark.parametrize("packing", [True, False], ids=["packed", "cached"])
 @pytest.mark.parametrize("family", DEEP)
-def test_deep_prompts_equal_the_textbook_loop(family, packing):
+def test_deep_prompts_equal_the_textbook_loop(family, packing, task):
     lm, examples = tiny_lm(family, packing=packing), some_examples(9)
     prompts = deep_prompts(lm)
-    torch.testing.assert_close(score(lm, prompts, examples), deeply(lm, prompts, examples), atol=1e-4, rtol=1e-4)
+    expected = deeply(lm, prompts, examples, task)
+    torch.testing.assert_close(score(lm, prompts, examples, task), expected, atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("family", DEEP)
