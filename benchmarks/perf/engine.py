@@ -1,4 +1,4 @@
-"""Measures the engine against the textbook loop, against the machine, and against growing sizes, in one command.
+"""Measures the engine against the textbook loop, the machine, growing sizes and many queries, in one command.
 
     python benchmarks/perf/engine.py --task sst2 --data FOLDER --out benchmarks/results/engine
 
@@ -7,23 +7,21 @@ All ratios come from one run. The table is printed, and written with a picture a
 
 import json
 import platform
-import resource
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 import click
 import gemm
 import numpy as np
 import torch
+from long_study import LongStudy, run_long_study
 from matplotlib.figure import Figure
 from setting import Losses, Setting, few_shot, queries_per_second, seconds, small_model
 
 import dfo_prompt as dp
 from dfo_prompt.folder import describe_run
-from dfo_prompt.lm.objective import PromptObjective
 from dfo_prompt.lm.precision import DTYPES
 
 CHECKED = 3
@@ -50,14 +48,15 @@ def main(task: str, data: Path | None, shots: int, out: Path | None) -> None:
     more = few_shot(task, data, 256 // len(found.classes))[1]
     loops = measure_loops(setting, lambda count: objective.evaluate(setting.candidates[:count]).losses)
     efficiency = measure_efficiency(setting, str(about["dtype"]), loops[-1]["queries_per_second"])
+    short = measure_short(setting, str(about["dtype"]))
     figures = {
         "task": f"{task}, {len(split.train)} examples",
         "loops": loops,
         "efficiency": efficiency,
         "growth": measure_growth(replace(setting, data=more), efficiency["dtype"]),
         "deep": measure_deep(setting, efficiency["dtype"]),
-        "overhead": measure_overhead(objective),
-        "endurance": measure_endurance(),
+        "overhead": measure_overhead(short, loops[-1]["queries_per_second"]),
+        "endurance": {"sep-CMA-ES on the sphere": measure_loop().points, "CMA-ES on short prompts": short.points},
     }
     print_table(figures)
     if out:
@@ -140,21 +139,31 @@ def measure_deep(setting: Setting, dtype: str, count: int = 20) -> dict[str, flo
     return {"seconds_whole": whole, "seconds_resumed": float(np.mean(resumed)), "ratio": float(np.mean(resumed)) / whole}
 
 
-def measure_overhead(objective: PromptObjective) -> dict[str, float]:
-    """Return the seconds of CMA-ES and of the objective in a study of 60 queries at d = 500."""
-    spent = dp.minimize(objective, optimizer="cma", budget=60, popsize=20).spent
+def measure_short(setting: Setting, dtype: str, queries: int = 600) -> LongStudy:
+    """Run CMA-ES on the engine at d = 500, with 5 prompt tokens and 4 examples: many queries in a short time."""
+    short = replace(setting.with_examples(4), tokens=5)
+    # Of 200 queries: in the second 100 CMA-ES factors its matrix for the first time, and holds a few megabytes more.
+    return run_long_study(short.objective(dtype), optimizer="cma", queries=queries, every=queries // 3)
+
+
+def measure_loop(queries: int = 8000) -> LongStudy:
+    """Run sep-CMA-ES with almost no objective: what the loop costs."""
+    return run_long_study(dp.create_objective("sphere", dim=500), optimizer="cma:sep", queries=queries, every=queries // 8)
+
+
+def measure_overhead(short: LongStudy, rate: float) -> dict[str, float]:
+    """Return what a study with a folder takes beside its objective, and the share of that at the engine's rate.
+
+    It was measured with short prompts and texts, on which it does not depend.
+    """
+    query = 1e3 / rate
     return {
-        "optimizer_seconds": spent.optimizer_seconds,
-        "objective_seconds": spent.objective_seconds,
-        "share": spent.optimizer_seconds / (spent.optimizer_seconds + spent.objective_seconds),
+        "own_milliseconds_a_query": short.own_milliseconds,
+        "optimizer_milliseconds_a_query": short.optimizer_milliseconds,
+        "once_seconds": short.once_seconds,
+        "engine_milliseconds_a_query": query,
+        "share": short.own_milliseconds / (short.own_milliseconds + query),
     }
-
-
-def measure_endurance(queries: int = 8000) -> list[dict[str, float]]:
-    """Return seconds and memory for each 1,000 queries of a long study with almost no objective: what the loop costs."""
-    watch = Watch()
-    dp.minimize(dp.create_objective("sphere", dim=500), optimizer="cma:sep", budget=queries, popsize=20, observers=[watch])
-    return watch.points
 
 
 def print_table(figures: dict[str, Any]) -> None:
@@ -176,12 +185,17 @@ def print_table(figures: dict[str, Any]) -> None:
     click.echo(
         f"a prompt in every layer: {deep['seconds_resumed']:.3f} s a query, {deep['ratio']:.2f} of recomputing everything"
     )
-    click.echo(f"CMA-ES at d = 500 takes {figures['overhead']['share']:.1%} of a study's time")
-    first, last = figures["endurance"][0], figures["endurance"][-1]
+    o = figures["overhead"]
     click.echo(
-        f"8,000 queries of sep-CMA-ES on the sphere: the first 1,000 in {first['seconds']:.2f} s, the last in "
-        f"{last['seconds']:.2f} s; peak memory {first['peak_megabytes']:.0f} and {last['peak_megabytes']:.0f} MB"
+        f"CMA-ES at d = 500, ledger and journals take {o['own_milliseconds_a_query']:.2f} ms a query beside the engine's "
+        f"{o['engine_milliseconds_a_query']:.0f}: {o['share']:.1%} of its queries' time, and {o['once_seconds']:.1f} s once"
     )
+    for name, points in figures["endurance"].items():
+        first, last = points[0], points[-1]
+        click.echo(
+            f"{last['queries']:,} queries of {name}: the first {first['queries']:,} in {first['seconds']:.2f} s, the last "
+            f"in {last['seconds']:.2f} s; memory held {first['resident_megabytes']} and {last['resident_megabytes']} MB"
+        )
 
 
 def draw(figures: dict[str, Any], path: Path) -> None:
@@ -213,29 +227,6 @@ def processor() -> str:
 
 def _point(size: int, rate: float) -> dict[str, float]:
     return {"size": size, "queries_per_second": rate}
-
-
-class Watch:
-    """Notes the time and the memory at every 1,000 queries."""
-
-    def __init__(self) -> None:
-        self.points: list[dict[str, float]] = []
-
-    def study_started(self, info: object) -> None:  # noqa: ARG002
-        """Start the clock."""
-        self._started = perf_counter()
-
-    def batch_evaluated(self, batch: dp.Batch) -> None:
-        """Note a point."""
-        if batch.queries % 1000 == 0:
-            memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-            self.points.append(
-                {"queries": batch.queries, "seconds": perf_counter() - self._started, "peak_megabytes": memory}
-            )
-            self._started = perf_counter()
-
-    def study_finished(self, result: object) -> None:
-        """Do nothing."""
 
 
 if __name__ == "__main__":

@@ -36,12 +36,13 @@ def textbook_losses(
     here = torch.stack([pad(torch.ones(len(ids)), side) for ids, side in zip(texts, sides, strict=True)]).to(model.device)
     last = torch.tensor([len(ids) - 1 for ids in texts], device=model.device) + prompts.shape[1]
     rows = torch.arange(len(texts), device=model.device)
+    # An index, not the number 1: of the strided slice that a number takes, torch copies the head in bfloat16 for every text.
+    more = {"logits_to_keep": torch.tensor([-1], device=model.device)} if last_only else {}
     losses = []
     for prompt in prompts:
         embeds = torch.cat([prompt.expand(len(texts), -1, -1).to(model.dtype), embed(ids)], dim=1)  # (N, P + L, E)
         mask = torch.cat([here.new_ones(len(texts), len(prompt)), here], dim=1)
         positions = (mask.cumsum(1) - 1).clamp(min=0).long()
-        more = {"logits_to_keep": 1} if last_only else {}
         logits = model(inputs_embeds=embeds, attention_mask=mask, position_ids=positions, use_cache=False, **more).logits
         answers = (logits[:, -1] if last_only else logits[rows, last])[:, words].float()  # (N, C)
         losses.append(cross_entropy(answers, labels).item())

@@ -1,14 +1,16 @@
-"""Methods that ask the model as it is: nothing is searched for, so no query is spent."""
+"""Methods that ask the model as it is: nothing is searched for."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import zip_longest
+from time import perf_counter
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from dfo_prompt.errors import InputError
+from dfo_prompt.ledger import Spent
 from dfo_prompt.lm.layout import lay_out, template_of
 from dfo_prompt.lm.objective import PromptObjective
 from dfo_prompt.lm.problem import Problem
@@ -25,12 +27,12 @@ SMALLEST = float(np.finfo(np.float32).tiny)
 
 def manual(setting: Setting) -> Fitted:
     """Ask with the hand-written template of the task."""
-    return Fitted(predict=reader(setting.problem))
+    return Fitted(predict=_predict(fixed_objective(setting.problem)))
 
 
 def calibrated(setting: Setting, *, calibration: Calibration = "contextual") -> Fitted:
     """Ask with the hand-written template, and correct the label words' scores; see `Verbalizer`."""
-    return Fitted(predict=reader(setting.problem, calibration=calibration))
+    return Fitted(predict=_predict(fixed_objective(setting.problem, calibration=calibration)))
 
 
 def in_context(setting: Setting, *, demonstrations: int | None = None, orders: int = 1) -> Fitted:
@@ -50,19 +52,21 @@ def in_context(setting: Setting, *, demonstrations: int | None = None, orders: i
     if orders < 1 or (demonstrations is not None and demonstrations < 1):
         raise InputError("method 'in-context': demonstrations and orders must be at least 1")
     problem = _prompt_first(setting.problem)
-    tried = []
+    tried, looks = [], Spent()
     for order in range(orders):
         shown = _shown(problem, np.random.default_rng([problem.seed, ORDER_STREAM, order]), demonstrations)
-        predict = reader(problem, prompt=problem.lm.embed(np.concatenate(shown)))
+        objective = fixed_objective(problem, prompt=problem.lm.embed(np.concatenate(shown)))
+        metric, look = _look(objective, "dev") if orders > 1 else (0.0, Spent())
         about: dict[str, Json] = {"demonstrations": len(shown), "order": order}
-        tried.append((problem.metric(predict, "dev") if orders > 1 else 0.0, -order, Fitted(predict=predict, about=about)))
-    return max(tried, key=lambda one: one[:2])[2]
+        tried.append((metric, -order, Fitted(predict=_predict(objective), about=about)))
+        looks += look
+    return replace(max(tried, key=lambda one: one[:2])[2], validation=looks)
 
 
 def patterns(setting: Setting) -> Fitted:
     """Average the log-probabilities that each of the task's patterns gives the classes.
 
-    A pattern weighs as much as its metric on the training examples, before any training, as in PET.
+    A pattern weighs as much as its metric on the training examples, before any training, as in PET: a query each.
 
     Raises:
         InputError: the task has one pattern only.
@@ -71,29 +75,48 @@ def patterns(setting: Setting) -> Fitted:
     if not problem.task.patterns:
         raise InputError(f"task {problem.task.name!r} has one pattern only; add [[patterns]] to its file")
     tasks = [problem.task, *problem.task.rephrased]
-    readers = [reader(replace(problem, task=task)) for task in tasks]
-    weights = np.array([problem.metric(one, "train") for one in readers])
+    objectives = [fixed_objective(replace(problem, task=task)) for task in tasks]
+    metrics, costs = zip(*(_look(one, "train") for one in objectives), strict=True)
+    weights, predictors = np.array(metrics), [_predict(one) for one in objectives]
 
     def predict(texts: Texts) -> Matrix:
-        logs = np.stack([np.log(one(texts).clip(min=SMALLEST)) for one in readers])  # (patterns, N, C)
+        logs = np.stack([np.log(one(texts).clip(min=SMALLEST)) for one in predictors])  # (patterns, N, C)
         mean: Matrix = np.tensordot(weights / weights.sum(), logs, axes=1) if weights.sum() else logs.mean(axis=0)
         return mean
 
-    return Fitted(predict=predict, about={"patterns": len(tasks)})
+    return Fitted(predict=predict, spent=sum(costs, Spent()), about={"patterns": len(tasks)})
 
 
-def reader(problem: Problem, *, prompt: Tensor | None = None, calibration: Calibration = "none") -> Predict:
-    """Return what asks the model for label words behind a fixed soft prompt (P, E), or behind none."""
+def fixed_objective(problem: Problem, *, prompt: Tensor | None = None, calibration: Calibration = "none") -> PromptObjective:
+    """Return what asks the model for label words behind a fixed soft prompt (P, E), or behind none: d is 0."""
     fixed = torch.zeros((0, problem.lm.width), device=problem.lm.device) if prompt is None else prompt
-    objective = PromptObjective(
+    return PromptObjective(
         problem=problem,
         projection=lambda candidates: fixed.expand(len(candidates), -1, -1),
         prompt_tokens=len(fixed),
-        dim=1,
+        dim=0,
         calibration=calibration,
         dtype="float32",
     )
-    return lambda texts: objective.predict(np.zeros(1), texts)
+
+
+def _predict(objective: PromptObjective) -> Predict:
+    return lambda texts: objective.predict(np.zeros(0), texts)
+
+
+def _look(objective: PromptObjective, split: str) -> tuple[float, Spent]:
+    """Return the metric on a split, and what it took."""
+    started = perf_counter()
+    found = objective.validate(np.zeros((1, 0)), split)
+    costs = Spent(
+        queries=1,
+        rows=found.rows,
+        tokens=found.tokens,
+        uploaded=found.uploaded,
+        downloaded=found.downloaded,
+        objective_seconds=perf_counter() - started,
+    )
+    return float(found.metrics[objective.metric][0]), costs
 
 
 def _prompt_first(problem: Problem) -> Problem:

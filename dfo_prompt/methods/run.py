@@ -28,8 +28,9 @@ class MethodResult:
 
     Attributes:
         dev_metric, test_metric: of the task.
-        seconds: that fitting took; of studies, earlier runs included, that their queries and optimizers did.
-        peak_bytes: of main memory while fitting, libraries and model included; None where the system does not say.
+        seconds: that fitting took, but for looks at dev.
+        peak_bytes: of main memory until the last figure was there, libraries and model included; None where the system does
+            not say.
     """
 
     fitted: Fitted
@@ -82,18 +83,17 @@ def _result(problem: Problem, fit: Callable[[], Fitted]) -> MethodResult:
     started = perf_counter()
     fitted = fit()
     fit_until = perf_counter()
-    peak = peak_resident()
+    seconds = fit_until - started - fitted.validation.objective_seconds if fitted.seconds is None else fitted.seconds
     dev, test = (problem.metric(fitted.predict, split) for split in ("dev", "test"))
     rows = len(problem.data.dev) + len(problem.data.test)
-    searched = fitted.spent.optimizer_seconds + fitted.spent.objective_seconds
     last = Spent(queries=2, rows=rows, objective_seconds=perf_counter() - fit_until)
     return MethodResult(
         fitted=fitted,
         dev_metric=dev,
         test_metric=test,
-        seconds=searched or fit_until - started,
+        seconds=seconds,
         validation=fitted.validation + last,
-        peak_bytes=peak,
+        peak_bytes=peak_resident(),
     )
 
 

@@ -40,6 +40,7 @@ class Fitted:
         predict: labels new texts.
         spent: what fitting asked of the model, as far as a service would see and charge it.
         validation: what it asked besides on held-out examples, which guided no optimizer.
+        seconds: that fitting took without these, where the clock does not tell: a method that was continued knows.
         user_bytes: memory that the user's side takes besides the model; None: nobody has measured it.
         about: for the manifest's sake: what was chosen on dev, sizes.
     """
@@ -47,5 +48,6 @@ class Fitted:
     predict: Predict
     spent: Spent = field(default_factory=Spent)
     validation: Spent = field(default_factory=Spent)
+    seconds: float | None = None
     user_bytes: int | None = 0
     about: Mapping[str, Json] = field(default_factory=dict)

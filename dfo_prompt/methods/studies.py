@@ -68,16 +68,23 @@ def _member(setting: Setting, *, budget: int, draw: int) -> tuple[Fitted, float]
         predict=lambda texts: objective.predict(result.chosen, texts),
         spent=result.spent,
         validation=result.validation,
+        seconds=_seconds(result.spent),
         user_bytes=result.user_bytes,
     )
     return fitted, (result.held_out and result.held_out.dev_metric) or 0.0
 
 
 def _together(predict: Predict, fitted: list[Fitted], about: Mapping[str, Json]) -> Fitted:
+    spent = sum((one.spent for one in fitted), Spent())
     return Fitted(
         predict=predict,
-        spent=sum((one.spent for one in fitted), Spent()),
+        spent=spent,
         validation=sum((one.validation for one in fitted), Spent()),
+        seconds=_seconds(spent),
         user_bytes=max((one.user_bytes for one in fitted if one.user_bytes is not None), default=None),
         about=about,
     )
+
+
+def _seconds(spent: Spent) -> float:
+    return spent.optimizer_seconds + spent.objective_seconds

@@ -33,14 +33,22 @@ class Exclusion:
 
 @dataclass(frozen=True, kw_only=True)
 class Published:
-    """What others reported: figures by the names of entries, for a model on a task."""
+    """What others reported for a model.
+
+    Attributes:
+        source: who.
+        note: what is different there.
+        figures: the test metric, by task and name of the entry.
+        costs: what it took, likewise.
+    """
 
     __pydantic_config__ = STRICT
 
     source: str
     model: str
-    task: str
-    figures: dict[str, str]
+    figures: dict[str, dict[str, str]]
+    costs: dict[str, dict[str, str]] = field(default_factory=dict)
+    note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

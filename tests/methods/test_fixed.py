@@ -87,6 +87,7 @@ def test_orders_are_drawn_by_the_seed_and_the_best_on_dev_is_kept():
     assert best.predict(TEXTS).tolist() == in_context(where, demonstrations=2, orders=5).predict(TEXTS).tolist()
     metric = where.problem.metric
     assert metric(best.predict, "dev") >= metric(in_context(where, demonstrations=2).predict, "dev")
+    assert (best.validation.queries, best.validation.rows) == (5, 5 * len(where.problem.data.dev))
 
 
 def test_patterns_are_averaged_by_their_accuracy_on_train():
@@ -95,7 +96,9 @@ def test_patterns_are_averaged_by_their_accuracy_on_train():
     readers = [manual(setting()), manual(setting(task=other))]
     weights = np.array([where.problem.metric(one.predict, "train") for one in readers])
     expected = sum(w * np.log(one.predict(TEXTS)) for w, one in zip(weights / weights.sum(), readers, strict=True))
-    np.testing.assert_allclose(patterns(where).predict(TEXTS), expected, atol=1e-5)
+    fitted = patterns(where)
+    np.testing.assert_allclose(fitted.predict(TEXTS), expected, atol=1e-5)
+    assert (fitted.spent.queries, fitted.spent.rows) == (2, 2 * len(where.problem.data.train))
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,11 @@ from dfo_prompt.ledger import Account, read_records
 from dfo_prompt.methods.run import run_method
 from dfo_prompt.plugins import catalogue
 from dfo_prompt.report.write import write_report
-from dfo_prompt.run import objective_of, run_study
+from dfo_prompt.run import objective_of, reopen, run_study
 from dfo_prompt.suite.plan import read_suite_file
 from dfo_prompt.suite.run import run_suite
 
+TEXTS = [("bad film",), ("the plot was very dull",)]
 SUITE = """\
 name = "methods"
 seeds = [1, 2]
@@ -31,9 +32,18 @@ popsize = 5
 objective_options = { model = "MODEL", task = "films.toml", shots = 4, prompt_tokens = 3, dtype = "float32" }
 [[published]]
 source = "a paper"
+note = "by hand"
 model = "MODEL"
-task = "films.toml"
-figures = { manual = "71.2" }
+[published.figures."TASK"]
+manual = "71.2"
+[[published]]
+source = "another"
+model = "MODEL"
+[published.figures."TASK"]
+manual = "70.1"
+two = "80"
+[published.costs."TASK"]
+manual = "2 min"
 """
 
 
@@ -57,8 +67,9 @@ def test_an_ensemble_shares_the_budget_among_studies_that_draw_anew(options, tmp
     assert [len(journal) for journal in journals] == [4, 4, 4]
     assert result.fitted.spent.queries == 12
     assert len({journal[0].loss for journal in journals}) == 3
-    probabilities = result.fitted.predict([("bad film",)])
-    np.testing.assert_allclose(probabilities.sum(), 1)
+    members = [reopen(out / "members" / str(member)) for member in range(3)]
+    expected = np.mean([objective.predict(z, TEXTS) for objective, z in members], axis=0)
+    np.testing.assert_allclose(result.fitted.predict(TEXTS), expected, atol=1e-6)
 
 
 def test_a_method_killed_in_the_middle_goes_on_with_its_studies(options, tmp_path, monkeypatch):
@@ -125,12 +136,25 @@ def test_a_suite_of_methods_is_reported(tiny_folder, tiny_task):
 
 def test_published_figures_stand_where_model_and_task_are_the_same(tiny_folder, tiny_task):
     folder = tiny_task.parent
-    file = SUITE.replace("MODEL", str(tiny_folder)).replace('task = "films.toml"\nfigures', f'task = "{tiny_task}"\nfigures')
+    file = SUITE.replace("MODEL", str(tiny_folder)).replace("TASK", str(tiny_task))
     (folder / "suite.toml").write_text(file.replace("seeds = [1, 2]", "seeds = [1]"))
     run_suite(read_suite_file(folder / "suite.toml"), folder / "out")
-    table = pd.read_csv(write_report(folder / "out").parent / "methods.csv", dtype=str)
+    page = write_report(folder / "out")
+    table = pd.read_csv(page.parent / "methods.csv", dtype=str)
     column = next(name for name in table if name.endswith(", published"))
-    assert list(table[column]) == ["-", "71.2", "-"]
+    assert list(table[column]) == ["-", "71.2 [1]; 70.1 [2]", "80 [2]"]
+    costs = pd.read_csv(page.parent / "efficiency.csv", index_col="method")
+    assert list(costs["published"]) == ["-", "2 min [2]", "-"]
+    assert "[1] a paper: by hand; [2] another." in (page.parent / "report.md").read_text()
+
+
+def test_a_cell_says_when_seeds_are_missing(tiny_folder, tiny_task):
+    folder = tiny_task.parent
+    (folder / "suite.toml").write_text(SUITE.replace("MODEL", str(tiny_folder)))
+    run_suite(read_suite_file(folder / "suite.toml"), folder / "out")
+    next((folder / "out/studies").glob("*/manual/2/result.json")).unlink()
+    table = pd.read_csv(write_report(folder / "out").parent / "methods.csv", index_col="method")
+    assert table.iloc[:, 1].str.endswith("(1 of 2 seeds)").to_dict() == {"random": False, "manual": True, "two": False}
 
 
 @pytest.mark.parametrize(

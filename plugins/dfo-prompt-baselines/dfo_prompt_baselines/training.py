@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any, Literal
 
 import numpy as np
@@ -122,6 +123,7 @@ class _Run:
         self._words = first_tokens(problem)
         self._train, self._dev = (self._split(split) for split in ("train", "dev"))
         self._rows = self._tokens = 0
+        self._looks = Spent()
 
     def best(self, keep: Callable[[Any], None] | None) -> Fitted:
         tried: dict[float, State] = {}
@@ -142,7 +144,7 @@ class _Run:
         size = sum(weight.numel() for weight in weights)
         about = {"learning_rate": rate, "epoch": state.epoch, "trained_weights": size}
         spent = Spent(rows=self._rows, tokens=self._tokens)
-        return Fitted(predict=predict, spent=spent, user_bytes=None, about=about)
+        return Fitted(predict=predict, spent=spent, validation=self._looks, user_bytes=None, about=about)
 
     def _at(self, rate: float) -> State:
         base, model, weights = self._fresh()
@@ -175,9 +177,12 @@ class _Run:
             self._tokens += int(batch.lengths[rows].sum()) + len(rows) * self._recipe.room
 
     def _quality(self, model: nn.Module, base: nn.Module) -> tuple[float, float]:
+        started = perf_counter()
         batch, labels = self._dev
-        logits = self._logits(model, base, batch)
-        return quality_of(self._problem, logits, labels)
+        quality = quality_of(self._problem, self._logits(model, base, batch), labels)
+        tokens = int(batch.lengths.sum()) + len(batch) * self._recipe.room
+        self._looks += Spent(queries=1, rows=len(batch), tokens=tokens, objective_seconds=perf_counter() - started)
+        return quality
 
     @torch.inference_mode()
     def _logits(self, model: nn.Module, base: nn.Module, batch: Batch) -> Tensor:

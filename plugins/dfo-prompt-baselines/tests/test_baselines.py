@@ -54,6 +54,8 @@ def test_gradients_learn_a_batch_by_heart(name):
     before = {key: value.clone() for key, value in where.lm.model.state_dict().items()}
     fitted = fit(name, where, learning_rates=(3e-2,), epochs=200, patience=200, dtype="float32")
     assert loss_of(fitted, where) < 0.01
+    looks = (fitted.validation.queries, fitted.validation.rows, fitted.spent.rows)
+    assert looks == (201, 201 * 2, 200 * 2)  # before the first epoch, and after each
     after = where.lm.model.state_dict()
     assert before.keys() == after.keys()  # the shared model is as it was
     assert all(torch.equal(before[key], after[key]) for key in before)
