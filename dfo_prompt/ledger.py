@@ -85,6 +85,11 @@ class Spent:
     optimizer_seconds: float = 0.0
     objective_seconds: float = 0.0
 
+    @property
+    def seconds(self) -> float:
+        """Return the seconds of optimizer and objective together."""
+        return self.optimizer_seconds + self.objective_seconds
+
     def __add__(self, other: "Spent") -> "Spent":
         return Spent(**{name: value + getattr(other, name) for name, value in asdict(self).items()})
 

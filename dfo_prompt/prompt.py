@@ -66,7 +66,7 @@ def prompt_objective(
     lm, streams = problem.lm, STREAMS * draw
     files = [str((projection_options or {}).get("path", ""))] if projection == "file" else []
     files += [initial_prompt.removeprefix(FILE)] if initial_prompt.startswith(FILE) else []
-    check_sources(problem.task.name, *filter(None, files))
+    check_sources(problem.task.name, lm.fingerprint, *filter(None, files))
     project = _projector(projection, projection_options or {}, [seed, streams + PROJECTION_STREAM])
     start = initial_prompt_of(lm, initial_prompt, prompt_tokens, np.random.default_rng([seed, streams + START_STREAM]))
     if prompt_layers == "all":

@@ -78,15 +78,18 @@ def read_start(path: str, tokens: int, width: int) -> Tensor:
     return torch.tensor(start, dtype=torch.float32)
 
 
-def check_sources(task: str, *paths: str) -> None:
-    """Check that what is in these files was not learned on the task that it is now used for.
+def check_sources(task: str, model: str, *paths: str) -> None:
+    """Check that what is in these files was learned for this model (its fingerprint), and not on this task.
 
     Raises:
-        InputError: one was.
+        InputError: one was not.
     """
     for path in paths:
-        if task in json.loads(metadata(Path(path)).get("sources", "[]")):
+        about = metadata(Path(path))
+        if task in json.loads(about.get("sources", "[]")):
             raise InputError(f"{path} was learned on task {task!r} too, which cannot show what it brings to another")
+        if about.get("model", model) != model:
+            raise InputError(f"{path} was learned from prompts for another model")
 
 
 def learn_projection(prompts: Sequence[TunedPrompt], dim: int, *, alpha: float = 1.0, seed: int = 0) -> dict[str, Matrix]:
@@ -128,12 +131,12 @@ def learn_projection(prompts: Sequence[TunedPrompt], dim: int, *, alpha: float =
 
 
 def save_projection(path: Path, tensors: Mapping[str, Matrix], prompts: Sequence[TunedPrompt]) -> None:
-    """Write what `learn_projection` gave, and which tasks it was learned from.
+    """Write what `learn_projection` gave, and for which model and from which tasks it was learned.
 
     Raises:
         InputError: it cannot be written.
     """
-    _save(path, tensors, {"sources": json.dumps(sorted({one.task for one in prompts}))})
+    _save(path, tensors, {"sources": json.dumps(sorted({one.task for one in prompts})), "model": prompts[0].model})
 
 
 def metadata(path: Path) -> dict[str, str]:

@@ -13,8 +13,12 @@ FIXED = {
     "patterns": ("patterns", "The mean of several hand-written patterns, untrained (after PET: Schick and Schuetze, 2021)"),
 }
 SEARCHES = {
-    "ensemble": ("mean_of_studies", "Mean prediction of prompts tuned with several projections, the budget shared"),
-    "projections": ("best_of_studies", "Several projections, the budget shared; the prompt that is best on dev is kept"),
+    "ensemble": ("studies:mean_of_studies", "Mean prediction of prompts tuned with several projections, the budget shared"),
+    "projections": (
+        "studies:best_of_studies",
+        "Several projections, the budget shared; the prompt best on dev is kept",
+    ),
+    "pretrained": ("pretrained:pretrained", "A study in a projection, from a start, that were learned on other tasks"),
 }
 
 
@@ -30,5 +34,5 @@ def dfo_prompt_methods() -> Iterable[MethodSpec]:
     for name, (function, summary) in FIXED.items():
         yield MethodSpec(name=name, target=f"dfo_prompt.methods.fixed:{function}", summary=f"{summary}.")
     for name, (function, summary) in SEARCHES.items():
-        target = f"dfo_prompt.methods.studies:{function}"
+        target = f"dfo_prompt.methods.{function}"
         yield MethodSpec(name=name, target=target, summary=f"{summary}.", searches=True)

@@ -1,7 +1,8 @@
 """Methods that search: one study, or several that share a budget and differ in what is drawn."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from dfo_prompt.errors import InputError
 from dfo_prompt.ledger import Spent
 from dfo_prompt.lm.objective import PromptObjective
 from dfo_prompt.methods.setting import Fitted, Predict, Setting, Texts
+from dfo_prompt.result import StudyResult
 from dfo_prompt.run import objective_of, run_study
 from dfo_prompt.types import Json, Matrix
 
@@ -35,7 +37,7 @@ def mean_of_studies(setting: Setting, *, members: int = 4) -> Fitted:
         mean: Matrix = np.mean([one.predict(texts) for one in fitted], axis=0)
         return mean
 
-    return _together(predict, fitted, {"members": members})
+    return together(predict, fitted, {"members": members})
 
 
 def best_of_studies(setting: Setting, *, members: int = 4) -> Fitted:
@@ -46,7 +48,7 @@ def best_of_studies(setting: Setting, *, members: int = 4) -> Fitted:
     found = _members(setting, members)
     best = max(range(members), key=lambda i: (found[i][1], -i))
     fitted = [one for one, _ in found]
-    return _together(fitted[best].predict, fitted, {"members": members, "chosen": best})
+    return together(fitted[best].predict, fitted, {"members": members, "chosen": best})
 
 
 def _members(setting: Setting, members: int) -> list[tuple[Fitted, float]]:
@@ -56,35 +58,54 @@ def _members(setting: Setting, members: int) -> list[tuple[Fitted, float]]:
     return [_member(setting, budget=budget, draw=draw) for draw, budget in enumerate(parts)]
 
 
-def _member(setting: Setting, *, budget: int, draw: int) -> tuple[Fitted, float]:
-    options = {**setting.config.objective_options, "draw": draw}
+def tune(
+    setting: Setting, *, folder: Path | None, budget: int, options: Mapping[str, Json], watched: bool = True
+) -> tuple[PromptObjective, StudyResult]:
+    """Run the entry's study with another budget and other objective options.
+
+    Args:
+        setting: where.
+        folder: of the study, or None to write nothing.
+        budget: its queries.
+        options: of the objective, which win over the entry's.
+        watched: whether the entry's observers are told.
+
+    Raises:
+        InputError: the objective tunes no prompt.
+    """
+    options = {**setting.config.objective_options, **options}
     config = replace(setting.config, method=STUDY, method_options={}, budget=budget, objective_options=options)
     objective = objective_of(config)
     if not isinstance(objective, PromptObjective):
         raise InputError(f"objective {config.objective!r} tunes no prompt, so there is nothing to label with")
-    folder = setting.folder and setting.folder / "members" / str(draw)
-    result = run_study(config, objective, out=folder, observers=setting.observers)
-    fitted = Fitted(
+    return objective, run_study(config, objective, out=folder, observers=setting.observers if watched else ())
+
+
+def fitted_by(objective: PromptObjective, result: StudyResult) -> Fitted:
+    """Return what labels with the prompt that a study chose."""
+    return Fitted(
         predict=lambda texts: objective.predict(result.chosen, texts),
         spent=result.spent,
         validation=result.validation,
-        seconds=_seconds(result.spent),
+        seconds=result.spent.seconds,
         user_bytes=result.user_bytes,
     )
-    return fitted, (result.held_out and result.held_out.dev_metric) or 0.0
 
 
-def _together(predict: Predict, fitted: list[Fitted], about: Mapping[str, Json]) -> Fitted:
+def _member(setting: Setting, *, budget: int, draw: int) -> tuple[Fitted, float]:
+    folder = setting.folder and setting.folder / "members" / str(draw)
+    objective, result = tune(setting, folder=folder, budget=budget, options={"draw": draw})
+    return fitted_by(objective, result), (result.held_out and result.held_out.dev_metric) or 0.0
+
+
+def together(predict: Predict, fitted: Sequence[Fitted], about: Mapping[str, Json]) -> Fitted:
+    """Return what labels by `predict`, and took what all of `fitted` did."""
     spent = sum((one.spent for one in fitted), Spent())
     return Fitted(
         predict=predict,
         spent=spent,
         validation=sum((one.validation for one in fitted), Spent()),
-        seconds=_seconds(spent),
+        seconds=spent.seconds,
         user_bytes=max((one.user_bytes for one in fitted if one.user_bytes is not None), default=None),
         about=about,
     )
-
-
-def _seconds(spent: Spent) -> float:
-    return spent.optimizer_seconds + spent.objective_seconds

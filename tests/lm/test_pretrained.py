@@ -87,9 +87,11 @@ def test_files_go_there_and_back(tmp_path):
         "projection": (32, 3),
         "start": (TOKENS, 8),
     }
-    check_sources("c", str(tmp_path / "f.safetensors"))
+    check_sources("c", "m", str(tmp_path / "f.safetensors"))
     with pytest.raises(dp.InputError, match="was learned on task 'b' too"):
-        check_sources("b", str(tmp_path / "f.safetensors"))
+        check_sources("b", "m", str(tmp_path / "f.safetensors"))
+    with pytest.raises(dp.InputError, match="was learned from prompts for another model"):
+        check_sources("c", "n", str(tmp_path / "f.safetensors"))
     (tmp_path / "file").touch()
     with pytest.raises(dp.InputError, match="cannot write"):
         tuned[0].save(tmp_path / "file" / "p.safetensors")

@@ -6,10 +6,13 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from safetensors.numpy import load_file
 
 import dfo_prompt as dp
 from dfo_prompt.config import parse_config
 from dfo_prompt.ledger import Account, read_records
+from dfo_prompt.lm.export import tuned_prompt
+from dfo_prompt.lm.pretrained import learn_projection
 from dfo_prompt.methods.run import run_method
 from dfo_prompt.plugins import catalogue
 from dfo_prompt.report.write import write_report
@@ -101,6 +104,26 @@ def test_one_that_is_no_better_than_its_members_on_dev_was_chosen_wrongly(option
     result = run_method(config(options, method="projections", method_options={"members": 3}), out=tmp_path / "out")
     found = [json.loads((tmp_path / "out/members" / str(i) / "result.json").read_text())["held_out"] for i in range(3)]
     assert result.dev_metric == max(one["dev_metric"] for one in found)
+
+
+def test_a_search_space_is_learned_on_other_tasks(options, tiny_task, tmp_path, monkeypatch):
+    others = []
+    for name in ("plots", "news"):
+        others.append(str(tiny_task.with_name(f"{name}.toml")))
+        tiny_task.with_name(f"{name}.toml").write_text(tiny_task.read_text())
+    settings = config(options, method="pretrained", method_options={"tasks": [*others, "films"], "draws": 1})
+    monkeypatch.chdir(tmp_path)
+    result = run_method(settings, out=tmp_path / "out")
+    assert result.fitted.spent.queries == 3 * 12
+    assert result.fitted.about == {"tasks": others, "draws": 1}
+    objective, chosen = reopen(tmp_path / "out" / "study")
+    np.testing.assert_allclose(result.fitted.predict(TEXTS), objective.predict(chosen, TEXTS), atol=1e-6)
+    prompts = [tuned_prompt(*reopen(tmp_path / "out/sources" / number)) for number in ("0", "1")]
+    for name, tensor in learn_projection(prompts, 6).items():
+        np.testing.assert_allclose(load_file(tmp_path / "out/projection.safetensors")[name], tensor, atol=1e-6)
+    assert run_method(settings).test_metric == result.test_metric  # nothing is written, and it finds the same
+    with pytest.raises(dp.InputError, match="1 draws on 1 other tasks are not two prompts to learn from"):
+        run_method(config(options, method="pretrained", method_options={"tasks": [others[0], str(tiny_task)], "draws": 1}))
 
 
 def test_a_study_is_a_method_too(options):
