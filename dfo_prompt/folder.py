@@ -5,7 +5,7 @@ import os
 import platform
 import subprocess
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -34,9 +34,17 @@ def describe_run(config: Mapping[str, Json], objective: Mapping[str, Json], opti
         "objective": dict(objective),
         "optimizer": dict(optimizer),
         "versions": {"python": platform.python_version(), **_versions()},
-        "machine": {"platform": platform.platform(), "processor": platform.machine(), "cores": os.cpu_count()},
+        "machine": {"platform": platform.platform(), "processor": _processor(), "cores": os.cpu_count()},
         "git_commit": _git_commit(),
     }
+
+
+def _processor() -> str:
+    with suppress(OSError):
+        names = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+        if names:
+            return names[0].partition(":")[2].strip()
+    return platform.processor() or platform.machine()
 
 
 @contextmanager

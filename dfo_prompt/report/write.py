@@ -22,6 +22,7 @@ from dfo_prompt.report.tables import all_tables
 from dfo_prompt.suite.folder import study_path
 
 FOLDER = "report"
+DIFFERS = "differs"
 
 
 def write_report(folder: Path | str) -> Path:
@@ -129,19 +130,35 @@ def _table_section(table: Section) -> dict[str, Any]:
 
 
 def _manifest(folder: Path, analysis: Analysis) -> dict[str, Any]:
-    """Return what all studies share, of their manifests and of what the suite asks of them."""
+    """Return what all studies share, of their manifests and of what the suite asks of them; what each entry has besides."""
     paths = [study_path(folder, study) / "manifest.json" for study in analysis.studies["study"]]
     manifests = [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.exists()]
-    made = _shared([{key: one.get(key) for key in ("versions", "machine", "git_commit")} for one in manifests] or [{}])
+    made = _shared([{key: one.get(key) for key in ("versions", "machine")} for one in manifests] or [{}])
+    commits = sorted({str(one["git_commit"]) for one in manifests if one.get("git_commit")})
     suite = {key: value for key, value in analysis.plan.items() if key != "studies"}
-    return {**made, "suite": suite, "study": _shared([plan["config"] for plan in analysis.plan["studies"].values()])}
+    plans = analysis.plan["studies"].values()
+    study = _shared([plan["config"] for plan in plans])
+    entries = {
+        name: _besides(_shared([plan["config"] for plan in plans if plan["optimizer"] == name]), study)
+        for name in dict.fromkeys(plan["optimizer"] for plan in plans)
+    }
+    return {**made, "git_commits": commits, "suite": suite, "study": study, "entries": entries}
 
 
 def _shared(values: list[Any]) -> Any:
     """Return what all values are, of tables key by key; "differs" where they are not the same."""
     if all(isinstance(one, dict) for one in values):
         return {key: _shared([one.get(key) for one in values]) for key in values[0]}
-    return values[0] if all(one == values[0] for one in values) else "differs"
+    return values[0] if all(one == values[0] for one in values) else DIFFERS
+
+
+def _besides(own: dict[str, Any], shared: dict[str, Any]) -> dict[str, Any]:
+    """Return the keys in which an entry differs from what all share."""
+    return {
+        key: _besides(value, shared[key]) if isinstance(value, dict) and isinstance(shared.get(key), dict) else value
+        for key, value in own.items()
+        if key not in shared or (value != shared[key] and value != DIFFERS)
+    }
 
 
 def _svg(figure: Figure) -> str:

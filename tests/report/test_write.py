@@ -84,9 +84,12 @@ def test_tables_and_json_agree(finished):
 
 
 def test_the_manifest_says_what_all_studies_share(finished):
-    shared = json.loads((finished / "report/report.json").read_text())["manifest"]["study"]
+    manifest = json.loads((finished / "report/report.json").read_text())["manifest"]
+    shared = manifest["study"]
     assert (shared["budget"], shared["dim"]) == (60, 4)
     assert {shared[key] for key in ("optimizer", "objective", "sigma")} == {"differs"}
+    assert manifest["entries"]["cma"] == {"optimizer": "cma", "sigma": 0.5}
+    assert len(manifest["git_commits"]) <= 1
 
 
 def test_the_same_suite_gives_the_same_report_in_another_process(copy, finished):

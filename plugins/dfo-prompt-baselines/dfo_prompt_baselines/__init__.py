@@ -14,7 +14,7 @@ GRADIENTS = {
     "p-tuning": "A soft prompt from a small encoder, by gradients (Liu et al., 2021)",
     "prefix-tuning": "Keys and values ahead of every layer (Li and Liang, 2021; P-Tuning v2: Liu et al., 2022)",
     "lora": "Low-rank updates of the attention (Hu et al., 2022)",
-    "adapter": "A bottleneck behind every layer (Houlsby et al., 2019)",
+    "adapter": "A bottleneck behind every layer (after Houlsby et al., 2019)",
     "bitfit": "Biases alone (Ben Zaken et al., 2022)",
     "model-tuning": "All weights",
 }

@@ -18,6 +18,7 @@ from peft import (
 )
 from torch import Tensor, nn
 
+from dfo_prompt.errors import ModelError
 from dfo_prompt.lm.layers import Layers
 from dfo_prompt.lm.pretrained import TunedPrompt
 from dfo_prompt.lm.start import initial_prompt_of
@@ -60,16 +61,24 @@ def prefix_tuning(setting: Setting, *, prompt_tokens: int = 20, training: Traini
 
     A decoder begins with those that it computes for tokens of its vocabulary (Li and Liang, 2021, section 7.4); peft
     draws an encoder's from N(0, 1), as P-Tuning v2 does.
+
+    Raises:
+        ModelError: the model ignores them.
     """
     recipe = _recipe(training, (1e-2, 1e-3), room=prompt_tokens)
     config = PrefixTuningConfig(num_virtual_tokens=prompt_tokens, task_type=_task_type(setting))
-    start = _start(setting, prompt_tokens)
+    lm, start = setting.problem.lm, _start(setting, prompt_tokens)
 
     def begin(model: Any) -> None:
-        computed = model.get_base_model()(inputs_embeds=start[None], use_cache=True).past_key_values
-        initialize_kv_prefix_from_past_key_values(model, past_key_values=computed)
+        base = model.get_base_model()
+        if lm.head == "causal":
+            computed = base(inputs_embeds=start[None], use_cache=True).past_key_values
+            initialize_kv_prefix_from_past_key_values(model, past_key_values=computed)
+        ids = torch.tensor([lm.tokens(":")], device=lm.device)  # any text
+        if torch.equal(model(input_ids=ids).logits, base(input_ids=ids).logits):
+            raise ModelError(f"{lm.name!r} ignores keys and values ahead of a text, so they cannot be tuned")
 
-    return train(setting.problem, _by_peft(config, begin if setting.problem.lm.head == "causal" else None), recipe)
+    return train(setting.problem, _by_peft(config, begin), recipe)
 
 
 def lora(setting: Setting, *, rank: int = 8, alpha: int = 16, training: Training = None) -> Fitted:
@@ -79,7 +88,10 @@ def lora(setting: Setting, *, rank: int = 8, alpha: int = 16, training: Training
 
 
 def adapter(setting: Setting, *, width: int = 32, training: Training = None) -> Fitted:
-    """Train a bottleneck of `width` behind every layer, which adds nothing to begin with; see `Recipe`."""
+    """Train a bottleneck of `width` behind every layer, which adds nothing to begin with; see `Recipe`.
+
+    Simpler than Houlsby et al. (2019), who put two into every layer, one behind each of its parts, and train its norms too.
+    """
 
     def prepare(base: Any) -> nn.Module:
         base.requires_grad_(requires_grad=False)
