@@ -29,13 +29,15 @@ def save_for_peft(objective: PromptObjective, candidate: Vector, folder: Path) -
     the adapter: texts are to be tokenised without them (`add_special_tokens=False`), those that end a text put behind it.
 
     Raises:
-        InputError: peft is not installed, or the prompt is none that peft has a place for.
+        InputError: peft is not installed, has no place for the prompt, or would not predict the same by the prompt alone.
     """
     lm, prompt = objective.problem.lm, objective.prompt(candidate)
     if prompt.dim() != SHALLOW or lm.head == "seq2seq":
         raise InputError("peft has no place for a prompt in every layer, or in an encoder-decoder; use --format safetensors")
     if "prompt" in template_of(lm, objective.problem.task).marks:
         raise InputError("peft puts a prompt ahead of the text, not inside it; use --format safetensors")
+    if objective.calibration != "none":
+        raise InputError(f"{objective.calibration} calibration is no part of an adapter of peft; use --format safetensors")
     try:
         from peft import PromptTuningConfig, TaskType, get_peft_model  # noqa: PLC0415 - an extra
     except ImportError as error:

@@ -69,6 +69,7 @@ class PromptObjective:
         lm, task, data = problem.lm, problem.task, problem.data
         self.metric = task.metric
         self.labels = task.classes
+        self.calibration = calibration
         self.problem, self._about = problem, dict(about or {})
         self._projection, self._prompt_tokens = projection, prompt_tokens
         self._loss = LOSSES[loss]

@@ -20,12 +20,13 @@ from dfo_prompt.lm.projection import Projection, Space
 TOKENS, DIM = 4, 6
 
 
-def objective(family="llama", **tokenizer):
+def objective(family="llama", calibration="none", **tokenizer):
     lm = tiny_lm(family, **tokenizer)
     space = Space(dim=DIM, tokens=TOKENS, width=lm.width, mean=0.0, std=0.5)
     projection = Projection(normal(space, np.random.default_rng(0)), torch.zeros(TOKENS, lm.width))
     problem = Problem(lm=lm, task=TASK, data=few_shot(), seed=0)
-    return PromptObjective(problem=problem, projection=projection, prompt_tokens=TOKENS, dim=DIM, dtype="float32")
+    sizes = {"prompt_tokens": TOKENS, "dim": DIM}
+    return PromptObjective(problem=problem, projection=projection, **sizes, dtype="float32", calibration=calibration)
 
 
 @pytest.mark.parametrize(("family", "tokenizer"), [("llama", {}), ("llama", {"bos": True}), ("qwen3", {}), ("bert", {})])
@@ -48,6 +49,12 @@ def test_peft_predicts_the_same_from_an_exported_prompt(family, tokenizer, tmp_p
             logits = theirs(input_ids=torch.tensor([layout.right])).logits[0]
         found.append(logits[layout.slot - len(layout.right), words].softmax(dim=0))
     np.testing.assert_allclose(ours.predict(z, texts), torch.stack(found).numpy(), atol=1e-5)
+
+
+def test_what_an_adapter_would_not_predict_is_refused(tmp_path):
+    with pytest.raises(dp.InputError, match="contextual calibration is no part of an adapter of peft"):
+        save_for_peft(objective(calibration="contextual"), np.zeros(DIM), tmp_path / "adapter")
+    assert not (tmp_path / "adapter").exists()
 
 
 def prompts(count=5, tasks=("a", "b"), shape=(TOKENS, 8)):
