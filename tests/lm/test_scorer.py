@@ -150,16 +150,21 @@ def test_a_layer_to_which_nothing_is_added_is_as_it_was(family):
     torch.testing.assert_close(score(lm, prompts, examples), score(lm, prompts[:, 0], examples), atol=1e-5, rtol=1e-5)
 
 
-def test_a_prompt_is_added_to_what_its_layer_is_given():
-    lm, examples, own = tiny_lm("llama"), some_examples(1), deep_prompts(tiny_lm("llama"), count=1)
+@pytest.mark.parametrize(
+    ("family", "layer"), [("llama", "model.layers.1"), ("bert", "bert.encoder.layer.1"), ("t5", "encoder.block.1")]
+)
+@pytest.mark.parametrize("task", [TASK, BEHIND], ids=lambda task: task.name)
+def test_a_prompt_is_added_to_what_its_layer_is_given(family, layer, task):
+    lm, examples, own = tiny_lm(family), some_examples(1), deep_prompts(tiny_lm(family), count=1)
     own[:, 2:] = 0
-    found = score(lm, own, examples)
+    found = score(lm, own, examples, task)
+    at = len(lay_out(lm, task, examples[0].texts, prompt_tokens=5).left)
 
     def add(_, inputs):
-        inputs[0][:, :5] += own[0, 1]
+        inputs[0][:, at : at + 5] += own[0, 1]
 
-    lm.model.model.layers[1].register_forward_pre_hook(add)
-    expected = textbook_logits(lm, TASK, own[0, 0], examples[0].texts)
+    lm.model.get_submodule(layer).register_forward_pre_hook(add)
+    expected = textbook_logits(lm, task, own[0, 0], examples[0].texts)
     torch.testing.assert_close(found[0, 0], expected, atol=1e-4, rtol=1e-4)
 
 
