@@ -1,6 +1,7 @@
 """From names to objects: builds optimizers and objectives that plugins offer."""
 
 from collections.abc import Mapping
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,10 @@ def create_optimizer(
         PluginError: the constructor fails otherwise.
     """
     spec = catalogue().optimizers.find(name)
+    if dim < 1 or budget < 1 or not 0 < sigma < inf:
+        raise InputError(f"dim and budget must be at least 1 and sigma positive, not {dim}, {budget} and {sigma}")
+    if x0 is not None and np.shape(x0) != (dim,):
+        raise InputError(f"x0 has the shape {np.shape(x0)}, not ({dim},)")
     given = {
         "dim": dim,
         "seed": seed,
@@ -47,7 +52,11 @@ def create_optimizer(
         "x0": np.zeros(dim) if x0 is None else np.array(x0, dtype=np.float64),
         "bounds": bounds,
     }
-    built: Optimizer = _build("optimizer", spec, name, given, options)
+    built = _build("optimizer", spec, name, given, options)
+    if not isinstance(built, Optimizer):
+        raise PluginError(f"optimizer {name!r} is a {type(built).__name__}, which is no subclass of dfo_prompt.Optimizer")
+    if missing := given.keys() - vars(built).keys():
+        raise PluginError(f"optimizer {name!r} has no {min(missing)}; its __init__ must call super().__init__(**study)")
     return built
 
 
@@ -87,7 +96,7 @@ def _build(kind: str, spec: Spec, name: str, given: dict[str, Any], options: Map
     family = {"variant": name.partition(":")[2]} if spec.name.endswith(":*") else {}
     settings = {**spec.options, **family, **options}
     target = _load(kind, spec, name)
-    check_options(f"{kind} {name!r}", target, settings, set(given))
+    check_options(f"{kind} {name!r}", target, {**spec.options, **options}, {*given, *family, "self"})
     try:
         return target(**given, **settings)
     except DfoPromptError:

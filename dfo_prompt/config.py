@@ -56,6 +56,8 @@ class StudyConfig:
     method_options: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if self.method == STUDY and self.method_options:
+            raise ValueError(f"method_options: a study has no option {min(self.method_options)!r}; name a method")
         if self.bounds and not self.bounds[0] < self.bounds[1]:
             raise ValueError(f"bounds must be [low, high] with low < high, not {list(self.bounds)}")
         if self.x0 is not None and len(self.x0) != self.dim:

@@ -92,7 +92,8 @@ class SuiteProgress:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._bar.stop()
+        if self._bar.live.is_started:  # it would end a log with an empty line
+            self._bar.stop()
 
     def __call__(self, progress: SuiteState) -> None:
         """Move the bar; write what is new above it."""

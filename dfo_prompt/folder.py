@@ -23,6 +23,8 @@ from dfo_prompt.types import Json, Vector
 
 PACKAGES = ("dfo-prompt", "numpy", "torch", "transformers", "cma", "nevergrad", "pymoo")
 IDENTITY = ("config", "objective")
+MEASURED = ("dtype_spearman",)
+"""Facts of an objective that were measured, and may be a little different the next time."""
 VECTORS = ("best", "recommended", "chosen")
 
 
@@ -111,9 +113,12 @@ def read_manifest(path: Path) -> dict[str, Any]:
     """Return the manifest of the study in `path`.
 
     Raises:
-        InputError: there is none.
+        InputError: there is none, or it is damaged.
     """
-    return read_json(path / "manifest.json", missing=f"{path} is not a study folder: it has no manifest.json")
+    found = read_json(path / "manifest.json", missing=f"{path} is not a study folder: it has no manifest.json")
+    if missing := [part for part in IDENTITY if not isinstance(found.get(part), dict)]:
+        raise InputError(f"{path / 'manifest.json'} is damaged: it has no {missing[0]}")
+    return found
 
 
 def read_result(path: Path) -> dict[str, Any] | None:
@@ -149,7 +154,7 @@ def _claim(path: Path, manifest: Mapping[str, Any]) -> None:
 def _check_same(path: Path, there: Mapping[str, Any], here: Mapping[str, Any]) -> None:
     for part in [part for part in IDENTITY if part in here]:
         old, new = there.get(part, {}), json.loads(json.dumps(here[part]))
-        for key in sorted({*old, *new}):
+        for key in sorted({*old, *new} - {*MEASURED}):
             if json.dumps(old.get(key)) != json.dumps(new.get(key)):  # NaN is the same as NaN there
                 difference = f"{key} is {old.get(key)!r} there and {new.get(key)!r} here"
                 raise InputError(f"{path} holds another study: {difference}; choose another --out")

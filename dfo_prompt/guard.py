@@ -1,5 +1,6 @@
 """Holds an optimizer to its contract, and times it."""
 
+import json
 from collections.abc import Callable
 from time import perf_counter
 from typing import TypeVar
@@ -27,9 +28,9 @@ class GuardedOptimizer:
 
     def ask(self) -> Matrix:
         """Return the next candidates, (B, d)."""
-        candidates = np.array(self._call("ask", self._optimizer.ask), dtype=np.float64)
+        candidates = self._call("ask", lambda: np.array(self._optimizer.ask(), dtype=np.float64))
         dim = self._optimizer.dim
-        if candidates.shape != (len(candidates), dim) or not len(candidates):
+        if candidates.ndim != 2 or candidates.shape[1] != dim or not len(candidates):  # noqa: PLR2004
             raise PluginError(f"optimizer {self._name!r} asked for candidates of shape {candidates.shape}, not (B, {dim})")
         self._check_values(candidates)
         return candidates
@@ -40,15 +41,18 @@ class GuardedOptimizer:
 
     def recommend(self) -> Vector:
         """Return the optimizer's answer, (d,)."""
-        answer = np.array(self._call("recommend", self._optimizer.recommend), dtype=np.float64)
+        answer = self._call("recommend", lambda: np.array(self._optimizer.recommend(), dtype=np.float64))
         if answer.shape != (self._optimizer.dim,):
             raise PluginError(f"optimizer {self._name!r} recommends shape {answer.shape}, not ({self._optimizer.dim},)")
         self._check_values(answer)
         return answer
 
     def describe(self) -> dict[str, Json]:
-        """Return what the optimizer says of itself."""
-        return self._call("describe", self._optimizer.describe)
+        """Return what the optimizer says of itself, as plain data: NumPy's scalars and arrays become numbers and lists."""
+        said: dict[str, Json] = self._call(
+            "describe", lambda: json.loads(json.dumps(self._optimizer.describe(), default=_plain))
+        )
+        return said
 
     def take_seconds(self) -> float:
         """Return the optimizer's own seconds since the last call of this method."""
@@ -70,3 +74,9 @@ class GuardedOptimizer:
         bounds = self._optimizer.bounds
         if bounds and not ((values >= bounds[0]) & (values <= bounds[1])).all():
             raise PluginError(f"optimizer {self._name!r} proposes a value outside the bounds {list(bounds)}")
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    raise TypeError(f"{value!r} is no plain data")

@@ -12,6 +12,7 @@ An earlier run's lines are recalled in order, against the candidates of the rebu
 """
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
@@ -128,13 +129,13 @@ class Ledger:
         lines = self._journals[account].take(len(batch))
         if lines is None:
             return None
-        records = tuple(Record(**line) for line in lines)  # type: ignore[arg-type]
+        records = tuple(_record(line, FILES[account]) for line in lines)
         expected = [candidate_hash(z) if role != "baseline" else "" for z in batch]
         for record, z in zip(records, expected, strict=True):
             if (record.candidate, record.split, record.role) != (z, split, role):
                 raise StudyError(
                     f"{FILES[account]}: at query {record.query} the optimizer now proposes another candidate than was "
-                    "journaled; a package or the machine has changed since; start again in a new folder"
+                    "journaled: it does not repeat itself, or a package or the machine changed; start again in a new folder"
                 )
         self._note(account, records)
         return records
@@ -202,5 +203,18 @@ def _line(record: Record) -> Line:
 
 
 def read_records(folder: Path, account: Account = Account.QUERIES) -> list[Record]:
-    """Return what the study in `folder` has journaled so far on `account`."""
-    return [Record(**line) for line in read_lines(folder / FILES[account])]  # type: ignore[arg-type]
+    """Return what the study in `folder` has journaled so far on `account`.
+
+    Raises:
+        StudyError: a journal is damaged.
+    """
+    return [_record(line, folder / FILES[account]) for line in read_lines(folder / FILES[account])]
+
+
+def _record(line: Line, where: Path | str) -> Record:
+    try:
+        return Record(**line)  # type: ignore[arg-type]
+    except TypeError as error:
+        raise StudyError(
+            f"{where} is damaged: {json.dumps(line)} is no record; move the folder away to start over"
+        ) from error

@@ -93,6 +93,8 @@ def _attempt(batch: Matrix, call: Call) -> tuple[Evaluation, str]:
     for name, values in {"losses": evaluation.losses, **evaluation.metrics}.items():
         if np.shape(values) != (len(batch),):
             raise PluginError(f"the objective gave {name} of shape {np.shape(values)}, not ({len(batch)},)")
+        if np.asarray(values).dtype.kind not in "fiub":
+            raise PluginError(f"the objective gave {name} of type {np.asarray(values).dtype}, not numbers")
     return evaluation, ""
 
 

@@ -27,6 +27,7 @@ class Evaluation:
     downloaded: int = 0
 
 
+@runtime_checkable
 class Objective(Protocol):
     """A function of z in R^d that can only be queried. One candidate is one query."""
 

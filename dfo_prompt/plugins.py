@@ -1,7 +1,7 @@
 """The plugin manager and the catalogue: what is installed, by name, and what failed to load."""
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -121,7 +121,7 @@ def _catalogue(files: tuple[Path, ...]) -> Catalogue:
     infos = [*_register_built_ins(manager), *_register_installed(manager)]
     infos += [_register_file(manager, path) for path in files]
     failures: dict[str, str] = {}
-    shelves = {kind: _collect(manager, kind, failures) for kind in KINDS}
+    shelves = {kind: _collect(manager, kind, failures, files) for kind in KINDS}
     plugins = tuple(
         info if info.name not in failures else PluginInfo(**{**vars(info), "error": failures[info.name]}) for info in infos
     )
@@ -140,7 +140,7 @@ def _register_installed(manager: pluggy.PluginManager) -> Iterator[PluginInfo]:
         origin = point.dist.name if point.dist else point.value
         version = point.dist.version if point.dist else ""
         try:
-            manager.register(point.load(), name=point.name)
+            _register(manager, point.load(), point.name)
         except Exception as error:
             yield PluginInfo(name=point.name, origin=origin, version=version, error=one_line(error))
         else:
@@ -148,8 +148,23 @@ def _register_installed(manager: pluggy.PluginManager) -> Iterator[PluginInfo]:
 
 
 def _register_file(manager: pluggy.PluginManager, path: Path) -> PluginInfo:
-    manager.register(_module_of(path), name=str(path))
+    try:
+        _register(manager, _module_of(path), str(path))
+    except PluginError as error:
+        raise InputError(f"plugin file {path} cannot be used: {error}") from error
     return PluginInfo(name=str(path), origin="file")
+
+
+def _register(manager: pluggy.PluginManager, plugin: object, name: str) -> None:
+    try:
+        manager.register(plugin, name=name)
+    except pluggy.PluginValidationError as error:
+        raise PluginError(str(error).strip().splitlines()[-1]) from error
+    for hook in manager.get_hookcallers(plugin) or ():
+        if not hook.has_spec():
+            manager.unregister(plugin)
+            known = ", ".join(f"{hookspecs.PROJECT}_{kind}" for kind in KINDS)
+            raise PluginError(f"there is no hook {hook.name}(); known: {known}")
 
 
 @contextmanager
@@ -185,7 +200,7 @@ def _module_of(path: Path) -> ModuleType:
     return _modules[path]
 
 
-def _collect(manager: pluggy.PluginManager, kind: str, failures: dict[str, str]) -> Shelf[Spec]:
+def _collect(manager: pluggy.PluginManager, kind: str, failures: dict[str, str], files: Collection[Path]) -> Shelf[Spec]:
     specs: dict[str, Spec] = {}
     givers: dict[str, tuple[str, ...]] = {}
     for implementation in getattr(manager.hook, f"{hookspecs.PROJECT}_{kind}").get_hookimpls():
@@ -194,6 +209,8 @@ def _collect(manager: pluggy.PluginManager, kind: str, failures: dict[str, str])
             offered = {spec.name: spec for spec in implementation.function()}
         except Exception as error:
             failures[giver] = f"{implementation.function.__name__}() failed: {one_line(error)}"
+            if giver in map(str, files):  # asked for by path, so nobody wants the rest to go on without it
+                raise InputError(f"plugin file {giver} cannot be used: {failures[giver]}") from error
             continue
         for name, spec in offered.items():
             specs.setdefault(name, spec)

@@ -1,10 +1,11 @@
 """Runs a study from its configuration: opens the folder, leads the loop, saves the result."""
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -60,6 +61,10 @@ def minimize(
         InputError: a name, an option or a value is wrong, or `out` holds another study.
         StudyError, PluginError: see `Study.run`.
     """
+    if not isinstance(objective, Objective):
+        raise InputError(f"the objective is a {type(objective).__name__} without dim and evaluate; see dfo_prompt.Objective")
+    if x0 is not None and np.ndim(x0) != 1:
+        raise InputError(f"x0 has the shape {np.shape(x0)}, not ({objective.dim},)")
     data = {
         "optimizer": optimizer,
         "objective": type(objective).__name__,
@@ -134,7 +139,8 @@ def reopen(folder: Path) -> tuple[Objective, Vector]:
 
 def objective_of(config: StudyConfig) -> Objective:
     """Build the objective that `config` names; see `create_objective`."""
-    return create_objective(config.objective, dim=config.dim, seed=config.seed, **config.objective_options)
+    options = _options(config, "objective", {"name", "dim", "seed"})
+    return create_objective(config.objective, dim=config.dim, seed=config.seed, **options)
 
 
 def plugin_of(config: StudyConfig) -> AbstractContextManager[None]:
@@ -153,8 +159,15 @@ def optimizer_of(config: StudyConfig) -> Optimizer:
         sigma=config.sigma,
         x0=None if config.x0 is None else np.array(config.x0),
         bounds=config.bounds,
-        **config.optimizer_options,
+        **_options(config, "optimizer", {"name", "dim", "budget", "seed", "popsize", "sigma", "x0", "bounds"}),
     )
+
+
+def _options(config: StudyConfig, kind: str, own: Collection[str]) -> dict[str, Any]:
+    options: dict[str, Any] = getattr(config, f"{kind}_options")
+    if taken := [name for name in options if name in own]:
+        raise InputError(f"{taken[0]} is a key of the study, not an option of the {kind}; write it without {kind}")
+    return options
 
 
 def _installed_observers() -> Iterator[Observer]:

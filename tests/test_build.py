@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 from fakes import Bowl
@@ -138,3 +140,85 @@ def test_an_observer_that_cannot_be_had_is_left_out(tmp_path):
     )
     with plugin_files(file), pytest.warns(RuntimeWarning, match="observer 'gone' failed and is left out"):
         assert dp.minimize(Bowl(), budget=5).spent.queries == 5
+
+
+BROKEN = """
+import numpy as np
+import dfo_prompt as dp
+
+class Broken(dp.Optimizer):
+    def ask(self): return self.x0[None] + np.zeros((self.popsize, 1))
+    def tell(self, candidates, losses): pass
+    def recommend(self): return self.x0
+    CHANGE
+
+class Loose:
+    def __init__(self, **study): pass
+
+@dp.hookimpl
+def dfo_prompt_optimizers():
+    return [dp.OptimizerSpec(name=name, target=f"broken:{name}", summary="") for name in ("Broken", "Loose")]
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "name", "said"),
+    [
+        ("def __init__(self, **study): pass", "Broken", r"has no \w+; its __init__ must call super\(\).__init__"),
+        ("", "Loose", "is a Loose, which is no subclass of dfo_prompt.Optimizer"),
+        ("def ask(self): return None", "Broken", r"'Broken' asked for candidates of shape \(\)|failed in ask"),
+        ("def ask(self): return 'abc'", "Broken", "'Broken' failed in ask: ValueError"),
+        ("def recommend(self): return {}", "Broken", "'Broken' failed in recommend: TypeError"),
+        ("def describe(self): return {'names': {1, 2}}", "Broken", "'Broken' failed in describe: TypeError: {1, 2} is no"),
+    ],
+)
+def test_common_mistakes_of_plugins_are_one_line(tmp_path, change, name, said):
+    (tmp_path / "broken.py").write_text(BROKEN.replace("CHANGE", change))
+    with plugin_files(tmp_path / "broken.py"), pytest.raises(dp.PluginError, match=said) as caught:
+        dp.minimize(Bowl(), optimizer=name, budget=20, out=tmp_path / "s")
+    assert "\n" not in str(caught.value)
+
+
+def test_what_numpy_describes_is_written_as_numbers(tmp_path):
+    change = "def describe(self): return {'restarts': np.int64(2), 'step': np.array([0.5])}"
+    (tmp_path / "broken.py").write_text(BROKEN.replace("CHANGE", change))
+    with plugin_files(tmp_path / "broken.py"):
+        dp.minimize(Bowl(), optimizer="Broken", budget=20, out=tmp_path / "s")
+    found = json.loads((tmp_path / "s" / "manifest.json").read_text())["optimizer"]
+    assert found == {"restarts": 2, "step": [0.5]}
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"dim": 0}, "must be at least 1"),
+        ({"sigma": -1.0}, "sigma positive"),
+        ({"x0": [1.0, 2.0]}, r"shape \(2,\), not \(3,\)"),
+    ],
+)
+def test_an_optimizer_by_hand_is_checked_too(given, said):
+    with pytest.raises(InputError, match=said):
+        dp.create_optimizer("cma", **{"dim": 3, "budget": 20, **given})
+
+
+def test_what_is_no_objective_is_one_line():
+    with pytest.raises(InputError, match="the objective is a function without dim and evaluate"):
+        dp.minimize(lambda z: z, budget=20)
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        ("optimizer.sigma=0.2", "sigma is a key of the study, not an option of the optimizer"),
+        ("objective.dim=3", "dim is a key of the study, not an option of the objective"),
+        ("method.orders=3", "a study has no option 'orders'; name a method"),
+    ],
+)
+def test_keys_of_the_study_are_no_options(program, where, said):
+    status, _, err = program("run", "--objective", "sphere", "--dim", "5", "--budget", "10", "--set", where)
+    assert (status, err.count("\n"), said in err) == (2, 1, True)
+
+
+def test_what_follows_the_colon_is_no_option(program):
+    status, _, err = program("run", "--objective", "sphere", "--optimizer", "nevergrad:DE", "--set", "optimizer.variant=PSO")
+    assert (status, "unknown option of optimizer 'nevergrad:DE': 'variant'" in err) == (2, True)

@@ -116,7 +116,14 @@ def test_one_file_is_a_plugin_inside_a_with_block(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [(None, "no such Python file"), ("import left_pad", "No module named 'left_pad'")]
+    ("content", "message"),
+    [
+        (None, "no such Python file"),
+        ("import left_pad", "No module named 'left_pad'"),
+        (FILE.replace("dfo_prompt_optimizers", "dfo_prompt_optimizer"), r"there is no hook dfo_prompt_optimizer\(\)"),
+        (FILE.replace("optimizers():", "optimizers(kind):"), "kind"),
+        (FILE.replace("return [", "return 1 / 0, ["), r"dfo_prompt_optimizers\(\) failed: ZeroDivisionError"),
+    ],
 )
 def test_a_plugin_file_that_cannot_be_used_is_one_line(tmp_path, content, message):
     file = tmp_path / "bad_plugin.py"

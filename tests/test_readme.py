@@ -1,11 +1,14 @@
 """What the README promises runs."""
 
+import inspect
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+from dfo_prompt.plugins import plugin_files
 from dfo_prompt.suite.plan import read_suite_file
+from dfo_prompt.testing import OptimizerConformance
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -51,3 +54,13 @@ def test_the_plugin_example_runs_as_a_file(tmp_path):
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "1000 of 1000" in done.stdout
+
+
+def test_the_plugin_example_passes_the_conformance_suite(tmp_path):
+    (tmp_path / "halving.py").write_text(BLOCKS[1])
+    checks = [(name, check) for name, check in vars(OptimizerConformance).items() if name.startswith("test_")]
+    assert len(checks) > 10
+    with plugin_files(tmp_path / "halving.py"):
+        for name, check in checks:  # a process of its own does not know the file
+            if list(inspect.signature(check).parameters) == ["self", "name"] and name != "test_lets_the_process_end":
+                check(OptimizerConformance(), "halving")

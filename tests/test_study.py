@@ -281,6 +281,7 @@ def test_an_objective_with_the_wrong_number_of_losses_is_refused(monkeypatch):
     [
         (np.zeros(4), "gave a ndarray, not an Evaluation"),
         (Evaluation(losses=np.zeros(4), metrics={"norm": np.zeros(3)}), r"gave norm of shape \(3,\), not \(4,\)"),
+        (Evaluation(losses=np.array(["low"] * 4)), "gave losses of type <U3, not numbers"),
     ],
 )
 def test_an_objective_that_breaks_its_contract_is_named(answer, said):

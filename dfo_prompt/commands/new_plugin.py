@@ -9,6 +9,7 @@ from string import Template
 import click
 
 from dfo_prompt.errors import InputError
+from dfo_prompt.plugins import catalogue
 
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 SUFFIX = ".in"
@@ -21,6 +22,8 @@ def command(name: str, out: Path | None) -> None:
     """Write a package that gives the optimizer NAME. It installs, lists and passes the conformance suite at once."""
     if not NAME.fullmatch(name):
         raise InputError(f"{name!r} cannot name a plugin; write lower-case words joined by hyphens, such as step-halving")
+    if name in catalogue().optimizers.specs or f"{name}:*" in catalogue().optimizers.specs:
+        raise InputError(f"there is an optimizer {name!r} already; choose another name")
     folder = out or Path(f"dfo-prompt-{name}")
     if folder.exists() and any(folder.iterdir()):
         raise InputError(f"{folder} is not empty; choose another with --out")

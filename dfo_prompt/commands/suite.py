@@ -9,8 +9,8 @@ import click
 from dfo_prompt.commands.settings import parse_settings
 from dfo_prompt.console import SuiteProgress
 from dfo_prompt.errors import InputError, StudyError
-from dfo_prompt.suite.folder import is_finished, read_errors, read_plan
-from dfo_prompt.suite.plan import Plan, Suite, read_suite_file
+from dfo_prompt.suite.folder import check_same, is_finished, read_errors, read_plan
+from dfo_prompt.suite.plan import Plan, Suite, read_suite_file, slug
 from dfo_prompt.suite.run import probe_suite, run_suite
 
 
@@ -35,7 +35,8 @@ def run(
     finished is not run again.
     """
     suite = read_suite_file(suite_file, parse_settings(settings), model=model)
-    folder = out or Path("runs") / suite.config.name
+    folder = out or Path("runs") / slug(suite.config.name)
+    check_same(folder, suite)
     todo = [plan for plan in suite.plans if not is_finished(folder, plan.id)]
     duration = f", about {_duration(suite, todo, folder, jobs)} for them" if dry_run else ""
     done = f" ({len(suite.plans) - len(todo)} studies are finished)" if len(todo) < len(suite.plans) else ""

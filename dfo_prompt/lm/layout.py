@@ -58,8 +58,8 @@ def lay_out(
             return layout
         longest = max(range(len(texts)), key=lambda i: len(texts[i]))
         if not texts[longest]:
-            room = lm.max_tokens - prompt_tokens
-            raise ModelError(f"template and prompt alone are longer than the {room} tokens that {lm.name!r} takes")
+            prompt = f"the template and a prompt of {prompt_tokens} tokens"
+            raise ModelError(f"{prompt} alone are longer than the {lm.max_tokens} tokens that {lm.name!r} takes")
         cut = texts[longest][: len(texts[longest]) * 9 // 10]
         cut = cut.rpartition(" ")[0] or cut  # between words, where there are any
         texts = (*texts[:longest], cut, *texts[longest + 1 :])

@@ -38,6 +38,7 @@ class Problem:
         """Return what defines it, for manifests."""
         return {
             "task": self.task.name,
+            "task_fingerprint": self.task.fingerprint,
             "metric": self.task.metric,
             "model": self.lm.name,
             "model_fingerprint": self.lm.fingerprint,

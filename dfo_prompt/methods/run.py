@@ -63,6 +63,8 @@ def run_method(
         raise InputError(f"method {config.method!r} takes objective {StudyConfig.objective!r}, not {config.objective!r}")
     fit, options = spec.load(), {**spec.options, **config.method_options}
     check_options(f"method {config.method!r}", fit, options, {"setting"})
+    prompt = catalogue().objectives.find(config.objective).load()
+    check_options(f"objective {config.objective!r}", prompt, config.objective_options, {"dim", "seed"})
     problem = open_problem(seed=config.seed, **_of_problem(config))
     manifest = describe_run(config.as_dict(), problem.describe(), {})
     with study_folder(out, manifest, lock_seconds=lock_seconds) if out else nullcontext():

@@ -11,10 +11,11 @@ import pandas as pd
 
 from dfo_prompt.config import STUDY
 from dfo_prompt.errors import InputError
+from dfo_prompt.folder import read_manifest
 from dfo_prompt.report import statistics
 from dfo_prompt.report.curves import Range, area_over_curve, hits, range_of
 from dfo_prompt.report.frames import read_curves, read_suite
-from dfo_prompt.suite.folder import read_plan
+from dfo_prompt.suite.folder import read_plan, study_path
 from dfo_prompt.types import Matrix, Vector
 
 FEW_SEEDS = 5
@@ -88,14 +89,19 @@ def analyse(folder: Path) -> Analysis:
     Only optimizers with a result on every problem and seed are ranked; the others are in `studies`.
 
     Raises:
-        InputError: it is not a suite folder, or no study in it is finished.
+        InputError: it is not a suite folder, no study in it is finished, or studies that are compared saw different data.
     """
     plan, studies = read_plan(folder), read_suite(folder)
     done = studies[studies["finished"] & studies[plan["measure"]].notna()]
+    if done.empty and studies["finished"].all():
+        raise InputError(
+            f"the objectives in {folder} have no {plan['measure']}; give the suite another measure, and run it again"
+        )
     if done.empty:
         raise InputError(
             f"no study in {folder} has a result for {plan['measure']} yet; see dfo-prompt suite status {folder}"
         )
+    _check_instances(folder, done)
     curves = read_curves(folder, studies)
     ranges = {
         instance: within
@@ -157,6 +163,22 @@ def verdict(analysis: Analysis) -> str:
     return f"On {sample}: {claim} (interquartile mean of paired differences, 95 % stratified bootstrap).{look}"
 
 
+def _check_instances(folder: Path, done: pd.DataFrame) -> None:
+    for (problem, seed), rows in done.groupby(["problem", "seed"], sort=False):
+        first, *_ = rows["study"]
+        about: dict[str, str] = {}
+        for study in rows["study"]:
+            objective = read_manifest(study_path(folder, study))["objective"]
+            asked = {key: value for key, value in objective.items() if key.endswith("_fingerprint")}
+            about = about or asked
+            if differs := [key for key in asked if key in about and asked[key] != about[key]]:
+                what = differs[0].removesuffix("_fingerprint")
+                raise InputError(
+                    f"{folder}: {first} and {study} are not comparable: on problem {problem!r}, seed {seed}, their {what} "
+                    "differs, which was changed between two runs; start again in a new folder"
+                )
+
+
 def _comparable(raw: Matrix, measure: str, studies: pd.DataFrame, ranges: Mapping[Instance, Range]) -> Matrix:
     if measure in HIGHER_IS_BETTER:
         return 1 - raw
@@ -185,7 +207,7 @@ def _areas_and_hits(
         if instance not in ranges:
             continue
         these = rows[searched[rows]]
-        areas[these] = area_over_curve(curves[these], ranges[instance])
+        areas[these] = area_over_curve(curves[these], ranges[instance], list(studies["budget"].iloc[these]))
         queries = hits(curves[these], ranges[instance].targets(plan["targets"]))
         for name, row in zip(studies["optimizer"].iloc[these], queries, strict=True):
             reached[name].append(row)

@@ -1,5 +1,6 @@
 """What curves of best-so-far losses say: areas, targets, profiles. Curves are (studies, queries) of one problem."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,10 +44,13 @@ def range_of(curves: Matrix) -> Range | None:
     return Range(start=float(np.median(first)), best=float(np.nanmin(curves)))
 
 
-def area_over_curve(curves: Matrix, within: Range) -> Vector:
-    """Return the mean score over the budget, (studies,): the area over the convergence curve (López-Ibáñez et al., 2024)."""
-    area: Vector = within.score(curves).mean(axis=1)
-    return area
+def area_over_curve(curves: Matrix, within: Range, budgets: Sequence[int]) -> Vector:
+    """Return the mean score over each study's budget, (studies,): the area over the convergence curve.
+
+    As López-Ibáñez et al. (2024) have it.
+    """
+    scores = within.score(curves)
+    return np.array([row[:budget].mean() for row, budget in zip(scores, budgets, strict=True)])
 
 
 def hits(curves: Matrix, targets: Vector) -> Matrix:

@@ -163,7 +163,11 @@ def _critical_difference(analysis: Analysis) -> Picture:
     )
     figure = figure_of(paint, height=1.2 + 0.2 * len(ranks), legend=False)
     return Picture(
-        name="ranks", title="Critical difference", text=text, figure=figure, data=ranks.rename("rank").reset_index()
+        name="ranks",
+        title="Critical difference",
+        text=text,
+        figure=figure,
+        data=ranks.rename("rank").rename_axis("optimizer").reset_index(),
     )
 
 
@@ -179,6 +183,8 @@ def _gap(analysis: Analysis) -> Picture:
         low, high = np.nanquantile(data[["best_loss", "recommended_loss"]].to_numpy(dtype=np.float64), [0, 1])
         axes.plot([low, high], [low, high], color="grey", linewidth=1)
         axes.set(xlabel="best loss observed", ylabel="clean loss of the recommended candidate")
+        if high > LOG_FROM * low > 0:
+            axes.set(xscale="log", yscale="log")
 
     text = "One point a study. Above the line the optimizer's answer is worse than the best loss that it saw."
     return Picture(name="gap", title="Observed and recommended", text=text, figure=figure_of(paint), data=data)

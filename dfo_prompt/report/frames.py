@@ -23,7 +23,7 @@ STUDY_COLUMNS = {
     "method": "study, or another method that was compared with studies",
     "budget": "queries granted",
     "queries": "queries spent",
-    "repeated": "of these, answered from the journal because the candidate had been asked for before",
+    "repeated": "cut off by an interruption, and run again; not among these",
     "finished": "whether there is a result",
     "best_loss": "smallest training loss observed",
     "recommended_loss": "training loss of the optimizer's answer, evaluated anew on the second account",

@@ -44,7 +44,7 @@ def lines(data: pd.DataFrame, x: str, y: str) -> Callable[[Axes], None]:
     def paint(axes: Axes) -> None:
         for i, (name, part) in enumerate(data.groupby("optimizer", sort=False)):
             axes.plot(part[x], part[y], label=str(name), **style(i))
-        axes.set(xlabel=x, ylim=(0, 1), xlim=(data[x].min(), data[x].max()))
+        axes.set(xlabel=x, ylabel=y, ylim=(0, 1), xlim=(data[x].min(), data[x].max()))
         axes.yaxis.set_major_formatter(PercentFormatter(1.0))
 
     return paint

@@ -110,13 +110,12 @@ def practical(analysis: Analysis) -> Section:
 
 def sensitivity(analysis: Analysis) -> Section:
     """Return what optimizers reach by step size: those that stand in the suite with several."""
-    entries = analysis.studies[analysis.studies["method"] == STUDY].groupby("optimizer")["study"].first()
-    configs = {name: analysis.plan["studies"][study]["config"] for name, study in entries.items()}
-    rows = [
-        {"optimizer": configs[name]["optimizer"], "sigma": configs[name]["sigma"], "score": 1 - np.median(values)}
-        for name, values in zip(analysis.complete, analysis.values.transpose(2, 0, 1), strict=True)
-        if name in configs
-    ]
+    studies = analysis.studies
+    rows = []
+    for one in studies[(studies["method"] == STUDY) & studies["optimizer"].isin(analysis.complete)].itertuples():
+        config = analysis.plan["studies"][one.study]["config"]
+        at = analysis.problems.index(one.problem), analysis.seeds.index(one.seed), analysis.complete.index(one.optimizer)
+        rows.append({"optimizer": config["optimizer"], "sigma": config["sigma"], "score": 1 - analysis.values[at]})
     frame = pd.DataFrame(rows, columns=["optimizer", "sigma", "score"])
     table = frame.pivot_table(index="optimizer", columns="sigma", values="score", aggfunc="median")
     table = table[table.notna().sum(axis=1) > 1].dropna(axis=1, how="all")

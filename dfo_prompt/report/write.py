@@ -5,6 +5,7 @@ import re
 from importlib.resources import files
 from io import BytesIO
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 import pandas as pd
@@ -13,6 +14,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from dfo_prompt.files import write_json
+from dfo_prompt.folder import read_manifest
 from dfo_prompt.report.analysis import Analysis, analyse, counted, verdict
 from dfo_prompt.report.figures import draw_all
 from dfo_prompt.report.ioh import write_ioh
@@ -29,14 +31,17 @@ def write_report(folder: Path | str) -> Path:
     """Write the report of the suite in `folder` and return its page.
 
     Beside report/index.html lie: report.md and report.json (tables and verdict), a CSV for each table and picture, each
-    picture as PNG and SVG, studies.csv (a row a study), and ioh/ (the curves in the format of IOHanalyzer).
+    picture as PNG and SVG, studies.csv (a row a study), and ioh/ (the curves in the format of IOHanalyzer). What lay in
+    report/ before gives way.
 
     Raises:
         InputError: it is not a suite folder, or no study in it is finished.
     """
     analysis = analyse(Path(folder))
     out = Path(folder) / FOLDER
-    out.mkdir(exist_ok=True)
+    if out.exists():
+        rmtree(out)
+    out.mkdir()
     tables, pictures = all_tables(analysis), list(draw_all(analysis))
     analysis.studies.to_csv(out / "studies.csv", index=False)
     for table in tables:
@@ -110,18 +115,20 @@ def _as_json(analysis: Analysis, tables: list[Section], manifest: dict[str, Any]
 def _intro(analysis: Analysis) -> str:
     studies = analysis.studies
     queries, repeated = int(studies["queries"].sum()), int(studies["repeated"].sum())
-    again = f", {repeated:,} of them of a candidate asked for before" if repeated else ""
+    again = f", besides {repeated:,} that were cut off and ran again" if repeated else ""
     sample = f"{counted(studies['optimizer'].nunique(), 'optimizer')} on {counted(len(analysis.problems), 'problem')}"
-    spent = f"{analysis.budget:,} queries a study: {len(studies):,} studies, {queries:,} queries{again}"
+    budgets = sorted({*studies["budget"]})
+    each = f"{budgets[0]:,}" if len(budgets) == 1 else f"{budgets[0]:,} to {budgets[-1]:,}"
+    spent = f"{each} queries a study: {len(studies):,} studies, {queries:,} queries{again}"
     return f"{sample} ({'; '.join(analysis.problems)}), {counted(len(analysis.seeds), 'seed')}, {spent}."
 
 
 def _missing(analysis: Analysis) -> str:
     unfinished = int((~analysis.studies["finished"]).sum())
     unranked = [name for name in dict.fromkeys(analysis.studies["optimizer"]) if name not in analysis.complete]
-    if not unfinished and not unranked:
-        return ""
-    return f"{unfinished} of {len(analysis.studies)} studies have no result. Not ranked for that: {', '.join(unranked)}."
+    said = [f"{unfinished} of {len(analysis.studies)} studies have no result."] if unfinished else []
+    said += [f"Not ranked, for want of a result on every problem and seed: {', '.join(unranked)}."] if unranked else []
+    return " ".join(said)
 
 
 def _table_section(table: Section) -> dict[str, Any]:
@@ -131,8 +138,9 @@ def _table_section(table: Section) -> dict[str, Any]:
 
 def _manifest(folder: Path, analysis: Analysis) -> dict[str, Any]:
     """Return what all studies share, of their manifests and of what the suite asks of them; what each entry has besides."""
-    paths = [study_path(folder, study) / "manifest.json" for study in analysis.studies["study"]]
-    manifests = [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.exists()]
+    manifests = [
+        read_manifest(study_path(folder, study)) for study in analysis.studies.loc[analysis.studies["finished"], "study"]
+    ]
     made = _shared([{key: one.get(key) for key in ("versions", "machine")} for one in manifests] or [{}])
     commits = sorted({str(one["git_commit"]) for one in manifests if one.get("git_commit")})
     suite = {key: value for key, value in analysis.plan.items() if key != "studies"}

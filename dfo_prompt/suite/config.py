@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from dfo_prompt.config import Count, Positive
+from dfo_prompt.config import Count, Finite, Positive
 from dfo_prompt.parsing import STRICT
 
 Name = Annotated[str, Field(min_length=1)]
@@ -91,7 +91,7 @@ class SuiteConfig:
     published: list[Published] = field(default_factory=list)
     exclude: list[Exclusion] = field(default_factory=list)
     measure: Literal["test_metric", "recommended_loss", "best_loss"] = "recommended_loss"
-    targets: list[float] = field(default_factory=list)
+    targets: list[Finite] = field(default_factory=list)
     practical_difference: Annotated[float, Field(ge=0)] = 0.01
     threads: Count | None = None
     stall_seconds: Positive = 1800.0

@@ -1,7 +1,7 @@
 """A suite folder: the plan, the folders of its studies, and what went wrong with some."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ def suite_folder(folder: Path, suite: Suite) -> Iterator[dict[str, str]]:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".lock", timeout=0):
             if (folder / PLAN).exists():
-                _check_same(folder, read_plan(folder)["threads"], suite)
+                check_same(folder, suite)
             elif any(not entry.name.startswith(".") and entry.suffix != ".part" for entry in folder.iterdir()):
                 raise InputError(f"{folder} is not empty and not a suite folder; choose another with --out")
             write_json(folder / PLAN, suite.as_dict())
@@ -49,9 +49,12 @@ def read_plan(folder: Path) -> dict[str, Any]:
     """Return the plan of the suite in `folder`, as `Suite.as_dict` gave it.
 
     Raises:
-        InputError: there is none.
+        InputError: there is none, or it is damaged.
     """
-    return read_json(folder / PLAN, missing=f"{folder} is not a suite folder: it has no {PLAN}")
+    plan = read_json(folder / PLAN, missing=f"{folder} is not a suite folder: it has no {PLAN}")
+    if "studies" not in plan:
+        raise InputError(f"{folder / PLAN} is damaged: it has no studies")
+    return plan
 
 
 def read_errors(folder: Path) -> dict[str, str]:
@@ -65,11 +68,21 @@ def write_errors(folder: Path, errors: Mapping[str, str]) -> None:
 
 
 def is_finished(folder: Path, study: str) -> bool:
-    """Tell whether the study has a result."""
-    return read_result(study_path(folder, study)) is not None
+    """Tell whether the study has a result that can be read; where not, running it again mends it."""
+    with suppress(InputError):
+        return read_result(study_path(folder, study)) is not None
+    return False
 
 
-def _check_same(folder: Path, threads: int | None, suite: Suite) -> None:
+def check_same(folder: Path, suite: Suite) -> None:
+    """Refuse a folder that holds studies of the same names that are others; one without a plan holds none yet.
+
+    Raises:
+        InputError: the difference is named.
+    """
+    if not (folder / PLAN).exists():
+        return
+    threads = read_plan(folder).get("threads")
     if threads != suite.config.threads:
         raise InputError(f"{folder} was run with threads {threads}, not {suite.config.threads}; choose another --out")
     # Asked of what ran, not of the last plan: that may have left a study out that this one has again.

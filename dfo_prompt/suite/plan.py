@@ -1,9 +1,9 @@
 """From a SUITE.toml to the studies that it crosses."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import product
+from itertools import combinations, product
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ class Plan:
     @property
     def id(self) -> str:
         """Return the folder of the study below "studies"."""
-        return f"{_slug(self.problem)}/{_slug(self.optimizer)}/{self.seed}"
+        return f"{slug(self.problem)}/{slug(self.optimizer)}/{self.seed}"
 
     @property
     def group(self) -> str:
@@ -97,6 +97,7 @@ def read_suite_file(path: Path, overrides: Mapping[str, Any] | None = None, *, m
             raise InputError(f"{path}: {kind} is no list")
         data[kind] = [_entry(kind, number, one, path) for number, one in enumerate(given, start=1)]
     config = parse(SuiteConfig, data, where=str(path))
+    _check_own_keys(config, overrides or {}, path)
     entries = [_named(one, "optimizer", config) for one in config.optimizers]
     entries += [_named(one, "method", config) for one in config.methods]
     if not entries:
@@ -111,7 +112,32 @@ def read_suite_file(path: Path, overrides: Mapping[str, Any] | None = None, *, m
     ]
     if not plans:
         raise InputError(f"{path}: everything is excluded")
+    _check_different(plans, path)
     return Suite(config=config, plans=tuple(sorted(plans, key=lambda plan: config.seeds.index(plan.seed))))
+
+
+def _check_own_keys(config: SuiteConfig, overrides: Mapping[str, Any], path: Path) -> None:
+    """Refuse what would make rows or seeds of a suite something else than they are called."""
+    crossed: dict[str, Any] = {}
+    for key in config.cross:
+        crossed = merge(crossed, nested(key, None))
+    named = (("--set", overrides), (f"{path}: [cross]", crossed))
+    for where, keys in named:
+        if taken := {"optimizer", "method"} & keys.keys():
+            raise InputError(f"{where}: {taken.pop()} is what a suite compares; list it under optimizers or methods")
+    entries = [(f"{path}: {entry.name!r}", entry.study) for entry in (*config.optimizers, *config.methods, *config.problems)]
+    for where, keys in (*named, (f"{path}: [study]", config.study), *entries):
+        if "seed" in keys:
+            raise InputError(f"{where}: seed would be the same in every repetition; a suite has seeds = [...]")
+
+
+def _check_different(plans: Sequence[Plan], path: Path) -> None:
+    studies: dict[str, list[tuple[str, StudyConfig]]] = {}
+    for plan in plans:
+        studies.setdefault(plan.problem, []).append((plan.optimizer, plan.config))
+    for one, other in combinations(studies, 2):
+        if studies[one] == studies[other]:
+            raise InputError(f"{path}: problems {one!r} and {other!r} are the same; their tables must differ")
 
 
 def _entry(kind: str, number: int, given: Any, path: Path) -> dict[str, Any]:
@@ -150,9 +176,9 @@ def _problems(config: SuiteConfig) -> list[Entry]:
 
 
 def _check_names(kind: str, names: list[str], config: SuiteConfig, path: Path) -> None:
-    slugs = [_slug(name) for name in names]
+    slugs = [slug(name) for name in names]
     for name in names:
-        if slugs.count(_slug(name)) > 1:
+        if slugs.count(slug(name)) > 1:
             raise InputError(f"{path}: two {kind}s are called {name!r}; give one another name")
     for rule in config.exclude:
         excluded = getattr(rule, kind)
@@ -173,6 +199,11 @@ def _plan(
             searches = catalogue().methods.find(parsed.method).searches
             if searches:
                 catalogue().optimizers.find(parsed.optimizer)
+            catalogue().objectives.find(parsed.objective)
+            for kind in (catalogue().tasks, catalogue().projections):
+                name = parsed.objective_options.get(kind.kind)
+                if isinstance(name, str) and not name.endswith(".toml"):
+                    kind.find(name)
     except DfoPromptError as error:
         raise type(error)(f"{error}" if str(path) in str(error) else f"{where}: {error}") from error
     queries = parsed.budget if searches else 0
@@ -183,5 +214,6 @@ def _excludes(rule: Exclusion, optimizer: str, problem: str) -> bool:
     return rule.optimizer in (None, optimizer) and rule.problem in (None, problem)
 
 
-def _slug(name: str) -> str:
+def slug(name: str) -> str:
+    """Return the name as a folder may have it."""
     return re.sub(r"[^\w.+=-]+", "-", name).strip("-.").lower() or "-"

@@ -1,5 +1,6 @@
 """Tasks as declared in TOML: what is asked, with which words, on which data."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from importlib.resources import as_file, files
@@ -102,6 +103,12 @@ class Task:
         for number, other in enumerate(self.rephrased, start=1):
             if other.fields != self.fields or other.classes != self.classes:
                 raise ValueError(f"patterns, number {number}: its text marks and classes must be those of the task")
+
+    @property
+    def fingerprint(self) -> str:
+        """Return a short hash of all that a model is asked: templates, label words and patterns."""
+        asked = (self.template, self.causal_template, [*self.labels.items()], self.metric, self.rephrased)
+        return hashlib.sha256(repr(asked).encode()).hexdigest()[:16]
 
     @property
     def masked(self) -> Template:

@@ -54,7 +54,9 @@ def test_a_long_text_loses_its_end_and_keeps_the_slot():
 
 
 def test_a_prompt_that_leaves_no_room_is_one_line():
-    with pytest.raises(ModelError, match="template and prompt alone are longer than the 1 tokens that 'llama' takes"):
+    with pytest.raises(
+        ModelError, match="the template and a prompt of 63 tokens alone are longer than the 64 tokens that 'llama' takes"
+    ):
         encode(tiny_lm(), TASK, [("fun",)], prompt_tokens=63)
 
 

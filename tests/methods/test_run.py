@@ -185,6 +185,10 @@ def test_a_cell_says_when_seeds_are_missing(tiny_folder, tiny_task):
     [
         ({"method": "manuall"}, "did you mean 'manual'"),
         ({"method": "manual", "method_options": {"orders": 2}}, "option of method 'manual'"),
+        (
+            {"method": "manual", "objective_options": {"shotss": 7}},
+            "option of objective 'prompt': 'shotss'; did you mean 'shots'",
+        ),
         ({"method": "manual", "objective": "sphere", "objective_options": {}}, "takes objective 'prompt'"),
         ({"method": "ensemble", "method_options": {"members": 13}}, "members must be between 1 and the 12 queries"),
     ],
@@ -192,6 +196,14 @@ def test_a_cell_says_when_seeds_are_missing(tiny_folder, tiny_task):
 def test_mistakes_are_one_line(options, keys, said):
     with pytest.raises(dp.InputError, match=said):
         run_method(config(options, **keys))
+
+
+def test_a_study_of_a_task_that_changed_since_is_another(options, tiny_task, tmp_path):
+    settings = config(options)
+    run_study(settings, objective_of(settings), out=tmp_path / "s")
+    tiny_task.write_text(tiny_task.read_text().replace("it was", "it is"))
+    with pytest.raises(dp.InputError, match="holds another study: task_fingerprint is"):
+        run_study(settings, objective_of(settings), out=tmp_path / "s")
 
 
 def test_every_method_is_listed_with_what_it_needs():

@@ -14,7 +14,13 @@ def test_the_range_reaches_from_the_usual_start_to_the_best():
 
 
 def test_the_area_is_the_mean_share_of_the_way():
-    np.testing.assert_allclose(area_over_curve(CURVES, Range(start=9.0, best=1.0)), [(0 + 0.5 + 0.5 + 1) / 4, 0.25 / 4])
+    area = area_over_curve(CURVES, Range(start=9.0, best=1.0), [4, 4])
+    np.testing.assert_allclose(area, [(0 + 0.5 + 0.5 + 1) / 4, 0.25 / 4])
+
+
+def test_the_area_is_of_a_studys_own_budget():
+    curves = np.array([[9.0, 5.0, 5.0, 1.0], [9.0, 5.0, np.nan, np.nan]])
+    np.testing.assert_allclose(area_over_curve(curves, Range(start=9.0, best=1.0), [4, 2]), [0.5, 0.25])
 
 
 def test_a_plateau_has_no_way_to_go():

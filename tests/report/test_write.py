@@ -124,10 +124,33 @@ def test_a_half_finished_and_partly_broken_suite_has_a_report_that_says_so(copy)
     journal.write_bytes(journal.read_bytes()[:1000])
     shutil.rmtree(study_path(copy, studies["study"][1]))
     page = write_report(copy).read_text()
-    assert "2 of 27 studies have no result. Not ranked for that: cma, random." in page
+    said = "2 of 27 studies have no result. Not ranked, for want of a result on every problem and seed: cma, random."
+    assert said in page
     assert "Fewer than two optimizers" in page
     (study_path(copy, studies["study"][2]) / "journal.jsonl").write_text("{broken\n{}\n")
-    assert "3 of 27 studies have no result" in write_report(copy).read_text()
+    (study_path(copy, studies["study"][3]) / "manifest.json").write_text("{}")
+    (study_path(copy, studies["study"][4]) / "result.json").write_text('{"bud')
+    assert "5 of 27 studies have no result" in write_report(copy).read_text()
+
+
+def test_what_an_older_report_left_is_gone(copy):
+    (copy / "report/convergence-9.png").touch()
+    write_report(copy)
+    assert not (copy / "report/convergence-9.png").exists()
+
+
+def test_studies_on_different_data_are_not_compared(copy):
+    path = study_path(copy, dp.read_suite(copy)["study"][1]) / "manifest.json"
+    other = study_path(copy, dp.read_suite(copy)["study"][0]) / "manifest.json"
+    for place, value in ((other, "a"), (path, "b")):
+        manifest = json.loads(place.read_text())
+        manifest["objective"]["data_fingerprint"] = value
+        place.write_text(json.dumps(manifest))
+    with pytest.raises(
+        InputError,
+        match=r"sphere/cma/1 and sphere/random/1 are not comparable: on problem 'sphere', seed 1, their data differs",
+    ):
+        write_report(copy)
 
 
 def test_nothing_to_report_is_one_line(tmp_path, copy):
@@ -136,6 +159,13 @@ def test_nothing_to_report_is_one_line(tmp_path, copy):
     for study in dp.read_suite(copy)["study"]:
         (study_path(copy, study) / "result.json").unlink()
     with pytest.raises(InputError, match="no study in .* has a result for recommended_loss yet"):
+        write_report(copy)
+
+
+def test_a_measure_that_objectives_do_not_have_is_one_line(copy):
+    plan = json.loads((copy / "suite.json").read_text())
+    (copy / "suite.json").write_text(json.dumps({**plan, "measure": "test_metric"}))
+    with pytest.raises(InputError, match="the objectives in .* have no test_metric; give the suite another measure"):
         write_report(copy)
 
 

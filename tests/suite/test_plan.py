@@ -150,3 +150,23 @@ def test_a_plain_name_is_always_the_optimizer(read):
     )
     plans = read(text.replace("[study]\n", '[study]\noptimizer = "cma:sep"\n')).plans
     assert {plan.optimizer: plan.config.optimizer for plan in plans} == {"random": "random", "usual": "cma:sep"}
+
+
+@pytest.mark.parametrize(
+    ("text", "overrides", "said"),
+    [
+        (SUITE, {"seed": 5}, "--set: seed would be the same in every repetition"),
+        (SUITE, {"optimizer": "random"}, "--set: optimizer is what a suite compares"),
+        (SUITE.replace("dim = 5", "dim = 5\nseed = 3"), {}, r"\[study\]: seed would be the same"),
+        (SUITE.replace("sigma = 0.1", "seed = 3"), {}, "'slow': seed would be the same"),
+        (SUITE + "seed = [1, 2]\n", {}, r"\[cross\]: seed would be the same"),
+        (SUITE + 'optimizer = ["cma", "random"]\n', {}, r"\[cross\]: optimizer is what a suite compares"),
+        (SUITE + "[[problems]]\nname = 'a'\n[[problems]]\nname = 'b'\n", {}, "problems 'a, 0.0' and 'b, 0.0' are the same"),
+        (SUITE.replace('"sphere"', '"spere"'), {}, "unknown objective 'spere'; did you mean 'sphere'"),
+        (SUITE.replace("noise", "task").replace("[0.0, 0.5]", '["sst3"]'), {}, "unknown task 'sst3'"),
+        (SUITE.replace("seeds = [1, 2]", "targets = [nan]"), {}, "targets"),
+    ],
+)
+def test_what_would_falsify_a_comparison_is_refused(read, text, overrides, said):
+    with pytest.raises(InputError, match=said):
+        read(text, **overrides)
