@@ -96,7 +96,9 @@ def _build(kind: str, spec: Spec, name: str, given: dict[str, Any], options: Map
     family = {"variant": name.partition(":")[2]} if spec.name.endswith(":*") else {}
     settings = {**spec.options, **family, **options}
     target = _load(kind, spec, name)
-    check_options(f"{kind} {name!r}", target, {**spec.options, **options}, {*given, *family, "self"})
+    named = {"variant"} if ":" in name else set()  # by the name, and by nothing else
+    checked = {key: value for key, value in {**spec.options, **options}.items() if key not in named or key in options}
+    check_options(f"{kind} {name!r}", target, checked, {*given, *named})
     try:
         return target(**given, **settings)
     except DfoPromptError:
