@@ -23,7 +23,10 @@ from setting import Losses, Setting, few_shot, queries_per_second, seconds, smal
 import dfo_prompt as dp
 from dfo_prompt.folder import describe_run
 from dfo_prompt.lm.precision import DTYPES
+from dfo_prompt.types import Vector
 
+ROUNDS = 3
+"""Of each measurement; the best counts."""
 CHECKED = 3
 """Candidates whose losses are compared."""
 GROWTH: dict[str, tuple[int, ...]] = {
@@ -46,8 +49,12 @@ def main(task: str, data: Path | None, shots: int, out: Path | None) -> None:
     objective = setting.objective("auto")
     about = objective.describe()
     more = few_shot(task, data, 256 // len(found.classes))[1]
-    loops = measure_loops(setting, lambda count: objective.evaluate(setting.candidates[:count]).losses)
-    efficiency = measure_efficiency(setting, str(about["dtype"]), loops[-1]["queries_per_second"])
+
+    def engine(count: int) -> Vector:
+        return objective.evaluate(setting.candidates[:count]).losses
+
+    loops = measure_loops(setting, engine)
+    efficiency = measure_efficiency(setting, str(about["dtype"]), engine)
     short = measure_short(setting, str(about["dtype"]))
     figures = {
         "task": f"{task}, {len(split.train)} examples",
@@ -78,7 +85,10 @@ def measure_loops(setting: Setting, engine: Losses) -> list[dict[str, Any]]:
         "e engine, auto": (engine, 20),
     }
     exact = loops["b textbook, last logits, float32"][0](CHECKED)
-    rates = {name: queries_per_second(losses, count, rounds=2) for name, (losses, count) in loops.items()}
+    rates = dict.fromkeys(loops, 0.0)
+    for _ in range(ROUNDS):  # in turn, so that what else the machine does meets all of them
+        for name, (losses, count) in loops.items():
+            rates[name] = max(rates[name], queries_per_second(losses, count, rounds=1))
     slowest = next(iter(rates.values()))
     return [
         {
@@ -91,10 +101,13 @@ def measure_loops(setting: Setting, engine: Losses) -> list[dict[str, Any]]:
     ]
 
 
-def measure_efficiency(setting: Setting, dtype: str, rate: float) -> dict[str, Any]:
-    """Return what share of the machine's speed at these products the engine reaches."""
+def measure_efficiency(setting: Setting, dtype: str, engine: Losses) -> dict[str, Any]:
+    """Return what share of the machine's speed at these products the engine reaches, the best of each in turn."""
     tokens = setting.tokens + sum(map(len, setting.texts))
-    ceiling = gemm.seconds(setting.lm.model, tokens, DTYPES[dtype])
+    ceiling, rate = np.inf, 0.0
+    for _ in range(ROUNDS):
+        ceiling = min(ceiling, gemm.seconds(setting.lm.model, tokens, DTYPES[dtype]))
+        rate = max(rate, queries_per_second(engine, 10, rounds=1))
     needed = gemm.flops(setting.lm.model, tokens)
     return {
         "dtype": dtype,
@@ -129,14 +142,17 @@ def measure_deep(setting: Setting, dtype: str, count: int = 20) -> dict[str, flo
     score, prompts = setting.deep(dtype, count)
     layers = prompts.shape[1]
     score(prompts)
-    whole = seconds(lambda: score(prompts)) / count
-    resumed = []
-    for layer in range(layers // 10, layers, layers // 5):
-        some = prompts[:1].repeat(count, 1, 1, 1)
-        some[:, layer] = prompts[:, layer]
-        score(some[:2])
-        resumed.append(seconds(lambda some=some: score(some)) / count)
-    return {"seconds_whole": whole, "seconds_resumed": float(np.mean(resumed)), "ratio": float(np.mean(resumed)) / whole}
+    changed = range(layers // 10, layers, layers // 5)
+    whole, best = np.inf, dict.fromkeys(changed, np.inf)
+    for _ in range(ROUNDS):
+        whole = min(whole, seconds(lambda: score(prompts)) / count)
+        for layer in changed:
+            some = prompts[:1].repeat(count, 1, 1, 1)
+            some[:, layer] = prompts[:, layer]
+            score(some[:2])
+            best[layer] = min(best[layer], seconds(lambda some=some: score(some)) / count)
+    resumed = float(np.mean(list(best.values())))
+    return {"seconds_whole": whole, "seconds_resumed": resumed, "ratio": resumed / whole}
 
 
 def measure_short(setting: Setting, dtype: str, queries: int = 600) -> LongStudy:

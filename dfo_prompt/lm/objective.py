@@ -23,7 +23,7 @@ WORD = 4
 """Bytes on the wire of a token id or a float32."""
 PROBES = 16
 PROBE_STEP = 0.5
-"""Candidates of the precision probe lie half a unit from the start: nearer, so harder to rank, than a search begins."""
+"""Deviation of the probe's candidates from the start in each coordinate: half of the default sigma, so harder to rank."""
 
 
 @dataclass(frozen=True, kw_only=True)
