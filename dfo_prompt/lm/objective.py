@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from dfo_prompt.errors import InputError
+from dfo_prompt.lm.engine import scorer_for
 from dfo_prompt.lm.losses import LOSSES
 from dfo_prompt.lm.precision import Precision, choose_precision
 from dfo_prompt.lm.problem import Problem
-from dfo_prompt.lm.scorer import scorer_for
 from dfo_prompt.lm.verbalizer import Asked, Calibration, Verbalizer
 from dfo_prompt.objective import Evaluation
 from dfo_prompt.tasks.examples import Example

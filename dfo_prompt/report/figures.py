@@ -180,7 +180,8 @@ def _gap(analysis: Analysis) -> Picture:
             part = data[data["optimizer"] == name]
             marker = "o^s"[turn(i)]
             axes.scatter(part["best_loss"], part["recommended_loss"], s=18, color=colour(i), marker=marker, label=name)
-        low, high = np.nanquantile(data[["best_loss", "recommended_loss"]].to_numpy(dtype=np.float64), [0, 1])
+        shown = data.loc[data["optimizer"].isin(_shown(analysis)), ["best_loss", "recommended_loss"]]
+        low, high = np.nanquantile(shown.to_numpy(dtype=np.float64), [0, 1])
         axes.plot([low, high], [low, high], color="grey", linewidth=1)
         axes.set(xlabel="best loss observed", ylabel="clean loss of the recommended candidate")
         if high > LOG_FROM * low > 0:

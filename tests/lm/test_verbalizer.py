@@ -3,8 +3,8 @@ import pytest
 import torch
 from tiny import TASK, some_examples, tiny_lm
 
+from dfo_prompt.lm.engine import scorer_for
 from dfo_prompt.lm.layout import lay_out
-from dfo_prompt.lm.scorer import scorer_for
 from dfo_prompt.lm.verbalizer import Verbalizer
 from dfo_prompt.tasks.task import Task
 

@@ -6,9 +6,9 @@ from tiny import BEHIND, HEAD_OF, MIDDLE, TASK, some_examples, textbook_logits, 
 from dfo_prompt.errors import ModelError
 from dfo_prompt.lm.answers import FirstTokens
 from dfo_prompt.lm.encoding import encode, encode_words
+from dfo_prompt.lm.engine import scorer_for
 from dfo_prompt.lm.layers import Layers
 from dfo_prompt.lm.layout import lay_out
-from dfo_prompt.lm.scorer import scorer_for
 
 
 def some_prompts(lm, count=3, tokens=5):
