@@ -124,7 +124,7 @@ def _check_own_keys(config: SuiteConfig, overrides: Mapping[str, Any], path: Pat
     named = (("--set", overrides), (f"{path}: [cross]", crossed))
     for where, keys in named:
         if taken := {"optimizer", "method"} & keys.keys():
-            raise InputError(f"{where}: {taken.pop()} is what a suite compares; list it under optimizers or methods")
+            raise InputError(f"{where}: {min(taken)} is what a suite compares; list it under optimizers or methods")
     entries = [(f"{path}: {entry.name!r}", entry.study) for entry in (*config.optimizers, *config.methods, *config.problems)]
     for where, keys in (*named, (f"{path}: [study]", config.study), *entries):
         if "seed" in keys:
