@@ -148,6 +148,8 @@ def verdict(analysis: Analysis) -> str:
     difference = statistics.stratified(analysis.values[:, :, 1] - analysis.values[:, :, 0], np.random.default_rng(0))
     margin = float(plan["practical_difference"])
     sample = f"{counted(len(analysis.problems), 'problem')}, {counted(len(analysis.seeds), 'seed')}"
+    if len(analysis.seeds) == 1:
+        return f"On {sample}: {first} leads {second} by {difference.value:.3g}; one seed cannot tell that from chance."
     interval = f"{difference.value:.3g} [{difference.low:.3g}, {difference.high:.3g}]"
     if -margin <= difference.low and difference.high <= margin:
         claim = f"{first} and {second} are equally good: they differ by {interval}, within the {margin:g} that matters"

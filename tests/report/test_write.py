@@ -60,6 +60,12 @@ def test_the_verdict_says_what_the_interval_allows(finished, gap, noise, said):
     assert re.search(said, verdict(replace(analyse(finished), values=values, leaderboard=board)))
 
 
+def test_one_seed_tells_nothing_from_chance(finished):
+    analysis = analyse(finished)
+    said = verdict(replace(analysis, seeds=analysis.seeds[:1], values=analysis.values[:, :1]))
+    assert re.search(r"On 3 problems, 1 seed: cma leads .* by \S+; one seed cannot tell that from chance\.", said)
+
+
 def test_the_page_stands_alone_and_says_what_it_rests_on(finished):
     page = (finished / "report/index.html").read_text()
     assert not re.findall(r'(?:src|href)="(?!#)[^"]*//', page)
