@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from dfo_prompt.config import STUDY
@@ -13,6 +14,15 @@ from dfo_prompt.report.section import Section
 
 NONE = "-"
 KIB, MIB = 1024, 1024**2
+FORMS = {
+    "queries": "{:.0f}",
+    "training seconds": "{:.1f}",
+    "user memory (MiB)": "{:.3g}",
+    "server memory (MiB)": "{:.0f}",
+    "upload a query (KiB)": "{:.3g}",
+    "download a query (KiB)": "{:.3g}",
+}
+"""Of the costs, as they are printed."""
 
 
 def method_tables(analysis: Analysis) -> list[Section]:
@@ -24,17 +34,20 @@ def method_tables(analysis: Analysis) -> list[Section]:
 
 def results(analysis: Analysis) -> Section:
     """Return a row an entry and a column a problem: mean and standard deviation over seeds, in percent; and the average."""
-    rows = []
+    rows, data = [], []
     for name, entry in analysis.studies.groupby("optimizer", sort=False):
         spec = _spec(entry["method"].iloc[0])
         cells: dict[str, str] = {"method": str(name), "gradients": _yes(spec, "needs_gradients", "needed", "none")}
         means = []
         for problem in analysis.problems:
-            found = 100 * entry.loc[(entry["problem"] == problem) & entry["finished"], "test_metric"].astype(float).dropna()
+            found = _percents(entry[entry["problem"] == problem])
+            published = _published(analysis, problem, "figures")
             cells[problem] = _mean(found, of=len(analysis.seeds))
             means.append(found.mean())
-            if published := _published(analysis, problem, "figures"):
+            if published:
                 cells[f"{problem}, published"] = published.get(str(name), NONE)
+            about = {"method": name, "gradients": cells["gradients"], "problem": problem}
+            data.append({**about, **_moments(found), "published": published.get(str(name))})
         cells["average"] = NONE if pd.isna(means).any() else f"{sum(means) / len(means):.2f}"
         rows.append(cells)
     table = pd.DataFrame(rows).sort_values("gradients", key=lambda column: column != "needed", kind="stable")
@@ -48,32 +61,34 @@ def results(analysis: Analysis) -> Section:
         "methods of a column share model, training, dev and test examples. Methods that need gradients are a white-box "
         f"reference.{_sources(analysis)}"
     )
-    return Section(name="methods", title="Methods", text=text, table=table)
+    return Section(name="methods", title="Methods", text=text, table=table, data=pd.DataFrame(data))
 
 
 def efficiency(analysis: Analysis) -> Section:
     """Return a row a problem and an entry: what it takes, means over seeds."""
-    rows = []
+    rows, data = [], []
     for (problem, name), entry in analysis.studies.groupby(["problem", "optimizer"], sort=False):
         published = _published(analysis, str(problem), "costs")
         done, spec = entry[entry["finished"]], _spec(entry["method"].iloc[0])
-        queries = done["queries"].sum()
-        rows.append(
-            {
-                "problem": problem,
-                "method": name,
-                "deployment-efficient": _yes(spec, "deployment_efficient"),
-                "as a service": _yes(spec, "as_a_service"),
-                "test metric": _mean(100 * done["test_metric"].astype(float), of=len(analysis.seeds)),
-                "queries": _number(done["queries"].mean(), 1, "{:.0f}"),
-                "training seconds": _number(done["training_seconds"].mean(), 1, "{:.1f}"),
-                "user memory (MiB)": _number(done["user_bytes"].mean(), MIB),
-                "server memory (MiB)": _number(done["peak_bytes"].mean(), MIB, "{:.0f}"),
-                "upload a query (KiB)": _number(done["uploaded"].sum() / queries if queries else None, KIB),
-                "download a query (KiB)": _number(done["downloaded"].sum() / queries if queries else None, KIB),
-                **({"published": published.get(str(name), NONE)} if published else {}),
-            }
-        )
+        about = {
+            "problem": problem,
+            "method": name,
+            "deployment-efficient": _yes(spec, "deployment_efficient"),
+            "as a service": _yes(spec, "as_a_service"),
+        }
+        queries, found = done["queries"].sum(), _percents(entry)
+        costs = {
+            "queries": done["queries"].mean(),
+            "training seconds": done["training_seconds"].mean(),
+            "user memory (MiB)": done["user_bytes"].mean() / MIB,
+            "server memory (MiB)": done["peak_bytes"].mean() / MIB,
+            "upload a query (KiB)": done["uploaded"].sum() / queries / KIB if queries else np.nan,
+            "download a query (KiB)": done["downloaded"].sum() / queries / KIB if queries else np.nan,
+        }
+        shown = {column: _number(costs[column], form) for column, form in FORMS.items()}
+        beside = {"published": published.get(str(name), NONE)} if published else {}
+        rows.append({**about, "test metric": _mean(found, of=len(analysis.seeds)), **shown, **beside})
+        data.append({**about, **_moments(found), **costs, "published": published.get(str(name))})
     text = (
         "Means over seeds, measured where the suite ran. A query scores the whole training split once. Training seconds: "
         "until there is an answer, without looks at dev and test. User memory: what the optimizer, or a head of the user's "
@@ -82,7 +97,8 @@ def efficiency(analysis: Analysis) -> Section:
         "nothing. Bytes: float32 and int32 as a service would see them, without its protocol; a method without queries "
         f"sends none for training.{_sources(analysis)}"
     )
-    return Section(name="efficiency", title="Efficiency", text=text, table=pd.DataFrame(rows))
+    table = pd.DataFrame(rows)
+    return Section(name="efficiency", title="Efficiency", text=text, table=table, data=pd.DataFrame(data))
 
 
 def _spec(method: str) -> MethodSpec | None:
@@ -110,6 +126,16 @@ def _sources(analysis: Analysis) -> str:
     return " Published: " + "; ".join(f"[{i}] {source}" for i, source in enumerate(said, start=1)) + "." if said else ""
 
 
+def _percents(entry: pd.DataFrame) -> "pd.Series[float]":
+    """Return the test metrics that there are."""
+    found: pd.Series[float] = entry.loc[entry["finished"], "test_metric"].astype(float).dropna()
+    return 100 * found
+
+
+def _moments(found: "pd.Series[float]") -> dict[str, float]:
+    return {"mean": found.mean(), "std": found.std(), "seeds": len(found)}
+
+
 def _mean(found: "pd.Series[float]", *, of: int) -> str:
     if found.empty:
         return NONE
@@ -117,8 +143,8 @@ def _mean(found: "pd.Series[float]", *, of: int) -> str:
     return f"{found.mean():.2f}{deviation}{f' ({len(found)} of {of} seeds)' if len(found) < of else ''}"
 
 
-def _number(value: float | None, unit: float, form: str = "{:.3g}") -> str:
-    return NONE if value is None or pd.isna(value) else form.format(value / unit)
+def _number(value: float, form: str) -> str:
+    return NONE if pd.isna(value) else form.format(value)
 
 
 def _yes(spec: MethodSpec | None, what: str, yes: str = "yes", no: str = "no") -> str:

@@ -10,6 +10,8 @@ class Section:
     """A table, what it shows, and what it rests on.
 
     Attributes:
+        table: with cells as they are printed.
+        data: the numbers behind it, for the file; None means that the cells are numbers themselves.
         shown: rows that are printed; the file has all. None means all.
     """
 
@@ -17,6 +19,7 @@ class Section:
     title: str
     text: str
     table: pd.DataFrame
+    data: pd.DataFrame | None = None
     shown: int | None = None
 
     @property

@@ -75,13 +75,14 @@ def pairwise(values: Matrix, names: list[str]) -> pd.DataFrame:
         names: of the optimizers.
 
     Returns:
-        Columns: first, second, median difference (first - second), probability of improvement of the first, rank-biserial
-        correlation (Kerby, 2014), p and its Holm correction (Holm, 1979); p is NaN with fewer than two problems.
+        Columns: first, second, difference (median of second - first: by how much the first is better), improvement (the
+        probability of improvement of the first), rank_biserial (the correlation of Kerby, 2014; 1: the first is better on
+        every problem), p, and p_holm, corrected (Holm, 1979); p is NaN with fewer than two problems.
     """
     medians = np.nanmedian(values, axis=1)
     rows = []
     for a, b in combinations(range(len(names)), 2):
-        difference = medians[:, a] - medians[:, b]
+        difference = medians[:, b] - medians[:, a]
         rows.append(
             {
                 "first": names[a],

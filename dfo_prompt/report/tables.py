@@ -1,4 +1,4 @@
-"""The tables of a suite's report, as frames whose cells are as they are printed."""
+"""The tables of a suite's report."""
 
 import numpy as np
 import pandas as pd
@@ -48,20 +48,22 @@ def leaderboard(analysis: Analysis) -> Section:
         f"mean share of {way}, over the budget. The other figures are means over studies."
     )
     table = pd.DataFrame({name: values for name, values in columns.items() if values is not None})
-    return Section(name="leaderboard", title="Leaderboard", text=text, table=table)
+    return Section(name="leaderboard", title="Leaderboard", text=text, table=table, data=board)
 
 
 def per_problem(analysis: Analysis) -> list[Section]:
     """Return a row an optimizer and a column a problem: median and interquartile range over seeds."""
-    rows = []
+    rows, found = [], []
     for i, name in enumerate(analysis.complete):
         cells = {"optimizer": name}
         for j, problem in enumerate(analysis.problems):
             low, middle, high = np.quantile(analysis.raw[j, :, i], [0.25, 0.5, 0.75])
             cells[problem] = _interval(middle, low, high)
+            found.append({"optimizer": name, "problem": problem, "median": middle, "low": low, "high": high})
         rows.append(cells)
     text = f"{analysis.measure.replace('_', ' ').capitalize()}: median and quartiles over {len(analysis.seeds)} seeds."
-    return [Section(name="problems", title="By problem", text=text, table=pd.DataFrame(rows))] if rows else []
+    table, data = pd.DataFrame(rows), pd.DataFrame(found)
+    return [Section(name="problems", title="By problem", text=text, table=table, data=data)] if rows else []
 
 
 def pairs(analysis: Analysis) -> Section:
@@ -71,7 +73,7 @@ def pairs(analysis: Analysis) -> Section:
         {
             "first": frame["first"],
             "second": frame["second"],
-            "median difference": (-frame["difference"]).map(_number),
+            "median difference": frame["difference"].map(_number),
             "P(first better)": frame["improvement"].map("{:.2f}".format),
         }
     )
@@ -80,7 +82,7 @@ def pairs(analysis: Analysis) -> Section:
         "half. Positive differences of scores: the first is better."
     )
     if len(analysis.problems) > 1:
-        table["rank-biserial"] = (-frame["rank_biserial"]).map("{:+.2f}".format)
+        table["rank-biserial"] = frame["rank_biserial"].map("{:+.2f}".format)
         table["p"], table["p (Holm)"] = frame["p"].map(_p), frame["p_holm"].map(_p)
         text += f" Wilcoxon signed-rank test on the problems' medians, corrected by Holm for {counted(len(frame), 'pair')}."
     if analysis.friedman is not None:
@@ -89,7 +91,7 @@ def pairs(analysis: Analysis) -> Section:
     if len(table) > MOST_PAIRS:
         shown = len(analysis.complete) - 1
         text += f" Here, the leader and each other; pairs.csv has all {len(table):,}."
-    return Section(name="pairs", title="Pairs", text=text, table=table, shown=shown)
+    return Section(name="pairs", title="Pairs", text=text, table=table, data=frame, shown=shown)
 
 
 def practical(analysis: Analysis) -> Section:

@@ -45,7 +45,7 @@ def write_report(folder: Path | str) -> Path:
     tables, pictures = all_tables(analysis), list(draw_all(analysis))
     analysis.studies.to_csv(out / "studies.csv", index=False)
     for table in tables:
-        table.table.to_csv(out / f"{table.name}.csv", index=False)
+        (table.table if table.data is None else table.data).to_csv(out / f"{table.name}.csv", index=False)
     drawn = {picture.name: _svg(picture.figure) for picture in pictures}
     for picture in pictures:
         picture.data.to_csv(out / f"{picture.name}.csv", index=False)

@@ -126,6 +126,13 @@ def test_a_search_space_is_learned_on_other_tasks(options, tiny_task, tmp_path, 
         run_method(config(options, method="pretrained", method_options={"tasks": [others[0], str(tiny_task)], "draws": 1}))
 
 
+def printed(page, title):
+    """Return a table of the report as it is read."""
+    section = (page.parent / "report.md").read_text().split(f"## {title}\n")[1].split("\n## ")[0]
+    heads, _, *rows = [line[2:-2].split(" | ") for line in section.splitlines() if line.startswith("|")]
+    return pd.DataFrame(rows, columns=heads)
+
+
 def test_a_study_is_a_method_too(options):
     settings = config(options)
     study = run_study(settings, objective_of(settings))
@@ -142,7 +149,7 @@ def test_a_suite_of_methods_is_reported(tiny_folder, tiny_task):
     assert asked == sorted(asked)
     assert asked[-1] == suite.queries
     page = write_report(folder / "out")
-    table = pd.read_csv(page.parent / "methods.csv")
+    table = printed(page, "Methods")
     assert list(table["method"]) == ["random", "manual", "two"]
     studies = dp.read_suite(folder / "out")
     assert dict(studies.groupby("optimizer")["queries"].sum()) == {"manual": 0, "random": 20, "two": 20}
@@ -150,11 +157,15 @@ def test_a_suite_of_methods_is_reported(tiny_folder, tiny_task):
         100 * studies.loc[studies["optimizer"] == "random", "test_metric"].agg(kind) for kind in ("mean", "std")
     )
     assert table.iloc[0, 2] == f"{mean:.2f} ± {deviation:.2f}"
-    board = pd.read_csv(page.parent / "leaderboard.csv")
-    assert board["test metric"].str.fullmatch(r"[\d.]+ \[[\d.]+, [\d.]+\]").all()
-    costs = pd.read_csv(page.parent / "efficiency.csv", index_col="method")
+    numbers = pd.read_csv(page.parent / "methods.csv", index_col="method")
+    assert numbers.loc["random", ["mean", "std", "seeds"]].tolist() == pytest.approx([mean, deviation, 2])
+    assert printed(page, "Leaderboard")["test metric"].str.fullmatch(r"[\d.]+ \[[\d.]+, [\d.]+\]").all()
+    costs = printed(page, "Efficiency").set_index("method")
     assert costs.loc["random", "download a query (KiB)"] == f"{8 * 2 * 4 / 1024:.3g}"  # 8 texts, 2 words, 4 bytes
     assert costs.loc["manual", "upload a query (KiB)"] == "-"
+    costs = pd.read_csv(page.parent / "efficiency.csv", index_col="method")
+    assert costs.loc["random", "download a query (KiB)"] == 8 * 2 * 4 / 1024
+    assert np.isnan(costs.loc["manual", "upload a query (KiB)"])
 
 
 def test_published_figures_stand_where_model_and_task_are_the_same(tiny_folder, tiny_task):
@@ -163,11 +174,10 @@ def test_published_figures_stand_where_model_and_task_are_the_same(tiny_folder, 
     (folder / "suite.toml").write_text(file.replace("seeds = [1, 2]", "seeds = [1]"))
     run_suite(read_suite_file(folder / "suite.toml"), folder / "out")
     page = write_report(folder / "out")
-    table = pd.read_csv(page.parent / "methods.csv", dtype=str)
+    table = printed(page, "Methods")
     column = next(name for name in table if name.endswith(", published"))
     assert list(table[column]) == ["-", "71.2 [1]; 70.1 [2]", "80 [2]"]
-    costs = pd.read_csv(page.parent / "efficiency.csv", index_col="method")
-    assert list(costs["published"]) == ["-", "2 min [2]", "-"]
+    assert list(printed(page, "Efficiency")["published"]) == ["-", "2 min [2]", "-"]
     assert "[1] a paper: by hand; [2] another." in (page.parent / "report.md").read_text()
 
 
@@ -176,7 +186,7 @@ def test_a_cell_says_when_seeds_are_missing(tiny_folder, tiny_task):
     (folder / "suite.toml").write_text(SUITE.replace("MODEL", str(tiny_folder)))
     run_suite(read_suite_file(folder / "suite.toml"), folder / "out")
     next((folder / "out/studies").glob("*/manual/2/result.json")).unlink()
-    table = pd.read_csv(write_report(folder / "out").parent / "methods.csv", index_col="method")
+    table = printed(write_report(folder / "out"), "Methods").set_index("method")
     assert table.iloc[:, 1].str.endswith("(1 of 2 seeds)").to_dict() == {"random": False, "manual": True, "two": False}
 
 

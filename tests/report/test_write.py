@@ -89,6 +89,24 @@ def test_tables_and_json_agree(finished):
     assert "| cma |" in (finished / "report/report.md").read_text()
 
 
+def test_figures_in_files_are_numbers(finished):
+    report = finished / "report"
+    names = {"optimizer", "problem", "first", "second"}
+    for name in ("leaderboard", "problems", "pairs", "practical", "sigma"):
+        table = pd.read_csv(report / f"{name}.csv")
+        assert not names.issuperset(table.columns)
+        assert {table[column].dtype.kind for column in table if column not in names} <= {"i", "f"}, name
+
+
+def test_differences_are_by_how_much_the_first_is_better(finished):
+    pairs = json.loads((finished / "report/report.json").read_text())["pairs"]
+    row = next(one for one in pairs if {one["first"], one["second"]} == {"cma", "far"})
+    assert row["first"] == "cma"
+    assert row["difference"] > 0
+    assert (row["rank_biserial"], row["improvement"] > 0.5) == (1, True)
+    assert pd.read_csv(finished / "report/pairs.csv").to_dict("records")[pairs.index(row)] == pytest.approx(row)
+
+
 def test_the_manifest_says_what_all_studies_share(finished):
     manifest = json.loads((finished / "report/report.json").read_text())["manifest"]
     shared = manifest["study"]
