@@ -13,6 +13,8 @@ from dfo_prompt.presets import read_preset
 
 STUDY = "study"
 """The method that all optimizers are compared by."""
+MOST_CANDIDATES = 100_000
+"""Per ask: with more, optimizers take longer to set up than anyone waits."""
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -45,7 +47,7 @@ class StudyConfig:
     budget: Count = 8000
     seed: Annotated[int, Field(ge=0)] = 0
     dim: Count = 500
-    popsize: Count | None = 20
+    popsize: Annotated[int, Field(ge=1, le=MOST_CANDIDATES)] | None = 20
     sigma: Positive = 1.0
     x0: list[Finite] | None = None
     bounds: tuple[Finite, Finite] | None = None

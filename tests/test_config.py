@@ -34,6 +34,7 @@ def test_default_popsize_is_hansens(dim, popsize):
         ({"bounds": [1, 2]}, r"test: x0 starts at 0, outside the bounds \[1.0, 2.0\]; set x0"),
         ({"bounds": [-1, 1], "dim": 2, "x0": [0.5, 3.0]}, "test: x0 starts at 3, outside the bounds"),
         ({"popsize": 0}, "test: popsize: "),
+        ({"popsize": 10**13}, "test: popsize: Input should be less than or equal to 100000, not 10000000000000"),
     ],
 )
 def test_a_mistake_is_one_line_that_names_its_key(data, message):
