@@ -20,11 +20,13 @@ from dfo_prompt.types import Matrix, Vector
 
 FEW_SEEDS = 5
 """With fewer the bootstrap's intervals are too narrow."""
+RANDOM = "random"
+"""The optimizer that others are held against."""
 Instance = Hashable
 """(problem, seed)."""
 HIGHER_IS_BETTER = ("test_metric",)
 MEANS = ("best_loss", "recommended_loss", "dev_metric", "test_metric", "optimizer_seconds", "objective_seconds")
-"""Columns of studies whose means stand in the leaderboard."""
+"""Columns of studies whose means stand in the leaderboard; the last two, over those that asked something."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,8 +41,8 @@ class Analysis:
         raw: (problems, seeds, optimizers) of the measure.
         values: the same, comparable between problems, the smaller the better: one minus a metric; of losses the share that
             is left of the way from the start to the best known one, 0 to 1.
-        leaderboard: a row a ranked optimizer, the best first: its mean rank over problems, the interquartile mean of
-            one minus values ("score", "low", "high"), the area over its curves, means of what studies found.
+        leaderboard: a row a ranked optimizer, the best first: its mean rank over problems, the average of one minus values
+            and its interval ("score", "low", "high"), the area over its curves, means of what studies found.
         pairs: each two of them compared.
         friedman: p value, or None.
         curves: (studies, queries), rows as in `studies`: the smallest loss so far.
@@ -69,8 +71,8 @@ class Analysis:
 
     @property
     def budget(self) -> int:
-        """Return the largest budget of the suite."""
-        return int(self.studies["budget"].max())
+        """Return the largest budget of the suite's studies."""
+        return int(self.studies.loc[self.studies["method"] == STUDY, "budget"].max())
 
     @property
     def score(self) -> str:
@@ -78,9 +80,10 @@ class Analysis:
         return self.measure.replace("_", " ") if self.measure in HIGHER_IS_BETTER else f"score of {self.measure}"
 
     def curves_of(self, problem: str, optimizer: str) -> Matrix:
-        """Return the curves of an optimizer on a problem, (seeds, queries)."""
-        rows = (self.studies["problem"] == problem) & (self.studies["optimizer"] == optimizer)
-        return self.curves[rows.to_numpy()]
+        """Return the curves of an optimizer's finished studies on a problem, (seeds, queries)."""
+        rows = (self.studies["problem"] == problem) & (self.studies["optimizer"] == optimizer) & self.studies["finished"]
+        curves: Matrix = self.curves[rows.to_numpy()]
+        return curves
 
 
 def analyse(folder: Path) -> Analysis:
@@ -110,9 +113,8 @@ def analyse(folder: Path) -> Analysis:
     }
     complete, raw = _raw(plan, studies, done)
     values = _comparable(raw, plan["measure"], studies, ranges)
-    rng = np.random.default_rng(0)
     areas, reached = _areas_and_hits(plan, studies, curves, ranges)
-    leaderboard = _leaderboard(studies, complete, values, areas, rng)
+    leaderboard = _leaderboard(studies, complete, values, areas)
     ranked = tuple(leaderboard["optimizer"])
     order = [complete.index(name) for name in ranked]
     values = values[:, :, order]
@@ -145,11 +147,14 @@ def verdict(analysis: Analysis) -> str:
     if len(board) < 2:  # noqa: PLR2004
         return "Fewer than two optimizers have finished every study: there is nothing to rank yet."
     first, second = board["optimizer"][:2]
-    difference = statistics.stratified(analysis.values[:, :, 1] - analysis.values[:, :, 0], np.random.default_rng(0))
+    difference = statistics.stratified(analysis.values[:, :, 1], less=analysis.values[:, :, 0])
     margin = float(plan["practical_difference"])
     sample = f"{counted(len(analysis.problems), 'problem')}, {counted(len(analysis.seeds), 'seed')}"
+    ahead = f"{first} leads {second} by"
+    if difference.value < 0:
+        ahead = f"{first} ranks before {second} over the problems; on average it is ahead by"
     if len(analysis.seeds) == 1:
-        return f"On {sample}: {first} leads {second} by {difference.value:.3g}; one seed cannot tell that from chance."
+        return f"On {sample}: {ahead} {difference.value:.3g}; one seed cannot tell that from chance."
     interval = f"{difference.value:.3g} [{difference.low:.3g}, {difference.high:.3g}]"
     if -margin <= difference.low and difference.high <= margin:
         claim = f"{first} and {second} are equally good: they differ by {interval}, within the {margin:g} that matters"
@@ -160,9 +165,9 @@ def verdict(analysis: Analysis) -> str:
     elif difference.high < 0:
         claim = f"{first} ranks before {second} over the problems, but is worse on average, by {interval}"
     else:
-        claim = f"{first} leads {second} by {interval}, which may be chance: the comparison is underpowered"
+        claim = f"{ahead} {interval}, which may be chance: the comparison is underpowered"
     look = "" if len(analysis.seeds) >= FEW_SEEDS else f" With fewer than {FEW_SEEDS} seeds this is a look, not a result."
-    return f"On {sample}: {claim} (interquartile mean of paired differences, 95 % stratified bootstrap).{look}"
+    return f"On {sample}: {claim} (difference of their scores, 95 % stratified bootstrap).{look}"
 
 
 def _check_instances(folder: Path, done: pd.DataFrame) -> None:
@@ -203,7 +208,7 @@ def _areas_and_hits(
     plan: Mapping[str, Any], studies: pd.DataFrame, curves: Matrix, ranges: Mapping[Instance, Range]
 ) -> tuple[Vector, dict[str, Matrix]]:
     areas = np.full(len(studies), np.nan)
-    searched = (studies["method"] == STUDY).to_numpy()  # other methods have no curves
+    searched = (studies["finished"] & (studies["method"] == STUDY)).to_numpy()  # other methods have no curves
     reached: dict[str, list[Vector]] = {name: [] for name in dict.fromkeys(studies["optimizer"])}
     for instance, rows in studies.groupby(["problem", "seed"], sort=False).indices.items():
         if instance not in ranges:
@@ -221,22 +226,22 @@ def _leaderboard(
     complete: list[str],
     values: Matrix,
     areas: Vector,
-    rng: np.random.Generator,
 ) -> pd.DataFrame:
     rows = []
     ranks = statistics.average_ranks(np.median(values, axis=1)) if complete else np.zeros(0)
     for i, name in enumerate(complete):
         of = (studies["optimizer"] == name).to_numpy()
-        middle = statistics.stratified(values[:, :, i], rng)
+        asked = of & (studies["queries"] > 0).to_numpy()
+        score = statistics.stratified(1 - values[:, :, i])
         rows.append(
             {
                 "optimizer": name,
                 "rank": float(ranks[i]),
-                "score": 1 - middle.value,
-                "low": 1 - middle.high,
-                "high": 1 - middle.low,
+                "score": score.value,
+                "low": score.low,
+                "high": score.high,
                 "area": float(areas[of].mean()),
-                **{key: float(studies.loc[of, key].mean()) for key in MEANS},
+                **{key: float(studies.loc[asked if key.endswith("_seconds") else of, key].mean()) for key in MEANS},
                 "failures": int(studies.loc[of, "failures"].sum()),
             }
         )

@@ -8,7 +8,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from dfo_prompt.ledger import read_records
-from dfo_prompt.report.picture import style
+from dfo_prompt.report.picture import step
 from dfo_prompt.report.summary import summarize
 from dfo_prompt.types import Vector
 
@@ -27,11 +27,10 @@ def plot_convergence(folders: Sequence[Path], out: Path, *, title: str) -> Path:
     axes = figure.add_subplot()
     for i, folder in enumerate(folders):
         curve = best_so_far(folder)
-        axes.step(
+        axes.plot(
             np.arange(1, len(curve) + 1),
             curve,
-            where="post",
-            **style(i),
+            **step(i),
             label=f"{summarize(folder).optimizer}: {curve[-1]:.3f}" if len(curve) else summarize(folder).optimizer,
         )
     axes.set(xlabel="queries", ylabel="best training loss so far", title=title)

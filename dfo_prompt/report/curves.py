@@ -8,16 +8,16 @@ import numpy as np
 from dfo_prompt.types import Matrix, Vector
 
 SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
-"""Targets where a suite gives none: shares of the way from the start to the best known loss."""
+"""Targets where a suite gives none: shares of the way from the start to the best known loss of problem and seed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Range:
-    """The losses between which curves of a problem are compared.
+    """The losses between which curves of a problem and seed are compared.
 
     Attributes:
-        start: the median, over all its studies, of the first finite loss.
-        best: the smallest that any of its studies observed.
+        start: the median, over all studies of it, of the first finite loss.
+        best: the smallest that any of them observed.
     """
 
     start: float
@@ -37,7 +37,7 @@ class Range:
 
 
 def range_of(curves: Matrix) -> Range | None:
-    """Return the range of the curves of a problem, or None if there is no finite loss."""
+    """Return the range of the curves of a problem and seed, or None if there is no finite loss."""
     if not np.isfinite(curves).any():
         return None
     first = np.array([row[np.isfinite(row)][0] for row in curves if np.isfinite(row).any()])

@@ -110,7 +110,8 @@ def read_curves(folder: Path | str, studies: pd.DataFrame) -> Matrix:
     columns = (studies[name] for name in ("study", "queries", "method"))
     for row, (study, queries, method) in enumerate(zip(*columns, strict=True)):
         if queries and method == STUDY:
-            table[row, :queries] = read_journal(study_path(Path(folder), study))["best_loss"].to_numpy()
+            journal = read_journal(study_path(Path(folder), study))[:queries]  # of a running study there may be more by now
+            table[row, : len(journal)] = journal["best_loss"]
     return table
 
 

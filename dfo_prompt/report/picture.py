@@ -1,6 +1,6 @@
 """How the pictures of a report look."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,12 +38,13 @@ def figure_of(paint: Callable[[Axes], None], *, height: float = 4.2, legend: boo
     return figure
 
 
-def lines(data: pd.DataFrame, x: str, y: str) -> Callable[[Axes], None]:
-    """Return what paints one line an optimizer, of shares `y` between 0 and 1."""
+def lines(data: pd.DataFrame, names: Sequence[str], x: str, y: str) -> Callable[[Axes], None]:
+    """Return what paints one step curve for each of `names`, of shares `y` between 0 and 1."""
 
     def paint(axes: Axes) -> None:
-        for i, (name, part) in enumerate(data.groupby("optimizer", sort=False)):
-            axes.plot(part[x], part[y], label=str(name), **style(i))
+        for i, name in enumerate(names):
+            part = data[data["optimizer"] == name]
+            axes.plot(part[x], part[y], label=name, **step(i))
         axes.set(xlabel=x, ylabel=y, ylim=(0, 1), xlim=(data[x].min(), data[x].max()))
         axes.yaxis.set_major_formatter(PercentFormatter(1.0))
 
@@ -55,9 +56,9 @@ def colour(i: int) -> str:
     return COLOURS[i % len(COLOURS)]
 
 
-def style(i: int) -> dict[str, Any]:
-    """Return the colour and the line of the i-th optimizer."""
-    return {"color": colour(i), "linestyle": ("-", "--", ":")[turn(i)]}
+def step(i: int) -> dict[str, Any]:
+    """Return how the curve of the i-th optimizer is drawn: it holds until the next query that betters it."""
+    return {"color": colour(i), "linestyle": ("-", "--", ":")[turn(i)], "drawstyle": "steps-post"}
 
 
 def turn(i: int) -> int:

@@ -20,29 +20,39 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True, kw_only=True)
 class Interval:
-    """An estimate and its bootstrap interval."""
+    """An estimate and its bootstrap interval, NaN where there is one seed."""
 
     value: float
     low: float
     high: float
 
 
-def interquartile_mean(values: Matrix, axis: int | None = None) -> Any:
-    """Return the mean of the middle half (Agarwal et al., 2021)."""
-    return stats.trim_mean(values.ravel() if axis is None else values, 0.25, axis=axis or 0)
+def average(values: Matrix) -> Any:
+    """Return the interquartile mean over seeds in each problem, averaged over problems, of values (..., problems, seeds).
+
+    Agarwal et al. (2021) trim over all problems at once; where metrics of problems lie apart that would leave out problems.
+    """
+    return stats.trim_mean(values, 0.25, axis=-1).mean(axis=-1)
 
 
-def stratified(values: Matrix, rng: np.random.Generator) -> Interval:
-    """Return the interquartile mean of values (problems, seeds), and its interval when seeds are drawn anew in each problem.
+def stratified(values: Matrix, less: Matrix | None = None) -> Interval:
+    """Return the average of values (problems, seeds), less that of others, and its interval when seeds are drawn anew.
 
-    The percentile bootstrap, stratified by problem (Agarwal et al., 2021).
+    The percentile bootstrap, stratified by problem (Agarwal et al., 2021). All calls draw the same seeds: what is compared
+    is drawn in pairs, and an interval does not depend on what else was asked.
     """
     problems, seeds = values.shape
-    drawn = rng.integers(seeds, size=(RESAMPLES, problems, seeds))
-    estimates = interquartile_mean(np.take_along_axis(values[None], drawn, axis=2).reshape(RESAMPLES, -1), axis=1)
+    drawn = np.random.default_rng(0).integers(seeds, size=(RESAMPLES, problems, seeds))
+
+    def estimates(given: Matrix) -> Any:
+        return average(np.take_along_axis(given[None], drawn, axis=2))
+
+    value, resampled = average(values), estimates(values)
+    if less is not None:
+        value, resampled = value - average(less), resampled - estimates(less)
     tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(estimates, [tail, 1 - tail])
-    return Interval(value=float(interquartile_mean(values)), low=float(low), high=float(high))
+    low, high = np.quantile(resampled, [tail, 1 - tail]) if seeds > 1 else (np.nan, np.nan)
+    return Interval(value=float(value), low=float(low), high=float(high))
 
 
 def probability_of_improvement(values: Matrix) -> float:
@@ -79,7 +89,7 @@ def pairwise(values: Matrix, names: list[str]) -> pd.DataFrame:
         probability of improvement of the first), rank_biserial (the correlation of Kerby, 2014; 1: the first is better on
         every problem), p, and p_holm, corrected (Holm, 1979); p is NaN with fewer than two problems.
     """
-    medians = np.nanmedian(values, axis=1)
+    medians = np.median(values, axis=1)
     rows = []
     for a, b in combinations(range(len(names)), 2):
         difference = medians[:, b] - medians[:, a]

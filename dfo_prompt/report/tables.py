@@ -5,10 +5,12 @@ import pandas as pd
 
 from dfo_prompt.config import STUDY
 from dfo_prompt.report import statistics
-from dfo_prompt.report.analysis import Analysis, counted
+from dfo_prompt.report.analysis import RANDOM, Analysis, counted
 from dfo_prompt.report.methods import method_tables
 from dfo_prompt.report.section import Section
 
+FEW_PROBLEMS = 5
+"""With fewer, the prior of the Bayesian test outweighs them."""
 MOST_PAIRS = 66
 """On the page: those of twelve optimizers."""
 
@@ -18,7 +20,7 @@ def all_tables(analysis: Analysis) -> list[Section]:
     tables = [leaderboard(analysis), *method_tables(analysis), *per_problem(analysis)]
     if len(analysis.complete) > 1:
         tables.append(pairs(analysis))
-        if len(analysis.problems) > 1:
+        if len(analysis.problems) >= FEW_PROBLEMS:
             tables.append(practical(analysis))
     return [*tables, sensitivity(analysis), failures(analysis)]
 
@@ -40,12 +42,13 @@ def leaderboard(analysis: Analysis) -> Section:
         for name in ("optimizer_seconds", "objective_seconds"):
             columns[name.replace("_", " ")] = board[name].map(_number)
         columns["failed queries"] = board["failures"]
-    way = "the way from the start to the best known loss of the problem"
-    by = "mean rank over the problems" if len(analysis.problems) > 1 else measure
+    by, each = ("mean rank over the problems", " in each problem, averaged") if len(analysis.problems) > 1 else (measure, "")
+    way = "the way from the start to the best known loss of problem and seed"
+    interval = ", with its 95 % stratified bootstrap interval" if len(analysis.seeds) > 1 else ""
     text = (
-        f"Ordered by {by}. {measure.capitalize()}: interquartile mean, higher is better, with its 95 % stratified bootstrap "
-        f"interval over {len(analysis.seeds)} seeds in each problem; scores of losses are shares of {way}. Area over curve: "
-        f"mean share of {way}, over the budget. The other figures are means over studies."
+        f"Ordered by {by}. {measure.capitalize()}: interquartile mean over {counted(len(analysis.seeds), 'seed')}{each}, "
+        f"higher is better{interval}; scores of losses are shares of {way}. Area over curve: mean share of that way, over "
+        "the budget. The other figures are means over studies."
     )
     table = pd.DataFrame({name: values for name, values in columns.items() if values is not None})
     return Section(name="leaderboard", title="Leaderboard", text=text, table=table, data=board)
@@ -61,7 +64,8 @@ def per_problem(analysis: Analysis) -> list[Section]:
             cells[problem] = _interval(middle, low, high)
             found.append({"optimizer": name, "problem": problem, "median": middle, "low": low, "high": high})
         rows.append(cells)
-    text = f"{analysis.measure.replace('_', ' ').capitalize()}: median and quartiles over {len(analysis.seeds)} seeds."
+    measure, seeds = analysis.measure.replace("_", " ").capitalize(), counted(len(analysis.seeds), "seed")
+    text = f"{measure}: median and quartiles over {seeds}."
     table, data = pd.DataFrame(rows), pd.DataFrame(found)
     return [Section(name="problems", title="By problem", text=text, table=table, data=data)] if rows else []
 
@@ -73,16 +77,16 @@ def pairs(analysis: Analysis) -> Section:
         {
             "first": frame["first"],
             "second": frame["second"],
-            "median difference": frame["difference"].map(_number),
+            "difference of medians": frame["difference"].map(_number),
             "P(first better)": frame["improvement"].map("{:.2f}".format),
         }
     )
     text = (
-        f"Medians over {len(analysis.seeds)} seeds. P(first better): over pairs of seeds, mean over problems; ties count "
-        "half. Positive differences of scores: the first is better."
+        f"Medians over {counted(len(analysis.seeds), 'seed')}. P(first better): over pairs of seeds, mean over problems; "
+        "ties count half. Positive differences of scores: the first is better."
     )
     if len(analysis.problems) > 1:
-        table["rank-biserial"] = frame["rank_biserial"].map("{:+.2f}".format)
+        table["rank-biserial"] = frame["rank_biserial"].map("{:+z.2f}".format)
         table["p"], table["p (Holm)"] = frame["p"].map(_p), frame["p_holm"].map(_p)
         text += f" Wilcoxon signed-rank test on the problems' medians, corrected by Holm for {counted(len(frame), 'pair')}."
     if analysis.friedman is not None:
@@ -138,9 +142,9 @@ def failures(analysis: Analysis) -> Section:
 
 
 def _against_random(analysis: Analysis) -> list[str] | None:
-    if "random" not in analysis.complete:
+    if RANDOM not in analysis.complete:
         return None
-    other = analysis.complete.index("random")
+    other = analysis.complete.index(RANDOM)
     return [
         "" if i == other else f"{statistics.probability_of_improvement(analysis.values[:, :, [i, other]]):.2f}"
         for i in range(len(analysis.complete))
@@ -148,7 +152,7 @@ def _against_random(analysis: Analysis) -> list[str] | None:
 
 
 def _interval(value: float, low: float, high: float) -> str:
-    return f"{_number(value)} [{_number(low)}, {_number(high)}]"
+    return _number(value) if np.isnan(low) else f"{_number(value)} [{_number(low)}, {_number(high)}]"
 
 
 def _number(value: float) -> str:

@@ -13,6 +13,7 @@ from jinja2 import Environment
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
+from dfo_prompt.config import STUDY
 from dfo_prompt.files import write_json
 from dfo_prompt.folder import read_manifest
 from dfo_prompt.report.analysis import Analysis, analyse, counted, verdict
@@ -117,9 +118,12 @@ def _intro(analysis: Analysis) -> str:
     queries, repeated = int(studies["queries"].sum()), int(studies["repeated"].sum())
     again = f", besides {repeated:,} that were cut off and ran again" if repeated else ""
     sample = f"{counted(studies['optimizer'].nunique(), 'optimizer')} on {counted(len(analysis.problems), 'problem')}"
-    budgets = sorted({*studies["budget"]})
-    each = f"{budgets[0]:,}" if len(budgets) == 1 else f"{budgets[0]:,} to {budgets[-1]:,}"
-    spent = f"{each} queries a study: {len(studies):,} studies, {queries:,} queries{again}"
+    searched = studies["method"] == STUDY
+    budgets, number, others = sorted({*studies.loc[searched, "budget"]}), int(searched.sum()), int((~searched).sum())
+    each = " to ".join(f"{one:,}" for one in (*budgets[:1], *budgets[1:][-1:]))
+    parts = [f"{number:,} {'study' if number == 1 else 'studies'} of {each} queries"] if number else []
+    parts += [f"{counted(others, 'result')} of other methods"] if others else []
+    spent = f"{' and '.join(parts)}, {queries:,} queries in all{again}"
     return f"{sample} ({'; '.join(analysis.problems)}), {counted(len(analysis.seeds), 'seed')}, {spent}."
 
 

@@ -71,9 +71,9 @@ class SuiteConfig:
         measure: what ranks optimizers: "test_metric", "recommended_loss" (the clean loss of the optimizer's answer) or
             "best_loss" (observed).
         targets: losses that count as reached, for the ECDF; without any, shares of the way from the start to the best loss
-            that any study of the problem found.
+            that any study of the problem and seed found.
         practical_difference: smaller ones do not matter (region of practical equivalence): of a metric, or of a score, which
-            is the share of the way from the start to the best known loss.
+            is the share of the way from the start to the best known loss of problem and seed.
         threads: of one study; None means the machine's cores. Results can depend on it, not on how many run at once.
         stall_seconds: a study in which nothing happens for so long is given up; a method that asks no queries has so long in
             all.

@@ -53,8 +53,25 @@ def test_rank_biserial_is_the_share_of_favourable_ranks_less_that_of_the_others(
     assert statistics.rank_biserial(np.zeros(3)) == 0
 
 
-def test_the_interquartile_mean_leaves_out_the_outer_quarters():
-    assert statistics.interquartile_mean(np.array([-100.0, 1, 2, 3, 4, 5, 6, 100])) == 3.5
+def test_the_average_leaves_out_the_outer_quarters_of_seeds_but_no_problem():
+    seeds = np.array([-100.0, 1, 2, 3, 4, 5, 6, 100])
+    assert statistics.average(seeds[None]) == 3.5
+    assert statistics.average(np.stack([seeds, seeds + 1000])) == 503.5
+
+
+def test_what_is_compared_is_drawn_in_pairs():
+    values = np.random.default_rng(0).standard_normal((3, 5))
+    one = statistics.stratified(values)
+    assert one == statistics.stratified(values)
+    assert one.low < one.value < one.high
+    ahead = statistics.stratified(values + 0.25, less=values)
+    assert (ahead.value, ahead.low, ahead.high) == pytest.approx((0.25, 0.25, 0.25))
+
+
+def test_one_seed_has_no_interval():
+    interval = statistics.stratified(np.array([[0.5], [0.7]]))
+    assert interval.value == pytest.approx(0.6)
+    assert np.isnan([interval.low, interval.high]).all()
 
 
 def test_the_probability_of_improvement_counts_ties_half():
@@ -83,7 +100,7 @@ def test_bootstrap_intervals_hold_the_truth_about_as_often_as_they_say():
     held = 0
     for _ in range(runs):
         values = rng.standard_normal((3, 15))
-        interval = statistics.stratified(values, rng)
+        interval = statistics.stratified(values)
         held += interval.low <= 0 <= interval.high
     assert held / runs > 0.85
 

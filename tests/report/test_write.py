@@ -14,7 +14,8 @@ from scipy import stats
 import dfo_prompt as dp
 from dfo_prompt.errors import InputError
 from dfo_prompt.report.analysis import analyse, verdict
-from dfo_prompt.report.frames import STUDY_COLUMNS
+from dfo_prompt.report.frames import STUDY_COLUMNS, read_curves
+from dfo_prompt.report.tables import all_tables, practical
 from dfo_prompt.report.write import write_report
 from dfo_prompt.suite.folder import study_path
 
@@ -62,8 +63,22 @@ def test_the_verdict_says_what_the_interval_allows(finished, gap, noise, said):
 
 def test_one_seed_tells_nothing_from_chance(finished):
     analysis = analyse(finished)
-    said = verdict(replace(analysis, seeds=analysis.seeds[:1], values=analysis.values[:, :1]))
+    said = verdict(replace(analysis, seeds=(1,), values=analysis.values[:, :1, [0, 2]]))
     assert re.search(r"On 3 problems, 1 seed: cma leads .* by \S+; one seed cannot tell that from chance\.", said)
+
+
+def test_a_first_rank_with_a_lower_score_is_no_lead(finished):
+    values = np.full((3, 4, 2), 0.5)
+    values[:, :, 1] += np.array([[0.01], [0.01], [-0.03]]) + 0.05 * np.array([-1, 1, -1, 1])
+    analysis = replace(analyse(finished), values=values)
+    said = "ranks before .* over the problems; on average it is ahead by -0.0033"
+    assert re.search(f"{said}.* which may be chance", verdict(analysis))
+    assert re.search(f"{said}.*; one seed", verdict(replace(analysis, seeds=(1,), values=values - [0, 1e-9])))
+
+
+def test_the_verdict_is_the_difference_of_the_scores_that_stand_in_the_leaderboard(finished):
+    first, second = analyse(finished).leaderboard["score"][:2]
+    assert f"by {first - second:.3g} [" in verdict(analyse(finished))
 
 
 def test_the_page_stands_alone_and_says_what_it_rests_on(finished):
@@ -92,7 +107,7 @@ def test_tables_and_json_agree(finished):
 def test_figures_in_files_are_numbers(finished):
     report = finished / "report"
     names = {"optimizer", "problem", "first", "second"}
-    for name in ("leaderboard", "problems", "pairs", "practical", "sigma"):
+    for name in ("leaderboard", "problems", "pairs", "sigma"):
         table = pd.read_csv(report / f"{name}.csv")
         assert not names.issuperset(table.columns)
         assert {table[column].dtype.kind for column in table if column not in names} <= {"i", "f"}, name
@@ -157,6 +172,39 @@ def test_a_half_finished_and_partly_broken_suite_has_a_report_that_says_so(copy)
     assert "5 of 27 studies have no result" in write_report(copy).read_text()
 
 
+def test_a_study_that_goes_on_while_it_is_read_is_cut_where_it_was(copy, monkeypatch):
+    studies = dp.read_suite(copy)
+    studies.loc[0, "queries"] = 50
+    assert np.isnan(read_curves(copy, studies)[0, 50:]).all()
+    assert np.isfinite(read_curves(copy, studies)[0, :50]).all()
+
+
+def test_a_problem_that_nobody_has_finished_has_no_curves(copy):
+    for study in dp.read_suite(copy).query("problem == 'sphere'")["study"]:
+        (study_path(copy, study) / "result.json").unlink()
+    report = write_report(copy).parent
+    assert [(report / f"convergence-{number}.png").exists() for number in (1, 2, 3)] == [False, True, True]
+
+
+def test_pictures_of_many_say_how_many_they_draw_and_draw_random_search(copy, monkeypatch):
+    monkeypatch.setattr("dfo_prompt.report.figures.SHOWN", 1)
+    report = write_report(copy).parent
+    assert (report / "report.md").read_text().count("Drawn are 1 of 3; the numbers beside it hold all.") == 7
+    svg = (report / "convergence-1.svg").read_text()
+    assert ("<!-- random -->" in svg, "<!-- cma -->" in svg) == (True, False)
+    assert set(pd.read_csv(report / "convergence-1.csv")["optimizer"]) == {"cma", "random", "far"}
+
+
+@pytest.mark.parametrize(
+    ("targets", "said"),
+    [([], "reached 90% of the way"), ([5.0, 2.0], "reached 5."), ([9.0, 4.0, 3.0, 1.0], "reached 4.")],
+)
+def test_the_data_profile_says_what_counts_as_solved(copy, targets, said):
+    plan = json.loads((copy / "suite.json").read_text())
+    (copy / "suite.json").write_text(json.dumps({**plan, "targets": targets}))
+    assert said in (write_report(copy).parent / "report.md").read_text()
+
+
 def test_what_an_older_report_left_is_gone(copy):
     (copy / "report/convergence-9.png").touch()
     write_report(copy)
@@ -193,11 +241,23 @@ def test_a_measure_that_objectives_do_not_have_is_one_line(copy):
         write_report(copy)
 
 
+def test_whether_it_matters_is_asked_of_enough_problems(finished, monkeypatch):
+    analysis = analyse(finished)
+    assert "practical" not in [table.name for table in all_tables(analysis)]
+    monkeypatch.setattr("dfo_prompt.report.tables.FEW_PROBLEMS", 3)
+    assert "practical" in [table.name for table in all_tables(analysis)]
+    values = np.full((5, 3, 3), 0.1)
+    values[:, :, 1:] += (0.001, 0.5)
+    table = practical(replace(analysis, values=values)).table
+    assert [float(one) > 0.9 for one in table["no difference that matters"]] == [True, False]
+    assert float(table.iloc[1, 1]) > 0.9
+
+
 def test_of_many_pairs_the_page_has_those_of_the_leader_and_the_file_all(copy, monkeypatch):
     monkeypatch.setattr("dfo_prompt.report.tables.MOST_PAIRS", 2)
     write_report(copy)
     text = (copy / "report/report.md").read_text()
-    section = text[text.index("## Pairs") : text.index("## Does it matter?")]
+    section = text[text.index("## Pairs") : text.index("## Step size")]
     assert "Here, the leader and each other; pairs.csv has all 3." in section
     assert section.count("\n| cma | ") == section.count("\n| ") - 2 == 2
     assert len(pd.read_csv(copy / "report/pairs.csv")) == 3
