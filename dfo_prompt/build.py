@@ -1,12 +1,11 @@
 """From names to objects: builds optimizers and objectives that plugins offer."""
 
 from collections.abc import Mapping
-from math import inf
 from typing import Any
 
 import numpy as np
 
-from dfo_prompt.config import default_popsize
+from dfo_prompt.config import parse_config
 from dfo_prompt.errors import DfoPromptError, InputError, PluginError, UnknownNameError
 from dfo_prompt.objective import Objective
 from dfo_prompt.optimizer import Optimizer, OptimizerSpec
@@ -39,19 +38,12 @@ def create_optimizer(
         PluginError: the constructor fails otherwise.
     """
     spec = catalogue().optimizers.find(name)
-    if dim < 1 or budget < 1 or not 0 < sigma < inf:
-        raise InputError(f"dim and budget must be at least 1 and sigma positive, not {dim}, {budget} and {sigma}")
     if x0 is not None and np.shape(x0) != (dim,):
         raise InputError(f"x0 has the shape {np.shape(x0)}, not ({dim},)")
-    given = {
-        "dim": dim,
-        "seed": seed,
-        "budget": budget,
-        "popsize": popsize or default_popsize(dim),
-        "sigma": sigma,
-        "x0": np.zeros(dim) if x0 is None else np.array(x0, dtype=np.float64),
-        "bounds": bounds,
-    }
+    asked = {"dim": dim, "seed": seed, "budget": budget, "popsize": popsize, "sigma": sigma, "bounds": bounds}
+    start = None if x0 is None else np.asarray(x0, dtype=np.float64).tolist()
+    config = parse_config({**asked, "x0": start}, where=f"optimizer {name!r}")
+    given = {key: getattr(config, key) for key in asked} | {"x0": np.zeros(dim) if start is None else np.array(start)}
     built = _build("optimizer", spec, name, given, options)
     if not isinstance(built, Optimizer):
         raise PluginError(f"optimizer {name!r} is a {type(built).__name__}, which is no subclass of dfo_prompt.Optimizer")

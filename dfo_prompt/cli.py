@@ -31,15 +31,24 @@ class PluginGroup(click.Group):
             formatter.write_dl([(name, spec.summary) for name, spec in catalogue().commands.specs.items()])
 
 
+def _use(ctx: click.Context, _: click.Parameter, plugins: tuple[Path, ...]) -> None:
+    # Before click looks for the command, which may be one of theirs.
+    ctx.with_resource(plugin_files(*plugins))
+
+
 @click.group(cls=PluginGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="dfo-prompt")
 @click.option(
-    "--plugin", "plugins", multiple=True, type=click.Path(path_type=Path), help="Also use the plugin in this file."
+    "--plugin",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    callback=_use,
+    is_eager=True,
+    expose_value=False,
+    help="Also use the plugin in this file.",
 )
-@click.pass_context
-def program(ctx: click.Context, plugins: tuple[Path, ...]) -> None:
+def program() -> None:
     """Compare derivative-free optimizers on prompts of language models, under equal query budgets."""
-    ctx.with_resource(plugin_files(*plugins))
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -47,7 +56,9 @@ def main(arguments: list[str] | None = None) -> None:
     with ExitStack() as stack:
         stack.callback(sys.stdout.flush)
         try:
-            program.main(args=arguments, standalone_mode=False)
+            status = program.main(args=arguments, standalone_mode=False)
+            if isinstance(status, int) and status:  # of a command that called ctx.exit
+                sys.exit(status)
         except DfoPromptError as error:
             _fail(str(error), BAD_INPUT)
         except OSError as error:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from dfo_prompt.parsing import STRICT, parse, read_toml
+from dfo_prompt.paths import relative_to
 from dfo_prompt.presets import read_preset
 
 STUDY = "study"
@@ -87,13 +88,15 @@ def default_popsize(dim: int) -> int:
 def parse_config(data: Mapping[str, Any], *, where: str = "configuration") -> StudyConfig:
     """Check plain data and fill in defaults; the key "preset" names published settings, which other keys win over.
 
+    Relative paths are made absolute, so that the study can be gone on with, and its prompt used, from anywhere.
+
     Raises:
         InputError: a key is misspelt or a value is not what it must be.
     """
     if "preset" in data:
         given = {key: value for key, value in data.items() if key != "preset"}
         data = merge(read_preset(str(data["preset"])), given)
-    return parse(StudyConfig, data, where=where).resolved()
+    return parse(StudyConfig, relative_to(Path.cwd(), data), where=where).resolved()
 
 
 def read_config(path: Path, overrides: Mapping[str, Any]) -> StudyConfig:
@@ -103,27 +106,6 @@ def read_config(path: Path, overrides: Mapping[str, Any]) -> StudyConfig:
         InputError: as `parse_config`, or the file cannot be read.
     """
     return parse_config(merge(relative_to(path.parent, read_toml(path)), overrides), where=str(path))
-
-
-def relative_to(folder: Path, data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `data` with the paths in it, which are relative to `folder`, made so from here."""
-    options = data.get("objective_options", {})
-    if isinstance(options, Mapping):
-        paths = {key: str(folder / value) for key, value in options.items() if _is_path(key, value)}
-        data = merge(data, {"objective_options": paths}) if paths else data
-        start, projection = options.get("initial_prompt"), options.get("projection_options")
-        if isinstance(start, str) and start.startswith("file:"):
-            start = f"file:{folder / start.removeprefix('file:')}"
-            data = merge(data, nested("objective_options.initial_prompt", start))
-        if isinstance(projection, Mapping) and isinstance(projection.get("path"), str):
-            data = merge(data, nested("objective_options.projection_options.path", str(folder / projection["path"])))
-    if isinstance(data.get("plugin"), str):
-        data = merge(data, {"plugin": str((folder / data["plugin"]).resolve())})
-    return dict(data)
-
-
-def _is_path(key: str, value: object) -> bool:
-    return isinstance(value, str) and (key == "data" or (key == "task" and value.endswith(".toml")))
 
 
 def merge(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:

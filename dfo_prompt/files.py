@@ -31,7 +31,10 @@ def read_json(path: Path, *, missing: str) -> dict[str, Any]:
         InputError: there is no such file (`missing` says what that means), or it is damaged.
     """
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(found, dict):
+            raise ValueError("it holds no table")  # noqa: TRY301, TRY004 - what follows is for all that is damaged
+        return found
     except FileNotFoundError as error:
         raise InputError(missing) from error
     except (OSError, ValueError) as error:

@@ -5,7 +5,7 @@ import os
 import platform
 import subprocess
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 from dfo_prompt.errors import InputError, StudyError
 from dfo_prompt.files import read_json, replacing, write_json
 from dfo_prompt.ledger import FILES, Spent
+from dfo_prompt.paths import without_folders
 from dfo_prompt.result import HeldOut, StudyResult
 from dfo_prompt.types import Json, Vector
 
@@ -25,6 +26,8 @@ PACKAGES = ("dfo-prompt", "numpy", "torch", "transformers", "cma", "nevergrad", 
 IDENTITY = ("config", "objective")
 MEASURED = ("dtype_spearman",)
 """Facts of an objective that were measured, and may be a little different the next time."""
+PLACES = ("device", "dtype")
+"""Facts of an objective that change its figures a little, and not what a candidate means."""
 VECTORS = ("best", "recommended", "chosen")
 
 
@@ -59,15 +62,15 @@ def study_folder(path: Path, manifest: Mapping[str, Any], *, lock_seconds: float
         InputError: the folder holds something else, or another study; the difference is named.
         StudyError: it cannot be written, or another process is running this study.
     """
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        with FileLock(path / ".lock", timeout=lock_seconds):
+    with ExitStack() as stack:
+        with _writing(path):
+            path.mkdir(parents=True, exist_ok=True)
+            try:
+                stack.enter_context(FileLock(path / ".lock", timeout=lock_seconds))
+            except Timeout as error:
+                raise StudyError(f"another process is running the study in {path}") from error
             _claim(path, manifest)
-            yield path
-    except Timeout as error:
-        raise StudyError(f"another process is running the study in {path}") from error
-    except OSError as error:
-        raise StudyError(f"cannot write {path}: {error.strerror or error}") from error
+        yield path
 
 
 def check_config(path: Path, config: Mapping[str, Json]) -> None:
@@ -80,12 +83,27 @@ def check_config(path: Path, config: Mapping[str, Json]) -> None:
         _check_same(path, read_manifest(path), {"config": config})
 
 
+def check_objective(path: Path, about: Mapping[str, Json]) -> None:
+    """Refuse to take candidates of the study in `path` for another objective; device and precision may be others.
+
+    Raises:
+        InputError: the difference is named.
+    """
+    there = read_manifest(path)["objective"]
+    here = {**about, **{key: there[key] for key in PLACES if key in there}}
+    _check_same(path, {"objective": there}, {"objective": here}, remedy="its candidates mean nothing here")
+
+
 def save_result(path: Path, result: StudyResult) -> None:
-    """Write the vectors and the figures of a finished study."""
-    with replacing(path / "candidates.npz") as file:
-        np.savez(file, **{name: getattr(result, name) for name in VECTORS})
-    figures = {name: value for name, value in asdict(result).items() if name not in VECTORS}
-    write_json(path / "result.json", figures)
+    """Write the vectors and the figures of a finished study.
+
+    Raises:
+        StudyError: they cannot be written.
+    """
+    with _writing(path):
+        with replacing(path / "candidates.npz") as file:
+            np.savez(file, **{name: getattr(result, name) for name in VECTORS})
+        write_json(path / "result.json", {name: value for name, value in asdict(result).items() if name not in VECTORS})
 
 
 def load_result(path: Path) -> StudyResult | None:
@@ -97,16 +115,20 @@ def load_result(path: Path) -> StudyResult | None:
     figures = read_result(path)
     if figures is None:
         return None
-    held_out = HeldOut(**figures["held_out"]) if figures["held_out"] else None
-    accounts = {name: Spent(**figures[name]) for name in ("spent", "validation")}
     vectors = {name: read_candidate(path, name) for name in VECTORS}
-    return StudyResult(**{**figures, "held_out": held_out, **accounts, **vectors})
+    try:
+        held_out = HeldOut(**figures["held_out"]) if figures["held_out"] else None
+        accounts = {name: Spent(**figures[name]) for name in ("spent", "validation")}
+        return StudyResult(**{**figures, "held_out": held_out, **accounts, **vectors})
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{path / 'result.json'} is damaged: {error}") from error
 
 
 def start_over(path: Path) -> None:
     """Forget the queries of a study whose optimizer cannot be led through a journal."""
-    for name in (*FILES.values(), "result.json", "candidates.npz"):
-        (path / name).unlink(missing_ok=True)
+    with _writing(path):
+        for name in (*FILES.values(), "result.json", "candidates.npz"):
+            (path / name).unlink(missing_ok=True)
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
@@ -142,6 +164,14 @@ def read_candidate(path: Path, which: str = "chosen") -> Vector:
         raise InputError(f"{file} is damaged: {error}") from error
 
 
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StudyError(f"cannot write {path}: {error.strerror or error}") from error
+
+
 def _claim(path: Path, manifest: Mapping[str, Any]) -> None:
     if (path / "manifest.json").exists():
         _check_same(path, read_manifest(path), manifest)
@@ -151,13 +181,16 @@ def _claim(path: Path, manifest: Mapping[str, Any]) -> None:
         write_json(path / "manifest.json", manifest)
 
 
-def _check_same(path: Path, there: Mapping[str, Any], here: Mapping[str, Any]) -> None:
+def _check_same(
+    path: Path, there: Mapping[str, Any], here: Mapping[str, Any], *, remedy: str = "choose another --out"
+) -> None:
     for part in [part for part in IDENTITY if part in here]:
-        old, new = there.get(part, {}), json.loads(json.dumps(here[part]))
+        old, new = (without_folders(one.get(part, {})) for one in (there, json.loads(json.dumps(here))))
         for key in sorted({*old, *new} - {*MEASURED}):
-            if json.dumps(old.get(key)) != json.dumps(new.get(key)):  # NaN is the same as NaN there
+            # As texts NaN is the same as NaN, and tables are the same whatever the order of their keys.
+            if json.dumps(old.get(key), sort_keys=True) != json.dumps(new.get(key), sort_keys=True):
                 difference = f"{key} is {old.get(key)!r} there and {new.get(key)!r} here"
-                raise InputError(f"{path} holds another study: {difference}; choose another --out")
+                raise InputError(f"{path} holds another study: {difference}; {remedy}")
 
 
 def _versions() -> dict[str, str]:

@@ -43,7 +43,8 @@ class Journal:
         text = "".join(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n" for line in lines)
         try:
             self._drop_the_rest()
-            with self._path.open("a", encoding="utf-8", newline="\n") as file:
+            # A lone surrogate, of a file name that is no text, becomes the escape that JSON has for it.
+            with self._path.open("a", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
                 file.write(text)
         except OSError as error:
             raise StudyError(

@@ -107,7 +107,11 @@ class Ledger:
         self._spent = dict.fromkeys(Account, Spent())
         self._known: dict[str, Record] = {}
         while past := self._costs.take(1):
-            self._add(past[0])
+            try:
+                self._add(past[0])
+            except (KeyError, TypeError, ValueError) as error:
+                said = f"{json.dumps(past[0])} is no entry; move the folder away to start over"
+                raise StudyError(f"{folder and folder / 'ledger.jsonl'} is damaged: {said}") from error
 
     @property
     def remaining(self) -> int:

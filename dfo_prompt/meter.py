@@ -90,7 +90,10 @@ def _attempt(batch: Matrix, call: Call) -> tuple[Evaluation, str]:
         return Evaluation(losses=np.full(len(batch), np.nan)), said
     if not isinstance(evaluation, Evaluation):
         raise PluginError(f"the objective gave a {type(evaluation).__name__}, not an Evaluation")
-    for name, values in {"losses": evaluation.losses, **evaluation.metrics}.items():
+    for name in ("rows", "tokens", "uploaded", "downloaded"):
+        if not isinstance(getattr(evaluation, name), int | np.integer):
+            raise PluginError(f"the objective gave {getattr(evaluation, name)!r} for {name}, not a whole number")
+    for name, values in (("losses", evaluation.losses), *evaluation.metrics.items()):
         if np.shape(values) != (len(batch),):
             raise PluginError(f"the objective gave {name} of shape {np.shape(values)}, not ({len(batch)},)")
         if np.asarray(values).dtype.kind not in "fiub":

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 from functools import partial
+from hashlib import sha256
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -9,10 +11,11 @@ import numpy as np
 from dfo_prompt.lm.deep import DeepProjection, deep_projection
 from dfo_prompt.lm.layout import lay_out
 from dfo_prompt.lm.objective import PromptObjective
-from dfo_prompt.lm.pretrained import FILE, check_sources
+from dfo_prompt.lm.pretrained import check_sources
 from dfo_prompt.lm.projection import Project, Projection, projector
 from dfo_prompt.lm.start import initial_prompt_of, shallow_projection
 from dfo_prompt.options import check_options
+from dfo_prompt.paths import FILE
 from dfo_prompt.plugins import catalogue
 from dfo_prompt.problem import open_problem
 
@@ -64,9 +67,10 @@ def prompt_objective(
         seed=seed, model=model, task=task, data=data, shots=shots, test_examples=test_examples, device=device
     )
     lm, streams = problem.lm, STREAMS * draw
-    files = [str((projection_options or {}).get("path", ""))] if projection == "file" else []
-    files += [initial_prompt.removeprefix(FILE)] if initial_prompt.startswith(FILE) else []
-    check_sources(problem.task.name, lm.fingerprint, *filter(None, files))
+    learned = str((projection_options or {}).get("path", "")) if projection == "file" else ""
+    start_file = initial_prompt.removeprefix(FILE) if initial_prompt.startswith(FILE) else ""
+    files = [path for path in (learned, start_file) if path]
+    check_sources(problem.task.name, lm.fingerprint, *files)
     project = _projector(projection, projection_options or {}, [seed, streams + PROJECTION_STREAM])
     start = initial_prompt_of(lm, initial_prompt, prompt_tokens, np.random.default_rng([seed, streams + START_STREAM]))
     if prompt_layers == "all":
@@ -84,6 +88,7 @@ def prompt_objective(
         loss=loss,
         calibration=calibration,
         dtype=dtype,
+        about={"files": {Path(file).name: sha256(Path(file).read_bytes()).hexdigest() for file in files}} if files else {},
     )
 
 

@@ -13,6 +13,7 @@ from dfo_prompt.build import create_objective, create_optimizer, is_deterministi
 from dfo_prompt.config import STUDY, StudyConfig, parse_config
 from dfo_prompt.errors import InputError
 from dfo_prompt.folder import (
+    check_objective,
     describe_run,
     load_result,
     read_candidate,
@@ -116,6 +117,8 @@ def run_study(
         if isinstance(objective, Validated):
             forget_peak()
             result = replace(study.run(), peak_bytes=peak_resident(), user_bytes=_user_bytes(config))
+            if out and (before := _finished(out)):  # led through its journal, it has taken less
+                result = replace(result, peak_bytes=before.peak_bytes, user_bytes=before.user_bytes)
         else:
             result = study.run()
         if out:
@@ -127,14 +130,18 @@ def reopen(folder: Path) -> tuple[Objective, Vector]:
     """Build the objective of the finished study in `folder` anew, and read the candidate (d,) that it chose.
 
     Raises:
-        InputError: it holds no finished study, or what another method found, which is no candidate.
+        InputError: it holds no finished study, or what another method found, which is no candidate; or model, task or data
+            are no longer those of the study.
     """
     config = parse_config(read_manifest(folder)["config"], where=str(folder / "manifest.json"))
     if config.method != STUDY:
         raise InputError(f"{folder} holds what method {config.method!r} found, and no candidate of a study")
     candidate = read_candidate(folder)
     with plugin_of(config):
-        return objective_of(config), candidate
+        objective = objective_of(config)
+    if isinstance(objective, Described):
+        check_objective(folder, objective.describe())
+    return objective, candidate
 
 
 def objective_of(config: StudyConfig) -> Objective:
@@ -176,6 +183,13 @@ def _installed_observers() -> Iterator[Observer]:
             yield spec.load()(**spec.options)
         except Exception as error:
             warnings.warn(f"observer {spec.name!r} failed and is left out: {error}", RuntimeWarning, stacklevel=2)
+
+
+def _finished(folder: Path) -> StudyResult | None:
+    try:
+        return load_result(folder)
+    except InputError:
+        return None  # damaged: it is about to be written again
 
 
 def _user_bytes(config: StudyConfig) -> int | None:

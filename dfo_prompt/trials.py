@@ -83,7 +83,11 @@ def _try_each(names: list[str]) -> Iterator[Trial]:
 
 
 def _received(ours: Connection, names: Iterable[str]) -> Iterator[Trial]:
-    if not ours.poll(10 * SECONDS) or ours.recv() != "ready":
+    try:
+        ready = ours.poll(10 * SECONDS) and ours.recv() == "ready"
+    except EOFError:
+        ready = False
+    if not ready:
         raise InputError("a process to try optimizers in does not start")
     for name in names:
         if not ours.poll(SECONDS):
@@ -120,4 +124,5 @@ def _try(name: str) -> Trial:
 
 def _fingerprint() -> str:
     installed = sorted(f"{one.name} {one.version}" for one in distributions())
-    return hashlib.sha256("\n".join(installed).encode()).hexdigest()[:12]
+    given = [f"{file} {hashlib.sha256(file.read_bytes()).hexdigest()}" for file in given_files()]
+    return hashlib.sha256("\n".join([*installed, *given]).encode()).hexdigest()[:12]

@@ -6,8 +6,11 @@ from fakes import Bowl
 
 import dfo_prompt as dp
 from dfo_prompt.build import is_deterministic
+from dfo_prompt.config import parse_config
 from dfo_prompt.errors import InputError
+from dfo_prompt.folder import check_objective
 from dfo_prompt.plugins import plugin_files
+from dfo_prompt.run import run_study
 
 
 def test_minimize_is_one_line():
@@ -55,6 +58,38 @@ def test_a_mistake_is_one_line(arguments, message):
     with pytest.raises(InputError, match=message) as caught:
         dp.minimize(Bowl(), **{"budget": 20, **arguments})
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"popsize": -1}, "popsize: Input should be greater than or equal to 1"),
+        ({"bounds": (1, -1)}, r"bounds must be \[low, high\]"),
+        ({"x0": [np.nan, 0, 0]}, "x0.0: Input should be a finite number"),
+        ({"x0": [5, 5, 5], "bounds": (-1, 1)}, "x0 starts at 5, outside the bounds"),
+        ({"dim": 0}, "dim: Input should be greater than or equal to 1"),
+        ({"sigma": 0}, "sigma: Input should be greater than 0"),
+        ({"seed": -1}, "seed: Input should be greater than or equal to 0"),
+    ],
+)
+def test_an_optimizer_by_hand_is_checked_like_that_of_a_study(arguments, said):
+    with pytest.raises(InputError, match=f"optimizer 'cma': {said}"):
+        dp.create_optimizer("cma", **{"dim": 3, "budget": 9, **arguments})
+    with pytest.raises(InputError, match=r"x0 has the shape \(2,\), not \(3,\)"):
+        dp.create_optimizer("cma", dim=3, budget=9, x0=[1.0, 2.0])
+
+
+def test_candidates_are_not_taken_for_another_objective(tmp_path):
+    config = parse_config({"objective": "sphere", "dim": 3, "budget": 9, "popsize": 3})
+
+    class Told(Bowl):
+        def describe(self):
+            return {"model_fingerprint": "one", "device": "cuda"}
+
+    run_study(config, Told(), out=tmp_path)
+    check_objective(tmp_path, {"model_fingerprint": "one", "device": "cpu"})
+    with pytest.raises(InputError, match="is 'one' there and 'two' here; its candidates mean nothing here"):
+        check_objective(tmp_path, {"model_fingerprint": "two", "device": "cuda"})
 
 
 def test_an_unknown_objective_is_one_line():
@@ -186,19 +221,6 @@ def test_what_numpy_describes_is_written_as_numbers(tmp_path):
         dp.minimize(Bowl(), optimizer="Broken", budget=20, out=tmp_path / "s")
     found = json.loads((tmp_path / "s" / "manifest.json").read_text())["optimizer"]
     assert found == {"restarts": 2, "step": [0.5]}
-
-
-@pytest.mark.parametrize(
-    ("given", "said"),
-    [
-        ({"dim": 0}, "must be at least 1"),
-        ({"sigma": -1.0}, "sigma positive"),
-        ({"x0": [1.0, 2.0]}, r"shape \(2,\), not \(3,\)"),
-    ],
-)
-def test_an_optimizer_by_hand_is_checked_too(given, said):
-    with pytest.raises(InputError, match=said):
-        dp.create_optimizer("cma", **{"dim": 3, "budget": 20, **given})
 
 
 def test_what_is_no_objective_is_one_line():

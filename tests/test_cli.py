@@ -84,6 +84,18 @@ def test_lists_are_text_and_json(program, kind):
     assert [line.split()[0] for line in text.splitlines()] == [row["name"] for row in rows]
 
 
+def test_a_command_of_a_plugin_file_runs_and_ends_with_its_own_status(program, tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "import click\nimport dfo_prompt as dp\nfrom dfo_prompt.specs import Spec\n"
+        "@click.command()\n@click.pass_context\n"
+        "def check(ctx):\n    click.echo('checked')\n    ctx.exit(3)\n"
+        "@dp.hookimpl\ndef dfo_prompt_commands():\n"
+        "    return [Spec(name='check', target='mine:check', summary='Checks.')]\n"
+    )
+    status, said, _ = program("--plugin", str(tmp_path / "mine.py"), "check")
+    assert (status, said) == (3, "checked\n")
+
+
 def test_listing_imports_no_backend():
     code = (
         "import sys; from dfo_prompt.cli import main\n"

@@ -48,6 +48,29 @@ def test_the_folder_of_another_study_is_refused_with_the_difference(tmp_path, co
         pass
 
 
+def test_where_files_lie_and_the_order_of_keys_are_no_part_of_a_study(tmp_path):
+    options = {"data": "/here/films/", "task": "/here/my.toml", "projection_options": {"path": "/here/p.safetensors"}}
+    elsewhere = {
+        "projection_options": {"path": "q/p.safetensors"},
+        "task": "q/my.toml",
+        "data": "q/films",
+    }
+    with study_folder(tmp_path, describe_run({"objective_options": options}, {}, {})):
+        pass
+    with study_folder(tmp_path, describe_run({"objective_options": elsewhere}, {}, {})):
+        pass
+    with (
+        pytest.raises(InputError, match="another study: objective_options"),
+        study_folder(tmp_path, describe_run({"objective_options": {**options, "data": "/here/books"}}, {}, {})),
+    ):
+        pass
+
+
+def test_what_goes_wrong_inside_is_not_the_folders_fault(tmp_path):
+    with pytest.raises(FileNotFoundError), study_folder(tmp_path, MANIFEST):
+        (tmp_path / "missing").read_bytes()
+
+
 def test_a_folder_with_something_else_in_it_is_refused(tmp_path):
     (tmp_path / "thesis.tex").touch()
     with pytest.raises(InputError, match="not empty and not a study folder"), study_folder(tmp_path, MANIFEST):
@@ -118,13 +141,26 @@ def test_saving_twice_gives_the_same_bytes(tmp_path):
     assert (tmp_path / "candidates.npz").read_bytes() == first
 
 
+@pytest.mark.parametrize("content", [b"{", b"[1]", b"3"])
 @pytest.mark.parametrize("name", ["manifest.json", "result.json", "candidates.npz"])
-def test_a_damaged_file_is_one_line(tmp_path, name):
-    (tmp_path / name).write_bytes(b"{")
+def test_a_damaged_file_is_one_line(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
     read = {"manifest.json": read_manifest, "result.json": read_result, "candidates.npz": read_candidate}[name]
     with pytest.raises(InputError, match=name) as caught:
         read(tmp_path)
     assert "\n" not in str(caught.value)
+
+
+def test_a_result_that_lacks_figures_is_one_line(tmp_path):
+    save_result(tmp_path, study(Bowl()).run())
+    (tmp_path / "result.json").write_text("{}")
+    with pytest.raises(InputError, match="result.json is damaged: 'held_out'"):
+        load_result(tmp_path)
+
+
+def test_a_result_that_cannot_be_written_is_one_line(tmp_path):
+    with pytest.raises(StudyError, match="cannot write .*nowhere: No such file"):
+        save_result(tmp_path / "nowhere", study(Bowl()).run())
 
 
 @pytest.mark.parametrize("keep", [0, 100])

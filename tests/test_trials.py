@@ -1,4 +1,5 @@
 import json
+import os
 from dataclasses import asdict
 
 import pytest
@@ -64,6 +65,19 @@ def test_what_was_found_is_remembered(registry, monkeypatch):
     first = list(trials.try_registry(registry))
     monkeypatch.setattr(trials, "_try_each", lambda names: pytest.fail("tried again"))
     assert list(trials.try_registry(registry)) == first
+
+
+def test_what_was_found_is_forgotten_when_the_file_changes(registry, monkeypatch, tmp_path):
+    before = trials._fingerprint()
+    (tmp_path / "odd.py").write_text(REGISTRY + "# and more\n")
+    assert trials._fingerprint() != before
+
+
+def test_a_process_that_ends_at_once_is_one_line(registry, monkeypatch):
+    monkeypatch.setattr(trials, "_work", os._exit)
+    monkeypatch.setattr(trials, "given_files", lambda: ())
+    with pytest.raises(InputError, match="a process to try optimizers in does not start"):
+        list(trials._try_each(["odd:good"]))
 
 
 def test_a_name_alone_is_no_registry():

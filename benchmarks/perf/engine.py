@@ -48,7 +48,7 @@ def main(task: str, data: Path | None, shots: int, out: Path | None) -> None:
     setting = Setting(lm=small_model(), task=found, data=split)
     objective = setting.objective("auto")
     about = objective.describe()
-    more = few_shot(task, data, 256 // len(found.classes))[1]
+    more = few_shot(task, data, -(-max(GROWTH["examples"]) // len(found.classes)))[1]
 
     def engine(count: int) -> Vector:
         return objective.evaluate(setting.candidates[:count]).losses

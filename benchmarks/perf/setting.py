@@ -63,7 +63,7 @@ class Setting:
 
     def with_examples(self, count: int) -> "Setting":
         """Return the same with so many training examples, of all classes."""
-        train = self.data.train[:: len(self.data.train) // count]
+        train = tuple(self.data.train[i] for i in np.linspace(0, len(self.data.train) - 1, count).round().astype(int))
         return replace(self, data=replace(self.data, train=train, dev=train[:4]))
 
     def textbook(self, *, last_only: bool, dtype: torch.dtype = torch.float32) -> Losses:

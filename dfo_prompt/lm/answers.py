@@ -83,7 +83,16 @@ def head_is_plain(model: Any, words: Tensor) -> bool:
 
     Some families scale or cap their logits. This is tried on the label words themselves, whatever the family.
     """
-    full = model(input_ids=words[None], use_cache=False).logits[0][:, words].float()
+    products: list[Tensor] = []
+    handle = model.get_output_embeddings().register_forward_hook(lambda _, __, product: products.append(product))
+    try:
+        logits = model(input_ids=words[None], use_cache=False).logits[0]
+    finally:
+        handle.remove()
+    # Bit by bit: small logits are capped by less than any tolerance, and others, later, by more.
+    if len(products) != 1 or not torch.equal(products[0].reshape(logits.shape).float(), logits.float()):
+        return False
+    full = logits[:, words].float()
     hidden = model.base_model(input_ids=words[None], use_cache=False).last_hidden_state[0]
     short = label_logits(model, hidden, words)
     return torch.allclose(full, short, rtol=1e-2, atol=1e-2 * full.std().item())

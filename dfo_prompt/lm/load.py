@@ -1,6 +1,7 @@
 """Loading a language model and its tokenizer from a hub id, a folder or a GGUF file."""
 
 import hashlib
+import json
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 import transformers
+from safetensors import SafetensorError
 from torch import Tensor
 from transformers import (
     AutoConfig,
@@ -65,6 +67,12 @@ class LanguageModel:
         """Return E, the embedding width; `config.hidden_size` differs from it in some families."""
         weight: Tensor = self.model.get_input_embeddings().weight  # type: ignore[assignment]
         return weight.shape[1]
+
+    @property
+    def vocabulary(self) -> int:
+        """Return V, the tokens that tokenizer and embeddings both have: either may have more."""
+        weight: Tensor = self.model.get_input_embeddings().weight  # type: ignore[assignment]
+        return min(len(self.tokenizer), weight.shape[0])
 
     @property
     def max_tokens(self) -> int:
@@ -120,7 +128,7 @@ def load_model(name: str, where: str | Path, *, device: str = "auto") -> Languag
         raise
     except torch.OutOfMemoryError as error:
         raise ModelError(f"model {name!r} does not fit on {place}; choose another --device") from error
-    except (OSError, ValueError, ImportError, RuntimeError, KeyError) as error:
+    except (OSError, ValueError, ImportError, RuntimeError, KeyError, SafetensorError) as error:
         raise ModelError(f"cannot load model {name!r}: {_reason(error)}") from error
     return LanguageModel(name=name, model=model, tokenizer=tokenizer, fingerprint=_fingerprint(model), head=head)
 
@@ -201,7 +209,8 @@ def _reason(error: BaseException) -> str:
 
 
 def _fingerprint(model: Any) -> str:
-    digest = hashlib.sha256(model.config.to_json_string(use_diff=True).encode())
+    config = {key: value for key, value in model.config.to_diff_dict().items() if key != "transformers_version"}
+    digest = hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode())
     for name, weight in sorted(model.named_parameters()):
         flat = weight.detach().flatten()
         sample = flat[:: max(1, flat.numel() // 64)].float().cpu().numpy()

@@ -16,9 +16,6 @@ from dfo_prompt.errors import InputError
 from dfo_prompt.lm.projection import Space
 from dfo_prompt.types import Matrix
 
-FILE = "file:"
-"""What an initial prompt from a file begins with."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class TunedPrompt:
@@ -109,7 +106,7 @@ def learn_projection(prompts: Sequence[TunedPrompt], dim: int, *, alpha: float =
         "projection" (P * E, d) and "start" (P, E).
 
     Raises:
-        InputError: there are fewer than two, they do not fit each other, or `dim` is larger than a prompt.
+        InputError: there are fewer than two, they do not fit each other or are the same, or `dim` is larger than a prompt.
     """
     if len(prompts) < 2:  # noqa: PLR2004
         raise InputError("a projection is learned from two tuned prompts at least")
@@ -120,6 +117,8 @@ def learn_projection(prompts: Sequence[TunedPrompt], dim: int, *, alpha: float =
     if first.prompt.ndim != 2 or not 1 <= dim <= first.prompt.size:  # noqa: PLR2004
         raise InputError(f"dim must lie between 1 and {first.prompt.size}, the entries of a prompt of one layer")
     flat = np.stack([one.prompt.ravel() for one in prompts])  # (n, D)
+    if np.ptp(flat, axis=0).max() == 0:
+        raise InputError("the tuned prompts are all the same: there is no direction to learn from them")
     tasks = np.array([one.task for one in prompts])
     start = np.mean([flat[tasks == task].mean(axis=0) for task in dict.fromkeys(tasks)], axis=0)
     rest = np.random.default_rng(seed).standard_normal((flat.shape[1], dim))

@@ -6,8 +6,9 @@ from torch import Tensor
 
 from dfo_prompt.errors import InputError
 from dfo_prompt.lm.load import LanguageModel, quiet
-from dfo_prompt.lm.pretrained import FILE, read_start
+from dfo_prompt.lm.pretrained import read_start
 from dfo_prompt.lm.projection import Project, Projection, Space
+from dfo_prompt.paths import FILE
 
 
 def initial_prompt_of(lm: LanguageModel, kind: str, tokens: int, rng: np.random.Generator) -> Tensor:
@@ -26,7 +27,7 @@ def initial_prompt_of(lm: LanguageModel, kind: str, tokens: int, rng: np.random.
     if kind == "zero":
         return torch.zeros((tokens, lm.width), device=lm.device)
     if kind == "vocabulary":
-        return lm.embed(rng.integers(len(lm.tokenizer), size=tokens))
+        return lm.embed(rng.integers(lm.vocabulary, size=tokens))
     if kind.startswith(FILE):
         return read_start(kind.removeprefix(FILE), tokens, lm.width).to(lm.device)
     _, _, text = kind.partition("text:")
@@ -43,6 +44,6 @@ def shallow_projection(lm: LanguageModel, start: Tensor, dim: int, project: Proj
     Raises:
         InputError: `dim` is larger than the prompt.
     """
-    vocabulary = lm.embed(np.arange(len(lm.tokenizer)))  # (V, E)
+    vocabulary = lm.embed(np.arange(lm.vocabulary))  # (V, E)
     mean, std = vocabulary.mean().item(), vocabulary.std().item()
     return project(Space(dim=dim, tokens=len(start), width=lm.width, mean=mean, std=std), start, 0)

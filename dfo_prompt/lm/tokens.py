@@ -24,7 +24,7 @@ class TokenPrompts:
     def __init__(self, lm: LanguageModel, rng: np.random.Generator) -> None:
         special = set(lm.tokenizer.all_special_ids)
         self._lm = lm
-        self._order = rng.permutation([token for token in range(len(lm.tokenizer)) if token not in special])
+        self._order = rng.permutation([token for token in range(lm.vocabulary) if token not in special])
 
     def tokens(self, candidates: Matrix) -> Ids:
         """Return token ids (B, T)."""

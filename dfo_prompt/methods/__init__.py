@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dfo_prompt.config import STUDY
 from dfo_prompt.hookspecs import hookimpl
 from dfo_prompt.method import MethodSpec
+from dfo_prompt.methods.sources import budgets_of_pretrained
 
 FIXED = {
     "manual": ("manual", "The hand-written template alone"),
@@ -18,7 +19,10 @@ SEARCHES = {
         "studies:best_of_studies",
         "Several projections, the budget shared; the prompt best on dev is kept",
     ),
-    "pretrained": ("pretrained:pretrained", "A study in a projection, from a start, that were learned on other tasks"),
+    "pretrained": (
+        "pretrained:pretrained",
+        "A study in a projection, from a start, that were learned on other tasks, for a budget a prompt",
+    ),
 }
 
 
@@ -35,4 +39,5 @@ def dfo_prompt_methods() -> Iterable[MethodSpec]:
         yield MethodSpec(name=name, target=f"dfo_prompt.methods.fixed:{function}", summary=f"{summary}.")
     for name, (function, summary) in SEARCHES.items():
         target = f"dfo_prompt.methods.{function}"
-        yield MethodSpec(name=name, target=target, summary=f"{summary}.", searches=True)
+        budgets = budgets_of_pretrained if name == "pretrained" else None
+        yield MethodSpec(name=name, target=target, summary=f"{summary}.", searches=True, budgets=budgets)

@@ -1,19 +1,19 @@
 """A search space that was learned on other tasks."""
 
 from collections.abc import Sequence
-from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from dfo_prompt.errors import InputError
 from dfo_prompt.lm.export import tuned_prompt
-from dfo_prompt.lm.pretrained import FILE, learn_projection, save_projection
+from dfo_prompt.lm.pretrained import learn_projection, save_projection
 from dfo_prompt.methods.setting import Fitted, Setting
+from dfo_prompt.methods.sources import DRAWS, TASKS, sources
 from dfo_prompt.methods.studies import fitted_by, together, tune
+from dfo_prompt.paths import FILE
 from dfo_prompt.types import Json
 
 
-def pretrained(setting: Setting, *, tasks: Sequence[str] = ("tweets", "bbc-headlines"), draws: int = 2) -> Fitted:
+def pretrained(setting: Setting, *, tasks: Sequence[str] = TASKS, draws: int = DRAWS) -> Fitted:
     """Tune prompts on other tasks, learn projection and start from them, and run the entry's own study with these.
 
     The studies on other tasks are like the entry's own. What they cost is counted: a budget each. See `learn_projection`.
@@ -27,23 +27,19 @@ def pretrained(setting: Setting, *, tasks: Sequence[str] = ("tweets", "bbc-headl
         InputError: fewer than two prompts would be tuned.
     """
     own = (setting.problem.task.name, setting.config.objective_options.get("task"))
-    others = [task for task in tasks if task not in own]
-    if len(others) * draws < 2:  # noqa: PLR2004
-        raise InputError(
-            f"method 'pretrained': {draws} draws on {len(others)} other tasks are not two prompts to learn from"
-        )
+    others = sources(tasks, draws, own)
     if setting.folder:
-        return _pretrained(setting, others, draws, setting.folder.resolve())
+        return _pretrained(setting, others, setting.folder.resolve())
     with TemporaryDirectory() as folder:
-        return _pretrained(setting, others, draws, Path(folder))
+        return _pretrained(setting, others, Path(folder))
 
 
-def _pretrained(setting: Setting, tasks: Sequence[str], draws: int, folder: Path) -> Fitted:
-    budget, sources, prompts = setting.config.budget, [], []
-    for number, (task, draw) in enumerate(product(tasks, range(draws))):
+def _pretrained(setting: Setting, others: Sequence[tuple[str, int]], folder: Path) -> Fitted:
+    budget, learned_from, prompts = setting.config.budget, [], []
+    for number, (task, draw) in enumerate(others):
         place, options = folder / "sources" / str(number), {"task": task, "data": None, "draw": draw}
         objective, result = tune(setting, folder=place, budget=budget, options=options, watched=False)
-        sources.append(fitted_by(objective, result))
+        learned_from.append(fitted_by(objective, result))
         prompts.append(tuned_prompt(objective, result.chosen))
     path = folder / "projection.safetensors"
     save_projection(path, learn_projection(prompts, setting.config.dim), prompts)
@@ -53,4 +49,5 @@ def _pretrained(setting: Setting, tasks: Sequence[str], draws: int, folder: Path
         "initial_prompt": f"{FILE}{path}",
     }
     own = fitted_by(*tune(setting, folder=folder / "study", budget=budget, options=learned))
-    return together(own.predict, [*sources, own], {"tasks": list(tasks), "draws": draws})
+    about: dict[str, Json] = {"tasks": list(dict.fromkeys(task for task, _ in others)), "prompts": len(prompts)}
+    return together(own.predict, [*learned_from, own], about)

@@ -42,7 +42,7 @@ class Fitted:
         validation: what it asked besides on held-out examples, which guided no optimizer.
         seconds: that fitting took without these, where the clock does not tell: a method that was continued knows.
         user_bytes: memory that the user's side takes besides the model; None: nobody has measured it.
-        about: for the manifest's sake: what was chosen on dev, sizes.
+        about: what was chosen on dev, sizes; kept with the result.
     """
 
     predict: Predict

@@ -45,6 +45,8 @@ _PYMOO = {
     "SRES": "stochastic ranking evolution strategy",
 }
 
+_UNSEEDED = ("DIRECT", "PatternSearch")
+"""They draw from a generator of their own: from some ten queries on, and the order of the axes."""
 _IGNORED = {"DIRECT": ("sigma", "popsize"), "NelderMead": ("popsize",), "PatternSearch": ("popsize",)}
 
 
@@ -83,5 +85,5 @@ def dfo_prompt_optimizers() -> Iterable[OptimizerSpec]:
             options={"variant": name},
             summary=f"pymoo: {summary}.",
             ignores=_IGNORED.get(name, ()),
-            deterministic=name != "PatternSearch",  # draws the order of its axes from a generator without a seed
+            deterministic=name not in _UNSEEDED,
         )

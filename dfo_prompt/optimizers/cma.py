@@ -1,6 +1,8 @@
 """CMA-ES by pycma (Hansen et al.)."""
 
 from collections.abc import Callable
+from contextlib import redirect_stdout
+from io import StringIO
 from math import log
 from typing import Any, Literal
 
@@ -100,7 +102,7 @@ class CMA(Optimizer):
 
     def _start(self, popsize: int, sigma: float) -> Any:
         # pycma wants two parents at least.
-        with self._fence():
+        with self._fence(), redirect_stdout(StringIO()):  # advice against a sampler in few dimensions
             return cma.CMAEvolutionStrategy(self.x0.copy(), sigma, {**self._options, "popsize": max(popsize, 3)})
 
 

@@ -82,7 +82,7 @@ class Nevergrad(Optimizer):
 
     def _parameter(self, optimizer: Any) -> Any:
         # In one dimension nevergrad's CMA-ES breaks its own shared settings; a second coordinate, ignored, spares it that.
-        start = np.append(self.x0, 0.0) if self.dim == 1 else self.x0.copy()
+        start = np.append(self.x0, self.x0) if self.dim == 1 else self.x0.copy()
         # Its CMA-ES variants start at a step of their own, in units of the parametrization's.
         factor = optimizer.scale if isinstance(optimizer, ParametrizedCMA) else 1.0
         parameter = ng.p.Array(init=start).set_mutation(sigma=self.sigma / factor)

@@ -56,12 +56,10 @@ class Pymoo(Optimizer):
         self._population = max(self.popsize, MIN_POPULATION)
         self._box = self.box()
         self._problem = Problem(n_var=self.dim, n_obj=1, xl=self._box[0], xu=self._box[1])
-        with self._fence():
-            self._algorithm = ALGORITHMS[variant](**self._settings(variant))
-            seed = self.seed % 2**32 or 2**32 - 1  # inside CMAES zero means the time
-            self._algorithm.setup(self._problem, termination=NoTermination(), seed=seed)
         self._asked: Any = None
-        self._best = Best(self.x0)
+        self._best, self._restarts = Best(self.x0), 0
+        self._variant = variant
+        self._algorithm = self._start(self.x0)
 
     def ask(self) -> Matrix:
         """Return the next candidates, (B, d); B depends on the algorithm."""
@@ -77,24 +75,35 @@ class Pymoo(Optimizer):
         with self._fence():
             Evaluator(skip_already_evaluated=False).eval(answers, self._asked)
             self._algorithm.tell(infills=self._asked)
+        if self._algorithm.termination.force_termination:  # CMAES, where its distribution degenerates
+            self._restarts += 1
+            self._algorithm = self._start(self._best.candidate)
 
     def recommend(self) -> Vector:
         """Return the best candidate told, (d,)."""
         return self._best.candidate.copy()
 
     def describe(self) -> dict[str, Json]:
-        """Return the population size in effect, and the box."""
-        return {"popsize": self._population, "box": [float(self._box[0].min()), float(self._box[1].max())]}
+        """Return the population size in effect, the box, and how often it had to start again from its best."""
+        box: list[Json] = [float(self._box[0].min()), float(self._box[1].max())]
+        return {"popsize": self._population, "box": box, "restarts": self._restarts}
 
-    def _first(self) -> Matrix:
-        steps = np.random.default_rng(self.seed).standard_normal((self._population, self.dim))
+    def _start(self, x0: Vector) -> Any:
+        seed = (self.seed + self._restarts) % 2**32 or 2**32 - 1  # inside CMAES zero means the time
+        with self._fence():
+            algorithm = ALGORITHMS[self._variant](**self._settings(x0))
+            algorithm.setup(self._problem, termination=NoTermination(), seed=seed)
+        return algorithm
+
+    def _first(self, x0: Vector) -> Matrix:
+        steps = np.random.default_rng(self.seed + self._restarts).standard_normal((self._population, self.dim))
         steps[0] = 0.0
-        first: Matrix = (self.x0 + self.sigma * steps).clip(*self._box)
+        first: Matrix = (x0 + self.sigma * steps).clip(*self._box)
         return first
 
-    def _settings(self, variant: str) -> dict[str, Any]:
-        n, first = self._population, {"sampling": self._first()}
-        point = {"sampling": self.x0[None, :].copy(), "n_sample_points": 1}
+    def _settings(self, x0: Vector) -> dict[str, Any]:
+        n, first = self._population, {"sampling": self._first(x0)}
+        point = {"sampling": x0[None, :].copy(), "n_sample_points": 1}
         quiet = {**ENDLESS, "verb_disp": 0, "signals_filename": ""}
         # (mu, lambda) with seven offspring a parent, as in Runarsson and Yao (2005).
         strategy = {"n_offsprings": n, "pop_size": max(1, n // 7), **first}
@@ -102,9 +111,9 @@ class Pymoo(Optimizer):
         special: dict[str, dict[str, Any]] = {
             **dict.fromkeys(("ES", "SRES", "ISRES"), strategy),
             "BRKGA": {**keys, "n_offsprings": n - sum(keys.values()), **first},
-            "CMAES": {"x0": self.x0.copy(), "normalize": False, "sigma": self.sigma, "pop_size": n, **quiet},
+            "CMAES": {"x0": x0.copy(), "normalize": False, "sigma": self.sigma, "pop_size": n, **quiet},
             "DIRECT": {},
             "NelderMead": point,
             "PatternSearch": {"init_delta": self.sigma / (self._box[1] - self._box[0]), **point},
         }
-        return special.get(variant, {"pop_size": n, **first})
+        return special.get(self._variant, {"pop_size": n, **first})

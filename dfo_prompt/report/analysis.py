@@ -175,8 +175,9 @@ def _check_instances(folder: Path, done: pd.DataFrame) -> None:
         first, *_ = rows["study"]
         about: dict[str, str] = {}
         for study in rows["study"]:
-            objective = read_manifest(study_path(folder, study))["objective"]
-            asked = {key: value for key, value in objective.items() if key.endswith("_fingerprint")}
+            manifest = read_manifest(study_path(folder, study))
+            asked = {key: value for key, value in manifest["objective"].items() if key.endswith("_fingerprint")}
+            asked["objective_fingerprint"] = "" if asked else manifest["config"]["objective"]  # "", of a language model
             about = about or asked
             if differs := [key for key in asked if key in about and asked[key] != about[key]]:
                 what = differs[0].removesuffix("_fingerprint")

@@ -39,7 +39,7 @@ STUDY_COLUMNS = {
     "tokens": "tokens scored",
     "uploaded": "bytes that a service would have been sent",
     "downloaded": "bytes that it would have sent back",
-    "user_bytes": "memory of the user's side: optimizer, or a head of the user's own",
+    "user_bytes": "memory of the user's side: the optimizer's with its first batch, or that of a head of the user's own",
     "peak_bytes": "of main memory while searching or fitting, model and libraries included",
     "error": "why there is no result",
 }

@@ -44,7 +44,8 @@ def write_ioh(analysis: Analysis, out: Path) -> None:
 
 
 def _run(curve: Vector) -> str:
-    better = np.flatnonzero(np.diff(np.nan_to_num(curve, nan=np.inf), prepend=np.inf) < 0)
+    best = np.nan_to_num(curve, nan=np.inf)
+    better = np.flatnonzero(best < np.array([np.inf, *best[:-1]]))
     rows = sorted({*better.tolist(), len(curve) - 1})
     return "evaluations raw_y\n" + "".join(f"{row + 1} {curve[row]:.10g}\n" for row in rows)
 

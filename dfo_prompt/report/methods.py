@@ -91,11 +91,11 @@ def efficiency(analysis: Analysis) -> Section:
         data.append({**about, **_moments(found), **costs, "published": published.get(str(name))})
     text = (
         "Means over seeds, measured where the suite ran. A query scores the whole training split once. Training seconds: "
-        "until there is an answer, without looks at dev and test. User memory: what the optimizer, or a head of the user's "
-        "own, allocates. Server memory: the most main memory that the process held, on Linux; libraries, the model, a copy "
-        "of it that gradients change, and what earlier entries left behind are in it, so that small differences mean "
-        "nothing. Bytes: float32 and int32 as a service would see them, without its protocol; a method without queries "
-        f"sends none for training.{_sources(analysis)}"
+        "until there is an answer, without looks at dev and test. User memory: what the optimizer allocates until it has "
+        "been told its first batch, or a head of the user's own. Server memory: the most main memory that the process "
+        "held, on Linux; libraries, the model, a copy of it that gradients change, and what earlier entries left behind "
+        "are in it, so that small differences mean nothing. Bytes: float32 and int32 as a service would see them, without "
+        f"its protocol; a method without queries sends none for training.{_sources(analysis)}"
     )
     table = pd.DataFrame(rows)
     return Section(name="efficiency", title="Efficiency", text=text, table=table, data=pd.DataFrame(data))

@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from dfo_prompt.config import STUDY
 from dfo_prompt.folder import read_manifest, read_result
-from dfo_prompt.ledger import read_records
+from dfo_prompt.ledger import Spent, read_records
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +53,7 @@ def summarize(folder: Path) -> Summary:
     config, about = manifest["config"], manifest["objective"]
     records = read_records(folder)
     losses = [record.loss for record in records if record.loss is not None]
-    spent, validation = result.get("spent", {}), result.get("validation", {})
+    spent, validation = (Spent(**result.get(name, {})) for name in ("spent", "validation"))
     held_out = result.get("held_out") or {}
     return Summary(
         method=config.get("method", STUDY),
@@ -64,7 +63,7 @@ def summarize(folder: Path) -> Summary:
         model=about.get("model"),
         budget=config["budget"],
         seed=config["seed"],
-        queries=len(records) or spent.get("queries", 0),
+        queries=len(records) or spent.queries,
         best_loss=min(losses, default=None),
         recommended_loss=result.get("recommended_loss"),
         dev_metric=held_out.get("dev_metric"),
@@ -72,22 +71,18 @@ def summarize(folder: Path) -> Summary:
         manual_dev_metric=held_out.get("manual_dev_metric"),
         manual_test_metric=held_out.get("manual_test_metric"),
         metric=about.get("metric"),
-        seconds=result.get("fit_seconds", _seconds(spent)) + _seconds(validation),
-        training_seconds=result.get("fit_seconds", _seconds(spent)),
-        optimizer_seconds=spent.get("optimizer_seconds", 0.0),
-        objective_seconds=spent.get("objective_seconds", 0.0),
+        seconds=result.get("fit_seconds", spent.seconds) + validation.seconds,
+        training_seconds=result.get("fit_seconds", spent.seconds),
+        optimizer_seconds=spent.optimizer_seconds,
+        objective_seconds=spent.objective_seconds,
         failures=len(records) - len(losses),
-        repeated_queries=spent.get("repeated", 0),
-        rows=spent.get("rows", 0),
-        tokens=spent.get("tokens", 0),
-        uploaded=spent.get("uploaded", 0),
-        downloaded=spent.get("downloaded", 0),
+        repeated_queries=spent.repeated,
+        rows=spent.rows,
+        tokens=spent.tokens,
+        uploaded=spent.uploaded,
+        downloaded=spent.downloaded,
         user_bytes=result.get("user_bytes"),
         peak_bytes=result.get("peak_bytes"),
-        validation_queries=validation.get("queries", 0),
+        validation_queries=validation.queries,
         stop_reason=result.get("stop_reason", "unfinished"),
     )
-
-
-def _seconds(account: dict[str, Any]) -> float:
-    return float(account.get("optimizer_seconds", 0.0) + account.get("objective_seconds", 0.0))

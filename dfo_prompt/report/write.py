@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from dfo_prompt.config import STUDY
 from dfo_prompt.files import write_json
 from dfo_prompt.folder import read_manifest
+from dfo_prompt.paths import without_folders
 from dfo_prompt.report.analysis import Analysis, analyse, counted, verdict
 from dfo_prompt.report.figures import draw_all
 from dfo_prompt.report.ioh import write_ioh
@@ -149,10 +150,11 @@ def _manifest(folder: Path, analysis: Analysis) -> dict[str, Any]:
     commits = sorted({str(one["git_commit"]) for one in manifests if one.get("git_commit")})
     suite = {key: value for key, value in analysis.plan.items() if key != "studies"}
     plans = analysis.plan["studies"].values()
-    study = _shared([plan["config"] for plan in plans])
+    configs = [(plan["optimizer"], without_folders(plan["config"])) for plan in plans]
+    study = _shared([config for _, config in configs])
     entries = {
-        name: _besides(_shared([plan["config"] for plan in plans if plan["optimizer"] == name]), study)
-        for name in dict.fromkeys(plan["optimizer"] for plan in plans)
+        name: _besides(_shared([config for other, config in configs if other == name]), study)
+        for name in dict.fromkeys(name for name, _ in configs)
     }
     return {**made, "git_commits": commits, "suite": suite, "study": study, "entries": entries}
 

@@ -87,7 +87,7 @@ class SuiteConfig:
     seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] = field(default_factory=lambda: [1, 2, 3, 4, 5])
     study: dict[str, Any] = field(default_factory=dict)
     problems: list[Entry] = field(default_factory=list)
-    cross: dict[str, list[Any]] = field(default_factory=dict)
+    cross: dict[str, Annotated[list[Any], Field(min_length=1)]] = field(default_factory=dict)
     published: list[Published] = field(default_factory=list)
     exclude: list[Exclusion] = field(default_factory=list)
     measure: Literal["test_metric", "recommended_loss", "best_loss"] = "recommended_loss"

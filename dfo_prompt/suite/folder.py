@@ -52,7 +52,7 @@ def read_plan(folder: Path) -> dict[str, Any]:
         InputError: there is none, or it is damaged.
     """
     plan = read_json(folder / PLAN, missing=f"{folder} is not a suite folder: it has no {PLAN}")
-    if "studies" not in plan:
+    if not isinstance(plan.get("studies"), dict):
         raise InputError(f"{folder / PLAN} is damaged: it has no studies")
     return plan
 

@@ -7,9 +7,10 @@ from itertools import combinations, product
 from pathlib import Path
 from typing import Any
 
-from dfo_prompt.config import STUDY, StudyConfig, merge, nested, parse_config, relative_to
+from dfo_prompt.config import STUDY, StudyConfig, merge, nested, parse_config
 from dfo_prompt.errors import DfoPromptError, InputError, UnknownNameError
 from dfo_prompt.parsing import parse, read_toml
+from dfo_prompt.paths import relative_to
 from dfo_prompt.plugins import catalogue
 from dfo_prompt.run import plugin_of
 from dfo_prompt.suite.config import Entry, Exclusion, SuiteConfig
@@ -113,6 +114,7 @@ def read_suite_file(path: Path, overrides: Mapping[str, Any] | None = None, *, m
     if not plans:
         raise InputError(f"{path}: everything is excluded")
     _check_different(plans, path)
+    _check_budgets(plans, path)
     return Suite(config=config, plans=tuple(sorted(plans, key=lambda plan: config.seeds.index(plan.seed))))
 
 
@@ -138,6 +140,17 @@ def _check_different(plans: Sequence[Plan], path: Path) -> None:
     for one, other in combinations(studies, 2):
         if studies[one] == studies[other]:
             raise InputError(f"{path}: problems {one!r} and {other!r} are the same; their tables must differ")
+
+
+def _check_budgets(plans: Sequence[Plan], path: Path) -> None:
+    first: dict[str, Plan] = {}
+    for plan in plans:
+        if plan.queries and plan.config.budget != (one := first.setdefault(plan.problem, plan)).config.budget:
+            have = f"{one.optimizer!r} has {one.config.budget:,} queries on {plan.problem!r}"
+            raise InputError(
+                f"{path}: {have}, and {plan.optimizer!r} {plan.config.budget:,}; on one problem all have the same budget: "
+                "set it in [study], or cross it"
+            )
 
 
 def _entry(kind: str, number: int, given: Any, path: Path) -> dict[str, Any]:
@@ -196,17 +209,18 @@ def _plan(
     try:
         parsed = parse_config(study, where=where)
         with plugin_of(parsed):
-            searches = catalogue().methods.find(parsed.method).searches
-            if searches:
+            method = catalogue().methods.find(parsed.method)
+            if method.searches:
                 catalogue().optimizers.find(parsed.optimizer)
             catalogue().objectives.find(parsed.objective)
             for kind in (catalogue().tasks, catalogue().projections):
                 name = parsed.objective_options.get(kind.kind)
                 if isinstance(name, str) and not name.endswith(".toml"):
                     kind.find(name)
+            budgets = method.budgets(parsed) if method.budgets else int(method.searches)
     except DfoPromptError as error:
         raise type(error)(f"{error}" if str(path) in str(error) else f"{where}: {error}") from error
-    queries = parsed.budget if searches else 0
+    queries = budgets * parsed.budget
     return Plan(optimizer=optimizer.name, problem=problem.name, seed=seed, config=parsed, queries=queries)
 
 

@@ -32,7 +32,8 @@ def sample(task: Task, splits: Splits, *, shots: int, seed: int, test_examples: 
     """Draw a k-shot split.
 
     The same seed draws the same texts whatever the order of rows and classes; the training examples of fewer shots are among
-    those of more, and so are fewer test examples. Texts that occur twice count once; those with two labels not at all.
+    those of more, and so are fewer test examples. In training rows, texts that occur twice count once, and those with
+    two labels not at all; a test file is taken as it is, but for texts that were drawn to train or dev.
 
     Args:
         task: names the classes.

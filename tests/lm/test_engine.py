@@ -9,6 +9,7 @@ from dfo_prompt.lm.encoding import encode, encode_words
 from dfo_prompt.lm.engine import scorer_for
 from dfo_prompt.lm.layers import Layers
 from dfo_prompt.lm.layout import lay_out
+from dfo_prompt.lm.precision import choose_precision
 
 
 def some_prompts(lm, count=3, tokens=5):
@@ -195,3 +196,17 @@ def test_layers_below_are_not_computed_again():
 def test_a_model_without_a_stack_is_refused():
     with pytest.raises(ModelError, match="albert has no stack of layers of its own weights"):
         Layers(tiny_lm("albert").model)
+
+
+@pytest.mark.parametrize(
+    ("family", "cap", "plain"),
+    [("llama", None, True), ("gpt2", None, True), ("gemma2", None, True), ("gemma2", 30.0, False)],
+)
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_head_that_caps_its_logits_however_little_is_found_out(family, cap, plain, dtype):
+    lm = tiny_lm(family)
+    if family == "gemma2":
+        lm.model.config.final_logit_softcapping = cap
+    chosen = choose_precision(lm.model, dtype, lambda _: np.zeros(1))
+    ids = torch.tensor([ids[0] for ids in encode_words(lm, TASK)])
+    assert scorer_for(lm.head, chosen.model, precision=chosen.context).has_plain_head(ids) is plain

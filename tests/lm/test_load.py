@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from dfo_prompt.lm.load import load_model, pick_device, read_gguf
 from dfo_prompt.lm.objective import PromptObjective
 from dfo_prompt.lm.problem import Problem
 from dfo_prompt.lm.projection import Projection, Space
+from dfo_prompt.lm.start import initial_prompt_of, shallow_projection
 
 
 def test_a_folder_is_loaded_frozen_and_in_float32(tiny_folder):
@@ -28,6 +30,29 @@ def test_the_fingerprint_tells_weights_apart(tmp_path):
         tiny_tokenizer().save_pretrained(tmp_path / str(seed))
         prints.add(load_model("m", tmp_path / str(seed)).fingerprint)
     assert len(prints) == 2
+
+
+def test_the_fingerprint_does_not_tell_versions_apart(tiny_folder, monkeypatch):
+    before = load_model("m", tiny_folder).fingerprint
+    monkeypatch.setattr("transformers.configuration_utils.__version__", "99.0")
+    assert load_model("m", tiny_folder).fingerprint == before
+
+
+def test_a_tokenizer_with_more_tokens_than_embeddings_draws_from_these(tiny_folder):
+    lm = load_model("m", tiny_folder)
+    rows = len(lm.tokenizer)
+    lm.tokenizer.add_tokens([f"more{i}" for i in range(200)])
+    assert lm.vocabulary == lm.model.get_input_embeddings().weight.shape[0] >= rows
+    start = initial_prompt_of(lm, "vocabulary", 300, np.random.default_rng(0))
+    shallow_projection(lm, start, 4, lambda space, start, _: Projection(normal(space, np.random.default_rng(1)), start))
+
+
+def test_a_file_cut_short_is_one_line(tiny_folder, tmp_path):
+    shutil.copytree(tiny_folder, tmp_path / "cut")
+    weights = tmp_path / "cut" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(ModelError, match="cannot load model 'm': "):
+        load_model("m", tmp_path / "cut")
 
 
 def test_a_sharded_model_gives_the_same(tiny_folder):

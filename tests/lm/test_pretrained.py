@@ -109,6 +109,7 @@ def test_files_go_there_and_back(tmp_path):
     [
         (prompts(1), 2, "two tuned prompts at least"),
         ([*prompts(2), *prompts(1, shape=(3, 8))], 2, "of two shapes"),
+        ([*prompts(1)] * 2, 2, "the tuned prompts are all the same"),
         (prompts(2), 33, "dim must lie between 1 and 32"),
         (prompts(2, shape=(3, TOKENS, 8)), 2, "dim must lie between 1 and 96, the entries of a prompt of one layer"),
     ],

@@ -111,14 +111,14 @@ def test_a_search_space_is_learned_on_other_tasks(options, tiny_task, tmp_path, 
     for name in ("plots", "news"):
         others.append(str(tiny_task.with_name(f"{name}.toml")))
         tiny_task.with_name(f"{name}.toml").write_text(tiny_task.read_text())
-    settings = config(options, method="pretrained", method_options={"tasks": [*others, "films"], "draws": 1})
+    settings = config(options, method="pretrained", method_options={"tasks": [*others, "films"]})
     monkeypatch.chdir(tmp_path)
     result = run_method(settings, out=tmp_path / "out")
-    assert result.fitted.spent.queries == 3 * 12
-    assert result.fitted.about == {"tasks": others, "draws": 1}
+    assert result.fitted.spent.queries == 5 * 12
+    assert result.fitted.about == {"tasks": others, "prompts": 4}
     objective, chosen = reopen(tmp_path / "out" / "study")
     np.testing.assert_allclose(result.fitted.predict(TEXTS), objective.predict(chosen, TEXTS), atol=1e-6)
-    prompts = [tuned_prompt(*reopen(tmp_path / "out/sources" / number)) for number in ("0", "1")]
+    prompts = [tuned_prompt(*reopen(tmp_path / "out/sources" / number)) for number in "0123"]
     for name, tensor in learn_projection(prompts, 6).items():
         np.testing.assert_allclose(load_file(tmp_path / "out/projection.safetensors")[name], tensor, atol=1e-6)
     assert run_method(settings).test_metric == result.test_metric  # nothing is written, and it finds the same

@@ -128,3 +128,27 @@ def test_populations_of_nevergrad_are_told_whole(name, dim, popsize):
         candidates = optimizer.ask()
         optimizer.tell(candidates, (candidates**2).sum(axis=1))
     assert optimizer.describe()["workers"] == len(candidates) >= popsize
+
+
+@pytest.mark.parametrize("name", ["cma:vd", "cma:vkd"])
+def test_advice_of_libraries_does_not_reach_the_screen(name, capsys):
+    dp.create_optimizer(name, dim=5, budget=10).ask()
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("name", ["nevergrad:CMA", "nevergrad:OnePlusOne", "cma", "pymoo:DE"])
+def test_one_dimension_in_a_box_away_from_zero(name):
+    optimizer = dp.create_optimizer(name, dim=1, budget=20, x0=[1.5], bounds=(1.0, 2.0), sigma=0.1)
+    for _ in range(3):
+        candidates = optimizer.ask()
+        assert ((candidates >= 1) & (candidates <= 2)).all()
+        optimizer.tell(candidates, candidates[:, 0])
+
+
+def test_pymoos_cmaes_goes_on_where_it_would_end():
+    optimizer = dp.create_optimizer("pymoo:CMAES", dim=3, budget=9000, popsize=8, sigma=0.5, seed=1)
+    for _ in range(1100):
+        candidates = optimizer.ask()
+        assert np.isfinite(candidates).all()
+        optimizer.tell(candidates, np.ones(len(candidates)))
+    assert optimizer.describe()["restarts"] >= 1

@@ -100,8 +100,11 @@ def test_every_picture_has_its_numbers_beside_it(finished):
 
 def test_tables_and_json_agree(finished):
     board = pd.DataFrame(json.loads((finished / "report/report.json").read_text())["leaderboard"])
-    assert list(board["optimizer"]) == list(pd.read_csv(finished / "report/leaderboard.csv")["optimizer"])
-    assert "| cma |" in (finished / "report/report.md").read_text()
+    tables = [one.set_index("optimizer").astype(float) for one in (board, pd.read_csv(finished / "report/leaderboard.csv"))]
+    pd.testing.assert_frame_equal(*tables)
+    text = (finished / "report/report.md").read_text()
+    for row in board.itertuples():
+        assert f"| {row.optimizer} | {row.rank:.2f} | {row.score:.4g} [{row.low:.4g}, {row.high:.4g}] |" in text
 
 
 def test_figures_in_files_are_numbers(finished):
@@ -222,6 +225,21 @@ def test_studies_on_different_data_are_not_compared(copy):
         InputError,
         match=r"sphere/cma/1 and sphere/random/1 are not comparable: on problem 'sphere', seed 1, their data differs",
     ):
+        write_report(copy)
+
+
+def test_studies_of_other_functions_are_not_compared(copy):
+    path = study_path(copy, dp.read_suite(copy)["study"][1]) / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["config"]["objective"] = "rastrigin"
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(InputError, match="on problem 'sphere', seed 1, their objective differs"):
+        write_report(copy)
+
+
+def test_a_plan_that_is_none_is_one_line(copy):
+    (copy / "suite.json").write_text('{"studies": []}')
+    with pytest.raises(InputError, match="is damaged: it has no studies"):
         write_report(copy)
 
 

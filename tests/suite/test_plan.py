@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from dfo_prompt.errors import InputError
@@ -62,7 +64,20 @@ def test_paths_in_the_file_are_relative_to_it_and_those_of_the_command_line_are_
     text = SUITE + '[[problems]]\nname = "files"\nobjective_options = { data = "films", task = "my.toml" }\n'
     options = read(text).plans[0].config.objective_options
     assert (options["data"], options["task"]) == (str(tmp_path / "films"), str(tmp_path / "my.toml"))
-    assert read(text, objective_options={"data": "here"}).plans[0].config.objective_options["data"] == "here"
+    options = read(text, objective_options={"data": "here"}).plans[0].config.objective_options
+    assert options["data"] == str(Path("here").resolve())
+
+
+def test_what_is_learned_on_other_tasks_is_planned(read):
+    text = SUITE.replace('objective = "sphere"', 'objective_options = { task = "tweets" }').replace(
+        "[study]", "methods = ['manual', { name = 'pretrained', method_options = { draws = 3 } }]\n[study]"
+    )
+    planned = {plan.optimizer: plan.queries for plan in read(text).plans}
+    assert planned == {"cma": 40, "slow": 40, "random": 40, "manual": 0, "pretrained": 4 * 40}
+    with pytest.raises(InputError, match="1 draws on 1 other tasks are not two prompts to learn from"):
+        read(text.replace("draws = 3", "draws = 1"))
+    with pytest.raises(InputError, match="tasks is a list of names"):
+        read(text.replace("draws = 3", "tasks = 'tweets'"))
 
 
 @pytest.mark.parametrize(
@@ -88,6 +103,11 @@ def test_paths_in_the_file_are_relative_to_it_and_those_of_the_command_line_are_
         (
             ("[cross]", '[[exclude]]\noptimizer = "cna"\n[cross]'),
             "optimizer in .*exclude.* of .*toml: 'cna'; did you mean",
+        ),
+        (("[0.0, 0.5]", "[]"), "cross.objective_options.noise: List should have at least 1 item"),
+        (
+            ("sigma = 0.1", "budget = 50"),
+            "'cma' has 40 queries on '0.0', and 'slow' 50; on one problem all have the same budget",
         ),
         (("[0.0, 0.5]", "[0.0"), "suite.toml is not valid TOML"),
         (('name = "little"', 'mesaure = "x"\nname = "little"'), "did you mean 'measure'"),

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -6,7 +7,8 @@ from dfo_prompt.build import create_optimizer
 from dfo_prompt.plugins import catalogue
 from dfo_prompt.suite.plan import read_suite_file
 
-SUITES = sorted((Path(__file__).parents[2] / "benchmarks" / "suites").glob("*.toml"))
+ROOT = Path(__file__).parents[2]
+SUITES = sorted((ROOT / "benchmarks" / "suites").glob("*.toml"))
 
 
 @pytest.mark.parametrize(
@@ -37,5 +39,8 @@ def test_the_table_of_methods_has_a_laptop_in_mind():
             assert names[0] >= figures.keys()
 
 
-def test_the_suites_are_those_that_the_readme_points_to():
-    assert {"smoke", "quick", "bbt", "bbt-table", "few-queries", "sigma", "bbob-embedded"} <= {path.stem for path in SUITES}
+def test_what_the_readme_points_to_is_there():
+    paths = set(re.findall(r"\]\((?!http)([\w./-]+)\)|(benchmarks/[\w/-]+\.\w+)", (ROOT / "README.md").read_text()))
+    named = {one or other for one, other in paths}
+    assert {"benchmarks/suites", "benchmarks/suites/bbt-table.toml"} <= named
+    assert [path for path in named if not (ROOT / path).exists()] == []

@@ -42,7 +42,7 @@ class CyberCMA(dp.Optimizer):
         self._variant = variant
         self._settings: dict[str, Any] = {"lr_adapt": True} if learning_rate_adaptation else {}
         # The library wants two coordinates at least; the second is ignored.
-        self._mean, self._sigma = np.append(self.x0, 0.0) if self.dim == 1 else self.x0.copy(), self.sigma
+        self._mean, self._sigma = np.append(self.x0, self.x0) if self.dim == 1 else self.x0.copy(), self.sigma
         if warm_start:
             self._mean, self._sigma, self._settings["cov"] = self._warm(Path(warm_start))
         self._backend = self._start()
@@ -93,6 +93,9 @@ class CyberCMA(dp.Optimizer):
         try:
             with np.load(path, allow_pickle=False) as file:
                 pairs = list(zip(file["candidates"], file["losses"].tolist(), strict=True))
-            return cmaes.get_warm_start_mgd(pairs)
+            start = cmaes.get_warm_start_mgd(pairs)
         except (OSError, KeyError, ValueError, AssertionError, IndexError) as error:
             raise dp.InputError(f"cmaes: cannot start from {path}: {error}") from error
+        if len(start[0]) != self.dim:
+            raise dp.InputError(f"cmaes: cannot start from {path}: its candidates have {len(start[0])} coordinates")
+        return start

@@ -18,6 +18,19 @@ def test_a_warm_start_begins_where_another_study_was_good(tmp_path):
     assert np.abs(warm.ask().mean(axis=0) - 3).max() < 1
 
 
+@pytest.mark.parametrize("dim", [3, 5])
+def test_a_warm_start_from_another_space_is_one_line(tmp_path, dim):
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "source.npz", candidates=rng.standard_normal((200, 4)), losses=rng.standard_normal(200))
+    with pytest.raises(dp.InputError, match="its candidates have 4 coordinates"):
+        dp.create_optimizer("cmaes", dim=dim, budget=100, warm_start=str(tmp_path / "source.npz"))
+
+
+def test_one_dimension_in_a_box_away_from_zero():
+    optimizer = dp.create_optimizer("cmaes", dim=1, budget=20, x0=[1.5], bounds=(1.0, 2.0))
+    assert ((optimizer.ask() - 1.5).__abs__() <= 0.5).all()
+
+
 def test_a_warm_start_from_nothing_is_one_line(tmp_path):
     with pytest.raises(dp.InputError, match=r"cannot start from .*no\.npz"):
         dp.create_optimizer("cmaes", dim=4, budget=100, warm_start=str(tmp_path / "no.npz"))

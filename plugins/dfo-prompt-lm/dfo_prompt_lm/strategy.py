@@ -4,6 +4,7 @@ from abc import abstractmethod
 from typing import Any
 
 import numpy as np
+from scipy.stats import rankdata
 
 import dfo_prompt as dp
 
@@ -78,7 +79,7 @@ class RankSuccess:
         before, self._before = self._before, best.copy()
         if before is None:
             return 1.0
-        ranks = np.concatenate([before, best]).argsort(kind="stable").argsort(kind="stable")
+        ranks = rankdata(np.concatenate([before, best]))  # what is equal is no worse
         mu = len(best)
         q = float(self._weights @ (ranks[:mu] - ranks[mu:])) / mu
         self._success = (1 - self._smoothing) * self._success + self._smoothing * (q - self._target)

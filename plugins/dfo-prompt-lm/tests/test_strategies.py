@@ -47,3 +47,10 @@ def test_ranks_say_whether_a_generation_is_better():
         success = RankSuccess(weights)
         assert success.factor(np.array([1.0, 2.0, 3.0])) == 1
         assert (success.factor(best) > 1) is grows
+
+
+def test_a_generation_as_good_as_the_one_before_is_no_worse():
+    success = RankSuccess(np.full(3, 1 / 3), target=0.0)
+    assert success.factor(np.ones(3)) == success.factor(np.ones(3)) == 1.0
+    assert success.factor(np.zeros(3)) > 1
+    assert success.factor(np.ones(3)) < success.factor(np.zeros(3))

@@ -12,17 +12,17 @@ _METHODS = {
     "dual_annealing": "generalized simulated annealing (Xiang et al., 1997)",
     "differential_evolution": "differential evolution (Storn and Price, 1997)",
 }
+_IGNORED = {"dual_annealing": ("popsize", "sigma"), "differential_evolution": ()}
 
 
 @dp.hookimpl
 def dfo_prompt_optimizers() -> Iterable[dp.OptimizerSpec]:
     """Give one optimizer a method."""
     for name, summary in _METHODS.items():
-        walks = name in ("dual_annealing", "differential_evolution")
         yield dp.OptimizerSpec(
             name=f"scipy:{name}",
             target="dfo_prompt_scipy.optimizer:SciPy",
             options={"method": name},
             summary=f"SciPy: {summary}.",
-            ignores=("popsize", "sigma") if name == "dual_annealing" else ("sigma",) if walks else ("popsize",),
+            ignores=_IGNORED.get(name, ("popsize",)),
         )

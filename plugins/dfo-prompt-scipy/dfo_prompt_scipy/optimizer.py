@@ -87,7 +87,10 @@ class SciPy(dp.Optimizer):
             case "COBYLA":
                 return {"rhobeg": step, "tol": 1e-8 * step, "maxiter": enough}
             case "Nelder-Mead":
-                simplex = self.inside(np.vstack([start, start + step * np.eye(self.dim)]))
+                steps = step * np.eye(self.dim)
+                if self.bounds is not None:  # inwards, where a corner would fall back onto the start
+                    steps = np.where(start + steps > self.bounds[1], -steps, steps)
+                simplex = self.inside(np.vstack([start, start + steps]))
                 return {"initial_simplex": simplex, "adaptive": self.dim > 1, "maxiter": enough, "maxfev": enough}
             case _:
                 return {"direc": step * np.eye(self.dim), "maxiter": enough, "maxfev": enough}
