@@ -100,7 +100,7 @@ def parse_config(data: Mapping[str, Any], *, where: str = "configuration") -> St
 
 
 def read_config(path: Path, overrides: Mapping[str, Any]) -> StudyConfig:
-    """Read a STUDY.toml; keys in `overrides` (from the command line) win. Paths in it are relative to the file.
+    """Read a STUDY.toml; keys in `overrides` (from the command line) win. Its paths (see `paths`) are relative to the file.
 
     Raises:
         InputError: as `parse_config`, or the file cannot be read.

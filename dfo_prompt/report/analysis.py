@@ -152,7 +152,7 @@ def verdict(analysis: Analysis) -> str:
     sample = f"{counted(len(analysis.problems), 'problem')}, {counted(len(analysis.seeds), 'seed')}"
     ahead = f"{first} leads {second} by"
     if difference.value < 0:
-        ahead = f"{first} ranks before {second} over the problems; on average it is ahead by"
+        ahead = f"{first} ranks before {second} over the problems, though not on average, where it leads by"
     if len(analysis.seeds) == 1:
         return f"On {sample}: {ahead} {difference.value:.3g}; one seed cannot tell that from chance."
     interval = f"{difference.value:.3g} [{difference.low:.3g}, {difference.high:.3g}]"

@@ -134,7 +134,11 @@ def _data_profile(analysis: Analysis, searched: list[str], dim: int) -> Picture:
         above = axes.secondary_xaxis("top", functions=(partial(np.multiply, 1 / (dim + 1)), partial(np.multiply, dim + 1)))
         above.set_xlabel(f"simplex gradients (d + 1 = {dim + 1} queries)")
 
-    level = f"{targets[which]:g}" if analysis.plan["targets"] else f"{targets[which]:.0%} of the way to the best known loss"
+    level = (
+        f"{targets[which]:g}"
+        if analysis.plan["targets"]
+        else f"{100 * targets[which]:.0f} % of the way to the best known loss"
+    )
     text = f"Moré and Wild (2009): share of (problem, seed) pairs solved, which is to have reached {level}.{of}"
     return Picture(name="data-profile", title="Data profile", text=text, figure=figure_of(paint), data=data)
 

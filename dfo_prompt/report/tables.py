@@ -9,7 +9,7 @@ from dfo_prompt.report.analysis import RANDOM, Analysis, counted
 from dfo_prompt.report.methods import method_tables
 from dfo_prompt.report.section import Section
 
-FEW_PROBLEMS = 5
+FEW_PROBLEMS = 3
 """With fewer, the prior of the Bayesian test outweighs them."""
 MOST_PAIRS = 66
 """On the page: those of twelve optimizers."""

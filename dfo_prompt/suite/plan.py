@@ -76,7 +76,7 @@ class Suite:
 
 
 def read_suite_file(path: Path, overrides: Mapping[str, Any] | None = None, *, model: str | None = None) -> Suite:
-    """Read a SUITE.toml and cross its studies. Paths in it are relative to the file.
+    """Read a SUITE.toml and cross its studies. Its paths (see `dfo_prompt.paths`) are relative to the file.
 
     Args:
         path: the file.

@@ -68,10 +68,11 @@ class OptimizerConformance:
         assert all(((batch >= -0.5) & (batch <= 1.5)).all() for batch in batches), "a candidate lies outside the bounds"
 
     def test_repeats_itself(self, name: str) -> None:
-        """The same arguments and losses give the same candidates; seed 0 is a seed like any other."""
+        """The same arguments and losses give the same candidates, also late; seed 0 is a seed like any other."""
         self._only_if_deterministic(name)
-        for seed in (0, 7):
-            assert _same(drive(make(name, seed=seed))[1], drive(make(name, seed=seed))[1]), f"seed {seed} does not repeat"
+        for settings in ({"seed": 0, "dim": 2, "budget": 200}, {"seed": 7}):
+            once, again = (drive(make(name, **settings))[1] for _ in range(2))
+            assert _same(once, again), f"with {settings} it does not repeat itself"
 
     def test_neither_reads_nor_changes_global_generators(self, name: str) -> None:
         """The global generators of NumPy, random and torch do not matter, and are left as they were."""
