@@ -90,7 +90,7 @@ def check_objective(path: Path, about: Mapping[str, Json]) -> None:
         InputError: the difference is named.
     """
     there = read_manifest(path)["objective"]
-    here = {**about, **{key: there[key] for key in PLACES if key in there}}
+    here = {key: there[key] if key in PLACES else about.get(key) for key in there}
     _check_same(path, {"objective": there}, {"objective": here}, remedy="its candidates mean nothing here")
 
 
