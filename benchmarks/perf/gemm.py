@@ -1,6 +1,7 @@
-"""How fast this machine multiplies matrices of the shapes that a model has: the ceiling for any engine."""
+"""How fast this machine multiplies matrices of the shapes that a query needs: the ceiling for any engine."""
 
 from collections import Counter
+from collections.abc import Sequence
 from time import perf_counter
 from typing import Any
 
@@ -8,37 +9,51 @@ import torch
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
+Products = Counter[tuple[int, int, int, int]]
+"""How often products of so many pairs of matrices, (M, K) by (K, N), occur; by (pairs, M, K, N)."""
 
-def products(model: Any) -> Counter[tuple[int, int]]:
-    """Return the shapes (in, out) of the products that every token goes through, and how often each occurs."""
+
+def linear(model: Any, tokens: int) -> Products:
+    """Return the products that every token goes through."""
     head = model.get_output_embeddings()
-    shapes: Counter[tuple[int, int]] = Counter()
+    shapes: Products = Counter()
     for module in model.modules():
         if isinstance(module, nn.Linear | Conv1D) and module is not head:
             out, inner = module.weight.shape if isinstance(module, nn.Linear) else module.weight.shape[::-1]
-            shapes[inner, out] += 1
+            shapes[1, tokens, inner, out] += 1
     return shapes
 
 
-def flops(model: Any, tokens: int) -> int:
-    """Return the floating point operations of these products for so many tokens."""
-    return sum(2 * tokens * inner * out * count for (inner, out), count in products(model).items())
+def attention(model: Any, prefix: int, texts: Sequence[Sequence[int]]) -> Products:
+    """Return those of attention: texts, taken to be equally long, see the prefix and themselves, the prefix itself."""
+    heads, layers = model.config.num_attention_heads, model.config.num_hidden_layers
+    width = getattr(model.config, "head_dim", None) or model.config.hidden_size // heads
+    length = round(sum(map(len, texts)) / len(texts))
+    shapes: Products = Counter()
+    for pairs, queries, keys in ((heads * len(texts), length, prefix + length), (heads, prefix, prefix)):
+        shapes[pairs, queries, width, keys] += layers
+        shapes[pairs, queries, keys, width] += layers
+    return shapes
 
 
-def seconds(model: Any, tokens: int, dtype: torch.dtype) -> float:
-    """Return how long these products take by themselves, each with weights of its own as in the model."""
-    device = model.get_input_embeddings().weight.device
+def flops(products: Products) -> int:
+    """Return their floating point operations."""
+    return sum(2 * pairs * m * k * n * count for (pairs, m, k, n), count in products.items())
+
+
+def seconds(products: Products, dtype: torch.dtype, device: torch.device) -> float:
+    """Return how long they take by themselves, each with weights of its own as in the model."""
     total = 0.0
-    for (inner, out), count in products(model).items():
-        x = torch.randn(tokens, inner, device=device).to(dtype)
-        weights = [torch.randn(out, inner, device=device).to(dtype) for _ in range(min(count, 30))]
+    for (pairs, m, k, n), count in products.items():
+        x = torch.randn(pairs, m, k, device=device).to(dtype)
+        others = [torch.randn(pairs, n, k, device=device).to(dtype).transpose(1, 2) for _ in range(min(count, 30))]
         times = []
         for _ in range(5):
             started = perf_counter()
-            for weight in weights:
-                nn.functional.linear(x, weight)
+            for other in others:
+                x[0] @ other[0] if pairs == 1 else x @ other
             if device.type == "cuda":
                 torch.cuda.synchronize()
-            times.append((perf_counter() - started) / len(weights))
+            times.append((perf_counter() - started) / len(others))
         total += count * min(times)
     return total
