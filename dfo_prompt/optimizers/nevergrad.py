@@ -23,7 +23,7 @@ class Nevergrad(Optimizer):
     """One optimizer of nevergrad's registry; recommends what it recommends.
 
     The study's step size is the standard deviation of the parametrization. An ask is for `popsize` candidates, for one where
-    the optimizer is sequential, or for a whole population of its CMA-ES.
+    the optimizer is sequential, or for a whole population of its CMA-ES. PSO, with bounds, begins all over the box.
 
     Args:
         variant: name in the registry.

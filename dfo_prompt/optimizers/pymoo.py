@@ -38,7 +38,8 @@ class Pymoo(Optimizer):
     """One algorithm of pymoo; recommends the best candidate told.
 
     A first population is drawn from N(x0, sigma^2 I), its first member being x0 itself, and clipped to the box. A search
-    from a point starts at x0 with steps of sigma; DIRECT divides the box, whose middle is x0 unless bounds are given.
+    from a point starts at x0 with steps of sigma, but NelderMead, with bounds, of a twentieth of the box; DIRECT divides the
+    box, whose middle is x0 unless bounds are given.
 
     Args:
         variant: name in `ALGORITHMS`.
