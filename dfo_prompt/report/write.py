@@ -118,8 +118,9 @@ def _intro(analysis: Analysis) -> str:
     studies = analysis.studies
     queries, repeated = int(studies["queries"].sum()), int(studies["repeated"].sum())
     again = f", besides {repeated:,} that were cut off and ran again" if repeated else ""
-    sample = f"{counted(studies['optimizer'].nunique(), 'optimizer')} on {counted(len(analysis.problems), 'problem')}"
     searched = studies["method"] == STUDY
+    what = counted(studies["optimizer"].nunique(), "optimizer" if searched.all() else "method")
+    sample = f"{what} on {counted(len(analysis.problems), 'problem')}"
     budgets, number, others = sorted({*studies.loc[searched, "budget"]}), int(searched.sum()), int((~searched).sum())
     each = " to ".join(f"{one:,}" for one in (*budgets[:1], *budgets[1:][-1:]))
     parts = [f"{number:,} {'study' if number == 1 else 'studies'} of {each} queries"] if number else []
