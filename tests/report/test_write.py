@@ -13,9 +13,10 @@ from scipy import stats
 
 import dfo_prompt as dp
 from dfo_prompt.errors import InputError
-from dfo_prompt.report.analysis import analyse, verdict
+from dfo_prompt.report.analysis import analyse
 from dfo_prompt.report.frames import STUDY_COLUMNS, read_curves
 from dfo_prompt.report.tables import all_tables, practical
+from dfo_prompt.report.verdict import verdict
 from dfo_prompt.report.write import write_report
 from dfo_prompt.suite.folder import study_path
 
