@@ -32,10 +32,10 @@ def read_json(path: Path, *, missing: str) -> dict[str, Any]:
     """
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(found, dict):
-            raise ValueError("it holds no table")  # noqa: TRY301, TRY004 - what follows is for all that is damaged
-        return found
     except FileNotFoundError as error:
         raise InputError(missing) from error
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read: {error}") from error
+    if not isinstance(found, dict):
+        raise InputError(f"{path} is damaged: it holds no table")
+    return found

@@ -59,20 +59,22 @@ class LanguageModel:
     @property
     def device(self) -> torch.device:
         """Return the device of the embeddings."""
-        weight: Tensor = self.model.get_input_embeddings().weight  # type: ignore[assignment]
-        return weight.device
+        return self._embeddings.device
 
     @property
     def width(self) -> int:
         """Return E, the embedding width; `config.hidden_size` differs from it in some families."""
-        weight: Tensor = self.model.get_input_embeddings().weight  # type: ignore[assignment]
-        return weight.shape[1]
+        return self._embeddings.shape[1]
 
     @property
     def vocabulary(self) -> int:
         """Return V, the tokens that tokenizer and embeddings both have: either may have more."""
+        return min(len(self.tokenizer), len(self._embeddings))
+
+    @property
+    def _embeddings(self) -> Tensor:
         weight: Tensor = self.model.get_input_embeddings().weight  # type: ignore[assignment]
-        return min(len(self.tokenizer), weight.shape[0])
+        return weight
 
     @property
     def max_tokens(self) -> int:
