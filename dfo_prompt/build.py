@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from dfo_prompt.config import parse_config
-from dfo_prompt.errors import DfoPromptError, InputError, PluginError, UnknownNameError
+from dfo_prompt.errors import DfoPromptError, InputError, PluginError, UnknownNameError, one_line
 from dfo_prompt.objective import Objective
 from dfo_prompt.optimizer import Optimizer, OptimizerSpec
 from dfo_prompt.options import check_options
@@ -98,7 +98,7 @@ def _build(kind: str, spec: Spec, name: str, given: dict[str, Any], options: Map
     except (TypeError, ValueError) as error:
         raise InputError(f"{kind} {name!r}: {error}") from error
     except Exception as error:
-        raise PluginError(f"{kind} {name!r} cannot be built: {type(error).__name__}: {error}") from error
+        raise PluginError(f"{kind} {name!r} cannot be built: {one_line(error)}") from error
 
 
 def _load(kind: str, spec: Spec, name: str) -> Any:

@@ -12,6 +12,7 @@ from dfo_prompt.parsing import STRICT, parse, read_toml
 from dfo_prompt.paths import relative_to
 from dfo_prompt.presets import read_preset
 
+DEFAULT_MODEL, DEFAULT_TASK, DEFAULT_SHOTS = "smollm2-135m", "bbc-headlines", 16
 STUDY = "study"
 """The method that all optimizers are compared by."""
 MOST_CANDIDATES = 100_000

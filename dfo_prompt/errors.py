@@ -31,13 +31,13 @@ class UnknownNameError(InputError):
     """A name that nothing installed answers to."""
 
     @classmethod
-    def among(cls, kind: str, name: str, known: Iterable[str], hint: str = "") -> Self:
+    def among(cls, kind: str, name: str, known: Iterable[str]) -> Self:
         """Build the error for `name`, with the nearest of `known` as a suggestion."""
         names = sorted(known)
         close = get_close_matches(name, names, n=1, cutoff=0.5)
         suggestion = f"; did you mean {close[0]!r}?" if close else ""
         listed = ", ".join(names) if len(names) <= LISTED else f"{', '.join(names[:LISTED])}, ... ({len(names)} in all)"
-        return cls(f"unknown {kind} {name!r}{suggestion or ';'} known: {listed}{hint}")
+        return cls(f"unknown {kind} {name!r}{suggestion or ';'} known: {listed}")
 
 
 class DataError(InputError):

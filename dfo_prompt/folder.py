@@ -7,16 +7,18 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, entry_points, version
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
 from filelock import FileLock, Timeout
+from packaging.requirements import Requirement
 
 from dfo_prompt.errors import InputError, StudyError
 from dfo_prompt.files import read_json, replacing, write_json
+from dfo_prompt.hookspecs import PROJECT
 from dfo_prompt.ledger import FILES, Spent
 from dfo_prompt.paths import without_folders
 from dfo_prompt.result import HeldOut, StudyResult
@@ -194,12 +196,13 @@ def _check_same(
 
 
 def _versions() -> dict[str, str]:
+    """Return the versions of what is ours, of installed plugins, and of what these need."""
+    plugins = {point.dist.name: point.dist for point in entry_points(group=PROJECT) if point.dist}
+    needed = {one.name for dist in plugins.values() for one in map(Requirement, dist.requires or ()) if one.marker is None}
     found = {}
-    for package in PACKAGES:
-        try:
+    for package in (*PACKAGES, *sorted({*plugins, *needed} - {*PACKAGES})):
+        with suppress(PackageNotFoundError):
             found[package] = version(package)
-        except PackageNotFoundError:
-            continue
     return found
 
 

@@ -7,8 +7,9 @@ from typing import TypeVar
 
 import numpy as np
 
-from dfo_prompt.errors import PluginError
+from dfo_prompt.errors import PluginError, one_line
 from dfo_prompt.optimizer import Optimizer
+from dfo_prompt.parsing import plain
 from dfo_prompt.types import Json, Matrix, Vector
 
 T = TypeVar("T")
@@ -50,7 +51,7 @@ class GuardedOptimizer:
     def describe(self) -> dict[str, Json]:
         """Return what the optimizer says of itself, as plain data: NumPy's scalars and arrays become numbers and lists."""
         said: dict[str, Json] = self._call(
-            "describe", lambda: json.loads(json.dumps(self._optimizer.describe(), default=_plain))
+            "describe", lambda: json.loads(json.dumps(self._optimizer.describe(), default=plain))
         )
         return said
 
@@ -64,7 +65,7 @@ class GuardedOptimizer:
         try:
             return call()
         except Exception as error:
-            raise PluginError(f"optimizer {self._name!r} failed in {method}: {type(error).__name__}: {error}") from error
+            raise PluginError(f"optimizer {self._name!r} failed in {method}: {one_line(error)}") from error
         finally:
             self._seconds += perf_counter() - started
 
@@ -74,9 +75,3 @@ class GuardedOptimizer:
         bounds = self._optimizer.bounds
         if bounds and not ((values >= bounds[0]) & (values <= bounds[1])).all():
             raise PluginError(f"optimizer {self._name!r} proposes a value outside the bounds {list(bounds)}")
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, np.generic | np.ndarray):
-        return value.tolist()
-    raise TypeError(f"{value!r} is no plain data")

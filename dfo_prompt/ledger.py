@@ -14,7 +14,7 @@ An earlier run's lines are recalled in order, against the candidates of the rebu
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -114,14 +114,19 @@ class Ledger:
                 raise StudyError(f"{folder and folder / 'ledger.jsonl'} is damaged: {said}") from error
 
     @property
+    def queries(self) -> int:
+        """Return the queries that have an outcome."""
+        return self._count[Account.QUERIES]
+
+    @property
     def remaining(self) -> int:
         """Return the queries left."""
-        return self.budget.queries - self._count[Account.QUERIES]
+        return self.budget.queries - self.queries
 
     def spent(self, account: Account = Account.QUERIES) -> Spent:
         """Return what `account` has been charged so far, earlier runs of the same study included."""
         count = self._count[account]
-        return Spent(**{**asdict(self._spent[account]), "queries": count, "repeated": max(0, self._ran[account] - count)})
+        return replace(self._spent[account], queries=count, repeated=max(0, self._ran[account] - count))
 
     def recall(self, batch: Matrix, *, split: str = "train", role: str = "") -> tuple[Record, ...] | None:
         """Return what an earlier run journaled for `batch` (B, d), or None where the journal ends.

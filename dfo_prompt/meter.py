@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from time import perf_counter
-from typing import Any
 
 import numpy as np
 
@@ -36,18 +35,14 @@ class Meter:
         A candidate that was scored before is charged again, and answered from the journal; a failed one is tried again.
         """
         self.ledger.reserve(len(batch))
-        first = self.ledger.budget.queries - self.ledger.remaining + 1
         names = [candidate_hash(z) for z in batch]
-        fresh = {name: z for name, z in zip(names, batch, strict=True) if self.ledger.known(name) is None}
-        figures, costs = _run(np.array(list(fresh.values())), call) if fresh else ([], Spent())
-        costs = replace(costs, optimizer_seconds=self.take_optimizer_seconds())
-        answers = dict(zip(fresh, figures, strict=True))
-        records = []
-        for i, name in enumerate(names):
-            past = self.ledger.known(name)
-            again = {"status": past.status, "loss": past.loss, "metrics": past.metrics} if past else answers[name]
-            records.append(Record(query=first + i, candidate=name, **again))
-        return self.ledger.record(records, costs=costs)
+        known = {name: past for name in names if (past := self.ledger.known(name))}
+        fresh = {name: z for name, z in zip(names, batch, strict=True) if name not in known}
+        scored, costs = _run(np.array(list(fresh.values())), call) if fresh else ([], Spent())
+        known |= dict(zip(fresh, scored, strict=True))
+        first = self.ledger.queries + 1
+        records = [replace(known[name], query=first + i, candidate=name) for i, name in enumerate(names)]
+        return self.ledger.record(records, costs=replace(costs, optimizer_seconds=self.take_optimizer_seconds()))
 
     def validate(self, candidate: Matrix, call: Call, *, split: str, role: str) -> Record:
         """Score one candidate (1, d) on the second account, or recall what an earlier run journaled.
@@ -59,27 +54,32 @@ class Meter:
         if past:
             return past[0]
         self.ledger.reserve(1, Account.VALIDATION)
-        spent = self.ledger.budget.queries - self.ledger.remaining
-        name = "" if role == "baseline" else candidate_hash(candidate[0])
-        (figures,), costs = _run(candidate, call)
-        if figures["status"].startswith("error"):
-            said = f"scoring the {role} candidate on {split} failed with {figures['status']!r}"
+        (scored,), costs = _run(candidate, call)
+        if scored.status.startswith("error"):
+            said = f"scoring the {role} candidate on {split} failed with {scored.status!r}"
             raise StudyError(f"{said}; mend it and run the same command again to go on")
-        record = Record(query=spent, candidate=name, split=split, role=role, **figures)
+        name = "" if role == "baseline" else candidate_hash(candidate[0])
+        record = replace(scored, query=self.ledger.queries, candidate=name, split=split, role=role)
         return self.ledger.record([record], costs=costs)[0]
 
 
-def _run(batch: Matrix, call: Call) -> tuple[list[dict[str, Any]], Spent]:
-    started = perf_counter()
-    evaluation, error = _attempt(batch, call)
-    costs = Spent(
+def costs_of(evaluation: Evaluation, seconds: float) -> Spent:
+    """Return what an evaluation took that ran for so many seconds."""
+    return Spent(
         rows=int(evaluation.rows),
         tokens=int(evaluation.tokens),
         uploaded=int(evaluation.uploaded),
         downloaded=int(evaluation.downloaded),
-        objective_seconds=perf_counter() - started,
+        objective_seconds=seconds,
     )
-    return [_figures(evaluation, i, error) for i in range(len(batch))], costs
+
+
+def _run(batch: Matrix, call: Call) -> tuple[list[Record], Spent]:
+    """Return an outcome for each candidate (B, d), still without number and name, and what they took together."""
+    started = perf_counter()
+    evaluation, error = _attempt(batch, call)
+    costs = costs_of(evaluation, perf_counter() - started)
+    return [_outcome(evaluation, i, error) for i in range(len(batch))], costs
 
 
 def _attempt(batch: Matrix, call: Call) -> tuple[Evaluation, str]:
@@ -101,13 +101,15 @@ def _attempt(batch: Matrix, call: Call) -> tuple[Evaluation, str]:
     return evaluation, ""
 
 
-def _figures(evaluation: Evaluation, i: int, error: str) -> dict[str, Any]:
+def _outcome(evaluation: Evaluation, i: int, error: str) -> Record:
     loss = _finite(evaluation.losses[i])
-    return {
-        "status": error or ("nonfinite" if loss is None else "ok"),
-        "loss": loss,
-        "metrics": {name: _finite(values[i]) for name, values in evaluation.metrics.items()},
-    }
+    return Record(
+        query=0,
+        candidate="",
+        status=error or ("nonfinite" if loss is None else "ok"),
+        loss=loss,
+        metrics={name: _finite(values[i]) for name, values in evaluation.metrics.items()},
+    )
 
 
 def _finite(value: float) -> float | None:

@@ -1,8 +1,6 @@
 """The method contract: what a row of a comparison is, besides a study of an optimizer."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from dfo_prompt.specs import Spec
 
@@ -18,13 +16,14 @@ class MethodSpec(Spec):
         needs_gradients: it needs the model's weights and gradients: a white-box reference.
         deployment_efficient: one frozen copy of the model serves all tasks and users.
         searches: it spends the study's budget of queries; others spend none of it.
-        budgets: returns how many, given the study's configuration, where it is not one.
+        budgets: of one that spends several budgets, "package.module:function", the function returning how many from the
+            study's configuration.
     """
 
     needs_gradients: bool = False
     deployment_efficient: bool = True
     searches: bool = False
-    budgets: Callable[[Any], int] | None = None
+    budgets: str = ""
 
     @property
     def as_a_service(self) -> bool:

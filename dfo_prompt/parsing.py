@@ -2,7 +2,8 @@
 
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,6 +13,8 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from dfo_prompt.errors import InputError, UnknownNameError
 
 T = TypeVar("T")
+
+_adapter: Callable[[Any], TypeAdapter[Any]] = cache(TypeAdapter)  # building one takes a millisecond
 
 STRICT = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True)
 """For `__pydantic_config__` of a dataclass that is parsed: unknown keys and "0" for a number are errors."""
@@ -39,17 +42,28 @@ def parse(kind: type[T], data: Mapping[str, Any], *, where: str) -> T:
     """
     try:
         # Through JSON, because strict mode takes a list for a tuple there, and an int for a float, but no "0" for a number.
-        parsed: T = TypeAdapter(kind).validate_json(json.dumps(data, default=_plain))
+        parsed: T = _adapter(kind).validate_json(json.dumps(data, default=plain))
         return parsed
+    except TypeError as error:
+        raise InputError(f"{where}: {error}") from error
     except ValidationError as error:
-        raise _one_line(error, kind, where) from error
+        raise _input_error(error, kind, where) from error
 
 
-def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else str(value)
+def plain(value: object) -> object:
+    """Return plain data for what JSON does not know: numbers and lists for NumPy's scalars and arrays, text for paths.
+
+    Raises:
+        TypeError: it is anything else.
+    """
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{value!r} is no plain data")
 
 
-def _one_line(error: ValidationError, kind: type[object], where: str) -> InputError:
+def _input_error(error: ValidationError, kind: type[object], where: str) -> InputError:
     # A misspelt key first: where it is a needed one, "field required" would point away from it.
     first = min(error.errors(include_url=False), key=lambda one: one["type"] != "unexpected_keyword_argument")
     key = ".".join(str(part) for part in first["loc"])

@@ -3,6 +3,7 @@
 from functools import lru_cache
 from pathlib import Path
 
+from dfo_prompt.config import DEFAULT_MODEL, DEFAULT_SHOTS, DEFAULT_TASK
 from dfo_prompt.errors import ModelError
 from dfo_prompt.lm.load import LanguageModel, load_model
 from dfo_prompt.lm.problem import Problem
@@ -15,10 +16,10 @@ from dfo_prompt.tasks.task import Task, load_task
 def open_problem(
     *,
     seed: int,
-    model: str = "smollm2-135m",
-    task: str = "bbc-headlines",
+    model: str = DEFAULT_MODEL,
+    task: str = DEFAULT_TASK,
     data: str | None = None,
-    shots: int = 16,
+    shots: int = DEFAULT_SHOTS,
     test_examples: int | None = None,
     device: str = "auto",
 ) -> Problem:

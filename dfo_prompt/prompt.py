@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from dfo_prompt.config import DEFAULT_MODEL, DEFAULT_SHOTS, DEFAULT_TASK
 from dfo_prompt.lm.deep import DeepProjection, deep_projection
 from dfo_prompt.lm.layout import lay_out
 from dfo_prompt.lm.objective import PromptObjective
@@ -27,10 +28,10 @@ def prompt_objective(
     *,
     dim: int,
     seed: int,
-    model: str = "smollm2-135m",
-    task: str = "bbc-headlines",
+    model: str = DEFAULT_MODEL,
+    task: str = DEFAULT_TASK,
     data: str | None = None,
-    shots: int = 16,
+    shots: int = DEFAULT_SHOTS,
     test_examples: int | None = None,
     prompt_tokens: int = 50,
     initial_prompt: str = "vocabulary",
@@ -74,7 +75,7 @@ def prompt_objective(
     project = _projector(projection, projection_options or {}, [seed, streams + PROJECTION_STREAM])
     start = initial_prompt_of(lm, initial_prompt, prompt_tokens, np.random.default_rng([seed, streams + START_STREAM]))
     if prompt_layers == "all":
-        layouts = [lay_out(lm, problem.task, example.texts, prompt_tokens=prompt_tokens) for example in problem.data.train]
+        layouts = [lay_out(lm, problem.task, texts, prompt_tokens=prompt_tokens) for texts in problem.texts("train")]
         projected: Projection | DeepProjection = deep_projection(
             lm, start, dim, project, [np.array(layout.ids) for layout in layouts]
         )

@@ -11,7 +11,7 @@ import numpy as np
 
 from dfo_prompt.build import create_objective, create_optimizer, is_deterministic
 from dfo_prompt.config import STUDY, StudyConfig, parse_config
-from dfo_prompt.errors import InputError
+from dfo_prompt.errors import InputError, one_line
 from dfo_prompt.folder import (
     check_objective,
     describe_run,
@@ -182,7 +182,7 @@ def _installed_observers() -> Iterator[Observer]:
         try:
             yield spec.load()(**spec.options)
         except Exception as error:
-            warnings.warn(f"observer {spec.name!r} failed and is left out: {error}", RuntimeWarning, stacklevel=2)
+            warnings.warn(f"observer {spec.name!r} failed and is left out: {one_line(error)}", RuntimeWarning, stacklevel=2)
 
 
 def _finished(folder: Path) -> StudyResult | None:

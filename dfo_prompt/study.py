@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from dfo_prompt.errors import StudyError
+from dfo_prompt.errors import StudyError, one_line
 from dfo_prompt.guard import GuardedOptimizer
 from dfo_prompt.holdout import Holdout
 from dfo_prompt.ledger import Account, Ledger, Record, Spent
@@ -75,17 +75,13 @@ class Study:
         objective = self._objective
         holdout = Holdout(objective, meter=self._meter, dim=self._info.dim) if isinstance(objective, Validated) else None
         while self._ledger.remaining:
-            before = self._queries
+            before = self._ledger.queries
             self._step()
-            if holdout and before // self._validate_every < self._queries // self._validate_every:
+            if holdout and before // self._validate_every < self._ledger.queries // self._validate_every:
                 self._consider(holdout)
         result = self._finish(holdout)
         self._notify(lambda observer: observer.study_finished(result))
         return result
-
-    @property
-    def _queries(self) -> int:
-        return self._ledger.budget.queries - self._ledger.remaining
 
     def _step(self) -> None:
         candidates = self._optimizer.ask()  # (B, d)
@@ -131,7 +127,7 @@ class Study:
         holdout.consider(self._optimizer.recommend(), role="recommended")
 
     def _finish(self, holdout: Holdout | None) -> StudyResult:
-        if self._failures == self._queries and self._error.startswith("error"):
+        if self._failures == self._ledger.queries and self._error.startswith("error"):
             raise StudyError(
                 f"every query of objective {self._info.objective!r} failed, at last with {self._error!r}; mend it and start "
                 "again in a new folder"
@@ -162,7 +158,7 @@ class Study:
             candidates=batch.copy(),
             records=records,
             recalled=recalled,
-            queries=self._queries,
+            queries=self._ledger.queries,
             remaining=self._ledger.remaining,
             best_loss=self._best_loss if np.isfinite(self._best_loss) else None,
         )
@@ -174,5 +170,7 @@ class Study:
             except Exception as error:
                 self._observers.remove(observer)
                 warnings.warn(
-                    f"observer {type(observer).__name__} failed and is dropped: {error}", RuntimeWarning, stacklevel=2
+                    f"observer {type(observer).__name__} failed and is dropped: {one_line(error)}",
+                    RuntimeWarning,
+                    stacklevel=2,
                 )

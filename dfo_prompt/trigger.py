@@ -4,6 +4,7 @@ from typing import Literal
 
 import numpy as np
 
+from dfo_prompt.config import DEFAULT_MODEL, DEFAULT_SHOTS, DEFAULT_TASK
 from dfo_prompt.errors import InputError
 from dfo_prompt.lm.objective import PromptObjective
 from dfo_prompt.lm.tokens import TokenPrompts
@@ -16,10 +17,10 @@ def trigger_objective(
     *,
     dim: int,
     seed: int,
-    model: str = "smollm2-135m",
-    task: str = "bbc-headlines",
+    model: str = DEFAULT_MODEL,
+    task: str = DEFAULT_TASK,
     data: str | None = None,
-    shots: int = 16,
+    shots: int = DEFAULT_SHOTS,
     test_examples: int | None = None,
     prompt_tokens: int | None = None,
     loss: Literal["cross_entropy", "hinge", "accuracy"] = "cross_entropy",

@@ -34,6 +34,7 @@ def test_default_popsize_is_hansens(dim, popsize):
         ({"bounds": [1, 2]}, r"test: x0 starts at 0, outside the bounds \[1.0, 2.0\]; set x0"),
         ({"bounds": [-1, 1], "dim": 2, "x0": [0.5, 3.0]}, "test: x0 starts at 3, outside the bounds"),
         ({"popsize": 0}, "test: popsize: "),
+        ({"optimizer_options": {"rate": object()}}, "test: <object object at .*> is no plain data"),
         ({"popsize": 10**13}, "test: popsize: Input should be less than or equal to 100000, not 10000000000000"),
     ],
 )
@@ -65,8 +66,8 @@ def test_a_bad_file_is_one_line(tmp_path, content, message):
 
 
 def test_numbers_of_numpy_are_numbers():
-    config = parse_config({"budget": np.int64(20), "sigma": np.float32(0.5), "seed": np.arange(3)[1]})
-    assert (config.budget, config.sigma, config.seed) == (20, 0.5, 1)
+    config = parse_config({"budget": np.int64(20), "sigma": np.float32(0.5), "bounds": np.array([-1.0, 1.0])})
+    assert (config.budget, config.sigma, config.bounds) == (20, 0.5, (-1.0, 1.0))
 
 
 def test_plain_data_gives_the_same_configuration_again():

@@ -263,7 +263,7 @@ def test_observers_see_every_batch_and_which_were_recalled(tmp_path):
 
 def test_a_broken_observer_is_dropped_with_a_warning():
     broken, sound = Watch(fail=True), Watch()
-    with pytest.warns(RuntimeWarning, match="Watch failed and is dropped: no screen"):
+    with pytest.warns(RuntimeWarning, match="Watch failed and is dropped: ValueError: no screen"):
         study(Bowl(), observers=[broken, sound]).run()
     assert len(broken.events) == 2
     assert len(sound.events) == 15

@@ -13,6 +13,8 @@ from dfo_prompt.plugins import KINDS, Catalogue, catalogue
 from dfo_prompt.specs import Spec
 
 LISTED = (*KINDS, "plugins")
+HIDDEN = ("target", "options", "budgets")
+"""What of a spec is for the program, not for readers."""
 
 
 @click.command("list")
@@ -32,7 +34,7 @@ def command(kind: str, registry: str | None, *, as_json: bool) -> None:
 
 def _row(spec: Spec) -> dict[str, Any]:
     defaults = {field.name: field.default for field in fields(spec)}
-    row = {name: value for name, value in asdict(spec).items() if name not in ("target", "options")}
+    row = {name: value for name, value in asdict(spec).items() if name not in HIDDEN}
     return {name: value for name, value in row.items() if name in ("name", "summary") or value != defaults[name]}
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from dfo_prompt.commands.settings import parse_settings
-from dfo_prompt.config import STUDY, StudyConfig, merge, parse_config, read_config
+from dfo_prompt.config import DEFAULT_TASK, STUDY, StudyConfig, merge, parse_config, read_config
 from dfo_prompt.console import ProgressObserver, print_summary
 from dfo_prompt.report.summary import summarize
 from dfo_prompt.run import objective_of, plugin_of, run_study
@@ -63,6 +63,6 @@ def _overrides(flags: dict[str, Any], settings: tuple[str, ...]) -> dict[str, An
 
 
 def _name(config: StudyConfig) -> str:
-    what = config.objective_options.get("task", "bbc-headlines") if config.objective == "prompt" else config.objective
+    what = config.objective_options.get("task", DEFAULT_TASK) if config.objective == "prompt" else config.objective
     by = f"{config.optimizer}-b{config.budget}" if config.method == STUDY else config.method
     return f"{Path(str(what)).stem}-{by}-s{config.seed}".replace(":", "-")

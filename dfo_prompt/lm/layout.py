@@ -4,12 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from dfo_prompt.errors import ModelError
-from dfo_prompt.lm.load import LanguageModel
+from dfo_prompt.lm.load import SENTINEL, LanguageModel
 from dfo_prompt.tasks.task import Task
 from dfo_prompt.tasks.template import Cloze, Template
-
-SENTINEL = "<extra_id_0>"
-"""What models pretrained on corrupted spans (Raffel et al., 2020) put in place of a missing one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +30,7 @@ class Layout:
 
 def template_of(lm: LanguageModel, task: Task) -> Template:
     """Return the template that suits the model: one whose slot is last, unless the model can fill a slot anywhere."""
-    return task.masked if _slot_token(lm) else task.causal
+    return task.masked if lm.slot_token else task.causal
 
 
 def lay_out(
@@ -52,8 +49,9 @@ def lay_out(
         ModelError: even without any text it is too long; or the model is decoder-only, and nothing stands between {prompt}
             and {answer}, so that without a prompt there is no token to answer at.
     """
+    template = template_of(lm, task)
     while True:
-        layout = _lay_out(lm, template_of(lm, task).render(texts), template_of(lm, task).gap, list(answer))
+        layout = _lay_out(lm, template.render(texts), template.gap, list(answer))
         if len(layout.left) + prompt_tokens + len(layout.right) <= lm.max_tokens:
             return layout
         longest = max(range(len(texts)), key=lambda i: len(texts[i]))
@@ -68,7 +66,7 @@ def lay_out(
 def _lay_out(lm: LanguageModel, cloze: Cloze, gap: str, answer: list[int]) -> Layout:
     ahead, behind = lm.frame
     left = ahead + (lm.tokens(cloze.before[: cloze.prompt_at]) if cloze.prompt_at else [])
-    rest, token = cloze.before[cloze.prompt_at :], _slot_token(lm)
+    rest, token = cloze.before[cloze.prompt_at :], lm.slot_token
     if lm.head == "causal":  # nothing may stand between the text and its answer
         right = lm.tokens(rest)
         if not right:
@@ -78,8 +76,9 @@ def _lay_out(lm: LanguageModel, cloze: Cloze, gap: str, answer: list[int]) -> La
     right = lm.tokens(rest + (gap + token * masks if token else "") + cloze.after) + behind
     if lm.head == "masked":
         # The text itself may hold mask tokens, ahead of ours.
-        earlier = lm.tokens(rest).count(lm.tokenizer.mask_token_id)
-        places = [i for i, one in enumerate(right) if one == lm.tokenizer.mask_token_id]
+        mask = lm.tokenizer.mask_token_id
+        earlier = lm.tokens(rest).count(mask)
+        places = [i for i, one in enumerate(right) if one == mask]
         return Layout(left=left, right=right, slot=places[earlier])
     decoder = [lm.model.config.decoder_start_token_id]
     if token == SENTINEL:
@@ -87,10 +86,3 @@ def _lay_out(lm: LanguageModel, cloze: Cloze, gap: str, answer: list[int]) -> La
     elif token:  # it repairs the whole text, so it is shown what it has repaired up to the slot
         decoder += ahead + lm.tokens(cloze.before)
     return Layout(left=left, right=right, slot=len(decoder) - 1, decoder=decoder + answer)
-
-
-def _slot_token(lm: LanguageModel) -> str:
-    if lm.head == "causal":
-        return ""
-    known = lm.tokenizer.get_vocab()
-    return SENTINEL if lm.head == "seq2seq" and SENTINEL in known else lm.tokenizer.mask_token or ""

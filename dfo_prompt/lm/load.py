@@ -39,6 +39,8 @@ HEADS: dict[Head, tuple[Any, Any]] = {
     "masked": (modeling_auto.MODEL_FOR_MASKED_LM_MAPPING, AutoModelForMaskedLM),
     "causal": (modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING, AutoModelForCausalLM),
 }
+SENTINEL = "<extra_id_0>"
+"""What models pretrained on corrupted spans (Raffel et al., 2020) put in place of a missing one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +90,14 @@ class LanguageModel:
         bare, framed = self.tokens("a"), list(self.tokenizer("a").input_ids)
         at = next(i for i in range(len(framed) + 1) if framed[i : i + len(bare)] == bare)
         return framed[:at], framed[at + len(bare) :]
+
+    @cached_property
+    def slot_token(self) -> str:
+        """Return the token that stands for a missing word; "" where the model can only go on with a text."""
+        if self.head == "causal":
+            return ""
+        spans = self.head == "seq2seq" and SENTINEL in self.tokenizer.get_vocab()
+        return SENTINEL if spans else self.tokenizer.mask_token or ""
 
     def tokens(self, text: str) -> list[int]:
         """Return the token ids of a text, without special tokens of the tokenizer's own."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import torch
@@ -15,7 +14,6 @@ from dfo_prompt.lm.precision import Precision, choose_precision
 from dfo_prompt.lm.problem import Problem
 from dfo_prompt.lm.verbalizer import Asked, Calibration, Verbalizer
 from dfo_prompt.objective import Evaluation
-from dfo_prompt.tasks.examples import Example
 from dfo_prompt.tasks.metrics import score as metric_score
 from dfo_prompt.types import Json, Matrix, Vector
 
@@ -66,18 +64,19 @@ class PromptObjective:
         about: dict[str, Json] | None = None,
     ) -> None:
         self.dim = dim
-        lm, task, data = problem.lm, problem.task, problem.data
+        lm, task = problem.lm, problem.task
         self.metric = task.metric
         self.labels = task.classes
         self.calibration = calibration
         self.problem, self._about = problem, dict(about or {})
         self._projection, self._prompt_tokens = projection, prompt_tokens
         self._loss = LOSSES[loss]
-        sample = [example.texts for example in data.train]
-        self._verbalizer = Verbalizer(lm, task, prompt_tokens=prompt_tokens, calibration=calibration, sample=sample)
+        self._verbalizer = Verbalizer(
+            lm, task, prompt_tokens=prompt_tokens, calibration=calibration, sample=problem.texts("train")
+        )
         # Where calibration asks of the training texts, they need not be asked twice.
         train = self._verbalizer.reference if calibration == "median" else None
-        self._splits = {"train": self._split(data.train, train), "dev": self._split(data.dev)}
+        self._splits = {"train": self._split("train", train), "dev": self._split("dev")}
         self._baselines: dict[str, Evaluation] = {}
         self._precision = choose_precision(lm.model, dtype, self._probe)
         self._logits = self._logits_in(self._precision)
@@ -93,7 +92,8 @@ class PromptObjective:
     def baseline(self, split: str) -> Evaluation:
         """Score the task's hand-written prompt, without any soft prompt; computed once."""
         if split not in self._baselines:
-            self._baselines[split] = self._score(self._no_prompt, self._get(split))
+            nothing = torch.zeros((1, 0, self.problem.lm.width), device=self.problem.lm.device)
+            self._baselines[split] = self._score(nothing, self._get(split))
         return self._baselines[split]
 
     def predict(self, candidate: Vector, texts: Sequence[tuple[str, ...]]) -> Matrix:
@@ -125,18 +125,14 @@ class PromptObjective:
             **self._about,
         }
 
-    @cached_property
-    def _no_prompt(self) -> Tensor:
-        return torch.zeros((1, 0, self.problem.lm.width), device=self.problem.lm.device)
-
     def _get(self, split: str) -> Split:
         if split not in self._splits:  # the test split is encoded when it is first asked for
-            self._splits[split] = self._split(getattr(self.problem.data, split))
+            self._splits[split] = self._split(split)
         return self._splits[split]
 
-    def _split(self, examples: Sequence[Example], texts: Asked | None = None) -> Split:
-        labels = torch.tensor([example.label for example in examples], device=self.problem.lm.device)
-        return Split(texts=texts or self._verbalizer.ask([example.texts for example in examples]), labels=labels)
+    def _split(self, name: str, texts: Asked | None = None) -> Split:
+        labels = torch.as_tensor(self.problem.labels(name), device=self.problem.lm.device)
+        return Split(texts=texts or self._verbalizer.ask(self.problem.texts(name)), labels=labels)
 
     def _score(self, prompts: Tensor, split: Split) -> Evaluation:
         return self._evaluation(self._logits(prompts, split.texts), split, prompt_tokens=prompts.shape[-2])

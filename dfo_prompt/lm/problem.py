@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from dfo_prompt.lm.load import LanguageModel
 from dfo_prompt.tasks.metrics import score
@@ -25,14 +26,21 @@ class Problem:
     data: FewShot
     seed: int
 
+    def texts(self, split: str) -> list[tuple[str, ...]]:
+        """Return the N texts of "train", "dev" or "test"."""
+        return [example.texts for example in self.data.part(split)]
+
+    def labels(self, split: str) -> npt.NDArray[np.int64]:
+        """Return their classes (N,)."""
+        return np.array([example.label for example in self.data.part(split)], dtype=np.int64)
+
     def metric(self, predict: Callable[[Sequence[tuple[str, ...]]], Matrix], split: str) -> float:
         """Return the task's metric of what labels texts, giving scores (N, C), on "train", "dev" or "test"."""
-        return self.metric_of(predict([one.texts for one in getattr(self.data, split)]), split)
+        return self.metric_of(predict(self.texts(split)), split)
 
     def metric_of(self, scores: Matrix, split: str) -> float:
         """Return the task's metric of the scores (N, C) of a split's texts."""
-        labels = np.array([one.label for one in getattr(self.data, split)])
-        return float(score(self.task.metric, scores.argmax(axis=1)[None], labels)[0])
+        return float(score(self.task.metric, scores.argmax(axis=1)[None], self.labels(split))[0])
 
     def describe(self) -> dict[str, Json]:
         """Return what defines it, for manifests."""
@@ -43,6 +51,6 @@ class Problem:
             "model": self.lm.name,
             "model_fingerprint": self.lm.fingerprint,
             "data_fingerprint": self.data.fingerprint,
-            "examples": {name: len(getattr(self.data, name)) for name in ("train", "dev", "test")},
+            "examples": {name: len(self.data.part(name)) for name in ("train", "dev", "test")},
             "device": self.lm.device.type,
         }

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from dfo_prompt.errors import InputError
-from dfo_prompt.lm.load import LanguageModel, quiet
+from dfo_prompt.lm.load import LanguageModel
 from dfo_prompt.lm.pretrained import read_start
 from dfo_prompt.lm.projection import Project, Projection, Space
 from dfo_prompt.paths import FILE
@@ -33,9 +33,7 @@ def initial_prompt_of(lm: LanguageModel, kind: str, tokens: int, rng: np.random.
     _, _, text = kind.partition("text:")
     if not kind.startswith("text:") or not text.strip():
         raise InputError(f"unknown initial_prompt {kind!r}; known: zero, vocabulary, text:WORDS, file:PATH")
-    with quiet():
-        ids = lm.tokenizer(text, add_special_tokens=False).input_ids
-    return lm.embed(np.resize(ids, tokens))
+    return lm.embed(np.resize(lm.tokens(text), tokens))
 
 
 def shallow_projection(lm: LanguageModel, start: Tensor, dim: int, project: Project) -> Projection:

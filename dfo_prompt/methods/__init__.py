@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from dfo_prompt.config import STUDY
 from dfo_prompt.hookspecs import hookimpl
 from dfo_prompt.method import MethodSpec
-from dfo_prompt.methods.sources import budgets_of_pretrained
 
 FIXED = {
     "manual": ("manual", "The hand-written template alone"),
@@ -39,5 +38,5 @@ def dfo_prompt_methods() -> Iterable[MethodSpec]:
         yield MethodSpec(name=name, target=f"dfo_prompt.methods.fixed:{function}", summary=f"{summary}.")
     for name, (function, summary) in SEARCHES.items():
         target = f"dfo_prompt.methods.{function}"
-        budgets = budgets_of_pretrained if name == "pretrained" else None
+        budgets = "dfo_prompt.methods.sources:budgets_of_pretrained" if name == "pretrained" else ""
         yield MethodSpec(name=name, target=target, summary=f"{summary}.", searches=True, budgets=budgets)

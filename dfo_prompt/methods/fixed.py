@@ -15,6 +15,7 @@ from dfo_prompt.lm.layout import lay_out, template_of
 from dfo_prompt.lm.objective import PromptObjective
 from dfo_prompt.lm.problem import Problem
 from dfo_prompt.lm.verbalizer import Calibration
+from dfo_prompt.meter import costs_of
 from dfo_prompt.methods.setting import Fitted, Predict, Setting, Texts
 from dfo_prompt.tasks.examples import Example
 from dfo_prompt.types import Json, Matrix
@@ -108,14 +109,7 @@ def _look(objective: PromptObjective, split: str) -> tuple[float, Spent]:
     """Return the metric on a split, and what it took."""
     started = perf_counter()
     found = objective.validate(np.zeros((1, 0)), split)
-    costs = Spent(
-        queries=1,
-        rows=found.rows,
-        tokens=found.tokens,
-        uploaded=found.uploaded,
-        downloaded=found.downloaded,
-        objective_seconds=perf_counter() - started,
-    )
+    costs = replace(costs_of(found, perf_counter() - started), queries=1)
     return float(found.metrics[objective.metric][0]), costs
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from itertools import product
 
-from dfo_prompt.config import StudyConfig
+from dfo_prompt.config import DEFAULT_TASK, StudyConfig
 from dfo_prompt.errors import InputError
 
 TASKS, DRAWS = ("tweets", "bbc-headlines"), 2
@@ -28,5 +28,5 @@ def sources(tasks: Sequence[str], draws: int, own: Collection[object]) -> list[t
 def budgets_of_pretrained(config: StudyConfig) -> int:
     """Return how many budgets `pretrained` spends: one a source, and its own."""
     options = config.method_options
-    own = (config.objective_options.get("task"),)
+    own = (config.objective_options.get("task", DEFAULT_TASK),)
     return 1 + len(sources(options.get("tasks", TASKS), options.get("draws", DRAWS), own))

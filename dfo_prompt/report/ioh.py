@@ -1,12 +1,12 @@
 """Curves in the format of IOHanalyzer (Wang et al., 2022): a folder an optimizer, a .json of runs, a .dat of curves."""
 
 import json
-import re
 from pathlib import Path
 
 import numpy as np
 
 from dfo_prompt.report.analysis import Analysis
+from dfo_prompt.suite.plan import slug
 from dfo_prompt.types import Vector
 
 
@@ -15,7 +15,7 @@ def write_ioh(analysis: Analysis, out: Path) -> None:
     finished = analysis.studies[analysis.studies["finished"] & analysis.studies["best_loss"].notna()]
     for number, problem in enumerate(analysis.problems, start=1):
         for name, part in finished[finished["problem"] == problem].groupby("optimizer", sort=False):
-            folder = out / re.sub(r"[^\w.-]+", "-", str(name))
+            folder = out / slug(str(name))
             (folder / f"data_f{number}").mkdir(parents=True, exist_ok=True)
             dim = analysis.plan["studies"][part["study"].iloc[0]]["config"]["dim"]
             data = f"data_f{number}/IOHprofiler_f{number}_DIM{dim}.dat"

@@ -13,6 +13,7 @@ from dfo_prompt.parsing import parse, read_toml
 from dfo_prompt.paths import relative_to
 from dfo_prompt.plugins import catalogue
 from dfo_prompt.run import plugin_of
+from dfo_prompt.specs import load_target
 from dfo_prompt.suite.config import Entry, Exclusion, SuiteConfig
 
 
@@ -217,7 +218,8 @@ def _plan(
                 name = parsed.objective_options.get(kind.kind)
                 if isinstance(name, str) and not name.endswith(".toml"):
                     kind.find(name)
-            budgets = method.budgets(parsed) if method.budgets else int(method.searches)
+            count = load_target(method.budgets, needed_by=method.name) if method.budgets else None
+            budgets = count(parsed) if count else int(method.searches)
     except DfoPromptError as error:
         raise type(error)(f"{error}" if str(path) in str(error) else f"{where}: {error}") from error
     queries = budgets * parsed.budget

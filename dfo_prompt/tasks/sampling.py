@@ -21,6 +21,10 @@ class FewShot:
     dev: tuple[Example, ...]
     test: tuple[Example, ...]
 
+    def part(self, split: str) -> tuple[Example, ...]:
+        """Return the examples of "train", "dev" or "test"."""
+        return {"train": self.train, "dev": self.dev, "test": self.test}[split]
+
     @property
     def fingerprint(self) -> str:
         """Return the SHA-256 of texts and labels, in hexadecimal."""

@@ -47,15 +47,15 @@ class Batch:
         return len(self.ids)
 
 
-def batch_of(problem: Problem, texts: Sequence[tuple[str, ...]], *, room: int) -> Batch:
-    """Lay out texts by the task's template, with room for so many tokens of a prompt.
+def batch_of(problem: Problem, texts: Sequence[tuple[str, ...]], *, prompt_tokens: int) -> Batch:
+    """Lay out texts by the task's template, with room for a prompt.
 
     Raises:
         ModelError: the model is an encoder-decoder.
     """
     if problem.lm.head == "seq2seq":
         raise ModelError(f"{problem.lm.name!r} is an encoder-decoder; gradients take decoder-only and masked models")
-    layouts = [lay_out(problem.lm, problem.task, one, prompt_tokens=room) for one in texts]
+    layouts = [lay_out(problem.lm, problem.task, one, prompt_tokens=prompt_tokens) for one in texts]
     longest = max(len(one.ids) for one in layouts)
     device = problem.lm.device
     ids = torch.tensor([one.ids + [0] * (longest - len(one.ids)) for one in layouts], device=device)

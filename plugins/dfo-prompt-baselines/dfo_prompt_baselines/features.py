@@ -108,9 +108,8 @@ class _Features:
 
     def __init__(self, problem: Problem, split: str) -> None:
         started = perf_counter()
-        examples = getattr(problem.data, split)
-        self.states = _states(problem, [one.texts for one in examples])
-        self.labels = torch.tensor([one.label for one in examples], device=problem.lm.device)
+        self.states = _states(problem, problem.texts(split))
+        self.labels = torch.as_tensor(problem.labels(split), device=problem.lm.device)
         self._seconds = perf_counter() - started
 
     def spent(self, *, every_token: bool) -> Spent:

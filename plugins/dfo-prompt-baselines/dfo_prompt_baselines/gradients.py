@@ -37,23 +37,25 @@ def prompt_tuning(setting: Setting, *, prompt_tokens: int = 50, training: Traini
 
     In a folder it leaves prompt.safetensors, which `dfo-prompt pretrain-projection` can learn from.
     """
-    recipe = _recipe(training, (3e-2, 3e-3), room=prompt_tokens)
+    recipe = _recipe(training, (3e-2, 3e-3))
     config = PromptTuningConfig(num_virtual_tokens=prompt_tokens, task_type=_task_type(setting))
     start = _start(setting, prompt_tokens)
 
     def begin(model: Any) -> None:
         model.prompt_encoder["default"].embedding.weight.copy_(start)
 
-    return train(setting.problem, _by_peft(config, begin), recipe, keep=partial(_save_prompt, setting))
+    return train(
+        setting.problem, _by_peft(config, begin), recipe, prompt_tokens=prompt_tokens, keep=partial(_save_prompt, setting)
+    )
 
 
 def p_tuning(setting: Setting, *, prompt_tokens: int = 50, training: Training = None) -> Fitted:
     """Train a soft prompt as the output of a small network; see `Recipe`."""
-    recipe = _recipe(training, (3e-3, 3e-4), room=prompt_tokens)
+    recipe = _recipe(training, (3e-3, 3e-4))
     config = PromptEncoderConfig(
         num_virtual_tokens=prompt_tokens, encoder_hidden_size=setting.problem.lm.width, task_type=_task_type(setting)
     )
-    return train(setting.problem, _by_peft(config), recipe)
+    return train(setting.problem, _by_peft(config), recipe, prompt_tokens=prompt_tokens)
 
 
 def prefix_tuning(setting: Setting, *, prompt_tokens: int = 20, training: Training = None) -> Fitted:
@@ -65,7 +67,7 @@ def prefix_tuning(setting: Setting, *, prompt_tokens: int = 20, training: Traini
     Raises:
         ModelError: the model ignores them.
     """
-    recipe = _recipe(training, (1e-2, 1e-3), room=prompt_tokens)
+    recipe = _recipe(training, (1e-2, 1e-3))
     config = PrefixTuningConfig(num_virtual_tokens=prompt_tokens, task_type=_task_type(setting))
     lm, start = setting.problem.lm, _start(setting, prompt_tokens)
 
@@ -78,7 +80,7 @@ def prefix_tuning(setting: Setting, *, prompt_tokens: int = 20, training: Traini
         if torch.equal(model(input_ids=ids).logits, base(input_ids=ids).logits):
             raise ModelError(f"{lm.name!r} ignores keys and values ahead of a text, so they cannot be tuned")
 
-    return train(setting.problem, _by_peft(config, begin), recipe)
+    return train(setting.problem, _by_peft(config, begin), recipe, prompt_tokens=prompt_tokens)
 
 
 def lora(setting: Setting, *, rank: int = 8, alpha: int = 16, training: Training = None) -> Fitted:
@@ -182,5 +184,5 @@ def _task_type(setting: Setting) -> TaskType | None:
     return TASK_TYPES.get(setting.problem.lm.head)
 
 
-def _recipe(training: Training, rates: tuple[float, ...], *, room: int = 0) -> Recipe:
-    return parse(Recipe, {"learning_rates": rates, "room": room, **(training or {})}, where="method option training")
+def _recipe(training: Training, rates: tuple[float, ...]) -> Recipe:
+    return parse(Recipe, {"learning_rates": rates, **(training or {})}, where="method option training")

@@ -36,7 +36,6 @@ class Recipe:
         batch_size: examples a step.
         patience: epochs without a better dev metric, or the same at a lower dev loss, that end a run.
         dtype: "auto" (bfloat16 where the hardware has it) or "float32", of the products; weights are float32.
-        room: tokens of a prompt, for which texts are cut where the model takes no more.
     """
 
     __pydantic_config__ = STRICT
@@ -46,7 +45,6 @@ class Recipe:
     batch_size: int = 16
     patience: int = 8
     dtype: Literal["auto", "float32"] = "auto"
-    room: int = 0
 
     def __post_init__(self) -> None:
         if not self.learning_rates or min(self.learning_rates) <= 0:
@@ -102,24 +100,32 @@ def quality_of(problem: Problem, logits: Tensor, labels: Tensor) -> tuple[float,
     return problem.metric_of(logits.cpu().numpy(), "dev"), -float(cross_entropy(logits, labels))
 
 
-def train(problem: Problem, prepare: Prepare, recipe: Recipe, *, keep: Callable[[Any], None] | None = None) -> Fitted:
+def train(
+    problem: Problem,
+    prepare: Prepare,
+    recipe: Recipe,
+    *,
+    prompt_tokens: int = 0,
+    keep: Callable[[Any], None] | None = None,
+) -> Fitted:
     """Train by cross entropy of the label words on the training split; keep what is best on dev.
 
     Args:
         problem: model, task and split.
         prepare: says what is trained.
         recipe: says how.
+        prompt_tokens: of the prompt that is trained, for which texts are cut where the model takes no more.
         keep: is shown the best model, to save what it likes of it.
 
     Raises:
         InputError, ModelError: a setting is wrong, or the model cannot be trained so.
     """
-    return _Run(problem, prepare, recipe).best(keep)
+    return _Run(problem, prepare, recipe, prompt_tokens).best(keep)
 
 
 class _Run:
-    def __init__(self, problem: Problem, prepare: Prepare, recipe: Recipe) -> None:
-        self._problem, self._prepare, self._recipe = problem, prepare, recipe
+    def __init__(self, problem: Problem, prepare: Prepare, recipe: Recipe, prompt_tokens: int) -> None:
+        self._problem, self._prepare, self._recipe, self._prompt_tokens = problem, prepare, recipe, prompt_tokens
         self._words = first_tokens(problem)
         self._train, self._dev = (self._split(split) for split in ("train", "dev"))
         self._rows = self._tokens = 0
@@ -174,13 +180,13 @@ class _Run:
             nn.utils.clip_grad_norm_(weights, LARGEST_GRADIENT)
             optimizer.step()
             self._rows += len(rows)
-            self._tokens += int(batch.lengths[rows].sum()) + len(rows) * self._recipe.room
+            self._tokens += int(batch.lengths[rows].sum()) + len(rows) * self._prompt_tokens
 
     def _quality(self, model: nn.Module, base: nn.Module) -> tuple[float, float]:
         started = perf_counter()
         batch, labels = self._dev
         quality = quality_of(self._problem, self._logits(model, base, batch), labels)
-        tokens = int(batch.lengths.sum()) + len(batch) * self._recipe.room
+        tokens = int(batch.lengths.sum()) + len(batch) * self._prompt_tokens
         self._looks += Spent(queries=1, rows=len(batch), tokens=tokens, objective_seconds=perf_counter() - started)
         return quality
 
@@ -200,12 +206,11 @@ class _Run:
         return base, model, [weight for weight in model.parameters() if weight.requires_grad]
 
     def _split(self, split: str) -> tuple[Batch, Tensor]:
-        examples = getattr(self._problem.data, split)
-        labels = torch.tensor([one.label for one in examples], device=self._problem.lm.device)
-        return self._batch([one.texts for one in examples]), labels
+        labels = torch.as_tensor(self._problem.labels(split), device=self._problem.lm.device)
+        return self._batch(self._problem.texts(split)), labels
 
     def _batch(self, texts: Texts) -> Batch:
-        return batch_of(self._problem, texts, room=self._recipe.room)
+        return batch_of(self._problem, texts, prompt_tokens=self._prompt_tokens)
 
     def _precision(self) -> AbstractContextManager[object]:
         return reduced_precision(self._problem.lm.device) if self._recipe.dtype == "auto" else nullcontext()

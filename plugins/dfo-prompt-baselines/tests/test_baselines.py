@@ -12,7 +12,7 @@ from tiny import TASK, WORDS, textbook_logits, tiny_lm
 
 import dfo_prompt as dp
 from dfo_prompt.config import parse_config
-from dfo_prompt.errors import ModelError
+from dfo_prompt.errors import InputError, ModelError
 from dfo_prompt.lm.pretrained import TunedPrompt
 from dfo_prompt.lm.problem import Problem
 from dfo_prompt.specs import load_target
@@ -72,6 +72,11 @@ def test_prompt_tuning_starts_from_tokens_of_the_vocabulary(tmp_path):
         assert np.abs(vocabulary - row).max(axis=1).min() < 1e-6
 
 
+def test_training_has_no_other_settings_than_those_of_a_recipe():
+    with pytest.raises(InputError, match="unknown key in method option training: 'room'"):
+        fit("lora", problem(), room=3)
+
+
 @pytest.mark.parametrize("family", ["llama", "qwen3", "gpt2"])
 def test_prefixes_start_from_what_the_model_makes_of_tokens(family):
     where = problem(family)
@@ -119,7 +124,7 @@ def test_a_step_does_not_depend_on_which_texts_run_together(name, monkeypatch):
 def test_a_batch_gives_the_textbook_logits(family):
     where = problem(family)
     texts = [("bad film",), ("the plot was very very long",)]
-    batch = batch_of(where, texts, room=0)
+    batch = batch_of(where, texts, prompt_tokens=0)
     found = label_logits(where.lm.model, where.lm.model, batch, first_tokens(where))
     nothing = torch.zeros(0, where.lm.width)
     expected = torch.stack([textbook_logits(where.lm, TASK, nothing, text) for text in texts])
