@@ -35,8 +35,8 @@ class StudyConfig:
         sigma: initial step size, in units of z.
         x0: initial point (d); None means zero.
         bounds: the box [low, high]^d; None means unbounded.
-        validate_every: queries between two looks at dev; None means every 100, and ten times a study of fewer than 1,000,
-            but no more than once a batch.
+        validate_every: queries between two looks at dev; None means every 100, or every tenth of a budget below 1,000;
+            never more often than once a batch.
         plugin: a Python file whose plugin the study uses.
         optimizer_options: keyword options of the optimizer; `objective_options` and `method_options`, of those.
     """

@@ -58,7 +58,7 @@ def _processor() -> str:
 def study_folder(path: Path, manifest: Mapping[str, Any], *, lock_seconds: float = 0.0) -> Iterator[Path]:
     """Create or reopen the folder of the study that `manifest` describes, locked against other processes.
 
-    Another process that is at this study is waited for so long.
+    A process that holds the lock is waited for `lock_seconds`.
 
     Raises:
         InputError: the folder holds something else, or another study; the difference is named.

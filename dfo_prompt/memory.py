@@ -13,7 +13,7 @@ RESET_PEAK = "5"
 
 
 def allocated_by(call: Callable[[], object]) -> int:
-    """Return the bytes that Python and numpy had allocated at most while `call` ran, beyond those before it."""
+    """Return the peak of the bytes that Python and NumPy newly allocate during `call`."""
     tracemalloc.start()
     try:
         call()

@@ -111,7 +111,7 @@ class OptimizerSpec(Spec):
     Attributes:
         deterministic: the same arguments and losses give the same candidates. One that cannot promise it says False here;
             its studies start over instead of being continued.
-        ignores: which of "x0", "sigma", "bounds", "popsize" the backend cannot honour; shown in lists and reports.
+        ignores: which of "x0", "sigma", "bounds", "popsize" the backend cannot honour, as `dfo-prompt list` says.
         variants: of a registry, "package.module:function", the function returning the names that can replace the star.
         extra: the distribution extra that brings the backend, for the message when it is missing.
     """

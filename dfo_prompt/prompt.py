@@ -11,17 +11,17 @@ import numpy as np
 from dfo_prompt.config import DEFAULT_MODEL, DEFAULT_SHOTS, DEFAULT_TASK
 from dfo_prompt.lm.deep import DeepProjection, deep_projection
 from dfo_prompt.lm.layout import lay_out
+from dfo_prompt.lm.losses import Loss
 from dfo_prompt.lm.objective import PromptObjective
 from dfo_prompt.lm.pretrained import check_sources
 from dfo_prompt.lm.projection import Project, Projection, projector
 from dfo_prompt.lm.start import initial_prompt_of, shallow_projection
+from dfo_prompt.lm.verbalizer import Calibration
 from dfo_prompt.options import check_options
 from dfo_prompt.paths import FILE
 from dfo_prompt.plugins import catalogue
 from dfo_prompt.problem import open_problem
-
-# Each thing that is drawn has a stream of its own, so that changing one setting redraws nothing else.
-PROJECTION_STREAM, START_STREAM, STREAMS = 1, 2, 16
+from dfo_prompt.streams import Stream, entropy, generator
 
 
 def prompt_objective(
@@ -38,8 +38,8 @@ def prompt_objective(
     projection: str = "normal",
     projection_options: Mapping[str, Any] | None = None,
     prompt_layers: Literal["first", "all"] = "first",
-    loss: Literal["cross_entropy", "hinge", "accuracy"] = "cross_entropy",
-    calibration: Literal["none", "contextual", "domain", "median"] = "none",
+    loss: Loss = "cross_entropy",
+    calibration: Calibration = "none",
     dtype: str = "auto",
     device: str = "auto",
     draw: int = 0,
@@ -67,13 +67,13 @@ def prompt_objective(
     problem = open_problem(
         seed=seed, model=model, task=task, data=data, shots=shots, test_examples=test_examples, device=device
     )
-    lm, streams = problem.lm, STREAMS * draw
+    lm = problem.lm
     learned = str((projection_options or {}).get("path", "")) if projection == "file" else ""
     start_file = initial_prompt.removeprefix(FILE) if initial_prompt.startswith(FILE) else ""
     files = [path for path in (learned, start_file) if path]
     check_sources(problem.task.name, lm.fingerprint, *files)
-    project = _projector(projection, projection_options or {}, [seed, streams + PROJECTION_STREAM])
-    start = initial_prompt_of(lm, initial_prompt, prompt_tokens, np.random.default_rng([seed, streams + START_STREAM]))
+    project = _projector(projection, projection_options or {}, entropy(seed, Stream.PROJECTION, draw=draw))
+    start = initial_prompt_of(lm, initial_prompt, prompt_tokens, generator(seed, Stream.START, draw=draw))
     if prompt_layers == "all":
         layouts = [lay_out(lm, problem.task, texts, prompt_tokens=prompt_tokens) for texts in problem.texts("train")]
         projected: Projection | DeepProjection = deep_projection(

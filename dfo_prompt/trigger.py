@@ -1,16 +1,13 @@
 """The objective named "trigger": a prompt of tokens of the vocabulary, searched without gradients."""
 
-from typing import Literal
-
-import numpy as np
-
 from dfo_prompt.config import DEFAULT_MODEL, DEFAULT_SHOTS, DEFAULT_TASK
 from dfo_prompt.errors import InputError
+from dfo_prompt.lm.losses import Loss
 from dfo_prompt.lm.objective import PromptObjective
 from dfo_prompt.lm.tokens import TokenPrompts
+from dfo_prompt.lm.verbalizer import Calibration
 from dfo_prompt.problem import open_problem
-
-TRIGGER_STREAM = 4
+from dfo_prompt.streams import Stream, generator
 
 
 def trigger_objective(
@@ -23,8 +20,8 @@ def trigger_objective(
     shots: int = DEFAULT_SHOTS,
     test_examples: int | None = None,
     prompt_tokens: int | None = None,
-    loss: Literal["cross_entropy", "hinge", "accuracy"] = "cross_entropy",
-    calibration: Literal["none", "contextual", "domain", "median"] = "none",
+    loss: Loss = "cross_entropy",
+    calibration: Calibration = "none",
     dtype: str = "auto",
     device: str = "auto",
 ) -> PromptObjective:
@@ -52,7 +49,7 @@ def trigger_objective(
     )
     return PromptObjective(
         problem=problem,
-        projection=TokenPrompts(problem.lm, np.random.default_rng([seed, TRIGGER_STREAM])),
+        projection=TokenPrompts(problem.lm, generator(seed, Stream.TRIGGER)),
         prompt_tokens=dim,
         dim=dim,
         loss=loss,

@@ -83,8 +83,8 @@ class Setting:
         """Return what scores prompts on the training examples, and prompts (B, H, P, E) for every layer."""
         precision = choose_precision(self.lm.model, dtype, lambda _: np.zeros(1))
         verbalizer = Verbalizer(self.lm, self.task, prompt_tokens=self.tokens)
-        score = verbalizer.on(scorer_for(self.lm.head, precision.model, precision=precision.context))
-        asked = verbalizer.ask([one.texts for one in self.data.train])
+        score = verbalizer.scorer_with(scorer_for(self.lm.head, precision.model, precision=precision.context))
+        asked = verbalizer.encode([one.texts for one in self.data.train])
         layers = self.lm.model.config.num_hidden_layers
         generator = torch.Generator().manual_seed(0)
         prompts = 0.1 * torch.randn(count, layers, self.tokens, self.lm.width, generator=generator)

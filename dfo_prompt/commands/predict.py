@@ -17,8 +17,8 @@ class Predictor(Protocol):
     """An objective whose candidates label texts."""
 
     @property
-    def labels(self) -> tuple[str, ...]:
-        """Return the C labels of the data, in class order."""
+    def classes(self) -> tuple[str, ...]:
+        """Return the names of the C classes."""
 
     def predict(self, candidate: Vector, texts: list[tuple[str, ...]]) -> Matrix:
         """Return probabilities (N, C) of N examples' texts under the candidate (d,)."""
@@ -44,7 +44,7 @@ def command(folder: Path, texts: tuple[str, ...], *, as_json: bool) -> None:
         raise InputError(f"the study in {folder} tunes no prompt, so there is nothing to label with")
     probabilities = objective.predict(candidate, [tuple(line.split("\t")) for line in lines])  # (N, C)
     for line, row in zip(lines, probabilities, strict=True):
-        _print(line, dict(zip(objective.labels, row.tolist(), strict=True)), as_json=as_json)
+        _print(line, dict(zip(objective.classes, row.tolist(), strict=True)), as_json=as_json)
 
 
 def _print(text: str, probabilities: dict[str, float], *, as_json: bool) -> None:

@@ -16,12 +16,12 @@ def command(prompts: tuple[Path, ...], dim: int, alpha: float, seed: int, out: P
 
     Studies on other tasks use them with projection "file" and initial_prompt "file:...".
     """
-    from dfo_prompt.lm.pretrained import TunedPrompt, learn_projection, save_projection  # noqa: PLC0415 - brings torch
+    from dfo_prompt.lm.pretrained import TunedPrompt, learn_projection  # noqa: PLC0415 - brings torch
 
-    tuned = [TunedPrompt.read(path) for path in prompts]
-    save_projection(out, learn_projection(tuned, dim, alpha=alpha, seed=seed), tuned)
+    learned = learn_projection([TunedPrompt.read(path) for path in prompts], dim=dim, alpha=alpha, seed=seed)
+    learned.save(out)
     click.echo(
-        f"{out}: learned on {', '.join(sorted({one.task for one in tuned}))}\n"
+        f"{out}: learned on {', '.join(learned.sources)}\n"
         f"use it on another task: --projection file --set objective.projection_options.path={out} "
         f"--set objective.initial_prompt=file:{out}"
     )

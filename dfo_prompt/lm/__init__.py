@@ -1,4 +1,4 @@
-"""Language models: loading, projections, the scoring engine, the prompt objective. The only package that imports torch."""
+"""Language models: loading, projections, the engine, the prompt objective. Only this package and `methods` import torch."""
 
 from collections.abc import Iterable
 

@@ -44,7 +44,7 @@ class FirstTokens:
         return logits[:, 0, self._ids].float()
 
 
-class Runs:
+class SpanReader:
     """Reads the log-probabilities of runs of tokens: label words, or what follows their first token.
 
     Args:

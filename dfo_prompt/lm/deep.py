@@ -1,7 +1,6 @@
 """A soft prompt for every layer (BBTv2: Sun et al., 2022b)."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,18 +15,18 @@ from dfo_prompt.types import Matrix
 
 Ids = npt.NDArray[np.integer]
 CLIPPED_AT, ROUNDS = 3.0, 5
-"""Outliers beyond so many deviations are clipped, so many times, before the deviation counts (reference code of BBTv2)."""
+"""Values beyond 3 deviations are clipped, 5 times over, before mean and deviation are taken (reference code of BBTv2)."""
 
 
 class DeepProjection:
     """The map from z (B, H d), block after block from the bottom layer up, to prompts (B, H, P, E)."""
 
-    def __init__(self, projections: Sequence[Projection], dim: int) -> None:
-        self._projections, self._dim = projections, dim
+    def __init__(self, projections: Sequence[Projection]) -> None:
+        self._projections = projections
 
     def __call__(self, candidates: Matrix) -> Tensor:
         """Return the prompts of all layers."""
-        blocks = [candidates[:, i * self._dim : (i + 1) * self._dim] for i in range(len(self._projections))]
+        blocks = np.split(candidates, len(self._projections), axis=1)
         return torch.stack([project(z) for project, z in zip(self._projections, blocks, strict=True)], dim=1)
 
 
@@ -59,7 +58,7 @@ def deep_projection(lm: LanguageModel, start: Tensor, dim: int, project: Project
         mean, std = clipped_moments(state)
         space = Space(dim=dim // len(layers), tokens=len(start), width=lm.width, mean=mean, std=std)
         parts.append(project(space, torch.zeros_like(start) if i else start, i))
-    return DeepProjection(parts, dim // len(layers))
+    return DeepProjection(parts)
 
 
 def clipped_moments(values: Tensor) -> tuple[float, float]:
@@ -73,11 +72,10 @@ def clipped_moments(values: Tensor) -> tuple[float, float]:
 @torch.inference_mode()
 def _check_effect(lm: LanguageModel, layers: Layers, start: Tensor, text: Tensor) -> None:
     inputs = torch.cat([start, text])[None]
-    reader: Any = lm.model.get_encoder() if lm.head == "seq2seq" else lm.model.base_model
 
     def read(prompt: Tensor) -> Tensor:
         with layers.prompts(prompt, 0):
-            states: Tensor = reader(inputs_embeds=inputs).last_hidden_state
+            states: Tensor = lm.body(inputs_embeds=inputs).last_hidden_state
         return states[0, -1]
 
     nothing = torch.zeros((len(layers), *start.shape), device=start.device)

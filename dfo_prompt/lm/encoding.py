@@ -10,6 +10,7 @@ from torch import Tensor
 from dfo_prompt.errors import ModelError
 from dfo_prompt.lm.layout import Layout, lay_out, template_of
 from dfo_prompt.lm.load import LanguageModel
+from dfo_prompt.tasks.examples import Texts
 from dfo_prompt.tasks.task import Task
 
 ANCHOR = ":"
@@ -68,9 +69,7 @@ class Encoded:
     tokens: int
 
 
-def encode(
-    lm: LanguageModel, task: Task, texts: Sequence[tuple[str, ...]], *, prompt_tokens: int, answer: Sequence[int] = ()
-) -> Encoded:
+def encode(lm: LanguageModel, task: Task, texts: Texts, *, prompt_tokens: int, answer: Sequence[int] = ()) -> Encoded:
     """Render, tokenise and lay out examples; see `lay_out`.
 
     Raises:

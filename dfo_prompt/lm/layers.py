@@ -85,8 +85,7 @@ def layer_inputs(lm: LanguageModel, embeds: Tensor) -> Tensor:
     with ExitStack() as stack:
         for index in range(len(layers)):
             stack.enter_context(layers.watched(index, states))
-        reader: Any = lm.model.get_encoder() if lm.head == "seq2seq" else lm.model.base_model
-        reader(inputs_embeds=embeds[None])
+        lm.body(inputs_embeds=embeds[None])
     return torch.cat(states)
 
 

@@ -79,6 +79,11 @@ class LanguageModel:
         return weight
 
     @property
+    def body(self) -> Any:
+        """Return what reads a text: the encoder of an encoder-decoder, else the model without its head."""
+        return self.model.get_encoder() if self.head == "seq2seq" else self.model.base_model
+
+    @property
     def max_tokens(self) -> int:
         """Return how many tokens, soft prompt included, it takes."""
         known = (getattr(self.model.config, "max_position_embeddings", None), self.tokenizer.model_max_length)

@@ -1,6 +1,7 @@
 """Losses over label-word logits: (B, N, C) and labels (N,) -> (B,)."""
 
 from collections.abc import Callable
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -27,7 +28,8 @@ def error_rate(logits: Tensor, labels: Tensor) -> Tensor:
     return (logits.argmax(dim=-1) != labels).to(torch.float32).mean(dim=1)
 
 
-LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+Loss = Literal["cross_entropy", "hinge", "accuracy"]
+LOSSES: dict[Loss, Callable[[Tensor, Tensor], Tensor]] = {
     "cross_entropy": cross_entropy,
     "hinge": hinge,
     "accuracy": error_rate,

@@ -1,6 +1,6 @@
 """The prompt objective: the loss of a language model on a k-shot split, as a function of z."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,11 +9,12 @@ from torch import Tensor
 
 from dfo_prompt.errors import InputError
 from dfo_prompt.lm.engine import scorer_for
-from dfo_prompt.lm.losses import LOSSES
+from dfo_prompt.lm.losses import LOSSES, Loss
 from dfo_prompt.lm.precision import Precision, choose_precision
 from dfo_prompt.lm.problem import Problem
-from dfo_prompt.lm.verbalizer import Asked, Calibration, Verbalizer
+from dfo_prompt.lm.verbalizer import Calibration, EncodedTexts, Verbalizer
 from dfo_prompt.objective import Evaluation
+from dfo_prompt.tasks.examples import Texts
 from dfo_prompt.tasks.metrics import score as metric_score
 from dfo_prompt.types import Json, Matrix, Vector
 
@@ -28,7 +29,7 @@ PROBE_STEP = 0.5
 class Split:
     """Examples ready for the engine, with their classes (N,)."""
 
-    texts: Asked
+    texts: EncodedTexts
     labels: Tensor
 
 
@@ -58,7 +59,7 @@ class PromptObjective:
         projection: Callable[[Matrix], Tensor],
         prompt_tokens: int,
         dim: int,
-        loss: str = "cross_entropy",
+        loss: Loss = "cross_entropy",
         dtype: str = "auto",
         calibration: Calibration = "none",
         about: dict[str, Json] | None = None,
@@ -66,7 +67,7 @@ class PromptObjective:
         self.dim = dim
         lm, task = problem.lm, problem.task
         self.metric = task.metric
-        self.labels = task.classes
+        self.classes = task.classes
         self.calibration = calibration
         self.problem, self._about = problem, dict(about or {})
         self._projection, self._prompt_tokens = projection, prompt_tokens
@@ -96,7 +97,7 @@ class PromptObjective:
             self._baselines[split] = self._score(nothing, self._get(split))
         return self._baselines[split]
 
-    def predict(self, candidate: Vector, texts: Sequence[tuple[str, ...]]) -> Matrix:
+    def predict(self, candidate: Vector, texts: Texts) -> Matrix:
         """Return the probabilities (N, C) of the label words for new texts, under the candidate (d,).
 
         Raises:
@@ -108,7 +109,7 @@ class PromptObjective:
                 found = f"{len(one)} texts separated by tabs, where task {self.problem.task.name!r} takes {wanted}"
                 raise InputError(f"{one[0]!r} and what follows: {found}")
         prompts = self._projection(candidate[None])
-        logits = self._logits(prompts, self._verbalizer.ask(texts))[0]  # (N, C)
+        logits = self._logits(prompts, self._verbalizer.encode(texts))[0]  # (N, C)
         probabilities: Matrix = logits.softmax(dim=-1).double().cpu().numpy()
         return probabilities
 
@@ -130,9 +131,9 @@ class PromptObjective:
             self._splits[split] = self._split(split)
         return self._splits[split]
 
-    def _split(self, name: str, texts: Asked | None = None) -> Split:
+    def _split(self, name: str, texts: EncodedTexts | None = None) -> Split:
         labels = torch.as_tensor(self.problem.labels(name), device=self.problem.lm.device)
-        return Split(texts=texts or self._verbalizer.ask(self.problem.texts(name)), labels=labels)
+        return Split(texts=texts or self._verbalizer.encode(self.problem.texts(name)), labels=labels)
 
     def _score(self, prompts: Tensor, split: Split) -> Evaluation:
         return self._evaluation(self._logits(prompts, split.texts), split, prompt_tokens=prompts.shape[-2])
@@ -156,8 +157,8 @@ class PromptObjective:
             downloaded=len(logits) * WORD * sum(part.scores for part in asked),
         )
 
-    def _logits_in(self, precision: Precision) -> Callable[[Tensor, Asked], Tensor]:
-        return self._verbalizer.on(scorer_for(self.problem.lm.head, precision.model, precision=precision.context))
+    def _logits_in(self, precision: Precision) -> Callable[[Tensor, EncodedTexts], Tensor]:
+        return self._verbalizer.scorer_with(scorer_for(self.problem.lm.head, precision.model, precision=precision.context))
 
     def _probe(self, precision: Precision) -> Vector:
         candidates = PROBE_STEP * np.random.default_rng(0).standard_normal((PROBES, self.dim))

@@ -81,7 +81,7 @@ def pack(lengths: list[list[int]], prefix: int, device: torch.device) -> Pack:
 
 @contextmanager
 def packed(layout: Pack) -> Iterator[None]:
-    """Let models prepared by `enable_packing` take their one row as laid out so."""
+    """Let models prepared by `enable_packing` read their single row as `layout` packs it, inside a `with` block."""
     token = _layout.set(layout)
     try:
         yield

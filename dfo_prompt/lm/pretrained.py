@@ -89,7 +89,33 @@ def check_sources(task: str, model: str, *paths: str) -> None:
             raise InputError(f"{path} was learned from prompts for another model")
 
 
-def learn_projection(prompts: Sequence[TunedPrompt], dim: int, *, alpha: float = 1.0, seed: int = 0) -> dict[str, Matrix]:
+@dataclass(frozen=True, kw_only=True)
+class LearnedProjection:
+    """A search space for other tasks.
+
+    Attributes:
+        projection: A, (P * E, d).
+        start: p0, (P, E).
+        sources: the tasks that it was learned on.
+        model: fingerprint of the model that it is for.
+    """
+
+    projection: Matrix
+    start: Matrix
+    sources: tuple[str, ...]
+    model: str
+
+    def save(self, path: Path) -> None:
+        """Write the tensors "projection" and "start", and where they come from as metadata.
+
+        Raises:
+            InputError: it cannot be written.
+        """
+        about = {"sources": json.dumps(self.sources), "model": self.model}
+        _save(path, {"projection": self.projection, "start": self.start}, about)
+
+
+def learn_projection(prompts: Sequence[TunedPrompt], *, dim: int, alpha: float = 1.0, seed: int = 0) -> LearnedProjection:
     """Learn A and p0 from prompts tuned on several tasks.
 
     p0 is the mean over tasks of their mean prompts. The first columns of A are the directions in which the prompts differ
@@ -101,9 +127,6 @@ def learn_projection(prompts: Sequence[TunedPrompt], dim: int, *, alpha: float =
         dim: d.
         alpha: factor of the scale.
         seed: of the random directions.
-
-    Returns:
-        "projection" (P * E, d) and "start" (P, E).
 
     Raises:
         InputError: there are fewer than two, they do not fit each other or are the same, or `dim` is larger than a prompt.
@@ -126,16 +149,12 @@ def learn_projection(prompts: Sequence[TunedPrompt], dim: int, *, alpha: float =
     learned = components[sizes > 1e-9 * sizes.max(initial=1e-300)][:dim].T  # (D, k)
     directions, _ = np.linalg.qr(np.hstack([learned, rest])[:, :dim])
     scale = alpha * (flat - start).std() * sqrt(flat.shape[1] / dim)
-    return {"projection": scale * directions, "start": start.reshape(first.prompt.shape)}
-
-
-def save_projection(path: Path, tensors: Mapping[str, Matrix], prompts: Sequence[TunedPrompt]) -> None:
-    """Write what `learn_projection` gave, and for which model and from which tasks it was learned.
-
-    Raises:
-        InputError: it cannot be written.
-    """
-    _save(path, tensors, {"sources": json.dumps(sorted({one.task for one in prompts})), "model": prompts[0].model})
+    return LearnedProjection(
+        projection=scale * directions,
+        start=start.reshape(first.prompt.shape),
+        sources=tuple(sorted({one.task for one in prompts})),
+        model=first.model,
+    )
 
 
 def metadata(path: Path) -> dict[str, str]:

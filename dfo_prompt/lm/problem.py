@@ -1,12 +1,13 @@
 """A problem: a language model, a task and its k-shot split. What every method is given, whatever it does with it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from dfo_prompt.lm.load import LanguageModel
+from dfo_prompt.tasks.examples import Texts
 from dfo_prompt.tasks.metrics import score
 from dfo_prompt.tasks.sampling import FewShot
 from dfo_prompt.tasks.task import Task
@@ -34,7 +35,7 @@ class Problem:
         """Return their classes (N,)."""
         return np.array([example.label for example in self.data.part(split)], dtype=np.int64)
 
-    def metric(self, predict: Callable[[Sequence[tuple[str, ...]]], Matrix], split: str) -> float:
+    def metric(self, predict: Callable[[Texts], Matrix], split: str) -> float:
         """Return the task's metric of what labels texts, giving scores (N, C), on "train", "dev" or "test"."""
         return self.metric_of(predict(self.texts(split)), split)
 

@@ -20,7 +20,7 @@ from dfo_prompt.lm.encoding import Bucket, Encoded
 from dfo_prompt.lm.layers import Layers
 
 Context = Callable[[], AbstractContextManager[object]]
-Run = Callable[[Tensor], Tensor]
+Forward = Callable[[Tensor], Tensor]
 """Returns the scores (N', K) of some texts under one prompt (H', P, E)."""
 
 MOST_TOKENS = 8192
@@ -93,8 +93,8 @@ class Scorer(ABC):
     def _within(self, prompt: Tensor, at: int) -> AbstractContextManager[None]:
         return self._layers.prompts(prompt, at) if len(prompt) > 1 else nullcontext()
 
-    def _each(self, prompts: Tensor, run: Run) -> Tensor:
-        """Return (B, N', C): `run` for every prompt, from the first layer on in which they differ."""
+    def _each(self, prompts: Tensor, run: Forward) -> Tensor:
+        """Run every prompt, (B, N', K); layers below the first in which the prompts differ are computed once."""
         start = _first_difference(prompts)
         if not start or len(prompts) == 1:
             return torch.stack([run(prompt) for prompt in prompts])

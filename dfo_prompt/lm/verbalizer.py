@@ -8,21 +8,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dfo_prompt.lm.answers import FirstTokens, Runs
+from dfo_prompt.lm.answers import FirstTokens, SpanReader
 from dfo_prompt.lm.encoding import Encoded, encode, encode_words
 from dfo_prompt.lm.load import LanguageModel
 from dfo_prompt.lm.scorer import Scorer
+from dfo_prompt.tasks.examples import Texts
 from dfo_prompt.tasks.task import Task
 
 Calibration = Literal["none", "contextual", "domain", "median"]
-Texts = Sequence[tuple[str, ...]]
 
 CONTENT_FREE = ("N/A", "", "[MASK]")
 RANDOM_TEXTS = 20
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Run:
+class TokenSpan:
     """Tokens to be read together: those of some label words, or of what follows their first one.
 
     Attributes:
@@ -37,18 +37,18 @@ class Run:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Asked:
-    """N texts as the engine is asked about them.
+class EncodedTexts:
+    """N texts, encoded for whatever the engine is asked of them.
 
     Attributes:
         words: C, the number of label words.
         first: for the first token of every label word; None where a masked model is asked for whole words.
-        runs: what is read besides.
+        spans: what is read besides.
     """
 
     words: int
     first: Encoded | None
-    runs: tuple[Run, ...]
+    spans: tuple[TokenSpan, ...]
 
     @property
     def rows(self) -> int:
@@ -63,7 +63,7 @@ class Asked:
     def scores(self) -> int:
         """Return how many scores a service would send back for one prompt."""
         first = self.first.count * self.words if self.first else 0
-        return first + sum(run.texts.count * len(run.labels) for run in self.runs)
+        return first + sum(span.texts.count * len(span.labels) for span in self.spans)
 
     @property
     def count(self) -> int:
@@ -72,7 +72,7 @@ class Asked:
 
     @property
     def _parts(self) -> list[Encoded]:
-        return [*([self.first] if self.first else []), *(run.texts for run in self.runs)]
+        return [*([self.first] if self.first else []), *(span.texts for span in self.spans)]
 
 
 class Verbalizer:
@@ -100,53 +100,66 @@ class Verbalizer:
         self._words = encode_words(lm, task)
         self._first = torch.tensor([ids[0] for ids in self._words], device=lm.device)
         self._average = _median if calibration == "median" else _log_mean
-        neutral = {"none": (), "median": sample, "domain": _random_texts(sample), "contextual": _content_free(task)}[
-            calibration
-        ]
-        self.reference = self.ask(neutral) if neutral else None
+        neutral = _neutral(calibration, task, sample)
+        self.reference = self.encode(neutral) if neutral else None
 
-    def ask(self, texts: Texts) -> Asked:
+    def encode(self, texts: Texts) -> EncodedTexts:
         """Lay out texts."""
         longer = [(label, ids) for label, ids in enumerate(self._words) if len(ids) > 1]
         if longer and self._lm.head == "masked":
-            return Asked(words=len(self._words), first=None, runs=tuple(self._masked(texts)))
-        runs = [Run(labels=(label,), ids=(ids[1:],), texts=self._encode(texts, ids[:-1])) for label, ids in longer]
-        return Asked(words=len(self._words), first=self._encode(texts), runs=tuple(runs))
+            return EncodedTexts(words=len(self._words), first=None, spans=tuple(self._masked(texts)))
+        spans = [TokenSpan(labels=(label,), ids=(ids[1:],), texts=self._encode(texts, ids[:-1])) for label, ids in longer]
+        return EncodedTexts(words=len(self._words), first=self._encode(texts), spans=tuple(spans))
 
-    def on(self, scorer: Scorer) -> Callable[[Tensor, Asked], Tensor]:
+    def scorer_with(self, scorer: Scorer) -> Callable[[Tensor, EncodedTexts], Tensor]:
         """Return what scores texts with an engine: from prompts (B, P, E) and N texts to (B, N, C)."""
         first = FirstTokens(scorer.model, self._first, plain_head=scorer.has_plain_head(self._first))
 
-        @torch.inference_mode()
-        def raw(prompts: Tensor, asked: Asked) -> Tensor:
-            if asked.first:
-                scores = scorer.score(prompts, asked.first, first)
-            else:
-                scores = torch.zeros((len(prompts), asked.count, asked.words), device=prompts.device)
-            for run in asked.runs:
-                ids = torch.tensor(run.ids, device=prompts.device)
-                reader = Runs(scorer.model, ids, after=1 if asked.first else 0)
-                scores[:, :, list(run.labels)] += scorer.score(prompts, run.texts, reader)
-            return scores
-
-        def calibrated(prompts: Tensor, asked: Asked) -> Tensor:
-            scores = raw(prompts, asked)
+        def calibrated(prompts: Tensor, texts: EncodedTexts) -> Tensor:
+            scores = _raw(scorer, first, prompts, texts)
             if self.reference is None:
                 return scores
-            neutral = scores if asked is self.reference else raw(prompts, self.reference)
+            neutral = scores if texts is self.reference else _raw(scorer, first, prompts, self.reference)
             return scores - self._average(neutral.log_softmax(dim=-1))
 
         return calibrated
 
-    def _masked(self, texts: Texts) -> Iterator[Run]:
+    def _masked(self, texts: Texts) -> Iterator[TokenSpan]:
         # Words of one length share their texts, with as many masks as they have tokens.
         for length in sorted({len(ids) for ids in self._words}):
             labels = tuple(label for label, ids in enumerate(self._words) if len(ids) == length)
             ids = tuple(self._words[label] for label in labels)
-            yield Run(labels=labels, ids=ids, texts=self._encode(texts, ids[0][:-1]))
+            yield TokenSpan(labels=labels, ids=ids, texts=self._encode(texts, ids[0][:-1]))
 
     def _encode(self, texts: Texts, answer: Sequence[int] = ()) -> Encoded:
         return encode(self._lm, self._task, texts, prompt_tokens=self._prompt_tokens, answer=answer)
+
+
+@torch.inference_mode()
+def _raw(scorer: Scorer, first: FirstTokens, prompts: Tensor, texts: EncodedTexts) -> Tensor:
+    """Return scores (B, N, C) before calibration."""
+    if texts.first:
+        scores = scorer.score(prompts, texts.first, first)
+    else:
+        scores = torch.zeros((len(prompts), texts.count, texts.words), device=prompts.device)
+    for span in texts.spans:
+        ids = torch.tensor(span.ids, device=prompts.device)
+        reader = SpanReader(scorer.model, ids, after=1 if texts.first else 0)
+        scores[:, :, list(span.labels)] += scorer.score(prompts, span.texts, reader)
+    return scores
+
+
+def _neutral(calibration: Calibration, task: Task, sample: Texts) -> Texts:
+    """Return the texts that scores are calibrated by."""
+    match calibration:
+        case "none":
+            return ()
+        case "contextual":
+            return [tuple(text for _ in task.fields) for text in CONTENT_FREE]
+        case "domain":
+            return _random_texts(sample)
+        case "median":
+            return sample
 
 
 def _log_mean(log_probabilities: Tensor) -> Tensor:
@@ -155,10 +168,6 @@ def _log_mean(log_probabilities: Tensor) -> Tensor:
 
 def _median(log_probabilities: Tensor) -> Tensor:
     return log_probabilities.quantile(0.5, dim=1, keepdim=True)  # (B, N, C) -> (B, 1, C)
-
-
-def _content_free(task: Task) -> Texts:
-    return [tuple(text for _ in task.fields) for text in CONTENT_FREE]
 
 
 def _random_texts(sample: Texts) -> Texts:

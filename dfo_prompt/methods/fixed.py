@@ -16,11 +16,11 @@ from dfo_prompt.lm.objective import PromptObjective
 from dfo_prompt.lm.problem import Problem
 from dfo_prompt.lm.verbalizer import Calibration
 from dfo_prompt.meter import costs_of
-from dfo_prompt.methods.setting import Fitted, Predict, Setting, Texts
-from dfo_prompt.tasks.examples import Example
+from dfo_prompt.methods.setting import Fitted, Predict, Setting
+from dfo_prompt.streams import Stream, generator
+from dfo_prompt.tasks.examples import Example, Texts
 from dfo_prompt.types import Json, Matrix
 
-ORDER_STREAM = 3
 SEPARATOR = "\n\n"
 SMALLEST = float(np.finfo(np.float32).tiny)
 """Probability: the model's own precision gives zero to smaller ones."""
@@ -55,7 +55,7 @@ def in_context(setting: Setting, *, demonstrations: int | None = None, orders: i
     problem = _prompt_first(setting.problem)
     tried, looks = [], Spent()
     for order in range(orders):
-        shown = _shown(problem, np.random.default_rng([problem.seed, ORDER_STREAM, order]), demonstrations)
+        shown = _shown(problem, generator(problem.seed, Stream.ORDER, order), demonstrations)
         objective = fixed_objective(problem, prompt=problem.lm.embed(np.concatenate(shown)))
         metric, look = _look(objective, "dev") if orders > 1 else (0.0, Spent())
         about: dict[str, Json] = {"demonstrations": len(shown), "order": order}

@@ -5,7 +5,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from dfo_prompt.lm.export import tuned_prompt
-from dfo_prompt.lm.pretrained import learn_projection, save_projection
+from dfo_prompt.lm.pretrained import learn_projection
 from dfo_prompt.methods.setting import Fitted, Setting
 from dfo_prompt.methods.sources import DRAWS, TASKS, sources
 from dfo_prompt.methods.studies import fitted_by, together, tune
@@ -42,7 +42,7 @@ def _pretrained(setting: Setting, others: Sequence[tuple[str, int]], folder: Pat
         learned_from.append(fitted_by(objective, result))
         prompts.append(tuned_prompt(objective, result.chosen))
     path = folder / "projection.safetensors"
-    save_projection(path, learn_projection(prompts, setting.config.dim), prompts)
+    learn_projection(prompts, dim=setting.config.dim).save(path)
     learned: dict[str, Json] = {
         "projection": "file",
         "projection_options": {"path": str(path)},

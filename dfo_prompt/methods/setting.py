@@ -8,9 +8,9 @@ from dfo_prompt.config import StudyConfig
 from dfo_prompt.ledger import Spent
 from dfo_prompt.lm.problem import Problem
 from dfo_prompt.result import Observer
+from dfo_prompt.tasks.examples import Texts
 from dfo_prompt.types import Json, Matrix
 
-Texts = Sequence[tuple[str, ...]]
 Predict = Callable[[Texts], Matrix]
 """Returns a score for each class, (N, C), of N texts; the largest is the prediction."""
 
@@ -40,7 +40,8 @@ class Fitted:
         predict: labels new texts.
         spent: what fitting asked of the model, as far as a service would see and charge it.
         validation: what it asked besides on held-out examples, which guided no optimizer.
-        seconds: that fitting took without these, where the clock does not tell: a method that was continued knows.
+        seconds: of fitting without validation; None: measured around the call. A method that continues an earlier run gives
+            what all its runs took.
         user_bytes: memory that the user's side takes besides the model; None: nobody has measured it.
         about: what was chosen on dev, sizes; kept with the result.
     """

@@ -10,7 +10,7 @@ import cma
 import numpy as np
 from cma.restricted_gaussian_sampler import GaussVDSampler, GaussVkDSampler
 
-from dfo_prompt.optimizer import Optimizer
+from dfo_prompt.optimizer import Best, Optimizer
 from dfo_prompt.optimizers.fence import GlobalFence
 from dfo_prompt.types import Json, Matrix, Vector
 
@@ -28,6 +28,9 @@ ENDLESS = {
 }
 # Neither the screen, nor a file in the working directory, nor the global generator.
 ISOLATED = {"verbose": -9, "verb_log": 0, "verb_disp": 0, "signals_filename": "", "seed": np.nan}
+
+Regime = Callable[[int, int, float, np.random.Generator], tuple[int, float]]
+"""From the number of the restart, and population size, step and random generator of the study: those it starts anew with."""
 
 
 class CMA(Optimizer):
@@ -54,12 +57,12 @@ class CMA(Optimizer):
         # The restricted samplers draw from the global generator, whatever `randn` is.
         self._fence = GlobalFence(self.seed)
         self._options = self._study_options(covariance, active=active)
-        self._regime = {"none": None, "ipop": _ipop, "bipop": _bipop}[restarts]
+        self._regime: Regime | None = {"none": None, "ipop": _ipop, "bipop": _bipop}[restarts]
         if self._regime is None:
             self._options |= ENDLESS
         self._restarts = 0
         self._es = self._start(self.popsize, self.sigma)
-        self._answer, self._answer_loss = self.x0, np.inf
+        self._best = Best(self.x0)
 
     def ask(self) -> Matrix:
         """Sample a generation, z ~ N(m, sigma^2 C), (lambda, d)."""
@@ -70,9 +73,7 @@ class CMA(Optimizer):
         """Update mean, step size and covariance; restart where the regime says so."""
         with self._fence():
             self._es.tell(list(candidates), losses.tolist())
-        best = int(losses.argmin())
-        if losses[best] < self._answer_loss:
-            self._answer, self._answer_loss = candidates[best].copy(), losses[best]
+        self._best.learn(candidates, losses)
         if self._regime and self._es.stop():
             self._restarts += 1
             self._es = self._start(*self._regime(self._restarts, self.popsize, self.sigma, self._rng))
@@ -80,7 +81,7 @@ class CMA(Optimizer):
     def recommend(self) -> Vector:
         """Return the mean of the distribution, (d,); after a restart the best candidate told."""
         if self._restarts:
-            return self._answer.copy()
+            return self._best.candidate.copy()
         return np.array(self._es.result.xfavorite if self._es.countiter else self.x0, dtype=np.float64)
 
     def describe(self) -> dict[str, Json]:
@@ -104,9 +105,6 @@ class CMA(Optimizer):
         # pycma wants two parents at least.
         with self._fence(), redirect_stdout(StringIO()):  # advice against a sampler in few dimensions
             return cma.CMAEvolutionStrategy(self.x0.copy(), sigma, {**self._options, "popsize": max(popsize, 3)})
-
-
-Regime = Callable[[int, int, float, np.random.Generator], tuple[int, float]]
 
 
 def _ipop(restart: int, popsize: int, sigma: float, rng: np.random.Generator) -> tuple[int, float]:  # noqa: ARG001

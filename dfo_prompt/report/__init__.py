@@ -1,1 +1,1 @@
-"""Reading finished and unfinished studies: figures and pictures."""
+"""Reads studies and suites, compares them and writes the report."""

@@ -44,7 +44,6 @@ class Analysis:
         pairs: each two of them compared.
         friedman: p value, or None.
         curves: (studies, queries), rows as in `studies`: the smallest loss so far.
-        ranges: the losses between which curves are compared, by problem and seed.
         reached: by optimizer that searched, the query at which each (study, target) was reached.
     """
 
@@ -59,7 +58,6 @@ class Analysis:
     pairs: pd.DataFrame
     friedman: float | None
     curves: Matrix
-    ranges: Mapping[Instance, Range]
     reached: Mapping[str, Matrix]
 
     @property
@@ -129,7 +127,6 @@ def analyse(folder: Path) -> Analysis:
         pairs=statistics.pairwise(values, list(ranked)),
         friedman=statistics.friedman(medians) if medians.size else None,
         curves=curves,
-        ranges=ranges,
         reached=reached,
     )
 

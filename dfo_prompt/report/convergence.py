@@ -7,9 +7,9 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from dfo_prompt.folder import read_manifest
 from dfo_prompt.ledger import read_records
 from dfo_prompt.report.picture import step
-from dfo_prompt.report.summary import summarize
 from dfo_prompt.types import Vector
 
 
@@ -26,12 +26,12 @@ def plot_convergence(folders: Sequence[Path], out: Path, *, title: str) -> Path:
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     for i, folder in enumerate(folders):
-        curve = best_so_far(folder)
+        curve, name = best_so_far(folder), read_manifest(folder)["config"]["optimizer"]
         axes.plot(
             np.arange(1, len(curve) + 1),
             curve,
             **step(i),
-            label=f"{summarize(folder).optimizer}: {curve[-1]:.3f}" if len(curve) else summarize(folder).optimizer,
+            label=f"{name}: {curve[-1]:.3f}" if len(curve) else name,
         )
     axes.set(xlabel="queries", ylabel="best training loss so far", title=title)
     axes.set_xlim(left=0)

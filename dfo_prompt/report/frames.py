@@ -18,7 +18,7 @@ from dfo_prompt.types import Matrix
 STUDY_COLUMNS = {
     "study": "id: the study's folder below studies/",
     "problem": "model, data set, shots and projection, by the suite's name for it",
-    "optimizer": "the suite's name for it",
+    "optimizer": "the suite's name for the entry, which may be another method than a study",
     "seed": "of split, projection, start and optimizer",
     "method": "study, or another method that was compared with studies",
     "budget": "queries granted",

@@ -37,7 +37,10 @@ def results(analysis: Analysis) -> Section:
     rows, data = [], []
     for name, entry in analysis.studies.groupby("optimizer", sort=False):
         spec = _spec(entry["method"].iloc[0])
-        cells: dict[str, str] = {"method": str(name), "gradients": _yes(spec, "needs_gradients", "needed", "none")}
+        cells: dict[str, str] = {
+            "method": str(name),
+            "gradients": _word(spec.needs_gradients if spec else None, "needed", "none"),
+        }
         means = []
         for problem in analysis.problems:
             found = _percents(entry[entry["problem"] == problem])
@@ -73,8 +76,8 @@ def efficiency(analysis: Analysis) -> Section:
         about = {
             "problem": problem,
             "method": name,
-            "deployment-efficient": _yes(spec, "deployment_efficient"),
-            "as a service": _yes(spec, "as_a_service"),
+            "deployment-efficient": _word(spec.deployment_efficient if spec else None),
+            "as a service": _word(spec.as_a_service if spec else None),
         }
         queries, found = done["queries"].sum(), _percents(entry)
         costs = {
@@ -147,5 +150,7 @@ def _number(value: float, form: str) -> str:
     return NONE if pd.isna(value) else form.format(value)
 
 
-def _yes(spec: MethodSpec | None, what: str, yes: str = "yes", no: str = "no") -> str:
-    return NONE if spec is None else yes if getattr(spec, what) else no
+def _word(known: bool | None, yes: str = "yes", no: str = "no") -> str:
+    if known is None:
+        return NONE
+    return yes if known else no

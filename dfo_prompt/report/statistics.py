@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 
 from dfo_prompt.types import Matrix, Vector
 
@@ -104,17 +105,9 @@ def pairwise(values: Matrix, names: list[str]) -> pd.DataFrame:
             }
         )
     frame = pd.DataFrame(rows, columns=["first", "second", "difference", "improvement", "rank_biserial", "p"])
-    frame["p_holm"] = holm(frame["p"].to_numpy(dtype=np.float64))
+    tested = len(frame) > 0 and frame["p"].notna().all()
+    frame["p_holm"] = multipletests(frame["p"], method="holm")[1] if tested else np.nan
     return frame
-
-
-def holm(p: Vector) -> Vector:
-    """Return p values corrected for their number by the step-down rule of Holm (1979); NaN stays NaN."""
-    corrected = np.full(len(p), np.nan)
-    known = np.flatnonzero(~np.isnan(p))
-    order = known[np.argsort(p[known], kind="stable")]
-    corrected[order] = np.minimum(np.maximum.accumulate(p[order] * (len(order) - np.arange(len(order)))), 1.0)
-    return corrected
 
 
 def rank_biserial(difference: Vector) -> float:
@@ -143,7 +136,8 @@ def bayesian_signed_rank(difference: Vector, rope: float, rng: np.random.Generat
     first = np.einsum("ri,ij,rj->r", weights, sums < -2 * rope, weights)
     second = np.einsum("ri,ij,rj->r", weights, sums > 2 * rope, weights)
     winner = np.argmax(np.stack([first, 1 - first - second, second]), axis=0)
-    return tuple(float((winner == i).mean()) for i in range(3))  # type: ignore[return-value]
+    first_better, no_matter, second_better = (np.bincount(winner, minlength=3) / RESAMPLES).tolist()
+    return first_better, no_matter, second_better
 
 
 def _wilcoxon(difference: Vector) -> float:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import dataclass
 from importlib.resources import files
 from io import BytesIO
 from pathlib import Path
@@ -30,6 +31,19 @@ FOLDER = "report"
 DIFFERS = "differs"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """Everything that a report says, in whatever form."""
+
+    analysis: Analysis
+    intro: str
+    missing: str
+    verdict: str
+    tables: list[Section]
+    pictures: list[Picture]
+    manifest: dict[str, Any]
+
+
 def write_report(folder: Path | str) -> Path:
     """Write the report of the suite in `folder` and return its page.
 
@@ -45,51 +59,58 @@ def write_report(folder: Path | str) -> Path:
     if out.exists():
         rmtree(out)
     out.mkdir()
-    tables, pictures = all_tables(analysis), list(draw_all(analysis))
+    report = Report(
+        analysis=analysis,
+        intro=_intro(analysis),
+        missing=_missing(analysis),
+        verdict=verdict(analysis),
+        tables=all_tables(analysis),
+        pictures=list(draw_all(analysis)),
+        manifest=_manifest(Path(folder), analysis),
+    )
     analysis.studies.to_csv(out / "studies.csv", index=False)
-    for table in tables:
+    for table in report.tables:
         (table.table if table.data is None else table.data).to_csv(out / f"{table.name}.csv", index=False)
-    drawn = {picture.name: _svg(picture.figure) for picture in pictures}
-    for picture in pictures:
+    drawn = {picture.name: _svg(picture.figure) for picture in report.pictures}
+    for picture in report.pictures:
         picture.data.to_csv(out / f"{picture.name}.csv", index=False)
         picture.figure.savefig(out / f"{picture.name}.png", dpi=150)
         (out / f"{picture.name}.svg").write_text(drawn[picture.name], encoding="utf-8")
-    manifest = _manifest(Path(folder), analysis)
-    write_json(out / "report.json", _as_json(analysis, tables, manifest))
-    (out / "report.md").write_text(_markdown(analysis, tables, pictures), encoding="utf-8")
-    (out / "index.html").write_text(_page(analysis, tables, pictures, drawn, manifest), encoding="utf-8")
+    write_json(out / "report.json", _as_json(report))
+    (out / "report.md").write_text(_markdown(report), encoding="utf-8")
+    (out / "index.html").write_text(_page(report, drawn), encoding="utf-8")
     write_ioh(analysis, out / "ioh")
     return out / "index.html"
 
 
-def _page(
-    analysis: Analysis, tables: list[Section], pictures: list[Picture], svg: dict[str, str], manifest: dict[str, Any]
-) -> str:
-    first, *others = [_table_section(table) for table in tables]
-    drawn = [{"id": one.name, "title": one.title, "text": one.text, "svg": _inline(svg[one.name])} for one in pictures]
+def _page(report: Report, svg: dict[str, str]) -> str:
+    first, *others = [_table_section(table) for table in report.tables]
+    drawn = [
+        {"id": one.name, "title": one.title, "text": one.text, "svg": _inline(svg[one.name])} for one in report.pictures
+    ]
     made = {
         "id": "manifest",
         "title": "Manifest",
         "text": "What the studies ran on.",
-        "code": json.dumps(manifest, indent=2),
+        "code": json.dumps(report.manifest, indent=2),
     }
     template = Environment(autoescape=True, trim_blocks=True).from_string(
         files("dfo_prompt.report").joinpath("page.html.in").read_text(encoding="utf-8")
     )
     return template.render(
-        name=analysis.plan["name"],
-        intro=_intro(analysis),
-        missing=_missing(analysis),
-        verdict=verdict(analysis),
+        name=report.analysis.plan["name"],
+        intro=report.intro,
+        missing=report.missing,
+        verdict=report.verdict,
         sections=[first, *drawn, *others, made],
     )
 
 
-def _markdown(analysis: Analysis, tables: list[Section], pictures: list[Picture]) -> str:
-    parts = [f"# {analysis.plan['name']}", _intro(analysis), _missing(analysis), f"**{verdict(analysis)}**"]
-    for table in tables:
+def _markdown(report: Report) -> str:
+    parts = [f"# {report.analysis.plan['name']}", report.intro, report.missing, f"**{report.verdict}**"]
+    for table in report.tables:
         parts += [f"## {table.title}", table.text, _markdown_table(table.printed)]
-    for picture in pictures:
+    for picture in report.pictures:
         parts += [f"## {picture.title}", picture.text, f"![{picture.title}]({picture.name}.png)"]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -101,17 +122,18 @@ def _markdown_table(table: pd.DataFrame) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def _as_json(analysis: Analysis, tables: list[Section], manifest: dict[str, Any]) -> dict[str, Any]:
+def _as_json(report: Report) -> dict[str, Any]:
+    analysis = report.analysis
     return {
         "name": analysis.plan["name"],
-        "verdict": verdict(analysis),
-        "missing": _missing(analysis),
+        "verdict": report.verdict,
+        "missing": report.missing,
         "measure": analysis.measure,
         "leaderboard": json.loads(analysis.leaderboard.to_json(orient="records")),
         "friedman_p": analysis.friedman,
         "pairs": json.loads(analysis.pairs.to_json(orient="records")),
-        "tables": {table.name: table.text for table in tables},
-        "manifest": manifest,
+        "tables": {table.name: table.text for table in report.tables},
+        "manifest": report.manifest,
     }
 
 

@@ -75,8 +75,7 @@ class SuiteConfig:
         practical_difference: smaller ones do not matter (region of practical equivalence): of a metric, or of a score, which
             is the share of the way from the start to the best known loss of problem and seed.
         threads: of one study; None means the machine's cores. Results can depend on it, not on how many run at once.
-        stall_seconds: a study in which nothing happens for so long is given up; a method that asks no queries has so long in
-            all.
+        stall_seconds: without progress, after which a study is given up; for a method without queries, its time limit.
     """
 
     __pydantic_config__ = STRICT

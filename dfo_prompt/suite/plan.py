@@ -22,6 +22,7 @@ class Plan:
     """One study of a suite, or what another method has in its place.
 
     Attributes:
+        optimizer: name of the suite's entry, which may be a method; the optimizer itself is `config.optimizer`.
         queries: that it will spend.
     """
 
@@ -41,11 +42,11 @@ class Plan:
         """Return what tells objectives apart: studies of one group can share theirs."""
         config = self.config
         options = sorted(config.objective_options.items())
-        return repr((self.fits, config.objective, config.dim, config.seed, config.plugin, options))
+        return repr((self.is_method, config.objective, config.dim, config.seed, config.plugin, options))
 
     @property
-    def fits(self) -> bool:
-        """Tell whether this is no study, but a method that fits in its own way."""
+    def is_method(self) -> bool:
+        """Tell whether this is another method than a study."""
         return self.config.method != STUDY
 
 

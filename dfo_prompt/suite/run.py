@@ -27,7 +27,7 @@ class Progress:
 
     Attributes:
         studies, queries: in all.
-        only_queries: whether there are no methods that take time, but ask nothing; the queries tell the time left then.
+        only_queries: whether every entry asks queries, so that the time left can be told from them.
         done, failed: studies with a result, and those given up.
         running: ids, and the queries of each.
         asked: queries of all studies so far; `fresh`, of these in this run.
@@ -96,7 +96,7 @@ def probe_suite(suite: Suite, folder: Path) -> dict[str, float]:
     """
     first: dict[str, Plan] = {}
     for plan in suite.plans:
-        if not (plan.fits or is_finished(folder, plan.id)):
+        if not (plan.is_method or is_finished(folder, plan.id)):
             first.setdefault(plan.problem, plan)
     seconds = {}
     with _threads(suite.config.threads):

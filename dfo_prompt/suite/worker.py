@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from time import perf_counter, sleep
-from typing import Any
 
 import numpy as np
 
+from dfo_prompt.config import StudyConfig, default_popsize
 from dfo_prompt.errors import DfoPromptError, one_line
 from dfo_prompt.objective import Objective
 from dfo_prompt.plugins import plugin_files
@@ -78,14 +78,16 @@ def work(pipe: Connection, files: tuple[Path, ...]) -> None:
 def _work(pipe: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the suite decides
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
-    shared: tuple[str, Objective | None] | None = None
+    group = ""
+    objective: Objective | None = None
     while (order := _next(pipe)) is not None:
         try:
             with plugin_of(order.plan.config):
-                if shared is None or shared[0] != order.plan.group:
-                    shared = None  # the old one goes first: two may not fit
-                    shared = order.plan.group, None if order.plan.fits else objective_of(order.plan.config)
-                event = _carry_out(order, shared[1], pipe)
+                if order.plan.group != group:
+                    group, objective = "", None  # the old one goes first: two may not fit
+                    objective = None if order.plan.is_method else objective_of(order.plan.config)
+                    group = order.plan.group
+                event = _carry_out(order, objective, pipe)
         except DfoPromptError as error:
             event = Event(finished=True, error=str(error))
         except Exception as error:
@@ -94,29 +96,26 @@ def _work(pipe: Connection) -> None:
 
 
 def _carry_out(order: Order, objective: Objective | None, pipe: Connection) -> Event:
+    """Run a study on its objective; another method has none."""
+    config, observers = order.plan.config, [_Reporter(pipe)]
     if objective is None:
-        _fit(order, pipe)
+        from dfo_prompt.methods.run import run_method  # noqa: PLC0415 - brings torch, which a test function does not need
+
+        run_method(config, out=order.folder, observers=observers, lock_seconds=LOCK_SECONDS)
         return Event(finished=True)
     if order.folder is None:
-        return Event(finished=True, seconds=_seconds(objective, order.plan))
-    run_study(order.plan.config, objective, out=order.folder, observers=[_Reporter(pipe)], lock_seconds=LOCK_SECONDS)
+        return Event(finished=True, seconds=_seconds(objective, config))
+    run_study(config, objective, out=order.folder, observers=observers, lock_seconds=LOCK_SECONDS)
     return Event(finished=True)
 
 
-def _fit(order: Order, pipe: Connection) -> None:
-    from dfo_prompt.methods.run import run_method  # noqa: PLC0415 - brings torch, which a test function does not need
-
-    if order.folder is not None:
-        run_method(order.plan.config, out=order.folder, observers=[_Reporter(pipe)], lock_seconds=LOCK_SECONDS)
-
-
-def _seconds(objective: Objective, plan: Plan) -> float:
+def _seconds(objective: Objective, config: StudyConfig) -> float:
     """Return the seconds that a query takes in a batch of the study's size, the second time it runs."""
-    config: Any = plan.config
+    batch = np.zeros((config.popsize or default_popsize(config.dim), config.dim))
     for _ in range(2):
         started = perf_counter()
-        objective.evaluate(np.zeros((config.popsize, config.dim)))
-    return (perf_counter() - started) / int(config.popsize)
+        objective.evaluate(batch)
+    return (perf_counter() - started) / len(batch)
 
 
 def _next(pipe: Connection) -> Order | None:

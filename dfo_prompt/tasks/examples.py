@@ -1,7 +1,7 @@
 """Examples of a task: rows checked, and their labels turned into class indices."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,9 @@ from dfo_prompt.errors import DataError
 from dfo_prompt.tasks.files import Row, find_split, read_class_folders, read_rows
 from dfo_prompt.tasks.hub import read_hub
 from dfo_prompt.tasks.task import Task
+
+Texts = Sequence[tuple[str, ...]]
+"""N texts, or N pairs of them: each in the order of `Task.fields`."""
 
 HALF_PAIR = re.compile("[\ud800-\udfff]")
 

@@ -13,7 +13,7 @@ from dfo_prompt.lm.dense import normal
 from dfo_prompt.lm.export import save_for_peft
 from dfo_prompt.lm.layout import lay_out
 from dfo_prompt.lm.objective import PromptObjective
-from dfo_prompt.lm.pretrained import TunedPrompt, check_sources, learn_projection, save_projection
+from dfo_prompt.lm.pretrained import TunedPrompt, check_sources, learn_projection
 from dfo_prompt.lm.problem import Problem
 from dfo_prompt.lm.projection import Projection, Space
 
@@ -65,7 +65,7 @@ def prompts(count=5, tasks=("a", "b"), shape=(TOKENS, 8)):
 def test_a_learned_projection_reaches_the_prompts_it_was_learned_from():
     tuned = prompts()
     learned = learn_projection(tuned, dim=12)
-    start, matrix = learned["start"].ravel(), learned["projection"]
+    start, matrix = learned.start.ravel(), learned.projection
     for one in tuned:
         z, *_ = np.linalg.lstsq(matrix, one.prompt.ravel() - start)
         np.testing.assert_allclose(matrix @ z + start, one.prompt.ravel(), atol=1e-8)
@@ -80,7 +80,7 @@ def test_a_learned_projection_reaches_the_prompts_it_was_learned_from():
 def test_tasks_weigh_the_same_in_the_start_however_many_prompts_they_gave():
     tuned = prompts(3, tasks=("a", "a", "b"))
     expected = (tuned[0].prompt + tuned[1].prompt) / 4 + tuned[2].prompt / 2
-    np.testing.assert_allclose(learn_projection(tuned, dim=2)["start"], expected)
+    np.testing.assert_allclose(learn_projection(tuned, dim=2).start, expected)
 
 
 def test_files_go_there_and_back(tmp_path):
@@ -89,7 +89,7 @@ def test_files_go_there_and_back(tmp_path):
     again = TunedPrompt.read(tmp_path / "p.safetensors")
     assert (again.task, again.model) == ("a", "m")
     np.testing.assert_allclose(again.prompt, tuned[0].prompt, atol=1e-6)
-    save_projection(tmp_path / "f.safetensors", learn_projection(tuned, dim=3), tuned)
+    learn_projection(tuned, dim=3).save(tmp_path / "f.safetensors")
     assert {name: value.shape for name, value in load_file(tmp_path / "f.safetensors").items()} == {
         "projection": (32, 3),
         "start": (TOKENS, 8),
@@ -116,7 +116,7 @@ def test_files_go_there_and_back(tmp_path):
 )
 def test_what_cannot_be_learned_from_is_one_line(tuned, dim, said):
     with pytest.raises(dp.InputError, match=said):
-        learn_projection(tuned, dim)
+        learn_projection(tuned, dim=dim)
 
 
 def test_the_way_from_studies_to_a_study(program, tiny_folder, tiny_task):

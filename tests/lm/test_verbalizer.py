@@ -20,7 +20,7 @@ def prompts(lm, count=2, tokens=4):
 
 def scores(lm, task, texts=TEXTS, **options):
     verbalizer = Verbalizer(lm, task, prompt_tokens=4, sample=TEXTS, **options)
-    return verbalizer.on(scorer_for(lm.head, lm.model))(prompts(lm), verbalizer.ask(texts))
+    return verbalizer.scorer_with(scorer_for(lm.head, lm.model))(prompts(lm), verbalizer.encode(texts))
 
 
 def whole_word(lm, prompt, texts, word):
@@ -68,16 +68,16 @@ def test_a_masked_model_fills_in_a_mask_for_each_token(family):
 
 def test_words_of_one_length_share_their_texts_in_a_masked_model():
     lm = tiny_lm("bert")
-    asked = Verbalizer(lm, LONG, prompt_tokens=4).ask(TEXTS)
+    asked = Verbalizer(lm, LONG, prompt_tokens=4).encode(TEXTS)
     assert (asked.rows, asked.scores) == (3 * len(TEXTS), 3 * len(TEXTS))  # lengths 1, 2 and 3
     task = Task(name="t", summary="", template="{text} . {answer}", labels={"0": "very bad", "1": "good fun"})
-    asked = Verbalizer(lm, task, prompt_tokens=4).ask(TEXTS)
+    asked = Verbalizer(lm, task, prompt_tokens=4).encode(TEXTS)
     assert (asked.rows, asked.scores) == (len(TEXTS), 2 * len(TEXTS))
 
 
 def test_rows_and_tokens_of_long_words_are_counted():
     lm = tiny_lm()
-    asked = Verbalizer(lm, LONG, prompt_tokens=4).ask(TEXTS)
+    asked = Verbalizer(lm, LONG, prompt_tokens=4).encode(TEXTS)
     lengths = [len(lay_out(lm, LONG, texts, prompt_tokens=4).ids) for texts in TEXTS]
     assert asked.rows == 3 * len(TEXTS)  # once for the first tokens, once for each long word
     assert asked.tokens(4) == 3 * (sum(lengths) + 4 * len(TEXTS)) + (1 + 2) * len(TEXTS)
@@ -90,7 +90,9 @@ def test_what_neutral_texts_give_is_taken_out(calibration, count):
         Verbalizer(lm, TASK, prompt_tokens=4, sample=TEXTS, calibration=one) for one in ("none", calibration)
     )
     assert calibrated.reference.count == count
-    neutral = plain.on(scorer_for(lm.head, lm.model))(prompts(lm), calibrated.reference).softmax(dim=-1)  # (B, N, C)
+    neutral = plain.scorer_with(scorer_for(lm.head, lm.model))(prompts(lm), calibrated.reference).softmax(
+        dim=-1
+    )  # (B, N, C)
     expected = scores(lm, TASK) - neutral.mean(dim=1, keepdim=True).log()
     torch.testing.assert_close(scores(lm, TASK, calibration=calibration), expected, atol=1e-5, rtol=1e-5)
 

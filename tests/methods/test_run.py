@@ -119,8 +119,9 @@ def test_a_search_space_is_learned_on_other_tasks(options, tiny_task, tmp_path, 
     objective, chosen = reopen(tmp_path / "out" / "study")
     np.testing.assert_allclose(result.fitted.predict(TEXTS), objective.predict(chosen, TEXTS), atol=1e-6)
     prompts = [tuned_prompt(*reopen(tmp_path / "out/sources" / number)) for number in "0123"]
-    for name, tensor in learn_projection(prompts, 6).items():
-        np.testing.assert_allclose(load_file(tmp_path / "out/projection.safetensors")[name], tensor, atol=1e-6)
+    learned, written = learn_projection(prompts, dim=6), load_file(tmp_path / "out/projection.safetensors")
+    for name in ("projection", "start"):
+        np.testing.assert_allclose(written[name], getattr(learned, name), atol=1e-6)
     assert run_method(settings).test_metric == result.test_metric  # nothing is written, and it finds the same
     with pytest.raises(dp.InputError, match="1 draws on 1 other tasks are not two prompts to learn from"):
         run_method(config(options, method="pretrained", method_options={"tasks": [others[0], str(tiny_task)], "draws": 1}))

@@ -1,6 +1,6 @@
 """Examples as padded batches that a model can be trained on."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from dfo_prompt.lm.answers import only_answers
 from dfo_prompt.lm.encoding import encode_words, split_rows
 from dfo_prompt.lm.layout import lay_out
 from dfo_prompt.lm.problem import Problem
+from dfo_prompt.tasks.examples import Texts
 
 MOST_AT_ONCE = 64
 """Texts in a forward."""
@@ -47,7 +48,7 @@ class Batch:
         return len(self.ids)
 
 
-def batch_of(problem: Problem, texts: Sequence[tuple[str, ...]], *, prompt_tokens: int) -> Batch:
+def batch_of(problem: Problem, texts: Texts, *, prompt_tokens: int) -> Batch:
     """Lay out texts by the task's template, with room for a prompt.
 
     Raises:

@@ -19,7 +19,8 @@ from dfo_prompt.ledger import Spent
 from dfo_prompt.lm.objective import WORD
 from dfo_prompt.lm.problem import Problem
 from dfo_prompt.memory import allocated_by
-from dfo_prompt.methods.setting import Fitted, Setting, Texts
+from dfo_prompt.methods.setting import Fitted, Setting
+from dfo_prompt.tasks.examples import Texts
 from dfo_prompt.types import Matrix
 from dfo_prompt_baselines.batches import runs_of
 from dfo_prompt_baselines.training import best_state, quality_of, reduced_precision, seeded
@@ -142,7 +143,6 @@ class _BiLSTM(nn.Module):
 def _states(problem: Problem, texts: Texts) -> States:
     """Return the last hidden states of each text's tokens, without a template."""
     lm = problem.lm
-    model: Any = lm.model.get_encoder() if lm.head == "seq2seq" else lm.model.base_model
     ahead, behind = lm.frame
     room = lm.max_tokens - len(ahead) - len(behind)
     ids = [torch.tensor(ahead + lm.tokens("\n".join(text))[:room] + behind, device=lm.device) for text in texts]
@@ -152,7 +152,7 @@ def _states(problem: Problem, texts: Texts) -> States:
         padded = pad_sequence([ids[row] for row in rows], batch_first=True)
         mask = pad_sequence([torch.ones_like(ids[row]) for row in rows], batch_first=True)
         with reduced_precision(lm.device):
-            states = model(input_ids=padded, attention_mask=mask).last_hidden_state
+            states = lm.body(input_ids=padded, attention_mask=mask).last_hidden_state
         found |= {row: one[: lengths[row]].float() for row, one in zip(rows, states, strict=True)}
     return [found[row] for row in range(len(ids))]
 

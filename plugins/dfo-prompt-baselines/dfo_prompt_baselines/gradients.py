@@ -5,7 +5,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
 from peft import (
     LoraConfig,
@@ -24,7 +23,7 @@ from dfo_prompt.lm.pretrained import TunedPrompt
 from dfo_prompt.lm.start import initial_prompt_of
 from dfo_prompt.methods.setting import Fitted, Setting
 from dfo_prompt.parsing import parse
-from dfo_prompt.prompt import START_STREAM
+from dfo_prompt.streams import Stream, generator
 from dfo_prompt_baselines.training import Prepare, Recipe, train
 
 Training = dict[str, Any] | None
@@ -164,7 +163,7 @@ def _save_prompt(setting: Setting, model: Any) -> None:
 
 def _start(setting: Setting, prompt_tokens: int) -> Tensor:
     """Return a study's start of embeddings, (P, E): peft's own, from N(0, 1), is far from any of them."""
-    rng = np.random.default_rng([setting.problem.seed, START_STREAM])
+    rng = generator(setting.problem.seed, Stream.START)
     return initial_prompt_of(setting.problem.lm, "vocabulary", prompt_tokens, rng)
 
 

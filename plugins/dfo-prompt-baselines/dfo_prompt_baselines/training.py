@@ -15,8 +15,9 @@ from torch.nn.functional import cross_entropy
 from dfo_prompt.ledger import Spent
 from dfo_prompt.lm.precision import has_bfloat16
 from dfo_prompt.lm.problem import Problem
-from dfo_prompt.methods.setting import Fitted, Texts
+from dfo_prompt.methods.setting import Fitted
 from dfo_prompt.parsing import STRICT
+from dfo_prompt.tasks.examples import Texts
 from dfo_prompt.types import Matrix
 from dfo_prompt_baselines.batches import Batch, batch_of, first_tokens, label_logits, runs_of
 
@@ -120,10 +121,10 @@ def train(
     Raises:
         InputError, ModelError: a setting is wrong, or the model cannot be trained so.
     """
-    return _Run(problem, prepare, recipe, prompt_tokens).best(keep)
+    return _Trainer(problem, prepare, recipe, prompt_tokens).best(keep)
 
 
-class _Run:
+class _Trainer:
     def __init__(self, problem: Problem, prepare: Prepare, recipe: Recipe, prompt_tokens: int) -> None:
         self._problem, self._prepare, self._recipe, self._prompt_tokens = problem, prepare, recipe, prompt_tokens
         self._words = first_tokens(problem)
