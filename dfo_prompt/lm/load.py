@@ -69,6 +69,16 @@ class LanguageModel:
         return self._embeddings.shape[1]
 
     @property
+    def sizes(self) -> dict[str, Any]:
+        """Return what peft asks of a prompt among the embeddings, and does not find in every family's configuration."""
+        config: Any = self.model.config
+        return {
+            "token_dim": self.width,
+            "num_layers": config.num_hidden_layers,
+            "num_attention_heads": config.num_attention_heads,
+        }
+
+    @property
     def vocabulary(self) -> int:
         """Return V, the tokens that tokenizer and embeddings both have: either may have more."""
         return min(len(self.tokenizer), len(self._embeddings))

@@ -29,7 +29,10 @@ def objective(family="llama", calibration="none", **tokenizer):
     return PromptObjective(problem=problem, projection=projection, **sizes, dtype="float32", calibration=calibration)
 
 
-@pytest.mark.parametrize(("family", "tokenizer"), [("llama", {}), ("llama", {"bos": True}), ("qwen3", {}), ("bert", {})])
+@pytest.mark.parametrize(
+    ("family", "tokenizer"),
+    [("llama", {}), ("llama", {"bos": True}), ("qwen3", {}), ("opt", {}), ("bert", {}), ("electra", {})],
+)
 def test_peft_predicts_the_same_from_an_exported_prompt(family, tokenizer, tmp_path):
     from peft import PeftModel
 
@@ -55,6 +58,9 @@ def test_what_an_adapter_would_not_predict_is_refused(tmp_path):
     with pytest.raises(dp.InputError, match="contextual calibration is no part of an adapter of peft"):
         save_for_peft(objective(calibration="contextual"), np.zeros(DIM), tmp_path / "adapter")
     assert not (tmp_path / "adapter").exists()
+    (tmp_path / "adapter").touch()
+    with pytest.raises(dp.InputError, match="cannot write .*adapter"):
+        save_for_peft(objective(), np.zeros(DIM), tmp_path / "adapter")
 
 
 def prompts(count=5, tasks=("a", "b"), shape=(TOKENS, 8)):

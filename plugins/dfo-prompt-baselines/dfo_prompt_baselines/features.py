@@ -27,6 +27,8 @@ from dfo_prompt_baselines.training import best_state, quality_of, reduced_precis
 
 STRENGTHS = (0.01, 0.1, 1.0, 10.0)
 """Of the regularisation, tried one after the other; the best on dev is kept."""
+AT_ONCE = 1024
+"""Texts whose representations are held together: those of a large test set do not fit."""
 States = list[Tensor]
 """Of each text, its tokens' (L, E)."""
 
@@ -52,7 +54,7 @@ def bilstm(
     problem = setting.problem
     train, dev = _Features(problem, "train"), _Features(problem, "dev")
     with seeded(problem.seed):
-        model = _BiLSTM(problem.lm.width, width, len(problem.task.classes)).to(problem.lm.device)
+        model = _BiLSTM(train.states[0].shape[1], width, len(problem.task.classes)).to(problem.lm.device)
     weights: list[Tensor] = list(model.parameters())
     optimizer = torch.optim.Adam(weights, lr=learning_rate)
 
@@ -73,8 +75,7 @@ def bilstm(
 
     @torch.inference_mode()
     def predict(texts: Texts) -> Matrix:
-        found: Matrix = model(_states(problem, texts)).double().cpu().numpy()
-        return found
+        return _in_parts(texts, lambda part: model(_states(problem, part)).double().cpu().numpy())
 
     spent, validation = (split.spent(every_token=True) for split in (train, dev))
     return Fitted(predict=predict, spent=spent, validation=validation, user_bytes=user)
@@ -98,10 +99,14 @@ def _by_grid(problem: Problem, make: Callable[[float], Any]) -> Fitted:
     best = max(STRENGTHS, key=quality)
 
     def predict(texts: Texts) -> Matrix:
-        return np.asarray(found[best].predict_proba(_pooled(problem, _states(problem, texts))))
+        return _in_parts(texts, lambda part: found[best].predict_proba(_pooled(problem, _states(problem, part))))
 
     spent, validation = (split.spent(every_token=False) for split in (train, dev))
     return Fitted(predict=predict, spent=spent, validation=validation, user_bytes=user, about={"strength": best})
+
+
+def _in_parts(texts: Texts, score: Callable[[Texts], Matrix]) -> Matrix:
+    return np.concatenate([score(texts[at : at + AT_ONCE]) for at in range(0, len(texts), AT_ONCE)])
 
 
 class _Features:

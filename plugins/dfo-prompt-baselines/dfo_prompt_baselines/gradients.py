@@ -15,10 +15,12 @@ from peft import (
     get_peft_model,
     initialize_kv_prefix_from_past_key_values,
 )
+from peft.utils import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING as KNOWN_ATTENTION
 from torch import Tensor, nn
 
 from dfo_prompt.errors import ModelError
 from dfo_prompt.lm.layers import Layers
+from dfo_prompt.lm.load import LanguageModel
 from dfo_prompt.lm.pretrained import TunedPrompt
 from dfo_prompt.lm.start import initial_prompt_of
 from dfo_prompt.methods.setting import Fitted, Setting
@@ -37,7 +39,7 @@ def prompt_tuning(setting: Setting, *, prompt_tokens: int = 50, training: Traini
     In a folder it leaves prompt.safetensors, which `dfo-prompt pretrain-projection` can learn from.
     """
     recipe = _recipe(training, (3e-2, 3e-3))
-    config = PromptTuningConfig(num_virtual_tokens=prompt_tokens, task_type=_task_type(setting))
+    config = PromptTuningConfig(num_virtual_tokens=prompt_tokens, **_of_model(setting))
     start = _start(setting, prompt_tokens)
 
     def begin(model: Any) -> None:
@@ -51,9 +53,8 @@ def prompt_tuning(setting: Setting, *, prompt_tokens: int = 50, training: Traini
 def p_tuning(setting: Setting, *, prompt_tokens: int = 50, training: Training = None) -> Fitted:
     """Train a soft prompt as the output of a small network; see `Recipe`."""
     recipe = _recipe(training, (3e-3, 3e-4))
-    config = PromptEncoderConfig(
-        num_virtual_tokens=prompt_tokens, encoder_hidden_size=setting.problem.lm.width, task_type=_task_type(setting)
-    )
+    width = setting.problem.lm.width
+    config = PromptEncoderConfig(num_virtual_tokens=prompt_tokens, encoder_hidden_size=width, **_of_model(setting))
     return train(setting.problem, _by_peft(config), recipe, prompt_tokens=prompt_tokens)
 
 
@@ -67,8 +68,9 @@ def prefix_tuning(setting: Setting, *, prompt_tokens: int = 20, training: Traini
         ModelError: the model ignores them.
     """
     recipe = _recipe(training, (1e-2, 1e-3))
-    config = PrefixTuningConfig(num_virtual_tokens=prompt_tokens, task_type=_task_type(setting))
     lm, start = setting.problem.lm, _start(setting, prompt_tokens)
+    sizes = {**_of_model(setting), "token_dim": _layer_width(lm)}
+    config = PrefixTuningConfig(num_virtual_tokens=prompt_tokens, **sizes)
 
     def begin(model: Any) -> None:
         base = model.get_base_model()
@@ -84,7 +86,10 @@ def prefix_tuning(setting: Setting, *, prompt_tokens: int = 20, training: Traini
 
 def lora(setting: Setting, *, rank: int = 8, alpha: int = 16, training: Training = None) -> Fitted:
     """Train low-rank updates of what peft takes for the family's attention, or of all products elsewhere; see `Recipe`."""
-    config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=0.0, task_type=_task_type(setting))
+    lm = setting.problem.lm
+    where = None if lm.model.config.model_type in KNOWN_ATTENTION else "all-linear"
+    kind = TASK_TYPES.get(lm.head)
+    config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=0.0, target_modules=where, task_type=kind)
     return train(setting.problem, _by_peft(config), _recipe(training, (1e-3, 1e-4)))
 
 
@@ -96,7 +101,7 @@ def adapter(setting: Setting, *, width: int = 32, training: Training = None) -> 
 
     def prepare(base: Any) -> nn.Module:
         base.requires_grad_(requires_grad=False)
-        size = setting.problem.lm.width
+        size = _layer_width(setting.problem.lm)
         base.adapters = nn.ModuleList(Bottleneck(size, width).to(base.device) for _ in range(len(Layers(base))))
         for layer, added in zip(Layers(base), base.adapters, strict=True):
             layer.register_forward_hook(added.behind)
@@ -179,8 +184,14 @@ def _by_peft(config: Any, begin: Callable[[Any], object] | None = None) -> Prepa
     return prepare
 
 
-def _task_type(setting: Setting) -> TaskType | None:
-    return TASK_TYPES.get(setting.problem.lm.head)
+def _of_model(setting: Setting) -> dict[str, Any]:
+    lm = setting.problem.lm
+    return {"task_type": TASK_TYPES.get(lm.head), **lm.sizes}
+
+
+def _layer_width(lm: LanguageModel) -> int:
+    """Return the width of hidden states, from which that of embeddings differs in some families."""
+    return int(lm.model.config.hidden_size)
 
 
 def _recipe(training: Training, rates: tuple[float, ...]) -> Recipe:

@@ -107,6 +107,22 @@ def test_other_families_are_trained_too(name, family):
         assert np.abs(one.predict(texts) - none.predict(texts)).max() > 1e-4
 
 
+@pytest.mark.parametrize(
+    ("name", "family"),
+    # Embeddings narrower than the layers; a configuration with names of its own; an attention that peft does not know.
+    [
+        *product(["prompt-tuning", "p-tuning", "adapter"], ["opt", "electra"]),
+        ("p-tuning", "distilbert"),
+        ("lora", "phi3"),
+        ("feature-bilstm", "electra"),
+    ],
+)
+def test_families_that_are_built_otherwise_are_trained_too(name, family):
+    training = {"learning_rates": (1e-2,), "dtype": "float32"} if name in GRADIENTS else {}
+    fitted = fit(name, problem(family, count=2), epochs=1, **training)
+    assert np.isfinite(fitted.predict([("a film",)])).all()
+
+
 @pytest.mark.parametrize("name", ["lora", "prompt-tuning"])
 def test_a_step_does_not_depend_on_which_texts_run_together(name, monkeypatch):
     where = problem(count=8)
@@ -150,6 +166,14 @@ def test_features_do_not_depend_on_the_texts_beside(family):
     texts = [("a film",), ("a very very long film",), ("bad",)]
     predict = fit("feature-linear", problem(family, count=10)).predict
     np.testing.assert_allclose(predict(texts), np.concatenate([predict([one]) for one in texts]), atol=0.02)
+
+
+def test_features_of_many_texts_are_held_part_by_part(monkeypatch):
+    fitted = fit("feature-linear", problem(count=10))
+    texts = [("good film",), ("bad",), ("a film",)]
+    whole = fitted.predict(texts)
+    monkeypatch.setattr("dfo_prompt_baselines.features.AT_ONCE", 2)
+    np.testing.assert_allclose(fitted.predict(texts), whole, atol=0.02)
 
 
 def test_features_cost_what_is_sent():
