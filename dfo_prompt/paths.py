@@ -1,4 +1,4 @@
-"""The paths among the keys of a study: of data, task, plugin, and of a learned projection and start.
+"""The paths among the keys of a study: of data, tasks, plugin, and of a learned projection and start.
 
 In a file they are relative to it. Where they lie is no part of what a study is.
 """
@@ -33,6 +33,10 @@ def _changed(data: Mapping[str, Any], change: Callable[[str], str]) -> dict[str,
         if isinstance(projection, Mapping) and isinstance(projection.get("path"), str):
             paths["projection_options"] = {**projection, "path": change(projection["path"])}
         found["objective_options"] = {**options, **paths}
+    method = data.get("method_options")
+    if isinstance(method, Mapping) and isinstance(method.get("tasks"), list):
+        tasks = [change(task) if _is_path("task", task) else task for task in method["tasks"]]
+        found["method_options"] = {**method, "tasks": tasks}
     return found
 
 

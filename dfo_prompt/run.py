@@ -145,9 +145,18 @@ def reopen(folder: Path) -> tuple[Objective, Vector]:
 
 
 def objective_of(config: StudyConfig) -> Objective:
-    """Build the objective that `config` names; see `create_objective`."""
+    """Build the objective that `config` names; see `create_objective`.
+
+    Raises:
+        InputError: the optimizer's blocks do not fit the layers that have a prompt.
+    """
     options = _options(config, "objective", {"name", "dim", "seed"})
-    return create_objective(config.objective, dim=config.dim, seed=config.seed, **options)
+    objective = create_objective(config.objective, dim=config.dim, seed=config.seed, **options)
+    layers, blocks = getattr(objective, "layers", 1), config.optimizer_options.get("blocks")
+    if blocks and layers > 1 and layers % blocks:
+        said = f"{blocks} blocks do not fit {layers} layers, each with a prompt of its own"
+        raise InputError(f"optimizer {config.optimizer!r}: {said}; set optimizer.blocks to {layers}, or to a part of it")
+    return objective
 
 
 def plugin_of(config: StudyConfig) -> AbstractContextManager[None]:

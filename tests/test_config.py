@@ -53,6 +53,42 @@ def test_a_file_is_read_and_the_command_line_wins(tmp_path):
     assert config.objective_options == {"task": "x", "data": str(tmp_path / "examples.csv"), "shots": 4}
 
 
+def test_tasks_of_a_method_are_relative_to_the_file(tmp_path):
+    file = tmp_path / "study.toml"
+    file.write_text('method = "pretrained"\nmethod_options = { tasks = ["tweets", "mine.toml"], draws = 2 }\n')
+    assert read_config(file, {}).method_options == {"tasks": ["tweets", str(tmp_path / "mine.toml")], "draws": 2}
+
+
+@pytest.mark.parametrize(
+    ("preset", "expected"),
+    [
+        ("bbt", {"dim": 500, "popsize": 20, "budget": 8000, "bounds": None, "sigma": 1.0, "optimizer": "cma"}),
+        ("bbt-uniform", {"dim": 500, "popsize": 20, "budget": 8000, "bounds": (-5.0, 5.0), "optimizer": "cma"}),
+        (
+            "bbtv2",
+            {
+                "dim": 24 * 500,
+                "popsize": 20,
+                "budget": 8000,
+                "sigma": 0.2,
+                "optimizer": "blockwise:cma",
+                "optimizer_options": {"blocks": 24},
+            },
+        ),
+    ],
+)
+def test_presets_are_the_published_settings(preset, expected):
+    config = parse_config({"preset": preset})
+    assert {key: getattr(config, key) for key in expected} == expected
+    objective = {"shots": 16, "prompt_tokens": 50, "initial_prompt": "vocabulary"}
+    of = {
+        "bbt": {"projection": "normal"},
+        "bbt-uniform": {"projection": "uniform"},
+        "bbtv2": {"projection": "normal", "prompt_layers": "all", "projection_options": {"alpha": 0.2, "sigma": 0.2}},
+    }
+    assert config.objective_options == objective | of[preset]
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [(b"budget =", "study.toml is not valid TOML"), (b"\xff", "not valid TOML"), (None, "cannot read .*study.toml")],

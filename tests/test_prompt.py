@@ -42,6 +42,14 @@ def test_run_show_predict(run, program):
         assert sum(answer["probabilities"].values()) == pytest.approx(1)
 
 
+def test_blocks_are_layers_or_groups_of_them(run):
+    deep = ["--set", "objective.prompt_layers=all", "--optimizer", "blockwise:cma", "--set"]
+    assert run(*deep, "optimizer.blocks=3")[0] == 0
+    status, _, err = run(*deep, "optimizer.blocks=2", "--out", "other")
+    assert status == 2
+    assert "error: optimizer 'blockwise:cma': 2 blocks do not fit 3 layers, each with a prompt of its own" in err
+
+
 def test_predict_reads_standard_input(run, program, monkeypatch):
     import io
 

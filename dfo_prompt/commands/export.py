@@ -13,7 +13,11 @@ from dfo_prompt.run import reopen
 @click.option("--format", "kind", type=click.Choice(["peft", "safetensors"]), default="peft", show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), help="Folder or file [default: below the study].")
 def command(folder: Path, kind: str, out: Path | None) -> None:
-    """Write the prompt that the study in FOLDER tuned: as an adapter for peft, or as the tensor "prompt" of a file."""
+    """Write the prompt that the study in FOLDER tuned: as an adapter for peft, or as the tensor "prompt" of a file.
+
+    An adapter begins with the special tokens that the model's tokenizer puts ahead of a text: give it texts by the task's
+    template, tokenised without them (add_special_tokens=False).
+    """
     from dfo_prompt.lm.export import save_for_peft, tuned_prompt  # noqa: PLC0415 - brings torch
     from dfo_prompt.lm.objective import PromptObjective  # noqa: PLC0415
 

@@ -117,6 +117,12 @@ class PromptObjective:
         """Return the soft prompt (P, E) of a candidate (d,), or (H, P, E) with one for each layer."""
         return self._projection(candidate[None])[0]
 
+    @property
+    def layers(self) -> int:
+        """Return the number of layers that have a prompt."""
+        prompt = self.prompt(np.zeros(self.dim))
+        return len(prompt) if prompt.dim() == 3 else 1  # noqa: PLR2004
+
     def describe(self) -> dict[str, Json]:
         """Return what defines this objective."""
         return {

@@ -76,7 +76,7 @@ def read_start(path: str, tokens: int, width: int) -> Tensor:
 
 
 def check_sources(task: str, model: str, *paths: str) -> None:
-    """Check that what is in these files was learned for this model (its fingerprint), and not on this task.
+    """Check that what is in these files was learned for this model (its fingerprint), and not on this task (by its name).
 
     Raises:
         InputError: one was not.

@@ -28,12 +28,12 @@ SMALLEST = float(np.finfo(np.float32).tiny)
 
 def manual(setting: Setting) -> Fitted:
     """Ask with the hand-written template of the task."""
-    return Fitted(predict=_predict(fixed_objective(setting.problem)))
+    return Fitted(predict=_predict(fixed_objective(setting.problem, dtype=_dtype(setting))))
 
 
 def calibrated(setting: Setting, *, calibration: Calibration = "contextual") -> Fitted:
     """Ask with the hand-written template, and correct the label words' scores; see `Verbalizer`."""
-    return Fitted(predict=_predict(fixed_objective(setting.problem, calibration=calibration)))
+    return Fitted(predict=_predict(fixed_objective(setting.problem, dtype=_dtype(setting), calibration=calibration)))
 
 
 def in_context(setting: Setting, *, demonstrations: int | None = None, orders: int = 1) -> Fitted:
@@ -56,7 +56,8 @@ def in_context(setting: Setting, *, demonstrations: int | None = None, orders: i
     tried, looks = [], Spent()
     for order in range(orders):
         shown = _shown(problem, generator(problem.seed, Stream.ORDER, order), demonstrations)
-        objective = fixed_objective(problem, prompt=problem.lm.embed(np.concatenate(shown)))
+        prompt = problem.lm.embed(np.concatenate(shown))
+        objective = fixed_objective(problem, dtype=_dtype(setting), prompt=prompt)
         metric, look = _look(objective, "dev") if orders > 1 else (0.0, Spent())
         about: dict[str, Json] = {"demonstrations": len(shown), "order": order}
         tried.append((metric, -order, Fitted(predict=_predict(objective), about=about)))
@@ -76,7 +77,7 @@ def patterns(setting: Setting) -> Fitted:
     if not problem.task.patterns:
         raise InputError(f"task {problem.task.name!r} has one pattern only; add [[patterns]] to its file")
     tasks = [problem.task, *problem.task.rephrased]
-    objectives = [fixed_objective(replace(problem, task=task)) for task in tasks]
+    objectives = [fixed_objective(replace(problem, task=task), dtype=_dtype(setting)) for task in tasks]
     metrics, costs = zip(*(_look(one, "train") for one in objectives), strict=True)
     weights, predictors = np.array(metrics), [_predict(one) for one in objectives]
 
@@ -88,7 +89,9 @@ def patterns(setting: Setting) -> Fitted:
     return Fitted(predict=predict, spent=sum(costs, Spent()), about={"patterns": len(tasks)})
 
 
-def fixed_objective(problem: Problem, *, prompt: Tensor | None = None, calibration: Calibration = "none") -> PromptObjective:
+def fixed_objective(
+    problem: Problem, *, dtype: str = "float32", prompt: Tensor | None = None, calibration: Calibration = "none"
+) -> PromptObjective:
     """Return what asks the model for label words behind a fixed soft prompt (P, E), or behind none: d is 0."""
     fixed = torch.zeros((0, problem.lm.width), device=problem.lm.device) if prompt is None else prompt
     return PromptObjective(
@@ -97,8 +100,14 @@ def fixed_objective(problem: Problem, *, prompt: Tensor | None = None, calibrati
         prompt_tokens=len(fixed),
         dim=0,
         calibration=calibration,
-        dtype="float32",
+        dtype=dtype,
     )
+
+
+def _dtype(setting: Setting) -> str:
+    """Return the precision that the studies beside are told to have; "auto" is theirs to try, and float32 here."""
+    asked = str(setting.config.objective_options.get("dtype", "auto"))
+    return "float32" if asked == "auto" else asked
 
 
 def _predict(objective: PromptObjective) -> Predict:

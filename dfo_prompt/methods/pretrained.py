@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from dfo_prompt.errors import InputError
 from dfo_prompt.lm.export import tuned_prompt
 from dfo_prompt.lm.pretrained import learn_projection
 from dfo_prompt.methods.setting import Fitted, Setting
@@ -16,7 +17,8 @@ from dfo_prompt.types import Json
 def pretrained(setting: Setting, *, tasks: Sequence[str] = TASKS, draws: int = DRAWS) -> Fitted:
     """Tune prompts on other tasks, learn projection and start from them, and run the entry's own study with these.
 
-    The studies on other tasks are like the entry's own. What they cost is counted: a budget each. See `learn_projection`.
+    The studies on other tasks are like the entry's own. What they cost is counted: a budget each. Each has a start of its
+    own, too, so that part of what is learned is how these differ. See `learn_projection`.
 
     Args:
         setting: where.
@@ -24,8 +26,10 @@ def pretrained(setting: Setting, *, tasks: Sequence[str] = TASKS, draws: int = D
         draws: prompts tuned on each, every one in a projection of its own.
 
     Raises:
-        InputError: fewer than two prompts would be tuned.
+        InputError: fewer than two prompts would be tuned, or each layer has one.
     """
+    if setting.config.objective_options.get("prompt_layers", "first") != "first":
+        raise InputError("method 'pretrained' learns prompts ahead of the text, not one for each layer")
     own = (setting.problem.task.name, setting.config.objective_options.get("task"))
     others = sources(tasks, draws, own)
     if setting.folder:

@@ -28,6 +28,8 @@ class MethodResult:
 
     Attributes:
         dev_metric, test_metric: of the task.
+        validation: looks at held-out examples. Of the last ones, at dev and test, it has a row a text, however often the
+            method asks for each.
         seconds: that fitting took, but for looks at dev.
         peak_bytes: of main memory until the last figure was there, libraries and model included; None where the system does
             not say.

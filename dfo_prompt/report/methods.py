@@ -25,6 +25,12 @@ FORMS = {
 """Of the costs, as they are printed."""
 
 
+def white_box(analysis: Analysis) -> frozenset[str]:
+    """Return the entries that need gradients."""
+    entries = analysis.studies[["optimizer", "method"]].drop_duplicates().itertuples(index=False)
+    return frozenset(str(name) for name, method in entries if (spec := _spec(method)) and spec.needs_gradients)
+
+
 def method_tables(analysis: Analysis) -> list[Section]:
     """Return the tables, or none where all entries are studies and nothing published stands beside them."""
     if (analysis.studies["method"] == STUDY).all() and not analysis.plan.get("published"):
@@ -41,17 +47,18 @@ def results(analysis: Analysis) -> Section:
             "method": str(name),
             "gradients": _word(spec.needs_gradients if spec else None, "needed", "none"),
         }
-        means = []
+        means, fewest = [], len(analysis.seeds)
         for problem in analysis.problems:
             found = _percents(entry[entry["problem"] == problem])
             published = _published(analysis, problem, "figures")
             cells[problem] = _mean(found, of=len(analysis.seeds))
             means.append(found.mean())
+            fewest = min(fewest, len(found))
             if published:
                 cells[f"{problem}, published"] = published.get(str(name), NONE)
             about = {"method": name, "gradients": cells["gradients"], "problem": problem}
             data.append({**about, **_moments(found), "published": published.get(str(name))})
-        cells["average"] = NONE if pd.isna(means).any() else f"{sum(means) / len(means):.2f}"
+        cells["average"] = NONE if fewest < len(analysis.seeds) else f"{sum(means) / len(means):.2f}"
         rows.append(cells)
     table = pd.DataFrame(rows).sort_values("gradients", key=lambda column: column != "needed", kind="stable")
     metrics = "; ".join(
@@ -61,8 +68,7 @@ def results(analysis: Analysis) -> Section:
     )
     text = (
         f"Mean and standard deviation of the test metric over {len(analysis.seeds)} seeds, in percent ({metrics}). All "
-        "methods of a column share model, training, dev and test examples. Methods that need gradients are a white-box "
-        f"reference.{_sources(analysis)}"
+        f"methods of a column share model, training, dev and test examples.{_sources(analysis)}"
     )
     return Section(name="methods", title="Methods", text=text, table=table, data=pd.DataFrame(data))
 
@@ -82,7 +88,7 @@ def efficiency(analysis: Analysis) -> Section:
         queries, found = done["queries"].sum(), _percents(entry)
         costs = {
             "queries": done["queries"].mean(),
-            "training seconds": done["training_seconds"].mean(),
+            "training seconds": done["training_seconds"].median(),
             "user memory (MiB)": done["user_bytes"].mean() / MIB,
             "server memory (MiB)": done["peak_bytes"].mean() / MIB,
             "upload a query (KiB)": done["uploaded"].sum() / queries / KIB if queries else np.nan,
@@ -93,11 +99,12 @@ def efficiency(analysis: Analysis) -> Section:
         rows.append({**about, "test metric": _mean(found, of=len(analysis.seeds)), **shown, **beside})
         data.append({**about, **_moments(found), **costs, "published": published.get(str(name))})
     text = (
-        "Means over seeds, measured where the suite ran. A query scores the whole training split once. Training seconds: "
-        "until there is an answer, without looks at dev and test. User memory: what the optimizer allocates until it has "
-        "been told its first batch, or a head of the user's own. Server memory: the most main memory that the process "
-        "held, on Linux; libraries, the model, a copy of it that gradients change, and what earlier entries left behind "
-        "are in it, so that small differences mean nothing. Bytes: float32 and int32 as a service would see them, without "
+        "Means over seeds, of seconds the median, measured where the suite ran, beside whatever ran there too. A query "
+        "scores the whole training split once. Training seconds: until there is an answer, without looks at dev and test. "
+        "User memory: what the optimizer allocates until it has been told its first batch, or a head of the user's own. "
+        "Server memory: the most main memory that the process held, on Linux; libraries, the model, a copy of it that "
+        "gradients change, and what earlier entries left behind are in it, so that small differences mean nothing, and "
+        "memory of a GPU is not. Bytes: float32 and int32 as a service would see them, without "
         f"its protocol; a method without queries sends none for training.{_sources(analysis)}"
     )
     table = pd.DataFrame(rows)

@@ -1,18 +1,23 @@
 """The tables of a suite's report."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
 from dfo_prompt.config import STUDY
 from dfo_prompt.report import statistics
 from dfo_prompt.report.analysis import RANDOM, Analysis, counted
-from dfo_prompt.report.methods import method_tables
+from dfo_prompt.report.methods import method_tables, white_box
 from dfo_prompt.report.section import Section
 
 FEW_PROBLEMS = 3
 """With fewer, the prior of the Bayesian test outweighs them."""
 MOST_PAIRS = 66
 """On the page: those of twelve optimizers."""
+NAMED = ("optimizer", "method", "first", "second")
+"""Columns with names of entries."""
+DAGGER = "\N{DAGGER}"
 
 
 def all_tables(analysis: Analysis) -> list[Section]:
@@ -22,7 +27,7 @@ def all_tables(analysis: Analysis) -> list[Section]:
         tables.append(pairs(analysis))
         if len(analysis.problems) >= FEW_PROBLEMS:
             tables.append(practical(analysis))
-    return [*tables, sensitivity(analysis), failures(analysis)]
+    return [_marked(table, white_box(analysis)) for table in (*tables, sensitivity(analysis), failures(analysis))]
 
 
 def leaderboard(analysis: Analysis) -> Section:
@@ -106,9 +111,10 @@ def practical(analysis: Analysis) -> Section:
     for i, name in enumerate(analysis.complete[1:], start=1):
         chances = statistics.bayesian_signed_rank(medians[:, 0] - medians[:, i], rope, np.random.default_rng(0))
         rows.append([name, *(f"{chance:.2f}" for chance in chances)])
-    heads = ["optimizer", f"{analysis.complete[0]} is better", "no difference that matters", "it is better"]
+    heads = ["optimizer", "the leader is better", "no difference that matters", "it is better"]
     text = (
-        f"Bayesian signed-rank test (Benavoli et al., 2014) of the leader against each other over {len(medians)} problems; "
+        f"Bayesian signed-rank test (Benavoli et al., 2014) of {analysis.complete[0]} against each other over "
+        f"{len(medians)} problems; "
         f"differences within {rope:g} do not matter."
     )
     return Section(name="practical", title="Does it matter?", text=text, table=pd.DataFrame(rows, columns=heads))
@@ -139,6 +145,18 @@ def failures(analysis: Analysis) -> Section:
     table = bad[["study", "queries", "failures", "error"]].astype(object).fillna("")
     text = "Every study has a result, and every query a finite loss."
     return Section(name="failures", title="Failures", text=text if bad.empty else f"{len(bad)} studies.", table=table)
+
+
+def _marked(section: Section, names: frozenset[str]) -> Section:
+    """Return the section with a dagger behind these names, and what it means."""
+    columns = [column for column in NAMED if column in section.table and section.table[column].isin(names).any()]
+    if not columns:
+        return section
+    table = section.table.copy()
+    for column in columns:
+        table[column] = [f"{name}{DAGGER}" if name in names else name for name in table[column]]
+    data = section.table if section.data is None else section.data
+    return replace(section, table=table, data=data, text=f"{section.text} {DAGGER} needs gradients: a white-box reference.")
 
 
 def _against_random(analysis: Analysis) -> list[str] | None:

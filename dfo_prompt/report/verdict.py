@@ -2,25 +2,38 @@
 
 from dfo_prompt.report import statistics
 from dfo_prompt.report.analysis import Analysis, counted
+from dfo_prompt.report.methods import white_box
 
 FEW_SEEDS = 5
 """With fewer the bootstrap's intervals are too narrow."""
 
 
 def verdict(analysis: Analysis) -> str:
-    """Return what the leaderboard means, in a sentence or two, and whether it is underpowered."""
-    board, plan = analysis.leaderboard, analysis.plan
-    if len(board) < 2:  # noqa: PLR2004
+    """Return what the leaderboard means, in a sentence or two, and whether it is underpowered.
+
+    Where methods that need gradients are ahead, also what it means for the others.
+    """
+    ranked, gradients = list(analysis.complete), white_box(analysis)
+    if len(ranked) < 2:  # noqa: PLR2004
         return "Fewer than two optimizers have finished every study: there is nothing to rank yet."
-    first, second = board["optimizer"][:2]
-    difference = statistics.stratified(analysis.values[:, :, 1], less=analysis.values[:, :, 0])
-    margin = float(plan["practical_difference"])
     sample = f"{counted(len(analysis.problems), 'problem')}, {counted(len(analysis.seeds), 'seed')}"
+    said = f"On {sample}: {_claim(analysis, *ranked[:2])}"
+    if gradients & {*ranked[:2]} and len(others := [name for name in ranked if name not in gradients]) > 1:
+        said += f" Without gradients: {_claim(analysis, *others[:2])}"
+    look = "" if len(analysis.seeds) >= FEW_SEEDS else f" With fewer than {FEW_SEEDS} seeds this is a look, not a result."
+    return said + look * (len(analysis.seeds) > 1)
+
+
+def _claim(analysis: Analysis, first: str, second: str) -> str:
+    """Return how two entries differ, the first of which ranks before the second."""
+    one, other = (analysis.values[:, :, analysis.complete.index(name)] for name in (first, second))
+    difference = statistics.stratified(other, less=one)
+    margin = float(analysis.plan["practical_difference"])
     ahead = f"{first} leads {second} by"
     if difference.value < 0:
         ahead = f"{first} ranks before {second} over the problems, though not on average, where it leads by"
     if len(analysis.seeds) == 1:
-        return f"On {sample}: {ahead} {difference.value:.3g}; one seed cannot tell that from chance."
+        return f"{ahead} {difference.value:.3g}; one seed cannot tell that from chance."
     interval = f"{difference.value:.3g} [{difference.low:.3g}, {difference.high:.3g}]"
     if -margin <= difference.low and difference.high <= margin:
         claim = f"{first} and {second} are equally good: they differ by {interval}, within the {margin:g} that matters"
@@ -32,5 +45,4 @@ def verdict(analysis: Analysis) -> str:
         claim = f"{first} ranks before {second} over the problems, but is worse on average, by {interval}"
     else:
         claim = f"{ahead} {interval}, which may be chance: the comparison is underpowered"
-    look = "" if len(analysis.seeds) >= FEW_SEEDS else f" With fewer than {FEW_SEEDS} seeds this is a look, not a result."
-    return f"On {sample}: {claim} (difference of their scores, 95 % stratified bootstrap).{look}"
+    return f"{claim} (difference of their scores, 95 % stratified bootstrap)."

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
 from io import BytesIO
@@ -170,7 +171,7 @@ def _manifest(folder: Path, analysis: Analysis) -> dict[str, Any]:
     manifests = [
         read_manifest(study_path(folder, study)) for study in analysis.studies.loc[analysis.studies["finished"], "study"]
     ]
-    made = _shared([{key: one.get(key) for key in ("versions", "machine")} for one in manifests] or [{}])
+    made = _shared([{key: one.get(key) for key in ("versions", "machine")} for one in manifests] or [{}], _each)
     commits = sorted({str(one["git_commit"]) for one in manifests if one.get("git_commit")})
     suite = {key: value for key, value in analysis.plan.items() if key != "studies"}
     plans = analysis.plan["studies"].values()
@@ -183,11 +184,16 @@ def _manifest(folder: Path, analysis: Analysis) -> dict[str, Any]:
     return {**made, "git_commits": commits, "suite": suite, "study": study, "entries": entries}
 
 
-def _shared(values: list[Any]) -> Any:
-    """Return what all values are, of tables key by key; "differs" where they are not the same."""
+def _shared(values: list[Any], otherwise: Callable[[list[Any]], Any] = lambda _: DIFFERS) -> Any:
+    """Return what all values are, of tables key by key; where they are not the same, what `otherwise` makes of them."""
     if all(isinstance(one, dict) for one in values):
-        return {key: _shared([one.get(key) for one in values]) for key in values[0]}
-    return values[0] if all(one == values[0] for one in values) else DIFFERS
+        keys = dict.fromkeys(key for one in values for key in one)
+        return {key: _shared([one.get(key) for one in values], otherwise) for key in keys}
+    return values[0] if all(one == values[0] for one in values) else otherwise(values)
+
+
+def _each(values: list[Any]) -> str:
+    return " or ".join(sorted({str(one) for one in values}))
 
 
 def _besides(own: dict[str, Any], shared: dict[str, Any]) -> dict[str, Any]:

@@ -58,8 +58,25 @@ def test_the_verdict_says_what_the_interval_allows(finished, gap, noise, said):
     values = np.full((4, 10, 2), 0.5)
     differences = noise * stats.norm.ppf(np.linspace(0.05, 0.95, 10))
     values[:, :, 1] += gap + differences
-    board = pd.DataFrame({"optimizer": ["one", "two"]})
-    assert re.search(said, verdict(replace(analyse(finished), values=values, leaderboard=board)))
+    assert re.search(said, verdict(replace(analyse(finished), values=values, complete=("one", "two"))))
+
+
+def test_methods_that_need_gradients_are_marked_in_every_table(finished):
+    analysis = analyse(finished)
+    for plain in all_tables(analysis):
+        assert not re.search("gradients|\u2020", plain.text + plain.table.to_csv())
+    lora = {"cma": "lora"}  # as if the first were one
+    studies = analysis.studies.assign(method=[lora.get(name, "study") for name in analysis.studies["optimizer"]])
+    marked = replace(analysis, studies=studies)
+    tables = {table.name: table for table in all_tables(marked)}
+    for name in ("leaderboard", "problems", "pairs", "methods", "efficiency"):
+        cells = set(tables[name].table.astype(str).to_numpy().ravel())
+        assert "cma" not in cells, name
+        assert {"cma\u2020", "random"} <= cells, name
+        assert "\u2020" not in tables[name].data.to_csv()
+        assert tables[name].text.endswith("\u2020 needs gradients: a white-box reference.")
+    assert "\u2020" not in tables["practical"].table.to_csv()  # the leader itself is no row of it
+    assert re.search(r"cma .* Without gradients: random .* With fewer than 5 seeds", verdict(marked))
 
 
 def test_one_seed_tells_nothing_from_chance(finished):
@@ -133,6 +150,18 @@ def test_the_manifest_says_what_all_studies_share(finished):
     assert {shared[key] for key in ("optimizer", "objective", "sigma")} == {"differs"}
     assert manifest["entries"]["cma"] == {"optimizer": "cma", "sigma": 0.5}
     assert len(manifest["git_commits"]) <= 1
+
+
+def test_the_manifest_names_every_machine(copy):
+    path = next(copy.glob("studies/*/cma/1/manifest.json"))
+    manifest = json.loads(path.read_text())
+    there = manifest["machine"]["processor"]
+    manifest["machine"]["processor"] = "another"
+    path.write_text(json.dumps(manifest))
+    write_report(copy)
+    found = json.loads((copy / "report/report.json").read_text())["manifest"]["machine"]
+    assert found["processor"] == " or ".join(sorted([there, "another"]))
+    assert found["platform"] == manifest["machine"]["platform"]
 
 
 def test_the_same_suite_gives_the_same_report_in_another_process(copy, finished):
