@@ -44,7 +44,7 @@ def save_for_peft(objective: PromptObjective, candidate: Vector, folder: Path) -
         raise InputError("this needs an extra: pip install 'dfo-prompt[peft]'") from error
     whole = torch.cat([lm.embed(np.array(lm.frame[0], dtype=np.int64)), prompt])
     kind = TaskType.CAUSAL_LM if lm.head == "causal" else TaskType.FEATURE_EXTRACTION
-    config = PromptTuningConfig(task_type=kind, num_virtual_tokens=len(whole), inference_mode=True, **lm.sizes)
+    config = PromptTuningConfig(task_type=kind, num_virtual_tokens=len(whole), inference_mode=True, **lm.peft_sizes)
     with torch.random.fork_rng(), warnings.catch_warnings(action="ignore"), quiet():
         adapted = get_peft_model(lm.model, config)
         for weight in adapted.prompt_encoder["default"].parameters():  # there is one

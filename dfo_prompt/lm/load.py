@@ -69,8 +69,8 @@ class LanguageModel:
         return self._embeddings.shape[1]
 
     @property
-    def sizes(self) -> dict[str, Any]:
-        """Return what peft asks of a prompt among the embeddings, and does not find in every family's configuration."""
+    def peft_sizes(self) -> dict[str, Any]:
+        """Return what peft asks about a model, and does not find in the configuration of every family."""
         config: Any = self.model.config
         return {
             "token_dim": self.width,

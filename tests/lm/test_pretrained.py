@@ -125,6 +125,17 @@ def test_what_cannot_be_learned_from_is_one_line(tuned, dim, said):
         learn_projection(tuned, dim=dim)
 
 
+def test_the_way_from_a_study_to_peft(program, tiny_folder, tiny_task):
+    from peft import PeftConfig
+
+    where = ["--model", str(tiny_folder), "--task", str(tiny_task), "--shots", "4", "--prompt-tokens", "3"]
+    assert program("run", *where, "--dim", "4", "--budget", "6", "--popsize", "3", "--out", "s")[0] == 0
+    assert program("export", "s")[1].strip() == "s/adapter"
+    assert PeftConfig.from_pretrained("s/adapter").num_virtual_tokens == 3
+    status, _, err = program("export", "s", "--out", "s/result.json")
+    assert (status, err.count("\n"), err.startswith("error: cannot write s/result.json")) == (2, 1, True)
+
+
 def test_the_way_from_studies_to_a_study(program, tiny_folder, tiny_task):
     settings = ["--model", str(tiny_folder), "--shots", "4", "--prompt-tokens", "3", "--dtype", "float32"]
     sizes = ["--dim", "4", "--budget", "6", "--popsize", "3"]

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -138,6 +139,16 @@ def test_a_study_is_a_method_too(options):
     settings = config(options)
     study = run_study(settings, objective_of(settings))
     assert run_method(settings).test_metric == study.held_out.test_metric
+
+
+def test_the_manual_prompt_has_the_precision_of_the_studies_beside(options):
+    settings = config({**options, "dtype": "bfloat16"})
+    study = objective_of(settings)
+    exact = run_method(config(options, method="manual")).fitted.predict(TEXTS)
+    found = run_method(replace(settings, method="manual")).fitted.predict(TEXTS)
+    assert np.abs(found - exact).max() > 0
+    np.testing.assert_array_equal(run_method(replace(settings, method="manual")).fitted.predict(TEXTS), found)
+    assert run_method(replace(settings, method="manual")).test_metric == study.baseline("test").metrics[study.metric][0]
 
 
 def test_a_suite_of_methods_is_reported(tiny_folder, tiny_task):

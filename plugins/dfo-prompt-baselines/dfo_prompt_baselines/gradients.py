@@ -186,7 +186,7 @@ def _by_peft(config: Any, begin: Callable[[Any], object] | None = None) -> Prepa
 
 def _of_model(setting: Setting) -> dict[str, Any]:
     lm = setting.problem.lm
-    return {"task_type": TASK_TYPES.get(lm.head), **lm.sizes}
+    return {"task_type": TASK_TYPES.get(lm.head), **lm.peft_sizes}
 
 
 def _layer_width(lm: LanguageModel) -> int:
