@@ -75,7 +75,7 @@ class LanguageModel:
         return {
             "token_dim": self.width,
             "num_layers": config.num_hidden_layers,
-            "num_attention_heads": config.num_attention_heads,
+            "num_attention_heads": getattr(config, "num_attention_heads", 1),  # no matter ahead of the text
         }
 
     @property
