@@ -131,9 +131,14 @@ def _published(analysis: Analysis, problem: str, kind: str) -> dict[str, str]:
 
 
 def _sources(analysis: Analysis) -> str:
-    """Return what the numbers in brackets stand for."""
-    said = [f"{one['source']}{': ' + one['note'] if one['note'] else ''}" for one in analysis.plan.get("published", [])]
-    return " Published: " + "; ".join(f"[{i}] {source}" for i, source in enumerate(said, start=1)) + "." if said else ""
+    """Return what the numbers in brackets stand for, where a figure is of a model of this suite."""
+    models = {plan["config"]["objective_options"].get("model") for plan in analysis.plan["studies"].values()}
+    said = [
+        f"[{number}] {one['source']}{': ' + one['note'] if one['note'] else ''}"
+        for number, one in enumerate(analysis.plan.get("published", []), start=1)
+        if one["model"] in models
+    ]
+    return f" Published: {'; '.join(said)}." if said else ""
 
 
 def _percents(entry: pd.DataFrame) -> "pd.Series[float]":
