@@ -12,7 +12,7 @@ from rich.table import Table
 from dfo_prompt.config import STUDY
 from dfo_prompt.report.summary import Summary
 from dfo_prompt.result import Batch, StudyInfo, StudyResult
-from dfo_prompt.suite.run import Progress as SuiteState
+from dfo_prompt.suite.run import SuiteState
 
 LOG_LINES = 10
 """Lines a study in a log file, where nothing can be redrawn."""

@@ -8,7 +8,7 @@ from dfo_prompt.console import ProgressObserver, SuiteProgress, comparison_table
 from dfo_prompt.folder import describe_run, save_result, study_folder
 from dfo_prompt.report.convergence import best_so_far, plot_convergence
 from dfo_prompt.report.summary import summarize
-from dfo_prompt.suite.run import Progress
+from dfo_prompt.suite.run import SuiteState
 
 CONFIG = {"optimizer": "nevergrad:OnePlusOne", "objective": "bowl", "budget": 50, "seed": 1}
 
@@ -43,7 +43,7 @@ def test_a_terminal_has_one_bar_that_moves():
 @pytest.mark.parametrize("only_queries", [True, False])
 def test_a_suite_tells_the_time_left_where_queries_are_all_there_is(only_queries):
     log = io.StringIO()
-    state = Progress(studies=3, queries=30, only_queries=only_queries, done=1, asked=10, fresh=10, news=["a: done"])
+    state = SuiteState(studies=3, queries=30, only_queries=only_queries, done=1, asked=10, fresh=10, news=["a: done"])
     with SuiteProgress(Console(file=log)) as show:
         show(state)
     assert log.getvalue().startswith("a: done  (1 of 3 studies, 0 running")

@@ -22,7 +22,7 @@ THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 @dataclass(kw_only=True)
-class Progress:
+class SuiteState:
     """Where a suite stands.
 
     Attributes:
@@ -45,7 +45,7 @@ class Progress:
     news: list[str] = field(default_factory=list)
 
 
-Watcher = Callable[[Progress], object]
+Watcher = Callable[[SuiteState], object]
 
 
 def unwatched(*_: object) -> None:
@@ -59,24 +59,24 @@ def run_suite(suite: Suite, folder: Path, *, jobs: int = 1, watch: Watcher = unw
         suite: what to run.
         folder: of the suite; studies that are finished there are not run again.
         jobs: studies at a time, each in a process of its own. It changes no result.
-        watch: called with the progress whenever something may have happened.
+        watch: called with the state whenever something may have happened.
 
     Raises:
         InputError, StudyError: see `suite_folder`.
     """
     with suite_folder(folder, suite) as errors, _threads(suite.config.threads):
         only_queries = all(plan.queries for plan in suite.plans)
-        progress = Progress(studies=len(suite.plans), queries=suite.queries, only_queries=only_queries)
+        state = SuiteState(studies=len(suite.plans), queries=suite.queries, only_queries=only_queries)
         todo = []
         for plan in suite.plans:
             if is_finished(folder, plan.id):
                 errors.pop(plan.id, None)
-                progress.done += 1
-                progress.asked += plan.queries
+                state.done += 1
+                state.asked += plan.queries
             else:
                 todo.append(plan)
-        watch(progress)
-        for plan, error in _all(todo, folder, jobs, suite.config.stall_seconds, progress, watch):
+        watch(state)
+        for plan, error in _all(todo, folder, jobs, suite.config.stall_seconds, state, watch):
             if error:
                 errors[plan.id] = error
             else:
@@ -141,7 +141,7 @@ class _Worker:
 
 
 def _all(
-    todo: list[Plan], folder: Path, jobs: int, stall_seconds: float, progress: Progress, watch: Watcher
+    todo: list[Plan], folder: Path, jobs: int, stall_seconds: float, state: SuiteState, watch: Watcher
 ) -> Iterator[tuple[Plan, str]]:
     workers: list[_Worker] = []
     try:
@@ -153,7 +153,7 @@ def _all(
                     workers.append(worker)
                 plan = _choose(todo, worker.group)
                 worker.begin(Order(plan=plan, folder=study_path(folder, plan.id)))
-                progress.running[plan.id] = 0
+                state.running[plan.id] = 0
             busy: list[Any] = [worker.pipe for worker in workers if worker.plan]
             began = monotonic()
             wait(busy, timeout=0.5)
@@ -161,14 +161,14 @@ def _all(
             for worker in workers:
                 worker.heard += max(slept, 0.0)
             for worker in workers[:]:
-                ended = _attend(worker, stall_seconds, progress)
+                ended = _attend(worker, stall_seconds, state)
                 if ended is not None:
                     plan, error = ended
                     yield plan, error
                     if worker.plan is not None:  # it did not end by itself
                         workers.remove(worker)
-            watch(progress)
-            progress.news.clear()
+            watch(state)
+            state.news.clear()
     finally:
         for worker in workers:
             worker.kill()
@@ -179,7 +179,7 @@ def _choose(todo: list[Plan], group: str) -> Plan:
     return todo.pop(next(same, 0))
 
 
-def _attend(worker: _Worker, stall_seconds: float, progress: Progress) -> tuple[Plan, str] | None:
+def _attend(worker: _Worker, stall_seconds: float, state: SuiteState) -> tuple[Plan, str] | None:
     """Take in what a worker said; return its study and the error, if any, when that has ended."""
     plan = worker.plan
     if plan is None:
@@ -189,24 +189,24 @@ def _attend(worker: _Worker, stall_seconds: float, progress: Progress) -> tuple[
         try:
             event: Event = worker.pipe.recv()
         except (EOFError, OSError):
-            return _ended(plan, f"its process ended with exit status {worker.kill()}", progress)
+            return _ended(plan, f"its process ended with exit status {worker.kill()}", state)
         if event.finished:
             worker.plan = None
-            return _ended(plan, event.error, progress)
-        progress.asked += event.queries - progress.running[plan.id]
-        progress.fresh += event.fresh
-        progress.running[plan.id] = event.queries
+            return _ended(plan, event.error, state)
+        state.asked += event.queries - state.running[plan.id]
+        state.fresh += event.fresh
+        state.running[plan.id] = event.queries
     if monotonic() - worker.heard > stall_seconds:
         worker.kill()
-        return _ended(plan, f"nothing happened for {stall_seconds:g} seconds; it was given up", progress)
+        return _ended(plan, f"nothing happened for {stall_seconds:g} seconds; it was given up", state)
     return None
 
 
-def _ended(plan: Plan, error: str, progress: Progress) -> tuple[Plan, str]:
-    del progress.running[plan.id]
-    progress.failed += bool(error)
-    progress.done += not error
-    progress.news.append(f"{plan.id}: {error or 'done'}")
+def _ended(plan: Plan, error: str, state: SuiteState) -> tuple[Plan, str]:
+    del state.running[plan.id]
+    state.failed += bool(error)
+    state.done += not error
+    state.news.append(f"{plan.id}: {error or 'done'}")
     return plan, error
 
 
