@@ -198,11 +198,12 @@ def _each(values: list[Any]) -> str:
 
 def _besides(own: dict[str, Any], shared: dict[str, Any]) -> dict[str, Any]:
     """Return the keys in which an entry differs from what all share."""
-    return {
+    found = {
         key: _besides(value, shared[key]) if isinstance(value, dict) and isinstance(shared.get(key), dict) else value
         for key, value in own.items()
         if key not in shared or (value != shared[key] and value != DIFFERS)
     }
+    return {key: value for key, value in found.items() if value != {}}
 
 
 def _svg(figure: Figure) -> str:
