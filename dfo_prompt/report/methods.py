@@ -13,6 +13,8 @@ from dfo_prompt.report.analysis import Analysis
 from dfo_prompt.report.section import Section
 
 NONE = "-"
+DAGGER = "\N{DAGGER}"
+"""Behind the names of entries that need gradients."""
 KIB, MIB = 1024, 1024**2
 FORMS = {
     "queries": "{:.0f}",

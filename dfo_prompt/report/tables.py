@@ -8,7 +8,7 @@ import pandas as pd
 from dfo_prompt.config import STUDY
 from dfo_prompt.report import statistics
 from dfo_prompt.report.analysis import RANDOM, Analysis, counted
-from dfo_prompt.report.methods import method_tables, white_box
+from dfo_prompt.report.methods import DAGGER, method_tables, white_box
 from dfo_prompt.report.section import Section
 
 FEW_PROBLEMS = 3
@@ -17,7 +17,6 @@ MOST_PAIRS = 66
 """On the page: those of twelve optimizers."""
 NAMED = ("optimizer", "method", "first", "second")
 """Columns with names of entries."""
-DAGGER = "\N{DAGGER}"
 
 
 def all_tables(analysis: Analysis) -> list[Section]:
@@ -154,7 +153,7 @@ def _marked(section: Section, names: frozenset[str]) -> Section:
         return section
     table = section.table.copy()
     for column in columns:
-        table[column] = [f"{name}{DAGGER}" if name in names else name for name in table[column]]
+        table[column] = [name + DAGGER * (name in names) for name in table[column]]
     data = section.table if section.data is None else section.data
     return replace(section, table=table, data=data, text=f"{section.text} {DAGGER} needs gradients: a white-box reference.")
 
