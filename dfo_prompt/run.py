@@ -99,6 +99,7 @@ def run_study(
         InputError, StudyError, PluginError: see `minimize`.
     """
     optimizer = optimizer_of(config)
+    _check_blocks(config, objective)
     about = objective.describe() if isinstance(objective, Described) else {}
     manifest = describe_run(config.as_dict(), about, GuardedOptimizer(optimizer, name=config.optimizer).describe())
     with study_folder(out, manifest, lock_seconds=lock_seconds) if out else nullcontext():
@@ -145,18 +146,9 @@ def reopen(folder: Path) -> tuple[Objective, Vector]:
 
 
 def objective_of(config: StudyConfig) -> Objective:
-    """Build the objective that `config` names; see `create_objective`.
-
-    Raises:
-        InputError: the optimizer's blocks do not fit the layers that have a prompt.
-    """
+    """Build the objective that `config` names; see `create_objective`."""
     options = _options(config, "objective", {"name", "dim", "seed"})
-    objective = create_objective(config.objective, dim=config.dim, seed=config.seed, **options)
-    layers, blocks = getattr(objective, "layers", 1), config.optimizer_options.get("blocks")
-    if blocks and layers > 1 and layers % blocks:
-        said = f"{blocks} blocks do not fit {layers} layers, each with a prompt of its own"
-        raise InputError(f"optimizer {config.optimizer!r}: {said}; set optimizer.blocks to {layers}, or to a part of it")
-    return objective
+    return create_objective(config.objective, dim=config.dim, seed=config.seed, **options)
 
 
 def plugin_of(config: StudyConfig) -> AbstractContextManager[None]:
@@ -184,6 +176,14 @@ def _options(config: StudyConfig, kind: str, own: Collection[str]) -> dict[str, 
     if taken := [name for name in options if name in own]:
         raise InputError(f"{taken[0]} is a key of the study, not an option of the {kind}; write it without {kind}")
     return options
+
+
+def _check_blocks(config: StudyConfig, objective: Objective) -> None:
+    """Refuse blocks that are neither layers with a prompt each nor groups of them: a preset for another model, as a rule."""
+    layers, blocks = getattr(objective, "layers", 1), max(1, config.optimizer_options.get("blocks", 1))
+    if isinstance(layers, int) and layers > 1 and layers % blocks:
+        said = f"{blocks} blocks do not fit {layers} layers, each with a prompt of its own"
+        raise InputError(f"optimizer {config.optimizer!r}: {said}; set optimizer.blocks to {layers}, or to a part of it")
 
 
 def _installed_observers() -> Iterator[Observer]:
