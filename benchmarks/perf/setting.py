@@ -84,11 +84,11 @@ class Setting:
         precision = choose_precision(self.lm.model, dtype, lambda _: np.zeros(1))
         verbalizer = Verbalizer(self.lm, self.task, prompt_tokens=self.tokens)
         score = verbalizer.scorer_with(scorer_for(self.lm.head, precision.model, precision=precision.context))
-        asked = verbalizer.encode([one.texts for one in self.data.train])
+        texts = verbalizer.encode([one.texts for one in self.data.train])
         layers = self.lm.model.config.num_hidden_layers
         generator = torch.Generator().manual_seed(0)
         prompts = 0.1 * torch.randn(count, layers, self.tokens, self.lm.width, generator=generator)
-        return lambda some: score(some, asked), prompts.to(self.lm.device)
+        return lambda some: score(some, texts), prompts.to(self.lm.device)
 
     def objective(self, dtype: str) -> PromptObjective:
         """Return the prompt objective."""
