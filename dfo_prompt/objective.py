@@ -55,6 +55,15 @@ class Validated(Protocol):
 
 
 @runtime_checkable
+class Layered(Protocol):
+    """An objective whose candidates hold prompts for the layers of a model, bottom layer first, in equal parts."""
+
+    @property
+    def prompt_layers(self) -> int:
+        """Return the number of layers that have one."""
+
+
+@runtime_checkable
 class Described(Protocol):
     """An objective with something to say for the manifest."""
 

@@ -42,10 +42,12 @@ def parse(kind: type[T], data: Mapping[str, Any], *, where: str) -> T:
     """
     try:
         # Through JSON, because strict mode takes a list for a tuple there, and an int for a float, but no "0" for a number.
-        parsed: T = _adapter(kind).validate_json(json.dumps(data, default=plain))
-        return parsed
+        text = json.dumps(data, default=plain)
     except TypeError as error:
         raise InputError(f"{where}: {error}") from error
+    try:
+        parsed: T = _adapter(kind).validate_json(text)
+        return parsed
     except ValidationError as error:
         raise _input_error(error, kind, where) from error
 

@@ -25,7 +25,7 @@ from dfo_prompt.folder import (
 from dfo_prompt.guard import GuardedOptimizer
 from dfo_prompt.ledger import Budget, Ledger
 from dfo_prompt.memory import allocated_by, forget_peak, peak_resident
-from dfo_prompt.objective import Described, Objective, Validated
+from dfo_prompt.objective import Described, Layered, Objective, Validated
 from dfo_prompt.optimizer import Optimizer
 from dfo_prompt.plugins import catalogue, plugin_files
 from dfo_prompt.result import Observer, StudyInfo, StudyResult
@@ -180,8 +180,9 @@ def _options(config: StudyConfig, kind: str, own: Collection[str]) -> dict[str, 
 
 def _check_blocks(config: StudyConfig, objective: Objective) -> None:
     """Refuse blocks that are neither layers with a prompt each nor groups of them: a preset for another model, as a rule."""
-    layers, blocks = getattr(objective, "layers", 1), max(1, config.optimizer_options.get("blocks", 1))
-    if isinstance(layers, int) and layers > 1 and layers % blocks:
+    blocks = max(1, config.optimizer_options.get("blocks", 1))
+    layers = objective.prompt_layers if isinstance(objective, Layered) else 1
+    if layers > 1 and layers % blocks:
         said = f"{blocks} blocks do not fit {layers} layers, each with a prompt of its own"
         raise InputError(f"optimizer {config.optimizer!r}: {said}; set optimizer.blocks to {layers}, or to a part of it")
 

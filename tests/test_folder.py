@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.metadata import entry_points
 
 import numpy as np
 import pytest
@@ -28,6 +29,7 @@ def test_a_folder_is_created_reopened_and_describes_itself(tmp_path):
         with study_folder(tmp_path / "a" / "b", MANIFEST) as folder:
             assert read_manifest(folder) == json.loads(json.dumps(MANIFEST))
     assert {"python", "numpy"} <= set(MANIFEST["versions"])
+    assert {point.dist.name for point in entry_points(group="dfo_prompt")} <= set(MANIFEST["versions"])
 
 
 @pytest.mark.parametrize(

@@ -118,7 +118,7 @@ class PromptObjective:
         return self._projection(candidate[None])[0]
 
     @property
-    def layers(self) -> int:
+    def prompt_layers(self) -> int:
         """Return the number of layers that have a prompt."""
         prompt = self.prompt(np.zeros(self.dim))
         return len(prompt) if prompt.dim() == 3 else 1  # noqa: PLR2004

@@ -12,7 +12,7 @@ from scikit_posthocs import critical_difference_diagram, posthoc_nemenyi_friedma
 from dfo_prompt.config import STUDY
 from dfo_prompt.report.analysis import RANDOM, Analysis, counted
 from dfo_prompt.report.curves import SHARES, performance_profile, share_reached
-from dfo_prompt.report.methods import DAGGER, white_box
+from dfo_prompt.report.marks import marks_of
 from dfo_prompt.report.picture import COLOURS, Picture, colour, figure_of, lines, step, turn
 from dfo_prompt.types import Matrix, Vector
 
@@ -146,25 +146,24 @@ def _data_profile(analysis: Analysis, searched: list[str], dim: int) -> Picture:
 
 def _scores(analysis: Analysis) -> Picture:
     board = analysis.leaderboard
-    data, gradients = board[["optimizer", "score", "low", "high"]].iloc[::-1], white_box(analysis)
+    data, marks = board[["optimizer", "score", "low", "high"]].iloc[::-1], marks_of(analysis)
 
     def paint(axes: Axes) -> None:
         errors = np.abs(data[["low", "high"]].to_numpy().T - data["score"].to_numpy())
         axes.errorbar(data["score"], np.arange(len(data)), xerr=errors, fmt="o", color=COLOURS[0], capsize=3)
-        axes.set_yticks(np.arange(len(data)), [name + DAGGER * (name in gradients) for name in data["optimizer"]])
+        axes.set_yticks(np.arange(len(data)), data["optimizer"].map(marks.marked))
         axes.set_xlabel(analysis.score)
 
     interval = ", with its 95 % stratified bootstrap interval" if len(analysis.seeds) > 1 else ""
     each = f" in each of {len(analysis.problems)} problems, averaged" if len(analysis.problems) > 1 else ""
-    text = f"Interquartile mean over {counted(len(analysis.seeds), 'seed')}{each}{interval}."
-    text += f" {DAGGER} needs gradients: a white-box reference." if gradients else ""
+    text = f"Interquartile mean over {counted(len(analysis.seeds), 'seed')}{each}{interval}.{marks.note}"
     figure = figure_of(paint, height=1.2 + 0.3 * len(data), legend=False)
     return Picture(name="scores", title="Scores", text=text, figure=figure, data=data)
 
 
 def _critical_difference(analysis: Analysis) -> Picture:
     medians = pd.DataFrame(np.median(analysis.values, axis=1), columns=list(analysis.complete))
-    ranks, gradients = medians.rank(axis=1).mean(), white_box(analysis)
+    ranks, marks = medians.rank(axis=1).mean(), marks_of(analysis)
 
     def paint(axes: Axes) -> None:
         # By number: sets of names have another order in every process, and the picture's bytes would show it.
@@ -173,12 +172,11 @@ def _critical_difference(analysis: Analysis) -> Picture:
         critical_difference_diagram(numbered, test, ax=axes, label_fmt_left=label, label_fmt_right=label)
         for written in axes.texts:
             number, rank = written.get_text().split()
-            name = analysis.complete[int(number)]
-            written.set_text(f"{name}{DAGGER * (name in gradients)} ({rank})")
+            written.set_text(f"{marks.marked(analysis.complete[int(number)])} ({rank})")
 
     text = (
         f"Mean ranks over {len(medians)} problems; optimizers joined by a bar are not told apart by the Nemenyi test "
-        "(alpha 0.05). A picture only: the table of pairs has the tests."
+        f"(alpha 0.05). A picture only: the table of pairs has the tests.{marks.note}"
     )
     figure = figure_of(paint, height=1.2 + 0.2 * len(ranks), legend=False)
     return Picture(

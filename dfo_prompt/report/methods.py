@@ -6,15 +6,11 @@ import numpy as np
 import pandas as pd
 
 from dfo_prompt.config import STUDY
-from dfo_prompt.errors import DfoPromptError
-from dfo_prompt.method import MethodSpec
-from dfo_prompt.plugins import catalogue
 from dfo_prompt.report.analysis import Analysis
+from dfo_prompt.report.marks import spec_of
 from dfo_prompt.report.section import Section
 
 NONE = "-"
-DAGGER = "\N{DAGGER}"
-"""Behind the names of entries that need gradients."""
 KIB, MIB = 1024, 1024**2
 FORMS = {
     "queries": "{:.0f}",
@@ -25,12 +21,6 @@ FORMS = {
     "download a query (KiB)": "{:.3g}",
 }
 """Of the costs, as they are printed."""
-
-
-def white_box(analysis: Analysis) -> frozenset[str]:
-    """Return the entries that need gradients."""
-    entries = analysis.studies[["optimizer", "method"]].drop_duplicates().itertuples(index=False)
-    return frozenset(str(name) for name, method in entries if (spec := _spec(method)) and spec.needs_gradients)
 
 
 def method_tables(analysis: Analysis) -> list[Section]:
@@ -44,7 +34,7 @@ def results(analysis: Analysis) -> Section:
     """Return a row an entry and a column a problem: mean and standard deviation over seeds, in percent; and the average."""
     rows, data = [], []
     for name, entry in analysis.studies.groupby("optimizer", sort=False):
-        spec = _spec(entry["method"].iloc[0])
+        spec = spec_of(entry["method"].iloc[0])
         cells: dict[str, str] = {
             "method": str(name),
             "gradients": _word(spec.needs_gradients if spec else None, "needed", "none"),
@@ -76,11 +66,11 @@ def results(analysis: Analysis) -> Section:
 
 
 def efficiency(analysis: Analysis) -> Section:
-    """Return a row a problem and an entry: what it takes, means over seeds."""
+    """Return a row a problem and an entry: what it takes, means over seeds, and the median of seconds."""
     rows, data = [], []
     for (problem, name), entry in analysis.studies.groupby(["problem", "optimizer"], sort=False):
         published = _published(analysis, str(problem), "costs")
-        done, spec = entry[entry["finished"]], _spec(entry["method"].iloc[0])
+        done, spec = entry[entry["finished"]], spec_of(entry["method"].iloc[0])
         about = {
             "problem": problem,
             "method": name,
@@ -111,13 +101,6 @@ def efficiency(analysis: Analysis) -> Section:
     )
     table = pd.DataFrame(rows)
     return Section(name="efficiency", title="Efficiency", text=text, table=table, data=pd.DataFrame(data))
-
-
-def _spec(method: str) -> MethodSpec | None:
-    try:
-        return catalogue().methods.find(method)
-    except DfoPromptError:
-        return None  # a plugin that is not installed here
 
 
 def _published(analysis: Analysis, problem: str, kind: str) -> dict[str, str]:

@@ -8,7 +8,8 @@ import pandas as pd
 from dfo_prompt.config import STUDY
 from dfo_prompt.report import statistics
 from dfo_prompt.report.analysis import RANDOM, Analysis, counted
-from dfo_prompt.report.methods import DAGGER, method_tables, white_box
+from dfo_prompt.report.marks import Marks, marks_of
+from dfo_prompt.report.methods import method_tables
 from dfo_prompt.report.section import Section
 
 FEW_PROBLEMS = 3
@@ -26,7 +27,7 @@ def all_tables(analysis: Analysis) -> list[Section]:
         tables.append(pairs(analysis))
         if len(analysis.problems) >= FEW_PROBLEMS:
             tables.append(practical(analysis))
-    return [_marked(table, white_box(analysis)) for table in (*tables, sensitivity(analysis), failures(analysis))]
+    return [_marked(table, marks_of(analysis)) for table in (*tables, sensitivity(analysis), failures(analysis))]
 
 
 def leaderboard(analysis: Analysis) -> Section:
@@ -146,16 +147,16 @@ def failures(analysis: Analysis) -> Section:
     return Section(name="failures", title="Failures", text=text if bad.empty else f"{len(bad)} studies.", table=table)
 
 
-def _marked(section: Section, names: frozenset[str]) -> Section:
-    """Return the section with a dagger behind these names, and what it means."""
-    columns = [column for column in NAMED if column in section.table and section.table[column].isin(names).any()]
+def _marked(section: Section, marks: Marks) -> Section:
+    """Return the section with the marks of its entries, and what they mean."""
+    columns = [column for column in NAMED if column in section.table and section.table[column].isin(marks.names).any()]
     if not columns:
         return section
     table = section.table.copy()
     for column in columns:
-        table[column] = [name + DAGGER * (name in names) for name in table[column]]
+        table[column] = table[column].map(marks.marked)
     data = section.table if section.data is None else section.data
-    return replace(section, table=table, data=data, text=f"{section.text} {DAGGER} needs gradients: a white-box reference.")
+    return replace(section, table=table, data=data, text=section.text + marks.note)
 
 
 def _against_random(analysis: Analysis) -> list[str] | None:

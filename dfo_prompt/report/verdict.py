@@ -2,7 +2,7 @@
 
 from dfo_prompt.report import statistics
 from dfo_prompt.report.analysis import Analysis, counted
-from dfo_prompt.report.methods import white_box
+from dfo_prompt.report.marks import marks_of
 
 FEW_SEEDS = 5
 """With fewer the bootstrap's intervals are too narrow."""
@@ -13,7 +13,7 @@ def verdict(analysis: Analysis) -> str:
 
     Where methods that need gradients are ahead, also what it means for the others.
     """
-    ranked, gradients = list(analysis.complete), white_box(analysis)
+    ranked, gradients = list(analysis.complete), marks_of(analysis).names
     if len(ranked) < 2:  # noqa: PLR2004
         return "Fewer than two optimizers have finished every study: there is nothing to rank yet."
     sample = f"{counted(len(analysis.problems), 'problem')}, {counted(len(analysis.seeds), 'seed')}"
