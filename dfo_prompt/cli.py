@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from dfo_prompt.errors import DfoPromptError
-from dfo_prompt.plugins import catalogue, plugin_files
+from dfo_prompt.plugin.catalogue import catalogue, plugin_files
 
 INTERRUPTED = 130
 BAD_INPUT = 2

@@ -9,9 +9,9 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from dfo_prompt.config import STUDY
+from dfo_prompt.config.study import STUDY
 from dfo_prompt.report.summary import Summary
-from dfo_prompt.result import Batch, StudyInfo, StudyResult
+from dfo_prompt.study.result import Batch, StudyInfo, StudyResult
 from dfo_prompt.suite.run import SuiteState
 
 LOG_LINES = 10

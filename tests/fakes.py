@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from dfo_prompt.ledger import Budget, Ledger
-from dfo_prompt.objective import Evaluation, Objective
-from dfo_prompt.optimizer import Optimizer
-from dfo_prompt.result import StudyInfo
-from dfo_prompt.study import Study
+from dfo_prompt.contracts.objective import Evaluation, Objective
+from dfo_prompt.contracts.optimizer import Optimizer
+from dfo_prompt.study.ledger import Budget, Ledger
+from dfo_prompt.study.loop import Study
+from dfo_prompt.study.result import StudyInfo
 from dfo_prompt.types import Matrix, Vector
 
 
@@ -75,3 +75,16 @@ def study(
         info=StudyInfo(optimizer="steps", objective="bowl", budget=budget, dim=objective.dim, seed=1, folder=folder),
         **more,
     )
+
+
+class Restless(Optimizer):
+    """Draws from nowhere in particular, as its spec says; fails when another of it is asked."""
+
+    def ask(self):
+        return np.random.default_rng().standard_normal((self.popsize, self.dim))
+
+    def tell(self, candidates, losses):
+        pass
+
+    def recommend(self):
+        return self.x0

@@ -7,7 +7,7 @@ import pytest
 
 from dfo_prompt.commands.list import LISTED
 from dfo_prompt.commands.quickstart import SETTINGS
-from dfo_prompt.config import parse_config
+from dfo_prompt.config.study import parse_config
 
 SPHERE = ("run", "--objective", "sphere", "--dim", "5", "--budget", "203", "--out", "s")
 
@@ -87,7 +87,7 @@ def test_lists_are_text_and_json(program, kind):
 
 def test_a_command_of_a_plugin_file_runs_and_ends_with_its_own_status(program, tmp_path):
     (tmp_path / "mine.py").write_text(
-        "import click\nimport dfo_prompt as dp\nfrom dfo_prompt.specs import Spec\n"
+        "import click\nimport dfo_prompt as dp\nfrom dfo_prompt.contracts.spec import Spec\n"
         "@click.command()\n@click.pass_context\n"
         "def check(ctx):\n    click.echo('checked')\n    ctx.exit(3)\n"
         "@dp.hookimpl\ndef dfo_prompt_commands():\n"

@@ -5,9 +5,10 @@ from fakes import Bowl, HeldOutBowl, study
 from rich.console import Console
 
 from dfo_prompt.console import ProgressObserver, SuiteProgress, comparison_table, print_summary
-from dfo_prompt.folder import describe_run, save_result, study_folder
 from dfo_prompt.report.convergence import best_so_far, plot_convergence
 from dfo_prompt.report.summary import summarize
+from dfo_prompt.run.manifest import describe_run
+from dfo_prompt.study.folder import save_result, study_folder
 from dfo_prompt.suite.run import SuiteState
 
 CONFIG = {"optimizer": "nevergrad:OnePlusOne", "objective": "bowl", "budget": 50, "seed": 1}

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from dfo_prompt.plugins import plugin_files
+from dfo_prompt.plugin.catalogue import plugin_files
 from dfo_prompt.suite.plan import read_suite_file
 from dfo_prompt.testing import OptimizerConformance
 

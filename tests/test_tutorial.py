@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from dfo_prompt import hookspecs
 from dfo_prompt.commands.new_plugin import scaffold
+from dfo_prompt.plugin import hookspecs
 
 PLUGINS = Path(__file__).parent.parent / "plugins"
 PAGE = (PLUGINS / "README.md").read_text()

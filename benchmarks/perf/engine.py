@@ -22,8 +22,8 @@ from matplotlib.ticker import LogLocator
 from setting import Losses, Setting, few_shot, queries_per_second, seconds, small_model
 
 import dfo_prompt as dp
-from dfo_prompt.folder import describe_run
 from dfo_prompt.lm.precision import DTYPES
+from dfo_prompt.run.manifest import describe_run
 from dfo_prompt.types import Vector
 
 ROUNDS = 3

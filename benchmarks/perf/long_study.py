@@ -7,7 +7,7 @@ from time import perf_counter
 from typing import Any
 
 import dfo_prompt as dp
-from dfo_prompt.memory import PROCESS, forget_peak
+from dfo_prompt._util.memory import PROCESS, forget_peak
 
 POPSIZE = 20
 

@@ -13,7 +13,7 @@ import click
 import numpy as np
 
 import dfo_prompt as dp
-from dfo_prompt.folder import describe_run
+from dfo_prompt.run.manifest import describe_run
 
 OPTIMIZERS = (
     "random",

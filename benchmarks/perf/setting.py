@@ -13,18 +13,18 @@ import torch
 from textbook import textbook_losses
 from torch import Tensor
 
-from dfo_prompt.lm.dense import normal
 from dfo_prompt.lm.encoding import encode_words
 from dfo_prompt.lm.engine import scorer_for
 from dfo_prompt.lm.layout import lay_out
 from dfo_prompt.lm.load import LanguageModel, load_model
-from dfo_prompt.lm.objective import PromptObjective
 from dfo_prompt.lm.precision import choose_precision
-from dfo_prompt.lm.problem import Problem
-from dfo_prompt.lm.projection import Projection, Space
 from dfo_prompt.lm.smollm import fetch
 from dfo_prompt.lm.verbalizer import Verbalizer
-from dfo_prompt.plugins import catalogue
+from dfo_prompt.plugin.catalogue import catalogue
+from dfo_prompt.prompt.objective import PromptObjective
+from dfo_prompt.prompt.problem import Problem
+from dfo_prompt.prompt.projections.affine import Projection, Space
+from dfo_prompt.prompt.projections.dense import normal
 from dfo_prompt.tasks.examples import read_examples
 from dfo_prompt.tasks.sampling import FewShot, sample
 from dfo_prompt.tasks.task import Task, load_task

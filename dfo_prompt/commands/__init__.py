@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from dfo_prompt.hookspecs import hookimpl
-from dfo_prompt.specs import Spec
+from dfo_prompt.contracts.spec import Spec
+from dfo_prompt.plugin.hookspecs import hookimpl
 
 COMMANDS = {
     "quickstart": "Tune a real model's prompt with four optimizers and compare them.",

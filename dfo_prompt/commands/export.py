@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from dfo_prompt.errors import InputError
-from dfo_prompt.run import reopen
+from dfo_prompt.run.study import reopen
 
 
 @click.command("export")
@@ -18,8 +18,8 @@ def command(folder: Path, kind: str, out: Path | None) -> None:
     An adapter begins with the special tokens that the model's tokenizer puts ahead of a text: give it texts by the task's
     template, tokenised without them (add_special_tokens=False).
     """
-    from dfo_prompt.lm.export import save_for_peft, tuned_prompt  # noqa: PLC0415 - brings torch
-    from dfo_prompt.lm.objective import PromptObjective  # noqa: PLC0415
+    from dfo_prompt.prompt.export import save_for_peft, tuned_prompt  # noqa: PLC0415 - brings torch
+    from dfo_prompt.prompt.objective import PromptObjective  # noqa: PLC0415
 
     objective, candidate = reopen(folder)
     if not isinstance(objective, PromptObjective):

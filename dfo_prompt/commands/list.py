@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
+from dfo_prompt.contracts.spec import Spec
 from dfo_prompt.errors import InputError
-from dfo_prompt.plugins import KINDS, Catalogue, catalogue
-from dfo_prompt.specs import Spec
+from dfo_prompt.plugin.catalogue import KINDS, Catalogue, catalogue
 
 LISTED = (*KINDS, "plugins")
 HIDDEN = ("target", "options", "budgets")
@@ -39,7 +39,7 @@ def _row(spec: Spec) -> dict[str, Any]:
 
 
 def _tried(registry: str) -> list[dict[str, Any]]:
-    from dfo_prompt.trials import names_of, try_registry  # noqa: PLC0415 - brings numpy, which a plain list does not need
+    from dfo_prompt.commands.registry_probe import names_of, try_registry  # noqa: PLC0415 - brings numpy, which a plain list does not need
 
     spec = catalogue().optimizers.find(f"{registry}:*")
     with click.progressbar(try_registry(spec), length=len(names_of(spec)), label="trying", file=sys.stderr) as trials:

@@ -9,7 +9,7 @@ from string import Template
 import click
 
 from dfo_prompt.errors import InputError
-from dfo_prompt.plugins import catalogue
+from dfo_prompt.plugin.catalogue import catalogue
 
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 SUFFIX = ".in"
@@ -39,7 +39,7 @@ def scaffold(name: str) -> dict[Path, str]:
     package = f"dfo_prompt_{name.replace('-', '_')}"
     values = {"name": name, "package": package, "title": "".join(word.capitalize() for word in name.split("-"))}
     found = {}
-    for path, file in _templates(files("dfo_prompt") / "scaffold", Path()).items():
+    for path, file in _templates(files("dfo_prompt.commands") / "scaffold", Path()).items():
         parts = [package if part == "package" else part for part in path.parts]
         found[Path(*parts)] = Template(file.read_text(encoding="utf-8")).substitute(values)
     return found

@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 import click
 
 from dfo_prompt.errors import InputError
-from dfo_prompt.run import reopen
+from dfo_prompt.run.study import reopen
 from dfo_prompt.types import Matrix, Vector
 
 

@@ -16,7 +16,7 @@ def command(prompts: tuple[Path, ...], dim: int, alpha: float, seed: int, out: P
 
     Studies on other tasks use them with projection "file" and initial_prompt "file:...".
     """
-    from dfo_prompt.lm.pretrained import TunedPrompt, learn_projection  # noqa: PLC0415 - brings torch
+    from dfo_prompt.prompt.projections.learned import TunedPrompt, learn_projection  # noqa: PLC0415 - brings torch
 
     learned = learn_projection([TunedPrompt.read(path) for path in prompts], dim=dim, alpha=alpha, seed=seed)
     learned.save(out)

@@ -5,12 +5,12 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from dfo_prompt.config import StudyConfig, parse_config
+from dfo_prompt.config.study import StudyConfig, parse_config
 from dfo_prompt.console import ProgressObserver, comparison_table
-from dfo_prompt.folder import check_config, read_result
 from dfo_prompt.report.convergence import plot_convergence
 from dfo_prompt.report.summary import summarize
-from dfo_prompt.run import objective_of, run_study
+from dfo_prompt.run.study import objective_of, run_study
+from dfo_prompt.study.folder import check_config, read_result
 
 OPTIMIZERS = ("cma", "nevergrad:OnePlusOne", "pymoo:ES", "random")
 SETTINGS = {

@@ -6,10 +6,10 @@ from typing import Any
 import click
 
 from dfo_prompt.commands.settings import parse_settings
-from dfo_prompt.config import DEFAULT_TASK, STUDY, StudyConfig, merge, parse_config, read_config
+from dfo_prompt.config.study import DEFAULT_TASK, STUDY, StudyConfig, merge, parse_config, read_config
 from dfo_prompt.console import ProgressObserver, print_summary
 from dfo_prompt.report.summary import summarize
-from dfo_prompt.run import objective_of, plugin_of, run_study
+from dfo_prompt.run.study import objective_of, plugin_of, run_study
 
 OF_OBJECTIVE = ("model", "task", "data", "shots", "prompt_tokens", "projection", "loss", "dtype", "device", "test_examples")
 

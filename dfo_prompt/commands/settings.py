@@ -4,7 +4,7 @@ import tomllib
 from collections.abc import Iterable
 from typing import Any
 
-from dfo_prompt.config import StudyConfig, merge, nested
+from dfo_prompt.config.study import StudyConfig, merge, nested
 from dfo_prompt.errors import InputError
 
 PREFIXES = {"optimizer": "optimizer_options", "objective": "objective_options", "method": "method_options"}

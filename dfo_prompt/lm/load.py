@@ -28,9 +28,9 @@ from transformers import (
 from transformers.models.auto import modeling_auto
 from transformers.utils import logging
 
+from dfo_prompt._util.logs import only_errors
 from dfo_prompt.errors import ModelError
 from dfo_prompt.lm.packing import enable_packing
-from dfo_prompt.logs import only_errors
 
 Head = Literal["causal", "masked", "seq2seq"]
 # Where a family could be several of them, the first is what it was pretrained as.

@@ -6,7 +6,7 @@ from pathlib import Path
 from filelock import FileLock
 from huggingface_hub import HfApi, snapshot_download
 
-from dfo_prompt.assets import cache_folder, wheel_file
+from dfo_prompt._util.downloads import cache_folder, wheel_file
 from dfo_prompt.errors import ModelError
 from dfo_prompt.lm.load import quiet, read_gguf
 

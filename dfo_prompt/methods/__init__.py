@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
-from dfo_prompt.config import STUDY
-from dfo_prompt.hookspecs import hookimpl
-from dfo_prompt.method import MethodSpec
+from dfo_prompt.config.study import STUDY
+from dfo_prompt.contracts.method import MethodSpec
+from dfo_prompt.plugin.hookspecs import hookimpl
 
 FIXED = {
     "manual": ("manual", "The hand-written template alone"),

@@ -9,15 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dfo_prompt._util.seeding import Stream, generator
 from dfo_prompt.errors import InputError
-from dfo_prompt.ledger import Spent
 from dfo_prompt.lm.layout import lay_out, template_of
-from dfo_prompt.lm.objective import PromptObjective
-from dfo_prompt.lm.problem import Problem
 from dfo_prompt.lm.verbalizer import Calibration
-from dfo_prompt.meter import costs_of
 from dfo_prompt.methods.setting import Fitted, Predict, Setting
-from dfo_prompt.streams import Stream, generator
+from dfo_prompt.prompt.objective import PromptObjective
+from dfo_prompt.prompt.problem import Problem
+from dfo_prompt.study.evaluator import costs_of
+from dfo_prompt.study.ledger import Spent
 from dfo_prompt.tasks.examples import Example, Texts
 from dfo_prompt.types import Json, Matrix
 

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from dfo_prompt._util.paths import FILE
 from dfo_prompt.errors import InputError
-from dfo_prompt.lm.export import tuned_prompt
-from dfo_prompt.lm.pretrained import learn_projection
 from dfo_prompt.methods.setting import Fitted, Setting
 from dfo_prompt.methods.sources import DRAWS, TASKS, sources
 from dfo_prompt.methods.studies import fitted_by, together, tune
-from dfo_prompt.paths import FILE
+from dfo_prompt.prompt.export import tuned_prompt
+from dfo_prompt.prompt.projections.learned import learn_projection
 from dfo_prompt.types import Json
 
 

@@ -8,18 +8,19 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from dfo_prompt.config import StudyConfig
+from dfo_prompt._util.json_files import write_json
+from dfo_prompt._util.memory import forget_peak, peak_resident
+from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.errors import DfoPromptError, InputError, PluginError, one_line
-from dfo_prompt.files import write_json
-from dfo_prompt.folder import describe_run, study_folder
-from dfo_prompt.ledger import Spent
-from dfo_prompt.lm.problem import Problem
-from dfo_prompt.memory import forget_peak, peak_resident
 from dfo_prompt.methods.setting import Fitted, Setting
-from dfo_prompt.options import check_options
-from dfo_prompt.plugins import catalogue
-from dfo_prompt.problem import open_problem
-from dfo_prompt.result import Observer
+from dfo_prompt.plugin.catalogue import catalogue
+from dfo_prompt.plugin.options import check_options
+from dfo_prompt.prompt.open import open_problem
+from dfo_prompt.prompt.problem import Problem
+from dfo_prompt.run.manifest import describe_run
+from dfo_prompt.study.folder import study_folder
+from dfo_prompt.study.ledger import Spent
+from dfo_prompt.study.result import Observer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +52,7 @@ def run_method(
     A method that runs studies continues them in the same folder; any other starts anew after it was interrupted.
 
     Args:
-        config: of a method other than "study"; see `dfo_prompt.run.run_study` for that.
+        config: of a method other than "study"; see `dfo_prompt.run.study.run_study` for that.
         out: the folder to write, as that of a study but for the journals; nothing is written without one.
         observers: told of every batch of the studies that it runs, if it does.
         lock_seconds: how long to wait for a folder that another process has locked.

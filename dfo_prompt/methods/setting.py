@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dfo_prompt.config import StudyConfig
-from dfo_prompt.ledger import Spent
-from dfo_prompt.lm.problem import Problem
-from dfo_prompt.result import Observer
+from dfo_prompt.config.study import StudyConfig
+from dfo_prompt.prompt.problem import Problem
+from dfo_prompt.study.ledger import Spent
+from dfo_prompt.study.result import Observer
 from dfo_prompt.tasks.examples import Texts
 from dfo_prompt.types import Json, Matrix
 

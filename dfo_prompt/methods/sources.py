@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from itertools import product
 
-from dfo_prompt.config import DEFAULT_TASK, StudyConfig
+from dfo_prompt.config.study import DEFAULT_TASK, StudyConfig
 from dfo_prompt.errors import InputError
 
 TASKS, DRAWS = ("tweets", "bbc-headlines"), 2

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from dfo_prompt.config import STUDY
+from dfo_prompt.config.study import STUDY
 from dfo_prompt.errors import InputError
-from dfo_prompt.ledger import Spent
-from dfo_prompt.lm.objective import PromptObjective
 from dfo_prompt.methods.setting import Fitted, Predict, Setting
-from dfo_prompt.result import StudyResult
-from dfo_prompt.run import objective_of, run_study
+from dfo_prompt.prompt.objective import PromptObjective
+from dfo_prompt.run.study import objective_of, run_study
+from dfo_prompt.study.ledger import Spent
+from dfo_prompt.study.result import StudyResult
 from dfo_prompt.tasks.examples import Texts
 from dfo_prompt.types import Json, Matrix
 

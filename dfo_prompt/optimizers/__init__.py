@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from dfo_prompt.hookspecs import hookimpl
-from dfo_prompt.optimizer import OptimizerSpec
+from dfo_prompt.contracts.optimizer import OptimizerSpec
+from dfo_prompt.plugin.hookspecs import hookimpl
 
 _CMA: dict[str, tuple[dict[str, object], str]] = {
     "cma": ({}, "CMA-ES, full covariance (Hansen, 2016)"),

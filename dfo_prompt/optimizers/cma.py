@@ -10,8 +10,8 @@ import cma
 import numpy as np
 from cma.restricted_gaussian_sampler import GaussVDSampler, GaussVkDSampler
 
-from dfo_prompt.optimizer import Best, Optimizer
-from dfo_prompt.optimizers.fence import GlobalFence
+from dfo_prompt.contracts.optimizer import Best, Optimizer
+from dfo_prompt.optimizers.isolation import GlobalFence
 from dfo_prompt.types import Json, Matrix, Vector
 
 # The rules that would end a run on a plateau, on quantised losses, or by count: a study ends with its budget.

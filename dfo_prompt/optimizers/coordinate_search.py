@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from dfo_prompt.optimizer import Best, Optimizer
+from dfo_prompt.contracts.optimizer import Best, Optimizer
 from dfo_prompt.types import Matrix, Vector
 
 

@@ -8,9 +8,9 @@ from nevergrad.optimization.base import registry
 from nevergrad.optimization.optimizerlib import ParametrizedCMA
 from nevergrad.optimization.recaster import RecastOptimizer
 
+from dfo_prompt.contracts.optimizer import Optimizer
 from dfo_prompt.errors import InputError, UnknownNameError
-from dfo_prompt.optimizer import Optimizer
-from dfo_prompt.optimizers.fence import GlobalFence
+from dfo_prompt.optimizers.isolation import GlobalFence
 from dfo_prompt.types import Json, Matrix, Vector
 
 

@@ -22,10 +22,10 @@ from pymoo.core.problem import Problem
 from pymoo.core.termination import NoTermination
 from pymoo.problems.static import StaticProblem
 
+from dfo_prompt.contracts.optimizer import Best, Optimizer
 from dfo_prompt.errors import UnknownNameError
-from dfo_prompt.optimizer import Best, Optimizer
 from dfo_prompt.optimizers.cma import ENDLESS
-from dfo_prompt.optimizers.fence import GlobalFence
+from dfo_prompt.optimizers.isolation import GlobalFence
 from dfo_prompt.types import Json, Matrix, Vector
 
 _CLASSES = (BRKGA, CMAES, DE, DIRECT, EPPSO, ES, G3PCX, GA, ISRES, NelderMead, NicheGA, PSO, PatternSearch, SRES)

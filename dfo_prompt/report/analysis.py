@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dfo_prompt.config import STUDY
+from dfo_prompt.config.study import STUDY
 from dfo_prompt.errors import InputError
-from dfo_prompt.folder import read_manifest
 from dfo_prompt.report import statistics
 from dfo_prompt.report.curves import Range, area_over_curve, hits, range_of
 from dfo_prompt.report.frames import read_curves, read_suite
+from dfo_prompt.study.folder import read_manifest
 from dfo_prompt.suite.folder import read_plan, study_path
 from dfo_prompt.types import Matrix, Vector
 

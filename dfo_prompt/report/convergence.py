@@ -7,9 +7,9 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from dfo_prompt.folder import read_manifest
-from dfo_prompt.ledger import read_records
 from dfo_prompt.report.picture import step
+from dfo_prompt.study.folder import read_manifest
+from dfo_prompt.study.ledger import read_records
 from dfo_prompt.types import Vector
 
 

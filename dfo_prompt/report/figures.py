@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from scikit_posthocs import critical_difference_diagram, posthoc_nemenyi_friedman
 
-from dfo_prompt.config import STUDY
+from dfo_prompt.config.study import STUDY
 from dfo_prompt.report.analysis import RANDOM, Analysis, counted
 from dfo_prompt.report.curves import SHARES, performance_profile, share_reached
 from dfo_prompt.report.marks import marks_of

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dfo_prompt.config import STUDY
+from dfo_prompt.config.study import STUDY
 from dfo_prompt.errors import DfoPromptError
-from dfo_prompt.folder import read_manifest
-from dfo_prompt.journal import read_lines
-from dfo_prompt.ledger import FILES, Account
 from dfo_prompt.report.summary import summarize
+from dfo_prompt.study.folder import read_manifest
+from dfo_prompt.study.journal import read_lines
+from dfo_prompt.study.ledger import FILES, Account
 from dfo_prompt.suite.folder import read_errors, read_plan, study_path
 from dfo_prompt.types import Matrix
 

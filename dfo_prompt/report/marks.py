@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
+from dfo_prompt.contracts.method import MethodSpec
 from dfo_prompt.errors import DfoPromptError
-from dfo_prompt.method import MethodSpec
-from dfo_prompt.plugins import catalogue
+from dfo_prompt.plugin.catalogue import catalogue
 from dfo_prompt.report.analysis import Analysis
 
 DAGGER = "\N{DAGGER}"

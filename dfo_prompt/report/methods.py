@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dfo_prompt.config import STUDY
+from dfo_prompt.config.study import STUDY
 from dfo_prompt.report.analysis import Analysis
 from dfo_prompt.report.marks import spec_of
 from dfo_prompt.report.section import Section

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from dfo_prompt.config import STUDY
-from dfo_prompt.folder import read_manifest, read_result
-from dfo_prompt.ledger import Spent, read_records
+from dfo_prompt.config.study import STUDY
+from dfo_prompt.study.folder import read_manifest, read_result
+from dfo_prompt.study.ledger import Spent, read_records
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from dfo_prompt.config import STUDY
+from dfo_prompt.config.study import STUDY
 from dfo_prompt.report import statistics
 from dfo_prompt.report.analysis import RANDOM, Analysis, counted
 from dfo_prompt.report.marks import Marks, marks_of

@@ -15,10 +15,9 @@ from jinja2 import Environment
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from dfo_prompt.config import STUDY
-from dfo_prompt.files import write_json
-from dfo_prompt.folder import read_manifest
-from dfo_prompt.paths import without_folders
+from dfo_prompt._util.json_files import write_json
+from dfo_prompt._util.paths import without_folders
+from dfo_prompt.config.study import STUDY
 from dfo_prompt.report.analysis import Analysis, analyse, counted
 from dfo_prompt.report.figures import draw_all
 from dfo_prompt.report.ioh import write_ioh
@@ -26,6 +25,7 @@ from dfo_prompt.report.picture import Picture
 from dfo_prompt.report.section import Section
 from dfo_prompt.report.tables import all_tables
 from dfo_prompt.report.verdict import verdict
+from dfo_prompt.study.folder import read_manifest
 from dfo_prompt.suite.folder import study_path
 
 FOLDER = "report"

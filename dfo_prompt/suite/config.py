@@ -5,8 +5,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from dfo_prompt.config import Count, Finite, Positive
-from dfo_prompt.parsing import STRICT
+from dfo_prompt._util.parsing import STRICT
+from dfo_prompt.config.study import Count, Finite, Positive
 
 Name = Annotated[str, Field(min_length=1)]
 

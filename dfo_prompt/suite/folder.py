@@ -7,9 +7,9 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from dfo_prompt._util.json_files import read_json, write_json
 from dfo_prompt.errors import InputError, StudyError
-from dfo_prompt.files import read_json, write_json
-from dfo_prompt.folder import check_config, read_result
+from dfo_prompt.study.folder import check_config, read_result
 from dfo_prompt.suite.plan import Suite
 
 PLAN, ERRORS = "suite.json", "errors.json"

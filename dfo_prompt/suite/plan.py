@@ -7,13 +7,13 @@ from itertools import combinations, product
 from pathlib import Path
 from typing import Any
 
-from dfo_prompt.config import STUDY, StudyConfig, merge, nested, parse_config
+from dfo_prompt._util.parsing import parse, read_toml
+from dfo_prompt._util.paths import relative_to
+from dfo_prompt.config.study import STUDY, StudyConfig, merge, nested, parse_config
+from dfo_prompt.contracts.spec import load_target
 from dfo_prompt.errors import DfoPromptError, InputError, UnknownNameError
-from dfo_prompt.parsing import parse, read_toml
-from dfo_prompt.paths import relative_to
-from dfo_prompt.plugins import catalogue
-from dfo_prompt.run import plugin_of
-from dfo_prompt.specs import load_target
+from dfo_prompt.plugin.catalogue import catalogue
+from dfo_prompt.run.study import plugin_of
 from dfo_prompt.suite.config import Entry, Exclusion, SuiteConfig
 
 
@@ -78,7 +78,7 @@ class Suite:
 
 
 def read_suite_file(path: Path, overrides: Mapping[str, Any] | None = None, *, model: str | None = None) -> Suite:
-    """Read a SUITE.toml and cross its studies. Its paths (see `dfo_prompt.paths`) are relative to the file.
+    """Read a SUITE.toml and cross its studies. Its paths (see `dfo_prompt._util.paths`) are relative to the file.
 
     Args:
         path: the file.

@@ -11,7 +11,7 @@ from time import monotonic
 from typing import Any
 
 from dfo_prompt.errors import StudyError
-from dfo_prompt.plugins import given_files
+from dfo_prompt.plugin.catalogue import given_files
 from dfo_prompt.suite.folder import is_finished, study_path, suite_folder, write_errors
 from dfo_prompt.suite.plan import Plan, Suite
 from dfo_prompt.suite.worker import Event, Order, work

@@ -10,12 +10,12 @@ from time import perf_counter, sleep
 
 import numpy as np
 
-from dfo_prompt.config import StudyConfig, default_popsize
+from dfo_prompt.config.study import StudyConfig, default_popsize
+from dfo_prompt.contracts.objective import Objective
 from dfo_prompt.errors import DfoPromptError, one_line
-from dfo_prompt.objective import Objective
-from dfo_prompt.plugins import plugin_files
-from dfo_prompt.result import Batch, StudyInfo, StudyResult
-from dfo_prompt.run import objective_of, plugin_of, run_study
+from dfo_prompt.plugin.catalogue import plugin_files
+from dfo_prompt.run.study import objective_of, plugin_of, run_study
+from dfo_prompt.study.result import Batch, StudyInfo, StudyResult
 from dfo_prompt.suite.plan import Plan
 
 LOCK_SECONDS = 30.0

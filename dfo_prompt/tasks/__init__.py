@@ -4,8 +4,8 @@ import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 
-from dfo_prompt.hookspecs import hookimpl
-from dfo_prompt.specs import Spec
+from dfo_prompt.contracts.spec import Spec
+from dfo_prompt.plugin.hookspecs import hookimpl
 
 
 @hookimpl

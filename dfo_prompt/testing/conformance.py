@@ -10,8 +10,8 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from dfo_prompt.build import is_deterministic
-from dfo_prompt.plugins import catalogue
+from dfo_prompt.plugin.catalogue import catalogue
+from dfo_prompt.run.factory import is_deterministic
 from dfo_prompt.testing.driving import SETTINGS, completed, drive, interrupted, make, sphere, stepping
 from dfo_prompt.types import Matrix, Vector
 

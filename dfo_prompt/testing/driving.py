@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from dfo_prompt.build import create_optimizer
-from dfo_prompt.ledger import Budget, Ledger
-from dfo_prompt.objective import Evaluation
-from dfo_prompt.optimizer import Optimizer
-from dfo_prompt.result import StudyInfo, StudyResult
-from dfo_prompt.study import Study
+from dfo_prompt.contracts.objective import Evaluation
+from dfo_prompt.contracts.optimizer import Optimizer
+from dfo_prompt.run.factory import create_optimizer
+from dfo_prompt.study.ledger import Budget, Ledger
+from dfo_prompt.study.loop import Study
+from dfo_prompt.study.result import StudyInfo, StudyResult
 from dfo_prompt.types import Matrix, Vector
 
 SETTINGS: dict[str, Any] = {"dim": 5, "budget": 60, "seed": 1, "popsize": 6, "sigma": 0.5}

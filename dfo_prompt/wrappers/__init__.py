@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from dfo_prompt.hookspecs import hookimpl
-from dfo_prompt.optimizer import OptimizerSpec
+from dfo_prompt.contracts.optimizer import OptimizerSpec
+from dfo_prompt.plugin.hookspecs import hookimpl
 
 _WRAPPERS: dict[str, tuple[str, dict[str, object], str]] = {
     "blockwise": ("blockwise:Blockwise", {}, "Blocks of coordinates in turn (BBTv2)"),

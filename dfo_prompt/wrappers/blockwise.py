@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from dfo_prompt.build import create_optimizer
-from dfo_prompt.optimizer import Best, Optimizer
+from dfo_prompt.contracts.optimizer import Best, Optimizer
+from dfo_prompt.run.factory import create_optimizer
 from dfo_prompt.types import Json, Matrix, Vector
 
 

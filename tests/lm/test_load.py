@@ -7,12 +7,12 @@ import torch
 from tiny import HEAD_OF, TASK, few_shot, tiny_model, tiny_tokenizer
 
 from dfo_prompt.errors import ModelError
-from dfo_prompt.lm.dense import normal
 from dfo_prompt.lm.load import load_model, pick_device, read_gguf
-from dfo_prompt.lm.objective import PromptObjective
-from dfo_prompt.lm.problem import Problem
-from dfo_prompt.lm.projection import Projection, Space
-from dfo_prompt.lm.start import initial_prompt_of, shallow_projection
+from dfo_prompt.prompt.initial import initial_prompt_of, shallow_projection
+from dfo_prompt.prompt.objective import PromptObjective
+from dfo_prompt.prompt.problem import Problem
+from dfo_prompt.prompt.projections.affine import Projection, Space
+from dfo_prompt.prompt.projections.dense import normal
 
 
 def test_a_folder_is_loaded_frozen_and_in_float32(tiny_folder):

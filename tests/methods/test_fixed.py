@@ -8,10 +8,10 @@ import torch
 from tiny import TASK, few_shot, textbook_logits, tiny_lm
 
 import dfo_prompt as dp
-from dfo_prompt.config import parse_config
+from dfo_prompt.config.study import parse_config
 from dfo_prompt.lm.layout import lay_out
-from dfo_prompt.lm.problem import Problem
 from dfo_prompt.methods.fixed import calibrated, in_context, manual, patterns
+from dfo_prompt.prompt.problem import Problem
 from dfo_prompt.tasks.task import Pattern
 
 TEXTS = [("bad film",), ("the plot was very very long",), ("fun",)]

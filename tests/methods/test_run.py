@@ -10,14 +10,14 @@ import pytest
 from safetensors.numpy import load_file
 
 import dfo_prompt as dp
-from dfo_prompt.config import parse_config
-from dfo_prompt.ledger import Account, read_records
-from dfo_prompt.lm.export import tuned_prompt
-from dfo_prompt.lm.pretrained import learn_projection
+from dfo_prompt.config.study import parse_config
 from dfo_prompt.methods.run import run_method
-from dfo_prompt.plugins import catalogue
+from dfo_prompt.plugin.catalogue import catalogue
+from dfo_prompt.prompt.export import tuned_prompt
+from dfo_prompt.prompt.projections.learned import learn_projection
 from dfo_prompt.report.write import write_report
-from dfo_prompt.run import objective_of, reopen, run_study
+from dfo_prompt.run.study import objective_of, reopen, run_study
+from dfo_prompt.study.ledger import Account, read_records
 from dfo_prompt.suite.plan import read_suite_file
 from dfo_prompt.suite.run import run_suite
 

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from dfo_prompt.build import create_optimizer
-from dfo_prompt.plugins import catalogue
+from dfo_prompt.plugin.catalogue import catalogue
+from dfo_prompt.run.factory import create_optimizer
 from dfo_prompt.suite.plan import read_suite_file
 
 ROOT = Path(__file__).parents[2]

@@ -11,7 +11,7 @@ from dfo_prompt.errors import ModelError
 from dfo_prompt.lm.answers import only_answers
 from dfo_prompt.lm.encoding import encode_words, split_rows
 from dfo_prompt.lm.layout import lay_out
-from dfo_prompt.lm.problem import Problem
+from dfo_prompt.prompt.problem import Problem
 from dfo_prompt.tasks.examples import Texts
 
 MOST_AT_ONCE = 64

@@ -15,11 +15,11 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.nn.utils.rnn import pack_sequence, pad_sequence
 
-from dfo_prompt.ledger import Spent
-from dfo_prompt.lm.objective import WORD
-from dfo_prompt.lm.problem import Problem
-from dfo_prompt.memory import allocated_by
+from dfo_prompt._util.memory import allocated_by
 from dfo_prompt.methods.setting import Fitted, Setting
+from dfo_prompt.prompt.objective import WORD
+from dfo_prompt.prompt.problem import Problem
+from dfo_prompt.study.ledger import Spent
 from dfo_prompt.tasks.examples import Texts
 from dfo_prompt.types import Matrix
 from dfo_prompt_baselines.batches import runs_of

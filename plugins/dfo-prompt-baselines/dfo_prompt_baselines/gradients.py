@@ -18,14 +18,14 @@ from peft import (
 from peft.utils import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING as KNOWN_ATTENTION
 from torch import Tensor, nn
 
+from dfo_prompt._util.parsing import parse
+from dfo_prompt._util.seeding import Stream, generator
 from dfo_prompt.errors import ModelError
 from dfo_prompt.lm.layers import Layers
 from dfo_prompt.lm.load import LanguageModel
-from dfo_prompt.lm.pretrained import TunedPrompt
-from dfo_prompt.lm.start import initial_prompt_of
 from dfo_prompt.methods.setting import Fitted, Setting
-from dfo_prompt.parsing import parse
-from dfo_prompt.streams import Stream, generator
+from dfo_prompt.prompt.initial import initial_prompt_of
+from dfo_prompt.prompt.projections.learned import TunedPrompt
 from dfo_prompt_baselines.training import Prepare, Recipe, train
 
 Training = dict[str, Any] | None

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from dfo_prompt.ledger import Spent
+from dfo_prompt._util.parsing import STRICT
 from dfo_prompt.lm.precision import has_bfloat16
-from dfo_prompt.lm.problem import Problem
 from dfo_prompt.methods.setting import Fitted
-from dfo_prompt.parsing import STRICT
+from dfo_prompt.prompt.problem import Problem
+from dfo_prompt.study.ledger import Spent
 from dfo_prompt.tasks.examples import Texts
 from dfo_prompt.types import Matrix
 from dfo_prompt_baselines.batches import Batch, batch_of, first_tokens, label_logits, runs_of

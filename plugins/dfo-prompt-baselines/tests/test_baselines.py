@@ -11,11 +11,11 @@ from dfo_prompt_baselines.batches import batch_of, first_tokens, label_logits
 from tiny import TASK, WORDS, textbook_logits, tiny_lm
 
 import dfo_prompt as dp
-from dfo_prompt.config import parse_config
+from dfo_prompt.config.study import parse_config
+from dfo_prompt.contracts.spec import load_target
 from dfo_prompt.errors import InputError, ModelError
-from dfo_prompt.lm.pretrained import TunedPrompt
-from dfo_prompt.lm.problem import Problem
-from dfo_prompt.specs import load_target
+from dfo_prompt.prompt.problem import Problem
+from dfo_prompt.prompt.projections.learned import TunedPrompt
 from dfo_prompt.tasks.examples import Example
 from dfo_prompt.tasks.sampling import FewShot
 

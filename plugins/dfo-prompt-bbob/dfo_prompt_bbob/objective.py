@@ -7,7 +7,7 @@ import ioh
 import numpy as np
 
 import dfo_prompt as dp
-from dfo_prompt.functions import Embedded
+from dfo_prompt.objectives.functions import Embedded
 
 FUNCTIONS, LEAST_DIM = 24, 2
 

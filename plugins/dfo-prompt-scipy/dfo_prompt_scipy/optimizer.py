@@ -7,7 +7,7 @@ import numpy as np
 from scipy.optimize import Bounds, differential_evolution, dual_annealing, minimize
 
 import dfo_prompt as dp
-from dfo_prompt.optimizers.fence import GlobalFence
+from dfo_prompt.optimizers.isolation import GlobalFence
 from dfo_prompt_scipy.inversion import Inverted, Minimizer
 
 

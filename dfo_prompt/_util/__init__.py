@@ -1,0 +1,1 @@
+"""Helpers that know nothing of studies: files, downloads, parsing, seeds, memory."""

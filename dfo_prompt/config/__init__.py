@@ -1,0 +1,1 @@
+"""What a study is, as data: typed configuration, and presets of published settings."""

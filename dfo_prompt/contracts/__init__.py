@@ -1,0 +1,1 @@
+"""What a plugin implements: optimizers, objectives, methods, and the specs by which they are offered."""

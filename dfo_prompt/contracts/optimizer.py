@@ -1,0 +1,122 @@
+"""The optimizer contract: ask for candidates, tell their losses, recommend an answer.
+
+An optimizer knows no loop, log, budget keeper or file. `dfo_prompt.study.loop` drives it and promises that
+
+- every batch that is told is the batch asked for last, whole, in the same order;
+- every loss is a finite float64, smaller is better;
+- `tell` is not called for the batch that the budget cut short.
+
+The optimizer promises that
+
+- the same arguments and the same losses give the same candidates, whatever the state of any global random generator;
+- it never stops by itself: it restarts inside the same budget where its backend would stop;
+- it neither keeps nor changes the arrays it is given, and hands out arrays that it does not reuse.
+
+`dfo_prompt.testing` checks each of these.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+
+from dfo_prompt.contracts.spec import Spec
+from dfo_prompt.types import Bounds, Json, Matrix, Vector
+
+HALF_WIDTH = 10.0
+"""Of a box where none is given, in units of sigma."""
+
+
+class Optimizer(ABC):
+    """A derivative-free minimizer over R^d or a box in it.
+
+    Args:
+        dim: d, the number of coordinates of a candidate.
+        seed: of the optimizer's own random generator; any integer >= 0.
+        budget: the queries the study will spend, for schedules; it is not this class that counts them.
+        popsize: the candidates the study would like per ask.
+        sigma: initial step size, the same unit in every coordinate.
+        x0: (d,) initial point; the first answer of `recommend`.
+        bounds: the box [low, high]^d, or None for R^d. Every candidate lies inside it.
+    """
+
+    def __init__(
+        self, *, dim: int, seed: int, budget: int, popsize: int, sigma: float, x0: Vector, bounds: Bounds | None = None
+    ) -> None:
+        self.dim = dim
+        self.seed = seed
+        self.budget = budget
+        self.popsize = popsize
+        self.sigma = sigma
+        self.x0 = x0.copy()
+        self.bounds = bounds
+
+    @abstractmethod
+    def ask(self) -> Matrix:
+        """Return the next candidates, (B, d) float64. B may change from call to call.
+
+        Asking again without a tell in between returns the same candidates or fresh ones, and never hangs.
+        """
+
+    @abstractmethod
+    def tell(self, candidates: Matrix, losses: Vector) -> None:
+        """Learn the losses (B,) of the candidates (B, d) asked for last."""
+
+    @abstractmethod
+    def recommend(self) -> Vector:
+        """Return the optimizer's answer so far, (d,): for CMA-ES its mean, else the best candidate told."""
+
+    def inside(self, z: Matrix) -> Matrix:
+        """Return candidates (B, d), or one (d,), clipped to the bounds, if there are any."""
+        return z if self.bounds is None else z.clip(*self.bounds)
+
+    def box(self) -> tuple[Vector, Vector]:
+        """Return the bounds as two vectors (d,); without any, `HALF_WIDTH` steps around x0, for methods that need a box."""
+        if self.bounds is None:
+            return self.x0 - HALF_WIDTH * self.sigma, self.x0 + HALF_WIDTH * self.sigma
+        return np.full(self.dim, self.bounds[0]), np.full(self.dim, self.bounds[1])
+
+    def describe(self) -> dict[str, Json]:
+        """Return what the backend really runs: resolved algorithm, options in effect, restarts. For the manifest."""
+        return {}
+
+
+class Best:
+    """The best candidate told, for optimizers that recommend it.
+
+    Attributes:
+        candidate: (d,); the start until something was told.
+        loss: its loss; infinity until then.
+    """
+
+    def __init__(self, start: Vector) -> None:
+        self.candidate, self.loss = start.copy(), np.inf
+
+    def learn(self, candidates: Matrix, losses: Vector) -> bool:
+        """Take in the losses (B,) of candidates (B, d), and tell whether one of them is better."""
+        at = int(losses.argmin())
+        if losses[at] >= self.loss:
+            return False
+        self.candidate, self.loss = candidates[at].copy(), float(losses[at])
+        return True
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizerSpec(Spec):
+    """An optimizer as a plugin offers it.
+
+    A `name` that ends in ":*" stands for a whole registry: what the user puts in place of the star reaches the constructor
+    as the option `variant`.
+
+    Attributes:
+        deterministic: the same arguments and losses give the same candidates. One that cannot promise it says False here;
+            its studies start over instead of being continued.
+        ignores: which of "x0", "sigma", "bounds", "popsize" the backend cannot honour, as `dfo-prompt list` says.
+        variants: of a registry, "package.module:function", the function returning the names that can replace the star.
+        extra: the distribution extra that brings the backend, for the message when it is missing.
+    """
+
+    deterministic: bool = True
+    ignores: tuple[str, ...] = ()
+    variants: str = ""
+    extra: str = ""

@@ -1,0 +1,142 @@
+"""Standard test functions as objectives, so that optimizers can be tried without a language model."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from dfo_prompt.contracts.objective import Evaluation, Objective
+from dfo_prompt.errors import InputError
+from dfo_prompt.types import Matrix, Vector
+
+Function = Callable[[Matrix], Vector]
+
+
+def sphere(x: Matrix) -> Vector:
+    """Return sum x_i^2 for each row, (B,)."""
+    return (x**2).sum(axis=1)  # type: ignore[no-any-return]
+
+
+def ellipsoid(x: Matrix) -> Vector:
+    """Return sum 10^(6 (i-1)/(d-1)) x_i^2: condition number 10^6 (Hansen et al., 2009, f2, without its transformations)."""
+    weights = 10.0 ** (6 * np.linspace(0, 1, x.shape[1]))
+    return (weights * x**2).sum(axis=1)  # type: ignore[no-any-return]
+
+
+def rosenbrock(x: Matrix) -> Vector:
+    """Return sum 100 (u_i^2 - u_{i+1})^2 + (u_i - 1)^2, u = x + 1: a curved valley, minimum at x = 0 (Rosenbrock, 1960)."""
+    u = x + 1
+    return (100 * (u[:, :-1] ** 2 - u[:, 1:]) ** 2).sum(axis=1) + ((u[:, :-1] - 1) ** 2).sum(axis=1)  # type: ignore[no-any-return]
+
+
+def rastrigin(x: Matrix) -> Vector:
+    """Return 10 d + sum x_i^2 - 10 cos(2 pi x_i): a grid of local minima (Rastrigin, 1974)."""
+    return 10 * x.shape[1] + (x**2 - 10 * np.cos(2 * np.pi * x)).sum(axis=1)  # type: ignore[no-any-return]
+
+
+STREAM = 1
+"""Of the draws below: from the study's seed itself an optimizer draws, and might hit upon the minimum at once."""
+
+FUNCTIONS: Mapping[str, Function] = {f.__name__: f for f in (sphere, ellipsoid, rosenbrock, rastrigin)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shifted:
+    """f(z - shift): a function whose minimum is not where a search starts.
+
+    Attributes:
+        shift: (d,) the place of the minimum.
+    """
+
+    function: Function
+    shift: Vector
+
+    @property
+    def dim(self) -> int:
+        """Return d."""
+        return len(self.shift)
+
+    def evaluate(self, candidates: Matrix) -> Evaluation:
+        """Evaluate candidates (B, d)."""
+        return Evaluation(losses=self.function(candidates - self.shift), rows=len(candidates))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Embedded:
+    """A function of few effective dimensions in a large space, searched through a random embedding.
+
+    f(x) = g(U^T x) depends on x in R^D through k orthonormal directions U only; z in R^d stands for x = A z, where A (D, d)
+    has entries N(0, 1/d) (Wang et al., 2016, REMBO). Whatever U is, U^T A (k, d) then has entries N(0, 1/d) too, and
+    it is all that f needs: neither A nor D is ever materialised.
+
+    Attributes:
+        inner: g, of dimension k.
+        map: U^T A, (k, d).
+    """
+
+    inner: Objective
+    map: Matrix
+
+    @property
+    def dim(self) -> int:
+        """Return d."""
+        return int(self.map.shape[1])
+
+    def evaluate(self, candidates: Matrix) -> Evaluation:
+        """Evaluate candidates (B, d)."""
+        return self.inner.evaluate(candidates @ self.map.T)  # (B, d) -> (B, k)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Noisy:
+    """An objective with additive normal noise.
+
+    The noise is a function of the candidate, drawn from a generator seeded with it: neither the batch nor a continued study
+    changes it.
+
+    Attributes:
+        std: standard deviation of the noise, in units of the loss.
+    """
+
+    objective: Objective
+    std: float
+    seed: int
+
+    @property
+    def dim(self) -> int:
+        """Return d."""
+        return self.objective.dim
+
+    def evaluate(self, candidates: Matrix) -> Evaluation:
+        """Evaluate candidates (B, d)."""
+        clean = self.objective.evaluate(candidates)
+        noise = [np.random.default_rng([self.seed, *z.copy().view(np.uint32)]).standard_normal() for z in candidates]
+        return Evaluation(losses=clean.losses + self.std * np.array(noise), metrics={"clean": clean.losses}, rows=clean.rows)
+
+
+def build_function(
+    *, dim: int, seed: int, function: str, ambient_dim: int | None = None, effective_dim: int = 10, noise: float = 0.0
+) -> Objective:
+    """Build a shifted test function, minimum at a standard normal point.
+
+    Args:
+        dim: d.
+        seed: of the shift, the embedding and the noise.
+        function: name in `FUNCTIONS`.
+        ambient_dim: D; if given, the function has `effective_dim` effective dimensions in R^D, behind a random embedding.
+        effective_dim: k.
+        noise: standard deviation of additive noise.
+
+    Raises:
+        InputError: the dimensions do not fit.
+    """
+    rng = np.random.default_rng([seed, STREAM])
+    inner_dim = effective_dim if ambient_dim else dim
+    if inner_dim < (2 if function == "rosenbrock" else 1) or noise < 0:
+        raise InputError(f"{function} needs at least {1 + (function == 'rosenbrock')} dimensions and no negative noise")
+    objective: Objective = Shifted(function=FUNCTIONS[function], shift=rng.standard_normal(inner_dim))
+    if ambient_dim:
+        if not effective_dim <= dim <= ambient_dim:
+            raise InputError(f"dim {dim} must lie between effective_dim {effective_dim} and ambient_dim {ambient_dim}")
+        objective = Embedded(inner=objective, map=rng.standard_normal((effective_dim, dim)) / np.sqrt(dim))
+    return Noisy(objective=objective, std=noise, seed=seed) if noise else objective

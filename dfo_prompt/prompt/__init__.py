@@ -1,0 +1,36 @@
+"""The prompt objectives: from z to a prompt, and from a prompt to the loss of a language model on a task."""
+
+from collections.abc import Iterable
+
+from dfo_prompt.contracts.spec import Spec
+from dfo_prompt.plugin.hookspecs import hookimpl
+
+PROJECTIONS = {
+    "normal": ("dense:normal", "Gaussian, scaled by the embeddings (Sun et al., 2022b)"),
+    "matched": ("dense:matched", "Gaussian, mean and deviation by the formula of BBTv2 (Sun et al., 2022b)"),
+    "uniform": ("dense:uniform", "Uniform in +-1/sqrt(d), as a linear layer begins (Sun et al., 2022)"),
+    "orthogonal": ("dense:orthogonal", "Orthogonal columns of one length"),
+    "sparse": ("structured:sparse", "Sparse signs (Achlioptas, 2003; Li et al., 2006)"),
+    "count-sketch": ("structured:count_sketch", "One signed coordinate an entry (Charikar et al., 2002)"),
+    "fastfood": ("structured:fastfood", "Products of Hadamard and diagonal matrices (Le et al., 2013)"),
+    "low-rank": ("structured:low_rank", "All tokens in a few common directions"),
+    "file": ("learned:from_file", "A matrix from a safetensors file"),
+}
+
+
+@hookimpl
+def dfo_prompt_objectives() -> Iterable[Spec]:
+    """Give the prompt objectives."""
+    summary = "Loss of a soft prompt A z + p0 for a language model on a k-shot task (Sun et al., 2022)."
+    yield Spec(name="prompt", target="dfo_prompt.prompt.soft:prompt_objective", summary=summary)
+    summary = "The same of a prompt of d tokens, each coordinate a token (after AutoPrompt: Shin et al., 2020)."
+    yield Spec(name="trigger", target="dfo_prompt.prompt.discrete:trigger_objective", summary=summary)
+
+
+@hookimpl
+def dfo_prompt_projections() -> Iterable[Spec]:
+    """Give the random projections, and the one from a file."""
+    return [
+        Spec(name=name, target=f"dfo_prompt.prompt.projections.{target}", summary=f"{summary}.")
+        for name, (target, summary) in PROJECTIONS.items()
+    ]

@@ -1,0 +1,47 @@
+"""Where a search starts, p0, and the map that leads away from it."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dfo_prompt._util.paths import FILE
+from dfo_prompt.errors import InputError
+from dfo_prompt.lm.load import LanguageModel
+from dfo_prompt.prompt.projections.affine import Project, Projection, Space
+from dfo_prompt.prompt.projections.learned import read_start
+
+
+def initial_prompt_of(lm: LanguageModel, kind: str, tokens: int, rng: np.random.Generator) -> Tensor:
+    """Return p0, (P, E).
+
+    Args:
+        lm: whose embeddings it is made of.
+        kind: "zero"; "vocabulary", tokens drawn at random; "text:WORDS", those of a text, repeated or cut to P tokens; or
+            "file:PATH", the tensor "start" of a safetensors file.
+        tokens: P.
+        rng: draws the vocabulary's tokens.
+
+    Raises:
+        InputError: there is no such kind, or a file does not fit.
+    """
+    if kind == "zero":
+        return torch.zeros((tokens, lm.width), device=lm.device)
+    if kind == "vocabulary":
+        return lm.embed(rng.integers(lm.vocabulary, size=tokens))
+    if kind.startswith(FILE):
+        return read_start(kind.removeprefix(FILE), tokens, lm.width).to(lm.device)
+    _, _, text = kind.partition("text:")
+    if not kind.startswith("text:") or not text.strip():
+        raise InputError(f"unknown initial_prompt {kind!r}; known: zero, vocabulary, text:WORDS, file:PATH")
+    return lm.embed(np.resize(lm.tokens(text), tokens))
+
+
+def shallow_projection(lm: LanguageModel, start: Tensor, dim: int, project: Project) -> Projection:
+    """Build the projection for a prompt among the embeddings, scaled by those of the whole vocabulary.
+
+    Raises:
+        InputError: `dim` is larger than the prompt.
+    """
+    vocabulary = lm.embed(np.arange(lm.vocabulary))  # (V, E)
+    mean, std = vocabulary.mean().item(), vocabulary.std().item()
+    return project(Space(dim=dim, tokens=len(start), width=lm.width, mean=mean, std=std), start, 0)

@@ -1,0 +1,1 @@
+"""Projections: maps from the search space to soft prompts."""

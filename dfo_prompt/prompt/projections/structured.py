@@ -1,0 +1,154 @@
+"""Projections that never hold their matrix, for large D x d."""
+
+from math import ceil, sqrt
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from dfo_prompt.errors import InputError
+from dfo_prompt.prompt.projections.affine import Dense, Space
+
+
+class Gather(nn.Module):
+    """z (d,) -> A z (D,), where each row of A has the same number K of entries that are not zero.
+
+    Args:
+        columns: (D, K) their places.
+        values: (D, K).
+    """
+
+    columns: Tensor
+    values: Tensor
+
+    def __init__(self, columns: Tensor, values: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("columns", columns)
+        self.register_buffer("values", values.float())
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Return A z."""
+        return (z[self.columns] * self.values).sum(dim=1)
+
+
+class Fastfood(nn.Module):
+    """z (d,) -> A z (D,) with blocks S H G P H B (Le, Sarlos and Smola, 2013): O(D log d) time, O(D) memory.
+
+    H is the Walsh-Hadamard matrix of the next power of two n, P a permutation; B, G and S are diagonal: signs, normal, and
+    the lengths that rows of a normal matrix would have.
+
+    Args:
+        signs, permutations, gaussians, lengths: (K, n), one row a block.
+        dim: d; z is padded with zeros to n.
+        entries: D; what the last block has beyond is cut.
+        scale: deviation of the entries of A.
+    """
+
+    signs: Tensor
+    permutations: Tensor
+    gaussians: Tensor
+    lengths: Tensor
+
+    def __init__(
+        self,
+        signs: Tensor,
+        permutations: Tensor,
+        gaussians: Tensor,
+        lengths: Tensor,
+        *,
+        dim: int,
+        entries: int,
+        scale: float,
+    ) -> None:
+        super().__init__()
+        for name, value in (("signs", signs), ("gaussians", gaussians), ("lengths", lengths)):
+            self.register_buffer(name, value.float())
+        self.register_buffer("permutations", permutations)
+        self._dim, self._entries, self._scale = dim, entries, scale
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Return A z."""
+        size = self.signs.shape[1]
+        x = hadamard(self.signs * nn.functional.pad(z, (0, size - self._dim)))  # (K, n)
+        x = hadamard(self.gaussians * x.gather(1, self.permutations))
+        # A row of H G P H B has the length sqrt(n) |G|; it is brought to that of a normal row.
+        lengths = self.lengths / (sqrt(size) * self.gaussians.norm(dim=1, keepdim=True))
+        product: Tensor = (self._scale * lengths * x).flatten()[: self._entries]
+        return product
+
+
+class LowRank(nn.Module):
+    """z (d,) -> the prompt (C z) V, where C z (P, r) are the tokens' places in a common space of r directions V (r, E)."""
+
+    directions: Tensor
+
+    def __init__(self, codes: Dense, directions: Tensor) -> None:
+        super().__init__()
+        self.codes = codes
+        self.register_buffer("directions", directions.float())
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Return the prompt, flat (P * E,)."""
+        codes: Tensor = self.codes(z)
+        return (codes.view(-1, len(self.directions)) @ self.directions).flatten()
+
+
+def sparse(
+    space: Space, rng: np.random.Generator, *, density: float | None = None, alpha: float = 1.0, sigma: float = 1.0
+) -> Gather:
+    """Draw sparse signs: density 1/3 is that of Achlioptas (2003), 1/sqrt(d), the default, that of Li et al. (2006).
+
+    Every row gets the same number of entries that are not zero, max(1, round(density * d)).
+    """
+    share = 1 / sqrt(space.dim) if density is None else density
+    if not 0 < share <= 1:
+        raise InputError(f"projection 'sparse': density must lie in (0, 1], not {density}")
+    count = max(1, round(share * space.dim))
+    columns = np.stack([rng.choice(space.dim, count, replace=False, shuffle=False) for _ in range(space.entries)])
+    signs = rng.choice([-1.0, 1.0], columns.shape)
+    scale = space.deviation(alpha, sigma) * sqrt(space.dim / count)
+    return Gather(torch.tensor(columns), torch.tensor(signs * scale))
+
+
+def count_sketch(space: Space, rng: np.random.Generator, *, alpha: float = 1.0, sigma: float = 1.0) -> Gather:
+    """Draw a count sketch (Charikar et al., 2002), transposed: each entry of the prompt is a coordinate of z, or minus it.
+
+    All coordinates are used equally often, up to one.
+    """
+    columns = rng.permutation(np.arange(space.entries) % space.dim)[:, None]
+    signs = rng.choice([-1.0, 1.0], columns.shape)
+    return Gather(torch.tensor(columns), torch.tensor(signs * space.deviation(alpha, sigma) * sqrt(space.dim)))
+
+
+def fastfood(space: Space, rng: np.random.Generator, *, alpha: float = 1.0, sigma: float = 1.0) -> Fastfood:
+    """Draw Fastfood's diagonal matrices and permutations; A has nearly the distribution of `normal`."""
+    size = 1 << (space.dim - 1).bit_length()
+    shape = (ceil(space.entries / size), size)
+    return Fastfood(
+        torch.tensor(rng.choice([-1.0, 1.0], shape)),
+        torch.tensor(rng.permuted(np.tile(np.arange(size), (shape[0], 1)), axis=1)),
+        torch.tensor(rng.standard_normal(shape)),
+        torch.tensor(np.sqrt(rng.chisquare(size, shape))),
+        dim=space.dim,
+        entries=space.entries,
+        scale=space.deviation(alpha, sigma),
+    )
+
+
+def low_rank(space: Space, rng: np.random.Generator, *, rank: int = 8, alpha: float = 1.0, sigma: float = 1.0) -> LowRank:
+    """Draw prompts whose tokens all lie in `rank` random directions of the embedding space."""
+    if not 1 <= rank <= space.width:
+        raise InputError(f"projection 'low-rank': rank must lie between 1 and {space.width}, not {rank}")
+    codes = rng.normal(0.0, space.deviation(alpha, sigma) / sqrt(rank), (space.tokens * rank, space.dim))
+    return LowRank(Dense(codes), torch.tensor(rng.standard_normal((rank, space.width))))
+
+
+def hadamard(x: Tensor) -> Tensor:
+    """Return H x for each row of x (K, n), n a power of two; H has entries +-1 (Sylvester's order)."""
+    rows, size = x.shape
+    half = 1
+    while half < size:
+        x = x.view(rows, -1, 2, half)
+        x = torch.stack((x[:, :, 0] + x[:, :, 1], x[:, :, 0] - x[:, :, 1]), dim=2)
+        half *= 2
+    return x.view(rows, size)

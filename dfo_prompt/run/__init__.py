@@ -1,0 +1,1 @@
+"""From names and a configuration to a finished study."""

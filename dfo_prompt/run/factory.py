@@ -1,0 +1,110 @@
+"""From names to objects: builds optimizers and objectives that plugins offer."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from dfo_prompt.config.study import parse_config
+from dfo_prompt.contracts.objective import Objective
+from dfo_prompt.contracts.optimizer import Optimizer, OptimizerSpec
+from dfo_prompt.contracts.spec import Spec
+from dfo_prompt.errors import DfoPromptError, InputError, PluginError, UnknownNameError, one_line
+from dfo_prompt.plugin.catalogue import catalogue
+from dfo_prompt.plugin.options import check_options
+from dfo_prompt.types import Bounds, Vector
+
+
+def create_optimizer(
+    name: str,
+    *,
+    dim: int,
+    budget: int,
+    seed: int = 0,
+    popsize: int | None = None,
+    sigma: float = 1.0,
+    x0: Vector | None = None,
+    bounds: Bounds | None = None,
+    **options: object,
+) -> Optimizer:
+    """Build the optimizer `name`, for use through ask and tell by hand.
+
+    Args:
+        name: as `dfo-prompt list optimizers` shows; `options` are its own.
+        dim, budget, seed, popsize, sigma, x0, bounds: see `Optimizer`. By default x0 is zero and popsize that of CMA-ES.
+
+    Raises:
+        InputError: the name or an option is unknown, a value is bad, or the backend is not installed.
+        PluginError: the constructor fails otherwise.
+    """
+    spec = catalogue().optimizers.find(name)
+    if x0 is not None and np.shape(x0) != (dim,):
+        raise InputError(f"x0 has the shape {np.shape(x0)}, not ({dim},)")
+    asked = {"dim": dim, "seed": seed, "budget": budget, "popsize": popsize, "sigma": sigma, "bounds": bounds}
+    start = None if x0 is None else np.asarray(x0, dtype=np.float64).tolist()
+    config = parse_config({**asked, "x0": start}, where=f"optimizer {name!r}")
+    given = {key: getattr(config, key) for key in asked} | {"x0": np.zeros(dim) if start is None else np.array(start)}
+    built = _build("optimizer", spec, name, given, options)
+    if not isinstance(built, Optimizer):
+        raise PluginError(f"optimizer {name!r} is a {type(built).__name__}, which is no subclass of dfo_prompt.Optimizer")
+    if missing := given.keys() - vars(built).keys():
+        raise PluginError(f"optimizer {name!r} has no {min(missing)}; its __init__ must call super().__init__(**study)")
+    return built
+
+
+def is_deterministic(name: str) -> bool:
+    """Tell whether the optimizer `name`, and each that it is built around, gives the same candidates again.
+
+    Raises:
+        UnknownNameError, PluginError: there is no such optimizer, or two.
+    """
+    if not catalogue().optimizers.find(name).deterministic:
+        return False
+    inner = name.partition(":")[2]
+    try:
+        return not inner or is_deterministic(inner)
+    except UnknownNameError:
+        return True  # what follows the colon is a backend's own name
+
+
+def create_objective(name: str, *, dim: int, seed: int = 0, **options: object) -> Objective:
+    """Build the objective `name`.
+
+    Args:
+        name: as `dfo-prompt list objectives` shows; `options` are its own.
+        dim: d, the number of coordinates of a candidate.
+        seed: of everything that the objective draws.
+
+    Raises:
+        InputError: the name or an option is unknown, or a value is bad.
+        PluginError: the objective cannot be built otherwise.
+    """
+    spec = catalogue().objectives.find(name)
+    built: Objective = _build("objective", spec, name, {"dim": dim, "seed": seed}, options)
+    return built
+
+
+def _build(kind: str, spec: Spec, name: str, given: dict[str, Any], options: Mapping[str, object]) -> Any:
+    family = {"variant": name.partition(":")[2]} if spec.name.endswith(":*") else {}
+    settings = {**spec.options, **family, **options}
+    target = _load(kind, spec, name)
+    named = {"variant"} if ":" in name else set()  # by the name, and by nothing else
+    checked = {key: value for key, value in {**spec.options, **options}.items() if key not in named or key in options}
+    check_options(f"{kind} {name!r}", target, checked, {*given, *named})
+    try:
+        return target(**given, **settings)
+    except DfoPromptError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{kind} {name!r}: {error}") from error
+    except Exception as error:
+        raise PluginError(f"{kind} {name!r} cannot be built: {one_line(error)}") from error
+
+
+def _load(kind: str, spec: Spec, name: str) -> Any:
+    try:
+        return spec.load()
+    except PluginError as error:
+        if isinstance(spec, OptimizerSpec) and spec.extra and isinstance(error.__cause__, ImportError):
+            raise InputError(f"{kind} {name!r} needs an extra: pip install 'dfo-prompt[{spec.extra}]'") from error
+        raise

@@ -1,0 +1,58 @@
+"""The manifest of a study: what it is, and what it ran on."""
+
+import os
+import platform
+import subprocess
+from collections.abc import Mapping
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, entry_points, version
+from pathlib import Path
+from typing import Any
+
+from packaging.requirements import Requirement
+
+from dfo_prompt.plugin.hookspecs import PROJECT
+from dfo_prompt.types import Json
+
+PACKAGES = ("dfo-prompt", "numpy", "torch", "transformers", "cma", "nevergrad", "pymoo")
+
+
+def describe_run(config: Mapping[str, Json], objective: Mapping[str, Json], optimizer: Mapping[str, Json]) -> dict[str, Any]:
+    """Return the manifest: everything that defines a study, and what it ran on."""
+    return {
+        "format": 1,
+        "config": dict(config),
+        "objective": dict(objective),
+        "optimizer": dict(optimizer),
+        "versions": {"python": platform.python_version(), **_versions()},
+        "machine": {"platform": platform.platform(), "processor": _processor(), "cores": os.cpu_count()},
+        "git_commit": _git_commit(),
+    }
+
+
+def _processor() -> str:
+    with suppress(OSError):
+        names = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+        if names:
+            return names[0].partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _versions() -> dict[str, str]:
+    """Return the versions of what is ours, of installed plugins, and of what these need."""
+    plugins = {point.dist.name: point.dist for point in entry_points(group=PROJECT) if point.dist}
+    needed = {one.name for dist in plugins.values() for one in map(Requirement, dist.requires or ()) if one.marker is None}
+    found = {}
+    for package in (*PACKAGES, *sorted({*plugins, *needed} - {*PACKAGES})):
+        with suppress(PackageNotFoundError):
+            found[package] = version(package)
+    return found
+
+
+def _git_commit() -> str | None:
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)  # noqa: S603
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None

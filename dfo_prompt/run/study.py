@@ -1,0 +1,225 @@
+"""Runs a study from its configuration: opens the folder, leads the loop, saves the result."""
+
+import warnings
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dfo_prompt._util.memory import allocated_by, forget_peak, peak_resident
+from dfo_prompt.config.study import STUDY, StudyConfig, parse_config
+from dfo_prompt.contracts.objective import Described, Layered, Objective, Validated
+from dfo_prompt.contracts.optimizer import Optimizer
+from dfo_prompt.errors import InputError, one_line
+from dfo_prompt.plugin.catalogue import catalogue, plugin_files
+from dfo_prompt.run.factory import create_objective, create_optimizer, is_deterministic
+from dfo_prompt.run.manifest import describe_run
+from dfo_prompt.study.checked_optimizer import GuardedOptimizer
+from dfo_prompt.study.folder import (
+    check_objective,
+    load_result,
+    read_candidate,
+    read_manifest,
+    save_result,
+    start_over,
+    study_folder,
+)
+from dfo_prompt.study.ledger import Budget, Ledger
+from dfo_prompt.study.loop import Study
+from dfo_prompt.study.result import Observer, StudyInfo, StudyResult
+from dfo_prompt.types import Bounds, Vector
+
+
+def minimize(
+    objective: Objective,
+    *,
+    optimizer: str = "cma",
+    budget: int,
+    seed: int = 0,
+    popsize: int | None = None,
+    sigma: float = 1.0,
+    x0: Vector | None = None,
+    bounds: Bounds | None = None,
+    validate_every: int | None = None,
+    out: Path | str | None = None,
+    observers: Sequence[Observer] = (),
+    **options: object,
+) -> StudyResult:
+    """Minimize `objective` with `budget` queries.
+
+    Args:
+        objective: anything with `dim` and `evaluate`.
+        optimizer: a name that `dfo-prompt list optimizers` shows; `options` are its own.
+        x0: (d,) initial point; zero by default.
+        out: study folder; a call with the same arguments continues it. Without one nothing is written.
+        seed, popsize, sigma, bounds, validate_every: see `StudyConfig`.
+        observers: told of every batch.
+
+    Raises:
+        InputError: a name, an option or a value is wrong, or `out` holds another study.
+        StudyError, PluginError: see `Study.run`.
+    """
+    if not isinstance(objective, Objective):
+        raise InputError(f"the objective is a {type(objective).__name__} without dim and evaluate; see dfo_prompt.Objective")
+    if x0 is not None and np.ndim(x0) != 1:
+        raise InputError(f"x0 has the shape {np.shape(x0)}, not ({objective.dim},)")
+    data = {
+        "optimizer": optimizer,
+        "objective": type(objective).__name__,
+        "budget": budget,
+        "seed": seed,
+        "dim": objective.dim,
+        "popsize": popsize,
+        "sigma": sigma,
+        "x0": None if x0 is None else [float(value) for value in x0],
+        "bounds": bounds,
+        "validate_every": validate_every,
+        "optimizer_options": dict(options),
+    }
+    config = parse_config(data, where="minimize()")
+    return run_study(config, objective, out=Path(out) if out else None, observers=observers)
+
+
+def run_study(
+    config: StudyConfig,
+    objective: Objective,
+    *,
+    out: Path | None = None,
+    observers: Sequence[Observer] = (),
+    lock_seconds: float = 0.0,
+) -> StudyResult:
+    """Run, or continue, the study `config` of `objective` in the folder `out` (in memory only, without one).
+
+    A folder that another process has locked is waited for up to `lock_seconds`.
+
+    Raises:
+        InputError, StudyError, PluginError: see `minimize`.
+    """
+    optimizer = optimizer_of(config)
+    _check_blocks(config, objective)
+    about = objective.describe() if isinstance(objective, Described) else {}
+    manifest = describe_run(config.as_dict(), about, GuardedOptimizer(optimizer, name=config.optimizer).describe())
+    with study_folder(out, manifest, lock_seconds=lock_seconds) if out else nullcontext():
+        if out and not is_deterministic(config.optimizer):
+            if (found := load_result(out)) is not None:
+                return found
+            start_over(out)
+        study = Study(
+            optimizer=optimizer,
+            objective=objective,
+            ledger=Ledger(Budget(queries=config.budget), out),
+            info=_info(config, out),
+            validate_every=config.validate_every,
+            observers=[*observers, *_installed_observers()],
+        )
+        if isinstance(objective, Validated):
+            forget_peak()
+            result = replace(study.run(), peak_bytes=peak_resident(), user_bytes=_user_bytes(config))
+            if out and (before := _finished(out)):  # led through its journal, it has taken less
+                result = replace(result, peak_bytes=before.peak_bytes, user_bytes=before.user_bytes)
+        else:
+            result = study.run()
+        if out:
+            save_result(out, result)
+    return result
+
+
+def reopen(folder: Path) -> tuple[Objective, Vector]:
+    """Build the objective of the finished study in `folder` anew, and read the candidate (d,) that it chose.
+
+    Raises:
+        InputError: it holds no finished study, or what another method found, which is no candidate; or model, task or data
+            are no longer those of the study.
+    """
+    config = parse_config(read_manifest(folder)["config"], where=str(folder / "manifest.json"))
+    if config.method != STUDY:
+        raise InputError(f"{folder} holds what method {config.method!r} found, and no candidate of a study")
+    candidate = read_candidate(folder)
+    with plugin_of(config):
+        objective = objective_of(config)
+    if isinstance(objective, Described):
+        check_objective(folder, objective.describe())
+    return objective, candidate
+
+
+def objective_of(config: StudyConfig) -> Objective:
+    """Build the objective that `config` names; see `create_objective`."""
+    options = _options(config, "objective", {"name", "dim", "seed"})
+    return create_objective(config.objective, dim=config.dim, seed=config.seed, **options)
+
+
+def plugin_of(config: StudyConfig) -> AbstractContextManager[None]:
+    """Return the context in which the plugin that `config` names is in the catalogue."""
+    return plugin_files(*([Path(config.plugin)] if config.plugin else []))
+
+
+def optimizer_of(config: StudyConfig) -> Optimizer:
+    """Build the optimizer that `config` names; see `create_optimizer`."""
+    return create_optimizer(
+        config.optimizer,
+        dim=config.dim,
+        budget=config.budget,
+        seed=config.seed,
+        popsize=config.popsize,
+        sigma=config.sigma,
+        x0=None if config.x0 is None else np.array(config.x0),
+        bounds=config.bounds,
+        **_options(config, "optimizer", {"name", "dim", "budget", "seed", "popsize", "sigma", "x0", "bounds"}),
+    )
+
+
+def _options(config: StudyConfig, kind: str, own: Collection[str]) -> dict[str, Any]:
+    options: dict[str, Any] = getattr(config, f"{kind}_options")
+    if taken := [name for name in options if name in own]:
+        raise InputError(f"{taken[0]} is a key of the study, not an option of the {kind}; write it without {kind}")
+    return options
+
+
+def _check_blocks(config: StudyConfig, objective: Objective) -> None:
+    """Refuse blocks that are neither layers with a prompt each nor groups of them: a preset for another model, as a rule."""
+    blocks = max(1, config.optimizer_options.get("blocks", 1))
+    layers = objective.prompt_layers if isinstance(objective, Layered) else 1
+    if layers > 1 and layers % blocks:
+        said = f"{blocks} blocks do not fit {layers} layers, each with a prompt of its own"
+        raise InputError(f"optimizer {config.optimizer!r}: {said}; set optimizer.blocks to {layers}, or to a part of it")
+
+
+def _installed_observers() -> Iterator[Observer]:
+    for spec in catalogue().observers:
+        try:
+            yield spec.load()(**spec.options)
+        except Exception as error:
+            warnings.warn(f"observer {spec.name!r} failed and is left out: {one_line(error)}", RuntimeWarning, stacklevel=2)
+
+
+def _finished(folder: Path) -> StudyResult | None:
+    try:
+        return load_result(folder)
+    except InputError:
+        return None  # damaged: it is about to be written again
+
+
+def _user_bytes(config: StudyConfig) -> int | None:
+    def one_batch() -> None:
+        optimizer = optimizer_of(config)
+        candidates = optimizer.ask()
+        optimizer.tell(candidates, np.arange(len(candidates), dtype=np.float64))
+
+    try:
+        return allocated_by(one_batch)
+    except Exception:
+        return None  # the budget is spent, and the result there: not for a figure beside it
+
+
+def _info(config: StudyConfig, folder: Path | None) -> StudyInfo:
+    return StudyInfo(
+        optimizer=config.optimizer,
+        objective=config.objective,
+        budget=config.budget,
+        dim=config.dim,
+        seed=config.seed,
+        folder=folder,
+    )

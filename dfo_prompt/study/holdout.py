@@ -1,0 +1,70 @@
+"""Choosing on dev and reporting on test: evaluations that guide no optimizer and are charged to the second account."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dfo_prompt.contracts.objective import Validated
+from dfo_prompt.study.evaluator import Meter
+from dfo_prompt.study.ledger import candidate_hash
+from dfo_prompt.study.result import HeldOut
+from dfo_prompt.types import Vector
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scored:
+    """A candidate (d,) with its figures on dev."""
+
+    candidate: Vector
+    role: str
+    query: int
+    metric: float
+    loss: float
+
+
+class Holdout:
+    """Keeps the candidate that is best on dev.
+
+    The larger metric wins, then the smaller dev loss, then the earlier candidate.
+    """
+
+    def __init__(self, objective: Validated, *, meter: Meter, dim: int) -> None:
+        self._objective = objective
+        self._meter = meter
+        self._seen: set[str] = set()
+        self._chosen: Scored | None = None
+        self._manual = {split: self._baseline(split, dim) for split in ("dev", "test")}
+
+    def consider(self, candidate: Vector, *, role: str) -> None:
+        """Score the candidate (d,) on dev, unless that was done before."""
+        key = candidate_hash(candidate)
+        if key in self._seen:
+            return
+        self._seen.add(key)
+        record = self._meter.validate(candidate[None], lambda z: self._objective.validate(z, "dev"), split="dev", role=role)
+        metric = record.metrics.get(self._objective.metric)
+        if metric is None or record.loss is None:
+            return
+        scored = Scored(candidate=candidate, role=role, query=record.query, metric=metric, loss=record.loss)
+        if self._chosen is None or (metric, -scored.loss) > (self._chosen.metric, -self._chosen.loss):
+            self._chosen = scored
+
+    def finish(self, fallback: Vector) -> tuple[Vector, HeldOut]:
+        """Score the chosen candidate on test; it is `fallback` (d,) if nothing could be scored on dev."""
+        chosen = self._chosen or Scored(candidate=fallback, role="best", query=0, metric=np.nan, loss=np.nan)
+        record = self._meter.validate(
+            chosen.candidate[None], lambda z: self._objective.validate(z, "test"), split="test", role=chosen.role
+        )
+        return chosen.candidate, HeldOut(
+            role=chosen.role,
+            query=chosen.query,
+            dev_metric=chosen.metric if np.isfinite(chosen.metric) else None,
+            test_metric=record.metrics.get(self._objective.metric),
+            manual_dev_metric=self._manual["dev"],
+            manual_test_metric=self._manual["test"],
+        )
+
+    def _baseline(self, split: str, dim: int) -> float | None:
+        nothing = np.zeros((1, dim))
+        record = self._meter.validate(nothing, lambda _: self._objective.baseline(split), split=split, role="baseline")
+        return record.metrics.get(self._objective.metric)

@@ -1,0 +1,176 @@
+"""The study loop: one optimizer on one objective, until the budget is spent. The only loop there is.
+
+What can go wrong with a query is decided here and in `meter`, once:
+
+- a loss that is NaN or infinite is journaled as such; the optimizer is told the worst finite loss seen so far;
+- an objective that raises fails its whole batch, journaled and told likewise; `PATIENCE` such batches in a row end the study
+  with an error, and the same command continues it; a study in which no query succeeded has no result;
+- the batch that would overrun the budget is cut, evaluated and journaled, but not told.
+"""
+
+import warnings
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from dfo_prompt.contracts.objective import Objective, Validated
+from dfo_prompt.contracts.optimizer import Optimizer
+from dfo_prompt.errors import StudyError, one_line
+from dfo_prompt.study.checked_optimizer import GuardedOptimizer
+from dfo_prompt.study.evaluator import Meter
+from dfo_prompt.study.holdout import Holdout
+from dfo_prompt.study.ledger import Account, Ledger, Record, Spent
+from dfo_prompt.study.result import Batch, Observer, StudyInfo, StudyResult
+from dfo_prompt.types import Matrix, Vector
+
+PATIENCE = 3
+"""Failed batches in a row that end a study."""
+
+UNKNOWN_WORST = 1e9
+"""Told for a failed evaluation as long as no finite loss has been seen."""
+
+
+class Study:
+    """One optimizer on one objective under one ledger.
+
+    Args:
+        optimizer: fresh; to continue a study it is rebuilt with the same arguments and led through the journal again.
+        objective: if it is `Validated`, candidates are chosen on dev and the chosen one is scored on test.
+        ledger: fresh, or opened on the folder of the study to continue.
+        info: names for observers and messages.
+        validate_every: queries between two looks at the dev examples; None means only at the end.
+        observers: told of every batch.
+    """
+
+    def __init__(
+        self,
+        *,
+        optimizer: Optimizer,
+        objective: Objective,
+        ledger: Ledger,
+        info: StudyInfo,
+        validate_every: int | None = None,
+        observers: Sequence[Observer] = (),
+    ) -> None:
+        self._optimizer = GuardedOptimizer(optimizer, name=info.optimizer)
+        self._objective = objective
+        self._ledger = ledger
+        self._info = info
+        self._validate_every = validate_every or ledger.budget.queries
+        self._observers = list(observers)
+        self._meter = Meter(ledger=ledger, take_optimizer_seconds=self._optimizer.take_seconds)
+        self._best, self._best_loss = optimizer.x0.copy(), np.inf
+        self._worst_loss = -np.inf
+        self._failures = self._failed_batches = self._fresh = 0
+        self._error = ""
+
+    def run(self) -> StudyResult:
+        """Spend the budget and return the result.
+
+        Raises:
+            StudyError: the journal belongs to another run or cannot be written, or the objective keeps failing.
+            PluginError: the optimizer or the objective broke its contract.
+        """
+        self._notify(lambda observer: observer.study_started(self._info))
+        objective = self._objective
+        holdout = Holdout(objective, meter=self._meter, dim=self._info.dim) if isinstance(objective, Validated) else None
+        while self._ledger.remaining:
+            before = self._ledger.queries
+            self._step()
+            if holdout and before // self._validate_every < self._ledger.queries // self._validate_every:
+                self._consider(holdout)
+        result = self._finish(holdout)
+        self._notify(lambda observer: observer.study_finished(result))
+        return result
+
+    def _step(self) -> None:
+        candidates = self._optimizer.ask()  # (B, d)
+        batch = candidates[: self._ledger.remaining]  # (B', d)
+        recalled = self._ledger.recall(batch)
+        records = recalled or self._meter.evaluate(batch, self._objective.evaluate)
+        self._learn(batch, records)
+        if len(batch) == len(candidates):
+            self._optimizer.tell(candidates, self._told(records))
+        report = self._report(batch, records, recalled=recalled is not None)
+        self._notify(lambda observer: observer.batch_evaluated(report))
+        if recalled:
+            self._optimizer.take_seconds()  # an earlier run was charged for them
+        else:
+            self._fresh += len(records)
+            self._give_up_after_failures(records)
+
+    def _learn(self, batch: Matrix, records: Sequence[Record]) -> None:
+        for candidate, record in zip(batch, records, strict=True):
+            if record.loss is None:
+                self._failures += 1
+                self._error = record.status
+                continue
+            if record.loss < self._best_loss:
+                self._best, self._best_loss = candidate.copy(), record.loss
+            self._worst_loss = max(self._worst_loss, record.loss)
+
+    def _told(self, records: Sequence[Record]) -> Vector:
+        penalty = self._worst_loss if np.isfinite(self._worst_loss) else UNKNOWN_WORST
+        return np.array([penalty if record.loss is None else record.loss for record in records])  # (B,)
+
+    def _give_up_after_failures(self, records: Sequence[Record]) -> None:
+        failed = all(record.status.startswith("error") for record in records)
+        self._failed_batches = self._failed_batches + 1 if failed else 0
+        if self._failed_batches == PATIENCE:
+            raise StudyError(
+                f"objective {self._info.objective!r} failed {PATIENCE} batches in a row, at last with "
+                f"{records[-1].status!r}; mend it and run the same command again to go on"
+            )
+
+    def _consider(self, holdout: Holdout) -> None:
+        holdout.consider(self._best, role="best")
+        holdout.consider(self._optimizer.recommend(), role="recommended")
+
+    def _finish(self, holdout: Holdout | None) -> StudyResult:
+        if self._failures == self._ledger.queries and self._error.startswith("error"):
+            raise StudyError(
+                f"every query of objective {self._info.objective!r} failed, at last with {self._error!r}; mend it and start "
+                "again in a new folder"
+            )
+        recommended = self._optimizer.recommend()
+        if self._fresh:
+            self._ledger.charge(Spent(optimizer_seconds=self._optimizer.take_seconds()))
+        clean = self._meter.validate(recommended[None], self._objective.evaluate, split="train", role="recommended")
+        chosen, held_out = self._best, None
+        if holdout:
+            self._consider(holdout)
+            chosen, held_out = holdout.finish(self._best)
+        return StudyResult(
+            best=self._best,
+            best_loss=self._best_loss if np.isfinite(self._best_loss) else None,
+            recommended=recommended,
+            recommended_loss=clean.loss,
+            chosen=chosen,
+            held_out=held_out,
+            failures=self._failures,
+            spent=self._ledger.spent(Account.QUERIES),
+            validation=self._ledger.spent(Account.VALIDATION),
+            optimizer_state=self._optimizer.describe(),
+        )
+
+    def _report(self, batch: Matrix, records: Sequence[Record], *, recalled: bool) -> Batch:
+        return Batch(
+            candidates=batch.copy(),
+            records=records,
+            recalled=recalled,
+            queries=self._ledger.queries,
+            remaining=self._ledger.remaining,
+            best_loss=self._best_loss if np.isfinite(self._best_loss) else None,
+        )
+
+    def _notify(self, tell: Callable[[Observer], None]) -> None:
+        for observer in list(self._observers):
+            try:
+                tell(observer)
+            except Exception as error:
+                self._observers.remove(observer)
+                warnings.warn(
+                    f"observer {type(observer).__name__} failed and is dropped: {one_line(error)}",
+                    RuntimeWarning,
+                    stacklevel=2,
+                )

@@ -1,0 +1,111 @@
+import numpy as np
+import pytest
+
+from dfo_prompt.config.study import default_popsize, parse_config, read_config
+from dfo_prompt.errors import InputError
+
+
+def test_defaults_are_those_of_black_box_tuning():
+    config = parse_config({})
+    assert (config.optimizer, config.objective) == ("cma", "prompt")
+    assert (config.budget, config.dim, config.popsize, config.sigma) == (8000, 500, 20, 1.0)
+    assert config.validate_every == 100
+
+
+@pytest.mark.parametrize(("dim", "popsize"), [(1, 4), (10, 10), (500, 22)])
+def test_default_popsize_is_hansens(dim, popsize):
+    assert default_popsize(dim) == popsize
+    assert parse_config({"dim": dim, "popsize": None}).popsize == popsize
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"budget": 0}, "test: budget: Input should be greater than or equal to 1, not 0"),
+        ({"budget": -5}, "test: budget: .*not -5"),
+        ({"budget": "10"}, "test: budget: Input should be a valid integer, not '10'"),
+        ({"budgte": 10}, "unknown key in test: 'budgte'; did you mean 'budget'?"),
+        ({"seed": -1}, "test: seed: "),
+        ({"sigma": 0.0}, "test: sigma: "),
+        ({"sigma": float("nan")}, "test: sigma: "),
+        ({"bounds": [1, 1]}, r"test: bounds must be \[low, high\] with low < high"),
+        ({"bounds": [1, 2, 3]}, "test: bounds"),
+        ({"dim": 2, "x0": [1.0]}, "test: x0 has 1 coordinates, dim is 2"),
+        ({"bounds": [1, 2]}, r"test: x0 starts at 0, outside the bounds \[1.0, 2.0\]; set x0"),
+        ({"bounds": [-1, 1], "dim": 2, "x0": [0.5, 3.0]}, "test: x0 starts at 3, outside the bounds"),
+        ({"popsize": 0}, "test: popsize: "),
+        ({"optimizer_options": {"rate": object()}}, "test: <object object at .*> is no plain data"),
+        ({"popsize": 10**13}, "test: popsize: Input should be less than or equal to 100000, not 10000000000000"),
+    ],
+)
+def test_a_mistake_is_one_line_that_names_its_key(data, message):
+    with pytest.raises(InputError, match=message) as caught:
+        parse_config(data, where="test")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_is_read_and_the_command_line_wins(tmp_path):
+    file = tmp_path / "study.toml"
+    file.write_text('budget = 30\nbounds = [-5, 5]\n[objective_options]\ntask = "x"\ndata = "examples.csv"\n')
+    config = read_config(file, {"budget": 40, "objective_options": {"shots": 4}})
+    assert config.budget == 40
+    assert config.bounds == (-5.0, 5.0)
+    assert config.objective_options == {"task": "x", "data": str(tmp_path / "examples.csv"), "shots": 4}
+
+
+def test_tasks_of_a_method_are_relative_to_the_file(tmp_path):
+    file = tmp_path / "study.toml"
+    file.write_text('method = "pretrained"\nmethod_options = { tasks = ["tweets", "mine.toml"], draws = 2 }\n')
+    assert read_config(file, {}).method_options == {"tasks": ["tweets", str(tmp_path / "mine.toml")], "draws": 2}
+
+
+@pytest.mark.parametrize(
+    ("preset", "expected"),
+    [
+        ("bbt", {"dim": 500, "popsize": 20, "budget": 8000, "bounds": None, "sigma": 1.0, "optimizer": "cma"}),
+        ("bbt-uniform", {"dim": 500, "popsize": 20, "budget": 8000, "bounds": (-5.0, 5.0), "optimizer": "cma"}),
+        (
+            "bbtv2",
+            {
+                "dim": 24 * 500,
+                "popsize": 20,
+                "budget": 8000,
+                "sigma": 0.2,
+                "optimizer": "blockwise:cma",
+                "optimizer_options": {"blocks": 24},
+            },
+        ),
+    ],
+)
+def test_presets_are_the_published_settings(preset, expected):
+    config = parse_config({"preset": preset})
+    assert {key: getattr(config, key) for key in expected} == expected
+    objective = {"shots": 16, "prompt_tokens": 50, "initial_prompt": "vocabulary"}
+    of = {
+        "bbt": {"projection": "normal"},
+        "bbt-uniform": {"projection": "uniform"},
+        "bbtv2": {"projection": "normal", "prompt_layers": "all", "projection_options": {"alpha": 0.2, "sigma": 0.2}},
+    }
+    assert config.objective_options == objective | of[preset]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"budget =", "study.toml is not valid TOML"), (b"\xff", "not valid TOML"), (None, "cannot read .*study.toml")],
+)
+def test_a_bad_file_is_one_line(tmp_path, content, message):
+    file = tmp_path / "study.toml"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        read_config(file, {})
+
+
+def test_numbers_of_numpy_are_numbers():
+    config = parse_config({"budget": np.int64(20), "sigma": np.float32(0.5), "bounds": np.array([-1.0, 1.0])})
+    assert (config.budget, config.sigma, config.bounds) == (20, 0.5, (-1.0, 1.0))
+
+
+def test_plain_data_gives_the_same_configuration_again():
+    config = parse_config({"bounds": [-1.0, 1.0], "optimizer_options": {"active": False}})
+    assert parse_config(config.as_dict()) == config

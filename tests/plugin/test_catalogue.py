@@ -1,0 +1,163 @@
+import importlib.metadata
+from types import SimpleNamespace
+
+import pytest
+
+from dfo_prompt.contracts.optimizer import OptimizerSpec
+from dfo_prompt.errors import InputError, PluginError, UnknownNameError
+from dfo_prompt.plugin import catalogue as plugins
+from dfo_prompt.plugin.catalogue import catalogue, plugin_files
+from dfo_prompt.plugin.hookspecs import hookimpl
+
+
+def point(name, load, dist="some-dist"):
+    return SimpleNamespace(name=name, value="module", load=load, dist=SimpleNamespace(name=dist, version="1.2"))
+
+
+def plugin(*names, fail=False):
+    class Plugin:
+        @hookimpl
+        def dfo_prompt_optimizers(self):
+            if fail:
+                raise RuntimeError("no luck\ntoday")
+            return [OptimizerSpec(name=name, target="fakes:Steps", summary="") for name in names]
+
+    return Plugin()
+
+
+def broken():
+    raise ImportError("no module named left_pad")
+
+
+@pytest.fixture
+def installed(monkeypatch):
+    """Pretends that these entry points are installed."""
+
+    def install(*points):
+        monkeypatch.setattr(plugins, "entry_points", lambda group: list(points) if group == "dfo_prompt" else [])
+        plugins._catalogue.cache_clear()
+        return catalogue()
+
+    yield install
+    monkeypatch.undo()
+    plugins._catalogue.cache_clear()
+
+
+def states(found):
+    return {info.name: info.error for info in found.plugins if info.origin != "built in"}
+
+
+def test_built_ins_come_through_the_same_hooks():
+    found = catalogue()
+    assert {"cma", "random", "nevergrad:*", "pymoo:GA", "rembo:*"} <= set(found.optimizers.specs)
+    assert {"prompt", "sphere", "rosenbrock"} <= set(found.objectives.specs)
+    assert {"bbc-headlines", "sst2"} <= set(found.tasks.specs)
+    assert {"run", "list"} <= set(found.commands.specs)
+    assert not [info for info in found.plugins if info.error]
+
+
+def test_a_plugin_is_found_by_its_entry_point(installed):
+    found = installed(point("mine", lambda: plugin("mine:steps")))
+    assert found.optimizers.find("mine:steps").target == "fakes:Steps"
+    assert [(i.origin, i.version) for i in found.plugins if i.name == "mine"] == [("some-dist", "1.2")]
+
+
+def test_a_plugin_that_fails_to_import_is_named_and_the_rest_goes_on(installed):
+    found = installed(point("bad", broken), point("good", lambda: plugin("good")))
+    assert states(found) == {"bad": "ImportError: no module named left_pad", "good": ""}
+    assert found.optimizers.find("good")
+
+
+def test_a_hook_that_raises_is_named_and_the_rest_goes_on(installed):
+    found = installed(point("bad", lambda: plugin(fail=True)), point("good", lambda: plugin("good")))
+    assert states(found) == {"bad": "dfo_prompt_optimizers() failed: RuntimeError: no luck", "good": ""}
+    assert found.optimizers.find("good")
+
+
+def test_a_name_offered_twice_is_an_error_that_names_both(installed):
+    found = installed(point("one", lambda: plugin("twin", "other")), point("two", lambda: plugin("twin")))
+    with pytest.raises(PluginError, match="optimizer 'twin' is offered by one and by two; uninstall one of them"):
+        found.optimizers.find("twin")
+    assert found.optimizers.find("other")
+    assert states(found)["two"] == "optimizer 'twin' is already offered by one"
+
+
+def test_an_unknown_name_gets_a_suggestion():
+    with pytest.raises(UnknownNameError, match="unknown optimizer 'cna'; did you mean 'cma'?"):
+        catalogue().optimizers.find("cna")
+
+
+def test_a_registry_takes_any_name_behind_its_colon_but_is_no_name_itself():
+    assert catalogue().optimizers.find("nevergrad:Whatever").name == "nevergrad:*"
+    with pytest.raises(UnknownNameError):
+        catalogue().optimizers.find("nevergrad")
+
+
+FILE = """
+import dfo_prompt as dp
+
+class Mine(dp.Optimizer):
+    def ask(self): return self.x0[None]
+    def tell(self, candidates, losses): pass
+    def recommend(self): return self.x0
+
+@dp.hookimpl
+def dfo_prompt_optimizers():
+    return [dp.OptimizerSpec(name="mine", target="one_file_plugin:Mine", summary="Stays where it is.")]
+"""
+
+
+def test_one_file_is_a_plugin_inside_a_with_block(tmp_path):
+    file = tmp_path / "one_file_plugin.py"
+    file.write_text(FILE)
+    with plugin_files(file):
+        assert catalogue().optimizers.find("mine").load().__name__ == "Mine"
+    assert "mine" not in catalogue().optimizers.specs
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "no such Python file"),
+        ("import left_pad", "No module named 'left_pad'"),
+        (FILE.replace("dfo_prompt_optimizers", "dfo_prompt_optimizer"), r"there is no hook dfo_prompt_optimizer\(\)"),
+        (FILE.replace("optimizers():", "optimizers(kind):"), "kind"),
+        (FILE.replace("return [", "return 1 / 0, ["), r"dfo_prompt_optimizers\(\) failed: ZeroDivisionError"),
+    ],
+)
+def test_a_plugin_file_that_cannot_be_used_is_one_line(tmp_path, content, message):
+    file = tmp_path / "bad_plugin.py"
+    if content:
+        file.write_text(content)
+    with pytest.raises(InputError, match=f"plugin file .*bad_plugin.py cannot be used: .*{message}"), plugin_files(file):
+        catalogue()
+
+
+def test_files_of_one_name_are_told_apart(tmp_path):
+    files = [tmp_path / version / "one_file_plugin.py" for version in ("old", "new")]
+    for file in files:
+        file.parent.mkdir()
+        file.write_text(FILE + f"\nMine.version = {file.parent.name!r}\n")
+    for file in (*files, *files):
+        with plugin_files(file):
+            assert catalogue().optimizers.find("mine").load().version == file.parent.name
+
+
+def test_a_file_cannot_have_the_name_of_another_module(tmp_path):
+    (tmp_path / "json.py").write_text(FILE)
+    with pytest.raises(InputError, match="json.py has the name of another module, 'json'; rename it"):
+        plugin_files(tmp_path / "json.py").__enter__()
+
+
+def test_a_mended_file_is_read_again(tmp_path):
+    file = tmp_path / "one_file_plugin.py"
+    file.write_text("import left_pad")
+    with pytest.raises(InputError, match="left_pad"), plugin_files(file):
+        pass
+    file.write_text(FILE)
+    with plugin_files(file):
+        assert catalogue().optimizers.find("mine").load().__name__ == "Mine"
+
+
+def test_the_entry_point_group_is_the_documented_one():
+    assert all(p.group == "dfo_prompt" for p in importlib.metadata.entry_points(group="dfo_prompt"))

@@ -1,0 +1,152 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from tiny import TASK, few_shot, textbook_logits, tiny_lm
+from torch.nn.functional import cross_entropy as torch_cross_entropy
+
+from dfo_prompt.contracts.objective import Described, Validated
+from dfo_prompt.errors import InputError
+from dfo_prompt.lm.layout import lay_out
+from dfo_prompt.lm.precision import choose_precision
+from dfo_prompt.prompt.losses import LOSSES
+from dfo_prompt.prompt.objective import PromptObjective
+from dfo_prompt.prompt.problem import Problem
+from dfo_prompt.prompt.projections.affine import Projection, Space
+from dfo_prompt.prompt.projections.dense import normal
+
+TOKENS, DIM = 4, 10
+
+
+def projection(lm, seed=0):
+    space = Space(dim=DIM, tokens=TOKENS, width=lm.width, mean=0.0, std=0.3)
+    matrix = normal(space, np.random.default_rng(seed))
+    return Projection(matrix, torch.zeros(TOKENS, lm.width))
+
+
+def objective(lm=None, *, task=TASK, data=None, **changes):
+    lm = lm or tiny_lm()
+    problem = Problem(lm=lm, task=task, data=data or few_shot(), seed=0)
+    parts = {"problem": problem, "projection": projection(lm), "dtype": "float32"}
+    return PromptObjective(**{**parts, "prompt_tokens": TOKENS, "dim": DIM, **changes})
+
+
+def candidates(count=3):
+    return np.random.default_rng(5).standard_normal((count, DIM))
+
+
+def test_it_is_an_objective_with_held_out_data_and_a_description():
+    assert isinstance(objective(), Validated)
+    assert isinstance(objective(), Described)
+
+
+def test_the_loss_is_that_of_the_textbook():
+    lm, data, z = tiny_lm(), few_shot(), candidates()
+    evaluation = objective(lm).evaluate(z)
+    for prompt, loss, accuracy in zip(projection(lm)(z), evaluation.losses, evaluation.metrics["accuracy"], strict=True):
+        logits = torch.stack([textbook_logits(lm, TASK, prompt, example.texts) for example in data.train])
+        labels = torch.tensor([example.label for example in data.train])
+        assert loss == pytest.approx(torch_cross_entropy(logits, labels).item(), abs=1e-4)
+        assert accuracy == pytest.approx((logits.argmax(1) == labels).float().mean().item())
+
+
+def test_rows_and_tokens_are_those_a_service_would_see():
+    lm, data = tiny_lm(), few_shot()
+    evaluation = objective(lm).evaluate(candidates(3))
+    text_tokens = sum(len(lm.tokenizer(TASK.causal.render(e.texts).before).input_ids) for e in data.train)
+    assert evaluation.rows == 3 * len(data.train)
+    assert evaluation.tokens == 3 * (text_tokens + len(data.train) * TOKENS)
+
+
+def test_candidates_do_not_influence_each_other():
+    built, z = objective(), candidates(4)
+    together = built.evaluate(z).losses
+    np.testing.assert_array_equal(together, np.concatenate([built.evaluate(z[i : i + 1]).losses for i in range(4)]))
+
+
+def test_the_baseline_is_the_template_alone():
+    lm, data = tiny_lm(), few_shot()
+    logits = torch.stack([textbook_logits(lm, TASK, torch.zeros(0, lm.width), example.texts) for example in data.dev])
+    labels = torch.tensor([example.label for example in data.dev])
+    baseline = objective(lm).baseline("dev")
+    assert baseline.losses[0] == pytest.approx(torch_cross_entropy(logits, labels).item(), abs=1e-4)
+
+
+def test_predictions_agree_with_the_metric():
+    built, z, data = objective(), candidates(1), few_shot()
+    probabilities = built.predict(z[0], [example.texts for example in data.test])
+    labels = np.array([example.label for example in data.test])
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1.0)
+    accuracy = (probabilities.argmax(axis=1) == labels).mean()
+    assert accuracy == pytest.approx(built.validate(z, "test").metrics["accuracy"][0])
+
+
+def test_losses_have_their_known_values():
+    logits = torch.tensor([[[2.0, 0.0, 1.0], [0.0, 3.0, 3.5]]])  # (1, 2, 3)
+    labels = torch.tensor([0, 1])
+    values = {name: loss(logits, labels).item() for name, loss in LOSSES.items()}
+    expected = torch_cross_entropy(logits[0], labels).item()
+    assert values["cross_entropy"] == pytest.approx(expected)
+    # margin 2: example 0: max(0, 2+0-2) + max(0, 2+1-2) = 1; example 1: max(0, 2+0-3) + max(0, 2+3.5-3) = 2.5
+    assert values["hinge"] == pytest.approx(1.75)
+    assert values["accuracy"] == pytest.approx(0.5)
+
+
+def test_auto_takes_reduced_precision_only_where_ranks_agree(monkeypatch):
+    monkeypatch.setattr("dfo_prompt.lm.precision.has_bfloat16", lambda _: True)
+    model, ranks = tiny_lm().model, np.arange(10.0)
+    agrees = choose_precision(model, "auto", lambda _: ranks)
+    assert (agrees.dtype, agrees.spearman) == ("bfloat16", 1.0)
+    disagrees = choose_precision(model, "auto", lambda p: ranks if p.dtype == "float32" else ranks[::-1])
+    assert (disagrees.dtype, disagrees.spearman) == ("float32", -1.0)
+    flat = choose_precision(model, "auto", lambda p: ranks if p.dtype == "float32" else ranks * np.nan)
+    assert flat.dtype == "float32"
+
+
+def test_reduced_precision_is_near_full_precision():
+    lm, z = tiny_lm(), candidates(4)
+    full, reduced = objective(lm), objective(lm, dtype="bfloat16")
+    np.testing.assert_allclose(reduced.evaluate(z).losses, full.evaluate(z).losses, atol=0.1)
+    assert not np.array_equal(reduced.evaluate(z).losses, full.evaluate(z).losses)
+    assert reduced.describe()["dtype"] == "bfloat16"
+
+
+def test_an_unknown_dtype_is_one_line():
+    with pytest.raises(InputError, match="unknown dtype 'int3'; known: auto, float32"):
+        objective(dtype="int3")
+
+
+@pytest.mark.parametrize(("calibration", "more"), [("none", 0), ("contextual", 3), ("domain", 20)])
+def test_calibration_is_paid_for(calibration, more):
+    evaluation = objective(calibration=calibration).evaluate(candidates(2))
+    assert evaluation.rows == 2 * (6 + more)
+    assert np.isfinite(evaluation.losses).all()
+
+
+def test_texts_that_calibrate_themselves_are_asked_once():
+    built, z = objective(calibration="median"), candidates(2)
+    assert [built.validate(z, split).rows for split in ("train", "dev")] == [2 * 6, 2 * (6 + 6)]
+    forwards = []
+    built.problem.lm.model.register_forward_hook(lambda *_: forwards.append(1))
+    built.problem.lm.model.base_model.register_forward_hook(lambda *_: forwards.append(1))
+    built.evaluate(z)
+    train = len(forwards)
+    built.validate(z, "dev")
+    assert len(forwards) == 3 * train
+
+
+@pytest.mark.parametrize("words", [("bad", "good"), ("bad film", "good")])
+def test_bytes_are_those_of_the_arrays_on_the_wire(words):
+    task = replace(TASK, labels=dict(zip(TASK.labels, words, strict=True)))
+    lm, data = tiny_lm(), few_shot()
+    evaluation = objective(lm, task=task, data=data).evaluate(candidates(3))
+    sent, back = candidates(3).astype(np.float32).nbytes, 0
+    for example in data.train:
+        # A word that goes on is asked about a second time, with its beginning in the text.
+        asked = [(), *(tuple(lm.tokens(" " + word))[:-1] for word in words if " " in word)]
+        for answer in asked:
+            ids = lay_out(lm, task, example.texts, prompt_tokens=TOKENS, answer=answer).ids
+            sent += 3 * np.array(ids, dtype=np.int32).nbytes
+            back += 3 * np.zeros(1 if answer else len(words), dtype=np.float32).nbytes
+    assert (evaluation.uploaded, evaluation.downloaded) == (sent, back)

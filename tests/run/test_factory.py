@@ -1,0 +1,233 @@
+import json
+
+import numpy as np
+import pytest
+from fakes import Bowl
+
+import dfo_prompt as dp
+from dfo_prompt.config.study import parse_config
+from dfo_prompt.errors import InputError
+from dfo_prompt.plugin.catalogue import plugin_files
+from dfo_prompt.run.factory import is_deterministic
+from dfo_prompt.run.study import run_study
+from dfo_prompt.study.folder import check_objective
+
+
+def test_minimize_is_one_line():
+    result = dp.minimize(Bowl(5), optimizer="cma", budget=300, seed=1, x0=np.ones(5))
+    assert result.best_loss is not None
+    assert result.best_loss < 0.1
+    assert result.spent.queries == 300
+
+
+def test_ask_and_tell_by_hand():
+    optimizer = dp.create_optimizer("cma", dim=4, budget=400, sigma=0.5)
+    objective = dp.create_objective("sphere", dim=4, seed=3)
+    losses = np.array([np.inf])
+    start = objective.evaluate(np.zeros((1, 4))).losses[0]
+    for _ in range(40):
+        candidates = optimizer.ask()
+        losses = objective.evaluate(candidates).losses
+        optimizer.tell(candidates, losses)
+    assert losses.min() < 0.01 * start
+
+
+def test_the_same_folder_continues_and_another_study_is_refused(tmp_path):
+    first = dp.minimize(Bowl(), budget=20, out=tmp_path)
+    objective = Bowl()
+    again = dp.minimize(objective, budget=20, out=tmp_path)
+    assert objective.queries == 0
+    assert again.best_loss == first.best_loss
+    with pytest.raises(InputError, match="seed is 0 there and 1 here"):
+        dp.minimize(Bowl(), budget=20, out=tmp_path, seed=1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"optimizer": "cna"}, "unknown optimizer 'cna'; did you mean 'cma'"),
+        ({"covarince": "vd"}, "unknown option of optimizer 'cma': 'covarince'; did you mean 'covariance'"),
+        ({"covariance": "odd"}, "optimizer 'cma': covariance: Input should be 'full', 'diagonal', 'vd' or 'vkd', not 'odd'"),
+        ({"active": 3}, "optimizer 'cma': active: Input should be a valid boolean, not 3"),
+        ({"budget": 0}, r"minimize\(\): budget: "),
+        ({"x0": np.zeros(2)}, "x0 has 2 coordinates, dim is 3"),
+        ({"optimizer": "nevergrad:OnePlusTwo"}, "OnePlusOne"),
+    ],
+)
+def test_a_mistake_is_one_line(arguments, message):
+    with pytest.raises(InputError, match=message) as caught:
+        dp.minimize(Bowl(), **{"budget": 20, **arguments})
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"popsize": -1}, "popsize: Input should be greater than or equal to 1"),
+        ({"bounds": (1, -1)}, r"bounds must be \[low, high\]"),
+        ({"x0": [np.nan, 0, 0]}, "x0.0: Input should be a finite number"),
+        ({"x0": [5, 5, 5], "bounds": (-1, 1)}, "x0 starts at 5, outside the bounds"),
+        ({"dim": 0}, "dim: Input should be greater than or equal to 1"),
+        ({"sigma": 0}, "sigma: Input should be greater than 0"),
+        ({"seed": -1}, "seed: Input should be greater than or equal to 0"),
+    ],
+)
+def test_an_optimizer_by_hand_is_checked_like_that_of_a_study(arguments, said):
+    with pytest.raises(InputError, match=f"optimizer 'cma': {said}"):
+        dp.create_optimizer("cma", **{"dim": 3, "budget": 9, **arguments})
+    with pytest.raises(InputError, match=r"x0 has the shape \(2,\), not \(3,\)"):
+        dp.create_optimizer("cma", dim=3, budget=9, x0=[1.0, 2.0])
+
+
+def test_candidates_are_not_taken_for_another_objective(tmp_path):
+    config = parse_config({"objective": "sphere", "dim": 3, "budget": 9, "popsize": 3})
+
+    class Told(Bowl):
+        def describe(self):
+            return {"model_fingerprint": "one", "device": "cuda"}
+
+    run_study(config, Told(), out=tmp_path)
+    check_objective(tmp_path, {"model_fingerprint": "one", "device": "cpu"})
+    with pytest.raises(InputError, match="is 'one' there and 'two' here; its candidates mean nothing here"):
+        check_objective(tmp_path, {"model_fingerprint": "two", "device": "cuda"})
+
+
+def test_an_unknown_objective_is_one_line():
+    with pytest.raises(InputError, match="unknown objective 'spere'; did you mean 'sphere'"):
+        dp.create_objective("spere", dim=2)
+
+
+def test_a_missing_backend_names_its_extra(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "dfo_prompt.optimizers.nevergrad", None)
+    with pytest.raises(InputError, match=r"needs an extra: pip install 'dfo-prompt\[nevergrad\]'"):
+        dp.create_optimizer("nevergrad:OnePlusOne", dim=2, budget=9)
+
+
+def test_every_public_name_is_there():
+    assert all(getattr(dp, name) is not None for name in dp.__all__)
+    assert set(dp.__all__) <= set(dir(dp))
+    with pytest.raises(AttributeError, match="nothing_such"):
+        dp.nothing_such  # noqa: B018
+
+
+@pytest.fixture
+def restless(tmp_path):
+    file = tmp_path / "restless.py"
+    file.write_text(
+        "import dfo_prompt as dp\nfrom fakes import Restless\n"
+        "@dp.hookimpl\n"
+        "def dfo_prompt_optimizers():\n"
+        "    return [dp.OptimizerSpec(name='restless', target='restless:Restless', summary='', deterministic=False)]\n"
+    )
+    with plugin_files(file):
+        yield "restless"
+
+
+@pytest.mark.parametrize("wrapped", ["", "rembo:", "sre:redrawn:"])
+def test_what_does_not_repeat_itself_starts_over_until_it_is_finished(restless, tmp_path, wrapped):
+    class Dies(Bowl):
+        def evaluate(self, candidates):
+            if self.dies and self.queries:
+                raise KeyboardInterrupt
+            return super().evaluate(candidates)
+
+    def run(*, dies):
+        objective = Dies()
+        objective.dies = dies
+        return dp.minimize(objective, optimizer=wrapped + restless, budget=20, popsize=5, out=tmp_path / "s")
+
+    assert not is_deterministic(wrapped + restless)
+    with pytest.raises(KeyboardInterrupt):
+        run(dies=True)
+    first = run(dies=False)
+    journal = (tmp_path / "s" / "journal.jsonl").read_bytes()
+    again = run(dies=True)  # asks nothing
+    np.testing.assert_array_equal(again.best, first.best)
+    assert again.spent == first.spent
+    assert (tmp_path / "s" / "journal.jsonl").read_bytes() == journal
+
+
+def test_a_backend_may_have_the_name_of_an_optimizer():
+    assert is_deterministic("nevergrad:DE")
+    assert is_deterministic("cma:sep")
+
+
+def test_an_observer_that_cannot_be_had_is_left_out(tmp_path):
+    file = tmp_path / "watcher.py"
+    file.write_text(
+        "import dfo_prompt as dp\nfrom dfo_prompt.contracts.spec import Spec\n"
+        "@dp.hookimpl\n"
+        "def dfo_prompt_observers():\n"
+        "    return [Spec(name='gone', target='nowhere:Nothing', summary='')]\n"
+    )
+    with plugin_files(file), pytest.warns(RuntimeWarning, match="observer 'gone' failed and is left out"):
+        assert dp.minimize(Bowl(), budget=5).spent.queries == 5
+
+
+BROKEN = """
+import numpy as np
+import dfo_prompt as dp
+
+class Broken(dp.Optimizer):
+    def ask(self): return self.x0[None] + np.zeros((self.popsize, 1))
+    def tell(self, candidates, losses): pass
+    def recommend(self): return self.x0
+    CHANGE
+
+class Loose:
+    def __init__(self, **study): pass
+
+@dp.hookimpl
+def dfo_prompt_optimizers():
+    return [dp.OptimizerSpec(name=name, target=f"broken:{name}", summary="") for name in ("Broken", "Loose")]
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "name", "said"),
+    [
+        ("def __init__(self, **study): pass", "Broken", r"has no \w+; its __init__ must call super\(\).__init__"),
+        ("", "Loose", "is a Loose, which is no subclass of dfo_prompt.Optimizer"),
+        ("def ask(self): return None", "Broken", r"'Broken' asked for candidates of shape \(\)|failed in ask"),
+        ("def ask(self): return 'abc'", "Broken", "'Broken' failed in ask: ValueError"),
+        ("def recommend(self): return {}", "Broken", "'Broken' failed in recommend: TypeError"),
+        ("def describe(self): return {'names': {1, 2}}", "Broken", "'Broken' failed in describe: TypeError: {1, 2} is no"),
+    ],
+)
+def test_common_mistakes_of_plugins_are_one_line(tmp_path, change, name, said):
+    (tmp_path / "broken.py").write_text(BROKEN.replace("CHANGE", change))
+    with plugin_files(tmp_path / "broken.py"), pytest.raises(dp.PluginError, match=said) as caught:
+        dp.minimize(Bowl(), optimizer=name, budget=20, out=tmp_path / "s")
+    assert "\n" not in str(caught.value)
+
+
+def test_what_numpy_describes_is_written_as_numbers(tmp_path):
+    change = "def describe(self): return {'restarts': np.int64(2), 'step': np.array([0.5])}"
+    (tmp_path / "broken.py").write_text(BROKEN.replace("CHANGE", change))
+    with plugin_files(tmp_path / "broken.py"):
+        dp.minimize(Bowl(), optimizer="Broken", budget=20, out=tmp_path / "s")
+    found = json.loads((tmp_path / "s" / "manifest.json").read_text())["optimizer"]
+    assert found == {"restarts": 2, "step": [0.5]}
+
+
+def test_what_is_no_objective_is_one_line():
+    with pytest.raises(InputError, match="the objective is a function without dim and evaluate"):
+        dp.minimize(lambda z: z, budget=20)
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        ("optimizer.sigma=0.2", "sigma is a key of the study, not an option of the optimizer"),
+        ("objective.dim=3", "dim is a key of the study, not an option of the objective"),
+        ("method.orders=3", "a study has no option 'orders'; name a method"),
+    ],
+)
+def test_keys_of_the_study_are_no_options(program, where, said):
+    status, _, err = program("run", "--objective", "sphere", "--dim", "5", "--budget", "10", "--set", where)
+    assert (status, err.count("\n"), said in err) == (2, 1, True)
+
+
+def test_what_follows_the_colon_is_no_option(program):
+    status, _, err = program("run", "--objective", "sphere", "--optimizer", "nevergrad:DE", "--set", "optimizer.variant=PSO")
+    assert (status, "unknown option of optimizer 'nevergrad:DE': 'variant'" in err) == (2, True)

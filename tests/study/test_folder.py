@@ -1,0 +1,186 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from importlib.metadata import entry_points
+
+import numpy as np
+import pytest
+from fakes import Bowl, study
+
+from dfo_prompt.errors import InputError, StudyError
+from dfo_prompt.run.manifest import describe_run
+from dfo_prompt.study.folder import (
+    load_result,
+    read_candidate,
+    read_manifest,
+    read_result,
+    save_result,
+    study_folder,
+)
+
+MANIFEST = describe_run({"budget": 3, "seed": 1}, {"data": "abc"}, {})
+
+
+def test_a_folder_is_created_reopened_and_describes_itself(tmp_path):
+    for _ in range(2):
+        with study_folder(tmp_path / "a" / "b", MANIFEST) as folder:
+            assert read_manifest(folder) == json.loads(json.dumps(MANIFEST))
+    assert {"python", "numpy"} <= set(MANIFEST["versions"])
+    assert {point.dist.name for point in entry_points(group="dfo_prompt")} <= set(MANIFEST["versions"])
+
+
+@pytest.mark.parametrize(
+    ("config", "objective", "message"),
+    [
+        ({"budget": 4, "seed": 1}, {"data": "abc"}, "budget is 3 there and 4 here"),
+        ({"budget": 3, "seed": 1}, {"data": "xyz"}, "data is 'abc' there and 'xyz' here"),
+        ({"budget": 3}, {"data": "abc"}, "seed is 1 there and None here"),
+    ],
+)
+def test_the_folder_of_another_study_is_refused_with_the_difference(tmp_path, config, objective, message):
+    with study_folder(tmp_path, MANIFEST):
+        pass
+    with (
+        pytest.raises(InputError, match=f"holds another study: {message}"),
+        study_folder(tmp_path, describe_run(config, objective, {})),
+    ):
+        pass
+
+
+def test_where_files_lie_and_the_order_of_keys_are_no_part_of_a_study(tmp_path):
+    options = {"data": "/here/films/", "task": "/here/my.toml", "projection_options": {"path": "/here/p.safetensors"}}
+    elsewhere = {
+        "projection_options": {"path": "q/p.safetensors"},
+        "task": "q/my.toml",
+        "data": "q/films",
+    }
+    with study_folder(tmp_path, describe_run({"objective_options": options}, {}, {})):
+        pass
+    with study_folder(tmp_path, describe_run({"objective_options": elsewhere}, {}, {})):
+        pass
+    with (
+        pytest.raises(InputError, match="another study: objective_options"),
+        study_folder(tmp_path, describe_run({"objective_options": {**options, "data": "/here/books"}}, {}, {})),
+    ):
+        pass
+
+
+def test_what_goes_wrong_inside_is_not_the_folders_fault(tmp_path):
+    with pytest.raises(FileNotFoundError), study_folder(tmp_path, MANIFEST):
+        (tmp_path / "missing").read_bytes()
+
+
+def test_a_folder_with_something_else_in_it_is_refused(tmp_path):
+    (tmp_path / "thesis.tex").touch()
+    with pytest.raises(InputError, match="not empty and not a study folder"), study_folder(tmp_path, MANIFEST):
+        pass
+
+
+def test_a_folder_that_was_left_before_it_began_is_taken(tmp_path):
+    (tmp_path / "manifest.json.part").write_text('{"for')
+    with study_folder(tmp_path, MANIFEST) as folder:
+        assert read_manifest(folder)["config"] == {"budget": 3, "seed": 1}
+
+
+def test_a_file_in_the_way_is_one_line(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(StudyError, match="cannot write .*file"), study_folder(tmp_path / "file" / "deeper", MANIFEST):
+        pass
+
+
+def test_two_processes_do_not_share_a_folder(tmp_path):
+    code = (
+        "import sys, time; from filelock import FileLock; lock = FileLock(sys.argv[1]); lock.acquire(); "
+        "print('held', flush=True); time.sleep(60)"
+    )
+    holder = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / ".lock")], stdout=subprocess.PIPE)
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        with pytest.raises(StudyError, match="another process is running the study"), study_folder(tmp_path, MANIFEST):
+            pass
+        os.kill(holder.pid, signal.SIGKILL)
+        holder.wait()
+        for _ in range(100):  # the system lets go of a dead process's lock in its own time
+            try:
+                with study_folder(tmp_path, MANIFEST):
+                    break
+            except StudyError:
+                time.sleep(0.05)
+        else:
+            pytest.fail("the lock outlives its process")
+    finally:
+        holder.kill()
+        holder.wait()
+        assert holder.stdout is not None
+        holder.stdout.close()
+
+
+def test_candidates_and_result_are_read_back(tmp_path):
+    result = study(Bowl()).run()
+    assert read_result(tmp_path) is None
+    with pytest.raises(InputError, match="is not finished; run its command again"):
+        read_candidate(tmp_path)
+    save_result(tmp_path, result)
+    np.testing.assert_array_equal(read_candidate(tmp_path), result.chosen)
+    np.testing.assert_array_equal(read_candidate(tmp_path, "recommended"), result.recommended)
+    for name, value in vars(load_result(tmp_path)).items():
+        np.testing.assert_equal(value, getattr(result, name))
+    figures = read_result(tmp_path)
+    assert figures is not None
+    assert figures["best_loss"] == result.best_loss
+    assert figures["spent"]["queries"] == 50
+
+
+def test_saving_twice_gives_the_same_bytes(tmp_path):
+    result = study(Bowl()).run()
+    save_result(tmp_path, result)
+    first = (tmp_path / "candidates.npz").read_bytes()
+    save_result(tmp_path, result)
+    assert (tmp_path / "candidates.npz").read_bytes() == first
+
+
+@pytest.mark.parametrize("content", [b"{", b"[1]", b"3"])
+@pytest.mark.parametrize("name", ["manifest.json", "result.json", "candidates.npz"])
+def test_a_damaged_file_is_one_line(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    read = {"manifest.json": read_manifest, "result.json": read_result, "candidates.npz": read_candidate}[name]
+    with pytest.raises(InputError, match=name) as caught:
+        read(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_result_that_lacks_figures_is_one_line(tmp_path):
+    save_result(tmp_path, study(Bowl()).run())
+    (tmp_path / "result.json").write_text("{}")
+    with pytest.raises(InputError, match="result.json is damaged: 'held_out'"):
+        load_result(tmp_path)
+
+
+def test_a_result_that_cannot_be_written_is_one_line(tmp_path):
+    with pytest.raises(StudyError, match="cannot write .*nowhere: No such file"):
+        save_result(tmp_path / "nowhere", study(Bowl()).run())
+
+
+@pytest.mark.parametrize("keep", [0, 100])
+def test_candidates_cut_short_are_one_line(tmp_path, keep):
+    save_result(tmp_path, study(Bowl()).run())
+    whole = (tmp_path / "candidates.npz").read_bytes()
+    (tmp_path / "candidates.npz").write_bytes(whole[:keep])
+    with pytest.raises(InputError, match="candidates.npz is damaged"):
+        read_candidate(tmp_path)
+
+
+def test_a_value_that_is_no_number_is_the_same_again(tmp_path):
+    manifest = {**MANIFEST, "objective": {"agreement": float("nan")}}
+    for _ in range(2):
+        with study_folder(tmp_path / "s", manifest):
+            pass
+
+
+def test_a_folder_without_manifest_is_no_study(tmp_path):
+    with pytest.raises(InputError, match="is not a study folder"):
+        read_manifest(tmp_path)

@@ -1,0 +1,410 @@
+import numpy as np
+import pytest
+from fakes import Bowl, HeldOutBowl, Steps, steps, study
+
+from dfo_prompt.contracts.objective import Evaluation
+from dfo_prompt.errors import PluginError, StudyError
+from dfo_prompt.study.ledger import read_records
+from dfo_prompt.study.loop import PATIENCE, UNKNOWN_WORST
+
+COMPARED = ("journal.jsonl", "validation.jsonl")
+
+
+def contents(folder):
+    return {name: (folder / name).read_bytes() for name in COMPARED}
+
+
+@pytest.mark.parametrize("budget", [1, 3, 4, 5, 50, 51])
+def test_spends_exactly_the_budget(budget):
+    objective, optimizer = Bowl(), steps()
+    result = study(objective, budget=budget, optimizer=optimizer).run()
+    assert result.spent.queries == budget
+    assert objective.queries == budget + 1  # and one clean evaluation on the second account
+    assert result.validation.queries == 1
+    assert result.spent.tokens == 7 * budget
+
+
+def test_the_cut_batch_is_journaled_but_not_told(tmp_path):
+    optimizer = steps()
+    study(Bowl(), budget=10, folder=tmp_path, optimizer=optimizer).run()
+    assert [len(losses) for _, losses in optimizer.told] == [4, 4]
+    assert [record.query for record in read_records(tmp_path)] == list(range(1, 11))
+
+
+def test_best_and_recommended_and_their_losses():
+    result = study(Bowl()).run()
+    assert result.best_loss == pytest.approx((result.best**2).sum())
+    assert result.recommended_loss == pytest.approx((result.recommended**2).sum())
+    assert result.stop_reason == "budget"
+    assert result.held_out is None
+
+
+class Holed(Bowl):
+    """NaN on one half-space, infinite on another."""
+
+    def evaluate(self, candidates):
+        losses = super().evaluate(candidates).losses
+        losses[candidates[:, 0] > 1.2] = np.nan
+        losses[candidates[:, 1] > 1.2] = -np.inf
+        return Evaluation(losses=losses)
+
+
+def test_non_finite_losses_are_journaled_and_never_told(tmp_path):
+    optimizer = steps()
+    result = study(Holed(), folder=tmp_path, optimizer=optimizer).run()
+    records = read_records(tmp_path)
+    broken = [record for record in records if record.status == "nonfinite"]
+    assert broken
+    assert result.failures == len(broken)
+    assert all(record.loss is None for record in broken)
+    worst = -np.inf
+    for (_, told), start in zip(optimizer.told, range(0, 50, 4), strict=False):
+        journaled = [record.loss for record in records[start : start + 4]]
+        worst = max([worst, *(loss for loss in journaled if loss is not None)])
+        expected = worst if np.isfinite(worst) else UNKNOWN_WORST
+        np.testing.assert_array_equal(told, [expected if loss is None else loss for loss in journaled])
+
+
+class Moody(Bowl):
+    """Raises on the calls whose numbers it is given."""
+
+    def __init__(self, *bad):
+        super().__init__()
+        self.bad, self.calls = bad, 0
+
+    def evaluate(self, candidates):
+        self.calls += 1
+        if self.calls in self.bad:
+            raise TimeoutError("the service\nis away")
+        return super().evaluate(candidates)
+
+
+def test_an_objective_that_raises_costs_its_batch_and_the_study_goes_on(tmp_path):
+    result = study(Moody(2), folder=tmp_path).run()
+    assert result.failures == 4
+    assert result.spent.queries == 50
+    assert {record.status for record in read_records(tmp_path)} == {"ok", "error: TimeoutError: the service is away"}
+
+
+def test_an_objective_that_keeps_raising_ends_the_study_and_can_be_mended(tmp_path):
+    with pytest.raises(StudyError, match=r"failed 3 batches in a row.*the service is away.*same command"):
+        study(Moody(3, 4, 5), folder=tmp_path).run()
+    assert len(read_records(tmp_path)) == 4 * (2 + PATIENCE)
+    assert study(Bowl(), folder=tmp_path).run().spent.queries == 50
+
+
+def test_a_study_in_which_every_query_failed_has_no_result(tmp_path):
+    with pytest.raises(StudyError, match=r"every query of objective 'bowl' failed.*the service is away.*new folder"):
+        study(Moody(1, 2), budget=8, folder=tmp_path).run()
+    assert len(read_records(tmp_path)) == 8
+
+
+def test_a_look_at_held_out_data_that_fails_is_made_again(tmp_path):
+    class Blind(HeldOutBowl):
+        def validate(self, candidates, split):
+            if split == "test" and not (candidates == 9.0).all():
+                raise MemoryError("too large")
+            return super().validate(candidates, split)
+
+    with pytest.raises(StudyError, match=r"scoring the \w+ candidate on test failed with.*too large.*same command"):
+        study(Blind(), folder=tmp_path).run()
+    mended = HeldOutBowl()
+    result = study(mended, folder=tmp_path).run()
+    assert mended.queries == 0
+    assert result.held_out.test_metric is not None
+    assert result.validation.repeated == 1
+
+
+class Kill(BaseException):
+    """Not an Exception, like a signal."""
+
+
+class Mortal(HeldOutBowl):
+    """Dies in the middle of its nth evaluation, whichever account it is on."""
+
+    def __init__(self, lives):
+        super().__init__()
+        self.lives = lives
+
+    def _age(self):
+        self.lives -= 1
+        if not self.lives:
+            raise Kill
+
+    def evaluate(self, candidates):
+        self._age()
+        return super().evaluate(candidates)
+
+    def validate(self, candidates, split):
+        self._age()
+        return super().validate(candidates, split)
+
+
+@pytest.mark.parametrize("lives", range(1, 22))
+def test_killed_anywhere_it_continues_to_the_same_journal(tmp_path, lives):
+    unbroken, broken = tmp_path / "unbroken", tmp_path / "broken"
+    unbroken.mkdir()
+    broken.mkdir()
+    expected = study(HeldOutBowl(), folder=unbroken, validate_every=10).run()
+    with pytest.raises(Kill):  # 21 evaluations in all: 13 batches and 8 on the second account
+        study(Mortal(lives), folder=broken, validate_every=10).run()
+    objective = HeldOutBowl()
+    result = study(objective, folder=broken, validate_every=10).run()
+    assert contents(broken) == contents(unbroken)
+    np.testing.assert_array_equal(result.chosen, expected.chosen)
+    assert result.held_out == expected.held_out
+    assert result.spent.queries == 50
+    assert result.spent.repeated <= 4
+
+
+@pytest.mark.parametrize("cut", [1, 30, 150, 777, 2000])
+def test_a_torn_file_is_taken_up_at_the_last_whole_batch(tmp_path, cut):
+    study(Bowl(), folder=tmp_path).run()
+    expected = contents(tmp_path)
+    for name in (*COMPARED, "ledger.jsonl"):
+        raw = (tmp_path / name).read_bytes()
+        (tmp_path / name).write_bytes(raw[: max(0, len(raw) - cut)])
+    study(Bowl(), folder=tmp_path).run()
+    assert contents(tmp_path) == expected
+
+
+def test_a_finished_study_repeats_without_a_query(tmp_path):
+    first = study(HeldOutBowl(), folder=tmp_path, validate_every=10).run()
+    objective = HeldOutBowl()
+    again = study(objective, folder=tmp_path, validate_every=10).run()
+    assert objective.queries == 0
+    assert again.held_out == first.held_out
+    assert again.spent == first.spent
+
+
+def test_another_optimizer_on_the_same_journal_is_refused(tmp_path):
+    study(Bowl(), budget=20, folder=tmp_path).run()
+    with pytest.raises(StudyError, match="query 1 the optimizer now proposes another candidate"):
+        study(Bowl(), folder=tmp_path, optimizer=steps(seed=2)).run()
+
+
+def test_dev_chooses_test_reports_and_manual_stands_beside():
+    result = study(HeldOutBowl(), validate_every=10).run()
+    held_out = result.held_out
+    assert held_out is not None
+    assert held_out.dev_metric == pytest.approx(-((result.chosen - 1) ** 2).sum())
+    assert held_out.test_metric == pytest.approx(-(result.chosen**2).sum())
+    assert held_out.manual_test_metric == pytest.approx(-243.0)
+    assert held_out.dev_metric >= -((result.best - 1) ** 2).sum()
+    # dev and test never touch the first account
+    assert result.spent.rows == 50
+    assert result.validation.queries > 4
+
+
+@pytest.mark.parametrize(
+    ("method", "answer", "message"),
+    [
+        ("ask", np.zeros((4, 2)), r"'steps' asked for candidates of shape \(4, 2\), not \(B, 3\)"),
+        ("ask", np.zeros((0, 3)), r"shape \(0, 3\)"),
+        ("ask", np.full((4, 3), np.nan), "not finite"),
+        ("ask", np.full((4, 3), 9.0), r"outside the bounds \[-5, 5\]"),
+        ("recommend", np.zeros(2), r"recommends shape \(2,\)"),
+        ("recommend", np.full(3, np.inf), "not finite"),
+    ],
+)
+def test_an_optimizer_that_breaks_its_contract_is_named(monkeypatch, method, answer, message):
+    optimizer = steps(bounds=(-5, 5))
+    monkeypatch.setattr(optimizer, method, lambda: answer)
+    with pytest.raises(PluginError, match=message):
+        study(Bowl(), optimizer=optimizer).run()
+
+
+def test_an_optimizer_that_raises_is_named_and_loses_nothing(tmp_path, monkeypatch):
+    optimizer = steps()
+    monkeypatch.setattr(optimizer, "tell", lambda *_: 1 / 0)
+    with pytest.raises(PluginError, match="'steps' failed in tell: ZeroDivisionError"):
+        study(Bowl(), folder=tmp_path, optimizer=optimizer).run()
+    assert len(read_records(tmp_path)) == 4
+
+
+def test_an_optimizer_that_scribbles_on_its_arguments_harms_only_itself(tmp_path):
+    optimizer = steps()
+    tell = optimizer.tell
+
+    def scribble(candidates, losses):
+        tell(candidates.copy(), losses.copy())
+        candidates[:] = losses[:] = 0
+
+    optimizer.tell = scribble  # type: ignore[method-assign]
+    plain, scribbled = tmp_path / "plain", tmp_path / "scribbled"
+    for folder, chosen in ((plain, None), (scribbled, optimizer)):
+        folder.mkdir()
+        study(Bowl(), folder=folder, optimizer=chosen).run()
+    assert contents(plain) == contents(scribbled)
+
+
+class Watch:
+    def __init__(self, fail=False):
+        self.events, self.fail = [], fail
+
+    def study_started(self, info):
+        self.events.append(info.budget)
+
+    def batch_evaluated(self, batch):
+        self.events.append((batch.queries, batch.remaining, batch.recalled))
+        if self.fail:
+            raise ValueError("no screen")
+
+    def study_finished(self, result):
+        self.events.append(result.spent.queries)
+
+
+def test_observers_see_every_batch_and_which_were_recalled(tmp_path):
+    study(Bowl(), budget=8, folder=tmp_path).run()
+    watch = Watch()
+    study(Bowl(), budget=10, folder=tmp_path, observers=[watch]).run()
+    assert watch.events == [10, (4, 6, True), (8, 2, True), (10, 0, False), 10]
+
+
+def test_a_broken_observer_is_dropped_with_a_warning():
+    broken, sound = Watch(fail=True), Watch()
+    with pytest.warns(RuntimeWarning, match="Watch failed and is dropped: ValueError: no screen"):
+        study(Bowl(), observers=[broken, sound]).run()
+    assert len(broken.events) == 2
+    assert len(sound.events) == 15
+
+
+def test_an_objective_with_the_wrong_number_of_losses_is_refused(monkeypatch):
+    objective = Bowl()
+    monkeypatch.setattr(objective, "evaluate", lambda z: Evaluation(losses=np.zeros(1)))
+    with pytest.raises(PluginError, match=r"losses of shape \(1,\), not \(4,\)"):
+        study(objective).run()
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (np.zeros(4), "gave a ndarray, not an Evaluation"),
+        (Evaluation(losses=np.zeros(4), metrics={"norm": np.zeros(3)}), r"gave norm of shape \(3,\), not \(4,\)"),
+        (Evaluation(losses=np.array(["low"] * 4)), "gave losses of type <U3, not numbers"),
+    ],
+)
+def test_an_objective_that_breaks_its_contract_is_named(answer, said):
+    objective = Bowl()
+    objective.evaluate = lambda _: answer
+    with pytest.raises(PluginError, match=said):
+        study(objective).run()
+
+
+def test_costs_may_be_numbers_of_numpy(tmp_path):
+    objective = Bowl()
+    objective.evaluate = lambda z: Evaluation(losses=(z**2).sum(axis=1), tokens=np.int64(len(z)))
+    assert study(objective, folder=tmp_path).run().spent.tokens == 50
+
+
+@pytest.mark.parametrize("limit", [100, 500, 901, 1500, 3000])
+def test_a_full_disk_loses_nothing(tmp_path, limit):
+    resource = pytest.importorskip("resource")
+    full, roomy = tmp_path / "full", tmp_path / "roomy"
+    full.mkdir()
+    roomy.mkdir()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+    try:
+        with pytest.raises(StudyError, match="make room"):
+            study(Bowl(), folder=full).run()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    study(Bowl(), folder=full).run()
+    study(Bowl(), folder=roomy).run()
+    assert contents(full) == contents(roomy)
+
+
+def test_optimizer_and_objective_seconds_are_apart(monkeypatch):
+    clock = [0.0]
+    for module in ("guard", "meter"):
+        monkeypatch.setattr(f"dfo_prompt.{module}.perf_counter", lambda: clock[0])
+
+    class SlowBowl(Bowl):
+        def evaluate(self, candidates):
+            clock[0] += 2.0
+            return super().evaluate(candidates)
+
+    class SlowSteps(Steps):
+        def tell(self, candidates, losses):
+            clock[0] += 1.0
+            super().tell(candidates, losses)
+
+    optimizer = SlowSteps(dim=3, seed=1, budget=40, popsize=4, sigma=0.5, x0=np.ones(3))
+    spent = study(SlowBowl(), optimizer=optimizer, budget=40).run().spent
+    assert (spent.optimizer_seconds, spent.objective_seconds) == (10.0, 20.0)
+
+
+def test_optimizer_seconds_are_those_of_queries_and_not_counted_twice(tmp_path, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr("dfo_prompt.study.checked_optimizer.perf_counter", lambda: clock[0])
+
+    class Slow(Steps):
+        def tell(self, candidates, losses):
+            clock[0] += 1.0
+            super().tell(candidates, losses)
+
+    def run(objective):
+        optimizer = Slow(dim=3, seed=1, budget=40, popsize=4, sigma=0.5, x0=np.ones(3))
+        return study(objective, folder=tmp_path, optimizer=optimizer, budget=40, validate_every=4).run()
+
+    for lives in (9, 9):
+        with pytest.raises(Kill):
+            run(Mortal(lives))
+    result = run(HeldOutBowl())
+    assert result.spent.optimizer_seconds == 10 - 2  # a kill takes with it what came after the last query
+    assert result.validation.optimizer_seconds == 0
+    assert run(HeldOutBowl()).spent == result.spent
+
+
+class Twice(Steps):
+    """Asks for each candidate twice, and for one of them ever again."""
+
+    def ask(self):
+        fresh = super().ask()
+        return np.concatenate([fresh, fresh[:2], np.ones((1, self.dim))])
+
+
+def test_a_candidate_asked_for_again_is_charged_and_answered_from_the_journal(tmp_path):
+    optimizer = Twice(dim=3, seed=1, budget=50, popsize=4, sigma=0.5, x0=np.ones(3))
+    objective = Bowl()
+    result = study(objective, optimizer=optimizer, budget=28, folder=tmp_path).run()
+    assert result.spent.queries == 28
+    records = read_records(tmp_path)
+    assert [record.query for record in records] == list(range(1, 29))
+    assert objective.queries == len({record.candidate for record in records}) + 1 == 18  # and the recommended one again
+    assert result.spent.rows == 17
+    losses = {record.candidate: record.loss for record in records}
+    assert all(record.loss == losses[record.candidate] for record in records)
+
+
+def test_it_is_answered_from_what_an_earlier_run_journaled(tmp_path):
+    def run(objective, budget):
+        optimizer = Twice(dim=3, seed=1, budget=50, popsize=4, sigma=0.5, x0=np.ones(3))
+        study(objective, optimizer=optimizer, budget=budget, folder=tmp_path).run()
+        return (tmp_path / "journal.jsonl").read_bytes()
+
+    whole = run(Bowl(), 28)
+    (tmp_path / "journal.jsonl").write_bytes(b"".join(whole.splitlines(keepends=True)[:14]))
+    again = Bowl()
+    assert run(again, 28) == whole
+    assert again.queries == 8
+
+
+def test_a_candidate_that_failed_is_tried_again():
+    class Flaky(Bowl):
+        def evaluate(self, candidates):
+            if not self.queries:
+                self.queries += len(candidates)
+                raise OSError("away")
+            return super().evaluate(candidates)
+
+    class Same(Steps):
+        def ask(self):
+            return np.ones((1, self.dim))
+
+    objective = Flaky()
+    optimizer = Same(dim=3, seed=1, budget=3, popsize=1, sigma=0.5, x0=np.ones(3))
+    result = study(objective, optimizer=optimizer, budget=3).run()
+    assert (result.failures, result.best_loss) == (1, 3.0)
+    assert objective.queries == 1 + 1 + 1  # failed, answered once for two queries, and the recommended one
