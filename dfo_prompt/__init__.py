@@ -4,6 +4,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dfo_prompt.config.problem import ProblemConfig as ProblemConfig
+    from dfo_prompt.config.prompt import PromptConfig as PromptConfig
     from dfo_prompt.contracts.method import MethodSpec as MethodSpec
     from dfo_prompt.contracts.objective import Evaluation as Evaluation
     from dfo_prompt.contracts.objective import Objective as Objective
@@ -47,6 +49,8 @@ _HOME = {
     "Optimizer": "contracts.optimizer",
     "OptimizerSpec": "contracts.optimizer",
     "PluginError": "errors",
+    "ProblemConfig": "config.problem",
+    "PromptConfig": "config.prompt",
     "Record": "study.ledger",
     "Setting": "methods.setting",
     "Spec": "contracts.spec",

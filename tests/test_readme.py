@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from dfo_prompt.plugin.catalogue import plugin_files
-from dfo_prompt.suite.plan import read_suite_file
+from dfo_prompt.suite.reading import read_suite_file
 from dfo_prompt.testing import OptimizerConformance
 
 ROOT = Path(__file__).parent.parent

@@ -47,7 +47,7 @@ def test_the_method_of_the_page_runs_as_a_file(program, tmp_path, tiny_folder, t
 
 def test_a_suite_may_name_the_plugin_of_a_method(program, tmp_path, tiny_folder, tiny_task):
     (tmp_path / "nearest.py").write_text(next(block for block in BLOCKS if "def nearest" in block))
-    options = f'objective_options = {{ model = "{tiny_folder}", task = "{tiny_task}", shots = 4 }}'
+    options = f'problem = {{ model = "{tiny_folder}", task = "{tiny_task}", shots = 4 }}'
     suite = f'name = "s"\nseeds = [1]\nthreads = 1\nmethods = ["nearest"]\n[study]\nplugin = "nearest.py"\n{options}\n'
     (tmp_path / "suite.toml").write_text(suite)
     status, _, err = program("suite", "run", "suite.toml", "--out", "out")

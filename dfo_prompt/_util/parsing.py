@@ -3,6 +3,7 @@
 import json
 import tomllib
 from collections.abc import Callable, Mapping
+from dataclasses import asdict, is_dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,6 +14,9 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from dfo_prompt.errors import InputError, UnknownNameError
 
 T = TypeVar("T")
+
+FILE = "file:"
+"""Begins a text that is a path, in plain data."""
 
 _adapter: Callable[[Any], TypeAdapter[Any]] = cache(TypeAdapter)  # building one takes a millisecond
 
@@ -34,8 +38,8 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise InputError(f"{path} is not valid TOML: {error}") from error
 
 
-def parse(kind: type[T], data: Mapping[str, Any], *, where: str) -> T:
-    """Build the dataclass `kind` from plain data; `where` is named in errors.
+def parse(kind: type[T], data: Mapping[str, Any], *, where: str = "") -> T:
+    """Build the dataclass `kind` from plain data; `where`, if given, is named in errors.
 
     Raises:
         InputError: the first thing that is wrong, by its key; a misspelt key gets a suggestion.
@@ -44,7 +48,7 @@ def parse(kind: type[T], data: Mapping[str, Any], *, where: str) -> T:
         # Through JSON, because strict mode takes a list for a tuple there, and an int for a float, but no "0" for a number.
         text = json.dumps(data, default=plain)
     except TypeError as error:
-        raise InputError(f"{where}: {error}") from error
+        raise InputError(f"{_at(where)}{error}") from error
     try:
         parsed: T = _adapter(kind).validate_json(text)
         return parsed
@@ -53,7 +57,7 @@ def parse(kind: type[T], data: Mapping[str, Any], *, where: str) -> T:
 
 
 def plain(value: object) -> object:
-    """Return plain data for what JSON does not know: numbers and lists for NumPy's scalars and arrays, text for paths.
+    """Return plain data for what JSON does not know: lists for arrays, marked text for paths, tables for dataclasses.
 
     Raises:
         TypeError: it is anything else.
@@ -61,7 +65,9 @@ def plain(value: object) -> object:
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
     if isinstance(value, Path):
-        return str(value)
+        return f"{FILE}{value}"
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
     raise TypeError(f"{value!r} is no plain data")
 
 
@@ -70,7 +76,13 @@ def _input_error(error: ValidationError, kind: type[object], where: str) -> Inpu
     first = min(error.errors(include_url=False), key=lambda one: one["type"] != "unexpected_keyword_argument")
     key = ".".join(str(part) for part in first["loc"])
     if first["type"] == "unexpected_keyword_argument" and len(first["loc"]) == 1:
-        return UnknownNameError.among(f"key in {where}:", key, getattr(kind, "__dataclass_fields__", {}))
+        return UnknownNameError.among(
+            f"key{f' in {where}' if where else ''}:", key, getattr(kind, "__dataclass_fields__", {})
+        )
     given = "" if isinstance(first["input"], dict) else f", not {first['input']!r}"
     message = first["msg"].removeprefix("Value error, ")
-    return InputError(f"{where}: {key}: {message}{given}" if key else f"{where}: {message}")
+    return InputError(f"{_at(where)}{_at(key)}{message}{given if key else ''}")
+
+
+def _at(place: str) -> str:
+    return f"{place}: " if place else ""

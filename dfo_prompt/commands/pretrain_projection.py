@@ -14,7 +14,7 @@ import click
 def command(prompts: tuple[Path, ...], dim: int, alpha: float, seed: int, out: Path) -> None:
     """Learn a projection A and a start p0 from tuned PROMPTS, files of `dfo-prompt export --format safetensors`.
 
-    Studies on other tasks use them with projection "file" and initial_prompt "file:...".
+    Studies on other tasks use them with projection "file" and start "file:...".
     """
     from dfo_prompt.prompt.projections.learned import TunedPrompt, learn_projection  # noqa: PLC0415 - brings torch
 
@@ -22,6 +22,6 @@ def command(prompts: tuple[Path, ...], dim: int, alpha: float, seed: int, out: P
     learned.save(out)
     click.echo(
         f"{out}: learned on {', '.join(learned.sources)}\n"
-        f"use it on another task: --projection file --set objective.projection_options.path={out} "
-        f"--set objective.initial_prompt=file:{out}"
+        f"use it on another task: --projection file --set prompt.projection_options.path={out} "
+        f"--prompt-start file:{out}"
     )

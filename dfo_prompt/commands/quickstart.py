@@ -5,7 +5,8 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from dfo_prompt.config.study import StudyConfig, parse_config
+from dfo_prompt.config.reading import parse_config
+from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.console import ProgressObserver, comparison_table
 from dfo_prompt.report.convergence import plot_convergence
 from dfo_prompt.report.summary import summarize
@@ -21,7 +22,8 @@ SETTINGS = {
     "popsize": 10,
     "sigma": 0.5,
     "validate_every": 20,
-    "objective_options": {"model": "smollm2-135m", "task": "bbc-headlines", "shots": 16, "prompt_tokens": 10},
+    "problem": {"model": "smollm2-135m", "task": "bbc-headlines", "shots": 16},
+    "prompt": {"tokens": 10},
 }
 
 
@@ -59,10 +61,9 @@ def _run_unfinished(configs: dict[str, StudyConfig], folders: dict[str, Path]) -
 
 
 def _introduction(config: StudyConfig) -> str:
-    options = config.objective_options
     return (
-        f"Tuning a soft prompt of {options['prompt_tokens']} tokens (d = {config.dim}) for SmolLM2-135M "
-        f"on {options['shots']} BBC headlines a class,\n{len(OPTIMIZERS)} optimizers with {config.budget} queries each. "
+        f"Tuning a soft prompt of {config.prompt.tokens} tokens (d = {config.dim}) for SmolLM2-135M "
+        f"on {config.problem.shots} BBC headlines a class,\n{len(OPTIMIZERS)} optimizers with {config.budget} queries each. "
         "Ctrl-C stops; the same command goes on from there. A first run fetches 96 MB of model and text.\n"
     )
 

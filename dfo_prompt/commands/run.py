@@ -5,13 +5,12 @@ from typing import Any
 
 import click
 
-from dfo_prompt.commands.settings import parse_settings
-from dfo_prompt.config.study import DEFAULT_TASK, STUDY, StudyConfig, merge, parse_config, read_config
+from dfo_prompt.commands.settings import given_keys, parse_settings, table_flags
+from dfo_prompt.config.reading import merge, parse_config, read_config
+from dfo_prompt.config.study import STUDY, StudyConfig
 from dfo_prompt.console import ProgressObserver, print_summary
 from dfo_prompt.report.summary import summarize
 from dfo_prompt.run.study import objective_of, plugin_of, run_study
-
-OF_OBJECTIVE = ("model", "task", "data", "shots", "prompt_tokens", "projection", "loss", "dtype", "device", "test_examples")
 
 
 @click.command("run")
@@ -27,23 +26,18 @@ OF_OBJECTIVE = ("model", "task", "data", "shots", "prompt_tokens", "projection",
 @click.option("--sigma", type=float, help="Initial step size [default: 1].")
 @click.option("--bounds", type=float, nargs=2, metavar="LOW HIGH", help="Box of every coordinate [default: none].")
 @click.option("--validate-every", type=int, help="Queries between two looks at dev.")
-@click.option("--model", help="Model name, hub id, folder or GGUF file.")
-@click.option("--task", help="Task name or TOML file.")
-@click.option("--data", type=click.Path(), help="Local file or folder with the task's examples.")
-@click.option("--shots", type=int, help="Training examples per class.")
-@click.option("--test-examples", type=int, help="Test on at most this many examples.")
-@click.option("--prompt-tokens", type=int, help="Length of the soft prompt.")
-@click.option("--projection", help="Name of the projection.")
-@click.option("--loss", help="cross_entropy, hinge or accuracy.")
-@click.option("--dtype", help="auto, float32, bfloat16 or float16.")
-@click.option("--device", help="auto, cpu, cuda, mps or sharded.")
+@table_flags
 @click.option(
-    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="optimizer|objective|method.KEY, or a key above."
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Any key: problem.KEY, prompt.KEY, optimizer.KEY, ...",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Study folder [default: below runs/].")
 def command(study: Path | None, out: Path | None, settings: tuple[str, ...], **flags: Any) -> None:
     """Run a study, or continue it: the same command on the same folder goes on where it stopped."""
-    overrides = _overrides(flags, settings)
+    overrides = merge(given_keys(flags), parse_settings(settings))
     config = read_config(study, overrides) if study else parse_config(overrides, where="command line")
     folder = out or Path("runs") / _name(config)
     with plugin_of(config), ProgressObserver() as progress:
@@ -56,13 +50,7 @@ def command(study: Path | None, out: Path | None, settings: tuple[str, ...], **f
     print_summary(summarize(folder), folder)
 
 
-def _overrides(flags: dict[str, Any], settings: tuple[str, ...]) -> dict[str, Any]:
-    given = {key: value for key, value in flags.items() if value is not None}
-    options = {key: given.pop(key) for key in OF_OBJECTIVE if key in given}
-    return merge({**given, "objective_options": options}, parse_settings(settings))
-
-
 def _name(config: StudyConfig) -> str:
-    what = config.objective_options.get("task", DEFAULT_TASK) if config.objective == "prompt" else config.objective
+    what = config.problem.task if config.objective == "prompt" else config.objective
     by = f"{config.optimizer}-b{config.budget}" if config.method == STUDY else config.method
     return f"{Path(str(what)).stem}-{by}-s{config.seed}".replace(":", "-")

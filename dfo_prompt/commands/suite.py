@@ -9,8 +9,9 @@ import click
 from dfo_prompt.commands.settings import parse_settings
 from dfo_prompt.console import SuiteProgress
 from dfo_prompt.errors import InputError, StudyError
-from dfo_prompt.suite.folder import check_same, is_finished, read_errors, read_plan
-from dfo_prompt.suite.plan import Plan, Suite, read_suite_file, slug
+from dfo_prompt.suite.folder import check_same, is_finished, read_errors, read_suite_folder
+from dfo_prompt.suite.plan import Plan, Suite, slug
+from dfo_prompt.suite.reading import read_suite_file
 from dfo_prompt.suite.run import probe_suite, run_suite
 
 
@@ -35,13 +36,13 @@ def run(
     finished is not run again.
     """
     suite = read_suite_file(suite_file, parse_settings(settings), model=model)
-    folder = out or Path("runs") / slug(suite.config.name)
+    folder = out or Path("runs") / slug(suite.settings.name)
     check_same(folder, suite)
     todo = [plan for plan in suite.plans if not is_finished(folder, plan.id)]
     duration = f", about {_duration(suite, todo, folder, jobs)} for them" if dry_run else ""
     done = f" ({len(suite.plans) - len(todo)} studies are finished)" if len(todo) < len(suite.plans) else ""
     queries = sum(plan.queries for plan in todo)
-    click.echo(f"{suite.config.name}: {len(todo):,} studies, {queries:,} queries{duration}{done}", err=True)
+    click.echo(f"{suite.settings.name}: {len(todo):,} studies, {queries:,} queries{duration}{done}", err=True)
     if dry_run:
         return
     with SuiteProgress() as progress:
@@ -55,7 +56,7 @@ def run(
 @click.argument("folder", type=click.Path(path_type=Path))
 def status(folder: Path) -> None:
     """Say which studies of the suite in FOLDER are finished, and what went wrong with others."""
-    studies, errors = read_plan(folder)["studies"], read_errors(folder)
+    studies, errors = read_suite_folder(folder).by_id, read_errors(folder)
     finished = [study for study in studies if is_finished(folder, study)]
     click.echo(f"{len(finished)} of {len(studies)} studies finished")
     for study, error in errors.items():
@@ -67,7 +68,7 @@ def status(folder: Path) -> None:
 @click.argument("folder", type=click.Path(path_type=Path))
 def report(folder: Path) -> None:
     """Write the report of the suite in FOLDER, finished or not: one page, and its tables and pictures as files."""
-    read_plan(folder)
+    read_suite_folder(folder)
     page = _write_report()(folder)
     click.echo(page)
 

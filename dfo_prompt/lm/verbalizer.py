@@ -2,20 +2,18 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from dfo_prompt.config.prompt import Calibration
 from dfo_prompt.lm.answers import FirstTokens, SpanReader
 from dfo_prompt.lm.encoding import Encoded, encode, encode_words
 from dfo_prompt.lm.load import LanguageModel
 from dfo_prompt.lm.scorer import Scorer
 from dfo_prompt.tasks.examples import Texts
 from dfo_prompt.tasks.task import Task
-
-Calibration = Literal["none", "contextual", "domain", "median"]
 
 CONTENT_FREE = ("N/A", "", "[MASK]")
 RANDOM_TEXTS = 20

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from dfo_prompt._util.seeding import Stream, generator
+from dfo_prompt.config.prompt import Calibration
 from dfo_prompt.errors import InputError
 from dfo_prompt.lm.layout import lay_out, template_of
-from dfo_prompt.lm.verbalizer import Calibration
 from dfo_prompt.methods.setting import Fitted, Predict, Setting
 from dfo_prompt.prompt.objective import PromptObjective
 from dfo_prompt.prompt.problem import Problem
@@ -106,7 +106,7 @@ def fixed_objective(
 
 def _dtype(setting: Setting) -> str:
     """Return the precision that the studies beside are told to have; "auto" is theirs to try, and float32 here."""
-    asked = str(setting.config.objective_options.get("dtype", "auto"))
+    asked = setting.config.prompt.dtype
     return "float32" if asked == "auto" else asked
 
 

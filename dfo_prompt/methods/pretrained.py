@@ -1,10 +1,11 @@
 """A search space that was learned on other tasks."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from dfo_prompt._util.paths import FILE
+from dfo_prompt.config.paths import TaskName
 from dfo_prompt.errors import InputError
 from dfo_prompt.methods.setting import Fitted, Setting
 from dfo_prompt.methods.sources import DRAWS, TASKS, sources
@@ -14,7 +15,7 @@ from dfo_prompt.prompt.projections.learned import learn_projection
 from dfo_prompt.types import Json
 
 
-def pretrained(setting: Setting, *, tasks: Sequence[str] = TASKS, draws: int = DRAWS) -> Fitted:
+def pretrained(setting: Setting, *, tasks: Sequence[TaskName] = TASKS, draws: int = DRAWS) -> Fitted:
     """Tune prompts on other tasks, learn projection and start from them, and run the entry's own study with these.
 
     The studies on other tasks are like the entry's own. What they cost is counted: a budget each. Each has a start of its
@@ -28,9 +29,9 @@ def pretrained(setting: Setting, *, tasks: Sequence[str] = TASKS, draws: int = D
     Raises:
         InputError: fewer than two prompts would be tuned, or each layer has one.
     """
-    if setting.config.objective_options.get("prompt_layers", "first") != "first":
+    if setting.config.prompt.layers != "first":
         raise InputError("method 'pretrained' learns prompts ahead of the text, not one for each layer")
-    own = (setting.problem.task.name, setting.config.objective_options.get("task"))
+    own = (setting.problem.task.name, setting.config.problem.task)
     others = sources(tasks, draws, own)
     if setting.folder:
         return _pretrained(setting, others, setting.folder.resolve())
@@ -38,20 +39,20 @@ def pretrained(setting: Setting, *, tasks: Sequence[str] = TASKS, draws: int = D
         return _pretrained(setting, others, Path(folder))
 
 
-def _pretrained(setting: Setting, others: Sequence[tuple[str, int]], folder: Path) -> Fitted:
-    budget, learned_from, prompts = setting.config.budget, [], []
+def _pretrained(setting: Setting, others: Sequence[tuple[str | Path, int]], folder: Path) -> Fitted:
+    learned_from, prompts = [], []
     for number, (task, draw) in enumerate(others):
-        place, options = folder / "sources" / str(number), {"task": task, "data": None, "draw": draw}
-        objective, result = tune(setting, folder=place, budget=budget, options=options, watched=False)
+        config = replace(
+            setting.config,
+            problem=replace(setting.config.problem, task=task, data=None),
+            prompt=replace(setting.config.prompt, draw=draw),
+        )
+        objective, result = tune(setting, config, folder=folder / "sources" / str(number), watched=False)
         learned_from.append(fitted_by(objective, result))
         prompts.append(tuned_prompt(objective, result.chosen))
     path = folder / "projection.safetensors"
     learn_projection(prompts, dim=setting.config.dim).save(path)
-    learned: dict[str, Json] = {
-        "projection": "file",
-        "projection_options": {"path": str(path)},
-        "initial_prompt": f"{FILE}{path}",
-    }
-    own = fitted_by(*tune(setting, folder=folder / "study", budget=budget, options=learned))
-    about: dict[str, Json] = {"tasks": list(dict.fromkeys(task for task, _ in others)), "prompts": len(prompts)}
+    learned = replace(setting.config.prompt, projection="file", projection_options={"path": path}, start=path)
+    own = fitted_by(*tune(setting, replace(setting.config, prompt=learned), folder=folder / "study"))
+    about: dict[str, Json] = {"tasks": list(dict.fromkeys(str(task) for task, _ in others)), "prompts": len(prompts)}
     return together(own.predict, [*learned_from, own], about)

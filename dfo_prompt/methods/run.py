@@ -1,6 +1,5 @@
 """Runs a method that is no study: in a folder like that of a study, on the same split and test examples."""
 
-import inspect
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
@@ -13,8 +12,7 @@ from dfo_prompt._util.memory import forget_peak, peak_resident
 from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.errors import DfoPromptError, InputError, PluginError, one_line
 from dfo_prompt.methods.setting import Fitted, Setting
-from dfo_prompt.plugin.catalogue import catalogue
-from dfo_prompt.plugin.options import check_options
+from dfo_prompt.plugin.entries import arguments_of, target_of
 from dfo_prompt.prompt.open import open_problem
 from dfo_prompt.prompt.problem import Problem
 from dfo_prompt.run.manifest import describe_run
@@ -61,14 +59,10 @@ def run_method(
         InputError: a name, an option or a value is wrong, or `out` holds another study.
         PluginError: the method failed.
     """
-    spec = catalogue().methods.find(config.method)
     if config.objective != StudyConfig.objective:
         raise InputError(f"method {config.method!r} takes objective {StudyConfig.objective!r}, not {config.objective!r}")
-    fit, options = spec.load(), {**spec.options, **config.method_options}
-    check_options(f"method {config.method!r}", fit, options, {"setting"})
-    prompt = catalogue().objectives.find(config.objective).load()
-    check_options(f"objective {config.objective!r}", prompt, config.objective_options, {"dim", "seed"})
-    problem = open_problem(seed=config.seed, **_of_problem(config))
+    fit, options = target_of("method", config.method), arguments_of("method", config.method, config.method_options)
+    problem = open_problem(config.problem, seed=config.seed)
     manifest = describe_run(config.as_dict(), problem.describe(), {})
     with study_folder(out, manifest, lock_seconds=lock_seconds) if out else nullcontext():
         try:
@@ -116,8 +110,3 @@ def _figures(result: MethodResult) -> dict[str, Any]:
         "about": dict(fitted.about),
         "stop_reason": "fitted",
     }
-
-
-def _of_problem(config: StudyConfig) -> dict[str, Any]:
-    known = set(inspect.signature(open_problem).parameters) - {"seed"}
-    return {name: value for name, value in config.objective_options.items() if name in known}

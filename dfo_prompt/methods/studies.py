@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dfo_prompt.config.study import STUDY
+from dfo_prompt.config.study import STUDY, StudyConfig
 from dfo_prompt.errors import InputError
 from dfo_prompt.methods.setting import Fitted, Predict, Setting
 from dfo_prompt.prompt.objective import PromptObjective
@@ -26,7 +26,7 @@ def mean_of_studies(setting: Setting, *, members: int = 4) -> Fitted:
     """Tune a prompt in each of several projections, and average the probabilities that they give.
 
     Args:
-        setting: where; `objective_options`, optimizer and budget are those of the studies.
+        setting: where; problem, prompt, optimizer and budget are those of the studies.
         members: studies, which get equal parts of the budget.
 
     Raises:
@@ -60,22 +60,20 @@ def _members(setting: Setting, members: int) -> list[tuple[Fitted, float]]:
 
 
 def tune(
-    setting: Setting, *, folder: Path | None, budget: int, options: Mapping[str, Json], watched: bool = True
+    setting: Setting, config: StudyConfig, *, folder: Path | None, watched: bool = True
 ) -> tuple[PromptObjective, StudyResult]:
-    """Run the entry's study with another budget and other objective options.
+    """Run a study of a method's own.
 
     Args:
-        setting: where.
+        setting: whose observers are told, if `watched`.
+        config: that of the entry, with other settings of problem, prompt or budget.
         folder: of the study, or None to write nothing.
-        budget: its queries.
-        options: of the objective, which win over the entry's.
-        watched: whether the entry's observers are told.
+        watched: see above.
 
     Raises:
         InputError: the objective tunes no prompt.
     """
-    options = {**setting.config.objective_options, **options}
-    config = replace(setting.config, method=STUDY, method_options={}, budget=budget, objective_options=options)
+    config = replace(config, method=STUDY, method_options={})
     objective = objective_of(config)
     if not isinstance(objective, PromptObjective):
         raise InputError(f"objective {config.objective!r} tunes no prompt, so there is nothing to label with")
@@ -95,7 +93,8 @@ def fitted_by(objective: PromptObjective, result: StudyResult) -> Fitted:
 
 def _member(setting: Setting, *, budget: int, draw: int) -> tuple[Fitted, float]:
     folder = setting.folder and setting.folder / "members" / str(draw)
-    objective, result = tune(setting, folder=folder, budget=budget, options={"draw": draw})
+    config = replace(setting.config, budget=budget, prompt=replace(setting.config.prompt, draw=draw))
+    objective, result = tune(setting, config, folder=folder)
     return fitted_by(objective, result), (result.held_out and result.held_out.dev_metric) or 0.0
 
 

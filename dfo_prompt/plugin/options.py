@@ -1,49 +1,119 @@
-"""Options: the keyword arguments by which a user tunes what a plugin gives."""
+"""Options: the keyword arguments by which a user tunes what a plugin provides, typed by the signature that takes them."""
 
 import inspect
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass, replace
+from functools import cache
+from pathlib import Path
 from typing import Any, get_type_hints
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, create_model
 from pydantic.errors import PydanticUserError
 
+from dfo_prompt._util.parsing import FILE, plain
 from dfo_prompt.errors import InputError, UnknownNameError
 
+Target = Callable[..., object]
 
-def check_options(owner: str, target: Callable[..., object], options: Mapping[str, object], given: Collection[str]) -> None:
-    """Check that `options` are keyword arguments of `target`, and of the type that it declares.
+
+@dataclass(frozen=True, kw_only=True)
+class Parameters:
+    """What a target takes by keyword.
+
+    Attributes:
+        hints: the annotation of each, by name; `Any` where there is none that can be checked.
+        needed: those without a default.
+        free: it takes any other name, too.
+    """
+
+    hints: Mapping[str, Any]
+    needed: frozenset[str]
+    free: bool
+
+
+@cache
+def parameters(target: Target) -> Parameters:
+    """Return what a function takes, or a class; a class that passes `**kwargs` on to its base has the parameters of both."""
+    known: dict[str, inspect.Parameter] = {}
+    hints: dict[str, Any] = {}
+    free = True
+    for signed in _signatures(target):
+        declared = inspect.signature(signed).parameters.values()
+        known = {p.name: p for p in declared if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)} | known
+        hints = _hints(signed) | hints
+        free = any(p.kind is p.VAR_KEYWORD for p in declared)
+        if not free:
+            break
+    known.pop("self", None)
+    needed = frozenset(name for name, one in known.items() if one.default is one.empty)
+    return Parameters(hints={name: _checkable(hints.get(name, Any)) for name in known}, needed=needed, free=free)
+
+
+def typed_options(owner: str, target: Target, options: Mapping[str, object], provided: Collection[str]) -> dict[str, object]:
+    """Return `options` as the types that `target` declares for them.
 
     Args:
         owner: whose options these are, for errors.
-        target: a function, or a class; one that passes `**kwargs` on to its base class has the options of both.
-        options: by name.
-        given: arguments that the caller fills in, which are nobody's options.
+        target: see `parameters`.
+        options: plain data, or objects of a caller in Python, which are passed as they are.
+        provided: arguments that the study fills in.
 
     Raises:
         UnknownNameError: `target` has no such option.
         InputError: `target` needs an option that is missing, or a value is not of the declared type.
     """
-    known: dict[str, inspect.Parameter] = {}
-    hints: dict[str, Any] = {}
-    free = True  # takes any name whatever
-    for signed in _signatures(target):
-        parameters = inspect.signature(signed).parameters.values()
-        known = {p.name: p for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)} | known
-        hints = _hints(signed) | hints
-        free = any(p.kind is p.VAR_KEYWORD for p in parameters)
-        if not free:
-            break
-    for name, value in options.items():
-        if name in given or (name not in known and not free):
-            raise UnknownNameError.among(f"option of {owner}:", name, known.keys() - {*given, "self"})
-        _check(f"{owner}: {name}", hints.get(name), value)
-    needed = [name for name, one in known.items() if one.default is one.empty and name not in {"self", *given, *options}]
-    if needed:
+    takes = parameters(target)
+    own = takes.hints.keys() - {*provided}
+    for name in options:
+        if name in provided or (name not in own and not takes.free):
+            if not own:
+                raise UnknownNameError(f"unknown option of {owner}: {name!r}; it takes none")
+            raise UnknownNameError.among(f"option of {owner}:", name, own)
+    if needed := sorted(takes.needed - {*provided, *options}):
         raise InputError(f"{owner} needs the option {needed[0]!r}")
+    return {**options, **_validated(owner, target, {name: options[name] for name in options if name in own})}
 
 
-def _signatures(target: Callable[..., object]) -> Iterator[Callable[..., object]]:
+def _validated(owner: str, target: Target, options: Mapping[str, object]) -> dict[str, object]:
+    data = {name: value for name, value in options.items() if _is_plain(value)}
+    try:
+        # Through JSON, because strict mode takes a list for a tuple there, and an int for a float, but no "0" for a number.
+        model = _model(target).model_validate_json(json.dumps(data, default=plain))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise InputError(f"{owner}: {where}: {first['msg']}, not {first['input']!r}") from error
+    return {name: _unmarked(getattr(model, name)) for name in data}
+
+
+def _unmarked(value: Any) -> Any:
+    """Return the value with its paths as they are, without the mark that they have in plain data."""
+    if isinstance(value, Path):
+        return Path(str(value).removeprefix(FILE))
+    if isinstance(value, list | tuple):
+        return type(value)(_unmarked(item) for item in value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{one.name: _unmarked(getattr(value, one.name)) for one in fields(value) if one.init})
+    return value
+
+
+def _is_plain(value: object) -> bool:
+    try:
+        json.dumps(value, default=plain)
+    except (TypeError, ValueError):  # an object of a caller in Python, which has no plain form
+        return False
+    return True
+
+
+@cache
+def _model(target: Target) -> type[BaseModel]:
+    declared: dict[str, Any] = {name: (hint, None) for name, hint in parameters(target).hints.items()}
+    config = ConfigDict(strict=True, frozen=True, arbitrary_types_allowed=True, protected_namespaces=())
+    return create_model("Options", __config__=config, **declared)
+
+
+def _signatures(target: Target) -> Iterator[Target]:
     if not isinstance(target, type):
         yield target
         return
@@ -52,20 +122,16 @@ def _signatures(target: Callable[..., object]) -> Iterator[Callable[..., object]
             yield vars(cls)["__init__"]
 
 
-def _hints(signed: Callable[..., object]) -> dict[str, Any]:
+def _hints(signed: Target) -> dict[str, Any]:
     try:
         return get_type_hints(signed, include_extras=True)
     except (NameError, TypeError):  # names imported for type checkers only
         return {}
 
 
-def _check(where: str, hint: Any, value: object) -> None:
-    if hint is None or not isinstance(value, str | int | float | bool | list | dict | None):
-        return
+def _checkable(hint: Any) -> Any:
     try:
-        TypeAdapter(hint).validate_json(json.dumps(value), strict=True)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise InputError(f"{where}: {first['msg']}, not {first['input']!r}") from error
-    except (PydanticUserError, TypeError):  # a type, or a value, that has no plain form
-        return
+        TypeAdapter(hint)
+    except PydanticUserError:
+        return Any
+    return hint

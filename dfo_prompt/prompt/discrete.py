@@ -1,29 +1,16 @@
 """The objective named "trigger": a prompt of tokens of the vocabulary, searched without gradients."""
 
 from dfo_prompt._util.seeding import Stream, generator
-from dfo_prompt.config.study import DEFAULT_MODEL, DEFAULT_SHOTS, DEFAULT_TASK
+from dfo_prompt.config.problem import ProblemConfig
+from dfo_prompt.config.prompt import PromptConfig
 from dfo_prompt.errors import InputError
-from dfo_prompt.lm.verbalizer import Calibration
-from dfo_prompt.prompt.losses import Loss
 from dfo_prompt.prompt.objective import PromptObjective
 from dfo_prompt.prompt.open import open_problem
 from dfo_prompt.prompt.tokens import TokenPrompts
 
 
 def trigger_objective(
-    *,
-    dim: int,
-    seed: int,
-    model: str = DEFAULT_MODEL,
-    task: str = DEFAULT_TASK,
-    data: str | None = None,
-    shots: int = DEFAULT_SHOTS,
-    test_examples: int | None = None,
-    prompt_tokens: int | None = None,
-    loss: Loss = "cross_entropy",
-    calibration: Calibration = "none",
-    dtype: str = "auto",
-    device: str = "auto",
+    *, dim: int, seed: int, problem: ProblemConfig | None = None, prompt: PromptConfig | None = None
 ) -> PromptObjective:
     """Build the loss of a prompt of `dim` tokens, one a coordinate, for a language model on a k-shot task.
 
@@ -33,26 +20,23 @@ def trigger_objective(
     Args:
         dim: the number of tokens.
         seed: of the split and of the order of the vocabulary.
-        model, task, data, shots, test_examples, device: see `open_problem`.
-        prompt_tokens: the same as `dim`, for suites in which other objectives are given it.
-        loss, calibration, dtype: see `prompt_objective`.
+        problem: the language model and the task.
+        prompt: loss, calibration and dtype; tokens may be given in suites for other objectives.
 
     Raises:
-        InputError: a name is unknown, a value is bad, or data or model cannot be had.
+        InputError: a name is unknown, a value is bad, data or model cannot be had, or `prompt` sets something else.
     """
-    if prompt_tokens not in (None, dim):
-        raise InputError(
-            f"objective 'trigger': dim {dim} is the number of tokens, so prompt_tokens cannot be {prompt_tokens}"
-        )
-    problem = open_problem(
-        seed=seed, model=model, task=task, data=data, shots=shots, test_examples=test_examples, device=device
-    )
+    prompt = prompt or PromptConfig()
+    heeded = PromptConfig(tokens=prompt.tokens, loss=prompt.loss, calibration=prompt.calibration, dtype=prompt.dtype)
+    if prompt != heeded:
+        raise InputError("objective 'trigger' takes tokens, loss, calibration and dtype of a prompt, and nothing else of it")
+    opened = open_problem(problem or ProblemConfig(), seed=seed)
     return PromptObjective(
-        problem=problem,
-        projection=TokenPrompts(problem.lm, generator(seed, Stream.TRIGGER)),
+        problem=opened,
+        projection=TokenPrompts(opened.lm, generator(seed, Stream.TRIGGER)),
         prompt_tokens=dim,
         dim=dim,
-        loss=loss,
-        calibration=calibration,
-        dtype=dtype,
+        loss=prompt.loss,
+        calibration=prompt.calibration,
+        dtype=prompt.dtype,
     )

@@ -1,38 +1,39 @@
 """Where a search starts, p0, and the map that leads away from it."""
 
+from pathlib import Path
+
 import numpy as np
 import torch
 from torch import Tensor
 
-from dfo_prompt._util.paths import FILE
 from dfo_prompt.errors import InputError
 from dfo_prompt.lm.load import LanguageModel
 from dfo_prompt.prompt.projections.affine import Project, Projection, Space
 from dfo_prompt.prompt.projections.learned import read_start
 
 
-def initial_prompt_of(lm: LanguageModel, kind: str, tokens: int, rng: np.random.Generator) -> Tensor:
+def initial_prompt_of(lm: LanguageModel, kind: str | Path, tokens: int, rng: np.random.Generator) -> Tensor:
     """Return p0, (P, E).
 
     Args:
         lm: whose embeddings it is made of.
         kind: "zero"; "vocabulary", tokens drawn at random; "text:WORDS", those of a text, repeated or cut to P tokens; or
-            "file:PATH", the tensor "start" of a safetensors file.
+            a path, the tensor "start" of a safetensors file.
         tokens: P.
         rng: draws the vocabulary's tokens.
 
     Raises:
         InputError: there is no such kind, or a file does not fit.
     """
+    if isinstance(kind, Path):
+        return read_start(kind, tokens, lm.width).to(lm.device)
     if kind == "zero":
         return torch.zeros((tokens, lm.width), device=lm.device)
     if kind == "vocabulary":
         return lm.embed(rng.integers(lm.vocabulary, size=tokens))
-    if kind.startswith(FILE):
-        return read_start(kind.removeprefix(FILE), tokens, lm.width).to(lm.device)
     _, _, text = kind.partition("text:")
     if not kind.startswith("text:") or not text.strip():
-        raise InputError(f"unknown initial_prompt {kind!r}; known: zero, vocabulary, text:WORDS, file:PATH")
+        raise InputError(f"unknown start of a prompt, {kind!r}; known: zero, vocabulary, text:WORDS, file:PATH")
     return lm.embed(np.resize(lm.tokens(text), tokens))
 
 

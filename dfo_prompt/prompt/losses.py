@@ -1,11 +1,12 @@
 """Losses over label-word logits: (B, N, C) and labels (N,) -> (B,)."""
 
 from collections.abc import Callable
-from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+from dfo_prompt.config.prompt import Loss
 
 MARGIN = 2.0
 """Of the hinge loss, as in the reference code of Black-Box Tuning."""
@@ -28,7 +29,6 @@ def error_rate(logits: Tensor, labels: Tensor) -> Tensor:
     return (logits.argmax(dim=-1) != labels).to(torch.float32).mean(dim=1)
 
 
-Loss = Literal["cross_entropy", "hinge", "accuracy"]
 LOSSES: dict[Loss, Callable[[Tensor, Tensor], Tensor]] = {
     "cross_entropy": cross_entropy,
     "hinge": hinge,

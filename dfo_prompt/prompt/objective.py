@@ -7,12 +7,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dfo_prompt.config.prompt import Calibration, Loss
 from dfo_prompt.contracts.objective import Evaluation
 from dfo_prompt.errors import InputError
 from dfo_prompt.lm.engine import scorer_for
 from dfo_prompt.lm.precision import Precision, choose_precision
-from dfo_prompt.lm.verbalizer import Calibration, EncodedTexts, Verbalizer
-from dfo_prompt.prompt.losses import LOSSES, Loss
+from dfo_prompt.lm.verbalizer import EncodedTexts, Verbalizer
+from dfo_prompt.prompt.losses import LOSSES
 from dfo_prompt.prompt.problem import Problem
 from dfo_prompt.tasks.examples import Texts
 from dfo_prompt.tasks.metrics import score as metric_score

@@ -4,7 +4,6 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +14,8 @@ from dfo_prompt.report import statistics
 from dfo_prompt.report.curves import Range, area_over_curve, hits, range_of
 from dfo_prompt.report.frames import read_curves, read_suite
 from dfo_prompt.study.folder import read_manifest
-from dfo_prompt.suite.folder import read_plan, study_path
+from dfo_prompt.suite.folder import read_suite_folder, study_path
+from dfo_prompt.suite.plan import Suite
 from dfo_prompt.types import Matrix, Vector
 
 RANDOM = "random"
@@ -32,7 +32,7 @@ class Analysis:
     """A suite as it was found.
 
     Attributes:
-        plan: of the suite, as its folder has it.
+        suite: as its folder has it.
         studies: a row a study; see `STUDY_COLUMNS`.
         complete: the optimizers that finished every study: those that are ranked.
         problems, seeds: that the ranking rests on.
@@ -47,7 +47,7 @@ class Analysis:
         reached: by optimizer that searched, the query at which each (study, target) was reached.
     """
 
-    plan: Mapping[str, Any]
+    suite: Suite
     studies: pd.DataFrame
     complete: tuple[str, ...]
     problems: tuple[str, ...]
@@ -63,7 +63,7 @@ class Analysis:
     @property
     def measure(self) -> str:
         """Return what ranks."""
-        return str(self.plan["measure"])
+        return self.suite.settings.measure
 
     @property
     def budget(self) -> int:
@@ -90,16 +90,13 @@ def analyse(folder: Path) -> Analysis:
     Raises:
         InputError: it is not a suite folder, no study in it is finished, or studies that are compared saw different data.
     """
-    plan, studies = read_plan(folder), read_suite(folder)
-    done = studies[studies["finished"] & studies[plan["measure"]].notna()]
+    suite, studies = read_suite_folder(folder), read_suite(folder)
+    measure = suite.settings.measure
+    done = studies[studies["finished"] & studies[measure].notna()]
     if done.empty and studies["finished"].all():
-        raise InputError(
-            f"the objectives in {folder} have no {plan['measure']}; give the suite another measure, and run it again"
-        )
+        raise InputError(f"the objectives in {folder} have no {measure}; give the suite another measure, and run it again")
     if done.empty:
-        raise InputError(
-            f"no study in {folder} has a result for {plan['measure']} yet; see dfo-prompt suite status {folder}"
-        )
+        raise InputError(f"no study in {folder} has a result for {measure} yet; see dfo-prompt suite status {folder}")
     _check_instances(folder, done)
     curves = read_curves(folder, studies)
     ranges = {
@@ -107,16 +104,16 @@ def analyse(folder: Path) -> Analysis:
         for instance, rows in studies.groupby(["problem", "seed"], sort=False).indices.items()
         if (within := range_of(curves[rows]))
     }
-    complete, raw = _raw(plan, studies, done)
-    values = _comparable(raw, plan["measure"], studies, ranges)
-    areas, reached = _areas_and_hits(plan, studies, curves, ranges)
+    complete, raw = _raw(measure, studies, done)
+    values = _comparable(raw, measure, studies, ranges)
+    areas, reached = _areas_and_hits(suite.settings.targets, studies, curves, ranges)
     leaderboard = _leaderboard(studies, complete, values, areas)
     ranked = tuple(leaderboard["optimizer"])
     order = [complete.index(name) for name in ranked]
     values = values[:, :, order]
     medians = np.median(values, axis=1) if values.size else np.zeros((0, 0))
     return Analysis(
-        plan=plan,
+        suite=suite,
         studies=studies,
         complete=ranked,
         problems=tuple(dict.fromkeys(studies["problem"])),
@@ -162,9 +159,9 @@ def _comparable(raw: Matrix, measure: str, studies: pd.DataFrame, ranges: Mappin
     return 1 - np.reshape(scores, raw.shape)
 
 
-def _raw(plan: Mapping[str, Any], studies: pd.DataFrame, done: pd.DataFrame) -> tuple[list[str], Matrix]:
+def _raw(measure: str, studies: pd.DataFrame, done: pd.DataFrame) -> tuple[list[str], Matrix]:
     problems, seeds = list(dict.fromkeys(studies["problem"])), list(dict.fromkeys(studies["seed"]))
-    table = done.pivot_table(index=["problem", "seed"], columns="optimizer", values=plan["measure"], dropna=False)
+    table = done.pivot_table(index=["problem", "seed"], columns="optimizer", values=measure, dropna=False)
     table = table.reindex(pd.MultiIndex.from_product([problems, seeds]))
     complete = [name for name in dict.fromkeys(studies["optimizer"]) if name in table and table[name].notna().all()]
     values = table[complete].to_numpy(dtype=np.float64).reshape(len(problems), len(seeds), len(complete))
@@ -172,7 +169,7 @@ def _raw(plan: Mapping[str, Any], studies: pd.DataFrame, done: pd.DataFrame) -> 
 
 
 def _areas_and_hits(
-    plan: Mapping[str, Any], studies: pd.DataFrame, curves: Matrix, ranges: Mapping[Instance, Range]
+    targets: list[float], studies: pd.DataFrame, curves: Matrix, ranges: Mapping[Instance, Range]
 ) -> tuple[Vector, dict[str, Matrix]]:
     areas = np.full(len(studies), np.nan)
     searched = (studies["finished"] & (studies["method"] == STUDY)).to_numpy()  # other methods have no curves
@@ -182,7 +179,7 @@ def _areas_and_hits(
             continue
         these = rows[searched[rows]]
         areas[these] = area_over_curve(curves[these], ranges[instance], list(studies["budget"].iloc[these]))
-        queries = hits(curves[these], ranges[instance].targets(plan["targets"]))
+        queries = hits(curves[these], ranges[instance].targets(targets))
         for name, row in zip(studies["optimizer"].iloc[these], queries, strict=True):
             reached[name].append(row)
     return areas, {name: np.array(rows) for name, rows in reached.items() if rows}

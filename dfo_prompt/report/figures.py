@@ -38,7 +38,7 @@ def draw_all(analysis: Analysis) -> Iterator[Picture]:
         yield _scores(analysis)
     if len(searched) > 1:
         yield _performance(analysis, searched)
-        if len(dims := {plan["config"]["dim"] for plan in analysis.plan["studies"].values()}) == 1:
+        if len(dims := {plan.config.dim for plan in analysis.suite.plans}) == 1:
             yield _data_profile(analysis, searched, *dims)
     if len(analysis.complete) > 2 and len(analysis.problems) > 2:  # noqa: PLR2004
         yield _critical_difference(analysis)
@@ -90,7 +90,7 @@ def _targets(analysis: Analysis) -> Picture:
     names, of = _shown(list(shares))
     text = "Share of (problem, seed, target) triples reached. Targets: " + (
         "those of the suite."
-        if analysis.plan["targets"]
+        if analysis.suite.settings.targets
         else "10 % to 99 % of the way from the start to the best known loss of problem and seed."
     )
     return Picture(
@@ -123,7 +123,7 @@ def _performance(analysis: Analysis, searched: list[str]) -> Picture:
 
 def _data_profile(analysis: Analysis, searched: list[str], dim: int) -> Picture:
     at = _points(analysis.budget)
-    targets = sorted(analysis.plan["targets"] or SHARES, reverse=bool(analysis.plan["targets"]))
+    targets = sorted(analysis.suite.settings.targets or SHARES, reverse=bool(analysis.suite.settings.targets))
     which = max(SOLVED, -len(targets))
     shares = {name: share_reached(analysis.reached[name][:, which], analysis.budget)[at - 1] for name in searched}
     names, of = _shown(searched)
@@ -137,7 +137,7 @@ def _data_profile(analysis: Analysis, searched: list[str], dim: int) -> Picture:
 
     level = (
         f"{targets[which]:g}"
-        if analysis.plan["targets"]
+        if analysis.suite.settings.targets
         else f"{100 * targets[which]:.0f} % of the way to the best known loss"
     )
     text = f"Moré and Wild (2009): share of (problem, seed) pairs solved, which is to have reached {level}.{of}"

@@ -12,7 +12,7 @@ from dfo_prompt.report.summary import summarize
 from dfo_prompt.study.folder import read_manifest
 from dfo_prompt.study.journal import read_lines
 from dfo_prompt.study.ledger import FILES, Account
-from dfo_prompt.suite.folder import read_errors, read_plan, study_path
+from dfo_prompt.suite.folder import read_errors, read_suite_folder, study_path
 from dfo_prompt.types import Matrix
 
 STUDY_COLUMNS = {
@@ -87,15 +87,15 @@ def read_suite(folder: Path | str) -> pd.DataFrame:
     path = Path(folder)
     errors = read_errors(path)
     rows = []
-    for study, plan in read_plan(path)["studies"].items():
-        place = {"study": study, **{key: plan[key] for key in ("problem", "optimizer", "seed")}}
+    for plan in read_suite_folder(path).plans:
+        place = {"study": plan.id, "problem": plan.problem, "optimizer": plan.optimizer, "seed": plan.seed}
         rows.append(
             {
                 **place,
-                "method": plan["config"].get("method", STUDY),
-                "budget": plan["config"]["budget"],
-                **_figures(study_path(path, study)),
-                **_error(errors, study),
+                "method": plan.config.method,
+                "budget": plan.config.budget,
+                **_figures(study_path(path, plan.id)),
+                **_error(errors, plan.id),
             }
         )
     return pd.DataFrame(rows, columns=list(STUDY_COLUMNS)).astype({"finished": bool})

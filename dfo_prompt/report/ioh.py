@@ -17,7 +17,7 @@ def write_ioh(analysis: Analysis, out: Path) -> None:
         for name, part in finished[finished["problem"] == problem].groupby("optimizer", sort=False):
             folder = out / slug(str(name))
             (folder / f"data_f{number}").mkdir(parents=True, exist_ok=True)
-            dim = analysis.plan["studies"][part["study"].iloc[0]]["config"]["dim"]
+            dim = analysis.suite.by_id[part["study"].iloc[0]].config.dim
             data = f"data_f{number}/IOHprofiler_f{number}_DIM{dim}.dat"
             rows = analysis.studies.index.get_indexer(part.index)
             curves = [analysis.curves[row, :queries] for row, queries in zip(rows, part["queries"], strict=True)]
@@ -32,7 +32,7 @@ def write_ioh(analysis: Analysis, out: Path) -> None:
             ]
             about = {
                 "version": "0.3.5",
-                "suite": analysis.plan["name"],
+                "suite": analysis.suite.settings.name,
                 "function_id": number,
                 "function_name": problem,
                 "maximization": False,

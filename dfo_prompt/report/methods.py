@@ -1,7 +1,5 @@
 """The tables of suites that compare methods of several kinds: what they reach, and what they take (Sun et al., 2022)."""
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
@@ -25,7 +23,7 @@ FORMS = {
 
 def method_tables(analysis: Analysis) -> list[Section]:
     """Return the tables, or none where all entries are studies and nothing published stands beside them."""
-    if (analysis.studies["method"] == STUDY).all() and not analysis.plan.get("published"):
+    if (analysis.studies["method"] == STUDY).all() and not analysis.suite.settings.published:
         return []
     return [results(analysis), efficiency(analysis)]
 
@@ -106,22 +104,22 @@ def efficiency(analysis: Analysis) -> Section:
 def _published(analysis: Analysis, problem: str, kind: str) -> dict[str, str]:
     """Return published figures or costs of the problem's model and task, by the names of entries, each with its source."""
     study = analysis.studies.loc[analysis.studies["problem"] == problem, "study"].iloc[0]
-    options: dict[str, Any] = analysis.plan["studies"][study]["config"]["objective_options"]
+    of = analysis.suite.by_id[study].config.problem
     found: dict[str, str] = {}
-    for number, one in enumerate(analysis.plan.get("published", []), start=1):
-        if one["model"] == options.get("model"):
-            for name, figure in one[kind].get(options.get("task"), {}).items():
+    for number, one in enumerate(analysis.suite.settings.published, start=1):
+        if one.model == str(of.model):
+            for name, figure in getattr(one, kind).get(str(of.task), {}).items():
                 found[name] = "; ".join(filter(None, (found.get(name), f"{figure} [{number}]")))
     return found
 
 
 def _sources(analysis: Analysis) -> str:
     """Return what the numbers in brackets stand for, where a figure is of a model of this suite."""
-    models = {plan["config"]["objective_options"].get("model") for plan in analysis.plan["studies"].values()}
+    models = {str(plan.config.problem.model) for plan in analysis.suite.plans}
     said = [
-        f"[{number}] {one['source']}{': ' + one['note'] if one['note'] else ''}"
-        for number, one in enumerate(analysis.plan.get("published", []), start=1)
-        if one["model"] in models
+        f"[{number}] {one.source}{f': {one.note}' if one.note else ''}"
+        for number, one in enumerate(analysis.suite.settings.published, start=1)
+        if one.model in models
     ]
     return f" Published: {'; '.join(said)}." if said else ""
 

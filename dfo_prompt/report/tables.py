@@ -105,7 +105,7 @@ def pairs(analysis: Analysis) -> Section:
 
 def practical(analysis: Analysis) -> Section:
     """Return, of the leader against each other, whether the difference matters."""
-    rope = float(analysis.plan["practical_difference"])
+    rope = analysis.suite.settings.practical_difference
     medians = np.median(analysis.values, axis=1)
     rows = []
     for i, name in enumerate(analysis.complete[1:], start=1):
@@ -125,9 +125,9 @@ def sensitivity(analysis: Analysis) -> Section:
     studies = analysis.studies
     rows = []
     for one in studies[(studies["method"] == STUDY) & studies["optimizer"].isin(analysis.complete)].itertuples():
-        config = analysis.plan["studies"][one.study]["config"]
+        config = analysis.suite.by_id[str(one.study)].config
         at = analysis.problems.index(one.problem), analysis.seeds.index(one.seed), analysis.complete.index(one.optimizer)
-        rows.append({"optimizer": config["optimizer"], "sigma": config["sigma"], "score": 1 - analysis.values[at]})
+        rows.append({"optimizer": config.optimizer, "sigma": config.sigma, "score": 1 - analysis.values[at]})
     frame = pd.DataFrame(rows, columns=["optimizer", "sigma", "score"])
     table = frame.pivot_table(index="optimizer", columns="sigma", values="score", aggfunc="median")
     table = table[table.notna().sum(axis=1) > 1].dropna(axis=1, how="all")

@@ -28,7 +28,7 @@ def _claim(analysis: Analysis, first: str, second: str) -> str:
     """Return how two entries differ, the first of which ranks before the second."""
     one, other = (analysis.values[:, :, analysis.complete.index(name)] for name in (first, second))
     difference = statistics.stratified(other, less=one)
-    margin = float(analysis.plan["practical_difference"])
+    margin = analysis.suite.settings.practical_difference
     ahead = f"{first} leads {second} by"
     if difference.value < 0:
         ahead = f"{first} ranks before {second} over the problems, though not on average, where it leads by"

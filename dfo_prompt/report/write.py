@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.resources import files
 from io import BytesIO
 from pathlib import Path
@@ -16,7 +16,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from dfo_prompt._util.json_files import write_json
-from dfo_prompt._util.paths import without_folders
+from dfo_prompt.config.paths import by_name
 from dfo_prompt.config.study import STUDY
 from dfo_prompt.report.analysis import Analysis, analyse, counted
 from dfo_prompt.report.figures import draw_all
@@ -99,7 +99,7 @@ def _page(report: Report, svg: dict[str, str]) -> str:
         files("dfo_prompt.report").joinpath("page.html.in").read_text(encoding="utf-8")
     )
     return template.render(
-        name=report.analysis.plan["name"],
+        name=report.analysis.suite.settings.name,
         intro=report.intro,
         missing=report.missing,
         verdict=report.verdict,
@@ -108,7 +108,7 @@ def _page(report: Report, svg: dict[str, str]) -> str:
 
 
 def _markdown(report: Report) -> str:
-    parts = [f"# {report.analysis.plan['name']}", report.intro, report.missing, f"**{report.verdict}**"]
+    parts = [f"# {report.analysis.suite.settings.name}", report.intro, report.missing, f"**{report.verdict}**"]
     for table in report.tables:
         parts += [f"## {table.title}", table.text, _markdown_table(table.printed)]
     for picture in report.pictures:
@@ -126,7 +126,7 @@ def _markdown_table(table: pd.DataFrame) -> str:
 def _as_json(report: Report) -> dict[str, Any]:
     analysis = report.analysis
     return {
-        "name": analysis.plan["name"],
+        "name": analysis.suite.settings.name,
         "verdict": report.verdict,
         "missing": report.missing,
         "measure": analysis.measure,
@@ -173,9 +173,8 @@ def _manifest(folder: Path, analysis: Analysis) -> dict[str, Any]:
     ]
     made = _shared([{key: one.get(key) for key in ("versions", "machine")} for one in manifests] or [{}], _each)
     commits = sorted({str(one["git_commit"]) for one in manifests if one.get("git_commit")})
-    suite = {key: value for key, value in analysis.plan.items() if key != "studies"}
-    plans = analysis.plan["studies"].values()
-    configs = [(plan["optimizer"], without_folders(plan["config"])) for plan in plans]
+    suite = json.loads(json.dumps(asdict(analysis.suite.settings)))
+    configs = [(plan.optimizer, by_name(plan.config.as_dict())) for plan in analysis.suite.plans]
     study = _shared([config for _, config in configs])
     entries = {
         name: _besides(_shared([config for other, config in configs if other == name]), study)

@@ -5,13 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from dfo_prompt.config.study import parse_config
+from dfo_prompt._util.parsing import parse
+from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.contracts.objective import Objective
-from dfo_prompt.contracts.optimizer import Optimizer, OptimizerSpec
-from dfo_prompt.contracts.spec import Spec
+from dfo_prompt.contracts.optimizer import Optimizer
 from dfo_prompt.errors import DfoPromptError, InputError, PluginError, UnknownNameError, one_line
 from dfo_prompt.plugin.catalogue import catalogue
-from dfo_prompt.plugin.options import check_options
+from dfo_prompt.plugin.entries import arguments_of, target_of
+from dfo_prompt.plugin.options import parameters
 from dfo_prompt.types import Bounds, Vector
 
 
@@ -37,14 +38,13 @@ def create_optimizer(
         InputError: the name or an option is unknown, a value is bad, or the backend is not installed.
         PluginError: the constructor fails otherwise.
     """
-    spec = catalogue().optimizers.find(name)
     if x0 is not None and np.shape(x0) != (dim,):
         raise InputError(f"x0 has the shape {np.shape(x0)}, not ({dim},)")
     asked = {"dim": dim, "seed": seed, "budget": budget, "popsize": popsize, "sigma": sigma, "bounds": bounds}
     start = None if x0 is None else np.asarray(x0, dtype=np.float64).tolist()
-    config = parse_config({**asked, "x0": start}, where=f"optimizer {name!r}")
+    config = parse(StudyConfig, {**asked, "x0": start}, where=f"optimizer {name!r}").resolved()
     given = {key: getattr(config, key) for key in asked} | {"x0": np.zeros(dim) if start is None else np.array(start)}
-    built = _build("optimizer", spec, name, given, options)
+    built = _build("optimizer", name, given, options)
     if not isinstance(built, Optimizer):
         raise PluginError(f"optimizer {name!r} is a {type(built).__name__}, which is no subclass of dfo_prompt.Optimizer")
     if missing := given.keys() - vars(built).keys():
@@ -71,7 +71,8 @@ def create_objective(name: str, *, dim: int, seed: int = 0, **options: object) -
     """Build the objective `name`.
 
     Args:
-        name: as `dfo-prompt list objectives` shows; `options` are its own.
+        name: as `dfo-prompt list objectives` shows; `options` are its own. Objectives of prompts also take `problem`, a
+            ProblemConfig, and `prompt`, a PromptConfig.
         dim: d, the number of coordinates of a candidate.
         seed: of everything that the objective draws.
 
@@ -79,18 +80,15 @@ def create_objective(name: str, *, dim: int, seed: int = 0, **options: object) -
         InputError: the name or an option is unknown, or a value is bad.
         PluginError: the objective cannot be built otherwise.
     """
-    spec = catalogue().objectives.find(name)
-    built: Objective = _build("objective", spec, name, {"dim": dim, "seed": seed}, options)
+    taken = {"problem", "prompt"} & options.keys()
+    if foreign := sorted(taken - parameters(target_of("objective", name)).hints.keys()):
+        raise InputError(f"objective {name!r} has no {foreign[0]}; it is for objectives of language models")
+    built: Objective = _build("objective", name, {"dim": dim, "seed": seed}, options)
     return built
 
 
-def _build(kind: str, spec: Spec, name: str, given: dict[str, Any], options: Mapping[str, object]) -> Any:
-    family = {"variant": name.partition(":")[2]} if spec.name.endswith(":*") else {}
-    settings = {**spec.options, **family, **options}
-    target = _load(kind, spec, name)
-    named = {"variant"} if ":" in name else set()  # by the name, and by nothing else
-    checked = {key: value for key, value in {**spec.options, **options}.items() if key not in named or key in options}
-    check_options(f"{kind} {name!r}", target, checked, {*given, *named})
+def _build(kind: str, name: str, given: dict[str, Any], options: Mapping[str, object]) -> Any:
+    target, settings = target_of(kind, name), arguments_of(kind, name, options)
     try:
         return target(**given, **settings)
     except DfoPromptError:
@@ -99,12 +97,3 @@ def _build(kind: str, spec: Spec, name: str, given: dict[str, Any], options: Map
         raise InputError(f"{kind} {name!r}: {error}") from error
     except Exception as error:
         raise PluginError(f"{kind} {name!r} cannot be built: {one_line(error)}") from error
-
-
-def _load(kind: str, spec: Spec, name: str) -> Any:
-    try:
-        return spec.load()
-    except PluginError as error:
-        if isinstance(spec, OptimizerSpec) and spec.extra and isinstance(error.__cause__, ImportError):
-            raise InputError(f"{kind} {name!r} needs an extra: pip install 'dfo-prompt[{spec.extra}]'") from error
-        raise

@@ -1,20 +1,25 @@
 """Runs a study from its configuration: opens the folder, leads the loop, saves the result."""
 
 import warnings
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from dfo_prompt._util.memory import allocated_by, forget_peak, peak_resident
-from dfo_prompt.config.study import STUDY, StudyConfig, parse_config
+from dfo_prompt._util.parsing import parse
+from dfo_prompt.config.problem import ProblemConfig
+from dfo_prompt.config.prompt import PromptConfig
+from dfo_prompt.config.reading import parse_config
+from dfo_prompt.config.study import STUDY, StudyConfig
 from dfo_prompt.contracts.objective import Described, Layered, Objective, Validated
 from dfo_prompt.contracts.optimizer import Optimizer
 from dfo_prompt.errors import InputError, one_line
 from dfo_prompt.plugin.catalogue import catalogue, plugin_files
+from dfo_prompt.plugin.entries import target_of
+from dfo_prompt.plugin.options import parameters
 from dfo_prompt.run.factory import create_objective, create_optimizer, is_deterministic
 from dfo_prompt.run.manifest import describe_run
 from dfo_prompt.study.checked_optimizer import GuardedOptimizer
@@ -79,7 +84,7 @@ def minimize(
         "validate_every": validate_every,
         "optimizer_options": dict(options),
     }
-    config = parse_config(data, where="minimize()")
+    config = parse(StudyConfig, data, where="minimize()").resolved()
     return run_study(config, objective, out=Path(out) if out else None, observers=observers)
 
 
@@ -134,7 +139,7 @@ def reopen(folder: Path) -> tuple[Objective, Vector]:
         InputError: it holds no finished study, or what another method found, which is no candidate; or model, task or data
             are no longer those of the study.
     """
-    config = parse_config(read_manifest(folder)["config"], where=str(folder / "manifest.json"))
+    config = parse_config(read_manifest(folder)["config"], where=str(folder / "manifest.json"), base=folder)
     if config.method != STUDY:
         raise InputError(f"{folder} holds what method {config.method!r} found, and no candidate of a study")
     candidate = read_candidate(folder)
@@ -147,13 +152,16 @@ def reopen(folder: Path) -> tuple[Objective, Vector]:
 
 def objective_of(config: StudyConfig) -> Objective:
     """Build the objective that `config` names; see `create_objective`."""
-    options = _options(config, "objective", {"name", "dim", "seed"})
-    return create_objective(config.objective, dim=config.dim, seed=config.seed, **options)
+    takes = parameters(target_of("objective", config.objective)).hints
+    # Those that stand as they are by default are no mistake of anyone who compares objectives of several kinds.
+    tables = {"problem": (config.problem, ProblemConfig()), "prompt": (config.prompt, PromptConfig())}
+    given = {key: value for key, (value, usual) in tables.items() if key in takes or value != usual}
+    return create_objective(config.objective, dim=config.dim, seed=config.seed, **given, **config.objective_options)
 
 
 def plugin_of(config: StudyConfig) -> AbstractContextManager[None]:
     """Return the context in which the plugin that `config` names is in the catalogue."""
-    return plugin_files(*([Path(config.plugin)] if config.plugin else []))
+    return plugin_files(*([config.plugin] if config.plugin else []))
 
 
 def optimizer_of(config: StudyConfig) -> Optimizer:
@@ -167,20 +175,13 @@ def optimizer_of(config: StudyConfig) -> Optimizer:
         sigma=config.sigma,
         x0=None if config.x0 is None else np.array(config.x0),
         bounds=config.bounds,
-        **_options(config, "optimizer", {"name", "dim", "budget", "seed", "popsize", "sigma", "x0", "bounds"}),
+        **config.optimizer_options,
     )
-
-
-def _options(config: StudyConfig, kind: str, own: Collection[str]) -> dict[str, Any]:
-    options: dict[str, Any] = getattr(config, f"{kind}_options")
-    if taken := [name for name in options if name in own]:
-        raise InputError(f"{taken[0]} is a key of the study, not an option of the {kind}; write it without {kind}")
-    return options
 
 
 def _check_blocks(config: StudyConfig, objective: Objective) -> None:
     """Refuse blocks that are neither layers with a prompt each nor groups of them: a preset for another model, as a rule."""
-    blocks = max(1, config.optimizer_options.get("blocks", 1))
+    blocks = max(1, int(config.optimizer_options.get("blocks", 1)))  # type: ignore[call-overload]
     layers = objective.prompt_layers if isinstance(objective, Layered) else 1
     if layers > 1 and layers % blocks:
         said = f"{blocks} blocks do not fit {layers} layers, each with a prompt of its own"

@@ -12,7 +12,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from dfo_prompt._util.json_files import read_json, replacing, write_json
-from dfo_prompt._util.paths import without_folders
+from dfo_prompt.config.paths import by_name, portable
 from dfo_prompt.errors import InputError, StudyError
 from dfo_prompt.study.ledger import FILES, Spent
 from dfo_prompt.study.result import HeldOut, StudyResult
@@ -152,14 +152,14 @@ def _claim(path: Path, manifest: Mapping[str, Any]) -> None:
     elif any(entry.name not in (".lock", "manifest.json.part") for entry in path.iterdir()):
         raise InputError(f"{path} is not empty and not a study folder; choose another with --out")
     else:
-        write_json(path / "manifest.json", manifest)
+        write_json(path / "manifest.json", portable(manifest, path))
 
 
 def _check_same(
     path: Path, there: Mapping[str, Any], here: Mapping[str, Any], *, remedy: str = "choose another --out"
 ) -> None:
     for part in [part for part in IDENTITY if part in here]:
-        old, new = (without_folders(one.get(part, {})) for one in (there, json.loads(json.dumps(here))))
+        old, new = (by_name(one.get(part, {})) for one in (there, json.loads(json.dumps(here))))
         for key in sorted({*old, *new} - {*MEASURED}):
             # As texts NaN is the same as NaN, and tables are the same whatever the order of their keys.
             if json.dumps(old.get(key), sort_keys=True) != json.dumps(new.get(key), sort_keys=True):

@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
 from dfo_prompt._util.json_files import read_json, write_json
+from dfo_prompt._util.parsing import parse
+from dfo_prompt.config.paths import absolute, portable
 from dfo_prompt.errors import InputError, StudyError
 from dfo_prompt.study.folder import check_config, read_result
 from dfo_prompt.suite.plan import Suite
@@ -37,7 +38,7 @@ def suite_folder(folder: Path, suite: Suite) -> Iterator[dict[str, str]]:
                 check_same(folder, suite)
             elif any(not entry.name.startswith(".") and entry.suffix != ".part" for entry in folder.iterdir()):
                 raise InputError(f"{folder} is not empty and not a suite folder; choose another with --out")
-            write_json(folder / PLAN, suite.as_dict())
+            write_json(folder / PLAN, portable(suite.as_dict(), folder))
             yield read_errors(folder)
     except Timeout as error:
         raise StudyError(f"another process is running the suite in {folder}") from error
@@ -45,16 +46,14 @@ def suite_folder(folder: Path, suite: Suite) -> Iterator[dict[str, str]]:
         raise StudyError(f"cannot write {folder}: {error.strerror or error}") from error
 
 
-def read_plan(folder: Path) -> dict[str, Any]:
-    """Return the plan of the suite in `folder`, as `Suite.as_dict` gave it.
+def read_suite_folder(folder: Path) -> Suite:
+    """Return the suite that was written to `folder`, the same as it was.
 
     Raises:
         InputError: there is none, or it is damaged.
     """
-    plan = read_json(folder / PLAN, missing=f"{folder} is not a suite folder: it has no {PLAN}")
-    if not isinstance(plan.get("studies"), dict):
-        raise InputError(f"{folder / PLAN} is damaged: it has no studies")
-    return plan
+    data = read_json(folder / PLAN, missing=f"{folder} is not a suite folder: it has no {PLAN}")
+    return parse(Suite, absolute(data, folder), where=str(folder / PLAN))
 
 
 def read_errors(folder: Path) -> dict[str, str]:
@@ -82,9 +81,9 @@ def check_same(folder: Path, suite: Suite) -> None:
     """
     if not (folder / PLAN).exists():
         return
-    threads = read_plan(folder).get("threads")
-    if threads != suite.config.threads:
-        raise InputError(f"{folder} was run with threads {threads}, not {suite.config.threads}; choose another --out")
+    threads = read_suite_folder(folder).settings.threads
+    if threads != suite.settings.threads:
+        raise InputError(f"{folder} was run with threads {threads}, not {suite.settings.threads}; choose another --out")
     # Asked of what ran, not of the last plan: that may have left a study out that this one has again.
     for plan in suite.plans:
         check_config(study_path(folder, plan.id), plan.config.as_dict())

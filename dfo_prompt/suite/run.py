@@ -64,7 +64,7 @@ def run_suite(suite: Suite, folder: Path, *, jobs: int = 1, watch: Watcher = unw
     Raises:
         InputError, StudyError: see `suite_folder`.
     """
-    with suite_folder(folder, suite) as errors, _threads(suite.config.threads):
+    with suite_folder(folder, suite) as errors, _threads(suite.settings.threads):
         only_queries = all(plan.queries for plan in suite.plans)
         state = SuiteState(studies=len(suite.plans), queries=suite.queries, only_queries=only_queries)
         todo = []
@@ -76,7 +76,7 @@ def run_suite(suite: Suite, folder: Path, *, jobs: int = 1, watch: Watcher = unw
             else:
                 todo.append(plan)
         watch(state)
-        for plan, error in _all(todo, folder, jobs, suite.config.stall_seconds, state, watch):
+        for plan, error in _all(todo, folder, jobs, suite.settings.stall_seconds, state, watch):
             if error:
                 errors[plan.id] = error
             else:
@@ -99,7 +99,7 @@ def probe_suite(suite: Suite, folder: Path) -> dict[str, float]:
         if not (plan.is_method or is_finished(folder, plan.id)):
             first.setdefault(plan.problem, plan)
     seconds = {}
-    with _threads(suite.config.threads):
+    with _threads(suite.settings.threads):
         worker = _Worker()
         try:
             for problem, plan in first.items():

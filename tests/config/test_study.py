@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 
-from dfo_prompt.config.study import default_popsize, parse_config, read_config
+from dfo_prompt.config.prompt import PromptConfig
+from dfo_prompt.config.reading import parse_config, read_config
+from dfo_prompt.config.study import default_popsize
 from dfo_prompt.errors import InputError
 
 
@@ -24,7 +26,7 @@ def test_default_popsize_is_hansens(dim, popsize):
         ({"budget": 0}, "test: budget: Input should be greater than or equal to 1, not 0"),
         ({"budget": -5}, "test: budget: .*not -5"),
         ({"budget": "10"}, "test: budget: Input should be a valid integer, not '10'"),
-        ({"budgte": 10}, "unknown key in test: 'budgte'; did you mean 'budget'?"),
+        ({"budgte": 10}, "test: unknown key: 'budgte'; did you mean 'budget'?"),
         ({"seed": -1}, "test: seed: "),
         ({"sigma": 0.0}, "test: sigma: "),
         ({"sigma": float("nan")}, "test: sigma: "),
@@ -46,17 +48,17 @@ def test_a_mistake_is_one_line_that_names_its_key(data, message):
 
 def test_a_file_is_read_and_the_command_line_wins(tmp_path):
     file = tmp_path / "study.toml"
-    file.write_text('budget = 30\nbounds = [-5, 5]\n[objective_options]\ntask = "x"\ndata = "examples.csv"\n')
-    config = read_config(file, {"budget": 40, "objective_options": {"shots": 4}})
+    file.write_text('budget = 30\nbounds = [-5, 5]\n[problem]\ntask = "tweets"\ndata = "examples.csv"\n')
+    config = read_config(file, {"budget": 40, "problem": {"shots": 4}})
     assert config.budget == 40
     assert config.bounds == (-5.0, 5.0)
-    assert config.objective_options == {"task": "x", "data": str(tmp_path / "examples.csv"), "shots": 4}
+    assert (config.problem.task, config.problem.data, config.problem.shots) == ("tweets", tmp_path / "examples.csv", 4)
 
 
 def test_tasks_of_a_method_are_relative_to_the_file(tmp_path):
     file = tmp_path / "study.toml"
     file.write_text('method = "pretrained"\nmethod_options = { tasks = ["tweets", "mine.toml"], draws = 2 }\n')
-    assert read_config(file, {}).method_options == {"tasks": ["tweets", str(tmp_path / "mine.toml")], "draws": 2}
+    assert read_config(file, {}).method_options == {"tasks": ["tweets", f"file:{tmp_path / 'mine.toml'}"], "draws": 2}
 
 
 @pytest.mark.parametrize(
@@ -80,13 +82,13 @@ def test_tasks_of_a_method_are_relative_to_the_file(tmp_path):
 def test_presets_are_the_published_settings(preset, expected):
     config = parse_config({"preset": preset})
     assert {key: getattr(config, key) for key in expected} == expected
-    objective = {"shots": 16, "prompt_tokens": 50, "initial_prompt": "vocabulary"}
     of = {
         "bbt": {"projection": "normal"},
         "bbt-uniform": {"projection": "uniform"},
-        "bbtv2": {"projection": "normal", "prompt_layers": "all", "projection_options": {"alpha": 0.2, "sigma": 0.2}},
+        "bbtv2": {"projection": "normal", "layers": "all", "projection_options": {"alpha": 0.2, "sigma": 0.2}},
     }
-    assert config.objective_options == objective | of[preset]
+    assert config.prompt == PromptConfig(tokens=50, start="vocabulary", **of[preset])
+    assert config.problem.shots == 16
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import torch
 from tiny import TASK, few_shot, textbook_logits, tiny_lm
 
 import dfo_prompt as dp
-from dfo_prompt.config.study import parse_config
+from dfo_prompt.config.reading import parse_config
 from dfo_prompt.lm.layout import lay_out
 from dfo_prompt.methods.fixed import calibrated, in_context, manual, patterns
 from dfo_prompt.prompt.problem import Problem

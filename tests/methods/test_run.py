@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from safetensors.numpy import load_file
+from tables import tables
 
 import dfo_prompt as dp
-from dfo_prompt.config.study import parse_config
+from dfo_prompt.config.reading import parse_config
 from dfo_prompt.methods.run import run_method
 from dfo_prompt.plugin.catalogue import catalogue
 from dfo_prompt.prompt.export import tuned_prompt
@@ -18,7 +19,7 @@ from dfo_prompt.prompt.projections.learned import learn_projection
 from dfo_prompt.report.write import write_report
 from dfo_prompt.run.study import objective_of, reopen, run_study
 from dfo_prompt.study.ledger import Account, read_records
-from dfo_prompt.suite.plan import read_suite_file
+from dfo_prompt.suite.reading import read_suite_file
 from dfo_prompt.suite.run import run_suite
 
 TEXTS = [("bad film",), ("the plot was very dull",)]
@@ -33,7 +34,8 @@ methods = ["manual", { name = "two", method = "ensemble", optimizer = "random", 
 budget = 10
 dim = 6
 popsize = 5
-objective_options = { model = "MODEL", task = "films.toml", shots = 4, prompt_tokens = 3, dtype = "float32" }
+problem = { model = "MODEL", task = "films.toml", shots = 4 }
+prompt = { tokens = 3, dtype = "float32" }
 [[published]]
 source = "a paper"
 note = "by hand"
@@ -53,11 +55,11 @@ manual = "2 min"
 
 @pytest.fixture
 def options(tiny_folder, tiny_task):
-    return {"model": str(tiny_folder), "task": str(tiny_task), "shots": 4, "prompt_tokens": 3, "dtype": "float32"}
+    return {"model": str(tiny_folder), "task": str(tiny_task), "shots": 4, "tokens": 3, "dtype": "float32"}
 
 
 def config(options, **keys):
-    return parse_config({"dim": 6, "budget": 12, "popsize": 4, "optimizer": "random", "objective_options": options, **keys})
+    return parse_config({"dim": 6, "budget": 12, "popsize": 4, "optimizer": "random", **tables(options), **keys})
 
 
 def test_an_ensemble_shares_the_budget_among_studies_that_draw_anew(options, tmp_path):
@@ -209,13 +211,13 @@ def test_a_cell_says_when_seeds_are_missing(tiny_folder, tiny_task):
         ({"method": "manuall"}, "did you mean 'manual'"),
         ({"method": "manual", "method_options": {"orders": 2}}, "option of method 'manual'"),
         (
-            {"method": "manual", "objective_options": {"shotss": 7}},
-            "option of objective 'prompt': 'shotss'; did you mean 'shots'",
+            {"method": "manual", "problem": {"shotss": 7}},
+            "problem.shotss: Unexpected keyword argument",
         ),
-        ({"method": "manual", "objective": "sphere", "objective_options": {}}, "takes objective 'prompt'"),
+        ({"method": "manual", "objective": "sphere"}, "takes objective 'prompt'"),
         ({"method": "ensemble", "method_options": {"members": 13}}, "members must be between 1 and the 12 queries"),
         (
-            {"method": "pretrained", "objective_options": {"prompt_layers": "all"}},
+            {"method": "pretrained", "prompt": {"layers": "all"}},
             "learns prompts ahead of the text, not one for each layer",
         ),
     ],

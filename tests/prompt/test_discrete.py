@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from tables import tables
 from tiny import TASK, textbook_logits, tiny_lm
 
 import dfo_prompt as dp
@@ -22,7 +23,7 @@ def test_coordinates_are_tokens_and_wrap_around():
 
 def test_a_trigger_is_text_ahead_of_the_text(tiny_folder, tiny_task):
     options = {"model": str(tiny_folder), "task": str(tiny_task), "shots": 4, "dtype": "float32"}
-    objective = dp.create_objective("trigger", dim=2, seed=0, **options)
+    objective = dp.create_objective("trigger", dim=2, seed=0, **tables(options))
     z = np.array([3.0, 7.0])
     words = objective.problem.lm.embed(objective._projection.tokens(z[None])[0])
     expected = textbook_logits(tiny_lm(), TASK, words, ("a film",)).softmax(dim=0)
@@ -31,7 +32,7 @@ def test_a_trigger_is_text_ahead_of_the_text(tiny_folder, tiny_task):
 
 def test_the_search_finds_the_best_token_where_there_is_but_one(tiny_folder, tiny_task):
     options = {"model": str(tiny_folder), "task": str(tiny_task), "shots": 4, "dtype": "float32"}
-    objective = dp.create_objective("trigger", dim=1, seed=0, **options)
+    objective = dp.create_objective("trigger", dim=1, seed=0, **tables(options))
     every = objective.evaluate(np.arange(30, dtype=np.float64)[:, None]).losses
     result = dp.minimize(objective, optimizer="coordinate", budget=300, popsize=10, sigma=100.0, seed=1)
     assert result.best_loss == every.min()

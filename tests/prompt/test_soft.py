@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from tables import tables
 
 import dfo_prompt as dp
 from dfo_prompt.errors import InputError
@@ -11,16 +12,22 @@ from dfo_prompt.errors import InputError
 
 @pytest.fixture
 def options(tiny_folder, tiny_task):
-    return {"model": str(tiny_folder), "task": str(tiny_task), "shots": 4, "prompt_tokens": 3}
+    return {"model": str(tiny_folder), "task": str(tiny_task), "shots": 4, "tokens": 3}
 
 
 def prompt(options, **changes):
-    return dp.create_objective("prompt", **{"dim": 6, "seed": 1, **options, **changes})
+    whole = {"dim": 6, "seed": 1, **options, **changes}
+    return dp.create_objective("prompt", dim=whole.pop("dim"), seed=whole.pop("seed"), **tables(whole))
 
 
 @pytest.fixture
 def run(program, options):
-    flags = [part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", str(value))]
+    flags = [
+        part
+        for table, keys in tables(options).items()
+        for name, value in keys.items()
+        for part in ("--set", f"{table}.{name}={value}")
+    ]
     settings = ["--dim", "6", "--popsize", "4", "--budget", "18", "--dtype", "float32", "--out", "s"]
     return lambda *more: program("run", *flags, *settings, *more)
 
@@ -43,7 +50,7 @@ def test_run_show_predict(run, program):
 
 
 def test_blocks_are_layers_or_groups_of_them(run):
-    deep = ["--set", "objective.prompt_layers=all", "--optimizer", "blockwise:cma", "--set"]
+    deep = ["--set", "prompt.layers=all", "--optimizer", "blockwise:cma", "--set"]
     assert run(*deep, "optimizer.blocks=3")[0] == 0
     status, _, err = run(*deep, "optimizer.blocks=2", "--out", "other")
     assert status == 2
@@ -76,7 +83,7 @@ def test_the_same_seed_gives_the_same_objective(options):
 def test_starts_differ_and_a_text_is_repeated_to_the_prompt_s_length(options):
     zero = np.zeros((1, 6))
     starts = ("zero", "vocabulary", "text:good film", "text:good film good", "text:bad")
-    losses = [prompt(options, initial_prompt=start).evaluate(zero).losses[0] for start in starts]
+    losses = [prompt(options, start=start).evaluate(zero).losses[0] for start in starts]
     assert losses[2] == losses[3]
     assert len({round(loss, 6) for loss in losses}) == 4
 
@@ -91,10 +98,10 @@ def test_every_projection_moves_the_prompt(options, name):
     ("changes", "message"),
     [
         ({"dim": 97}, "dim 97 is larger than the prompt: 3 tokens of width 32, 96 entries"),
-        ({"prompt_tokens": 0}, "prompt_tokens must be at least 1, not 0"),
+        ({"tokens": 0}, "objective 'prompt': prompt.tokens: Input should be greater than or equal to 1, not 0"),
         ({"shots": 40}, r"class 'bad' has \d+ distinct examples to draw from; 40 shots need 80"),
-        ({"initial_prompt": "ones"}, "unknown initial_prompt 'ones'; known: zero, vocabulary, text:WORDS"),
-        ({"initial_prompt": "text:"}, "unknown initial_prompt"),
+        ({"start": "ones"}, "unknown start of a prompt, 'ones'; known: zero, vocabulary, text:WORDS"),
+        ({"start": "text:"}, "unknown start of a prompt"),
         ({"projection": "norml"}, "unknown projection 'norml'; did you mean 'normal'"),
         ({"projection_options": {"alhpa": 1}}, "unknown option of projection 'normal': 'alhpa'; did you mean 'alpha'"),
         ({"projection_options": {"alpha": "big"}}, "projection 'normal': alpha: Input should be a valid number"),
@@ -104,7 +111,7 @@ def test_every_projection_moves_the_prompt(options, name):
         ({"model": "no/such-model"}, r"cannot load model 'no/such-model': .*named models: smollm2-135m"),
         ({"task": "missing.toml"}, "cannot read missing.toml"),
         ({"data": "missing.csv"}, "missing.csv"),
-        ({"promt_tokens": 3}, "unknown option of objective 'prompt': 'promt_tokens'; did you mean 'prompt_tokens'"),
+        ({"tokns": 3}, "prompt.tokns: Unexpected keyword argument"),
     ],
 )
 def test_bad_input_is_one_line(options, changes, message):

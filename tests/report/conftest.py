@@ -1,7 +1,7 @@
 import pytest
 
 from dfo_prompt.report.write import write_report
-from dfo_prompt.suite.plan import read_suite_file
+from dfo_prompt.suite.reading import read_suite_file
 from dfo_prompt.suite.run import run_suite
 
 SUITE = """\

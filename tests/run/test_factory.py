@@ -5,7 +5,7 @@ import pytest
 from fakes import Bowl
 
 import dfo_prompt as dp
-from dfo_prompt.config.study import parse_config
+from dfo_prompt.config.reading import parse_config
 from dfo_prompt.errors import InputError
 from dfo_prompt.plugin.catalogue import plugin_files
 from dfo_prompt.run.factory import is_deterministic
@@ -218,8 +218,8 @@ def test_what_is_no_objective_is_one_line():
 @pytest.mark.parametrize(
     ("where", "said"),
     [
-        ("optimizer.sigma=0.2", "sigma is a key of the study, not an option of the optimizer"),
-        ("objective.dim=3", "dim is a key of the study, not an option of the objective"),
+        ("optimizer.sigma=0.2", "sigma is no option of the optimizer; write sigma"),
+        ("objective.dim=3", "dim is no option of the objective; write dim"),
         ("method.orders=3", "a study has no option 'orders'; name a method"),
     ],
 )

@@ -51,19 +51,15 @@ def test_the_folder_of_another_study_is_refused_with_the_difference(tmp_path, co
 
 
 def test_where_files_lie_and_the_order_of_keys_are_no_part_of_a_study(tmp_path):
-    options = {"data": "/here/films/", "task": "/here/my.toml", "projection_options": {"path": "/here/p.safetensors"}}
-    elsewhere = {
-        "projection_options": {"path": "q/p.safetensors"},
-        "task": "q/my.toml",
-        "data": "q/films",
-    }
-    with study_folder(tmp_path, describe_run({"objective_options": options}, {}, {})):
+    problem = {"data": "file:/here/films/", "task": "file:/here/my.toml"}
+    elsewhere = {"task": "file:/q/my.toml", "data": "file:/q/films"}
+    with study_folder(tmp_path, describe_run({"problem": problem}, {}, {})):
         pass
-    with study_folder(tmp_path, describe_run({"objective_options": elsewhere}, {}, {})):
+    with study_folder(tmp_path, describe_run({"problem": elsewhere}, {}, {})):
         pass
     with (
-        pytest.raises(InputError, match="another study: objective_options"),
-        study_folder(tmp_path, describe_run({"objective_options": {**options, "data": "/here/books"}}, {}, {})),
+        pytest.raises(InputError, match="another study: problem"),
+        study_folder(tmp_path, describe_run({"problem": {**problem, "data": "file:/here/books"}}, {}, {})),
     ):
         pass
 

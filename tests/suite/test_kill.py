@@ -6,7 +6,7 @@ import sys
 import time
 
 from dfo_prompt.suite.folder import study_path
-from dfo_prompt.suite.plan import read_suite_file
+from dfo_prompt.suite.reading import read_suite_file
 
 SUITE = """\
 name = "killed"

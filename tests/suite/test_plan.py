@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from dfo_prompt.errors import InputError
-from dfo_prompt.suite.plan import read_suite_file
+from dfo_prompt.suite.reading import read_suite_file
 
 SUITE = """\
 name = "little"
@@ -61,16 +61,17 @@ def test_studies_of_one_objective_are_told_apart_from_others(read):
 
 
 def test_paths_in_the_file_are_relative_to_it_and_those_of_the_command_line_are_not(read, tmp_path):
-    text = SUITE + '[[problems]]\nname = "files"\nobjective_options = { data = "films", task = "my.toml" }\n'
-    options = read(text).plans[0].config.objective_options
-    assert (options["data"], options["task"]) == (str(tmp_path / "films"), str(tmp_path / "my.toml"))
-    options = read(text, objective_options={"data": "here"}).plans[0].config.objective_options
-    assert options["data"] == str(Path("here").resolve())
+    text = SUITE + '[[problems]]\nname = "files"\nproblem = { data = "films", task = "my.toml" }\n'
+    problem = read(text).plans[0].config.problem
+    assert (problem.data, problem.task) == (tmp_path / "films", tmp_path / "my.toml")
+    assert read(text, problem={"data": "here"}).plans[0].config.problem.data == Path("here").absolute()
 
 
 def test_what_is_learned_on_other_tasks_is_planned(read):
-    text = SUITE.replace('objective = "sphere"', 'objective_options = { task = "tweets" }').replace(
-        "[study]", "methods = ['manual', { name = 'pretrained', method_options = { draws = 3 } }]\n[study]"
+    text = (
+        SUITE.replace('"objective_options.noise" = [0.0', "sigma = [1.0")
+        .replace('objective = "sphere"', 'problem = { task = "tweets" }')
+        .replace("[study]", "methods = ['manual', { name = 'pretrained', method_options = { draws = 3 } }]\n[study]")
     )
     planned = {plan.optimizer: plan.queries for plan in read(text).plans}
     assert planned == {"cma": 40, "slow": 40, "random": 40, "manual": 0, "pretrained": 4 * 40}
@@ -78,7 +79,7 @@ def test_what_is_learned_on_other_tasks_is_planned(read):
     assert usual["pretrained"] == 4 * 40  # the task that a study has by default is left out too
     with pytest.raises(InputError, match="1 draws on 1 other tasks are not two prompts to learn from"):
         read(text.replace("draws = 3", "draws = 1"))
-    with pytest.raises(InputError, match="tasks is a list of names"):
+    with pytest.raises(InputError, match="method 'pretrained': tasks: Input should be a valid array"):
         read(text.replace("draws = 3", "tasks = 'tweets'"))
 
 
@@ -87,7 +88,7 @@ def test_what_is_learned_on_other_tasks_is_planned(read):
     [
         (
             ("budget = 40", "budgte = 40"),
-            "key in .*toml: optimizer 'cma' on '0.0': 'budgte'; did you mean 'budget'",
+            "toml: optimizer 'cma' on '0.0': unknown key: 'budgte'; did you mean 'budget'",
         ),
         (
             ("budget = 40", "budget = 0"),
@@ -95,12 +96,15 @@ def test_what_is_learned_on_other_tasks_is_planned(read):
         ),
         (("seeds = [1, 2]", "seeds = []"), "suite.toml: seeds: List should have at least 1 item"),
         (("seeds = [1, 2]", "seeds = [1, 2, 1]"), r"suite.toml: seeds: \[1, 2, 1\] has one of them twice"),
-        (('["cma", { name = "slow", optimizer = "cma:sep", sigma = 0.1 }, "random"]', "5"), "toml: optimizers is no list"),
+        (
+            ('["cma", { name = "slow", optimizer = "cma:sep", sigma = 0.1 }, "random"]', "5"),
+            "toml: optimizers: Input should be a valid array, not 5",
+        ),
         (('"random"]', '"rnadom"]'), "'rnadom' on '0.0': unknown optimizer 'rnadom'; did you mean 'random'"),
         (("seeds =", "sedes ="), "unknown key in .*suite.toml: 'sedes'; did you mean 'seeds'"),
         (('"random"]', '"cma"]'), "two optimizers are called 'cma'"),
-        (('"random"]', "3]"), "optimizers, number 3 is neither a name nor a table"),
-        (('"random"]', "{ sigma = 2.0 }]"), "optimizers, number 3 has no name"),
+        (('"random"]', "3]"), "toml: optimizers.2: neither a name nor a table, not 3"),
+        (('"random"]', "{ sigma = 2.0 }]"), "toml: optimizers.2: a table without a name"),
         (('optimizers = ["cma", {', 'others = ["cma", {'), "unknown key in .*suite.toml: 'others'"),
         (
             ("[cross]", '[[exclude]]\noptimizer = "cna"\n[cross]'),
@@ -132,21 +136,21 @@ name = "v"
 seeds = [1, 2]
 optimizers = [{ name = "BBT", preset = "bbt" }, "random"]
 methods = ["manual", { name = "ICL", method = "in-context" }]
-[study.objective_options]
+[study.problem]
 model = "large"
 [variants.small]
 seeds = [3]
-study = { budget = 50, objective_options = { shots = 4 } }
+study = { budget = 50, problem = { shots = 4 } }
 """
     whole = read(text)
     assert whole.queries == 2 * (8000 + 8000)
     bbt, other, manual, icl = (plan.config for plan in whole.plans[:4])
-    assert (bbt.optimizer, bbt.dim, bbt.objective_options["prompt_tokens"]) == ("cma", 500, 50)
+    assert (bbt.optimizer, bbt.dim, bbt.prompt.tokens) == ("cma", 500, 50)
     assert (other.optimizer, manual.method, icl.method) == ("random", "manual", "in-context")
     small = read_suite_file(tmp_path / "suite.toml", model="small")
     assert {(plan.seed, plan.config.budget) for plan in small.plans} == {(3, 50)}
-    assert {plan.config.objective_options["model"] for plan in small.plans} == {"small"}
-    assert small.plans[0].config.objective_options["prompt_tokens"] == 50  # of the preset still
+    assert {plan.config.problem.model for plan in small.plans} == {"small"}
+    assert small.plans[0].config.prompt.tokens == 50  # of the preset still
 
 
 @pytest.mark.parametrize(
@@ -155,8 +159,11 @@ study = { budget = 50, objective_options = { shots = 4 } }
         ('name = "v"\nmethods = ["manuall"]\n', "unknown method 'manuall'"),
         ('name = "v"\noptimizers = [{ name = "a", preset = "bbt3" }]\n', "unknown preset 'bbt3'"),
         ('name = "v"\noptimizers = [{ name = "a", preset = 3 }]\n', "unknown preset '3'"),
-        ('name = "v"\noptimizers = ["random"]\nvariants = { small = 3 }\n', "variants: small"),
-        ('name = "v"\nmethods = [{ method_options = {} }]\n', "methods, number 1 has no name"),
+        (
+            'name = "v"\noptimizers = ["random"]\nvariants = { small = 3 }\n',
+            "variants.small: Input should be an object",
+        ),
+        ('name = "v"\nmethods = [{ method_options = {} }]\n', "toml: methods.0: a table without a name"),
         ('name = "v"\noptimizers = ["random"]\nmethods = ["Random"]\n', "two optimizers are called"),
     ],
 )
@@ -185,7 +192,11 @@ def test_a_plain_name_is_always_the_optimizer(read):
         (SUITE + 'optimizer = ["cma", "random"]\n', {}, r"\[cross\]: optimizer is what a suite compares"),
         (SUITE + "[[problems]]\nname = 'a'\n[[problems]]\nname = 'b'\n", {}, "problems 'a, 0.0' and 'b, 0.0' are the same"),
         (SUITE.replace('"sphere"', '"spere"'), {}, "unknown objective 'spere'; did you mean 'sphere'"),
-        (SUITE.replace("noise", "task").replace("[0.0, 0.5]", '["sst3"]'), {}, "unknown task 'sst3'"),
+        (
+            SUITE.replace("objective_options.noise", "problem.task").replace("[0.0, 0.5]", '["sst3"]'),
+            {},
+            "unknown task 'sst3'",
+        ),
         (SUITE.replace("seeds = [1, 2]", "targets = [nan]"), {}, "targets"),
     ],
 )

@@ -4,7 +4,7 @@ import pytest
 
 from dfo_prompt.errors import InputError, StudyError
 from dfo_prompt.suite.folder import is_finished, read_errors, study_path, suite_folder
-from dfo_prompt.suite.plan import read_suite_file
+from dfo_prompt.suite.reading import read_suite_file
 from dfo_prompt.suite.run import probe_suite, run_suite
 
 SUITE = """\

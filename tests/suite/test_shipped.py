@@ -5,7 +5,7 @@ import pytest
 
 from dfo_prompt.plugin.catalogue import catalogue
 from dfo_prompt.run.factory import create_optimizer
-from dfo_prompt.suite.plan import read_suite_file
+from dfo_prompt.suite.reading import read_suite_file
 
 ROOT = Path(__file__).parents[2]
 SUITES = sorted((ROOT / "benchmarks" / "suites").glob("*.toml"))
@@ -16,15 +16,14 @@ SUITES = sorted((ROOT / "benchmarks" / "suites").glob("*.toml"))
 )
 def test_every_suite_names_what_is_installed(name, model):
     suite = read_suite_file(next(path for path in SUITES if path.stem == name), model=model)
-    assert suite.config.name == name
+    assert suite.settings.name == name
     optimizers = {plan.optimizer: plan.config for plan in suite.plans if not plan.is_method}
     for config in optimizers.values():
         create_optimizer(config.optimizer, dim=30, budget=config.budget, **config.optimizer_options)
     for plan in suite.plans:
         catalogue().methods.find(plan.config.method)
         catalogue().objectives.find(plan.config.objective)
-        if task := plan.config.objective_options.get("task"):
-            catalogue().tasks.find(task)
+        catalogue().tasks.find(plan.config.problem.task)
 
 
 def test_the_table_of_methods_has_a_laptop_in_mind():
@@ -33,7 +32,7 @@ def test_the_table_of_methods_has_a_laptop_in_mind():
     names = [{plan.optimizer for plan in suite.plans} for suite in (whole, small)]
     assert names[0] == names[1]
     assert small.queries < whole.queries / 50
-    for one in whole.config.published:
+    for one in whole.settings.published:
         for task, figures in [*one.figures.items(), *one.costs.items()]:
             assert {plan.problem for plan in whole.plans} >= {task}
             assert names[0] >= figures.keys()

@@ -50,39 +50,39 @@ class TunedPrompt:
         return cls(prompt=_tensor(path, "prompt"), task=about["task"], model=about["model"])
 
 
-def from_file(space: Space, rng: np.random.Generator, *, path: str) -> Matrix:  # noqa: ARG001 - nothing is drawn
+def from_file(space: Space, rng: np.random.Generator, *, path: Path) -> Matrix:  # noqa: ARG001 - nothing is drawn
     """Read A (P * E, d), the tensor "projection" of a safetensors file.
 
     Raises:
         InputError: there is no such file or tensor, or it does not fit.
     """
-    matrix = _tensor(Path(path), "projection")
+    matrix = _tensor(path, "projection")
     if matrix.shape != (space.entries, space.dim):
         wanted = f"({space.entries}, {space.dim}) for {space.tokens} tokens of width {space.width} and dim {space.dim}"
         raise InputError(f"{path} holds a projection of shape {matrix.shape}, not {wanted}")
     return matrix
 
 
-def read_start(path: str, tokens: int, width: int) -> Tensor:
+def read_start(path: Path, tokens: int, width: int) -> Tensor:
     """Read p0 (P, E), the tensor "start" of a safetensors file.
 
     Raises:
         InputError: there is no such file or tensor, or it does not fit.
     """
-    start = _tensor(Path(path), "start")
+    start = _tensor(path, "start")
     if start.shape != (tokens, width):
         raise InputError(f"{path} holds a start of shape {start.shape}, not ({tokens}, {width})")
     return torch.tensor(start, dtype=torch.float32)
 
 
-def check_sources(task: str, model: str, *paths: str) -> None:
+def check_sources(task: str, model: str, *paths: Path) -> None:
     """Check that what is in these files was learned for this model (its fingerprint), and not on this task (by its name).
 
     Raises:
         InputError: one was not.
     """
     for path in paths:
-        about = metadata(Path(path))
+        about = metadata(path)
         if task in json.loads(about.get("sources", "[]")):
             raise InputError(f"{path} was learned on task {task!r} too, which cannot show what it brings to another")
         if about.get("model", model) != model:

@@ -11,7 +11,7 @@ from dfo_prompt_baselines.batches import batch_of, first_tokens, label_logits
 from tiny import TASK, WORDS, textbook_logits, tiny_lm
 
 import dfo_prompt as dp
-from dfo_prompt.config.study import parse_config
+from dfo_prompt.config.reading import parse_config
 from dfo_prompt.contracts.spec import load_target
 from dfo_prompt.errors import InputError, ModelError
 from dfo_prompt.prompt.problem import Problem

@@ -5,6 +5,7 @@ from contextlib import nullcontext
 import numpy as np
 import pytest
 import torch
+from tables import tables
 from tiny import few_shot, tiny_lm
 
 import dfo_prompt as dp
@@ -20,7 +21,7 @@ LAYERS, TOKENS = 3, 20
 @pytest.fixture
 def options(tiny_folder, tiny_task):
     task = {"model": str(tiny_folder), "task": str(tiny_task), "shots": 4, "dtype": "float32"}
-    return {**task, "prompt_tokens": TOKENS, "prompt_layers": "all"}
+    return {**task, "tokens": TOKENS, "layers": "all"}
 
 
 def build(lm, dim=12):
@@ -30,7 +31,7 @@ def build(lm, dim=12):
 
 
 def test_each_layer_has_its_own_part_of_z(options):
-    objective = dp.create_objective("prompt", dim=2 * LAYERS, **options)
+    objective = dp.create_objective("prompt", dim=2 * LAYERS, **tables(options))
     plain = objective.prompt(np.zeros(2 * LAYERS))
     assert plain[0].abs().max() > 0
     assert not plain[1:].any()  # nothing is added to begin with
@@ -83,7 +84,7 @@ def test_a_model_that_ignores_a_layers_prompt_is_refused(monkeypatch):
 
 
 def test_layers_are_searched_in_turn(options, tmp_path):
-    objective = dp.create_objective("prompt", dim=2 * LAYERS, **options)
+    objective = dp.create_objective("prompt", dim=2 * LAYERS, **tables(options))
     optimizer, sizes = "blockwise:cma", {"budget": 24, "popsize": 4, "seed": 1}
     seen = []
 

@@ -144,8 +144,8 @@ def test_the_way_from_studies_to_a_study(program, tiny_folder, tiny_task):
         assert program("export", seed, "--format", "safetensors", "--out", f"{seed}.safetensors")[0] == 0
     status, out, _ = program("pretrain-projection", "1.safetensors", "2.safetensors", "--dim", "4", "--out", "f.safetensors")
     assert (status, "learned on films" in out) == (0, True)
-    learned = ["--projection", "file", "--set", "objective.projection_options.path=f.safetensors"]
-    learned += ["--set", "objective.initial_prompt=file:f.safetensors"]
+    learned = ["--projection", "file", "--set", "prompt.projection_options.path=f.safetensors"]
+    learned += ["--set", "prompt.start=file:f.safetensors"]
     for part in (learned[:4], learned[4:]):  # the projection alone, the start alone
         status, _, err = program("run", *settings, *sizes, *part, "--task", str(tiny_task), "--out", "same")
         assert (status, err.count("\n"), "was learned on task 'films' too" in err) == (2, 1, True)
@@ -153,4 +153,5 @@ def test_the_way_from_studies_to_a_study(program, tiny_folder, tiny_task):
     other.write_text(tiny_task.read_text())
     assert program("run", *settings, *sizes, *learned, "--task", str(other), "--out", "other")[0] == 0
     config = json.loads((tiny_task.parent / "other" / "manifest.json").read_text())["config"]
-    assert config["objective_options"]["projection"] == "file"
+    assert config["prompt"]["projection"] == "file"
+    assert config["prompt"]["start"] == "file:../f.safetensors"  # relative to the study's folder

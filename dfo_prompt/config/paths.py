@@ -1,0 +1,116 @@
+"""Paths in configuration: text that names a file becomes a path, relative to the file that the text stands in.
+
+Plain data marks a path as "file:PATH". Parsing makes marked paths absolute; files that are stored hold them relative to
+their own folder, so that a project can be moved and no manifest names a user's folders.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, is_dataclass
+from functools import cache
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+
+from pydantic import AfterValidator
+
+from dfo_prompt._util.parsing import FILE
+
+
+@dataclass(frozen=True, kw_only=True)
+class NamesFile:
+    """Marks an annotation whose texts name files only if `rule(text, base)` holds; they are names otherwise.
+
+    A value annotated `pathlib.Path` needs no such mark: all of its texts are paths.
+    """
+
+    rule: Callable[[str, Path], bool]
+
+
+def _unmarked(value: str | Path | None) -> str | Path | None:
+    text = str(value)
+    return Path(text.removeprefix(FILE)) if text.startswith(FILE) else value
+
+
+def _is_model(text: str, base: Path) -> bool:
+    return text.startswith((".", "~")) or text.endswith(".gguf") or (base / text / "config.json").is_file()
+
+
+FilePath = Annotated[Path, AfterValidator(_unmarked)]
+"""A path, of a file or a folder."""
+TaskName = Annotated[str | Path, NamesFile(rule=lambda text, _: text.endswith(".toml")), AfterValidator(_unmarked)]
+"""The name of a task, or the path of a task file, which ends in ".toml"."""
+ModelName = Annotated[str | Path, NamesFile(rule=_is_model), AfterValidator(_unmarked)]
+"""The name of a model, or the path of its folder or GGUF file: text that begins with a dot, ends in ".gguf", or leads to a
+model's folder from the file that it stands in."""
+Start = Annotated[str | Path, NamesFile(rule=lambda *_: False), AfterValidator(_unmarked)]
+"""A kind of initial prompt, or "file:PATH"."""
+
+
+def located(hint: Any, value: Any, base: Path) -> Any:
+    """Return plain data in which each text that its annotation takes for a path is marked, and absolute.
+
+    Args:
+        hint: the annotation of `value`: a dataclass, a sequence, `Path`, or an alias of this module.
+        value: plain data.
+        base: the folder that relative paths start from.
+    """
+    if isinstance(value, str):
+        return _absolute(value, base) if value.startswith(FILE) or _names_file(hint, value, base) else value
+    if isinstance(value, list | tuple):
+        return [located(next(iter(get_args(_bare(hint))), None), item, base) for item in value]
+    if isinstance(value, Mapping):
+        hints = _fields(_bare(hint))
+        return {key: located(hints.get(key), item, base) for key, item in value.items()}
+    return value
+
+
+def portable(data: Any, folder: Path) -> Any:
+    """Return plain data whose paths are relative to `folder`, to be stored in it."""
+    return _paths(data, lambda path: FILE + Path(os.path.relpath(path, folder.absolute())).as_posix())
+
+
+def absolute(data: Any, folder: Path) -> Any:
+    """Return plain data that `portable` made relative to `folder`, with absolute paths again."""
+    return _paths(data, lambda path: _absolute(path, folder))
+
+
+def by_name(data: Any) -> Any:
+    """Return plain data with only the names of its files: where they lie is no part of what a study is."""
+    return _paths(data, lambda path: Path(path).name)
+
+
+def _paths(data: Any, change: Callable[[str], str]) -> Any:
+    if isinstance(data, str):
+        return change(data.removeprefix(FILE)) if data.startswith(FILE) else data
+    if isinstance(data, Mapping):
+        return {key: _paths(value, change) for key, value in data.items()}
+    return [_paths(item, change) for item in data] if isinstance(data, list | tuple) else data
+
+
+def _absolute(text: str, base: Path) -> str:
+    # Not Path.resolve: the name of a link counts, not that of what it leads to.
+    return FILE + os.path.abspath(base / Path(text.removeprefix(FILE)).expanduser())
+
+
+def _names_file(hint: Any, text: str, base: Path) -> bool:
+    if get_origin(hint) is Annotated:
+        rules = [mark.rule for mark in hint.__metadata__ if isinstance(mark, NamesFile)]
+        return rules[0](text, base) if rules else _names_file(hint.__origin__, text, base)
+    if get_origin(hint) in (Union, UnionType):
+        return str not in get_args(hint) and any(_names_file(part, text, base) for part in get_args(hint))
+    return hint is Path
+
+
+@cache
+def _fields(kind: Any) -> dict[str, Any]:
+    return get_type_hints(kind, include_extras=True) if is_dataclass(kind) else {}
+
+
+def _bare(hint: Any) -> Any:
+    """Return the annotation without `Annotated` and `None`."""
+    if get_origin(hint) is Annotated:
+        return _bare(hint.__origin__)
+    if get_origin(hint) in (Union, UnionType):
+        return next((_bare(part) for part in get_args(hint) if part is not type(None)), None)
+    return hint

@@ -1,0 +1,34 @@
+"""What is tuned: a language model on a k-shot task."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
+
+from dfo_prompt._util.parsing import STRICT
+from dfo_prompt.config.paths import FilePath, ModelName, TaskName
+
+Count = Annotated[int, Field(ge=1)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProblemConfig:
+    """A language model, a task, and how many of its examples are used.
+
+    Attributes:
+        model: a name that `dfo-prompt list models` shows, a hub id, or the path of a model folder or GGUF file.
+        task: a name that `dfo-prompt list tasks` shows, or the path of a task file.
+        data: file or folder with the task's examples; None takes those that the task names.
+        shots: k, training examples a class.
+        test_examples: the most examples to test on; None takes all.
+        device: "auto", "cpu", "cuda", "mps" or "sharded"; see `dfo_prompt.lm.load`.
+    """
+
+    __pydantic_config__ = STRICT
+
+    model: Annotated[ModelName, Field(description="Model name, hub id, folder or GGUF file.")] = "smollm2-135m"
+    task: Annotated[TaskName, Field(description="Task name or TOML file.")] = "bbc-headlines"
+    data: Annotated[FilePath | None, Field(description="Local file or folder with the task's examples.")] = None
+    shots: Annotated[Count, Field(description="Training examples per class.")] = 16
+    test_examples: Annotated[Count | None, Field(description="Test on at most this many examples.")] = None
+    device: Annotated[str, Field(description="auto, cpu, cuda, mps or sharded.")] = "auto"

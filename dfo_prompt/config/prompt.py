@@ -1,0 +1,44 @@
+"""How a prompt is made from z, and what is minimized."""
+
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from dfo_prompt._util.parsing import STRICT
+from dfo_prompt.config.paths import Start
+from dfo_prompt.config.problem import Count
+from dfo_prompt.types import Options
+
+Loss = Literal["cross_entropy", "hinge", "accuracy"]
+Calibration = Literal["none", "contextual", "domain", "median"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromptConfig:
+    """A soft prompt A z + p0, and the loss of a language model under it. The defaults are those of Sun et al. (2022).
+
+    Attributes:
+        tokens: P, the length of the prompt.
+        start: p0: "zero", "vocabulary" (embeddings of tokens drawn from the vocabulary), "text:WORDS" (those of a text,
+            repeated or cut to P tokens), or "file:PATH" (from a file of `dfo-prompt pretrain-projection`).
+        projection: a name that `dfo-prompt list projections` shows, with its `projection_options`.
+        layers: "first", a prompt among the embeddings; or "all", a prompt in every layer, each with an equal part of z, from
+            the bottom up (BBTv2, Sun et al., 2022b); see the optimizers "blockwise:...".
+        loss: what is minimized.
+        calibration: of the label words' scores; see `dfo_prompt.lm.verbalizer`.
+        dtype: "auto", "float32", "bfloat16" or "float16"; see `dfo_prompt.lm.precision`.
+        draw: number of the draw of projection and start; another draw leaves the split as it is.
+    """
+
+    __pydantic_config__ = STRICT
+
+    tokens: Annotated[Count, Field(description="Length of the soft prompt.")] = 50
+    start: Annotated[Start, Field(description="zero, vocabulary, text:WORDS or file:PATH.")] = "vocabulary"
+    projection: Annotated[str, Field(description="Name of the projection.")] = "normal"
+    projection_options: Options = field(default_factory=dict)
+    layers: Annotated[Literal["first", "all"], Field(description="Layers with a prompt: first or all.")] = "first"
+    loss: Annotated[Loss, Field(description="cross_entropy, hinge or accuracy.")] = "cross_entropy"
+    calibration: Annotated[Calibration, Field(description="none, contextual, domain or median.")] = "none"
+    dtype: Annotated[str, Field(description="auto, float32, bfloat16 or float16.")] = "auto"
+    draw: Annotated[int, Field(ge=0)] = 0

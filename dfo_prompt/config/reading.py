@@ -1,0 +1,150 @@
+"""From plain data to a configuration: files, presets, the command line."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from dfo_prompt._util.parsing import FILE, parse, read_toml
+from dfo_prompt.config.paths import located
+from dfo_prompt.config.presets import read_preset
+from dfo_prompt.config.problem import ProblemConfig
+from dfo_prompt.config.prompt import PromptConfig
+from dfo_prompt.config.study import StudyConfig
+from dfo_prompt.errors import DfoPromptError, InputError
+from dfo_prompt.plugin.catalogue import plugin_files
+from dfo_prompt.plugin.entries import PROVIDED, find, options_of, target_of
+from dfo_prompt.plugin.options import parameters
+
+KINDS = ("optimizer", "objective", "method")
+TABLES: Mapping[str, type[Any]] = {"prompt.": PromptConfig, "problem.": ProblemConfig, "": StudyConfig}
+
+
+def parse_config(data: Mapping[str, Any], *, where: str = "configuration", base: Path | None = None) -> StudyConfig:
+    """Check plain data and fill in defaults; the key "preset" names published settings, which other keys win over.
+
+    Args:
+        data: keys of a study, as in a STUDY.toml.
+        where: named in errors.
+        base: the folder that relative paths start from; the working directory by default.
+
+    Raises:
+        InputError: a key is misspelt, a name unknown, or a value not what it must be.
+    """
+    return combined(data, base or Path.cwd(), {}, where=where)
+
+
+def read_config(path: Path, overrides: Mapping[str, Any]) -> StudyConfig:
+    """Read a STUDY.toml, whose paths are relative to it; keys in `overrides` (from the command line) win.
+
+    Raises:
+        InputError: as `parse_config`, or the file cannot be read.
+    """
+    return combined(read_toml(path), path.parent, overrides, where=str(path))
+
+
+def combined(written: Mapping[str, Any], base: Path, overrides: Mapping[str, Any], *, where: str) -> StudyConfig:
+    """Build a configuration from what a file says and what wins over it.
+
+    Args:
+        written: keys of a study; paths are relative to `base`.
+        base: see above.
+        overrides: keys that win; paths are relative to the working directory.
+        where: named in errors.
+
+    Raises:
+        InputError: see `parse_config`.
+    """
+    with _named(where):
+        written, overrides = _with_preset(written), _with_preset(overrides)
+        whole = merge(written, overrides)
+        with _using_plugin(written, base), _using_plugin(overrides, Path.cwd()):
+            _check_places(whole)
+            data = merge(_with_paths(written, base, whole), _with_paths(overrides, Path.cwd(), whole))
+            config = parse(StudyConfig, data).resolved()
+            _check_names(config)
+            return config
+
+
+@contextmanager
+def _named(where: str) -> Iterator[None]:
+    try:
+        yield
+    except DfoPromptError as error:
+        raise type(error)(f"{where}: {error}") from error
+
+
+def _with_preset(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keys of the preset that `data` names, if any, and those of `data`, which win."""
+    given = {key: value for key, value in data.items() if key != "preset"}
+    return merge(read_preset(str(data["preset"])), given) if "preset" in data else given
+
+
+def _using_plugin(data: Mapping[str, Any], base: Path) -> AbstractContextManager[None]:
+    """Return the context in which the plugin file that `data` names is in the catalogue."""
+    named = data.get("plugin")
+    return plugin_files(*([base / named.removeprefix(FILE)] if isinstance(named, str) else []))
+
+
+def _with_paths(data: Mapping[str, Any], base: Path, whole: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `data` with its paths, which are relative to `base`, absolute and marked; see `dfo_prompt.config.paths`.
+
+    Args:
+        data: keys of a study, or some of them.
+        base: see above.
+        whole: all keys of the study, which name the targets that options of `data` are for.
+
+    Raises:
+        InputError, PluginError: options are given for something unknown.
+    """
+    marked: dict[str, Any] = located(StudyConfig, data, base)
+    for kind in KINDS:
+        if isinstance(options := data.get(f"{kind}_options"), Mapping) and options:
+            marked[f"{kind}_options"] = _located_options(kind, whole.get(kind, getattr(StudyConfig, kind)), options, base)
+    prompt = data.get("prompt")
+    if isinstance(prompt, Mapping) and isinstance(options := prompt.get("projection_options"), Mapping) and options:
+        name = merge({"prompt": {"projection": PromptConfig.projection}}, whole)["prompt"]["projection"]
+        marked["prompt"]["projection_options"] = _located_options("projection", name, options, base)
+    return marked
+
+
+def _check_names(config: StudyConfig) -> None:
+    """Refuse names that nothing installed answers to, and options that are not what a target declares."""
+    if isinstance(config.problem.task, str):
+        find("task", config.problem.task)
+    entries = [(kind, getattr(config, kind), getattr(config, f"{kind}_options")) for kind in KINDS]
+    for kind, name, options in (*entries, ("projection", config.prompt.projection, config.prompt.projection_options)):
+        find(kind, name)
+        if options:  # else there is nothing to import the target for
+            options_of(kind, name, options)
+
+
+def _located_options(kind: str, name: Any, options: Mapping[str, Any], base: Path) -> dict[str, Any]:
+    hints = parameters(target_of(kind, name)).hints if isinstance(name, str) else {}
+    return {key: located(hints.get(key), value, base) for key, value in options.items()}
+
+
+def _check_places(data: Mapping[str, Any]) -> None:
+    """Refuse options that are keys of the study, of [problem] or of [prompt]."""
+    places = {field.name: f"{place}{field.name}" for place, table in TABLES.items() for field in fields(table)}
+    for kind in KINDS:
+        options = data.get(f"{kind}_options")
+        for option in options if isinstance(options, Mapping) else ():
+            if option in PROVIDED[kind] or (kind == "objective" and option in places):
+                raise InputError(f"{option} is no option of the {kind}; write {places[option]}")
+
+
+def merge(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keys of both, those of `other` winning; tables are merged likewise."""
+    merged = dict(one)
+    for key, value in other.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        merged[key] = merge(merged[key], value) if both else value
+    return merged
+
+
+def nested(key: str, value: Any) -> dict[str, Any]:
+    """Return tables within each other for a key with dots: "a.b" gives {"a": {"b": value}}."""
+    first, _, rest = key.partition(".")
+    return {first: nested(rest, value) if rest else value}

@@ -1,0 +1,151 @@
+"""From a SUITE.toml to the studies that it crosses."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
+from itertools import combinations, product
+from pathlib import Path
+from typing import Any
+
+from dfo_prompt._util.parsing import parse, read_toml
+from dfo_prompt.config.reading import combined, merge, nested
+from dfo_prompt.config.study import StudyConfig
+from dfo_prompt.contracts.spec import load_target
+from dfo_prompt.errors import InputError, UnknownNameError
+from dfo_prompt.plugin.catalogue import catalogue
+from dfo_prompt.run.study import plugin_of
+from dfo_prompt.suite.config import Entry, Exclusion, SuiteConfig, SuiteSettings
+from dfo_prompt.suite.plan import Plan, Suite, slug
+
+
+def read_suite_file(path: Path, overrides: Mapping[str, Any] | None = None, *, model: str | None = None) -> Suite:
+    """Read a SUITE.toml and cross its studies. Its paths are relative to the file.
+
+    Args:
+        path: the file.
+        overrides: keys of a study that win over all that the file says.
+        model: of all studies, instead of the file's; its table [variants.MODEL], if there is one, wins over the rest of the
+            file.
+
+    Raises:
+        InputError: the first thing that is wrong, by its place in the file.
+    """
+    config = parse(SuiteConfig, read_toml(path), where=str(path))
+    overrides = overrides or {}
+    if model:
+        if variant := config.variants.get(model):
+            config = parse(SuiteConfig, merge(read_toml(path), variant), where=f"{path}: variants.{model}")
+        overrides = merge({"problem": {"model": model}}, overrides)
+    _check_own_keys(config, overrides, path)
+    entries = [_named(one, "optimizer", config) for one in config.optimizers]
+    entries += [_named(one, "method", config) for one in config.methods]
+    if not entries:
+        raise InputError(f"{path}: there are no optimizers to compare")
+    problems = _problems(config)
+    for kind, names in (("optimizer", [one.name for one in entries]), ("problem", [one.name for one in problems])):
+        _check_names(kind, names, config, path)
+    plans = [
+        _plan(config, optimizer, problem, seed, path, overrides)
+        for seed, problem, optimizer in product(config.seeds, problems, entries)
+        if not any(_excludes(rule, optimizer.name, problem.name) for rule in config.exclude)
+    ]
+    if not plans:
+        raise InputError(f"{path}: everything is excluded")
+    _check_different(plans, path)
+    _check_budgets(plans, path)
+    settings = SuiteSettings(**{field.name: getattr(config, field.name) for field in fields(SuiteSettings)})
+    return Suite(settings=settings, plans=tuple(plans))
+
+
+def _check_own_keys(config: SuiteConfig, overrides: Mapping[str, Any], path: Path) -> None:
+    """Refuse what would make rows or seeds of a suite something else than they are called."""
+    crossed: dict[str, Any] = {}
+    for key in config.cross:
+        crossed = merge(crossed, nested(key, None))
+    named = (("--set", overrides), (f"{path}: [cross]", crossed))
+    for where, keys in named:
+        if taken := {"optimizer", "method"} & keys.keys():
+            raise InputError(f"{where}: {min(taken)} is what a suite compares; list it under optimizers or methods")
+    entries = [(f"{path}: {entry.name!r}", entry.study) for entry in (*config.optimizers, *config.methods, *config.problems)]
+    for where, keys in (*named, (f"{path}: [study]", config.study), *entries):
+        if "seed" in keys:
+            raise InputError(f"{where}: seed would be the same in every repetition; a suite has seeds = [...]")
+
+
+def _check_different(plans: Sequence[Plan], path: Path) -> None:
+    studies: dict[str, list[tuple[str, StudyConfig]]] = {}
+    for plan in plans:
+        studies.setdefault(plan.problem, []).append((plan.optimizer, plan.config))
+    for one, other in combinations(studies, 2):
+        if studies[one] == studies[other]:
+            raise InputError(f"{path}: problems {one!r} and {other!r} are the same; their tables must differ")
+
+
+def _check_budgets(plans: Sequence[Plan], path: Path) -> None:
+    first: dict[str, Plan] = {}
+    for plan in plans:
+        if plan.queries and plan.config.budget != (one := first.setdefault(plan.problem, plan)).config.budget:
+            have = f"{one.optimizer!r} has {one.config.budget:,} queries on {plan.problem!r}"
+            raise InputError(
+                f"{path}: {have}, and {plan.optimizer!r} {plan.config.budget:,}; on one problem all have the same budget: "
+                "set it in [study], or cross it"
+            )
+
+
+def _named(entry: Entry, key: str, config: SuiteConfig) -> Entry:
+    """Return a table's entry with its name for `key`, unless a preset or the suite says what that is."""
+    said = key in config.study or (key == "optimizer" and "preset" in entry.study)
+    return entry if said else replace(entry, study={key: entry.name, **entry.study})
+
+
+def _problems(config: SuiteConfig) -> list[Entry]:
+    crossed = []
+    for values in product(*config.cross.values()):
+        study: dict[str, Any] = {}
+        for key, value in zip(config.cross, values, strict=True):
+            study = merge(study, nested(key, value))
+        crossed.append((", ".join(map(str, values)), study))
+    problem = config.study.get("problem")
+    task = problem.get("task") if isinstance(problem, Mapping) else None
+    usual = str(task or config.study.get("objective", StudyConfig.objective))
+    return [
+        Entry(name=", ".join(filter(None, (one.name, name))) or usual, study=merge(one.study, study))
+        for one in config.problems or [Entry(name="")]
+        for name, study in crossed
+    ]
+
+
+def _check_names(kind: str, names: list[str], config: SuiteConfig, path: Path) -> None:
+    slugs = [slug(name) for name in names]
+    for name in names:
+        if slugs.count(slug(name)) > 1:
+            raise InputError(f"{path}: two {kind}s are called {name!r}; give one another name")
+    for rule in config.exclude:
+        excluded = getattr(rule, kind)
+        if excluded is not None and excluded not in names:
+            raise UnknownNameError.among(f"{kind} in [[exclude]] of {path}:", excluded, names)
+
+
+def _plan(
+    config: SuiteConfig, optimizer: Entry, problem: Entry, seed: int, path: Path, overrides: Mapping[str, Any]
+) -> Plan:
+    written = merge(merge(config.study, problem.study), {**optimizer.study, "seed": seed})
+    where = f"{path}: optimizer {optimizer.name!r} on {problem.name!r}"
+    study = combined(written, path.parent, overrides, where=where)
+    queries = _budgets(study, where) * study.budget
+    return Plan(optimizer=optimizer.name, problem=problem.name, seed=seed, config=study, queries=queries)
+
+
+def _budgets(study: StudyConfig, where: str) -> int:
+    """Return how many budgets a study's method spends."""
+    with plugin_of(study):
+        method = catalogue().methods.find(study.method)
+        if not method.budgets:
+            return int(method.searches)
+        try:
+            return int(load_target(method.budgets, needed_by=method.name)(study))
+        except InputError as error:
+            raise InputError(f"{where}: {error}") from error
+
+
+def _excludes(rule: Exclusion, optimizer: str, problem: str) -> bool:
+    return rule.optimizer in (None, optimizer) and rule.problem in (None, problem)
