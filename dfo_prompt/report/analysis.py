@@ -13,9 +13,12 @@ from dfo_prompt.config.study import STUDY
 from dfo_prompt.errors import InputError
 from dfo_prompt.report import statistics
 from dfo_prompt.report.curves import Range, area_over_curve, hits, range_of
+from dfo_prompt.report.damage import reading
 from dfo_prompt.report.frames import read_curves, read_suite
+from dfo_prompt.report.identical import Identical, find_identical
+from dfo_prompt.report.plan import read_checked_plan
 from dfo_prompt.study.folder import read_manifest
-from dfo_prompt.suite.folder import read_plan, study_path
+from dfo_prompt.suite.folder import study_path
 from dfo_prompt.types import Matrix, Vector
 
 RANDOM = "random"
@@ -45,6 +48,7 @@ class Analysis:
         friedman: p value, or None.
         curves: (studies, queries), rows as in `studies`: the smallest loss so far.
         reached: by optimizer that searched, the query at which each (study, target) was reached.
+        identical: groups of optimizers that did the same.
     """
 
     plan: Mapping[str, Any]
@@ -59,6 +63,7 @@ class Analysis:
     friedman: float | None
     curves: Matrix
     reached: Mapping[str, Matrix]
+    identical: tuple[Identical, ...] = ()
 
     @property
     def measure(self) -> str:
@@ -73,7 +78,8 @@ class Analysis:
     @property
     def score(self) -> str:
         """Return what one minus a value is."""
-        return self.measure.replace("_", " ") if self.measure in HIGHER_IS_BETTER else f"score of {self.measure}"
+        measure = self.measure.replace("_", " ")
+        return measure if self.measure in HIGHER_IS_BETTER else f"score of {measure}"
 
     def curves_of(self, problem: str, optimizer: str) -> Matrix:
         """Return the curves of an optimizer's finished studies on a problem, (seeds, queries)."""
@@ -90,7 +96,7 @@ def analyse(folder: Path) -> Analysis:
     Raises:
         InputError: it is not a suite folder, no study in it is finished, or studies that are compared saw different data.
     """
-    plan, studies = read_plan(folder), read_suite(folder)
+    plan, studies = read_checked_plan(folder), read_suite(folder)
     done = studies[studies["finished"] & studies[plan["measure"]].notna()]
     if done.empty and studies["finished"].all():
         raise InputError(
@@ -100,7 +106,8 @@ def analyse(folder: Path) -> Analysis:
         raise InputError(
             f"no study in {folder} has a result for {plan['measure']} yet; see dfo-prompt suite status {folder}"
         )
-    _check_instances(folder, done)
+    with reading(folder):
+        _check_instances(folder, done)
     curves = read_curves(folder, studies)
     ranges = {
         instance: within
@@ -128,6 +135,7 @@ def analyse(folder: Path) -> Analysis:
         friedman=statistics.friedman(medians) if medians.size else None,
         curves=curves,
         reached=reached,
+        identical=find_identical(folder, studies, plan["studies"]),
     )
 
 
