@@ -147,7 +147,7 @@ def _checked(row: dict[str, Any], place: Path) -> dict[str, Any]:
     """
     for name, value in row.items():
         number = isinstance(value, int | float) and (value != value or abs(value) <= LARGEST)  # noqa: PLR0124 - NaN
-        if not (number or value is None or (name == "metric" and isinstance(value, str))):
+        if value is not None and not (isinstance(value, str) if name == "metric" else number):
             raise InputError(f"{place} is damaged: its {name.replace('_', ' ')} cannot be {value!r:.60}")
     return row
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field
 
 from dfo_prompt._util.parsing import parse
-from dfo_prompt.config.study import STUDY, Count, Finite, Positive
+from dfo_prompt.config.study import STUDY, Finite, Positive
 from dfo_prompt.errors import InputError
 from dfo_prompt.report.damage import reading
 from dfo_prompt.suite.config import Name, Published
@@ -23,7 +23,7 @@ LENIENT = ConfigDict(extra="ignore", strict=True)
 class _Config:
     __pydantic_config__ = LENIENT
 
-    budget: Count
+    budget: Annotated[int, Field(ge=1, le=MOST_CURVE_POINTS)]
     dim: Annotated[int, Field(ge=1, le=10**9)]
     optimizer: str
     sigma: Positive

@@ -21,12 +21,6 @@ from dfo_prompt.report.write import write_report
 from dfo_prompt.suite.folder import study_path
 
 
-@pytest.fixture
-def copy(finished, tmp_path):
-    shutil.copytree(finished, tmp_path / "out")
-    return tmp_path / "out"
-
-
 def test_frames_are_tidy(finished):
     studies = dp.read_suite(finished)
     assert list(studies.columns) == list(STUDY_COLUMNS)

@@ -66,7 +66,7 @@ def ranks(analysis: Analysis) -> Picture:
             label_fmt_right="{label} ({rank:.2f})",
             color_palette={entry: colour(entry.number) for entry in entries},
             text_h_margin=0.03 * len(names),
-            label_props={"bbox": {"facecolor": "none", "edgecolor": "none", "pad": 3}},
+            label_props={"fontsize": "small", "bbox": {"facecolor": "none", "edgecolor": "none", "pad": 3}},
         )
 
     text = (
