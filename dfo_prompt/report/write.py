@@ -1,5 +1,6 @@
 """Writes the report of a suite: one page, and everything on it as files."""
 
+import json
 import math
 from io import BytesIO
 from pathlib import Path
@@ -10,7 +11,6 @@ import pandas as pd
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from dfo_prompt._util.json_files import write_json
 from dfo_prompt.errors import InputError, StudyError
 from dfo_prompt.report.content import Report, report_of
 from dfo_prompt.report.ioh import write_ioh
@@ -56,7 +56,9 @@ def _write(report: Report, out: Path) -> None:
         write_csv(picture.data, out / f"{picture.name}.csv")
         picture.figure.savefig(out / f"{picture.name}.png", dpi=150)
         (out / f"{picture.name}.svg").write_text(drawn[picture.name], encoding="utf-8")
-    write_json(out / "report.json", _as_json(report))
+    text = json.dumps(_as_json(report), indent=2, ensure_ascii=False) + "\n"
+    # A lone surrogate, of a file name that is no text, becomes the escape that JSON has for it.
+    (out / "report.json").write_text(text, encoding="utf-8", errors="backslashreplace")
     (out / "report.md").write_text(markdown(report), encoding="utf-8")
     (out / "index.html").write_text(page(report, drawn), encoding="utf-8")
     write_ioh(report.analysis, out / "ioh")

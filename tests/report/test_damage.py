@@ -138,7 +138,7 @@ def test_a_manifest_of_other_types_is_one_line_or_the_rest_goes_on(copy):
         change(copy / STUDY / "manifest.json", **part)
         assert "1 of 4 studies have no result" in write_report(copy).read_text()
         (copy / STUDY / "manifest.json").write_text(before)
-    change(copy / STUDY / "manifest.json", machine=5, versions="none", git_commit=[])
+    change(copy / STUDY / "manifest.json", machine=5, versions="\ud800", git_commit="\ud800")
     write_report(copy)
 
 
@@ -160,7 +160,7 @@ def test_a_plan_that_names_other_folders_is_refused(copy, study):
 
 
 @pytest.mark.parametrize(
-    "values", [{"budget": 10**12}, {"budget": 10**400}, {"dim": "../x"}, {"dim": 10**30}, {"sigma": "x"}]
+    "values", [{"budget": 10**12}, {"budget": 10**9}, {"budget": 10**400}, {"dim": "../x"}, {"dim": 10**30}, {"sigma": "x"}]
 )
 def test_a_plan_with_figures_that_are_none_or_huge_is_one_line(copy, values):
     plan = json.loads((copy / "suite.json").read_text())

@@ -26,7 +26,7 @@ NAMES = (
     '=HYPERLINK("http://a.example")|</script><script>alert(1)</script>',
     "$\\frac{$ and $x^2$",
     "[click](javascript:alert(1)) <img src=x onerror=alert(1)> `a` *b* _c_",
-    "line\nbreak \u202egnp.exe \x1b[31m \x00 \ud800",
+    "line\nbreak \u202egnp.exe \x1b[31m \x00",
     "_hidden \N{GRINNING FACE} \u4e2d\u6587 --> &amp;",
 )
 

@@ -4,7 +4,7 @@ from functools import partial
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import NullFormatter, ScalarFormatter
+from matplotlib.ticker import NullFormatter, StrMethodFormatter
 
 from dfo_prompt.report.analysis import Analysis
 from dfo_prompt.report.curves import SHARES, performance_profile, share_reached
@@ -46,7 +46,7 @@ def performance(analysis: Analysis, names: list[str]) -> Picture:
     def paint(axes: Axes) -> None:
         share_curves(data, of, "ratio", what="targets reached")(axes)
         axes.set_xscale("log", base=2)
-        axes.xaxis.set_major_formatter(ScalarFormatter())
+        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_xlabel("queries, as a multiple of the fewest that any of these optimizers needed")
 

@@ -62,11 +62,11 @@ def ranks(analysis: Analysis) -> Picture:
             dict(zip(entries, mean, strict=True)),
             test,
             ax=axes,
-            label_fmt_left="{label} ({rank:.2f})",
-            label_fmt_right="{label} ({rank:.2f})",
+            label_fmt_left="{label} ({rank:.2f})  ",
+            label_fmt_right="  {label} ({rank:.2f})",
             color_palette={entry: colour(entry.number) for entry in entries},
             text_h_margin=0.03 * len(names),
-            label_props={"fontsize": "small", "bbox": {"facecolor": "none", "edgecolor": "none", "pad": 3}},
+            label_props={"fontsize": "small"},
         )
 
     text = (
