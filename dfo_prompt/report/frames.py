@@ -11,6 +11,7 @@ from dfo_prompt.errors import DfoPromptError, InputError
 from dfo_prompt.report.damage import reading
 from dfo_prompt.report.plan import read_checked_plan
 from dfo_prompt.report.summary import Summary, summarize
+from dfo_prompt.report.texts import printable
 from dfo_prompt.study.folder import read_manifest
 from dfo_prompt.study.journal import read_lines
 from dfo_prompt.study.ledger import FILES, Account
@@ -77,7 +78,8 @@ def read_journal(folder: Path | str) -> pd.DataFrame:
         rows: list[dict[str, Any]] = []
         for line in read_lines(path / FILES[Account.QUERIES]):
             metrics: Any = line.pop("metrics", {}) or {}
-            rows.append({**line, **{f"metric.{name}": value for name, value in metrics.items()}})
+            row = {**line, **{f"metric.{name}": value for name, value in metrics.items()}}
+            rows.append({name: _storable(value) for name, value in row.items()})
         frame = pd.DataFrame(rows, columns=None if rows else ["query", "candidate", "status", "loss"])
         frame["loss"] = frame["loss"].astype(np.float64)
     return frame.assign(best_loss=np.fmin.accumulate(frame["loss"].to_numpy()))
@@ -127,7 +129,11 @@ def _figures(place: Path) -> dict[str, Any]:
         with reading(place):
             return _checked(_row(summarize(place)), place)
     except DfoPromptError as error:
-        return {"queries": 0, "finished": False, "error": str(error)}  # damaged: the others are still worth a report
+        return {
+            "queries": 0,
+            "finished": False,
+            "error": printable(str(error)),
+        }  # damaged: the others are still worth a report
 
 
 def _row(summary: Summary) -> dict[str, Any]:
@@ -149,8 +155,13 @@ def _checked(row: dict[str, Any], place: Path) -> dict[str, Any]:
         number = isinstance(value, int | float) and (value != value or abs(value) <= LARGEST)  # noqa: PLR0124 - NaN
         if value is not None and not (isinstance(value, str) if name == "metric" else number):
             raise InputError(f"{place} is damaged: its {name.replace('_', ' ')} cannot be {value!r:.60}")
-    return row
+    return {name: _storable(value) for name, value in row.items()}
+
+
+def _storable(value: object) -> object:
+    """Return the value, of text what a data frame can hold: lone surrogates are none to pyarrow."""
+    return printable(value) if isinstance(value, str) else value
 
 
 def _error(errors: dict[str, str], study: str) -> dict[str, str]:
-    return {"error": str(errors[study])} if study in errors else {}
+    return {"error": printable(str(errors[study]))} if study in errors else {}

@@ -210,3 +210,14 @@ def test_a_report_that_fails_leaves_the_old_one(copy):
     with pytest.raises(InputError):
         write_report(copy)
     assert page.exists()
+
+
+def test_texts_that_are_none_are_kept_as_escapes(copy):
+    journal = copy / STUDY / "journal.jsonl"
+    first, *others = journal.read_text().splitlines()
+    broken = json.dumps({**json.loads(first), "status": "error: \ud800\n", "loss": None})
+    journal.write_text("\n".join([broken, *others]) + "\n")
+    assert dp.read_journal(copy / STUDY)["status"][0] == r"error: \ud800\n"
+    (copy / "errors.json").write_text(json.dumps({"sphere/random/2": "\ud800"}))
+    write_report(copy)
+    assert dp.read_suite(copy)["error"].iloc[2] == r"\ud800"
