@@ -11,6 +11,7 @@ from rich.table import Table
 
 from dfo_prompt.config.study import STUDY
 from dfo_prompt.report.summary import Summary
+from dfo_prompt.report.texts import printable
 from dfo_prompt.study.result import Batch, StudyInfo, StudyResult
 from dfo_prompt.suite.run import SuiteState
 
@@ -24,10 +25,10 @@ class ProgressObserver:
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(stderr=True)
         self._bar = Progress(
-            TextColumn("{task.description:<24}"),
+            TextColumn("{task.description:<24}", markup=False),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[note]}"),
+            TextColumn("{task.fields[note]}", markup=False),
             TimeRemainingColumn(compact=True, elapsed_when_finished=True),
             console=self._console,
         )
@@ -45,9 +46,9 @@ class ProgressObserver:
 
     def study_started(self, info: StudyInfo) -> None:
         """Begin a bar."""
-        self._name, self._budget, self._fresh, self._logged = info.optimizer, info.budget, 0, 0
+        self._name, self._budget, self._fresh, self._logged = printable(info.optimizer), info.budget, 0, 0
         self._started = monotonic()
-        self._task = self._bar.add_task(info.optimizer, total=info.budget, note="")
+        self._task = self._bar.add_task(self._name, total=info.budget, note="")
         if self._console.is_terminal:
             self._bar.start()
 
@@ -61,7 +62,8 @@ class ProgressObserver:
         step = batch.queries * LOG_LINES // self._budget
         if not self._console.is_terminal and step > self._logged and not batch.recalled:
             left = f"{batch.remaining / rate:.0f} s left" if batch.remaining else "done"
-            self._console.print(f"{self._name}: {batch.queries}/{self._budget} queries, {note}, {left}", soft_wrap=True)
+            line = f"{self._name}: {batch.queries}/{self._budget} queries, {note}, {left}"
+            self._console.print(line, soft_wrap=True, markup=False)
             self._logged = step
 
     def study_finished(self, result: StudyResult) -> None:  # noqa: ARG002
@@ -79,7 +81,7 @@ class SuiteProgress:
             TextColumn("queries"),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[note]}"),
+            TextColumn("{task.fields[note]}", markup=False),
             console=self._console,
             transient=True,
         )
@@ -107,7 +109,7 @@ class SuiteProgress:
         note = ", ".join(parts)
         self._bar.update(self._task, total=progress.queries, completed=progress.asked, note=note)
         for line in progress.news:
-            self._console.print(f"{escape(line)}  [dim]({note})[/dim]", soft_wrap=True)
+            self._console.print(f"{escape(printable(line))}  [dim]({note})[/dim]", soft_wrap=True)
 
 
 def print_summary(summary: Summary, folder: Path) -> None:
@@ -116,7 +118,7 @@ def print_summary(summary: Summary, folder: Path) -> None:
     width = max(len(name) for name, _ in lines)
     console = Console(soft_wrap=True, highlight=False)
     for name, value in lines:
-        console.print(f"[bold]{name:<{width}}[/bold]  {escape(value)}")
+        console.print(f"[bold]{name:<{width}}[/bold]  {escape(printable(value))}")
 
 
 def comparison_table(summaries: list[Summary], *, metric: str) -> Table:
@@ -132,7 +134,7 @@ def comparison_table(summaries: list[Summary], *, metric: str) -> Table:
         figures = (_percent(summary.dev_metric), _percent(summary.test_metric), f"{summary.seconds:.0f}")
         loss = "-" if summary.best_loss is None else f"{summary.best_loss:.4f}"
         style = "bold green" if summary.test_metric == winner else ""
-        table.add_row(summary.optimizer, str(summary.queries), loss, *figures, style=style)
+        table.add_row(escape(printable(summary.optimizer)), str(summary.queries), loss, *figures, style=style)
     return table
 
 

@@ -1,5 +1,7 @@
 import io
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from fakes import Bowl, HeldOutBowl, study
 from rich.console import Console
@@ -9,6 +11,8 @@ from dfo_prompt.report.convergence import best_so_far, plot_convergence
 from dfo_prompt.report.summary import summarize
 from dfo_prompt.run.manifest import describe_run
 from dfo_prompt.study.folder import save_result, study_folder
+from dfo_prompt.study.ledger import Record
+from dfo_prompt.study.result import Batch, StudyInfo
 from dfo_prompt.suite.run import SuiteState
 
 CONFIG = {"optimizer": "nevergrad:OnePlusOne", "objective": "bowl", "budget": 50, "seed": 1}
@@ -82,3 +86,33 @@ def test_an_unfinished_study_without_a_query_can_be_drawn(tmp_path):
     with study_folder(tmp_path / "s", describe_run(CONFIG, {}, {})) as path:
         pass
     assert plot_convergence([path], tmp_path / "p.svg", title="none").exists()
+
+
+HOSTILE = "[red]a[/red] \x1b]0;title\x07 \u202eb"
+SHOWN = r"[red]a[/red] \x1b]0;title\x07 \u202eb"
+
+
+def test_names_are_shown_and_never_obeyed(folder, capsys):
+    hostile = replace(summarize(folder), optimizer=HOSTILE)
+    print_summary(hostile, folder)
+    assert SHOWN in capsys.readouterr().out
+    page = io.StringIO()
+    Console(file=page, width=120).print(comparison_table([hostile], metric="accuracy"))
+    assert SHOWN in page.getvalue()
+    log = io.StringIO()
+    with SuiteProgress(Console(file=log, width=200)) as show:
+        show(SuiteState(studies=1, queries=1, only_queries=True, done=1, asked=1, fresh=1, news=[HOSTILE]))
+    assert SHOWN in log.getvalue()
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_studys_name_is_shown_and_never_obeyed(terminal):
+    log = io.StringIO()
+    observer = ProgressObserver(Console(file=log, force_terminal=terminal, width=200))
+    with observer:
+        observer.study_started(StudyInfo(optimizer=HOSTILE, objective="bowl", budget=2, dim=1, seed=0))
+        batch = [Record(query=1, candidate="", loss=1.0)]
+        observer.batch_evaluated(
+            Batch(candidates=np.zeros((1, 1)), records=batch, recalled=False, queries=1, remaining=1, best_loss=1.0)
+        )
+    assert SHOWN in log.getvalue()

@@ -8,7 +8,7 @@ from pydantic import Field
 from dfo_prompt._util.parsing import STRICT
 from dfo_prompt.config.paths import FilePath, ModelName, TaskName
 
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=10**9)]
 
 
 @dataclass(frozen=True, kw_only=True)

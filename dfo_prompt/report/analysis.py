@@ -12,9 +12,12 @@ from dfo_prompt.config.study import STUDY
 from dfo_prompt.errors import InputError
 from dfo_prompt.report import statistics
 from dfo_prompt.report.curves import Range, area_over_curve, hits, range_of
+from dfo_prompt.report.damage import reading
 from dfo_prompt.report.frames import read_curves, read_suite
+from dfo_prompt.report.identical import Identical, find_identical
+from dfo_prompt.report.plan import read_checked_suite
 from dfo_prompt.study.folder import read_manifest
-from dfo_prompt.suite.folder import read_suite_folder, study_path
+from dfo_prompt.suite.folder import study_path
 from dfo_prompt.suite.plan import Suite
 from dfo_prompt.types import Matrix, Vector
 
@@ -45,6 +48,7 @@ class Analysis:
         friedman: p value, or None.
         curves: (studies, queries), rows as in `studies`: the smallest loss so far.
         reached: by optimizer that searched, the query at which each (study, target) was reached.
+        identical: groups of optimizers that did the same.
     """
 
     suite: Suite
@@ -59,6 +63,7 @@ class Analysis:
     friedman: float | None
     curves: Matrix
     reached: Mapping[str, Matrix]
+    identical: tuple[Identical, ...] = ()
 
     @property
     def measure(self) -> str:
@@ -73,7 +78,8 @@ class Analysis:
     @property
     def score(self) -> str:
         """Return what one minus a value is."""
-        return self.measure.replace("_", " ") if self.measure in HIGHER_IS_BETTER else f"score of {self.measure}"
+        measure = self.measure.replace("_", " ")
+        return measure if self.measure in HIGHER_IS_BETTER else f"score of {measure}"
 
     def curves_of(self, problem: str, optimizer: str) -> Matrix:
         """Return the curves of an optimizer's finished studies on a problem, (seeds, queries)."""
@@ -90,14 +96,15 @@ def analyse(folder: Path) -> Analysis:
     Raises:
         InputError: it is not a suite folder, no study in it is finished, or studies that are compared saw different data.
     """
-    suite, studies = read_suite_folder(folder), read_suite(folder)
+    suite, studies = read_checked_suite(folder), read_suite(folder)
     measure = suite.settings.measure
     done = studies[studies["finished"] & studies[measure].notna()]
     if done.empty and studies["finished"].all():
         raise InputError(f"the objectives in {folder} have no {measure}; give the suite another measure, and run it again")
     if done.empty:
         raise InputError(f"no study in {folder} has a result for {measure} yet; see dfo-prompt suite status {folder}")
-    _check_instances(folder, done)
+    with reading(folder):
+        _check_instances(folder, done)
     curves = read_curves(folder, studies)
     ranges = {
         instance: within
@@ -125,6 +132,7 @@ def analyse(folder: Path) -> Analysis:
         friedman=statistics.friedman(medians) if medians.size else None,
         curves=curves,
         reached=reached,
+        identical=find_identical(folder, studies, suite.by_id),
     )
 
 

@@ -1,13 +1,13 @@
-"""The convergence picture: best training loss so far against queries, one step curve a study."""
+"""The convergence picture of single studies: best training loss so far against queries, one step curve a study."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+from matplotlib.axes import Axes
 
-from dfo_prompt.report.picture import step
+from dfo_prompt.report.pictures.labels import labels_of
+from dfo_prompt.report.pictures.picture import figure_of, step_curve
 from dfo_prompt.study.folder import read_manifest
 from dfo_prompt.study.ledger import read_records
 from dfo_prompt.types import Vector
@@ -22,21 +22,15 @@ def best_so_far(folder: Path) -> Vector:
 
 def plot_convergence(folders: Sequence[Path], out: Path, *, title: str) -> Path:
     """Draw the studies in `folders` into the picture file `out` and return its path."""
-    figure = Figure(figsize=(7.5, 4.5), layout="constrained", dpi=150)
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    for i, folder in enumerate(folders):
-        curve, name = best_so_far(folder), read_manifest(folder)["config"]["optimizer"]
-        axes.plot(
-            np.arange(1, len(curve) + 1),
-            curve,
-            **step(i),
-            label=f"{name}: {curve[-1]:.3f}" if len(curve) else name,
-        )
-    axes.set(xlabel="queries", ylabel="best training loss so far", title=title)
-    axes.set_xlim(left=0)
-    axes.grid(alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False)
-    figure.savefig(out)
+
+    def paint(axes: Axes) -> None:
+        for i, folder in enumerate(folders):
+            curve, name = best_so_far(folder), read_manifest(folder)["config"]["optimizer"]
+            label = labels_of([name])[name]
+            found = f"{label}: {curve[-1]:.3f}" if len(curve) else label
+            step_curve(axes, i, np.arange(1, len(curve) + 1), curve, label=found)
+        axes.set(xlabel="queries", ylabel="best training loss so far", title=title)
+        axes.set_xlim(left=0)
+
+    figure_of(paint).savefig(out, dpi=150)
     return out

@@ -7,14 +7,19 @@ import numpy as np
 import pandas as pd
 
 from dfo_prompt.config.study import STUDY
-from dfo_prompt.errors import DfoPromptError
-from dfo_prompt.report.summary import summarize
+from dfo_prompt.errors import DfoPromptError, InputError
+from dfo_prompt.report.damage import reading
+from dfo_prompt.report.plan import read_checked_suite
+from dfo_prompt.report.summary import Summary, summarize
+from dfo_prompt.report.texts import printable
 from dfo_prompt.study.folder import read_manifest
 from dfo_prompt.study.journal import read_lines
 from dfo_prompt.study.ledger import FILES, Account
-from dfo_prompt.suite.folder import read_errors, read_suite_folder, study_path
+from dfo_prompt.suite.folder import read_errors, study_path
 from dfo_prompt.types import Matrix
 
+LARGEST = 1e150
+"""The square of a figure must be one, too."""
 STUDY_COLUMNS = {
     "study": "id: the study's folder below studies/",
     "problem": "model, data set, shots and projection, by the suite's name for it",
@@ -65,16 +70,18 @@ def read_journal(folder: Path | str) -> pd.DataFrame:
     metric of the objective, and best_loss (so far).
 
     Raises:
-        InputError: it is not a study folder.
+        InputError: it is not a study folder, or its journal is damaged.
     """
     path = Path(folder)
     read_manifest(path)
-    rows: list[dict[str, Any]] = []
-    for line in read_lines(path / FILES[Account.QUERIES]):
-        metrics: Any = line.pop("metrics", {}) or {}
-        rows.append({**line, **{f"metric.{name}": value for name, value in metrics.items()}})
-    frame = pd.DataFrame(rows, columns=None if rows else ["query", "candidate", "status", "loss"])
-    frame["loss"] = frame["loss"].astype(np.float64)
+    with reading(path / FILES[Account.QUERIES]):
+        rows: list[dict[str, Any]] = []
+        for line in read_lines(path / FILES[Account.QUERIES]):
+            metrics: Any = line.pop("metrics", {}) or {}
+            row = {**line, **{f"metric.{name}": value for name, value in metrics.items()}}
+            rows.append({name: _storable(value) for name, value in row.items()})
+        frame = pd.DataFrame(rows, columns=None if rows else ["query", "candidate", "status", "loss"])
+        frame["loss"] = frame["loss"].astype(np.float64)
     return frame.assign(best_loss=np.fmin.accumulate(frame["loss"].to_numpy()))
 
 
@@ -87,7 +94,7 @@ def read_suite(folder: Path | str) -> pd.DataFrame:
     path = Path(folder)
     errors = read_errors(path)
     rows = []
-    for plan in read_suite_folder(path).plans:
+    for plan in read_checked_suite(path).plans:
         place = {"study": plan.id, "problem": plan.problem, "optimizer": plan.optimizer, "seed": plan.seed}
         rows.append(
             {
@@ -119,9 +126,17 @@ def _figures(place: Path) -> dict[str, Any]:
     if not (place / "manifest.json").exists():
         return {"queries": 0, "finished": False}
     try:
-        summary = summarize(place)
+        with reading(place):
+            return _checked(_row(summarize(place)), place)
     except DfoPromptError as error:
-        return {"queries": 0, "finished": False, "error": str(error)}  # damaged: the others are still worth a report
+        return {
+            "queries": 0,
+            "finished": False,
+            "error": printable(str(error)),
+        }  # damaged: the others are still worth a report
+
+
+def _row(summary: Summary) -> dict[str, Any]:
     kept = ("queries", "best_loss", "recommended_loss", "dev_metric", "test_metric", "manual_test_metric", "metric")
     return {
         **{name: getattr(summary, name) for name in (*kept, *COSTS)},
@@ -130,5 +145,23 @@ def _figures(place: Path) -> dict[str, Any]:
     }
 
 
+def _checked(row: dict[str, Any], place: Path) -> dict[str, Any]:
+    """Return the row if its figures are figures.
+
+    Raises:
+        InputError: one is not, or is too large to reckon with.
+    """
+    for name, value in row.items():
+        number = isinstance(value, int | float) and (value != value or abs(value) <= LARGEST)  # noqa: PLR0124 - NaN
+        if value is not None and not (isinstance(value, str) if name == "metric" else number):
+            raise InputError(f"{place} is damaged: its {name.replace('_', ' ')} cannot be {value!r:.60}")
+    return {name: _storable(value) for name, value in row.items()}
+
+
+def _storable(value: object) -> object:
+    """Return the value, of text what a data frame can hold: lone surrogates are none to pyarrow."""
+    return printable(value) if isinstance(value, str) else value
+
+
 def _error(errors: dict[str, str], study: str) -> dict[str, str]:
-    return {"error": errors[study]} if study in errors else {}
+    return {"error": printable(str(errors[study]))} if study in errors else {}

@@ -1,6 +1,8 @@
 """Curves in the format of IOHanalyzer (Wang et al., 2022): a folder an optimizer, a .json of runs, a .dat of curves."""
 
 import json
+from collections.abc import Iterable
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +11,17 @@ from dfo_prompt.report.analysis import Analysis
 from dfo_prompt.suite.plan import slug
 from dfo_prompt.types import Vector
 
+LONGEST = 60
+"""Characters of a folder's name: file systems take 255 bytes, up to four a character."""
+
 
 def write_ioh(analysis: Analysis, out: Path) -> None:
     """Write the finished studies of each optimizer below `out`."""
     finished = analysis.studies[analysis.studies["finished"] & analysis.studies["best_loss"].notna()]
+    folders = _folders(dict.fromkeys(map(str, finished["optimizer"])))
     for number, problem in enumerate(analysis.problems, start=1):
         for name, part in finished[finished["problem"] == problem].groupby("optimizer", sort=False):
-            folder = out / slug(str(name))
+            folder = out / folders[str(name)]
             (folder / f"data_f{number}").mkdir(parents=True, exist_ok=True)
             dim = analysis.suite.by_id[part["study"].iloc[0]].config.dim
             data = f"data_f{number}/IOHprofiler_f{number}_DIM{dim}.dat"
@@ -41,6 +47,18 @@ def write_ioh(analysis: Analysis, out: Path) -> None:
                 "scenarios": [{"dimension": int(dim), "path": data, "runs": runs}],
             }
             (folder / f"IOHprofiler_f{number}.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
+
+
+def _folders(names: Iterable[str]) -> dict[str, str]:
+    """Return a folder name for each optimizer; names that are long, or that others share, get a hash."""
+    folders: dict[str, str] = {}
+    for name in names:
+        plain = slug(name)
+        if len(plain) > LONGEST or plain in folders.values():
+            digest = sha256(name.encode(errors="backslashreplace")).hexdigest()[:8]
+            plain = f"{plain[:LONGEST]}-{digest}"
+        folders[name] = plain
+    return folders
 
 
 def _run(curve: Vector) -> str:

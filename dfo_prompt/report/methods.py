@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from dfo_prompt.config.study import STUDY
-from dfo_prompt.report.analysis import Analysis
+from dfo_prompt.report.analysis import Analysis, counted
 from dfo_prompt.report.marks import spec_of
 from dfo_prompt.report.section import Section
 
@@ -57,8 +57,8 @@ def results(analysis: Analysis) -> Section:
         if part["metric"].notna().any()
     )
     text = (
-        f"Mean and standard deviation of the test metric over {len(analysis.seeds)} seeds, in percent ({metrics}). All "
-        f"methods of a column share model, training, dev and test examples.{_sources(analysis)}"
+        f"Mean and standard deviation of the test metric over {counted(len(analysis.seeds), 'seed')}, in percent "
+        f"({metrics}). All methods of a column share model, training, dev and test examples.{_sources(analysis)}"
     )
     return Section(name="methods", title="Methods", text=text, table=table, data=pd.DataFrame(data))
 
@@ -89,13 +89,13 @@ def efficiency(analysis: Analysis) -> Section:
         rows.append({**about, "test metric": _mean(found, of=len(analysis.seeds)), **shown, **beside})
         data.append({**about, **_moments(found), **costs, "published": published.get(str(name))})
     text = (
-        "Means over seeds, of seconds the median, measured where the suite ran, beside whatever ran there too. A query "
-        "scores the whole training split once. Training seconds: until there is an answer, without looks at dev and test. "
-        "User memory: what the optimizer allocates until it has been told its first batch, or a head of the user's own. "
-        "Server memory: the most main memory that the process held, on Linux; libraries, the model, a copy of it that "
-        "gradients change, and what earlier entries left behind are in it, so that small differences mean nothing, and "
-        "memory of a GPU is not. Bytes: float32 and int32 as a service would see them, without "
-        f"its protocol; a method without queries sends none for training.{_sources(analysis)}"
+        "Means over seeds; of seconds the median, measured on the machine of the suite beside its other load. A query "
+        "scores the whole training split once. Training seconds: until the answer is found, without evaluations on dev "
+        "and test. User memory: what the optimizer allocates until it has been told its first batch, or the size of a head "
+        "on the user's side. Server memory: peak main memory of the process, on Linux. It includes libraries, the model, a "
+        "copy that gradients change and what earlier entries left behind, but no GPU memory; small differences mean "
+        "nothing. Bytes: float32 and int32 payloads as a service would see them, without its protocol; a method without "
+        f"queries sends none for training.{_sources(analysis)}"
     )
     table = pd.DataFrame(rows)
     return Section(name="efficiency", title="Efficiency", text=text, table=table, data=pd.DataFrame(data))

@@ -11,9 +11,11 @@ from dfo_prompt.report.analysis import RANDOM, Analysis, counted
 from dfo_prompt.report.marks import Marks, marks_of
 from dfo_prompt.report.methods import method_tables
 from dfo_prompt.report.section import Section
+from dfo_prompt.report.verdict import FEW_SEEDS
 
 FEW_PROBLEMS = 3
 """With fewer, the prior of the Bayesian test outweighs them."""
+ALPHA = 0.05
 MOST_PAIRS = 66
 """On the page: those of twelve optimizers."""
 NAMED = ("optimizer", "method", "first", "second")
@@ -48,12 +50,11 @@ def leaderboard(analysis: Analysis) -> Section:
             columns[name.replace("_", " ")] = board[name].map(_number)
         columns["failed queries"] = board["failures"]
     by, each = ("mean rank over the problems", " in each problem, averaged") if len(analysis.problems) > 1 else (measure, "")
-    way = "the way from the start to the best known loss of problem and seed"
-    interval = ", with its 95 % stratified bootstrap interval" if len(analysis.seeds) > 1 else ""
     text = (
-        f"Ordered by {by}. {measure.capitalize()}: interquartile mean over {counted(len(analysis.seeds), 'seed')}{each}, "
-        f"higher is better{interval}; scores of losses are shares of {way}. Area over curve: mean share of that way, over "
-        "the budget. The other figures are means over studies."
+        f"Ordered by {by}. {measure.capitalize()}: interquartile mean over {counted(len(analysis.seeds), 'seed')}{each}; "
+        f"higher is better.{_strength(len(analysis.seeds))} The score of a loss is the share of the way from the start to "
+        "the best known loss of the problem and seed. Area over curve: mean of that share over the budget. The other "
+        "figures are means over studies."
     )
     table = pd.DataFrame({name: values for name, values in columns.items() if values is not None})
     return Section(name="leaderboard", title="Leaderboard", text=text, table=table, data=board)
@@ -87,19 +88,25 @@ def pairs(analysis: Analysis) -> Section:
         }
     )
     text = (
-        f"Medians over {counted(len(analysis.seeds), 'seed')}. P(first better): over pairs of seeds, mean over problems; "
-        "ties count half. Positive differences of scores: the first is better."
+        f"Differences between medians over {counted(len(analysis.seeds), 'seed')}; positive: the first is better. P(first "
+        "better): the probability that the first wins on a pair of seeds, ties counting half, averaged over problems."
     )
     if len(analysis.problems) > 1:
         table["rank-biserial"] = frame["rank_biserial"].map("{:+z.2f}".format)
         table["p"], table["p (Holm)"] = frame["p"].map(_p), frame["p_holm"].map(_p)
-        text += f" Wilcoxon signed-rank test on the problems' medians, corrected by Holm for {counted(len(frame), 'pair')}."
+        text += (
+            f" Wilcoxon signed-rank test on the problems' medians, with Holm's correction for {counted(len(frame), 'pair')}."
+        )
+        if (smallest := 2.0 ** (1 - len(analysis.problems))) > ALPHA:
+            text += (
+                f" On {len(analysis.problems)} problems p cannot be below {smallest:.2g}: the test cannot find a difference."
+            )
     if analysis.friedman is not None:
         text += f" Friedman test over {len(analysis.problems)} problems: p = {analysis.friedman:.3g}."
     shown = None
     if len(table) > MOST_PAIRS:
         shown = len(analysis.complete) - 1
-        text += f" Here, the leader and each other; pairs.csv has all {len(table):,}."
+        text += f" The table compares the leader with each of the others; pairs.csv has all {len(table):,} pairs."
     return Section(name="pairs", title="Pairs", text=text, table=table, data=frame, shown=shown)
 
 
@@ -113,9 +120,8 @@ def practical(analysis: Analysis) -> Section:
         rows.append([name, *(f"{chance:.2f}" for chance in chances)])
     heads = ["optimizer", "the leader is better", "no difference that matters", "it is better"]
     text = (
-        f"Bayesian signed-rank test (Benavoli et al., 2014) of {analysis.complete[0]} against each other over "
-        f"{len(medians)} problems; "
-        f"differences within {rope:g} do not matter."
+        f"Bayesian signed-rank test (Benavoli et al., 2014) of the leader, {analysis.complete[0]}, against each of the "
+        f"others over {len(medians)} problems: probabilities that add up to 1. Differences within {rope:g} do not matter."
     )
     return Section(name="practical", title="Does it matter?", text=text, table=pd.DataFrame(rows, columns=heads))
 
@@ -132,7 +138,7 @@ def sensitivity(analysis: Analysis) -> Section:
     table = frame.pivot_table(index="optimizer", columns="sigma", values="score", aggfunc="median")
     table = table[table.notna().sum(axis=1) > 1].dropna(axis=1, how="all")
     if table.empty:
-        text = "No optimizer of this suite has two step sizes."
+        text = "No optimizer ran with more than one step size."
         return Section(name="sigma", title="Step size", text=text, table=pd.DataFrame())
     text = f"Median {analysis.score} by the study's initial step size."
     return Section(name="sigma", title="Step size", text=text, table=table.map(_number).reset_index())
@@ -143,8 +149,18 @@ def failures(analysis: Analysis) -> Section:
     studies = analysis.studies
     bad = studies[~studies["finished"] | (studies["failures"] > 0)]
     table = bad[["study", "queries", "failures", "error"]].astype(object).fillna("")
-    text = "Every study has a result, and every query a finite loss."
-    return Section(name="failures", title="Failures", text=text if bad.empty else f"{len(bad)} studies.", table=table)
+    text = "Every study has a result, and every query returned a finite loss."
+    if len(bad):
+        text = f"{len(bad)} {'study' if len(bad) == 1 else 'studies'} without a result or with failed queries."
+    return Section(name="failures", title="Failures", text=text, table=table)
+
+
+def _strength(seeds: int) -> str:
+    """Return what so many seeds allow to say."""
+    if seeds == 1:
+        return " A single seed gives no interval: any difference may be chance."
+    few = ", which is too narrow with so few seeds" * (seeds < FEW_SEEDS)
+    return f" In brackets: the 95 % stratified bootstrap interval{few}."
 
 
 def _marked(section: Section, marks: Marks) -> Section:

@@ -1,3 +1,5 @@
+import shutil
+
 import pytest
 
 from dfo_prompt.report.write import write_report
@@ -26,3 +28,9 @@ def finished(tmp_path_factory):
     run_suite(read_suite_file(folder / "suite.toml"), folder / "out")
     write_report(folder / "out")
     return folder / "out"
+
+
+@pytest.fixture
+def copy(finished, tmp_path):
+    shutil.copytree(finished, tmp_path / "out")
+    return tmp_path / "out"

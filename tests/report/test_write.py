@@ -21,12 +21,6 @@ from dfo_prompt.report.write import write_report
 from dfo_prompt.suite.folder import study_path
 
 
-@pytest.fixture
-def copy(finished, tmp_path):
-    shutil.copytree(finished, tmp_path / "out")
-    return tmp_path / "out"
-
-
 def test_frames_are_tidy(finished):
     studies = dp.read_suite(finished)
     assert list(studies.columns) == list(STUDY_COLUMNS)
@@ -48,10 +42,10 @@ def test_the_better_optimizer_leads(finished):
     ("gap", "noise", "said"),
     [
         (0.0, 0.001, "one and two are equally good: they differ by"),
-        (0.2, 0.001, "one is better than two, by 0.2 .* more than the 0.01 that matters"),
-        (0.012, 0.01, "one is better than two, by .*; whether by the 0.01 that matters is open"),
+        (0.2, 0.001, "one is better than two by 0.2 .* more than the 0.01 that matters"),
+        (0.012, 0.01, "one is better than two by .*, but perhaps by less than the 0.01 that matters"),
         (-0.2, 0.001, "one ranks before two over the problems, but is worse on average, by -0.2"),
-        (0.01, 0.3, "one leads two by .*, which may be chance: the comparison is underpowered"),
+        (0.01, 0.3, "one leads two by .*; the interval includes zero, so this may be chance"),
     ],
 )
 def test_the_verdict_says_what_the_interval_allows(finished, gap, noise, said):
@@ -82,16 +76,16 @@ def test_methods_that_need_gradients_are_marked_in_every_table(finished):
 def test_one_seed_tells_nothing_from_chance(finished):
     analysis = analyse(finished)
     said = verdict(replace(analysis, seeds=(1,), values=analysis.values[:, :1, [0, 2]]))
-    assert re.search(r"On 3 problems, 1 seed: cma leads .* by \S+; one seed cannot tell that from chance\.", said)
+    assert re.search(r"On 3 problems, 1 seed: cma leads .* by \S+; a single seed cannot tell that from chance\.", said)
 
 
 def test_a_first_rank_with_a_lower_score_is_no_lead(finished):
     values = np.full((3, 4, 2), 0.5)
     values[:, :, 1] += np.array([[0.01], [0.01], [-0.03]]) + 0.05 * np.array([-1, 1, -1, 1])
     analysis = replace(analyse(finished), values=values)
-    said = "ranks before .* over the problems, though not on average, where it leads by -0.0033"
-    assert re.search(f"{said}.* which may be chance", verdict(analysis))
-    assert re.search(f"{said}.*; one seed", verdict(replace(analysis, seeds=(1,), values=values - [0, 1e-9])))
+    said = "ranks before .* over the problems, but not on average, where it leads by -0.0033"
+    assert re.search(f"{said}.* may be chance", verdict(analysis))
+    assert re.search(f"{said}.*; a single seed", verdict(replace(analysis, seeds=(1,), values=values - [0, 1e-9])))
 
 
 def test_the_verdict_is_the_difference_of_the_scores_that_stand_in_the_leaderboard(finished):
@@ -120,7 +114,7 @@ def test_tables_and_json_agree(finished):
     board = pd.DataFrame(json.loads((finished / "report/report.json").read_text())["leaderboard"])
     tables = [one.set_index("optimizer").astype(float) for one in (board, pd.read_csv(finished / "report/leaderboard.csv"))]
     pd.testing.assert_frame_equal(*tables)
-    text = (finished / "report/report.md").read_text()
+    text = re.sub(" +", " ", (finished / "report/report.md").read_text())
     for row in board.itertuples():
         assert f"| {row.optimizer} | {row.rank:.2f} | {row.score:.4g} [{row.low:.4g}, {row.high:.4g}] |" in text
 
@@ -196,7 +190,7 @@ def test_a_half_finished_and_partly_broken_suite_has_a_report_that_says_so(copy)
     journal.write_bytes(journal.read_bytes()[:1000])
     shutil.rmtree(study_path(copy, studies["study"][1]))
     page = write_report(copy).read_text()
-    said = "2 of 27 studies have no result. Not ranked, for want of a result on every problem and seed: cma, random."
+    said = "2 of 27 studies have no result. Not ranked, because results on some problems or seeds are missing: cma, random."
     assert said in page
     assert "Fewer than two optimizers" in page
     (study_path(copy, studies["study"][2]) / "journal.jsonl").write_text("{broken\n{}\n")
@@ -220,9 +214,9 @@ def test_a_problem_that_nobody_has_finished_has_no_curves(copy):
 
 
 def test_pictures_of_many_say_how_many_they_draw_and_draw_random_search(copy, monkeypatch):
-    monkeypatch.setattr("dfo_prompt.report.figures.SHOWN", 1)
+    monkeypatch.setattr("dfo_prompt.report.pictures.selection.SHOWN", 1)
     report = write_report(copy).parent
-    assert (report / "report.md").read_text().count("Drawn are 1 of 3; the numbers beside it hold all.") == 7
+    assert (report / "report.md").read_text().count("The picture shows 1 of 3; the plotted numbers have all.") == 7
     svg = (report / "convergence-1.svg").read_text()
     assert ("<!-- random -->" in svg, "<!-- cma -->" in svg) == (True, False)
     assert set(pd.read_csv(report / "convergence-1.csv")["optimizer"]) == {"cma", "random", "far"}
@@ -230,7 +224,11 @@ def test_pictures_of_many_say_how_many_they_draw_and_draw_random_search(copy, mo
 
 @pytest.mark.parametrize(
     ("targets", "said"),
-    [([], "reached 90 % of the way"), ([5.0, 2.0], "reached 5."), ([9.0, 4.0, 3.0, 1.0], "reached 4.")],
+    [
+        ([], "solved at 90 % of the way"),
+        ([5.0, 2.0], "solved at a loss of 5."),
+        ([9.0, 4.0, 3.0, 1.0], "solved at a loss of 4."),
+    ],
 )
 def test_the_data_profile_says_what_counts_as_solved(copy, targets, said):
     plan = json.loads((copy / "suite.json").read_text())
@@ -306,8 +304,8 @@ def test_of_many_pairs_the_page_has_those_of_the_leader_and_the_file_all(copy, m
     write_report(copy)
     text = (copy / "report/report.md").read_text()
     section = text[text.index("## Pairs") : text.index("## Does it matter?")]
-    assert "Here, the leader and each other; pairs.csv has all 3." in section
-    assert section.count("\n| cma | ") == section.count("\n| ") - 2 == 2
+    assert "The table compares the leader with each of the others; pairs.csv has all 3 pairs." in section
+    assert section.count("\n| cma  ") == section.count("\n| ") - 1 == 2
     assert len(pd.read_csv(copy / "report/pairs.csv")) == 3
 
 

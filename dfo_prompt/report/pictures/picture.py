@@ -1,14 +1,15 @@
-"""How the pictures of a report look."""
+"""The style that all pictures share: size, colours, legend, step curves."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+
+if TYPE_CHECKING:  # the picture of a single study needs no pandas
+    import pandas as pd
 
 # Okabe and Ito's palette: told apart with any colour vision.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -16,13 +17,13 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """A picture, what it shows and rests on, and the numbers in it."""
+    """A figure with its title, its caption and the plotted numbers."""
 
     name: str
     title: str
     text: str
     figure: Figure
-    data: pd.DataFrame
+    data: "pd.DataFrame"
 
 
 def figure_of(paint: Callable[[Axes], None], *, height: float = 4.2, legend: bool = True) -> Figure:
@@ -38,17 +39,15 @@ def figure_of(paint: Callable[[Axes], None], *, height: float = 4.2, legend: boo
     return figure
 
 
-def lines(data: pd.DataFrame, names: Sequence[str], x: str, y: str) -> Callable[[Axes], None]:
-    """Return what paints one step curve for each of `names`, of shares `y` between 0 and 1."""
+def rows_of(axes: Axes, labels: Sequence[str]) -> None:
+    """Make the vertical axis one row for each label, from the bottom up."""
+    axes.set_yticks(range(len(labels)), labels)
+    axes.set_ylim(-0.6, len(labels) - 0.4)
 
-    def paint(axes: Axes) -> None:
-        for i, name in enumerate(names):
-            part = data[data["optimizer"] == name]
-            axes.plot(part[x], part[y], label=name, **step(i))
-        axes.set(xlabel=x, ylabel=y, ylim=(0, 1), xlim=(data[x].min(), data[x].max()))
-        axes.yaxis.set_major_formatter(PercentFormatter(1.0))
 
-    return paint
+def step_curve(axes: Axes, i: int, x: Any, y: Any, *, label: str) -> None:
+    """Draw the curve of the i-th optimizer, which holds until the next query that improves it."""
+    axes.plot(x, y, color=colour(i), linestyle=("-", "--", ":")[turn(i)], drawstyle="steps-post", label=label)
 
 
 def colour(i: int) -> str:
@@ -56,11 +55,6 @@ def colour(i: int) -> str:
     return COLOURS[i % len(COLOURS)]
 
 
-def step(i: int) -> dict[str, Any]:
-    """Return how the curve of the i-th optimizer is drawn: it holds until the next query that betters it."""
-    return {"color": colour(i), "linestyle": ("-", "--", ":")[turn(i)], "drawstyle": "steps-post"}
-
-
 def turn(i: int) -> int:
-    """Return which kind of line or point tells it from others of its colour."""
+    """Return which line style or marker distinguishes the i-th optimizer from others of its colour, 0 to 2."""
     return i // len(COLOURS) % 3

@@ -1,0 +1,88 @@
+"""Everything that a report says, in whatever form."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from dfo_prompt.config.study import STUDY
+from dfo_prompt.report.analysis import Analysis, analyse, counted
+from dfo_prompt.report.pictures.drawing import draw_all
+from dfo_prompt.report.pictures.picture import Picture
+from dfo_prompt.report.section import Section
+from dfo_prompt.report.shared import shared_manifest
+from dfo_prompt.report.tables import all_tables
+from dfo_prompt.report.verdict import verdict
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """Everything that a report says.
+
+    Attributes:
+        intro: the size of the comparison.
+        missing: studies and entries without results; "" where there are none.
+        identical: a sentence on each group of entries that turned out to be the same.
+        verdict: what the leaderboard means.
+        manifest: what the studies ran on.
+    """
+
+    analysis: Analysis
+    intro: str
+    missing: str
+    identical: tuple[str, ...]
+    verdict: str
+    tables: list[Section]
+    pictures: list[Picture]
+    manifest: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """Return the name of the suite."""
+        return self.analysis.suite.settings.name
+
+
+def report_of(folder: Path) -> Report:
+    """Compare the studies of the suite in `folder`, and draw and say what they show.
+
+    Raises:
+        InputError: it is not a suite folder, or no study in it is finished.
+    """
+    analysis = analyse(folder)
+    return Report(
+        analysis=analysis,
+        intro=_intro(analysis),
+        missing=_missing(analysis),
+        identical=tuple(map(str, analysis.identical)),
+        verdict=verdict(analysis),
+        tables=all_tables(analysis),
+        pictures=list(draw_all(analysis)),
+        manifest=shared_manifest(folder, analysis),
+    )
+
+
+def _intro(analysis: Analysis) -> str:
+    studies = analysis.studies
+    searched = studies["method"] == STUDY
+    entries = counted(studies["optimizer"].nunique(), "optimizer" if searched.all() else "method")
+    problems = f"{counted(len(analysis.problems), 'problem')} ({'; '.join(analysis.problems)})"
+    return f"{entries} on {problems}, {counted(len(analysis.seeds), 'seed')}: {_spent(studies, searched)}."
+
+
+def _spent(studies: pd.DataFrame, searched: "pd.Series[bool]") -> str:
+    queries, repeated = int(studies["queries"].sum()), int(studies["repeated"].sum())
+    budgets, number, others = sorted({*studies.loc[searched, "budget"]}), int(searched.sum()), int((~searched).sum())
+    each = " to ".join(f"{one:,}" for one in (*budgets[:1], *budgets[1:][-1:]))
+    parts = [f"{number:,} {'study' if number == 1 else 'studies'} with a budget of {each} queries"] if number else []
+    parts += [f"{counted(others, 'run')} of other methods"] if others else []
+    again = f", and {repeated:,} that were interrupted and repeated" if repeated else ""
+    return f"{' and '.join(parts)}, {queries:,} queries in all{again}"
+
+
+def _missing(analysis: Analysis) -> str:
+    unfinished = int((~analysis.studies["finished"]).sum())
+    unranked = [name for name in dict.fromkeys(analysis.studies["optimizer"]) if name not in analysis.complete]
+    said = [f"{unfinished} of {len(analysis.studies)} studies have no result."] if unfinished else []
+    said += [f"Not ranked, because results on some problems or seeds are missing: {', '.join(unranked)}."] * bool(unranked)
+    return " ".join(said)

@@ -1,0 +1,115 @@
+"""Entries of a suite that turned out to be the same: their journals are identical wherever both ran."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import pandas as pd
+
+from dfo_prompt.config.study import STUDY, StudyConfig
+from dfo_prompt.errors import DfoPromptError
+from dfo_prompt.plugin.catalogue import catalogue
+from dfo_prompt.study.folder import read_result
+from dfo_prompt.study.ledger import read_records
+from dfo_prompt.suite.folder import study_path
+from dfo_prompt.suite.plan import Plan
+
+Digests = Mapping[tuple[str, int], str]
+"""Of journals, by (problem, seed)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identical:
+    """Entries with identical journals.
+
+    Attributes:
+        names: of the entries, in the suite's order.
+        problems, studies: on which all of them ran.
+        reason: why they do not differ, as far as it is known; "" where it is not.
+    """
+
+    names: tuple[str, ...]
+    problems: int
+    studies: int
+    reason: str = ""
+
+    def __str__(self) -> str:
+        *first, last = self.names
+        where = f"on {'all' if self.problems > 1 else 'the'} {self.problems} problem{'s' * (self.problems > 1)}"
+        why = f": {self.reason}" if self.reason else ""
+        return (
+            f"{', '.join(first)} and {last} gave identical journals {where} that they share ({self.studies} "
+            f"{'study' if self.studies == 1 else 'studies'} each){why}. Read them as a single entry."
+        )
+
+
+def find_identical(folder: Path, studies: pd.DataFrame, plans: Mapping[str, Plan]) -> tuple[Identical, ...]:
+    """Return the groups of entries whose candidates and losses are identical on every problem and seed that they share.
+
+    Args:
+        folder: of the suite.
+        studies: a row a study, finished or not.
+        plans: of the studies, by id.
+    """
+    searched = studies[studies["finished"] & (studies["method"] == STUDY) & (studies["queries"] > 0)]
+    entries: dict[str, dict[tuple[str, int], str]] = {}
+    columns = (searched[column].tolist() for column in ("optimizer", "problem", "seed", "study"))
+    for name, problem, seed, study in zip(*columns, strict=True):
+        entries.setdefault(name, {})[problem, seed] = _digest(study_path(folder, study))
+    found = []
+    for names in _groups(entries):
+        shared = set.intersection(*(set(entries[name]) for name in names))
+        those = searched[searched["optimizer"].isin(names)]
+        reason = _reason(folder, those.drop_duplicates("optimizer")["study"], those["study"], plans)
+        problems = len({problem for problem, _ in shared})
+        found.append(Identical(names=names, problems=problems, studies=len(shared), reason=reason))
+    return tuple(found)
+
+
+def _groups(entries: Mapping[str, Digests]) -> list[tuple[str, ...]]:
+    groups: list[list[str]] = []
+    for name, digests in entries.items():
+        fits = (group for group in groups if all(_same(digests, entries[other]) for other in group))
+        if (group := next(fits, None)) is None:
+            groups.append([name])
+        else:
+            group.append(name)
+    return [tuple(group) for group in groups if len(group) > 1]
+
+
+def _same(one: Digests, other: Digests) -> bool:
+    shared = one.keys() & other.keys()
+    return bool(shared) and all(one[instance] == other[instance] for instance in shared)
+
+
+def _digest(place: Path) -> str:
+    outcome = [(record.candidate, record.status, record.loss) for record in read_records(place)]
+    return sha256(json.dumps(outcome).encode()).hexdigest()
+
+
+def _reason(folder: Path, entries: Iterable[str], studies: Iterable[str], plans: Mapping[str, Plan]) -> str:
+    """Return why entries do not differ, from the settings in which they do."""
+    settings = [_settings(plans[study].config) for study in entries]
+    keys = sorted({key for one in settings for key in one})
+    differ = [key for key in keys if any(one.get(key) != settings[0].get(key) for one in settings)]
+    if differ == ["restarts"] and all(_restarts(study_path(folder, study)) == 0 for study in studies):
+        return "no restart happened"
+    if differ:
+        return f"{', '.join(differ)} made no difference"
+    return "their settings are the same"
+
+
+def _settings(config: StudyConfig) -> dict[str, object]:
+    ours = {key: getattr(config, key) for key in ("optimizer", "sigma", "popsize", "bounds", "x0")}
+    try:
+        spec = catalogue().optimizers.find(config.optimizer)
+    except DfoPromptError:  # its plugin is not installed here
+        return {**ours, **config.optimizer_options}
+    return {**ours, "optimizer": spec.target, **spec.options, **config.optimizer_options}
+
+
+def _restarts(place: Path) -> object:
+    state = (read_result(place) or {}).get("optimizer_state")
+    return state.get("restarts") if isinstance(state, dict) else None

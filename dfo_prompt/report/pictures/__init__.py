@@ -1,0 +1,1 @@
+"""The pictures of a suite, and the numbers plotted in each."""

@@ -1,0 +1,58 @@
+"""What the studies of a suite ran on: what they share, and in what each entry differs."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from dfo_prompt.config.paths import by_name
+from dfo_prompt.report.analysis import Analysis
+from dfo_prompt.report.damage import reading
+from dfo_prompt.study.folder import read_manifest
+from dfo_prompt.suite.folder import study_path
+
+DIFFERS = "differs"
+
+
+def shared_manifest(folder: Path, analysis: Analysis) -> dict[str, Any]:
+    """Return what all studies share, of their manifests and of what the suite asks of them; what each entry has besides."""
+    with reading(folder):
+        return _manifest(folder, analysis)
+
+
+def _manifest(folder: Path, analysis: Analysis) -> dict[str, Any]:
+    manifests = [
+        read_manifest(study_path(folder, study)) for study in analysis.studies.loc[analysis.studies["finished"], "study"]
+    ]
+    made = _shared([{key: one.get(key) for key in ("versions", "machine")} for one in manifests] or [{}], _each)
+    commits = sorted({str(one["git_commit"]) for one in manifests if one.get("git_commit")})
+    suite = asdict(analysis.suite.settings)
+    configs = [(plan.optimizer, by_name(plan.config.as_dict())) for plan in analysis.suite.plans]
+    study = _shared([config for _, config in configs])
+    entries = {
+        name: _besides(_shared([config for other, config in configs if other == name]), study)
+        for name in dict.fromkeys(name for name, _ in configs)
+    }
+    return {**made, "git_commits": commits, "suite": suite, "study": study, "entries": entries}
+
+
+def _shared(values: list[Any], otherwise: Callable[[list[Any]], Any] = lambda _: DIFFERS) -> Any:
+    """Return what all values are, of tables key by key; where they are not the same, what `otherwise` makes of them."""
+    if all(isinstance(one, dict) for one in values):
+        keys = dict.fromkeys(key for one in values for key in one)
+        return {key: _shared([one.get(key) for one in values], otherwise) for key in keys}
+    return values[0] if all(one == values[0] for one in values) else otherwise(values)
+
+
+def _each(values: list[Any]) -> str:
+    return " or ".join(sorted({str(one) for one in values}))
+
+
+def _besides(own: dict[str, Any], shared: dict[str, Any]) -> dict[str, Any]:
+    """Return the keys in which an entry differs from what all share."""
+    found = {
+        key: _besides(value, shared[key]) if isinstance(value, dict) and isinstance(shared.get(key), dict) else value
+        for key, value in own.items()
+        if key not in shared or (value != shared[key] and value != DIFFERS)
+    }
+    return {key: value for key, value in found.items() if value != {}}

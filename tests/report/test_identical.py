@@ -1,0 +1,72 @@
+import json
+
+import numpy as np
+import pytest
+
+import dfo_prompt as dp
+from dfo_prompt.report.analysis import analyse
+from dfo_prompt.report.verdict import verdict
+from dfo_prompt.report.write import write_report
+from dfo_prompt.suite.folder import study_path
+from dfo_prompt.suite.reading import read_suite_file
+from dfo_prompt.suite.run import run_suite
+
+SUITE = """\
+name = "restarts"
+seeds = [1, 2]
+threads = 1
+optimizers = ["cma", "cma:ipop", "random", "cma:bipop", { name = "again", optimizer = "random" }]
+[study]
+dim = 3
+popsize = 6
+budget = 48
+[cross]
+objective = ["sphere", "ellipsoid"]
+"""
+SAID = (
+    "cma, cma:ipop and cma:bipop gave identical journals on all 2 problems that they share (4 studies each): no restart "
+    "happened. Read them as a single entry."
+)
+
+
+@pytest.fixture(scope="module")
+def restarts(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("identical")
+    (folder / "suite.toml").write_text(SUITE)
+    run_suite(read_suite_file(folder / "suite.toml"), folder / "out")
+    return folder / "out"
+
+
+def test_entries_with_identical_journals_are_named_in_every_form_of_the_report(restarts):
+    report = write_report(restarts).parent
+    for file in ("index.html", "report.md"):
+        assert SAID in (report / file).read_text(), file
+    found = json.loads((report / "report.json").read_text())["identical"]
+    assert found[0] == {"entries": ["cma", "cma:ipop", "cma:bipop"], "said": SAID}
+    assert found[1]["entries"] == ["random", "again"]
+    assert "their settings are the same" in found[1]["said"]
+
+
+def test_the_verdict_compares_entries_that_differ(restarts):
+    said = verdict(analyse(restarts))
+    assert "cma and cma:ipop" not in said
+    assert "cma:ipop" not in said or "cma " not in said
+
+
+def test_a_single_other_loss_makes_entries_different(restarts):
+    studies = dp.read_suite(restarts)
+    of = studies[(studies["optimizer"] == "cma:ipop") & (studies["seed"] == 2) & (studies["problem"] == "ellipsoid")]
+    journal = study_path(restarts, of["study"].iloc[0]) / "journal.jsonl"
+    before = journal.read_text()
+    lines = before.splitlines()
+    last = json.loads(lines[-1])
+    lines[-1] = json.dumps({**last, "loss": np.nextafter(last["loss"], np.inf)})
+    journal.write_text("\n".join(lines) + "\n")
+    names = [one.names for one in analyse(restarts).identical]
+    journal.write_text(before)
+    assert names == [("cma", "cma:bipop"), ("random", "again")]
+
+
+def test_where_nothing_is_identical_nothing_is_said(finished):
+    assert analyse(finished).identical == ()
+    assert json.loads((finished / "report/report.json").read_text())["identical"] == []

@@ -1,0 +1,197 @@
+"""Names that attack what shows them: a spreadsheet, Markdown, a page, a plotting library, a file system."""
+
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pandas as pd
+import pytest
+from matplotlib.text import Text
+
+from dfo_prompt.report.analysis import analyse
+from dfo_prompt.report.convergence import plot_convergence
+from dfo_prompt.report.ioh import _folders
+from dfo_prompt.report.markdown import markdown_table
+from dfo_prompt.report.pictures.drawing import draw_all
+from dfo_prompt.report.pictures.labels import LONGEST, labels_of, note_on
+from dfo_prompt.report.spreadsheet import write_csv
+from dfo_prompt.report.texts import markdown_text, printable, shortened
+from dfo_prompt.report.write import write_report
+from dfo_prompt.suite.plan import slug
+
+LONG = "x" * 300
+NAMES = (
+    "=1+1",
+    '=HYPERLINK("http://a.example")|</script><script>alert(1)</script>',
+    "$\\frac{$ and $x^2$",
+    "[click](javascript:alert(1)) <img src=x onerror=alert(1)> `a` *b* _c_",
+    "line\nbreak \u202egnp.exe \x1b[31m \x00",
+    "_hidden \N{GRINNING FACE} \u4e2d\u6587 --> &amp;",
+)
+
+
+@pytest.fixture
+def renamed(copy):
+    """A finished suite whose names are hostile, as a foreign folder may have them."""
+    plan = json.loads((copy / "suite.json").read_text())
+    names = dict(zip(("cma", "random", "far", "sphere", "ellipsoid", "rastrigin"), NAMES, strict=True))
+    plan["settings"]["name"] = f"{NAMES[1]} {NAMES[4]}"
+    moved = []
+    for study in plan["plans"]:
+        place = f"{study['problem']}/{study['optimizer']}/{study['seed']}"
+        study |= {key: names[study[key]] for key in ("optimizer", "problem")}
+        moved.append(f"{slug(study['problem'])}/{slug(study['optimizer'])}/{study['seed']}")
+        (copy / "studies" / moved[-1]).parent.mkdir(parents=True, exist_ok=True)
+        (copy / "studies" / place).rename(copy / "studies" / moved[-1])
+    (copy / "suite.json").write_text(json.dumps(plan))
+    (copy / "errors.json").write_text(json.dumps({moved[0]: "=cmd()|\ud800<b>"}))
+    return copy
+
+
+class Tags(HTMLParser):
+    def __init__(self, page):
+        super().__init__()
+        self.tags, self.ids, self.targets = set(), [], set()
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add(tag)
+        self.ids += [value for name, value in attrs if name == "id"]
+        self.targets |= {value for name, value in attrs if name in ("href", "xlink:href", "src")}
+        assert not [name for name, _ in attrs if name.startswith("on")]
+
+
+def test_hostile_names_are_shown_and_never_obeyed(renamed):
+    before = {path.relative_to(renamed.parent) for path in renamed.parent.rglob("*")}
+    report = write_report(renamed).parent
+    page = (report / "index.html").read_text(encoding="utf-8")
+    seen = Tags(page)
+    assert not {"script", "img", "b", "iframe"} & seen.tags
+    assert "&lt;/script&gt;&lt;script&gt;alert(1)" in page
+    assert all(target.startswith("#") or re.fullmatch(r"[a-z0-9-]+\.csv", target) for target in seen.targets)
+    assert len(seen.ids) == len({*seen.ids})
+    for text in (page, (report / "report.md").read_text(encoding="utf-8")):
+        assert not re.search("[\u202e\x1b\x00\ud800]", text)
+        assert "line\\" in text
+        assert not re.search(r"<(script|img|b)\b", text)
+    added = {path.relative_to(renamed.parent) for path in renamed.parent.rglob("*")} - before
+    assert all(path.parts[1] == "report" for path in added)
+    assert all(re.fullmatch(r"[\w.+=-]+", path.name) and len(path.name.encode()) < 100 for path in added)
+
+
+def test_hostile_names_break_no_table_of_markdown(renamed):
+    text = (write_report(renamed).parent / "report.md").read_text(encoding="utf-8")
+    for table in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
+        assert len({len(re.findall(r"(?<!\\)\|", row)) for row in table.splitlines()}) == 1, table
+    assert "](javascript" not in text
+
+
+def test_hostile_names_begin_no_cell_of_a_spreadsheet(renamed):
+    report = write_report(renamed).parent
+    for file in report.glob("*.csv"):
+        table = pd.read_csv(file)
+        for cell in [*table.columns, *table.to_numpy().ravel()]:
+            assert not isinstance(cell, str) or cell == "-" or cell[0] not in "=+-@", (file, cell)
+    assert "'=1+1" in set(pd.read_csv(report / "leaderboard.csv")["optimizer"])
+
+
+def test_the_json_of_a_report_keeps_names_as_they_are(renamed):
+    found = json.loads((write_report(renamed).parent / "report.json").read_text(encoding="utf-8"))
+    assert {row["optimizer"] for row in found["leaderboard"]} == {*NAMES[:3]}
+    assert list(found["manifest"]["entries"]) == [*NAMES[:3]]
+
+
+def test_hostile_names_are_drawn_literally(renamed):
+    drawn = {text.get_text() for picture in draw_all(analyse(renamed)) for text in picture.figure.findobj(Text)}
+    assert r"\$\frac{\$ and \$x^2\$" in drawn
+    assert "=1+1" in drawn
+
+
+def test_only_text_is_kept_from_being_a_formula(tmp_path):
+    table = pd.DataFrame({"@name": ["=1+1", "+a", "-a", "@a", " =a", "\t=a", "-", "-1.5", "plain"], "loss": [-1.5] * 9})
+    write_csv(table, tmp_path / "t.csv")
+    found = pd.read_csv(tmp_path / "t.csv", dtype=str)
+    assert list(found.columns) == ["'@name", "loss"]
+    assert list(found["'@name"]) == ["'=1+1", "'+a", "'-a", "'@a", "' =a", "\\t=a", "-", "-1.5", "plain"]
+    assert set(found["loss"]) == {"-1.5"}
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("cma:ipop", "cma:ipop"),
+        ("recommended_loss of nevergrad:NGOpt (d = 4)", "recommended_loss of nevergrad:NGOpt (d = 4)"),
+        ("a|b", r"a\|b"),
+        ("<b>&", "&lt;b&gt;&amp;"),
+        ("[a](javascript:b)", r"[a]\(javascript:b)"),
+        ("_a_ __b__ c_d", r"\_a\_ \_\_b\_\_ c_d"),
+        ("$a$ `b` *c* ~~d~~ \\|", r"\$a\$ \`b\` \*c\* \~\~d\~\~ \\\|"),
+        ("a\nb\u202e\ud800", r"a\\nb\\u202e\\ud800"),
+    ],
+)
+def test_text_of_markdown(name, shown):
+    assert markdown_text(name) == shown
+
+
+def test_tables_of_markdown_keep_figures_as_they_are_printed():
+    table = markdown_table(pd.DataFrame({"optimizer": ["a|b", "c"], "p": ["1.50", "1e-05"]}))
+    assert table.splitlines()[2:] == [r"| a\|b        |  1.50 |", "| c           | 1e-05 |"]
+    assert markdown_table(pd.DataFrame()) == ""
+
+
+def test_printable_text_is_left_alone():
+    assert printable("Größe 中文 \N{GRINNING FACE}") == "Größe 中文 \N{GRINNING FACE}"
+    assert printable("a\tb\u2028\u200b") == r"a\tb\u2028\u200b"
+
+
+def test_long_names_are_short_and_different_in_pictures():
+    names = [LONG + "a", LONG + "b", "y" * 150 + "1" + "y" * 150, "y" * 150 + "2" + "y" * 150, "short"]
+    labels = labels_of(names)
+    assert len({*labels.values()}) == len(names)
+    assert max(map(len, labels.values())) <= LONGEST + len(" (2)")
+    assert labels["short"] == "short"
+    assert labels[names[0]].endswith("xa")
+    assert "lose their middle" in note_on(names)
+    assert note_on(["short"]) == ""
+    assert shortened("x" * 10, 10) == "x" * 10
+
+
+def test_a_report_with_long_names_has_them_whole_in_its_tables(finished):
+    analysis = analyse(finished)
+    names = {name: f"{name} {LONG}" for name in analysis.complete}
+    studies = analysis.studies.assign(optimizer=analysis.studies["optimizer"].map(names))
+    long = replace(
+        analysis,
+        studies=studies,
+        complete=tuple(map(names.get, analysis.complete)),
+        leaderboard=analysis.leaderboard.assign(optimizer=analysis.leaderboard["optimizer"].map(names)),
+        reached={names[name]: values for name, values in analysis.reached.items()},
+    )
+    for picture in draw_all(long):
+        assert set(picture.data["optimizer"]) <= {*names.values()}
+        assert max(len(text.get_text()) for text in picture.figure.findobj(Text)) < 100
+        assert "lose their middle" in picture.text
+        box = picture.figure.axes[0].get_window_extent()
+        picture.figure.draw_without_rendering()
+        assert box.width > 200  # pixels: the axes are not squeezed out by the names
+
+
+def test_characters_that_the_font_lacks_are_drawn_as_escapes():
+    assert labels_of(["a\u4e2d"]) == {"a\u4e2d": r"a\u4e2d"}
+    assert labels_of(["_a", ""]) == {"_a": " _a", "": "''"}
+
+
+def test_folders_of_curves_are_short_and_different():
+    names = ["CMA", "cma", LONG + "a", LONG + "b", "../../etc", "\ud800", "中" * 100]
+    folders = _folders(names)
+    assert len({*folders.values()}) == len(names)
+    assert all(re.fullmatch(r"[\w+=-]+", folder) and len(folder.encode()) <= 255 for folder in folders.values())
+
+
+def test_the_picture_of_a_study_draws_its_name_literally(copy, tmp_path):
+    folder = copy / "studies/sphere/cma/1"
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["config"]["optimizer"] = "$\\frac{$" + LONG
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    assert plot_convergence([folder], tmp_path / "p.svg", title="t").stat().st_size > 1000
