@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from dfo_prompt.errors import DfoPromptError
+from dfo_prompt.errors import DfoPromptError, shortened
 from dfo_prompt.plugin.catalogue import catalogue, plugin_files
 
 INTERRUPTED = 130
@@ -74,5 +74,5 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _fail(message: str, status: int) -> None:
-    click.echo(f"error: {' '.join(message.split())}", err=True)
+    click.echo(f"error: {shortened(message)}", err=True)
     sys.exit(status)

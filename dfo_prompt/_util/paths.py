@@ -7,13 +7,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from dfo_prompt._util.reading import absolute
+
 FILE = "file:"
 """Begins an initial prompt that is read from a file."""
 
 
 def relative_to(folder: Path, data: Mapping[str, Any]) -> dict[str, Any]:
     """Return `data`, as a STUDY.toml has it, with the paths in it, which are relative to `folder`, made absolute."""
-    return _changed(data, lambda path: str((folder / path).resolve()))
+    return _changed(data, lambda path: str(absolute(folder / path)))
 
 
 def without_folders(data: Mapping[str, Any]) -> dict[str, Any]:
