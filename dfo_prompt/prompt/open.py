@@ -1,5 +1,6 @@
 """Problems from names: a model that is loaded once, a task, and the split that is drawn from its data."""
 
+import logging
 from functools import lru_cache
 from pathlib import Path
 
@@ -40,6 +41,7 @@ def open_problem(
     asked = _find_task(task)
     examples = read_examples(asked, Path(data) if data else None)
     split = sample(asked, examples, shots=shots, seed=seed, test_examples=test_examples)
+    logging.getLogger(__name__).info("task %s: %s", asked.name, split.report)
     return Problem(lm=_load(model, device), task=asked, data=split, seed=seed)
 
 

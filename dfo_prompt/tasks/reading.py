@@ -29,9 +29,9 @@ class SourceRows:
         """Return the number of all rows."""
         return self.read + sum(self.skipped.values())
 
-    def without(self, **reasons: int) -> Self:
-        """Return the account with some of the examples skipped, for reasons that are written with "_" for spaces."""
-        more = {reason.replace("_", " "): count for reason, count in reasons.items() if count}
+    def without(self, reasons: Mapping[str, int]) -> Self:
+        """Return the account with some of the examples skipped, by reason."""
+        more = {reason: count for reason, count in reasons.items() if count}
         return replace(self, read=self.read - sum(more.values()), skipped={**self.skipped, **more})
 
     def describe(self) -> dict[str, Json]:
