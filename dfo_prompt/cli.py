@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 
-from dfo_prompt._util.logs import on_standard_error
 from dfo_prompt.errors import DfoPromptError, shortened
 from dfo_prompt.plugin.catalogue import catalogue, plugin_files
 
@@ -58,7 +57,6 @@ def main(arguments: list[str] | None = None) -> None:
     _write_anything()
     with ExitStack() as stack:
         stack.callback(sys.stdout.flush)
-        stack.enter_context(on_standard_error("dfo_prompt"))
         try:
             status = program.main(args=arguments, standalone_mode=False)
             if isinstance(status, int) and status:  # of a command that called ctx.exit
