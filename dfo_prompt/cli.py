@@ -2,11 +2,12 @@
 
 import sys
 from contextlib import ExitStack
+from io import TextIOWrapper
 from pathlib import Path
 
 import click
 
-from dfo_prompt.errors import DfoPromptError
+from dfo_prompt.errors import DfoPromptError, shortened
 from dfo_prompt.plugin.catalogue import catalogue, plugin_files
 
 INTERRUPTED = 130
@@ -53,6 +54,7 @@ def program() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the program and exit: 0 done, 2 bad input or a study that cannot go on, 130 interrupted."""
+    _write_anything()
     with ExitStack() as stack:
         stack.callback(sys.stdout.flush)
         try:
@@ -67,12 +69,21 @@ def main(arguments: list[str] | None = None) -> None:
         except click.exceptions.NoArgsIsHelpError as error:
             error.show()
             sys.exit(BAD_INPUT)
+        except click.NoSuchOption as error:
+            _fail(f"{error.format_message()} Write -- ahead of an argument that begins with -.", BAD_INPUT)
         except click.ClickException as error:
             _fail(error.format_message(), BAD_INPUT)
         except (click.Abort, KeyboardInterrupt):
             _fail("interrupted; the same command goes on from here", INTERRUPTED)
 
 
+def _write_anything() -> None:
+    """Escape what the encoding of a standard stream lacks, instead of failing after the work is done."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
+
+
 def _fail(message: str, status: int) -> None:
-    click.echo(f"error: {' '.join(message.split())}", err=True)
+    click.echo(f"error: {shortened(message)}", err=True)
     sys.exit(status)

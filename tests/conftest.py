@@ -4,9 +4,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from dfo_prompt.cli import main
 
+# No deadlines: machines that run tests are busy. `--hypothesis-profile nightly` looks a hundred times longer.
+settings.register_profile("usual", deadline=None)
+settings.register_profile("nightly", max_examples=10_000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("usual")
 sys.path.insert(0, str(Path(__file__).parent))
 
 TASK = """\

@@ -2,9 +2,11 @@ import io
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from dfo_prompt.cli import main
 from dfo_prompt.commands.list import LISTED
 from dfo_prompt.commands.quickstart import SETTINGS
 from dfo_prompt.config.reading import parse_config
@@ -119,6 +121,45 @@ def test_texts_that_cannot_be_decoded_are_one_line(program, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO("gr\xfcn".encode("latin-1")), encoding="utf-8"))
     status, _, err = program("predict", "s")
     assert (status, err) == (2, "error: standard input is not utf-8: invalid start byte\n")
+
+
+def test_a_text_of_bytes_that_are_no_text_is_one_line(program):
+    status, _, err = program("predict", "s", "fine", b"caf\xe9".decode("utf-8", "surrogateescape"))
+    assert (status, err) == (2, "error: text 2 holds bytes that are not UTF-8: caf\\udce9\n")
+
+
+def test_a_text_that_begins_with_a_dash_gets_advice(program):
+    status, _, err = program("predict", "s", "-5 degrees")
+    assert (status, err) == (2, "error: No such option '-5'. Write -- ahead of an argument that begins with -.\n")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
+def test_labels_on_any_screen(program, monkeypatch, tiny_folder, tiny_task, encoding):
+    options = [
+        "--model",
+        str(tiny_folder),
+        "--task",
+        str(tiny_task),
+        "--shots",
+        "2",
+        "--prompt-tokens",
+        "2",
+        "--dtype",
+        "float32",
+    ]
+    status, _, err = program("run", *options, "--dim", "2", "--budget", "6", "--popsize", "3", "--out", "s")
+    assert status == 0, err
+    rows = json.loads(Path("s/manifest.json").read_text())["objective"]["rows"]["train"]
+    assert f"task films: train on {rows['read']} of 60 rows of films.csv" in err.splitlines()[0]
+    found = []
+    for mark in ("", "\ufeff"):
+        out = io.TextIOWrapper(io.BytesIO(), encoding=encoding, newline="\n")
+        monkeypatch.setattr("sys.stdout", out)
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(f"{mark}film \u98df \U0001f600\r\n".encode()), "utf-8"))
+        main(["predict", "s", "--json"])
+        found.append(json.loads(out.buffer.getvalue().decode(encoding)))
+    assert found[0] == found[1]
+    assert found[0]["text"] == "film \u98df \U0001f600"
 
 
 def test_what_cannot_be_written_is_one_line(program, tmp_path):

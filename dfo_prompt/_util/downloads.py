@@ -69,7 +69,9 @@ def _scratch(folder: Path) -> Iterator[Path]:
     scratch = folder.with_name(f"{folder.name}.part")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder}.lock"):
-        # What a killed process left is removed first, so that a download always starts anew.
+        # What a killed process left is removed first, so that a download always starts anew; a link is not followed.
+        if scratch.is_symlink() or scratch.is_file():
+            scratch.unlink()
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir()
         try:

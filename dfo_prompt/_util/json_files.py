@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from dfo_prompt._util.reading import exists, read_bytes, unique_keys
 from dfo_prompt.errors import InputError
 
 
@@ -13,7 +14,9 @@ from dfo_prompt.errors import InputError
 def replacing(path: Path) -> Iterator[IO[bytes]]:
     """Open a file for writing that takes the place of `path` at the end: a kill in between leaves the old one, or none."""
     part = path.with_name(path.name + ".part")
-    with part.open("wb") as file:
+    # What a killed process left goes first; so does a link, which writing would follow.
+    part.unlink(missing_ok=True)
+    with part.open("xb") as file:
         yield file
     part.replace(path)
 
@@ -30,11 +33,11 @@ def read_json(path: Path, *, missing: str) -> dict[str, Any]:
     Raises:
         InputError: there is no such file (`missing` says what that means), or it is damaged.
     """
+    if not exists(path):
+        raise InputError(missing)
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise InputError(missing) from error
-    except (OSError, ValueError) as error:
+        found = json.loads(read_bytes(path).decode("utf-8"), object_pairs_hook=unique_keys)
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path} cannot be read: {error}") from error
     if not isinstance(found, dict):
         raise InputError(f"{path} is damaged: it holds no table")

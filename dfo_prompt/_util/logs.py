@@ -1,6 +1,7 @@
-"""Keeps libraries from telling in many lines what an error of ours will say in one."""
+"""What libraries and this package log: held back, or written to standard error."""
 
 import logging
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -8,10 +9,27 @@ from contextlib import contextmanager
 @contextmanager
 def only_errors(name: str) -> Iterator[None]:
     """Hold back what the logger `name` says below an error."""
-    logger = logging.getLogger(name)
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    with _level(logging.getLogger(name), logging.ERROR):
+        yield
+
+
+@contextmanager
+def on_standard_error(name: str) -> Iterator[None]:
+    """Write what the logger `name` says, from INFO on, to standard error."""
+    logger, handler = logging.getLogger(name), logging.StreamHandler(sys.stderr)
+    logger.addHandler(handler)
+    try:
+        with _level(logger, logging.INFO):
+            yield
+    finally:
+        logger.removeHandler(handler)
+
+
+@contextmanager
+def _level(logger: logging.Logger, level: int) -> Iterator[None]:
+    before = logger.level
+    logger.setLevel(level)
     try:
         yield
     finally:
-        logger.setLevel(level)
+        logger.setLevel(before)

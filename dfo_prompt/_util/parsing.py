@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from dfo_prompt._util.reading import read_bytes
 from dfo_prompt.errors import InputError, UnknownNameError
 
 T = TypeVar("T")
@@ -20,6 +21,8 @@ FILE = "file:"
 
 _adapter: Callable[[Any], TypeAdapter[Any]] = cache(TypeAdapter)  # building one takes a millisecond
 
+MOST_BYTES = 2**20
+"""Of a TOML file: the largest start for z is a quarter of this, and a file of weights is told at once."""
 STRICT = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True)
 """For `__pydantic_config__` of a dataclass that is parsed: unknown keys and "0" for a number are errors."""
 
@@ -28,13 +31,12 @@ def read_toml(path: Path) -> dict[str, Any]:
     """Read a TOML file.
 
     Raises:
-        InputError: it is missing, unreadable or not TOML.
+        InputError: it is missing, unreadable, larger than a megabyte or not TOML.
     """
+    data = read_bytes(path, most=MOST_BYTES)
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return tomllib.loads(data.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:  # integers may be too long, and arrays too deep
         raise InputError(f"{path} is not valid TOML: {error}") from error
 
 
@@ -47,7 +49,7 @@ def parse(kind: type[T], data: Mapping[str, Any], *, where: str = "") -> T:
     try:
         # Through JSON, because strict mode takes a list for a tuple there, and an int for a float, but no "0" for a number.
         text = json.dumps(data, default=plain)
-    except TypeError as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise InputError(f"{_at(where)}{error}") from error
     try:
         parsed: T = _adapter(kind).validate_json(text)

@@ -9,6 +9,7 @@ import click
 
 from dfo_prompt.errors import InputError
 from dfo_prompt.run.study import reopen
+from dfo_prompt.tasks.examples import HALF_PAIR
 from dfo_prompt.types import Matrix, Vector
 
 
@@ -33,12 +34,12 @@ def command(folder: Path, texts: tuple[str, ...], *, as_json: bool) -> None:
 
     The two texts of a sentence pair are separated by a tab.
     """
-    try:
-        lines = texts or tuple(raw.rstrip("\r\n") for raw in sys.stdin if raw.strip())
-    except UnicodeDecodeError as error:
-        raise InputError(f"standard input is not {error.encoding}: {error.reason}") from error
+    lines = texts or _lines()
     if not lines:
         raise InputError("nothing to label: give texts as arguments or lines on standard input")
+    for number, line in enumerate(lines, start=1):
+        if HALF_PAIR.search(line):
+            raise InputError(f"text {number} holds bytes that are not UTF-8: {line}")
     objective, candidate = reopen(folder)
     if not isinstance(objective, Predictor):
         raise InputError(f"the study in {folder} tunes no prompt, so there is nothing to label with")
@@ -47,10 +48,21 @@ def command(folder: Path, texts: tuple[str, ...], *, as_json: bool) -> None:
         _print(line, dict(zip(objective.classes, row.tolist(), strict=True)), as_json=as_json)
 
 
+def _lines() -> tuple[str, ...]:
+    try:
+        lines = sys.stdin.read().removeprefix("\ufeff").split("\n")
+    except UnicodeDecodeError as error:
+        raise InputError(f"standard input is not {error.encoding}: {error.reason}") from error
+    return tuple(line.rstrip("\r") for line in lines if line.strip())
+
+
 def _print(text: str, probabilities: dict[str, float], *, as_json: bool) -> None:
     label = max(probabilities, key=probabilities.__getitem__)
     if as_json:
-        click.echo(json.dumps({"text": text, "label": label, "probabilities": probabilities}, ensure_ascii=False))
+        # Escapes of JSON where a stream would write others.
+        ascii_only = (sys.stdout.encoding or "ascii").lower().replace("_", "-") != "utf-8"
+        found = {"text": text, "label": label, "probabilities": probabilities}
+        click.echo(json.dumps(found, ensure_ascii=ascii_only))
         return
     ranked = sorted(probabilities.items(), key=lambda item: -item[1])
     click.echo(f"{label}\t{'  '.join(f'{name} {p:.3f}' for name, p in ranked)}\t{text}")

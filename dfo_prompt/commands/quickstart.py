@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from dfo_prompt._util.logs import on_standard_error
 from dfo_prompt.config.reading import parse_config
 from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.console import ProgressObserver, comparison_table
@@ -54,7 +55,8 @@ def _run_unfinished(configs: dict[str, StudyConfig], folders: dict[str, Path]) -
     if not todo:
         return
     # No spinner here: a first run downloads, and pip shows its own progress.
-    objective = objective_of(configs[todo[0]])
+    with on_standard_error("dfo_prompt"):
+        objective = objective_of(configs[todo[0]])
     for name in todo:
         with ProgressObserver() as progress:
             run_study(configs[name], objective, out=folders[name], observers=[progress])

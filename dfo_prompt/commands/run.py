@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from dfo_prompt._util.logs import on_standard_error
 from dfo_prompt.commands.settings import given_keys, parse_settings, table_flags
 from dfo_prompt.config.reading import merge, parse_config, read_config
 from dfo_prompt.config.study import STUDY, StudyConfig
@@ -40,7 +41,7 @@ def command(study: Path | None, out: Path | None, settings: tuple[str, ...], **f
     overrides = merge(given_keys(flags), parse_settings(settings))
     config = read_config(study, overrides) if study else parse_config(overrides, where="command line")
     folder = out or Path("runs") / _name(config)
-    with plugin_of(config), ProgressObserver() as progress:
+    with plugin_of(config), on_standard_error("dfo_prompt"), ProgressObserver() as progress:
         if config.method == STUDY:
             run_study(config, objective_of(config), out=folder, observers=[progress])
         else:

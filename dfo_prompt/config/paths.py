@@ -6,6 +6,7 @@ their own folder, so that a project can be moved and no manifest names a user's 
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, is_dataclass
 from functools import cache
 from pathlib import Path
@@ -15,6 +16,8 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 from pydantic import AfterValidator
 
 from dfo_prompt._util.parsing import FILE
+from dfo_prompt._util.reading import absolute as from_root
+from dfo_prompt._util.reading import exists
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +36,7 @@ def _unmarked(value: str | Path | None) -> str | Path | None:
 
 
 def _is_model(text: str, base: Path) -> bool:
-    return text.startswith((".", "~")) or text.endswith(".gguf") or (base / text / "config.json").is_file()
+    return text.startswith((".", "~")) or text.endswith(".gguf") or exists(base / text / "config.json")
 
 
 FilePath = Annotated[Path, AfterValidator(_unmarked)]
@@ -89,8 +92,10 @@ def _paths(data: Any, change: Callable[[str], str]) -> Any:
 
 
 def _absolute(text: str, base: Path) -> str:
-    # Not Path.resolve: the name of a link counts, not that of what it leads to.
-    return FILE + os.path.abspath(base / Path(text.removeprefix(FILE)).expanduser())
+    path = Path(text.removeprefix(FILE))
+    with suppress(RuntimeError):  # of a user that is not there
+        path = path.expanduser()
+    return f"{FILE}{from_root(base / path)}"
 
 
 def _names_file(hint: Any, text: str, base: Path) -> bool:

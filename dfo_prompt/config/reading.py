@@ -73,6 +73,8 @@ def _named(where: str) -> Iterator[None]:
         yield
     except DfoPromptError as error:
         raise type(error)(f"{where}: {error}") from error
+    except RecursionError as error:
+        raise InputError(f"{where}: tables or lists are nested too deeply") from error
 
 
 def _with_preset(data: Mapping[str, Any]) -> dict[str, Any]:

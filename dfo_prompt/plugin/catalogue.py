@@ -15,6 +15,7 @@ from typing import Generic, TypeVar
 
 import pluggy
 
+from dfo_prompt._util.reading import absolute
 from dfo_prompt.contracts.method import MethodSpec
 from dfo_prompt.contracts.optimizer import OptimizerSpec
 from dfo_prompt.contracts.spec import Spec
@@ -98,7 +99,7 @@ def plugin_files(*paths: Path) -> Iterator[None]:
     Raises:
         InputError: there is no such file, or it cannot be imported.
     """
-    files = tuple(dict.fromkeys((*_files.get(), *(path.resolve() for path in paths))))
+    files = tuple(dict.fromkeys((*_files.get(), *map(absolute, paths))))
     with ExitStack() as stack:
         for path in files:
             stack.enter_context(_importable(path))

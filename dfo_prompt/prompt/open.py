@@ -1,5 +1,6 @@
 """Problems from names: a model that is loaded once, a task, and the split that is drawn from its data."""
 
+import logging
 from functools import lru_cache
 from pathlib import Path
 
@@ -22,6 +23,7 @@ def open_problem(config: ProblemConfig, *, seed: int) -> Problem:
     task = _find_task(config.task)
     examples = read_examples(task, config.data)
     split = sample(task, examples, shots=config.shots, seed=seed, test_examples=config.test_examples)
+    logging.getLogger(__name__).info("task %s: %s", task.name, split.report)
     return Problem(lm=_load(config.model, config.device), task=task, data=split, seed=seed)
 
 

@@ -53,5 +53,6 @@ class Problem:
             "model_fingerprint": self.lm.fingerprint,
             "data_fingerprint": self.data.fingerprint,
             "examples": {name: len(self.data.part(name)) for name in ("train", "dev", "test")},
+            **({"rows": self.data.report.describe()} if self.data.report else {}),
             "device": self.lm.device.type,
         }

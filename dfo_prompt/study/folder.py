@@ -19,8 +19,9 @@ from dfo_prompt.study.result import HeldOut, StudyResult
 from dfo_prompt.types import Json, Vector
 
 IDENTITY = ("config", "objective")
-MEASURED = ("dtype_spearman",)
-"""Facts of an objective that were measured, and may be a little different the next time."""
+MEASURED = ("dtype_spearman", "rows")
+"""Facts of an objective that were measured, and may be a little different the next time; of rows, what was read of them
+has a fingerprint."""
 PLACES = ("device", "dtype")
 """Facts of an objective that change its figures a little, and not what a candidate means."""
 VECTORS = ("best", "recommended", "chosen")

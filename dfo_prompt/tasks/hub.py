@@ -6,7 +6,7 @@ from typing import Any
 
 from dfo_prompt._util.logs import only_errors
 from dfo_prompt.errors import DataError, InputError
-from dfo_prompt.tasks.files import Row, cell
+from dfo_prompt.tasks.rows import Row, cell
 from dfo_prompt.tasks.task import Source
 
 

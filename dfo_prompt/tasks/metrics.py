@@ -11,6 +11,9 @@ from dfo_prompt.types import Vector
 Classes = npt.NDArray[np.integer]
 """Class indices, one an example."""
 
+Metric = Callable[[Classes, Classes], Vector]
+"""Scores predictions (B, N) of B candidates against the labels (N,) of N >= 1 examples: (B,), larger is better."""
+
 
 def accuracy(predictions: Classes, labels: Classes) -> Vector:
     """Return the share of right answers; (B, N), (N,) -> (B,)."""
@@ -52,4 +55,4 @@ def _matches(predictions: Classes, labels: Classes, c: int) -> tuple[Vector, Vec
     return hits, total
 
 
-METRICS: Mapping[str, Callable[[Classes, Classes], Vector]] = {"accuracy": accuracy, "f1": f1, "macro_f1": macro_f1}
+METRICS: Mapping[str, Metric] = {"accuracy": accuracy, "f1": f1, "macro_f1": macro_f1}

@@ -4,22 +4,27 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from dfo_prompt.errors import DataError, InputError
 from dfo_prompt.tasks.examples import Example, Splits
+from dfo_prompt.tasks.reading import ReadReport
 from dfo_prompt.tasks.task import Task
 
 
 @dataclass(frozen=True, kw_only=True)
 class FewShot:
-    """The examples of one study: k a class in `train`, k a class in `dev`, and `test`, which shares no text with them."""
+    """The examples of one study: k a class in `train`, k a class in `dev`, and `test`, which shares no text with them.
+
+    `report` says what became of the rows that they were drawn from.
+    """
 
     train: tuple[Example, ...]
     dev: tuple[Example, ...]
     test: tuple[Example, ...]
+    report: ReadReport | None = None
 
     def part(self, split: str) -> tuple[Example, ...]:
         """Return the examples of "train", "dev" or "test"."""
@@ -53,13 +58,15 @@ def sample(task: Task, splits: Splits, *, shots: int, seed: int, test_examples: 
     if min(shots, test_examples or 1) < 1 or test_examples == 0:
         raise InputError(f"shots and test_examples must be at least 1, not {shots} and {test_examples}")
     rng = np.random.default_rng(seed)
-    train, dev, rest = _deal(task, _shuffled(_distinct(splits.train), rng), shots)
+    distinct = _distinct(splits.train)
+    train, dev, rest = _deal(task, _shuffled(distinct, rng), shots)
     seen = {example.texts for example in (*train, *dev)}
     given = rest if splits.test is None else _shuffled(sorted(splits.test), rng)
-    test = tuple(example for example in given if example.texts not in seen)[:test_examples]
-    if not test:
+    unseen = tuple(example for example in given if example.texts not in seen)
+    if not unseen:
         raise DataError(f"task {task.name!r}: no example is left to test on; give more, or a test file")
-    return FewShot(train=train, dev=dev, test=test)
+    report = splits.report and _report(splits.report, splits, distinct, drawn=len(given) - len(unseen))
+    return FewShot(train=train, dev=dev, test=unseen[:test_examples], report=report)
 
 
 def _distinct(examples: Iterable[Example]) -> list[Example]:
@@ -67,6 +74,16 @@ def _distinct(examples: Iterable[Example]) -> list[Example]:
     for example in examples:
         labels.setdefault(example.texts, set()).add(example.label)
     return [Example(texts=texts, label=min(found)) for texts, found in sorted(labels.items()) if len(found) == 1]
+
+
+def _report(report: ReadReport, splits: Splits, distinct: Sequence[Example], *, drawn: int) -> ReadReport:
+    """Return the report without the examples that no part of a split can have; `drawn`: those of test in train or dev."""
+    unambiguous = {example.texts for example in distinct}
+    ambiguous = sum(example.texts not in unambiguous for example in splits.train)
+    copies = len(splits.train) - ambiguous - len(distinct)
+    train = report.train.without({"copies": copies, "with two labels": ambiguous})
+    test = report.test and report.test.without({"drawn to train or dev": drawn})
+    return replace(report, train=train, test=test)
 
 
 def _shuffled(examples: Sequence[Example], rng: np.random.Generator) -> list[Example]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal, Self
 
 from dfo_prompt._util.parsing import STRICT, parse, read_toml
+from dfo_prompt._util.reading import exists
 from dfo_prompt.errors import InputError
 from dfo_prompt.tasks.template import Template
 
@@ -25,9 +26,10 @@ class Source:
         train: the split that shots are drawn from: a split of the hub, or the stem of a file in a folder.
         test: the split to test on; empty, or without such a file, the rest of `train` is.
         columns: column of each field ("text", "text_a", "text_b", "label") that is not in the column of its own name.
-        encoding: of local files.
+        header: names of the columns, of local files without a header line.
+        encoding: of local files; a byte order mark in one says more.
         excerpt: how much of each file counts, where every example is a file in a folder named after its class.
-        unlabelled: labels that mean there is none; such examples are left out.
+        unlabelled: labels that mean there is none, "" for an empty cell; such examples are skipped.
     """
 
     __pydantic_config__ = STRICT
@@ -40,6 +42,7 @@ class Source:
     train: str = "train"
     test: str = "test"
     columns: Mapping[str, str] = field(default_factory=dict)
+    header: tuple[str, ...] = ()
     encoding: str = "utf-8"
     excerpt: Literal["whole", "first line"] = "whole"
     unlabelled: tuple[str, ...] = ()
@@ -50,6 +53,8 @@ class Source:
             raise ValueError(f"examples come from one place, not from {' and '.join(given)}")
         if bool(self.wheel) != bool(self.member):
             raise ValueError("wheel and member go together")
+        if len(set(self.header)) < len(self.header):
+            raise ValueError("header: two columns have the same name")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,20 +163,19 @@ class Task:
 
 
 def load_task(where: str | Path) -> Task:
-    """Load the task in a file, or in "package:file.toml", a file inside an importable package.
+    """Load the task in a file, or, from a text only, in "package:file.toml", a file inside an importable package.
 
     Raises:
         InputError: it is missing, or something in it is wrong; the message names file and key.
     """
-    path = Path(where)
-    package, colon, name = str(where).partition(":")
-    if path.is_file() or not colon:
-        return _read(path)
+    if isinstance(where, Path) or ":" not in where or exists(Path(where)):
+        return _read(Path(where))
+    package, _, name = where.partition(":")
     try:
         with as_file(files(package).joinpath(name)) as file:
             return _read(file)
-    except ModuleNotFoundError as error:
-        raise InputError(f"cannot read task {str(where)!r}: {error}") from error
+    except (ImportError, TypeError, ValueError, OSError) as error:  # a name that is none, or of a module
+        raise InputError(f"cannot read task {where!r}: {error}") from error
 
 
 def _read(path: Path) -> Task:

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -84,6 +85,33 @@ def test_an_interrupted_download_starts_again(tmp_path: Path) -> None:
     left.mkdir(parents=True)
     (left / "tinywheel-1.0-py3-none-any.whl").write_bytes(b"half")
     assert wheel_file(NAME, "tinywheel/data/a.txt").read_text() == "a"
+
+
+@pytest.mark.usefixtures("index")
+@pytest.mark.parametrize("kind", ["link", "dangling link", "file"])
+def test_what_stands_in_the_place_of_the_download_is_not_followed(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "precious.txt").write_text("precious")
+    left = tmp_path / "cache" / "wheels" / "tinywheel-1.0.part"
+    left.parent.mkdir(parents=True)
+    if kind == "file":
+        left.touch()
+    else:
+        left.symlink_to(tmp_path / "mine" if kind == "link" else tmp_path / "nowhere")
+    assert wheel_file(NAME, "tinywheel/data/a.txt").read_text() == "a"
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["precious.txt"]
+    assert not (tmp_path / "nowhere").exists()
+
+
+@pytest.mark.usefixtures("index")
+def test_a_link_where_the_lock_would_be_keeps_what_it_points_at(tmp_path: Path) -> None:
+    (tmp_path / "precious.txt").write_text("precious")
+    lock = tmp_path / "cache" / "wheels" / "tinywheel-1.0.lock"
+    lock.parent.mkdir(parents=True)
+    lock.symlink_to(tmp_path / "precious.txt")
+    with suppress(InputError):
+        wheel_file(NAME, "tinywheel/data/a.txt")
+    assert (tmp_path / "precious.txt").read_text() == "precious"
 
 
 @pytest.mark.usefixtures("index")

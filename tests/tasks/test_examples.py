@@ -8,11 +8,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from dfo_prompt.config.reading import parse_config
 from dfo_prompt.errors import DataError
 from dfo_prompt.tasks.examples import Example, read_examples
-from dfo_prompt.tasks.task import Source, Task
+from dfo_prompt.tasks.reading import SourceRows
+from dfo_prompt.tasks.task import Source, Task, load_task
 
-odd_text = st.text(st.characters(codec="utf-8"), min_size=1) | st.sampled_from(
+odd_text = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1) | st.sampled_from(
     ["{text}", 'a "b"', "a,b\tc", "x\ny\r\nz", "\u2028\x85|"]
 )
 texts = odd_text.filter(lambda text: bool(text.strip()))
@@ -69,10 +71,16 @@ def test_labels_that_share_a_word_are_one_class(single: Task, tmp_path: Path) ->
     assert [example.label for example in read_examples(task, tmp_path / "data.csv").train] == [1, 1]
 
 
-def test_unlabelled_rows_are_left_out(single: Task, tmp_path: Path) -> None:
-    (tmp_path / "data.csv").write_text("text,label\na,-\nb,no\n")
-    task = replace(single, data=Source(unlabelled=("-",)))
-    assert read_examples(task, tmp_path / "data.csv").train == (Example(texts=("b",), label=0),)
+def test_unlabelled_rows_are_skipped_and_counted(single: Task, tmp_path: Path) -> None:
+    (tmp_path / "data.csv").write_text("text,label\na,-\nb,no\nc,\nd,-\n")
+    task = replace(single, data=Source(unlabelled=("-", "")))
+    splits = read_examples(task, tmp_path / "data.csv")
+    assert splits.train == (Example(texts=("b",), label=0),)
+    assert splits.report is not None
+    assert splits.report.train == SourceRows(source="data.csv", read=1, skipped={"labelled '-'": 2, "without a label": 1})
+    (tmp_path / "data.csv").write_text("text,label\na,-\n")
+    with pytest.raises(DataError, match="data.csv holds no examples; skipped: labelled '-'"):
+        read_examples(task, tmp_path / "data.csv")
 
 
 @pytest.mark.parametrize(
@@ -85,14 +93,55 @@ def test_unlabelled_rows_are_left_out(single: Task, tmp_path: Path) -> None:
         (["train", "validation", "test"], "validation", "validation"),
         (["train", "test"], "validation", "test"),
         (["train", "test"], "", None),
+        (["train", "dev"], "test", "dev"),
+        (["train", "dev", "test"], "validation", "dev"),
+        (["train", "val"], "validation", "val"),
+        (["training", "valid"], "test", "valid"),
+        (["Train", "Test"], "test", "Test"),
     ],
 )
 def test_the_test_split_of_a_folder(single: Task, tmp_path: Path, files: list[str], wanted: str, tested: str | None) -> None:
     for stem in files:
         (tmp_path / f"{stem}.tsv").write_text(f"text\tlabel\n{stem}\tyes\n")
     splits = read_examples(replace(single, data=Source(test=wanted)), tmp_path)
-    assert splits.train[0].texts == ("train",)
+    assert splits.train[0].texts == (files[0],)
     assert (splits.test and splits.test[0].texts[0]) == tested
+
+
+def test_files_that_are_not_read_are_named(single: Task, tmp_path: Path) -> None:
+    for name in ("train.csv", "test.CSV", "dev.tsv", "other.jsonl", "._train.csv", ".hidden.csv"):
+        (tmp_path / name).write_text("text,label\na,yes\n")
+    for name in ("test-00000.parquet", "README.md", "device.txt"):
+        (tmp_path / name).touch()
+    report = read_examples(single, tmp_path).report
+    assert report is not None
+    assert report.unread == ("dev.tsv", "other.jsonl", "test-00000.parquet")
+    assert str(report).endswith("; not read: dev.tsv, other.jsonl, test-00000.parquet")
+
+
+def test_hidden_and_other_files_in_class_folders_are_no_examples(single: Task, tmp_path: Path) -> None:
+    for name in ("no/1.txt", "yes/1.TXT", "yes/._1.txt", "yes/notes.md", ".ipynb_checkpoints/1.txt", "__MACOSX/1.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("fine")
+    splits = read_examples(single, tmp_path)
+    assert [example.label for example in splits.train] == [0, 1]
+    assert splits.report is not None
+    assert splits.report.train.skipped == {"hidden file": 1, "no .txt file": 1}
+    assert splits.report.train.rows == 4
+
+
+def test_a_link_has_its_own_name(single: Task, tmp_path: Path) -> None:
+    (tmp_path / "blobs").mkdir()
+    (tmp_path / "blobs" / "3fa4").write_text("text,label\na,yes\n")
+    (tmp_path / "blobs" / "77aa").write_text('summary = ""\ntemplate = "{text} {answer}"\nlabels = {no = "a", yes = "b"}\n')
+    for name, blob in {"train.csv": "3fa4", "mood.toml": "77aa"}.items():
+        (tmp_path / name).symlink_to(Path("blobs") / blob)
+    keys = {"problem": {"task": "blobs/../mood.toml", "data": "train.csv"}}
+    found = parse_config(keys, base=tmp_path).problem
+    assert (found.task, found.data) == (tmp_path / "mood.toml", tmp_path / "train.csv")
+    task = load_task(found.task)
+    assert (task.name, len(read_examples(task, found.data).train)) == ("mood", 1)
+    assert len(read_examples(task, tmp_path).train) == 1
 
 
 def test_folders_named_after_classes(single: Task, tmp_path: Path) -> None:
@@ -123,7 +172,7 @@ def test_a_task_reads_its_own_path(single: Task, tmp_path: Path) -> None:
             b"text,label\na,b,yes\n",
             "{file}, line 2 has 3 cells, the header has 2; quote cells that hold the delimiter",
         ),
-        ("a.csv", b'text,label\n"a,yes\n', "{file}, line 2 is malformed: unexpected end of data"),
+        ("a.csv", b'text,label\n"a,yes\n', "{file}, line 2 is malformed: the quote that opens cell 1 is not closed"),
         (
             "a.csv",
             b"text,label\na,maybe\n",

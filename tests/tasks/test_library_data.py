@@ -45,6 +45,11 @@ def test_local_files_of_hub_tasks(name: str, train: int, test: int) -> None:
     task = library(name)
     splits = read_examples(task, SHARED / name)
     assert (len(splits.train), len(splits.test or ())) == (train, test)
+    assert splits.report is not None
+    assert splits.report.test is not None
+    for source in (splits.report.train, splits.report.test):
+        lines = (SHARED / name / source.source).read_bytes().count(b"\n")
+        assert source.rows == lines == source.read + sum(source.skipped.values())
     assert all(sizes(task, splits).values())
     split = sample(task, splits, shots=16, seed=8)
     assert len(split.train) == len(split.dev) == 16 * len(task.words)

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from dfo_prompt.errors import UnknownNameError
-from dfo_prompt.tasks.metrics import accuracy, f1, macro_f1, score
+from dfo_prompt.tasks.metrics import METRICS, accuracy, f1, macro_f1, score
 
 LABELS = np.array([1, 1, 1, 0, 0, 0, 0, 0])
 GUESSES = np.array([[1, 1, 0, 1, 0, 0, 0, 0], [0] * 8, [1] * 8, [1, 1, 1, 0, 0, 0, 0, 0]])  # (B, N)
@@ -27,9 +27,40 @@ def test_f1_without_positives_is_zero() -> None:
     assert f1(np.zeros((2, 3), dtype=int), np.zeros(3, dtype=int)).tolist() == [0, 0]
 
 
+@pytest.mark.parametrize(
+    ("predictions", "labels", "expected"),
+    [  # accuracy, F1 of class 1, mean F1 of the classes present or predicted
+        ([0, 0, 0], [0, 0, 0], (1, 0, 1)),
+        ([1, 1, 1], [1, 1, 1], (1, 1, 1)),
+        ([1, 1, 1], [0, 0, 0], (0, 0, 0)),
+        ([0, 0, 0], [1, 1, 1], (0, 0, 0)),
+        ([0, 0, 0], [0, 1, 1], (1 / 3, 0, 1 / 4)),
+        ([2, 2, 2], [0, 1, 2], (1 / 3, 0, 1 / 6)),
+        ([0, 2, 0], [0, 2, 0], (1, 0, 1)),
+        ([1], [1], (1, 1, 1)),
+    ],
+)
+def test_constant_and_missing_classes(
+    predictions: list[int], labels: list[int], expected: tuple[float, float, float]
+) -> None:
+    for dtype in (np.int64, np.int32, np.uint8):
+        arguments = np.array([predictions], dtype=dtype), np.array(labels, dtype=dtype)
+        for name, value in zip(("accuracy", "f1", "macro_f1"), expected, strict=True):
+            np.testing.assert_allclose(METRICS[name](*arguments), [value])
+
+
+@given(arrays(np.int64, (2, 9), elements=st.integers(0, 3)), arrays(np.int64, 9, elements=st.integers(0, 3)))
+def test_metrics_are_those_of_scikit_learn(predictions: np.ndarray, labels: np.ndarray) -> None:
+    reference = pytest.importorskip("sklearn.metrics")
+    for row, found in zip(predictions, macro_f1(predictions, labels), strict=True):
+        assert found == pytest.approx(reference.f1_score(labels, row, average="macro"))
+    for row, found in zip(predictions == 1, f1(predictions, labels), strict=True):
+        assert found == pytest.approx(reference.f1_score(labels == 1, row, zero_division=0))
+
+
 @given(arrays(np.int64, (3, 7), elements=st.integers(0, 2)), arrays(np.int64, 7, elements=st.integers(0, 2)))
 def test_between_zero_and_one_and_a_row_at_a_time(predictions: np.ndarray, labels: np.ndarray) -> None:
-    for metric in ("accuracy", "f1", "macro_f1"):
+    for metric in METRICS:
         scores = score(metric, predictions, labels)
         assert scores.shape == (3,)
         assert scores.dtype == np.float64

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from dfo_prompt.errors import DataError, InputError
 from dfo_prompt.tasks.examples import Example, Splits
+from dfo_prompt.tasks.reading import ReadReport, SourceRows
 from dfo_prompt.tasks.sampling import FewShot, sample
 from dfo_prompt.tasks.task import Task
 
@@ -85,6 +86,30 @@ def test_copies_count_once_and_contradictions_not_at_all() -> None:
     drawn = [example.texts for part in (split.train, split.dev, split.test) for example in part]
     assert len(drawn) == len(set(drawn)) == 8
     assert ("0-0",) not in drawn
+
+
+def test_what_sampling_leaves_out_is_counted() -> None:
+    copies = (*pool(4), *pool(1), Example(texts=("0-3",), label=1))
+    test = (*pool(2, prefix="test "), *pool(4))
+    report = ReadReport(
+        train=SourceRows(source="a.csv", read=len(copies), skipped={"labelled '-'": 5}),
+        test=SourceRows(source="b.csv", read=len(test)),
+    )
+    split = sample(TASK, Splits(train=copies, test=test, report=report), shots=1, seed=0, test_examples=2)
+    assert split.report is not None
+    assert split.report.describe() == {
+        "train": {
+            "source": "a.csv",
+            "rows": 21,
+            "read": 11,
+            "skipped": {"labelled '-'": 5, "copies": 3, "with two labels": 2},
+        },
+        "test": {"source": "b.csv", "rows": 18, "read": 12, "skipped": {"drawn to train or dev": 6}},
+    }
+    assert str(split.report) == (
+        "train on 11 of 21 rows of a.csv (skipped: 5 labelled '-', 3 copies, 2 with two labels);"
+        " test on 12 of 18 rows of b.csv (skipped: 6 drawn to train or dev)"
+    )
 
 
 @pytest.mark.parametrize(("per_class", "shots", "need"), [(3, 4, 8), (7, 4, 8)])

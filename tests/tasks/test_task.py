@@ -94,10 +94,28 @@ def test_f1_is_for_two_classes(tmp_path: Path) -> None:
         load_task(write(tmp_path, three))
 
 
-@pytest.mark.parametrize("where", ["nowhere.toml", "dfo_prompt.tasks:library/nowhere.toml", "no_such_package:x.toml"])
-def test_a_missing_task_is_an_input_error(where: str) -> None:
-    with pytest.raises(InputError, match=r"cannot read.*no"):
+@pytest.mark.parametrize(
+    "where",
+    [
+        "nowhere.toml",
+        "dfo_prompt.tasks:library/nowhere.toml",
+        "dfo_prompt.tasks:",
+        "no_such_package:x.toml",
+        "os:x.toml",
+        "sys:x.toml",
+        ":x.toml",
+        ".:x.toml",
+        "a..b:x.toml",
+        "dfo_prompt.tasks:a\0b.toml",
+        "a\0b:x.toml",
+        Path("dfo_prompt.tasks:library/sst2.toml"),
+        Path("this:x.toml"),
+    ],
+)
+def test_a_missing_task_is_an_input_error(where: str | Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(InputError, match=r"cannot read"):
         load_task(where)
+    assert capsys.readouterr().out == "", "a path must not be imported"
 
 
 def test_every_task_that_ships_is_listed_and_sound() -> None:
