@@ -10,7 +10,7 @@ from transformers import PreTrainedModel
 from dfo_prompt.lm.answers import Reader
 from dfo_prompt.lm.causal import CausalScorer, PackedScorer
 from dfo_prompt.lm.encoding import Bucket, Encoded
-from dfo_prompt.lm.load import Head
+from dfo_prompt.lm.checkpoint import Head
 from dfo_prompt.lm.packing import takes_packed_rows
 from dfo_prompt.lm.scorer import Context, Scorer
 
