@@ -64,10 +64,10 @@ def read_gguf(file: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     Raises:
         ModelError: the extra that reads such files is not installed, or the file cannot be read, or lacks weights.
     """
-    source = {"pretrained_model_name_or_path": str(file.parent), "gguf_file": file.name}
+    source: dict[str, Any] = {"pretrained_model_name_or_path": str(file.parent), "gguf_file": file.name}
     try:
         with quiet():
-            model, found = AutoModelForCausalLM.from_pretrained(**source, **WHOLE, **SAFELY)
+            model, found = HEADS["causal"][1].from_pretrained(**source, **WHOLE, **SAFELY)
             check_whole(model, found)
             tokenizer = AutoTokenizer.from_pretrained(**source, **SAFELY)
     except ImportError as error:

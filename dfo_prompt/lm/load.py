@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from safetensors import SafetensorError
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from dfo_prompt.errors import ModelError
@@ -29,6 +30,7 @@ class LanguageModel:
     Attributes:
         head: what it predicts: the next token, a masked one, or a decoder's next one.
         fingerprint: SHA-256 over the configuration and a sample of every weight.
+        checked: what was found out about the model by `shortcuts`.
     """
 
     name: str
@@ -36,6 +38,7 @@ class LanguageModel:
     tokenizer: PreTrainedTokenizerBase
     fingerprint: str
     head: Head = "causal"
+    checked: dict[Any, Any] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     @property
     def device(self) -> torch.device:
@@ -72,11 +75,33 @@ class LanguageModel:
         """Return what reads a text: the encoder of an encoder-decoder, else the model without its head."""
         return self.model.get_encoder() if self.head == "seq2seq" else self.model.base_model
 
-    @property
+    @cached_property
     def max_tokens(self) -> int:
         """Return how many tokens, soft prompt included, it takes."""
         known = (getattr(self.model.config, "max_position_embeddings", None), self.tokenizer.model_max_length)
-        return min((limit for limit in known if limit), default=10**9)
+        limits = [limit for limit in known if limit and limit > 0]  # XLNet says -1 for none
+        return min([*limits, *_offset_positions(self.body)], default=10**9)
+
+    @property
+    def decoder_start(self) -> int:
+        """Return the token that an encoder-decoder's decoder begins with, as transformers' `generate` chooses it.
+
+        Raises:
+            ModelError: neither decoder_start_token_id nor bos_token_id is known.
+        """
+        for name in ("decoder_start_token_id", "bos_token_id"):
+            for config in (getattr(self.model, "generation_config", None), self.model.config):
+                if isinstance(token := getattr(config, name, None), int):
+                    return token
+        raise ModelError(f"{self.name!r} lacks decoder_start_token_id, and bos_token_id in its place; add it to config.json")
+
+    @cached_property
+    def unknown_tokens(self) -> frozenset[int]:
+        """Return the token ids that stand for a word the tokenizer does not know."""
+        inner = getattr(getattr(self.tokenizer, "backend_tokenizer", None), "model", None)
+        names = {self.tokenizer.unk_token, getattr(inner, "unk_token", None)} - {None}
+        ids = {self.tokenizer.unk_token_id, getattr(inner, "unk_id", None)} - {None}
+        return frozenset({*ids, *(self.tokenizer.get_vocab()[name] for name in names if name in self.tokenizer.get_vocab())})
 
     @cached_property
     def frame(self) -> tuple[list[int], list[int]]:
@@ -155,6 +180,13 @@ def pick_device(device: str) -> torch.device:
     if not available.get(place.type, False):
         raise ModelError(f"device {device!r} is not available here; use --device cpu")
     return place
+
+
+def _offset_positions(body: nn.Module) -> Iterator[int]:
+    """Yield the limits of tables of positions whose first rows, up to that of padding, no token takes, as in RoBERTa."""
+    for name, module in body.named_modules():
+        if isinstance(module, nn.Embedding) and "position" in name.rpartition(".")[2] and module.padding_idx is not None:
+            yield module.num_embeddings - module.padding_idx - 1
 
 
 def _fingerprint(model: Any) -> str:

@@ -19,7 +19,7 @@ from dfo_prompt.study.result import HeldOut, StudyResult
 from dfo_prompt.types import Json, Vector
 
 IDENTITY = ("config", "objective")
-MEASURED = ("dtype_spearman",)
+MEASURED = ("dtype_spearman", "engine")
 """Facts of an objective that were measured, and may be a little different the next time."""
 PLACES = ("device", "dtype")
 """Facts of an objective that change its figures a little, and not what a candidate means."""
