@@ -127,11 +127,13 @@ def encode_words(lm: LanguageModel, task: Task) -> tuple[tuple[int, ...], ...]:
     """Return the token ids of each class's label word.
 
     Raises:
-        ModelError: two classes share all their tokens.
+        ModelError: two classes share all their tokens, or the tokenizer does not know a word.
     """
     found: dict[tuple[int, ...], str] = {}
     for word in template_of(lm, task).words(task.words):
         ids = tuple(_continuation(lm, word))
+        if not ids or lm.unknown_tokens.intersection(ids):
+            raise ModelError(f"the tokenizer of {lm.name!r} does not know label word {word!r}; choose another in the task")
         if ids in found:
             raise ModelError(f"label words {found[ids]!r} and {word!r} are the same tokens for {lm.name!r}; change one")
         found[ids] = word

@@ -85,4 +85,6 @@ def _lay_out(lm: LanguageModel, cloze: Cloze, gap: str, answer: list[int]) -> La
         decoder += lm.tokens(SENTINEL)
     elif token:  # it repairs the whole text, so it is shown what it has repaired up to the slot
         decoder += ahead + lm.tokens(cloze.before)
+    else:
+        decoder += lm.forced_start
     return Layout(left=left, right=right, slot=len(decoder) - 1, decoder=decoder + answer)

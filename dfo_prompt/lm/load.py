@@ -95,6 +95,12 @@ class LanguageModel:
                     return token
         raise ModelError(f"{self.name!r} lacks decoder_start_token_id, and bos_token_id in its place; add it to config.json")
 
+    @property
+    def forced_start(self) -> list[int]:
+        """Return the token that `generate` forces a decoder to begin with: a language, in multilingual models."""
+        token = getattr(getattr(self.model, "generation_config", None), "forced_bos_token_id", None)
+        return [token] if isinstance(token, int) else []
+
     @cached_property
     def unknown_tokens(self) -> frozenset[int]:
         """Return the token ids that stand for a word the tokenizer does not know."""

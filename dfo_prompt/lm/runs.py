@@ -15,14 +15,16 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from dfo_prompt.errors import ModelError
 from dfo_prompt.lm.layers import Layers
 
 Forward = Callable[[Tensor], Tensor]
 """Returns the scores (N', K) of some texts under one prompt (H', P, E)."""
 
 TOLERANCE = 1e-3
-REFUSALS = (RuntimeError, ValueError, TypeError, AttributeError, LookupError, AssertionError)
-"""What models raise that take no such input."""
+"""Of the largest score."""
+REFUSALS = (RuntimeError, ValueError, TypeError, AttributeError, LookupError, AssertionError, ModelError)
+"""Errors of models that take no such input."""
 
 
 class Runs:
@@ -79,7 +81,7 @@ def out_of_memory(error: Exception) -> bool:
     return re.search("out of memory|not enough memory|can't allocate memory", str(error)) is not None
 
 
-def same(run: Callable[[], Tensor], expected: Tensor) -> bool:
+def same(run: Callable[[], Tensor], expected: Tensor, *, tolerance: float = TOLERANCE) -> bool:
     """Tell whether a shorter run gives what is expected; one that the model does not take does not."""
     try:
         found = run()
@@ -87,7 +89,7 @@ def same(run: Callable[[], Tensor], expected: Tensor) -> bool:
         if out_of_memory(error):
             raise
         return False
-    return torch.allclose(found, expected, atol=TOLERANCE * expected.abs().max().item())
+    return torch.allclose(found, expected, atol=tolerance * expected.abs().max().item())
 
 
 def _first_difference(prompts: Tensor) -> int:
