@@ -105,9 +105,8 @@ class LanguageModel:
     def unknown_tokens(self) -> frozenset[int]:
         """Return the token ids that stand for a word the tokenizer does not know."""
         inner = getattr(getattr(self.tokenizer, "backend_tokenizer", None), "model", None)
-        names = {self.tokenizer.unk_token, getattr(inner, "unk_token", None)} - {None}
-        ids = {self.tokenizer.unk_token_id, getattr(inner, "unk_id", None)} - {None}
-        return frozenset({*ids, *(self.tokenizer.get_vocab()[name] for name in names if name in self.tokenizer.get_vocab())})
+        names = {self.tokenizer.unk_token, getattr(inner, "unk_token", None)}  # a backend's need not be declared
+        return frozenset(id_ for token, id_ in self.tokenizer.get_vocab().items() if token in names)
 
     @cached_property
     def frame(self) -> tuple[list[int], list[int]]:

@@ -66,7 +66,7 @@ def test_a_long_text_loses_its_end_and_keeps_the_slot():
         ("xlm-roberta", {"pad_token_id": 1}, 62),
         ("camembert", {"pad_token_id": 1}, 62),
         ("mpnet", {"pad_token_id": 1}, 62),
-        ("longformer", {"pad_token_id": 1, "attention_window": [4, 4, 4]}, 62),
+        ("longformer", {"pad_token_id": 1, "attention_window": [4, 4, 4], "max_position_embeddings": 66}, 64),
     ],
 )
 def test_texts_are_cut_to_the_positions_that_a_model_has_for_them(family, changes, limit):
@@ -75,7 +75,8 @@ def test_texts_are_cut_to_the_positions_that_a_model_has_for_them(family, change
     tokenizer = tiny_tokenizer(bos=True, eos=True, mask=True)
     lm = LanguageModel(name=family, model=model, tokenizer=tokenizer, fingerprint="", head=head)
     assert lm.max_tokens == limit
-    texts = encode(lm, TASK, [("film " * 200,), ("fun",)], prompt_tokens=10)
+    room = limit - 10 - len(lay_out(lm, TASK, ("",), prompt_tokens=10).ids)
+    texts = encode(lm, TASK, [("film " * room,), ("film " * 200,), ("fun",)], prompt_tokens=10)
     assert texts.longest + 10 == limit
     ids = torch.tensor([7])
     reader = FirstTokens(model, ids, plain_head=False)
@@ -139,7 +140,7 @@ def test_a_label_word_that_the_tokenizer_does_not_know_is_refused(declared):
 @pytest.mark.parametrize(
     ("model", "inner", "unknown"),
     [
-        (Unigram([("<unk>", 0.0), ("a", -1.0)], unk_id=0), {}, {0}),
+        (Unigram([("<unk>", 0.0), ("a", -1.0)], unk_id=0), {"unk_token": "<unk>"}, {0}),
         (BPE({"a": 0, "<unk>": 1}, [], unk_token="<unk>"), {}, {1}),
         (BPE({"a": 0, "<end>": 1}, []), {"unk_token": "<end>"}, {1}),
         (BPE({"a": 0}, []), {}, set()),
