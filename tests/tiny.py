@@ -10,9 +10,10 @@ from tokenizers.pre_tokenizers import WhitespaceSplit
 from tokenizers.processors import TemplateProcessing
 from transformers import AutoConfig, PreTrainedTokenizerFast
 
+from dfo_prompt.lm.checkpoint import HEADS, Head
 from dfo_prompt.lm.encoding import encode_words
 from dfo_prompt.lm.layout import lay_out
-from dfo_prompt.lm.load import HEADS, Head, LanguageModel
+from dfo_prompt.lm.load import LanguageModel
 from dfo_prompt.lm.packing import enable_packing
 from dfo_prompt.tasks.examples import Example
 from dfo_prompt.tasks.sampling import FewShot

@@ -14,10 +14,10 @@ from textbook import textbook_losses
 from torch import Tensor
 
 from dfo_prompt.lm.encoding import encode_words
-from dfo_prompt.lm.engine import scorer_for
 from dfo_prompt.lm.layout import lay_out
 from dfo_prompt.lm.load import LanguageModel, load_model
 from dfo_prompt.lm.precision import choose_precision
+from dfo_prompt.lm.scorer import Scorer
 from dfo_prompt.lm.smollm import fetch
 from dfo_prompt.lm.verbalizer import Verbalizer
 from dfo_prompt.plugin.catalogue import catalogue
@@ -83,7 +83,7 @@ class Setting:
         """Return what scores prompts on the training examples, and prompts (B, H, P, E) for every layer."""
         precision = choose_precision(self.lm.model, dtype, lambda _: np.zeros(1))
         verbalizer = Verbalizer(self.lm, self.task, prompt_tokens=self.tokens)
-        score = verbalizer.scorer_with(scorer_for(self.lm.head, precision.model, precision=precision.context))
+        score = verbalizer.scorer_with(Scorer(self.lm, precision))
         texts = verbalizer.encode([one.texts for one in self.data.train])
         layers = self.lm.model.config.num_hidden_layers
         generator = torch.Generator().manual_seed(0)

@@ -1,13 +1,15 @@
 """What is read at answer positions, whatever head a model has: logits of label words, or the rest of a long one."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 from torch.nn.functional import linear
 from transformers import PreTrainedModel
+
+from dfo_prompt.errors import ModelError
 
 
 class Reader(Protocol):
@@ -26,22 +28,21 @@ class FirstTokens:
         model: any language model of transformers.
         ids: (C,) token ids.
         plain_head: see `head_is_plain`.
+        narrow: see `answer_logits`.
     """
 
-    def __init__(self, model: PreTrainedModel, ids: Tensor, *, plain_head: bool) -> None:
+    def __init__(self, model: PreTrainedModel, ids: Tensor, *, plain_head: bool, narrow: bool = True) -> None:
         self.width = len(ids)
         self._model: Any = model
         self._ids = ids
-        self._plain_head = plain_head
+        self._plain_head, self._narrow = plain_head, narrow
 
     def read(self, rows: Tensor, slot: Tensor, inputs: dict[str, Any]) -> Tensor:
         """Return logits (N, C), in float32."""
         if self._plain_head:
             hidden = self._model.base_model(**inputs).last_hidden_state  # (N', L', E)
             return label_logits(self._model, hidden[rows, slot], self._ids)
-        with only_answers(self._model, rows, slot):
-            logits: Tensor = self._model(**inputs).logits  # (N, 1, V)
-        return logits[:, 0, self._ids].float()
+        return answer_logits(self._model, rows, slot, inputs, narrow=self._narrow)[:, self._ids].float()
 
 
 class SpanReader:
@@ -52,22 +53,37 @@ class SpanReader:
         ids: (G, K) token ids of G runs.
         after: how far behind the slot the output for the first of them stands. A causal model's text holds the run but for
             its last token; a masked model's a mask for each.
+        narrow: see `answer_logits`.
     """
 
-    def __init__(self, model: PreTrainedModel, ids: Tensor, *, after: int) -> None:
+    def __init__(self, model: PreTrainedModel, ids: Tensor, *, after: int, narrow: bool = True) -> None:
         self.width = len(ids)
         self._model: Any = model
         self._ids = ids
-        self._after = after
+        self._after, self._narrow = after, narrow
 
     def read(self, rows: Tensor, slot: Tensor, inputs: dict[str, Any]) -> Tensor:
         """Return log-probabilities (N, G)."""
         steps = torch.arange(self._ids.shape[1], device=slot.device)  # (K,)
         places = (slot[:, None] + self._after + steps).flatten()
-        with only_answers(self._model, rows.repeat_interleave(len(steps)), places):
-            logits: Tensor = self._model(**inputs).logits  # (N K, 1, V)
-        each = logits[:, 0].float().log_softmax(dim=-1).view(len(slot), len(steps), -1)  # (N, K, V)
+        rows = rows.repeat_interleave(len(steps))
+        logits = answer_logits(self._model, rows, places, inputs, narrow=self._narrow)  # (N K, V)
+        each = logits.float().log_softmax(dim=-1).view(len(slot), len(steps), -1)  # (N, K, V)
         return each[:, steps, self._ids].sum(dim=-1)  # (N, G, K) -> (N, G)
+
+
+def answer_logits(model: Any, rows: Tensor, slot: Tensor, inputs: dict[str, Any], *, narrow: bool) -> Tensor:
+    """Run the model on `inputs` and return its logits (N, V) at the slots (N,) of rows (N,).
+
+    Args:
+        model: any language model of transformers.
+        rows, slot: where.
+        inputs: of its forward.
+        narrow: compute no others, if the model's head lets itself be narrowed; see `only_answers`.
+    """
+    with only_answers(model, rows, slot) if narrow else nullcontext():
+        logits: Tensor = model(**inputs).logits
+    return logits[:, 0] if narrow else logits[rows, slot]
 
 
 def label_logits(model: PreTrainedModel, hidden: Tensor, words: Tensor) -> Tensor:
@@ -100,10 +116,22 @@ def head_is_plain(model: Any, words: Tensor) -> bool:
 
 @contextmanager
 def only_answers(model: PreTrainedModel, rows: Tensor, slot: Tensor) -> Iterator[None]:
-    """Let nothing but the hidden states at the slots (N,) of rows (N,) reach the vocabulary: logits are (N, 1, V) inside."""
+    """Let nothing but the hidden states at the slots (N,) of rows (N,) reach the vocabulary: logits are (N, 1, V) inside.
+
+    Raises:
+        ModelError: the model computes its logits without calling its output embeddings.
+    """
     head: Any = model.get_output_embeddings()
-    hook = head.register_forward_pre_hook(lambda _, inputs: (inputs[0][rows, slot][:, None], *inputs[1:]))
+    calls: list[Tensor] = []
+
+    def narrow(_: Any, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+        calls.append(inputs[0])
+        return inputs[0][rows, slot][:, None], *inputs[1:]
+
+    hook = head.register_forward_pre_hook(narrow)
     try:
         yield
     finally:
         hook.remove()
+    if len(calls) != 1:
+        raise ModelError(f"a {model.config.model_type} model computes its logits in a way of its own")

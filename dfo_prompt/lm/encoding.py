@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -42,13 +43,25 @@ class Bucket:
     def split(self, most_tokens: int) -> "tuple[Bucket, ...]":
         """Return the same examples in buckets of at most that many tokens, or of one example."""
         count = max(1, most_tokens // max(1, self.left.shape[1] + self.ids.shape[1]))
-        if count >= len(self.rows):
+        return self.cut(range(count, len(self.rows), count))
+
+    def by_length(self) -> "tuple[Bucket, ...]":
+        """Return the same examples in buckets without padding."""
+        shapes = list(zip(self.lengths.tolist(), self.slot.tolist(), strict=True))
+        return self.cut([row for row in range(1, len(shapes)) if shapes[row] != shapes[row - 1]])
+
+    def cut(self, places: Sequence[int]) -> "tuple[Bucket, ...]":
+        """Return the same examples in buckets that begin at the first row and at `places`."""
+        if not places:
             return (self,)
         parts = []
-        for at in range(0, len(self.rows), count):
-            part = {name: value[at : at + count] for name, value in vars(self).items()}
+        for start, stop in pairwise([0, *places, len(self.rows)]):
+            part = {name: value[start:stop] for name, value in vars(self).items()}
             longest = int(part["lengths"].max())
-            parts.append(Bucket(**{**part, "ids": part["ids"][:, :longest]}))
+            # Behind its slot every decoder has as many tokens: those of the answer's beginning.
+            spare = int(self.slot.max() - part["slot"].max())
+            decoder = part["decoder"][:, : max(0, part["decoder"].shape[1] - spare)]
+            parts.append(Bucket(**{**part, "ids": part["ids"][:, :longest], "decoder": decoder}))
         return tuple(parts)
 
 
@@ -68,6 +81,17 @@ class Encoded:
     count: int
     tokens: int
 
+    @property
+    def texts_first(self) -> bool:
+        """Tell whether the examples differ ahead of the soft prompt."""
+        return any(bucket.left.shape[1] for bucket in self.buckets)
+
+    @property
+    def longest(self) -> int:
+        """Return the tokens of the longest example, without the soft prompt."""
+        ends = (bucket.left.shape[1] + int(bucket.lengths.max()) for bucket in self.buckets)
+        return len(self.head) + len(self.common) + max(ends)
+
 
 def encode(lm: LanguageModel, task: Task, texts: Texts, *, prompt_tokens: int, answer: Sequence[int] = ()) -> Encoded:
     """Render, tokenise and lay out examples; see `lay_out`.
@@ -76,20 +100,24 @@ def encode(lm: LanguageModel, task: Task, texts: Texts, *, prompt_tokens: int, a
         ModelError: prompt and template leave no room for a text.
     """
     layouts = [lay_out(lm, task, one, prompt_tokens=prompt_tokens, answer=answer) for one in texts]
-    shared = all(one.left == layouts[0].left for one in layouts)
-    head = layouts[0].left if shared else []
-    causal = lm.head == "causal"
-    common = _common_start([one.right[: one.slot] for one in layouts]) if causal and shared else []
     groups = defaultdict(list)
     for row, one in enumerate(layouts):
         groups[len(one.left)].append(row)
     runs = [
         [group[i] for i in run] for group in groups.values() for run in split_rows([len(layouts[r].right) for r in group])
     ]
+    return in_buckets(layouts, runs, causal=lm.head == "causal", device=lm.device)
+
+
+def in_buckets(layouts: Sequence[Layout], runs: Sequence[list[int]], *, causal: bool, device: torch.device) -> Encoded:
+    """Lay out examples in a bucket for each run of rows, whose left parts must be of one length."""
+    shared = all(one.left == layouts[0].left for one in layouts)
+    head = layouts[0].left if shared else []
+    common = _common_start([one.right[: one.slot] for one in layouts]) if causal and shared else []
     return Encoded(
-        head=torch.tensor(head, dtype=torch.long, device=lm.device),
-        common=torch.tensor(common, dtype=torch.long, device=lm.device),
-        buckets=tuple(_bucket(layouts, run, skip=len(common), shared=shared, device=lm.device) for run in runs),
+        head=torch.tensor(head, dtype=torch.long, device=device),
+        common=torch.tensor(common, dtype=torch.long, device=device),
+        buckets=tuple(_bucket(layouts, run, skip=len(common), shared=shared, device=device) for run in runs),
         count=len(layouts),
         tokens=sum(len(one.left) + len(one.right) + len(one.decoder) for one in layouts),
     )
@@ -99,11 +127,13 @@ def encode_words(lm: LanguageModel, task: Task) -> tuple[tuple[int, ...], ...]:
     """Return the token ids of each class's label word.
 
     Raises:
-        ModelError: two classes share all their tokens.
+        ModelError: two classes share all their tokens, or the tokenizer does not know a word.
     """
     found: dict[tuple[int, ...], str] = {}
     for word in template_of(lm, task).words(task.words):
         ids = tuple(_continuation(lm, word))
+        if not ids or lm.unknown_tokens.intersection(ids):
+            raise ModelError(f"the tokenizer of {lm.name!r} does not know label word {word!r}; choose another in the task")
         if ids in found:
             raise ModelError(f"label words {found[ids]!r} and {word!r} are the same tokens for {lm.name!r}; change one")
         found[ids] = word

@@ -80,9 +80,11 @@ def _lay_out(lm: LanguageModel, cloze: Cloze, gap: str, answer: list[int]) -> La
         earlier = lm.tokens(rest).count(mask)
         places = [i for i, one in enumerate(right) if one == mask]
         return Layout(left=left, right=right, slot=places[earlier])
-    decoder = [lm.model.config.decoder_start_token_id]
+    decoder = [lm.decoder_start]
     if token == SENTINEL:
         decoder += lm.tokens(SENTINEL)
     elif token:  # it repairs the whole text, so it is shown what it has repaired up to the slot
         decoder += ahead + lm.tokens(cloze.before)
+    else:
+        decoder += lm.forced_start
     return Layout(left=left, right=right, slot=len(decoder) - 1, decoder=decoder + answer)

@@ -2,43 +2,23 @@
 
 import hashlib
 import json
-import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-import transformers
 from safetensors import SafetensorError
-from torch import Tensor
-from transformers import (
-    AutoConfig,
-    AutoModelForCausalLM,
-    AutoModelForMaskedLM,
-    AutoModelForSeq2SeqLM,
-    AutoTokenizer,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-)
-from transformers.models.auto import modeling_auto
-from transformers.utils import logging
+from torch import Tensor, nn
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from dfo_prompt._util.logs import only_errors
 from dfo_prompt.errors import ModelError
+from dfo_prompt.lm.checkpoint import Head, first_line, quiet, read_checkpoint, read_gguf
 from dfo_prompt.lm.packing import enable_packing
 
-Head = Literal["causal", "masked", "seq2seq"]
-# Where a family could be several of them, the first is what it was pretrained as.
-HEADS: dict[Head, tuple[Any, Any]] = {
-    "seq2seq": (modeling_auto.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING, AutoModelForSeq2SeqLM),
-    "masked": (modeling_auto.MODEL_FOR_MASKED_LM_MAPPING, AutoModelForMaskedLM),
-    "causal": (modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING, AutoModelForCausalLM),
-}
 SENTINEL = "<extra_id_0>"
 """What models pretrained on corrupted spans (Raffel et al., 2020) put in place of a missing one."""
 
@@ -50,6 +30,7 @@ class LanguageModel:
     Attributes:
         head: what it predicts: the next token, a masked one, or a decoder's next one.
         fingerprint: SHA-256 over the configuration and a sample of every weight.
+        checked: what was found out about the model by `shortcuts`.
     """
 
     name: str
@@ -57,6 +38,7 @@ class LanguageModel:
     tokenizer: PreTrainedTokenizerBase
     fingerprint: str
     head: Head = "causal"
+    checked: dict[Any, Any] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     @property
     def device(self) -> torch.device:
@@ -93,11 +75,38 @@ class LanguageModel:
         """Return what reads a text: the encoder of an encoder-decoder, else the model without its head."""
         return self.model.get_encoder() if self.head == "seq2seq" else self.model.base_model
 
-    @property
+    @cached_property
     def max_tokens(self) -> int:
         """Return how many tokens, soft prompt included, it takes."""
         known = (getattr(self.model.config, "max_position_embeddings", None), self.tokenizer.model_max_length)
-        return min((limit for limit in known if limit), default=10**9)
+        limits = [limit for limit in known if limit and limit > 0]  # XLNet says -1 for none
+        return min([*limits, *_offset_positions(self.body)], default=10**9)
+
+    @property
+    def decoder_start(self) -> int:
+        """Return the token that an encoder-decoder's decoder begins with, as transformers' `generate` chooses it.
+
+        Raises:
+            ModelError: neither decoder_start_token_id nor bos_token_id is known.
+        """
+        for name in ("decoder_start_token_id", "bos_token_id"):
+            for config in (getattr(self.model, "generation_config", None), self.model.config):
+                if isinstance(token := getattr(config, name, None), int):
+                    return token
+        raise ModelError(f"{self.name!r} lacks decoder_start_token_id, and bos_token_id in its place; add it to config.json")
+
+    @property
+    def forced_start(self) -> list[int]:
+        """Return the token that `generate` forces a decoder to begin with: a language, in multilingual models."""
+        token = getattr(getattr(self.model, "generation_config", None), "forced_bos_token_id", None)
+        return [token] if isinstance(token, int) else []
+
+    @cached_property
+    def unknown_tokens(self) -> frozenset[int]:
+        """Return the token ids that stand for a word the tokenizer does not know."""
+        inner = getattr(getattr(self.tokenizer, "backend_tokenizer", None), "model", None)
+        names = {self.tokenizer.unk_token, getattr(inner, "unk_token", None)}  # a backend's need not be declared
+        return frozenset(id_ for token, id_ in self.tokenizer.get_vocab().items() if token in names)
 
     @cached_property
     def frame(self) -> tuple[list[int], list[int]]:
@@ -146,40 +155,18 @@ def load_model(name: str, where: str | Path, *, device: str = "auto") -> Languag
             if path.suffix == ".gguf":
                 head, (model, tokenizer) = "causal", read_gguf(path)
             else:
-                head, model, tokenizer = _read(str(where), **({"device_map": "auto"} if sharded else {}))
+                head, model, tokenizer = read_checkpoint(str(where), **({"device_map": "auto"} if sharded else {}))
         model = model.eval().requires_grad_(requires_grad=False)
         model = model.to(place) if place else model  # accelerate has placed it already
         if head == "causal":
             enable_packing(model)
-    except ModelError:
-        raise
+    except ModelError as error:
+        raise ModelError(f"cannot load model {name!r}: {error}") from error
     except torch.OutOfMemoryError as error:
         raise ModelError(f"model {name!r} does not fit on {place}; choose another --device") from error
     except (OSError, ValueError, ImportError, RuntimeError, KeyError, SafetensorError) as error:
-        raise ModelError(f"cannot load model {name!r}: {_reason(error)}") from error
+        raise ModelError(f"cannot load model {name!r}: {first_line(error)}") from error
     return LanguageModel(name=name, model=model, tokenizer=tokenizer, fingerprint=_fingerprint(model), head=head)
-
-
-def read_gguf(file: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """Read a GGUF file, dequantised to float32, so that it can be saved like any other model.
-
-    Raises:
-        ModelError: the extra that reads such files is not installed, or the file cannot be read.
-    """
-    source = {"pretrained_model_name_or_path": str(file.parent), "gguf_file": file.name}
-    try:
-        with quiet():
-            model = AutoModelForCausalLM.from_pretrained(**source, dtype=torch.float32)
-            tokenizer = AutoTokenizer.from_pretrained(**source)
-    except ImportError as error:
-        raise ModelError("reading GGUF files needs an extra: pip install 'dfo-prompt[gguf]'") from error
-    except Exception as error:  # a damaged file fails in whatever way its reader does
-        raise ModelError(f"cannot read {file}: {_reason(error)}") from error
-    # transformers would otherwise refuse to save what it takes for a quantised model.
-    model.hf_quantizer = None  # type: ignore[assignment]
-    if hasattr(model.config, "quantization_config"):
-        del model.config.quantization_config
-    return model, tokenizer
 
 
 def pick_device(device: str) -> torch.device:
@@ -200,39 +187,11 @@ def pick_device(device: str) -> torch.device:
     return place
 
 
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Silence transformers' progress bars and notes while loading."""
-    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        with warnings.catch_warnings(), only_errors("huggingface_hub"):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.set_verbosity(level)
-        if bars:
-            logging.enable_progress_bar()
-
-
-def _read(where: str, **options: str) -> tuple[Head, PreTrainedModel, PreTrainedTokenizerBase]:
-    config = AutoConfig.from_pretrained(where)
-    head = _head_of(config)
-    if head is None:
-        raise ModelError(f"{where} is a {config.model_type} model, not a language model that transformers knows")
-    return head, HEADS[head][1].from_pretrained(where, dtype=torch.float32, **options), AutoTokenizer.from_pretrained(where)
-
-
-def _head_of(config: Any) -> Head | None:
-    saved = {getattr(transformers, name, None) for name in config.architectures or ()} - {None}
-    able = [head for head, (mapping, _) in HEADS.items() if type(config) in mapping]
-    of_class = [head for head in able if HEADS[head][0][type(config)] in saved]
-    return next(iter(of_class or able), None)
-
-
-def _reason(error: BaseException) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+def _offset_positions(body: nn.Module) -> Iterator[int]:
+    """Yield the limits of tables of positions whose first rows, up to that of padding, no token takes, as in RoBERTa."""
+    for name, module in body.named_modules():
+        if isinstance(module, nn.Embedding) and "position" in name.rpartition(".")[2] and module.padding_idx is not None:
+            yield module.num_embeddings - module.padding_idx - 1
 
 
 def _fingerprint(model: Any) -> str:

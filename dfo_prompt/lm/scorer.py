@@ -1,118 +1,68 @@
-"""What all engines share: texts run together as memory allows, candidates one at a time.
-
-A score thus does not depend on which candidates share a batch. With a prompt in every layer, what lies below the first in
-which the candidates differ is computed once for all of them.
-"""
-
-import re
-from abc import ABC, abstractmethod
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from functools import cached_property
-from typing import Any
+"""The engine: the scores that a model gives texts under soft prompts. Only answer positions reach the head."""
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedModel
 
-from dfo_prompt.lm.answers import Reader
-from dfo_prompt.lm.encoding import Bucket, Encoded
-from dfo_prompt.lm.layers import Layers
-
-Context = Callable[[], AbstractContextManager[object]]
-Forward = Callable[[Tensor], Tensor]
-"""Returns the scores (N', K) of some texts under one prompt (H', P, E)."""
-
-MOST_TOKENS = 8192
-"""Of texts that run together, until memory does not suffice: more are no faster."""
-OUT_OF_MEMORY = re.compile("out of memory|not enough memory|can't allocate memory")  # CUDA and MPS; CPU
-TOLERANCE = 1e-3
+from dfo_prompt.lm.answers import Reader, head_is_plain
+from dfo_prompt.lm.encoding import Encoded
+from dfo_prompt.lm.load import LanguageModel
+from dfo_prompt.lm.precision import Precision
+from dfo_prompt.lm.runs import REFUSALS, Runs
+from dfo_prompt.lm.shortcuts import fastest_engine, head_is_narrow
+from dfo_prompt.lm.strategies import Engine, Room, Strategy, strategy_of
 
 
-class Scorer(ABC):
-    """Scores soft prompts with a language model of transformers.
+class Scorer:
+    """Scores soft prompts with a language model, by the fastest engine that is exact for it.
 
     Args:
-        model: any model that takes `inputs_embeds`.
-        precision: opens the context that forwards run in.
+        lm: the model, on which engines are checked in float32.
+        precision: of the forwards; float32 by default.
     """
 
-    def __init__(self, model: PreTrainedModel, *, precision: Context = nullcontext) -> None:
-        self.model = model
-        self._model: Any = model  # transformers' own attributes are typed in part
-        self._precision = precision
-        self._most_tokens = MOST_TOKENS
-        # Whether a run that begins at a layer gives what a whole run gives; tried once for each.
-        self._resumes: dict[int, bool] = {}
+    def __init__(self, lm: LanguageModel, precision: Precision | None = None) -> None:
+        self._lm = lm
+        self._precision = precision or Precision(model=lm.model)
+        self.model = self._precision.model
+        self._runs = Runs(self.model)
+        self._strategies: dict[Engine, Strategy] = {}
+        self._room = Room()
 
     @torch.inference_mode()
     def score(self, prompts: Tensor, texts: Encoded, reader: Reader) -> Tensor:
-        """Return what `reader` reads of N texts under each prompt, (B, N, K), in float32.
+        """Return the figures that `reader` reads of N texts under each prompt, (B, N, K), in float32.
 
         Args:
             prompts: (B, P, E), or (B, H, P, E) with a prompt for each of the H layers.
             texts: N examples.
             reader: of K figures a text.
         """
-        prompts = (prompts if prompts.dim() == 4 else prompts[:, None]).to(self._embed.weight.dtype)  # noqa: PLR2004
-        scores = torch.empty((len(prompts), texts.count, reader.width), device=prompts.device)
-        waiting = list(texts.buckets)
-        with self._precision():
-            while waiting:
-                waiting = [part for bucket in waiting for part in bucket.split(self._most_tokens)]
-                taken = self._take(waiting)
-                try:
-                    scores[:, torch.cat([bucket.rows for bucket in taken])] = self._score(prompts, texts, taken, reader)
-                    waiting = waiting[len(taken) :]
-                except RuntimeError as error:
-                    if not (self._most_tokens and OUT_OF_MEMORY.search(str(error))):
-                        raise
-                    self._most_tokens //= 2
-        return scores
+        prompts = (prompts if prompts.dim() == 4 else prompts[:, None]).to(self._runs.embed.weight.dtype)  # noqa: PLR2004
+        strategy = self._strategy(self.engine(texts, prompt_tokens=prompts.shape[2]))
+        with self._precision.context():
+            return self._room.scores(strategy, prompts, texts, reader)
 
-    def has_plain_head(self, ids: Tensor) -> bool:  # noqa: ARG002
-        """Tell whether label-word logits (token ids (C,)) can be had from the last hidden states alone."""
-        return False
-
-    def _take(self, waiting: list[Bucket]) -> list[Bucket]:
-        """Return the first buckets, which run together."""
-        return waiting[:1]
-
-    @abstractmethod
-    def _score(self, prompts: Tensor, texts: Encoded, buckets: list[Bucket], reader: Reader) -> Tensor:
-        """Return the scores (B, N', K) of some buckets of the texts under prompts (B, H', P, E)."""
+    def engine(self, texts: Encoded, *, prompt_tokens: int) -> Engine:
+        """Return the name of the engine that scores texts under prompts of P tokens."""
+        return fastest_engine(self._lm, texts, prompt_tokens=prompt_tokens)
 
     @property
-    def _embed(self) -> Any:
-        return self._model.get_input_embeddings()
+    def narrow(self) -> bool:
+        """Tell whether logits are computed at answers alone; see `answer_logits`."""
+        return head_is_narrow(self._lm)
 
-    @cached_property
-    def _layers(self) -> Layers:
-        return Layers(self._model)
+    @torch.inference_mode()
+    def has_plain_head(self, ids: Tensor) -> bool:
+        """Tell whether a decoder's label-word logits (token ids (C,)) can be had from the last hidden states alone."""
+        if self._lm.head != "causal":
+            return False
+        try:
+            with self._precision.context():
+                return head_is_plain(self.model, ids)
+        except REFUSALS:  # it takes no such row
+            return False
 
-    def _within(self, prompt: Tensor, at: int) -> AbstractContextManager[None]:
-        return self._layers.prompts(prompt, at) if len(prompt) > 1 else nullcontext()
-
-    def _each(self, prompts: Tensor, run: Forward) -> Tensor:
-        """Run every prompt, (B, N', K); layers below the first in which the prompts differ are computed once."""
-        start = _first_difference(prompts)
-        if not start or len(prompts) == 1:
-            return torch.stack([run(prompt) for prompt in prompts])
-        states: list[Tensor] = []
-        with self._layers.watched(start, states):
-            scores = [run(prompts[0])]
-
-        def resumed(prompt: Tensor) -> Tensor:
-            with self._layers.from_layer(start, states[0]):
-                return run(prompt)
-
-        if start not in self._resumes:
-            whole = scores[0]
-            self._resumes[start] = torch.allclose(resumed(prompts[0]), whole, atol=TOLERANCE * whole.abs().max().item())
-        scores += [(resumed if self._resumes[start] else run)(prompt) for prompt in prompts[1:]]
-        return torch.stack(scores)
-
-
-def _first_difference(prompts: Tensor) -> int:
-    same = (prompts == prompts[:1]).flatten(2).all(dim=2).all(dim=0)  # (H',)
-    return int(same.long().cumprod(0).sum()) % len(same)
+    def _strategy(self, engine: Engine) -> Strategy:
+        if engine not in self._strategies:
+            self._strategies[engine] = strategy_of(self._lm, engine, self._runs)
+        return self._strategies[engine]

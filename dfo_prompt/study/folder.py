@@ -19,7 +19,7 @@ from dfo_prompt.study.result import HeldOut, StudyResult
 from dfo_prompt.types import Json, Vector
 
 IDENTITY = ("config", "objective")
-MEASURED = ("dtype_spearman", "rows")
+MEASURED = ("dtype_spearman", "engine", "rows")
 """Facts of an objective that were measured, and may be a little different the next time; of rows, what was read of them
 has a fingerprint."""
 PLACES = ("device", "dtype")

@@ -5,14 +5,19 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny import TASK, some_examples, tiny_lm
+from tiny import SIZES, TASK, some_examples, tiny_lm, tiny_tokenizer
 from tokenizers import Tokenizer
-from tokenizers.models import BPE
-from tokenizers.normalizers import Prepend, Replace, Sequence
-from transformers import PreTrainedTokenizerFast
+from tokenizers.models import BPE, Unigram
+from tokenizers.normalizers import Lowercase, Prepend, Replace, Sequence
+from transformers import AutoConfig, PreTrainedTokenizerFast
 
 from dfo_prompt.errors import ModelError
+from dfo_prompt.lm.answers import FirstTokens
+from dfo_prompt.lm.checkpoint import HEADS
 from dfo_prompt.lm.encoding import encode, encode_words, split_rows
+from dfo_prompt.lm.layout import lay_out
+from dfo_prompt.lm.load import LanguageModel
+from dfo_prompt.lm.scorer import Scorer
 from dfo_prompt.tasks.task import Task
 
 
@@ -53,6 +58,56 @@ def test_a_long_text_loses_its_end_and_keeps_the_slot():
     assert lm.tokenizer.decode(ids).endswith("film . it was")
 
 
+@pytest.mark.parametrize(
+    ("family", "changes", "limit"),
+    [
+        ("bert", {}, 64),
+        ("roberta", {"pad_token_id": 1}, 62),
+        ("xlm-roberta", {"pad_token_id": 1}, 62),
+        ("camembert", {"pad_token_id": 1}, 62),
+        ("mpnet", {"pad_token_id": 1}, 62),
+        ("longformer", {"pad_token_id": 1, "attention_window": [4, 4, 4], "max_position_embeddings": 66}, 64),
+    ],
+)
+def test_texts_are_cut_to_the_positions_that_a_model_has_for_them(family, changes, limit):
+    head, settings = "masked", {**SIZES, **changes}
+    model = HEADS[head][1].from_config(AutoConfig.for_model(family, **settings)).eval()
+    tokenizer = tiny_tokenizer(bos=True, eos=True, mask=True)
+    lm = LanguageModel(name=family, model=model, tokenizer=tokenizer, fingerprint="", head=head)
+    assert lm.max_tokens == limit
+    room = limit - 10 - len(lay_out(lm, TASK, ("",), prompt_tokens=10).ids)
+    texts = encode(lm, TASK, [("film " * room,), ("film " * 200,), ("fun",)], prompt_tokens=10)
+    assert texts.longest + 10 == limit
+    ids = torch.tensor([7])
+    reader = FirstTokens(model, ids, plain_head=False)
+    Scorer(lm).score(torch.zeros(1, 10, lm.width), texts, reader)  # every position is there
+
+
+def test_a_limit_of_minus_one_is_none():
+    lm = tiny_lm()
+    lm.model.config.max_position_embeddings = -1
+    assert lm.max_tokens > 10**6
+
+
+def test_a_decoder_begins_as_transformers_would_begin_it():
+    lm = tiny_lm("bart")
+    config, generation = lm.model.config, lm.model.generation_config
+    assert lay_out(lm, TASK, ("fun",), prompt_tokens=0).decoder[0] == generation.decoder_start_token_id == 2
+    config.decoder_start_token_id = generation.decoder_start_token_id = None
+    assert lay_out(lm, TASK, ("fun",), prompt_tokens=0).decoder[0] == config.bos_token_id == 1
+    config.bos_token_id = generation.bos_token_id = None
+    with pytest.raises(ModelError, match="'bart' lacks decoder_start_token_id"):
+        lay_out(lm, TASK, ("fun",), prompt_tokens=0)
+
+
+def test_a_decoder_is_given_the_language_that_transformers_forces():
+    lm = replace(tiny_lm("bart"), tokenizer=tiny_tokenizer(eos=True))  # without a mask it goes on from the start
+    assert lay_out(lm, TASK, ("fun",), prompt_tokens=0).decoder == [2]
+    lm.model.generation_config.forced_bos_token_id = 9
+    layout = lay_out(lm, TASK, ("fun",), prompt_tokens=0)
+    assert (layout.decoder, layout.slot) == ([2, 9], 1)
+
+
 def test_a_prompt_that_leaves_no_room_is_one_line():
     with pytest.raises(
         ModelError, match="the template and a prompt of 63 tokens alone are longer than the 64 tokens that 'llama' takes"
@@ -63,9 +118,37 @@ def test_a_prompt_that_leaves_no_room_is_one_line():
 def test_label_words_may_be_several_tokens_but_not_the_same():
     task = Task(name="t", summary="", template="{text} {answer}", labels={"0": "very good", "1": "bad"})
     assert [len(ids) for ids in encode_words(tiny_lm(), task)] == [2, 1]
-    task = Task(name="t", summary="", template="{text} {answer}", labels={"0": "odd", "1": "strange"})
-    with pytest.raises(ModelError, match="label words ' odd' and ' strange' are the same tokens"):
-        encode_words(tiny_lm(), task)
+    lm = tiny_lm()
+    lm.tokenizer.backend_tokenizer.normalizer = Lowercase()
+    task = Task(name="t", summary="", template="{text} {answer}", labels={"0": "good", "1": "Good"})
+    with pytest.raises(ModelError, match="label words ' good' and ' Good' are the same tokens"):
+        encode_words(lm, task)
+
+
+@pytest.mark.parametrize("declared", [True, False], ids=["declared", "of the backend alone"])
+def test_a_label_word_that_the_tokenizer_does_not_know_is_refused(declared):
+    lm = tiny_lm()
+    if declared:
+        lm.tokenizer.unk_token = "<pad>"
+    assert lm.tokenizer.unk_token_id == (0 if declared else None)
+    for word in ("odd", "good odd"):
+        task = Task(name="t", summary="", template="{text} {answer}", labels={"0": "good", "1": word})
+        with pytest.raises(ModelError, match=f"the tokenizer of 'llama' does not know label word ' {word}'"):
+            encode_words(lm, task)
+
+
+@pytest.mark.parametrize(
+    ("model", "inner", "unknown"),
+    [
+        (Unigram([("<unk>", 0.0), ("a", -1.0)], unk_id=0), {"unk_token": "<unk>"}, {0}),
+        (BPE({"a": 0, "<unk>": 1}, [], unk_token="<unk>"), {}, {1}),
+        (BPE({"a": 0, "<end>": 1}, []), {"unk_token": "<end>"}, {1}),
+        (BPE({"a": 0}, []), {}, set()),
+    ],
+)
+def test_tokens_for_unknown_words_are_those_of_tokenizer_and_backend(model, inner, unknown):
+    lm = replace(tiny_lm(), tokenizer=PreTrainedTokenizerFast(tokenizer_object=Tokenizer(model), **inner))
+    assert lm.unknown_tokens == unknown
 
 
 def test_every_text_lands_in_one_bucket():

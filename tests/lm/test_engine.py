@@ -6,10 +6,10 @@ from tiny import BEHIND, HEAD_OF, MIDDLE, TASK, some_examples, textbook_logits, 
 from dfo_prompt.errors import ModelError
 from dfo_prompt.lm.answers import FirstTokens
 from dfo_prompt.lm.encoding import encode, encode_words
-from dfo_prompt.lm.engine import scorer_for
 from dfo_prompt.lm.layers import Layers
 from dfo_prompt.lm.layout import lay_out
 from dfo_prompt.lm.precision import choose_precision
+from dfo_prompt.lm.scorer import Scorer
 
 
 def some_prompts(lm, count=3, tokens=5):
@@ -19,7 +19,7 @@ def some_prompts(lm, count=3, tokens=5):
 
 def score(lm, prompts, examples, task=TASK):
     texts = encode(lm, task, [example.texts for example in examples], prompt_tokens=prompts.shape[1])
-    scorer = scorer_for(lm.head, lm.model)
+    scorer = Scorer(lm)
     return scorer.score(prompts, texts, first_tokens(lm, scorer, task))
 
 
@@ -86,7 +86,7 @@ def test_the_prompt_matters():
 def test_less_runs_at_a_time_where_memory_does_not_suffice(family, packing, task, monkeypatch):
     lm, examples, prompts = tiny_lm(family, packing=packing), some_examples(9), some_prompts(tiny_lm(family))
     texts = encode(lm, task, [example.texts for example in examples], prompt_tokens=5)
-    scorer = scorer_for(lm.head, lm.model)
+    scorer = Scorer(lm)
     reader, refused = first_tokens(lm, scorer, task), []
     read = type(reader).read
 
@@ -183,8 +183,9 @@ def test_layers_below_are_not_computed_again():
     prompts = deep_prompts(lm, count=5)
     prompts[1:, :2] = prompts[0, :2]
     texts = encode(lm, TASK, [example.texts for example in examples], prompt_tokens=5)
-    scorer = scorer_for(lm.head, lm.model)
+    scorer = Scorer(lm)
     reader = first_tokens(lm, scorer)
+    scorer.engine(texts, prompt_tokens=5)  # checked once, before anything is counted
     calls = []
     for index, layer in enumerate(lm.model.model.layers):
         layer.register_forward_hook(lambda *_, index=index: calls.append(index))
@@ -209,4 +210,4 @@ def test_a_head_that_caps_its_logits_however_little_is_found_out(family, cap, pl
         lm.model.config.final_logit_softcapping = cap
     chosen = choose_precision(lm.model, dtype, lambda _: np.zeros(1))
     ids = torch.tensor([ids[0] for ids in encode_words(lm, TASK)])
-    assert scorer_for(lm.head, chosen.model, precision=chosen.context).has_plain_head(ids) is plain
+    assert Scorer(lm, chosen).has_plain_head(ids) is plain

@@ -7,7 +7,7 @@ import torch
 from tiny import HEAD_OF, TASK, few_shot, tiny_model, tiny_tokenizer
 
 from dfo_prompt.errors import ModelError
-from dfo_prompt.lm.load import load_model, pick_device, read_gguf
+from dfo_prompt.lm.load import load_model, pick_device
 from dfo_prompt.prompt.initial import initial_prompt_of, shallow_projection
 from dfo_prompt.prompt.objective import PromptObjective
 from dfo_prompt.prompt.problem import Problem
@@ -94,24 +94,6 @@ def test_the_head_is_that_of_the_class_it_was_saved_from(tmp_path, family):
     lm = load_model("m", tmp_path)
     assert lm.head == HEAD_OF[family]
     assert type(lm.model) is type(tiny_model(family))
-
-
-def test_a_file_that_is_no_gguf_is_one_line(tmp_path):
-    (tmp_path / "m.gguf").write_bytes(b"GGUF but not really")
-    with pytest.raises(ModelError, match=r"cannot read .*m\.gguf") as caught:
-        read_gguf(tmp_path / "m.gguf")
-    assert "\n" not in str(caught.value)
-
-
-def test_gguf_without_its_extra_names_it(tmp_path, monkeypatch):
-    (tmp_path / "m.gguf").write_bytes(b"GGUF")
-    monkeypatch.setattr("dfo_prompt.lm.load.AutoModelForCausalLM.from_pretrained", _no_gguf)
-    with pytest.raises(ModelError, match=r"needs an extra: pip install 'dfo-prompt\[gguf\]'"):
-        read_gguf(tmp_path / "m.gguf")
-
-
-def _no_gguf(**_):
-    raise ImportError("gguf is required")
 
 
 def test_devices():

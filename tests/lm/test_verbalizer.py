@@ -3,8 +3,8 @@ import pytest
 import torch
 from tiny import TASK, some_examples, tiny_lm
 
-from dfo_prompt.lm.engine import scorer_for
 from dfo_prompt.lm.layout import lay_out
+from dfo_prompt.lm.scorer import Scorer
 from dfo_prompt.lm.verbalizer import Verbalizer
 from dfo_prompt.tasks.task import Task
 
@@ -20,7 +20,7 @@ def prompts(lm, count=2, tokens=4):
 
 def scores(lm, task, texts=TEXTS, **options):
     verbalizer = Verbalizer(lm, task, prompt_tokens=4, sample=TEXTS, **options)
-    return verbalizer.scorer_with(scorer_for(lm.head, lm.model))(prompts(lm), verbalizer.encode(texts))
+    return verbalizer.scorer_with(Scorer(lm))(prompts(lm), verbalizer.encode(texts))
 
 
 def whole_word(lm, prompt, texts, word):
@@ -90,9 +90,7 @@ def test_what_neutral_texts_give_is_taken_out(calibration, count):
         Verbalizer(lm, TASK, prompt_tokens=4, sample=TEXTS, calibration=one) for one in ("none", calibration)
     )
     assert calibrated.reference.count == count
-    neutral = plain.scorer_with(scorer_for(lm.head, lm.model))(prompts(lm), calibrated.reference).softmax(
-        dim=-1
-    )  # (B, N, C)
+    neutral = plain.scorer_with(Scorer(lm))(prompts(lm), calibrated.reference).softmax(dim=-1)  # (B, N, C)
     expected = scores(lm, TASK) - neutral.mean(dim=1, keepdim=True).log()
     torch.testing.assert_close(scores(lm, TASK, calibration=calibration), expected, atol=1e-5, rtol=1e-5)
 

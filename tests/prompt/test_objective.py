@@ -150,3 +150,28 @@ def test_bytes_are_those_of_the_arrays_on_the_wire(words):
             sent += 3 * np.array(ids, dtype=np.int32).nbytes
             back += 3 * np.zeros(1 if answer else len(words), dtype=np.float32).nbytes
     assert (evaluation.uploaded, evaluation.downloaded) == (sent, back)
+
+
+BEHIND = replace(TASK, template="{text} . {prompt} it was {answer}")
+
+
+@pytest.mark.parametrize(
+    ("lm", "task", "engine"),
+    [("llama", TASK, "packed"), ("llama", BEHIND, "cached"), ("bert", TASK, "plain")],
+)
+def test_the_engine_that_runs_is_told(lm, task, engine):
+    assert objective(tiny_lm(lm), task=task).describe()["engine"] == engine
+
+
+def test_a_model_that_no_prompt_changes_is_refused_before_any_query():
+    lm = tiny_lm(packing=False)
+    lm.model.model.register_forward_pre_hook(
+        lambda _, args, named: (
+            (args, {**named, "inputs_embeds": torch.ones_like(named["inputs_embeds"])})
+            if named.get("inputs_embeds") is not None
+            else None
+        ),
+        with_kwargs=True,
+    )
+    with pytest.raises(InputError, match="a soft prompt has no effect on 'llama', a llama model"):
+        objective(lm)

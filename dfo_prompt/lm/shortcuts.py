@@ -1,0 +1,177 @@
+"""Checks the engines against plain forwards of the model at hand, whatever its family.
+
+An engine that gives other scores than one text alone in one row is left out. The check takes a few texts of random tokens,
+the longest as long as the longest text that is about to be scored, rounded up to a power of two: windows and chunks of
+attention that matter for the texts matter in the check.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dfo_prompt.errors import ModelError
+from dfo_prompt.lm.answers import FirstTokens, answer_logits
+from dfo_prompt.lm.checkpoint import first_line
+from dfo_prompt.lm.encoding import Encoded, in_buckets
+from dfo_prompt.lm.layout import Layout
+from dfo_prompt.lm.load import LanguageModel
+from dfo_prompt.lm.runs import REFUSALS, Runs, out_of_memory, same
+from dfo_prompt.lm.strategies import Engine, Room, engines_of, strategy_of
+
+SHORTEST = 32
+"""Tokens: shorter texts are checked at this length."""
+WORDS = 16
+"""Tokens of the vocabulary whose logits are compared."""
+TOLERANCE = 1e-4
+"""Of the largest logit; what float32 leaves is a hundredth of that."""
+NO_EFFECT = 1e-6
+"""Of the largest logit: what two prompts must differ by."""
+
+
+@torch.inference_mode()
+def fastest_engine(lm: LanguageModel, texts: Encoded, *, prompt_tokens: int) -> Engine:
+    """Return the fastest engine that is exact for texts as long as these; a model is checked once for each length.
+
+    Raises:
+        ModelError: the model takes no soft prompt, or none has an effect on it.
+    """
+    wanted = max(SHORTEST, 1 << (texts.longest + prompt_tokens - 1).bit_length())
+    key = ("texts first" if texts.texts_first else "prompt first", min(wanted, lm.max_tokens))
+    if key not in lm.checked:
+        lm.checked[key] = _fastest(lm, _trial(lm, key[1], texts_first=texts.texts_first))
+    engine: Engine = lm.checked[key]
+    return engine
+
+
+@torch.inference_mode()
+def head_is_narrow(lm: LanguageModel) -> bool:
+    """Tell whether logits can be computed at answers alone; see `answer_logits`."""
+    if "head" not in lm.checked:
+        trial = _trial(lm, SHORTEST, texts_first=False)
+        row, slot = (torch.tensor([place], device=lm.device) for place in (0, trial.slots[0]))
+        inputs = _inputs(lm, trial, trial.prompts[0], 0)
+        wide, narrow = (
+            lambda narrow=narrow: answer_logits(lm.model, row, slot, inputs, narrow=narrow) for narrow in (False, True)
+        )
+        lm.checked["head"] = same(narrow, wide(), tolerance=TOLERANCE)
+    return bool(lm.checked["head"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """Texts of random tokens under two prompts of random tokens.
+
+    Attributes:
+        layouts: N texts.
+        tokens: (2, P) token ids of the prompts.
+        prompts: (2, P, E) their embeddings.
+        words: (K,) token ids to read.
+    """
+
+    layouts: tuple[Layout, ...]
+    texts: Encoded
+    tokens: Tensor
+    prompts: Tensor
+    words: Tensor
+
+    @property
+    def slots(self) -> list[int]:
+        """Return the place of each answer in what the head is given."""
+        ahead = self.tokens.shape[1]
+        return [one.slot + (0 if one.decoder else len(one.left) + ahead) for one in self.layouts]
+
+
+def _trial(lm: LanguageModel, length: int, *, texts_first: bool) -> Trial:
+    rng = np.random.default_rng(0)
+    plain = np.setdiff1d(np.arange(lm.vocabulary), lm.tokenizer.all_special_ids)
+
+    def draw(count: int) -> list[int]:
+        drawn: list[int] = rng.choice(plain, count).tolist()
+        return drawn
+
+    prompt = max(1, length // 4)
+    rest = max(4, length - prompt)
+    # One as long as can be; and three that run together, two of them without padding.
+    sides = [(rest - 3, 3), (1, 3), (1, 2), (1, 2)] if texts_first else [(1, rest - 1), (1, rest // 3), (1, 2), (1, 2)]
+    shared, first = draw(1), draw(1)
+    layouts = []
+    for (before, behind), answer in zip(sides, (0, 2, 1, 1), strict=True):
+        left = draw(before) if texts_first else shared
+        right = first + draw(behind - 1)
+        decoder = [lm.decoder_start, *draw(answer)] if lm.head == "seq2seq" else []
+        slot = len(decoder or right) - 1 if lm.head != "masked" else len(right) // 2
+        layouts.append(Layout(left=left, right=right, slot=slot, decoder=decoder))
+    tokens = torch.tensor([draw(prompt), draw(prompt)], device=lm.device)
+    return Trial(
+        layouts=tuple(layouts),
+        texts=in_buckets(layouts, [[2, 3, 1], [0]], causal=lm.head == "causal", device=lm.device),
+        tokens=tokens,
+        prompts=lm.model.get_input_embeddings()(tokens),
+        words=torch.tensor(draw(WORDS), device=lm.device),
+    )
+
+
+def _fastest(lm: LanguageModel, trial: Trial) -> Engine:
+    expected = _plain(lm, trial)
+    reader = FirstTokens(lm.model, trial.words, plain_head=False, narrow=head_is_narrow(lm))
+    runs = Runs(lm.model)
+    *faster, last = engines_of(lm, texts_first=trial.texts.texts_first)
+
+    def agrees(engine: Engine) -> bool:
+        strategy = strategy_of(lm, engine, runs)
+        return same(
+            lambda: Room().scores(strategy, trial.prompts[:, None], trial.texts, reader), expected, tolerance=TOLERANCE
+        )
+
+    return next((engine for engine in faster if agrees(engine)), last)
+
+
+def _plain(lm: LanguageModel, trial: Trial) -> Tensor:
+    """Return the logits (2, N, K) of each text alone in a row, without cache, padding or mask.
+
+    Raises:
+        ModelError: they are no use.
+    """
+    places = range(len(trial.layouts))
+    try:
+        logits = [[_run(lm, trial, _inputs(lm, trial, prompt, i), i) for i in places] for prompt in trial.prompts]
+        by_tokens = _run(lm, trial, _tokens(lm, trial, 1), 1)
+    except REFUSALS as error:
+        if out_of_memory(error):
+            raise
+        raise ModelError(f"{lm.name!r} takes no soft prompt: {first_line(error)}") from error
+    expected = torch.stack([torch.stack(row) for row in logits])
+    largest = expected.abs().max().item()
+    if not np.isfinite(largest):
+        raise ModelError(f"{lm.name!r} gives scores that are not finite")
+    if (expected[0] - expected[1]).abs().max().item() <= NO_EFFECT * largest:
+        raise ModelError(f"a soft prompt has no effect on {lm.name!r}, a {lm.model.config.model_type} model")
+    if not same(lambda: by_tokens, expected[0, 1], tolerance=TOLERANCE):
+        what = f"{lm.name!r}, a {lm.model.config.model_type} model, gives other scores for the embeddings of tokens than for"
+        raise ModelError(f"{what} the tokens, so it takes no soft prompt")
+    return expected
+
+
+def _run(lm: LanguageModel, trial: Trial, inputs: dict[str, Any], place: int) -> Tensor:
+    logits: Tensor = lm.model(**inputs).logits[0, trial.slots[place], trial.words].float()
+    return logits
+
+
+def _inputs(lm: LanguageModel, trial: Trial, prompt: Tensor, place: int) -> dict[str, Any]:
+    one, embed = trial.layouts[place], lm.model.get_input_embeddings()
+    left, right = (embed(torch.tensor(ids, device=lm.device)) for ids in (one.left, one.right))
+    return {"inputs_embeds": torch.cat([left, prompt, right])[None], **_decoder(lm, one)}
+
+
+def _tokens(lm: LanguageModel, trial: Trial, place: int) -> dict[str, Any]:
+    one = trial.layouts[place]
+    row = one.left + trial.tokens[0].tolist() + one.right
+    return {"input_ids": torch.tensor([row], device=lm.device), **_decoder(lm, one)}
+
+
+def _decoder(lm: LanguageModel, layout: Layout) -> dict[str, Any]:
+    given = {"decoder_input_ids": torch.tensor([layout.decoder], device=lm.device)} if layout.decoder else {}
+    return {**Runs(lm.model).uncached, **given}

@@ -1,0 +1,79 @@
+"""The ways to run texts under prompts, which all give the same scores, by name."""
+
+from collections.abc import Sequence
+from typing import Literal, Protocol
+
+import torch
+from torch import Tensor
+
+from dfo_prompt.lm.answers import Reader
+from dfo_prompt.lm.cached import Cached
+from dfo_prompt.lm.encoding import Bucket, Encoded
+from dfo_prompt.lm.load import LanguageModel
+from dfo_prompt.lm.packed import Packed
+from dfo_prompt.lm.packing import takes_packed_rows
+from dfo_prompt.lm.plain import Plain
+from dfo_prompt.lm.runs import Runs, out_of_memory
+
+Engine = Literal["packed", "cached", "plain", "unpadded", "single"]
+
+MOST_TOKENS = 8192
+"""Of texts that run together, until memory does not suffice: more are no faster."""
+
+
+class Strategy(Protocol):
+    """Runs texts under prompts."""
+
+    def arrange(self, bucket: Bucket) -> Sequence[Bucket]:
+        """Cut a bucket into parts that can run together."""
+
+    def take(self, waiting: list[Bucket], most_tokens: int) -> list[Bucket]:
+        """Return the first buckets, which run together."""
+
+    def score(self, prompts: Tensor, texts: Encoded, buckets: list[Bucket], reader: Reader) -> Tensor:
+        """Return the scores (B, N', K) of some buckets of the texts under prompts (B, H', P, E)."""
+
+
+def engines_of(lm: LanguageModel, *, texts_first: bool) -> tuple[Engine, ...]:
+    """Return the engines that a model may take, fastest first; the last needs nothing of it."""
+    shared: tuple[Engine, ...] = ("cached",) if lm.head == "causal" else ()
+    if lm.head == "causal" and takes_packed_rows(lm.model) and not texts_first:  # texts ahead of it share no prefix
+        shared = ("packed", *shared)
+    return (*shared, "plain", "unpadded", "single")
+
+
+def strategy_of(lm: LanguageModel, engine: Engine, runs: Runs) -> Strategy:
+    """Build the strategy of an engine, which runs `runs`: the model itself, or a copy in another precision."""
+    if engine == "packed":
+        return Packed(runs)
+    if engine == "cached":
+        return Cached(runs)
+    return Plain(runs, rows=engine, mask=lm.head != "causal")
+
+
+class Room:
+    """Runs as many texts together as memory allows, which is remembered."""
+
+    def __init__(self) -> None:
+        self._most_tokens = MOST_TOKENS
+
+    def scores(self, strategy: Strategy, prompts: Tensor, texts: Encoded, reader: Reader) -> Tensor:
+        """Return the scores (B, N, K) of texts under prompts (B, H', P, E)."""
+        while True:
+            try:
+                return self._scores(strategy, prompts, texts, reader)
+            except RuntimeError as error:
+                if not (self._most_tokens and out_of_memory(error)):
+                    raise
+                # From the beginning: the first query is split like those that follow.
+                self._most_tokens //= 2
+
+    def _scores(self, strategy: Strategy, prompts: Tensor, texts: Encoded, reader: Reader) -> Tensor:
+        scores = torch.empty((len(prompts), texts.count, reader.width), device=prompts.device)
+        arranged = [part for bucket in texts.buckets for part in strategy.arrange(bucket)]
+        waiting = [part for bucket in arranged for part in bucket.split(self._most_tokens)]
+        while waiting:
+            taken = strategy.take(waiting, self._most_tokens)
+            scores[:, torch.cat([bucket.rows for bucket in taken])] = strategy.score(prompts, texts, taken, reader)
+            waiting = waiting[len(taken) :]
+        return scores
