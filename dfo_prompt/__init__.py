@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from dfo_prompt.contracts.objective import Objective as Objective
     from dfo_prompt.contracts.optimizer import Best as Best
     from dfo_prompt.contracts.optimizer import Optimizer as Optimizer
-    from dfo_prompt.contracts.optimizer import OptimizerSpec as OptimizerSpec
+    from dfo_prompt.contracts.spec import OptimizerSpec as OptimizerSpec
     from dfo_prompt.contracts.spec import Spec as Spec
     from dfo_prompt.errors import DfoPromptError as DfoPromptError
     from dfo_prompt.errors import InputError as InputError
@@ -45,7 +45,7 @@ _HOME = {
     "Objective": "contracts.objective",
     "Observer": "study.result",
     "Optimizer": "contracts.optimizer",
-    "OptimizerSpec": "contracts.optimizer",
+    "OptimizerSpec": "contracts.spec",
     "PluginError": "errors",
     "Record": "study.ledger",
     "Setting": "methods.setting",

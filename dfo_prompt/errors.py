@@ -57,5 +57,15 @@ class StudyError(DfoPromptError):
 
 
 def one_line(error: BaseException) -> str:
-    """Return the kind of an error and the first line of its message."""
-    return f"{type(error).__name__}: {error}".splitlines()[0]
+    """Return the kind of an error and the first line of its message, however odd that message is."""
+    try:
+        said = str(error)
+    except (Exception, SystemExit) as another:
+        said = f"its message raises {type(another).__name__}"
+    return printable(f"{type(error).__name__}: {said}".splitlines()[0])
+
+
+def printable(text: str, most: int = 300) -> str:
+    """Return text that any terminal and any file takes: other characters escaped, and at most `most` of them."""
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[: most + 1])
+    return shown if len(shown) <= most else f"{shown[: most - 3]}..."

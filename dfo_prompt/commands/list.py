@@ -51,7 +51,13 @@ def _tried(registry: str) -> list[dict[str, Any]]:
 
 def _plugins(found: Catalogue) -> list[dict[str, Any]]:
     return [
-        {"name": info.name, "origin": f"{info.origin} {info.version}".strip(), "state": info.error or "works"}
+        {
+            "name": info.name,
+            "origin": f"{info.origin} {info.version}".strip(),
+            "state": info.error or "works",
+            **({"note": info.note} if info.note else {}),
+            "gives": tuple(f"{number} {kind}" for kind, number in info.gives.items() if number) or "nothing",
+        }
         for info in found.plugins
     ]
 
@@ -65,4 +71,6 @@ def _cells(row: dict[str, Any]) -> list[str]:
     plain = [str(row[key]) for key in ("summary", "origin", "state", "note") if key in row]
     rest = {key: value for key, value in row.items() if key not in ("name", "summary", "origin", "state", "note")}
     plain = [one.removesuffix(".") for one in plain] if rest else plain
-    return plain + [f"{key}: {', '.join(value) if isinstance(value, tuple) else value}" for key, value in rest.items()]
+    return plain + [
+        f"{key}: {', '.join(value) if isinstance(value, tuple | list) else value}" for key, value in rest.items()
+    ]

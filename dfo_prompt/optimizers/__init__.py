@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from dfo_prompt.contracts.optimizer import OptimizerSpec
+from dfo_prompt.contracts.spec import OptimizerSpec
 from dfo_prompt.plugin.hookspecs import hookimpl
 
 _CMA: dict[str, tuple[dict[str, object], str]] = {

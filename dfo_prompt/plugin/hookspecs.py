@@ -9,8 +9,7 @@ from collections.abc import Iterable
 import pluggy
 
 from dfo_prompt.contracts.method import MethodSpec
-from dfo_prompt.contracts.optimizer import OptimizerSpec
-from dfo_prompt.contracts.spec import Spec
+from dfo_prompt.contracts.spec import OptimizerSpec, Spec
 
 PROJECT = "dfo_prompt"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -59,3 +58,6 @@ def dfo_prompt_commands() -> Iterable[Spec]:  # type: ignore[empty-body]
 @hookspec
 def dfo_prompt_observers() -> Iterable[Spec]:  # type: ignore[empty-body]
     """Give observers of every study: targets are classes with the methods of `dfo_prompt.study.result.Observer`."""
+
+
+HOOKS = tuple(name for name in list(globals()) if name.startswith(f"{PROJECT}_"))

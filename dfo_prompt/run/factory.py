@@ -7,7 +7,7 @@ import numpy as np
 
 from dfo_prompt.config.study import parse_config
 from dfo_prompt.contracts.objective import Objective
-from dfo_prompt.contracts.optimizer import Optimizer, OptimizerSpec
+from dfo_prompt.contracts.optimizer import Optimizer
 from dfo_prompt.contracts.spec import Spec
 from dfo_prompt.errors import DfoPromptError, InputError, PluginError, UnknownNameError, one_line
 from dfo_prompt.plugin.catalogue import catalogue
@@ -87,7 +87,7 @@ def create_objective(name: str, *, dim: int, seed: int = 0, **options: object) -
 def _build(kind: str, spec: Spec, name: str, given: dict[str, Any], options: Mapping[str, object]) -> Any:
     family = {"variant": name.partition(":")[2]} if spec.name.endswith(":*") else {}
     settings = {**spec.options, **family, **options}
-    target = _load(kind, spec, name)
+    target = _load(kind, name)
     named = {"variant"} if ":" in name else set()  # by the name, and by nothing else
     checked = {key: value for key, value in {**spec.options, **options}.items() if key not in named or key in options}
     check_options(f"{kind} {name!r}", target, checked, {*given, *named})
@@ -101,10 +101,5 @@ def _build(kind: str, spec: Spec, name: str, given: dict[str, Any], options: Map
         raise PluginError(f"{kind} {name!r} cannot be built: {one_line(error)}") from error
 
 
-def _load(kind: str, spec: Spec, name: str) -> Any:
-    try:
-        return spec.load()
-    except PluginError as error:
-        if isinstance(spec, OptimizerSpec) and spec.extra and isinstance(error.__cause__, ImportError):
-            raise InputError(f"{kind} {name!r} needs an extra: pip install 'dfo-prompt[{spec.extra}]'") from error
-        raise
+def _load(kind: str, name: str) -> Any:
+    return getattr(catalogue(), f"{kind}s").load(name)
