@@ -75,7 +75,6 @@ def dfo_prompt_optimizers() -> Iterable[OptimizerSpec]:
             options={} if name == "*" else {"variant": name},
             variants=place + "nevergrad:variants" if name == "*" else "",
             summary=f"nevergrad: {summary}.",
-            extra="nevergrad",
             ignores=("popsize",),
         )
     for name, summary in _PYMOO.items():
