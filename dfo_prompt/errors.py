@@ -17,10 +17,16 @@ from typing import Self
 
 LISTED = 12
 """Names that an error lists at most."""
+MOST_CHARACTERS = 500
+"""Of a message; the last quarter of them is its end, which says what to do."""
 
 
 class DfoPromptError(Exception):
     """Base of all errors below."""
+
+    def __str__(self) -> str:
+        """Return the message as one line that any terminal can show."""
+        return shortened(super().__str__())
 
 
 class InputError(DfoPromptError):
@@ -57,15 +63,24 @@ class StudyError(DfoPromptError):
 
 
 def one_line(error: BaseException) -> str:
-    """Return the kind of an error and the first line of its message, however odd that message is."""
+    """Return the kind of an error and the first line of its message."""
     try:
-        said = str(error)
-    except (Exception, SystemExit) as another:
-        said = f"its message raises {type(another).__name__}"
-    return printable(f"{type(error).__name__}: {said}".splitlines()[0])
+        lines = str(error).strip().splitlines()
+    except Exception:
+        lines = ["its message cannot be had"]
+    return shortened(": ".join([type(error).__name__, *lines[:1]]))
 
 
-def printable(text: str, most: int = 300) -> str:
-    """Return text that any terminal and any file takes: other characters escaped, and at most `most` of them."""
-    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[: most + 1])
-    return shown if len(shown) <= most else f"{shown[: most - 3]}..."
+def shortened(text: str) -> str:
+    """Return the text as one line of at most `MOST_CHARACTERS`, without its middle; what cannot be shown is escaped."""
+    tail = MOST_CHARACTERS // 4
+    if len(text) > 8 * MOST_CHARACTERS:  # escapes make it longer, never shorter
+        text = text[: 4 * MOST_CHARACTERS] + text[-4 * MOST_CHARACTERS :]
+    line = "".join(map(_shown, " ".join(text.split())))
+    if len(line) <= MOST_CHARACTERS:
+        return line
+    return f"{line[: MOST_CHARACTERS - tail - 5]} ... {line[-tail:]}"
+
+
+def _shown(character: str) -> str:
+    return character if character.isprintable() else character.encode("unicode_escape").decode()

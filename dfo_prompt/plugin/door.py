@@ -10,7 +10,7 @@ import pluggy
 
 from dfo_prompt._util.contained import contained
 from dfo_prompt.contracts.spec import Spec
-from dfo_prompt.errors import PluginError, one_line, printable
+from dfo_prompt.errors import PluginError, one_line
 from dfo_prompt.plugin.hookspecs import HOOKS, PROJECT
 from dfo_prompt.plugin.shelf import S
 
@@ -94,9 +94,9 @@ def _fault(spec: object, kind: type[Spec]) -> str:
         return f"{type(spec).__name__}, not {kind.__name__}"
     if not isinstance(spec.name, str) or not NAME.fullmatch(spec.name):
         rule = "a name is at most 100 letters, digits and any of _.:*+@=-, a letter or digit first"
-        return f"a spec named {printable(repr(spec.name), 40)}; {rule}"
+        return f"a spec named {spec.name!r:.40}; {rule}"
     if not isinstance(spec.target, str) or not TARGET.fullmatch(spec.target):
-        return f"{spec.name!r} the target {printable(repr(spec.target), 40)}; write 'package.module:attribute'"
+        return f"{spec.name!r} the target {spec.target!r:.40}; write 'package.module:attribute'"
     if not isinstance(spec.summary, str) or not spec.summary.isprintable() or len(spec.summary) > LONGEST_SUMMARY:
         return f"{spec.name!r} a summary that is no line of at most {LONGEST_SUMMARY} characters"
     if not isinstance(spec.options, Mapping):

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import Distribution, distributions
 
-from dfo_prompt.errors import one_line, printable
+from dfo_prompt.errors import one_line, shortened
 from dfo_prompt.plugin.hookspecs import PROJECT
 
 
@@ -57,5 +57,5 @@ def _points(distribution: Distribution) -> Iterator[Point]:
     missing = " and ".join(key for key, value in said.items() if not value)
     fault = f"its distribution has no {missing}; install it again" if missing else ""
     for point in points:
-        called = printable(point.name, 100)
+        called = shortened(point.name)
         yield Point(name=called, distribution=name, version=version, load=point.load, error=fault)

@@ -56,10 +56,10 @@ FAILS = {
     "exit": ("import sys\nsys.exit(0)", "SystemExit: 0"),
     "exit_in_hook": (hook("raise SystemExit(0)"), "dfo_prompt_optimizers() failed: SystemExit: 0"),
     "base": ("raise BaseException('odd')", "BaseException: odd"),
-    "silent": (hook("raise Silent"), "dfo_prompt_optimizers() failed: Silent: its message raises RuntimeError"),
-    "silent_at_import": (hook("pass") + "raise Silent", "Silent: its message raises RuntimeError"),
+    "silent": (hook("raise Silent"), "dfo_prompt_optimizers() failed: Silent: its message cannot be had"),
+    "silent_at_import": (hook("pass") + "raise Silent", "Silent: its message cannot be had"),
     "surrogate": ("raise ValueError('gr\\udcfcn')", "ValueError: gr\\udcfcn"),
-    "huge_error": ("raise ValueError('x' * 10_000_000)", f"ValueError: {'x' * 285}..."),
+    "huge_error": ("raise ValueError('x' * 10_000_000)", f"ValueError: {'x' * 300}"),
     "unmarked": (GOOD.replace("@dp.hookimpl\n", ""), "dfo_prompt_optimizers() lacks its mark; write @dfo_prompt.hookimpl"),
     "misspelt": (
         GOOD.replace("_optimizers", "_optimizer"),
@@ -141,7 +141,7 @@ def plugins(attacked):
 @pytest.mark.parametrize("name", FAILS)
 def test_a_plugin_that_fails_is_named_with_its_error(plugins, name):
     assert FAILS[name][1] in plugins[name]["state"]
-    assert len(plugins[name]["state"]) < 400
+    assert len(plugins[name]["state"]) < 600
     assert plugins[name]["gives"] == "nothing"
 
 
