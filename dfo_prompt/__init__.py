@@ -9,18 +9,22 @@ if TYPE_CHECKING:
     from dfo_prompt.contracts.objective import Objective as Objective
     from dfo_prompt.contracts.optimizer import Best as Best
     from dfo_prompt.contracts.optimizer import Optimizer as Optimizer
+    from dfo_prompt.contracts.spec import ExporterSpec as ExporterSpec
+    from dfo_prompt.contracts.spec import MetricSpec as MetricSpec
     from dfo_prompt.contracts.spec import OptimizerSpec as OptimizerSpec
     from dfo_prompt.contracts.spec import Spec as Spec
     from dfo_prompt.errors import DfoPromptError as DfoPromptError
     from dfo_prompt.errors import InputError as InputError
     from dfo_prompt.errors import PluginError as PluginError
     from dfo_prompt.errors import StudyError as StudyError
+    from dfo_prompt.lm.calibration import Calibration as Calibration
     from dfo_prompt.methods.setting import Fitted as Fitted
     from dfo_prompt.methods.setting import Setting as Setting
     from dfo_prompt.plugin.catalogue import catalogue as catalogue
     from dfo_prompt.plugin.hookspecs import hookimpl as hookimpl
     from dfo_prompt.report.frames import read_journal as read_journal
     from dfo_prompt.report.frames import read_suite as read_suite
+    from dfo_prompt.report.section import Section as Section
     from dfo_prompt.run.factory import create_objective as create_objective
     from dfo_prompt.run.factory import create_optimizer as create_optimizer
     from dfo_prompt.run.study import minimize as minimize
@@ -36,18 +40,22 @@ _HOME = {
     "Batch": "study.result",
     "Best": "contracts.optimizer",
     "Budget": "study.ledger",
+    "Calibration": "lm.calibration",
     "DfoPromptError": "errors",
     "Evaluation": "contracts.objective",
+    "ExporterSpec": "contracts.spec",
     "Fitted": "methods.setting",
     "InputError": "errors",
     "Ledger": "study.ledger",
     "MethodSpec": "contracts.method",
+    "MetricSpec": "contracts.spec",
     "Objective": "contracts.objective",
     "Observer": "study.result",
     "Optimizer": "contracts.optimizer",
     "OptimizerSpec": "contracts.spec",
     "PluginError": "errors",
     "Record": "study.ledger",
+    "Section": "report.section",
     "Setting": "methods.setting",
     "Spec": "contracts.spec",
     "StudyError": "errors",

@@ -16,7 +16,7 @@ OF_OBJECTIVE = ("model", "task", "data", "shots", "prompt_tokens", "projection",
 
 @click.command("run")
 @click.argument("study", required=False, type=click.Path(path_type=Path))
-@click.option("--preset", help="Published settings to start from: bbt, bbt-uniform or bbtv2.")
+@click.option("--preset", help="Published settings to start from; see list presets.")
 @click.option("--optimizer", help="Name of the optimizer [default: cma].")
 @click.option("--method", help="Name of another method than a study; see list methods.")
 @click.option("--objective", help="Name of the objective [default: prompt].")
@@ -34,7 +34,7 @@ OF_OBJECTIVE = ("model", "task", "data", "shots", "prompt_tokens", "projection",
 @click.option("--test-examples", type=int, help="Test on at most this many examples.")
 @click.option("--prompt-tokens", type=int, help="Length of the soft prompt.")
 @click.option("--projection", help="Name of the projection.")
-@click.option("--loss", help="cross_entropy, hinge or accuracy.")
+@click.option("--loss", help="Name of the loss; see list losses.")
 @click.option("--dtype", help="auto, float32, bfloat16 or float16.")
 @click.option("--device", help="auto, cpu, cuda, mps or sharded.")
 @click.option(

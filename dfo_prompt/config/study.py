@@ -11,6 +11,7 @@ from pydantic import Field
 from dfo_prompt._util.parsing import STRICT, parse, read_toml
 from dfo_prompt._util.paths import relative_to
 from dfo_prompt.config.presets import read_preset
+from dfo_prompt.plugin.catalogue import plugin_files
 
 DEFAULT_MODEL, DEFAULT_TASK, DEFAULT_SHOTS = "smollm2-135m", "bbc-headlines", 16
 STUDY = "study"
@@ -96,7 +97,8 @@ def parse_config(data: Mapping[str, Any], *, where: str = "configuration") -> St
     """
     if "preset" in data:
         given = {key: value for key, value in data.items() if key != "preset"}
-        data = merge(read_preset(str(data["preset"])), given)
+        with plugin_files(*([Path(str(given["plugin"]))] if given.get("plugin") else [])):
+            data = merge(read_preset(str(data["preset"])), given)
     return parse(StudyConfig, relative_to(Path.cwd(), data), where=where).resolved()
 
 

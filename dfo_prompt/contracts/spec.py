@@ -54,6 +54,28 @@ class OptimizerSpec(Spec):
     variants: str = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class MetricSpec(Spec):
+    """A metric as a plugin offers it.
+
+    Attributes:
+        classes: the number of classes that it is for; None means any.
+    """
+
+    classes: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExporterSpec(Spec):
+    """An exporter of tuned prompts as a plugin offers it.
+
+    Attributes:
+        place: name of the file or folder that it writes, below the study unless the user names another.
+    """
+
+    place: str
+
+
 def load_target(target: str, *, needed_by: str) -> Any:
     """Import and return "package.module:attribute".
 

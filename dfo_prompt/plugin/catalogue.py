@@ -12,7 +12,7 @@ from typing import Any, Generic
 import pluggy
 
 from dfo_prompt.contracts.method import MethodSpec
-from dfo_prompt.contracts.spec import OptimizerSpec, Spec
+from dfo_prompt.contracts.spec import ExporterSpec, MetricSpec, OptimizerSpec, Spec
 from dfo_prompt.errors import InputError, PluginError
 from dfo_prompt.plugin import hookspecs
 from dfo_prompt.plugin.door import admit, specs_from
@@ -20,9 +20,8 @@ from dfo_prompt.plugin.files import importable, module_of
 from dfo_prompt.plugin.installed import installed_points
 from dfo_prompt.plugin.shelf import S, Shelf
 
-BUILT_IN = tuple(
-    f"dfo_prompt.{room}" for room in ("optimizers", "wrappers", "methods", "objectives", "prompt", "tasks", "lm", "commands")
-)
+ROOMS = ("optimizers", "wrappers", "methods", "objectives", "prompt", "tasks", "lm", "config", "report", "commands")
+BUILT_IN = tuple(f"dfo_prompt.{room}" for room in ROOMS)
 OWN = "dfo-prompt"
 """The distribution of the built-ins."""
 
@@ -66,8 +65,14 @@ class Catalogue:
     methods = Kind(MethodSpec, "method")
     objectives = Kind(Spec, "objective")
     projections = Kind(Spec, "projection")
+    losses = Kind(Spec, "loss")
+    calibrations = Kind(Spec, "calibration")
+    metrics = Kind(MetricSpec, "metric")
     tasks = Kind(Spec, "task")
     models = Kind(Spec, "model")
+    presets = Kind(Spec, "preset")
+    exporters = Kind(ExporterSpec, "export format")
+    sections = Kind(Spec, "report section")
     commands = Kind(Spec, "command")
     observers = Kind(Spec, "observer")
 

@@ -1,7 +1,8 @@
 """The specs of one kind, by name."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from dfo_prompt.contracts.spec import Spec
@@ -60,3 +61,11 @@ class Shelf(Generic[S]):
                 needed = f"pip install '{distribution}[{spec.extra}]'"
                 raise InputError(f"{self.kind} {name!r} needs an extra: {needed}") from error
             raise
+
+    def bound(self, name: str) -> Callable[..., Any]:
+        """Return the target of the spec called `name`, with the options that the spec fixes.
+
+        Raises:
+            UnknownNameError, PluginError, InputError: see `load`.
+        """
+        return partial(self.load(name), **self.find(name).options)

@@ -3,8 +3,7 @@
 from dfo_prompt._util.seeding import Stream, generator
 from dfo_prompt.config.study import DEFAULT_MODEL, DEFAULT_SHOTS, DEFAULT_TASK
 from dfo_prompt.errors import InputError
-from dfo_prompt.lm.verbalizer import Calibration
-from dfo_prompt.prompt.losses import Loss
+from dfo_prompt.plugin.catalogue import catalogue
 from dfo_prompt.prompt.objective import PromptObjective
 from dfo_prompt.prompt.open import open_problem
 from dfo_prompt.prompt.tokens import TokenPrompts
@@ -20,8 +19,8 @@ def trigger_objective(
     shots: int = DEFAULT_SHOTS,
     test_examples: int | None = None,
     prompt_tokens: int | None = None,
-    loss: Loss = "cross_entropy",
-    calibration: Calibration = "none",
+    loss: str = "cross_entropy",
+    calibration: str = "none",
     dtype: str = "auto",
     device: str = "auto",
 ) -> PromptObjective:
@@ -44,6 +43,8 @@ def trigger_objective(
         raise InputError(
             f"objective 'trigger': dim {dim} is the number of tokens, so prompt_tokens cannot be {prompt_tokens}"
         )
+    for shelf, name in ((catalogue().losses, loss), (catalogue().calibrations, calibration)):
+        shelf.find(name)  # before a model is loaded
     problem = open_problem(
         seed=seed, model=model, task=task, data=data, shots=shots, test_examples=test_examples, device=device
     )

@@ -12,11 +12,9 @@ from dfo_prompt._util.paths import FILE
 from dfo_prompt._util.seeding import Stream, entropy, generator
 from dfo_prompt.config.study import DEFAULT_MODEL, DEFAULT_SHOTS, DEFAULT_TASK
 from dfo_prompt.lm.layout import lay_out
-from dfo_prompt.lm.verbalizer import Calibration
 from dfo_prompt.plugin.catalogue import catalogue
 from dfo_prompt.plugin.options import check_options
 from dfo_prompt.prompt.initial import initial_prompt_of, shallow_projection
-from dfo_prompt.prompt.losses import Loss
 from dfo_prompt.prompt.objective import PromptObjective
 from dfo_prompt.prompt.open import open_problem
 from dfo_prompt.prompt.projections.affine import Project, Projection, projector
@@ -38,8 +36,8 @@ def prompt_objective(
     projection: str = "normal",
     projection_options: Mapping[str, Any] | None = None,
     prompt_layers: Literal["first", "all"] = "first",
-    loss: Loss = "cross_entropy",
-    calibration: Calibration = "none",
+    loss: str = "cross_entropy",
+    calibration: str = "none",
     dtype: str = "auto",
     device: str = "auto",
     draw: int = 0,
@@ -56,14 +54,16 @@ def prompt_objective(
         projection: a name that `dfo-prompt list projections` shows, with its `projection_options`.
         prompt_layers: "first", a prompt among the embeddings (Sun et al., 2022); or "all", one in every layer, each with an
             equal part of z, bottom layer first (BBTv2, Sun et al., 2022b); see the optimizers "blockwise:...".
-        loss: what is minimized.
-        calibration: of the label words' scores; see `dfo_prompt.lm.verbalizer`.
+        loss: a name that `dfo-prompt list losses` shows.
+        calibration: of the label words' scores; a name that `dfo-prompt list calibrations` shows.
         dtype: "auto", "float32", "bfloat16" or "float16"; see `dfo_prompt.lm.precision`.
         draw: which draw of projection and initial prompt; another one leaves the split as it is.
 
     Raises:
         InputError: a name is unknown, a value is bad, or data or model cannot be had.
     """
+    for shelf, name in ((catalogue().losses, loss), (catalogue().calibrations, calibration)):
+        shelf.find(name)  # before a model is loaded
     problem = open_problem(
         seed=seed, model=model, task=task, data=data, shots=shots, test_examples=test_examples, device=device
     )

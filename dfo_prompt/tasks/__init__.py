@@ -4,8 +4,21 @@ import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 
-from dfo_prompt.contracts.spec import Spec
+from dfo_prompt.contracts.spec import MetricSpec, Spec
 from dfo_prompt.plugin.hookspecs import hookimpl
+
+METRICS = {
+    "accuracy": (None, "Share of right answers"),
+    "f1": (2, "F1 score of class 1, the second label word"),
+    "macro_f1": (None, "Mean F1 score of the classes that are present or predicted"),
+}
+
+
+@hookimpl
+def dfo_prompt_metrics() -> Iterable[MetricSpec]:
+    """Give the metrics in `metrics.py`."""
+    for name, (classes, summary) in METRICS.items():
+        yield MetricSpec(name=name, target=f"{__name__}.metrics:{name}", summary=f"{summary}.", classes=classes)
 
 
 @hookimpl
