@@ -45,6 +45,18 @@ def test_the_method_of_the_page_runs_as_a_file(program, tmp_path, tiny_folder, t
     assert "test accuracy" in out
 
 
+def test_the_parts_of_the_page_run_as_a_file(program, tmp_path, tiny_folder, tiny_task):
+    (tmp_path / "parts.py").write_text(next(block for block in BLOCKS if "def brier" in block))
+    where = ("--model", str(tiny_folder), "--task", str(tiny_task), "--shots", "4", "--prompt-tokens", "2")
+    what = ("--preset", "small", "--loss", "brier", "--set", "objective.calibration=empty")
+    status, out, err = program("--plugin", "parts.py", "run", *where, *what, "--budget", "30", "--out", "study")
+    assert status == 0, err
+    assert "30 of 30" in out
+    assert program("--plugin", "parts.py", "export", "study", "--format", "text")[:2] == (0, "study/prompt.txt\n")
+    listed = [program("--plugin", "parts.py", "list", kind)[1] for kind in ("metrics", "sections")]
+    assert all(name in text for name, text in zip(("errors", "entries"), listed, strict=True))
+
+
 def test_a_suite_may_name_the_plugin_of_a_method(program, tmp_path, tiny_folder, tiny_task):
     (tmp_path / "nearest.py").write_text(next(block for block in BLOCKS if "def nearest" in block))
     options = f'objective_options = {{ model = "{tiny_folder}", task = "{tiny_task}", shots = 4 }}'
