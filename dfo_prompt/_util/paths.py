@@ -4,6 +4,7 @@ In a file they are relative to it. Where they lie is no part of what a study is.
 """
 
 from collections.abc import Callable, Mapping
+from os.path import relpath
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,15 @@ FILE = "file:"
 def relative_to(folder: Path, data: Mapping[str, Any]) -> dict[str, Any]:
     """Return `data`, as a STUDY.toml has it, with the paths in it, which are relative to `folder`, made absolute."""
     return _changed(data, lambda path: str((folder / path).resolve()))
+
+
+def beside(folder: Path, data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `data` with the paths in it relative to `folder`, which a manifest there may show to anybody.
+
+    Of the plugin there is the name alone: no reader of the manifest takes its file from where the manifest says.
+    """
+    found = _changed(data, lambda path: relpath(Path(path).resolve(), folder.resolve()))
+    return {**found, "plugin": Path(found["plugin"]).name} if isinstance(found.get("plugin"), str) else found
 
 
 def without_folders(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from dfo_prompt._util.json_files import read_json, replacing, write_json
-from dfo_prompt._util.paths import without_folders
+from dfo_prompt._util.paths import beside, relative_to, without_folders
 from dfo_prompt.errors import InputError, StudyError
 from dfo_prompt.study.ledger import FILES, Spent
 from dfo_prompt.study.result import HeldOut, StudyResult
@@ -114,7 +114,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
     found = read_json(path / "manifest.json", missing=f"{path} is not a study folder: it has no manifest.json")
     if missing := [part for part in IDENTITY if not isinstance(found.get(part), dict)]:
         raise InputError(f"{path / 'manifest.json'} is damaged: it has no {missing[0]}")
-    return found
+    return {**found, "config": relative_to(path, found["config"])}
 
 
 def read_result(path: Path) -> dict[str, Any] | None:
@@ -152,7 +152,7 @@ def _claim(path: Path, manifest: Mapping[str, Any]) -> None:
     elif any(entry.name not in (".lock", "manifest.json.part") for entry in path.iterdir()):
         raise InputError(f"{path} is not empty and not a study folder; choose another with --out")
     else:
-        write_json(path / "manifest.json", manifest)
+        write_json(path / "manifest.json", {**manifest, "config": beside(path, manifest["config"])})
 
 
 def _check_same(

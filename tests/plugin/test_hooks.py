@@ -177,3 +177,47 @@ def test_a_preset_that_is_no_table_is_named(tmp_path, stranger):
     stranger.write_text(STRANGER.replace("PRESET = {", "PRESET = 3, {"))
     with plugin_files(stranger), pytest.raises(PluginError, match="preset 'quick' is a tuple, not a table of keys"):
         read_preset("quick")
+
+
+@pytest.mark.parametrize("command", [("predict", "s", "a film"), ("export", "s", "--format", "safetensors")])
+def test_a_study_folder_runs_no_plugin_file_that_it_names(program, tmp_path, stranger, tiny_folder, tiny_task, command):
+    marker = tmp_path / "was-run"
+    study = f'plugin = "{stranger.name}"\npreset = "quick"\n[objective_options]\nmodel = "{tiny_folder}"\n'
+    study += f'task = "{tiny_task.name}"\nshots = 4\nprompt_tokens = 2\nloss = "brier"\n'
+    (tmp_path / "study.toml").write_text(study)
+    status, _, err = program("run", "study.toml", "--out", "s")
+    assert status == 0, err
+    stranger.write_text(STRANGER + f"\nimport pathlib\npathlib.Path({str(marker)!r}).touch()\n")
+    moved = stranger.rename(tmp_path / "s" / stranger.name)
+    manifest = json.loads((tmp_path / "s" / "manifest.json").read_text())
+    assert (manifest["config"]["plugin"], manifest["config"]["objective_options"]["task"]) == (
+        stranger.name,
+        "../films.toml",
+    )
+    for place in (stranger.name, str(moved), "../s/stranger.py"):
+        manifest["config"] |= {"plugin": place, "preset": "quick"}
+        (tmp_path / "s" / "manifest.json").write_text(json.dumps(manifest))
+        status, _, err = program(*command)
+        assert (status, "used the plugin file stranger.py; if you trust that file, begin the command with" in err) == (
+            2,
+            True,
+        )
+        assert err.count("\n") == 1
+        assert not marker.exists()
+    status, out, err = program("--plugin", str(moved), *command)
+    assert (status, bool(out), marker.exists()) == (0, True, True), err
+
+
+def test_a_manifest_shows_no_folders_and_is_read_from_anywhere(
+    program, tmp_path, stranger, tiny_folder, tiny_task, monkeypatch
+):
+    (tmp_path / "runs").mkdir()
+    where = ("--model", str(tiny_folder), "--task", str(tiny_task), "--data", "films.csv", "--shots", "4")
+    sizes = ("--prompt-tokens", "2", "--dim", "3", "--budget", "8", "--popsize", "4", "--out", "runs/s")
+    assert program("run", *where, *sizes)[0] == 0
+    config = json.loads((tmp_path / "runs" / "s" / "manifest.json").read_text())["config"]
+    assert config["objective_options"]["data"] == "../../films.csv"
+    assert config["objective_options"]["task"] == "../../films.toml"
+    monkeypatch.chdir("/")
+    status, out, err = program("predict", str(tmp_path / "runs" / "s"), "a film")
+    assert (status, out.count("\n")) == (0, 1), err
