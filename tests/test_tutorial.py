@@ -79,6 +79,20 @@ def test_a_study_file_may_name_its_plugin(program, tmp_path):
     assert status == 0, err
 
 
+INSIDE = ("dfo-prompt-baselines", "dfo-prompt-scipy")
+"""They work inside the engine, and on global generators."""
+
+
+@pytest.mark.parametrize("folder", sorted(path.name for path in PLUGINS.glob("dfo-prompt-*") if path.name not in INSIDE))
+def test_a_plugin_needs_no_more_than_public_names(folder):
+    import dfo_prompt as dp
+
+    for file in PLUGINS.glob(f"{folder}/dfo_prompt_*/*.py"):
+        text = file.read_text()
+        assert not re.findall(r"^(?:from|import) dfo_prompt\..*", text, flags=re.M), file
+        assert set(re.findall(r"\bdp\.(\w+)", text)) <= set(dp.__all__), file
+
+
 def test_the_example_is_what_new_plugin_writes():
     example = PLUGINS / "dfo-prompt-example"
     written = {Path(path): content for path, content in scaffold("example").items()}
