@@ -4,9 +4,13 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
+from threading import RLock
 from typing import TextIO, cast
 
 STDOUT, STDERR = 1, 2
+
+_lock = RLock()
+"""One thread at a time: with two, the second would put back what the first has put in place."""
 
 
 @contextmanager
@@ -17,16 +21,17 @@ def contained() -> Iterator[list[str]]:
     inside did besides.
     """
     remarks: list[str] = []
-    there, printed = _working_directory(), _Elsewhere()
-    try:
-        with _descriptor_redirected(), redirect_stdout(cast("TextIO", printed)):
-            yield remarks
-    finally:
-        if printed.used:
-            remarks.append("prints at import")
-        if there and _working_directory() != there:
-            remarks.append("changes the working directory at import")
-            os.chdir(there)
+    with _lock:
+        there, printed = _working_directory(), _Elsewhere()
+        try:
+            with _descriptor_redirected(), redirect_stdout(cast("TextIO", printed)):
+                yield remarks
+        finally:
+            if printed.used:
+                remarks.append("prints at import")
+            if there and _working_directory() != there:
+                remarks.append("changes the working directory at import")
+                os.chdir(there)
 
 
 class _Elsewhere:

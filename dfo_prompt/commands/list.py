@@ -22,7 +22,7 @@ HIDDEN = ("target", "options", "budgets")
 @click.option("--registry", metavar="NAME", help="Of optimizers: try every name of a registry, for instance nevergrad.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(kind: str, registry: str | None, *, as_json: bool) -> None:
-    """List what is installed: optimizers, methods, objectives, projections, tasks, models, commands, observers, plugins."""
+    """List what is installed, by kind: optimizers, for instance, or the plugins that give all of it."""
     if registry and kind != "optimizers":
         raise InputError(f"--registry is for optimizers, not for {kind}")
     if registry:
@@ -56,10 +56,14 @@ def _plugins(found: Catalogue) -> list[dict[str, Any]]:
             "origin": f"{info.origin} {info.version}".strip(),
             "state": info.error or "works",
             **({"note": info.note} if info.note else {}),
-            "gives": tuple(f"{number} {kind}" for kind, number in info.gives.items() if number) or "nothing",
+            "gives": tuple(_counted(*one) for one in info.gives.items() if one[1]) or "nothing",
         }
         for info in found.plugins
     ]
+
+
+def _counted(kind: str, number: int) -> str:
+    return f"{number} {KINDS[kind] if number == 1 else kind}"
 
 
 def _aligned(rows: list[dict[str, Any]]) -> str:

@@ -129,7 +129,8 @@ class Catalogue:
         self._plugins[self._at[name]] = replace(info, error="; ".join(filter(None, (info.error, error))))
 
 
-KINDS = tuple(name for name, kind in vars(Catalogue).items() if isinstance(kind, Kind))
+KINDS = {name: kind.singular for name, kind in vars(Catalogue).items() if isinstance(kind, Kind)}
+"""Of what plugins give, in the plural and in the singular."""
 
 
 def catalogue() -> Catalogue:

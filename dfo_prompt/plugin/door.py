@@ -3,8 +3,11 @@
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import fields
 from difflib import get_close_matches
 from inspect import isroutine
+from types import UnionType
+from typing import Any, get_args, get_origin
 
 import pluggy
 
@@ -16,7 +19,7 @@ from dfo_prompt.plugin.shelf import S
 
 NAME = re.compile(r"[^\W_][\w.:*+@=-]{0,99}")
 TARGET = re.compile(r"[^\s:]+:[^\s:]+")
-LONGEST_SUMMARY = 500
+LONGEST_TEXT = 500
 MOST = 10_000
 """Specs that a hook may give."""
 
@@ -97,8 +100,16 @@ def _fault(spec: object, kind: type[Spec]) -> str:
         return f"a spec named {spec.name!r:.40}; {rule}"
     if not isinstance(spec.target, str) or not TARGET.fullmatch(spec.target):
         return f"{spec.name!r} the target {spec.target!r:.40}; write 'package.module:attribute'"
-    if not isinstance(spec.summary, str) or not spec.summary.isprintable() or len(spec.summary) > LONGEST_SUMMARY:
-        return f"{spec.name!r} a summary that is no line of at most {LONGEST_SUMMARY} characters"
-    if not isinstance(spec.options, Mapping):
-        return f"{spec.name!r} options that are {type(spec.options).__name__}, not a table"
+    for part in fields(kind):
+        value = getattr(spec, part.name)
+        if not isinstance(value, _types(part.type)):
+            return f"{spec.name!r} with {part.name} {value!r:.40}, which is no {getattr(part.type, '__name__', part.type)}"
+        for text in (value,) if isinstance(value, str) else value if isinstance(value, tuple) else ():
+            if not isinstance(text, str) or not text.isprintable() or len(text) > LONGEST_TEXT:
+                return f"{spec.name!r} with {part.name} {text!r:.40}, which is no line of at most {LONGEST_TEXT} characters"
     return ""
+
+
+def _types(hint: Any) -> tuple[type, ...]:
+    """Return the classes of which one is that of a value with this annotation."""
+    return get_args(hint) if isinstance(hint, UnionType) else (get_origin(hint) or hint,)

@@ -197,7 +197,7 @@ def _installed_observers() -> Iterator[Observer]:
     for spec in catalogue().observers:
         try:
             yield spec.load()(**spec.options)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             warnings.warn(f"observer {spec.name!r} failed and is left out: {one_line(error)}", RuntimeWarning, stacklevel=2)
 
 

@@ -89,9 +89,16 @@ FAILS = {
     ),
     "no_summary": (
         hook("return [dp.Spec(name='odd', target='a:b', summary=None)]", "commands"),
-        "dfo_prompt_commands() gives 'odd' a summary that is no line of at most 500 characters",
+        "dfo_prompt_commands() gives 'odd' with summary None, which is no str",
     ),
-    "no_table": (hook(f"return [{spec(options=3)}]"), "gives 'odd' options that are int, not a table"),
+    "no_table": (hook(f"return [{spec(options=3)}]"), "gives 'odd' with options 3, which is no Mapping"),
+    "two_lines": (hook(f"return [{spec(summary=repr('a' + chr(10) + 'b'))}]"), "which is no line of at most 500 characters"),
+    "ignores": (hook(f"return [{spec(ignores=repr('sigma'))}]"), "gives 'odd' with ignores 'sigma', which is no tuple"),
+    "ignored": (hook(f"return [{spec(ignores=repr((3,)))}]"), "gives 'odd' with ignores 3, which is no line"),
+    "classes": (
+        hook("return [dp.MetricSpec(name='odd', target='a:b', summary='Odd.', classes='two')]", "metrics"),
+        "gives 'odd' with classes 'two', which is no int | None",
+    ),
     "missing": (None, "ModuleNotFoundError: No module named 'attack_missing'"),
 }
 """What a plugin does, and what is said of it."""
@@ -162,7 +169,7 @@ def test_entry_points_that_cannot_be_read_are_told(tmp_path, monkeypatch):
 def test_what_an_import_does_besides_is_told_and_undone(plugins, name):
     assert plugins[name]["state"] == "works"
     assert plugins[name].get("note", "") == WORKS[name][1]
-    assert plugins[name]["gives"] == ("nothing" if name == "empty" else ["1 optimizers"])
+    assert plugins[name]["gives"] == ("nothing" if name == "empty" else ["1 optimizer"])
 
 
 def test_the_rest_goes_on(attacked):
