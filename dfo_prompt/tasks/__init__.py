@@ -1,6 +1,5 @@
 """Tasks: labelled text, a template with a slot for the answer, and a label word for each class."""
 
-import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -24,6 +23,8 @@ def dfo_prompt_metrics() -> Iterable[MetricSpec]:
 @hookimpl
 def dfo_prompt_tasks() -> Iterable[Spec]:
     """Give the tasks in `library/`, one a file."""
+    import tomllib  # noqa: PLC0415 - every start imports this module, and few ask for tasks
+
     for file in sorted(Path(__file__).with_name("library").glob("*.toml")):
         table = tomllib.loads(file.read_text(encoding="utf-8"))
         yield Spec(name=table["name"], target=f"{__name__}:library/{file.name}", summary=table["summary"])
