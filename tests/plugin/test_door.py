@@ -182,3 +182,12 @@ def test_the_rest_goes_on(attacked):
     done = attacked("run", "--objective", "sphere", "--optimizer", "chdir:good", "--dim", "3", "--budget", "9", "--out", "s")
     assert done.returncode == 0, done.stderr
     assert json.loads(attacked("show", "s", "--json").stdout)["queries"] == 9
+
+
+def test_suites_go_on_beside_them(attacked, tmp_path):
+    suite = 'name = "s"\nseeds = [1]\noptimizers = ["print:good", "chdir:good"]\n'
+    suite += '[study]\nobjective = "sphere"\ndim = 2\nbudget = 6\n'
+    (tmp_path / "suite.toml").write_text(suite)
+    done = attacked("suite", "run", str(tmp_path / "suite.toml"), "--out", str(tmp_path / "out"))
+    assert done.returncode == 0, done.stderr
+    assert attacked("suite", "status", str(tmp_path / "out")).stdout == "2 of 2 studies finished\n"
