@@ -6,57 +6,109 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dfo_prompt.config.problem import ProblemConfig as ProblemConfig
     from dfo_prompt.config.prompt import PromptConfig as PromptConfig
+    from dfo_prompt.config.study import StudyConfig as StudyConfig
     from dfo_prompt.contracts.method import MethodSpec as MethodSpec
+    from dfo_prompt.contracts.objective import Described as Described
     from dfo_prompt.contracts.objective import Evaluation as Evaluation
+    from dfo_prompt.contracts.objective import Layered as Layered
     from dfo_prompt.contracts.objective import Objective as Objective
+    from dfo_prompt.contracts.objective import Validated as Validated
     from dfo_prompt.contracts.optimizer import Best as Best
     from dfo_prompt.contracts.optimizer import Optimizer as Optimizer
-    from dfo_prompt.contracts.optimizer import OptimizerSpec as OptimizerSpec
+    from dfo_prompt.contracts.spec import ExporterSpec as ExporterSpec
+    from dfo_prompt.contracts.spec import MetricSpec as MetricSpec
+    from dfo_prompt.contracts.spec import OptimizerSpec as OptimizerSpec
     from dfo_prompt.contracts.spec import Spec as Spec
+    from dfo_prompt.errors import DataError as DataError
     from dfo_prompt.errors import DfoPromptError as DfoPromptError
     from dfo_prompt.errors import InputError as InputError
+    from dfo_prompt.errors import ModelError as ModelError
     from dfo_prompt.errors import PluginError as PluginError
     from dfo_prompt.errors import StudyError as StudyError
+    from dfo_prompt.errors import UnknownNameError as UnknownNameError
+    from dfo_prompt.lm.calibration import Calibration as Calibration
+    from dfo_prompt.lm.load import LanguageModel as LanguageModel
     from dfo_prompt.methods.setting import Fitted as Fitted
+    from dfo_prompt.methods.setting import Predict as Predict
     from dfo_prompt.methods.setting import Setting as Setting
+    from dfo_prompt.objectives.functions import Embedded as Embedded
     from dfo_prompt.plugin.catalogue import catalogue as catalogue
     from dfo_prompt.plugin.hookspecs import hookimpl as hookimpl
+    from dfo_prompt.prompt.objective import PromptObjective as PromptObjective
+    from dfo_prompt.prompt.problem import Problem as Problem
+    from dfo_prompt.prompt.projections.affine import Space as Space
+    from dfo_prompt.report.analysis import Analysis as Analysis
     from dfo_prompt.report.frames import read_journal as read_journal
     from dfo_prompt.report.frames import read_suite as read_suite
+    from dfo_prompt.report.section import Section as Section
     from dfo_prompt.run.factory import create_objective as create_objective
     from dfo_prompt.run.factory import create_optimizer as create_optimizer
     from dfo_prompt.run.study import minimize as minimize
     from dfo_prompt.study.ledger import Budget as Budget
     from dfo_prompt.study.ledger import Ledger as Ledger
     from dfo_prompt.study.ledger import Record as Record
+    from dfo_prompt.study.ledger import Spent as Spent
     from dfo_prompt.study.result import Batch as Batch
     from dfo_prompt.study.result import Observer as Observer
     from dfo_prompt.study.result import StudyInfo as StudyInfo
     from dfo_prompt.study.result import StudyResult as StudyResult
+    from dfo_prompt.tasks.examples import Example as Example
+    from dfo_prompt.tasks.examples import Texts as Texts
+    from dfo_prompt.tasks.task import Task as Task
+    from dfo_prompt.types import Bounds as Bounds
+    from dfo_prompt.types import Json as Json
+    from dfo_prompt.types import Matrix as Matrix
+    from dfo_prompt.types import Vector as Vector
 
 _HOME = {
+    "Analysis": "report.analysis",
     "Batch": "study.result",
     "Best": "contracts.optimizer",
+    "Bounds": "types",
     "Budget": "study.ledger",
+    "Calibration": "lm.calibration",
+    "DataError": "errors",
+    "Described": "contracts.objective",
     "DfoPromptError": "errors",
+    "Embedded": "objectives.functions",
     "Evaluation": "contracts.objective",
+    "Example": "tasks.examples",
+    "ExporterSpec": "contracts.spec",
     "Fitted": "methods.setting",
     "InputError": "errors",
+    "Json": "types",
+    "LanguageModel": "lm.load",
+    "Layered": "contracts.objective",
     "Ledger": "study.ledger",
+    "Matrix": "types",
     "MethodSpec": "contracts.method",
+    "MetricSpec": "contracts.spec",
+    "ModelError": "errors",
     "Objective": "contracts.objective",
     "Observer": "study.result",
     "Optimizer": "contracts.optimizer",
-    "OptimizerSpec": "contracts.optimizer",
+    "OptimizerSpec": "contracts.spec",
     "PluginError": "errors",
     "ProblemConfig": "config.problem",
     "PromptConfig": "config.prompt",
+    "Predict": "methods.setting",
+    "Problem": "prompt.problem",
+    "PromptObjective": "prompt.objective",
     "Record": "study.ledger",
+    "Section": "report.section",
     "Setting": "methods.setting",
+    "Space": "prompt.projections.affine",
     "Spec": "contracts.spec",
+    "Spent": "study.ledger",
+    "StudyConfig": "config.study",
     "StudyError": "errors",
     "StudyInfo": "study.result",
     "StudyResult": "study.result",
+    "Task": "tasks.task",
+    "Texts": "tasks.examples",
+    "UnknownNameError": "errors",
+    "Validated": "contracts.objective",
+    "Vector": "types",
     "catalogue": "plugin.catalogue",
     "create_objective": "run.factory",
     "create_optimizer": "run.factory",

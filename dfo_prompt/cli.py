@@ -1,80 +1,64 @@
-"""The program `dfo-prompt`: finds commands by name, imports the one that runs, and says errors in one line."""
+"""The program `dfo-prompt`: runs a command, and says errors in one line.
 
+What the commands need is imported inside `main`, so that Ctrl-C ends the program properly at any moment.
+"""
+
+import signal
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from io import TextIOWrapper
-from pathlib import Path
-
-import click
-
-from dfo_prompt.errors import DfoPromptError, shortened
-from dfo_prompt.plugin.catalogue import catalogue, plugin_files
 
 INTERRUPTED = 130
 BAD_INPUT = 2
 
 
-class PluginGroup(click.Group):
-    """A group whose commands come from the catalogue, each imported when it is used."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        """Return the names of all commands."""
-        return list(catalogue().commands.specs)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:  # noqa: ARG002
-        """Import and return one command."""
-        command: click.Command = catalogue().commands.find(cmd_name).load()
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """Write the summaries, which needs no import."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, spec.summary) for name, spec in catalogue().commands.specs.items()])
-
-
-def _use(ctx: click.Context, _: click.Parameter, plugins: tuple[Path, ...]) -> None:
-    # Before click looks for the command, which may be one of theirs.
-    ctx.with_resource(plugin_files(*plugins))
-
-
-@click.group(cls=PluginGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="dfo-prompt")
-@click.option(
-    "--plugin",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    callback=_use,
-    is_eager=True,
-    expose_value=False,
-    help="Also use the plugin in this file.",
-)
-def program() -> None:
-    """Compare derivative-free optimizers on prompts of language models, under equal query budgets."""
-
-
 def main(arguments: list[str] | None = None) -> None:
     """Run the program and exit: 0 done, 2 bad input or a study that cannot go on, 130 interrupted."""
     _write_anything()
+    status, error = INTERRUPTED, "interrupted; the same command goes on from here"
+    with _interrupts_noted() as interrupts:
+        try:
+            ended = _run(arguments)
+            if not (interrupts and ended[0]):  # else a library that was being imported may have made another error of it
+                status, error = ended
+        except KeyboardInterrupt:
+            pass
+        except Exception:
+            if not interrupts:
+                raise
+    if error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201 - click may not be there yet
+    if status:
+        sys.exit(status)
+
+
+def _run(arguments: list[str] | None) -> tuple[int, str]:
+    """Run the program; return its exit status, and an error to print."""
+    import click  # noqa: PLC0415
+
+    from dfo_prompt.commands.group import program  # noqa: PLC0415
+    from dfo_prompt.errors import DfoPromptError, shortened  # noqa: PLC0415
+
     with ExitStack() as stack:
         stack.callback(sys.stdout.flush)
         try:
             status = program.main(args=arguments, standalone_mode=False)
-            if isinstance(status, int) and status:  # of a command that called ctx.exit
-                sys.exit(status)
         except DfoPromptError as error:
-            _fail(str(error), BAD_INPUT)
+            return BAD_INPUT, str(error)
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
-            _fail(f"{where}{error.strerror or error}", BAD_INPUT)
+            return BAD_INPUT, shortened(f"{where}{error.strerror or error}")
         except click.exceptions.NoArgsIsHelpError as error:
             error.show()
-            sys.exit(BAD_INPUT)
+            return BAD_INPUT, ""
         except click.NoSuchOption as error:
-            _fail(f"{error.format_message()} Write -- ahead of an argument that begins with -.", BAD_INPUT)
+            return BAD_INPUT, shortened(f"{error.format_message()} Write -- ahead of an argument that begins with -.")
         except click.ClickException as error:
-            _fail(error.format_message(), BAD_INPUT)
-        except (click.Abort, KeyboardInterrupt):
-            _fail("interrupted; the same command goes on from here", INTERRUPTED)
+            return BAD_INPUT, shortened(error.format_message())
+        except click.Abort as error:  # how click passes an interrupt on
+            raise KeyboardInterrupt from error
+    return (status if isinstance(status, int) else 0), ""  # of a command that called ctx.exit
 
 
 def _write_anything() -> None:
@@ -84,6 +68,22 @@ def _write_anything() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _fail(message: str, status: int) -> None:
-    click.echo(f"error: {shortened(message)}", err=True)
-    sys.exit(status)
+@contextmanager
+def _interrupts_noted() -> Iterator[list[int]]:
+    """List the interrupts that arrive inside a `with` block, each of which raises KeyboardInterrupt as usual."""
+    interrupts: list[int] = []
+
+    def note(number: int, frame: object) -> None:
+        interrupts.append(number)
+        signal.default_int_handler(number, frame)  # type: ignore[arg-type]
+
+    try:
+        usual = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        before = signal.signal(signal.SIGINT, note) if usual else None
+    except ValueError:  # not the main thread
+        usual = False
+    try:
+        yield interrupts
+    finally:
+        if usual:
+            signal.signal(signal.SIGINT, before)

@@ -1,5 +1,6 @@
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -99,16 +100,64 @@ def test_a_command_of_a_plugin_file_runs_and_ends_with_its_own_status(program, t
     assert (status, said) == (3, "checked\n")
 
 
-def test_listing_imports_no_backend():
+@pytest.mark.parametrize(("where", "status"), [("objective", 2), ("command", 0)])
+def test_an_exit_in_code_of_a_plugin_is_no_success_but_of_its_own_command(program, tmp_path, where, status):
+    (tmp_path / "mine.py").write_text(
+        "import sys\nimport click\nimport dfo_prompt as dp\n"
+        "class Bowl:\n    dim = 3\n    def evaluate(self, candidates):\n        sys.exit(0)\n"
+        "@click.command()\ndef command():\n    sys.exit(0)\n"
+        "@dp.hookimpl\ndef dfo_prompt_objectives():\n"
+        "    return [dp.Spec(name='objective', target='mine:build', summary='Exits.')]\n"
+        "def build(*, dim, seed):\n    return Bowl()\n"
+        "@dp.hookimpl\ndef dfo_prompt_commands():\n"
+        "    return [dp.Spec(name='command', target='mine:command', summary='Exits.')]\n"
+    )
+    arguments = ("run", "--objective", "objective", "--dim", "3", "--out", "s") if where == "objective" else ("command",)
+    found, _, err = program("--plugin", "mine.py", *arguments)
+    assert found == status
+    assert ("sys.exit(0)" in err) == bool(status)
+
+
+@pytest.mark.parametrize("kind", ["optimizers", "plugins"])
+def test_listing_imports_nothing_heavy(kind):
     code = (
         "import sys; from dfo_prompt.cli import main\n"
-        "try: main(['list', 'optimizers'])\n"
+        f"try: main(['list', '{kind}'])\n"
         "except SystemExit: pass\n"
-        "heavy = set('torch transformers cma nevergrad pymoo matplotlib scipy pandas rich'.split()) & set(sys.modules)\n"
+        "names = 'numpy pydantic torch transformers cma nevergrad pymoo matplotlib scipy pandas rich'\n"
+        "heavy = set(names.split()) & set(sys.modules)\n"
         "sys.exit(f'imported {heavy}' if heavy else 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+INTERRUPT = "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n"
+
+
+@pytest.mark.parametrize(
+    ("file", "code"),
+    [
+        ("click.py", INTERRUPT),  # in place of the library: before anything of the program has begun
+        ("pluggy.py", INTERRUPT),
+        (
+            "numpy.py",
+            f"try:\n    {'; '.join(INTERRUPT.splitlines())}\nexcept KeyboardInterrupt:\n    raise ImportError('multiarray')",
+        ),
+        (
+            "numpy.py",
+            f"try:\n    {'; '.join(INTERRUPT.splitlines())}\nexcept KeyboardInterrupt:\n    raise SystemError('no result')",
+        ),
+    ],
+)
+def test_an_interrupt_while_libraries_are_imported_is_one_line(tmp_path, file, code):
+    (tmp_path / file).write_text(code)
+    path = os.pathsep.join([str(tmp_path), *sys.path])
+    command = [sys.executable, "-m", "dfo_prompt", "run", "--objective", "sphere"]
+    done = subprocess.run(
+        command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (130, "error: interrupted; the same command goes on from here\n")
 
 
 def test_predict_needs_a_tuned_prompt(program):

@@ -45,6 +45,18 @@ def test_the_method_of_the_page_runs_as_a_file(program, tmp_path, tiny_folder, t
     assert "test accuracy" in out
 
 
+def test_the_parts_of_the_page_run_as_a_file(program, tmp_path, tiny_folder, tiny_task):
+    (tmp_path / "parts.py").write_text(next(block for block in BLOCKS if "def brier" in block))
+    where = ("--model", str(tiny_folder), "--task", str(tiny_task), "--shots", "4", "--prompt-tokens", "2")
+    what = ("--preset", "small", "--loss", "brier", "--set", "objective.calibration=empty")
+    status, out, err = program("--plugin", "parts.py", "run", *where, *what, "--budget", "30", "--out", "study")
+    assert status == 0, err
+    assert "30 of 30" in out
+    assert program("--plugin", "parts.py", "export", "study", "--format", "text")[:2] == (0, "study/prompt.txt\n")
+    listed = [program("--plugin", "parts.py", "list", kind)[1] for kind in ("metrics", "sections")]
+    assert all(name in text for name, text in zip(("errors", "entries"), listed, strict=True))
+
+
 def test_a_suite_may_name_the_plugin_of_a_method(program, tmp_path, tiny_folder, tiny_task):
     (tmp_path / "nearest.py").write_text(next(block for block in BLOCKS if "def nearest" in block))
     options = f'problem = {{ model = "{tiny_folder}", task = "{tiny_task}", shots = 4 }}'
@@ -65,6 +77,20 @@ def test_a_study_file_may_name_its_plugin(program, tmp_path):
     assert "20 of 20" in out
     status, out, err = program("run", "sub/study.toml", "--out", "s")
     assert status == 0, err
+
+
+INSIDE = ("dfo-prompt-baselines", "dfo-prompt-scipy")
+"""They work inside the engine, and on global generators."""
+
+
+@pytest.mark.parametrize("folder", sorted(path.name for path in PLUGINS.glob("dfo-prompt-*") if path.name not in INSIDE))
+def test_a_plugin_needs_no_more_than_public_names(folder):
+    import dfo_prompt as dp
+
+    for file in PLUGINS.glob(f"{folder}/dfo_prompt_*/*.py"):
+        text = file.read_text()
+        assert not re.findall(r"^(?:from|import) dfo_prompt\..*", text, flags=re.M), file
+        assert set(re.findall(r"\bdp\.(\w+)", text)) <= set(dp.__all__), file
 
 
 def test_the_example_is_what_new_plugin_writes():

@@ -13,10 +13,10 @@ from typing import Literal
 
 from dfo_prompt._util.downloads import cache_folder
 from dfo_prompt._util.json_files import read_json, write_json
-from dfo_prompt.contracts.optimizer import OptimizerSpec
-from dfo_prompt.contracts.spec import load_target
+from dfo_prompt.contracts.spec import OptimizerSpec, load_target
 from dfo_prompt.errors import DfoPromptError, InputError, one_line
 from dfo_prompt.plugin.catalogue import given_files, plugin_files
+from dfo_prompt.plugin.installed import metadata_of
 from dfo_prompt.run.factory import create_objective
 from dfo_prompt.run.study import minimize
 
@@ -123,6 +123,6 @@ def _try(name: str) -> Trial:
 
 
 def _fingerprint() -> str:
-    installed = sorted(f"{one.name} {one.version}" for one in distributions())
+    installed = sorted(" ".join(metadata_of(one, key) for key in ("Name", "Version")) for one in distributions())
     given = [f"{file} {hashlib.sha256(file.read_bytes()).hexdigest()}" for file in given_files()]
     return hashlib.sha256("\n".join([*installed, *given]).encode()).hexdigest()[:12]

@@ -16,7 +16,7 @@ from dfo_prompt.run.study import objective_of, plugin_of, run_study
 
 @click.command("run")
 @click.argument("study", required=False, type=click.Path(path_type=Path))
-@click.option("--preset", help="Published settings to start from: bbt, bbt-uniform or bbtv2.")
+@click.option("--preset", help="Published settings to start from; see list presets.")
 @click.option("--optimizer", help="Name of the optimizer [default: cma].")
 @click.option("--method", help="Name of another method than a study; see list methods.")
 @click.option("--objective", help="Name of the objective [default: prompt].")

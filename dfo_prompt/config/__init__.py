@@ -1,1 +1,19 @@
 """What a study is, as data: typed configuration, and presets of published settings."""
+
+from collections.abc import Iterable
+
+from dfo_prompt.contracts.spec import Spec
+from dfo_prompt.plugin.hookspecs import hookimpl
+
+PRESETS = {
+    "bbt": "Black-Box Tuning (Sun et al., 2022), as its reference code runs it",
+    "bbt-uniform": "Black-Box Tuning, as its paper has it: uniform projection, z in a box",
+    "bbtv2": "BBTv2 (Sun et al., 2022b): a prompt in each of 24 layers",
+}
+
+
+@hookimpl
+def dfo_prompt_presets() -> Iterable[Spec]:
+    """Give the presets in `presets/`, which say what they repeat and what not."""
+    for name, summary in PRESETS.items():
+        yield Spec(name=name, target=f"{__name__}.presets:{name}.toml", summary=f"{summary}.")

@@ -10,9 +10,6 @@ from dfo_prompt.config.paths import Start
 from dfo_prompt.config.problem import Count
 from dfo_prompt.types import Options
 
-Loss = Literal["cross_entropy", "hinge", "accuracy"]
-Calibration = Literal["none", "contextual", "domain", "median"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class PromptConfig:
@@ -25,8 +22,8 @@ class PromptConfig:
         projection: a name that `dfo-prompt list projections` shows, with its `projection_options`.
         layers: "first", a prompt among the embeddings; or "all", a prompt in every layer, each with an equal part of z, from
             the bottom up (BBTv2, Sun et al., 2022b); see the optimizers "blockwise:...".
-        loss: what is minimized.
-        calibration: of the label words' scores; see `dfo_prompt.lm.verbalizer`.
+        loss: a name that `dfo-prompt list losses` shows.
+        calibration: of the label words' scores; a name that `dfo-prompt list calibrations` shows.
         dtype: "auto", "float32", "bfloat16" or "float16"; see `dfo_prompt.lm.precision`.
         draw: number of the draw of projection and start; another draw leaves the split as it is.
     """
@@ -38,7 +35,7 @@ class PromptConfig:
     projection: Annotated[str, Field(description="Name of the projection.")] = "normal"
     projection_options: Options = field(default_factory=dict)
     layers: Annotated[Literal["first", "all"], Field(description="Layers with a prompt: first or all.")] = "first"
-    loss: Annotated[Loss, Field(description="cross_entropy, hinge or accuracy.")] = "cross_entropy"
-    calibration: Annotated[Calibration, Field(description="none, contextual, domain or median.")] = "none"
+    loss: Annotated[str, Field(description="Name of the loss.")] = "cross_entropy"
+    calibration: Annotated[str, Field(description="Name of the calibration.")] = "none"
     dtype: Annotated[str, Field(description="auto, float32, bfloat16 or float16.")] = "auto"
     draw: Annotated[int, Field(ge=0)] = 0

@@ -113,8 +113,10 @@ def _with_paths(data: Mapping[str, Any], base: Path, whole: Mapping[str, Any]) -
 
 def _check_names(config: StudyConfig) -> None:
     """Refuse names that nothing installed answers to, and options that are not what a target declares."""
-    if isinstance(config.problem.task, str):
-        find("task", config.problem.task)
+    named = {"task": config.problem.task, "loss": config.prompt.loss, "calibration": config.prompt.calibration}
+    for kind, given in named.items():
+        if isinstance(given, str):
+            find(kind, given)
     entries = [(kind, getattr(config, kind), getattr(config, f"{kind}_options")) for kind in KINDS]
     for kind, name, options in (*entries, ("projection", config.prompt.projection, config.prompt.projection_options)):
         find(kind, name)

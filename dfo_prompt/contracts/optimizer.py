@@ -16,11 +16,9 @@ The optimizer promises that
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 
 import numpy as np
 
-from dfo_prompt.contracts.spec import Spec
 from dfo_prompt.types import Bounds, Json, Matrix, Vector
 
 HALF_WIDTH = 10.0
@@ -99,24 +97,3 @@ class Best:
             return False
         self.candidate, self.loss = candidates[at].copy(), float(losses[at])
         return True
-
-
-@dataclass(frozen=True, kw_only=True)
-class OptimizerSpec(Spec):
-    """An optimizer as a plugin offers it.
-
-    A `name` that ends in ":*" stands for a whole registry: what the user puts in place of the star reaches the constructor
-    as the option `variant`.
-
-    Attributes:
-        deterministic: the same arguments and losses give the same candidates. One that cannot promise it says False here;
-            its studies start over instead of being continued.
-        ignores: which of "x0", "sigma", "bounds", "popsize" the backend cannot honour, as `dfo-prompt list` says.
-        variants: of a registry, "package.module:function", the function returning the names that can replace the star.
-        extra: the distribution extra that brings the backend, for the message when it is missing.
-    """
-
-    deterministic: bool = True
-    ignores: tuple[str, ...] = ()
-    variants: str = ""
-    extra: str = ""

@@ -1,10 +1,13 @@
 """Specs: what a plugin hands over so that a thing can be listed without being imported."""
 
+import sys
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
+from dfo_prompt._util.contained import contained
 from dfo_prompt.errors import PluginError, one_line
 
 
@@ -13,13 +16,15 @@ class Spec:
     """A named thing of some kind, and where its code lies.
 
     `target` is "package.module:attribute"; it is imported when the thing is first used. `options` are keyword arguments
-    fixed by this entry, so that one class can stand behind several names.
+    fixed by this entry, so that one class can stand behind several names. `extra` is the extra of the plugin's own
+    distribution that brings what the target imports, for the message when it is missing.
     """
 
     name: str
     target: str
     summary: str
     options: Mapping[str, object] = field(default_factory=dict)
+    extra: str = ""
 
     def load(self) -> Any:
         """Import and return the target.
@@ -30,6 +35,47 @@ class Spec:
         return load_target(self.target, needed_by=self.name)
 
 
+@dataclass(frozen=True, kw_only=True)
+class OptimizerSpec(Spec):
+    """An optimizer as a plugin offers it.
+
+    A `name` that ends in ":*" stands for a whole registry: what the user puts in place of the star reaches the constructor
+    as the option `variant`.
+
+    Attributes:
+        deterministic: the same arguments and losses give the same candidates. One that cannot promise it says False here;
+            its studies start over instead of being continued.
+        ignores: which of "x0", "sigma", "bounds", "popsize" the backend cannot honour, as `dfo-prompt list` says.
+        variants: of a registry, "package.module:function", the function returning the names that can replace the star.
+    """
+
+    deterministic: bool = True
+    ignores: tuple[str, ...] = ()
+    variants: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricSpec(Spec):
+    """A metric as a plugin offers it.
+
+    Attributes:
+        classes: the number of classes that it is for; None means any.
+    """
+
+    classes: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExporterSpec(Spec):
+    """An exporter of tuned prompts as a plugin offers it.
+
+    Attributes:
+        place: name of the file or folder that it writes, below the study unless the user names another.
+    """
+
+    place: str
+
+
 def load_target(target: str, *, needed_by: str) -> Any:
     """Import and return "package.module:attribute".
 
@@ -38,6 +84,7 @@ def load_target(target: str, *, needed_by: str) -> Any:
     """
     module, _, attribute = target.partition(":")
     try:
-        return getattr(import_module(module), attribute)
-    except Exception as error:  # a backend built for another NumPy raises whatever it likes
+        with nullcontext() if module in sys.modules else contained():
+            return getattr(import_module(module), attribute)
+    except (Exception, SystemExit) as error:  # a backend built for another NumPy raises whatever it likes
         raise PluginError(f"{needed_by!r} needs {target!r}, which failed to import: {one_line(error)}") from error

@@ -5,6 +5,20 @@ from collections.abc import Iterable
 from dfo_prompt.contracts.spec import Spec
 from dfo_prompt.plugin.hookspecs import hookimpl
 
+CALIBRATIONS = {
+    "none": "No calibration",
+    "contextual": "Mean probabilities for texts without content, divided out (Zhao et al., 2021)",
+    "domain": "The same for random words of the training texts (Fei et al., 2023)",
+    "median": "Median log-probabilities over the training texts, subtracted: each class wins about equally often",
+}
+
+
+@hookimpl
+def dfo_prompt_calibrations() -> Iterable[Spec]:
+    """Give the calibrations in `calibration.py`."""
+    for name, summary in CALIBRATIONS.items():
+        yield Spec(name=name, target=f"dfo_prompt.lm.calibration:{name}", summary=f"{summary}.")
+
 
 @hookimpl
 def dfo_prompt_models() -> Iterable[Spec]:

@@ -3,20 +3,17 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from dfo_prompt.config.prompt import Calibration
 from dfo_prompt.lm.answers import FirstTokens, SpanReader
+from dfo_prompt.lm.calibration import Calibration
 from dfo_prompt.lm.encoding import Encoded, encode, encode_words
 from dfo_prompt.lm.load import LanguageModel
 from dfo_prompt.lm.scorer import Scorer
+from dfo_prompt.plugin.catalogue import catalogue
 from dfo_prompt.tasks.examples import Texts
 from dfo_prompt.tasks.task import Task
-
-CONTENT_FREE = ("N/A", "", "[MASK]")
-RANDOM_TEXTS = 20
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -88,22 +85,20 @@ class Verbalizer:
         lm: tokenizes.
         task: template and label words.
         prompt_tokens: P, for which room is kept.
-        calibration: what is subtracted from the scores under each prompt:
-            "contextual", the log of the mean probability of each class for texts without content (Zhao et al., 2021);
-            "domain", the same for texts of random words of `sample` (Fei et al., 2023);
-            "median", the median over `sample` of each class's log-probability, so that each wins about equally often.
+        calibration: what is subtracted from the scores under each prompt: a name that `dfo-prompt list calibrations` shows.
         sample: texts of the task, without labels.
     """
 
     def __init__(
-        self, lm: LanguageModel, task: Task, *, prompt_tokens: int, calibration: Calibration = "none", sample: Texts = ()
+        self, lm: LanguageModel, task: Task, *, prompt_tokens: int, calibration: str = "none", sample: Texts = ()
     ) -> None:
         self._lm, self._task, self._prompt_tokens = lm, task, prompt_tokens
         self._words = encode_words(lm, task)
         self._first = torch.tensor([ids[0] for ids in self._words], device=lm.device)
-        self._average = _median if calibration == "median" else _log_mean
-        neutral = _neutral(calibration, task, sample)
-        self.reference = self.encode(neutral) if neutral else None
+        found: Calibration = catalogue().calibrations.bound(calibration)(task, sample)
+        self._average = found.average
+        self.reference = self.encode(found.texts) if found.texts else None
+        self.asks_sample = found.texts is sample
 
     def encode(self, texts: Texts) -> EncodedTexts:
         """Lay out texts."""
@@ -150,34 +145,3 @@ def _raw(scorer: Scorer, first: FirstTokens, prompts: Tensor, texts: EncodedText
         reader = SpanReader(scorer.model, ids, after=1 if texts.first else 0, narrow=scorer.narrow)
         scores[:, :, list(span.labels)] += scorer.score(prompts, span.texts, reader)
     return scores
-
-
-def _neutral(calibration: Calibration, task: Task, sample: Texts) -> Texts:
-    """Return the texts that scores are calibrated by."""
-    match calibration:
-        case "none":
-            return ()
-        case "contextual":
-            return [tuple(text for _ in task.fields) for text in CONTENT_FREE]
-        case "domain":
-            return _random_texts(sample)
-        case "median":
-            return sample
-
-
-def _log_mean(log_probabilities: Tensor) -> Tensor:
-    return log_probabilities.exp().mean(dim=1, keepdim=True).log()  # (B, N, C) -> (B, 1, C)
-
-
-def _median(log_probabilities: Tensor) -> Tensor:
-    return log_probabilities.quantile(0.5, dim=1, keepdim=True)  # (B, N, C) -> (B, 1, C)
-
-
-def _random_texts(sample: Texts) -> Texts:
-    rng = np.random.default_rng(0)
-    made = []
-    for field in zip(*sample, strict=True):
-        words = [word for text in field for word in text.split()]
-        length = max(1, round(len(words) / len(field)))
-        made.append([" ".join(rng.choice(words, length)) for _ in range(RANDOM_TEXTS)] if words else [""] * RANDOM_TEXTS)
-    return list(zip(*made, strict=True))

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 
-from dfo_prompt.config.study import STUDY
 from dfo_prompt.contracts.method import MethodSpec
 from dfo_prompt.plugin.hookspecs import hookimpl
 
@@ -29,7 +28,7 @@ SEARCHES = {
 def dfo_prompt_methods() -> Iterable[MethodSpec]:
     """Give the methods that need nothing but answers of the model."""
     yield MethodSpec(
-        name=STUDY,
+        name="study",
         target="dfo_prompt.methods.studies:study",
         summary="A soft prompt found by a derivative-free optimizer (Sun et al., 2022).",
         searches=True,

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from dfo_prompt._util.seeding import Stream, generator
-from dfo_prompt.config.prompt import Calibration
 from dfo_prompt.errors import InputError
 from dfo_prompt.lm.layout import lay_out, template_of
 from dfo_prompt.methods.setting import Fitted, Predict, Setting
@@ -31,7 +30,7 @@ def manual(setting: Setting) -> Fitted:
     return Fitted(predict=_predict(fixed_objective(setting.problem, dtype=_dtype(setting))))
 
 
-def calibrated(setting: Setting, *, calibration: Calibration = "contextual") -> Fitted:
+def calibrated(setting: Setting, *, calibration: str = "contextual") -> Fitted:
     """Ask with the hand-written template, and correct the label words' scores; see `Verbalizer`."""
     return Fitted(predict=_predict(fixed_objective(setting.problem, dtype=_dtype(setting), calibration=calibration)))
 
@@ -90,7 +89,7 @@ def patterns(setting: Setting) -> Fitted:
 
 
 def fixed_objective(
-    problem: Problem, *, dtype: str = "float32", prompt: Tensor | None = None, calibration: Calibration = "none"
+    problem: Problem, *, dtype: str = "float32", prompt: Tensor | None = None, calibration: str = "none"
 ) -> PromptObjective:
     """Return what asks the model for label words behind a fixed soft prompt (P, E), or behind none: d is 0."""
     fixed = torch.zeros((0, problem.lm.width), device=problem.lm.device) if prompt is None else prompt

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from dfo_prompt.contracts.optimizer import OptimizerSpec
+from dfo_prompt.contracts.spec import OptimizerSpec
 from dfo_prompt.plugin.hookspecs import hookimpl
 
 _CMA: dict[str, tuple[dict[str, object], str]] = {
@@ -75,7 +75,6 @@ def dfo_prompt_optimizers() -> Iterable[OptimizerSpec]:
             options={} if name == "*" else {"variant": name},
             variants=place + "nevergrad:variants" if name == "*" else "",
             summary=f"nevergrad: {summary}.",
-            extra="nevergrad",
             ignores=("popsize",),
         )
     for name, summary in _PYMOO.items():

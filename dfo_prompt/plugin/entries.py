@@ -3,11 +3,10 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from dfo_prompt.contracts.optimizer import OptimizerSpec
 from dfo_prompt.contracts.spec import Spec
-from dfo_prompt.errors import InputError, PluginError
 from dfo_prompt.plugin.catalogue import catalogue
 from dfo_prompt.plugin.options import typed_options
+from dfo_prompt.plugin.shelf import Shelf
 
 PROVIDED: Mapping[str, frozenset[str]] = {
     "optimizer": frozenset({"dim", "seed", "budget", "popsize", "sigma", "x0", "bounds"}),
@@ -16,6 +15,7 @@ PROVIDED: Mapping[str, frozenset[str]] = {
     "method": frozenset({"setting"}),
 }
 """By kind, the arguments that the study fills in: nobody's options."""
+PLURALS = {"loss": "losses"}
 
 
 def find(kind: str, name: str) -> Spec:
@@ -24,8 +24,14 @@ def find(kind: str, name: str) -> Spec:
     Raises:
         UnknownNameError, PluginError: see `Shelf.find`.
     """
-    spec: Spec = getattr(catalogue(), f"{kind}s").find(name)
+    spec: Spec = shelf(kind).find(name)
     return spec
+
+
+def shelf(kind: str) -> Shelf[Any]:
+    """Return the specs of a kind."""
+    found: Shelf[Any] = getattr(catalogue(), PLURALS.get(kind, f"{kind}s"))
+    return found
 
 
 def target_of(kind: str, name: str) -> Callable[..., Any]:
@@ -35,13 +41,7 @@ def target_of(kind: str, name: str) -> Callable[..., Any]:
         InputError: the name is unknown, or the extra that brings the backend is not installed.
         PluginError: the target cannot be imported otherwise.
     """
-    spec = find(kind, name)
-    try:
-        target: Callable[..., Any] = spec.load()
-    except PluginError as error:
-        if isinstance(spec, OptimizerSpec) and spec.extra and isinstance(error.__cause__, ImportError):
-            raise InputError(f"{kind} {name!r} needs an extra: pip install 'dfo-prompt[{spec.extra}]'") from error
-        raise
+    target: Callable[..., Any] = shelf(kind).load(name)
     return target
 
 

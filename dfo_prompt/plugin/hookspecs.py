@@ -9,8 +9,7 @@ from collections.abc import Iterable
 import pluggy
 
 from dfo_prompt.contracts.method import MethodSpec
-from dfo_prompt.contracts.optimizer import OptimizerSpec
-from dfo_prompt.contracts.spec import Spec
+from dfo_prompt.contracts.spec import ExporterSpec, MetricSpec, OptimizerSpec, Spec
 
 PROJECT = "dfo_prompt"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -42,6 +41,30 @@ def dfo_prompt_projections() -> Iterable[Spec]:  # type: ignore[empty-body]
 
 
 @hookspec
+def dfo_prompt_losses() -> Iterable[Spec]:  # type: ignore[empty-body]
+    """Give losses: targets are callables `(logits: Tensor, labels: Tensor) -> Tensor`.
+
+    Label-word logits (B, N, C) and classes (N,) give a loss for each candidate (B,); smaller is better.
+    """
+
+
+@hookspec
+def dfo_prompt_calibrations() -> Iterable[Spec]:  # type: ignore[empty-body]
+    """Give calibrations of label words: targets are callables `(task: Task, sample: Texts) -> Calibration`.
+
+    `sample` holds the training texts, without labels; see `dfo_prompt.lm.calibration`.
+    """
+
+
+@hookspec
+def dfo_prompt_metrics() -> Iterable[MetricSpec]:  # type: ignore[empty-body]
+    """Give metrics of tasks: targets are callables `(predictions: Classes, labels: Classes) -> Vector`.
+
+    Predicted classes (B, N) and true ones (N,) give a score for each candidate (B,); larger is better.
+    """
+
+
+@hookspec
 def dfo_prompt_tasks() -> Iterable[Spec]:  # type: ignore[empty-body]
     """Give tasks: targets are "package:file.toml", a task file inside an importable package."""
 
@@ -52,6 +75,24 @@ def dfo_prompt_models() -> Iterable[Spec]:  # type: ignore[empty-body]
 
 
 @hookspec
+def dfo_prompt_presets() -> Iterable[Spec]:  # type: ignore[empty-body]
+    """Give settings of studies: targets are "package:file.toml", or a table of keys in a module.
+
+    The keys are those of a study file; what the user sets wins over them.
+    """
+
+
+@hookspec
+def dfo_prompt_exporters() -> Iterable[ExporterSpec]:  # type: ignore[empty-body]
+    """Give formats of `export`: targets are callables `(objective: PromptObjective, candidate: Vector, out: Path)`."""
+
+
+@hookspec
+def dfo_prompt_sections() -> Iterable[Spec]:  # type: ignore[empty-body]
+    """Give tables of reports: targets are callables `(analysis: Analysis) -> Section | Iterable[Section]`."""
+
+
+@hookspec
 def dfo_prompt_commands() -> Iterable[Spec]:  # type: ignore[empty-body]
     """Give commands of the `dfo-prompt` program: targets are `click.Command` objects."""
 
@@ -59,3 +100,6 @@ def dfo_prompt_commands() -> Iterable[Spec]:  # type: ignore[empty-body]
 @hookspec
 def dfo_prompt_observers() -> Iterable[Spec]:  # type: ignore[empty-body]
     """Give observers of every study: targets are classes with the methods of `dfo_prompt.study.result.Observer`."""
+
+
+HOOKS = tuple(name for name in list(globals()) if name.startswith(f"{PROJECT}_"))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from dfo_prompt.contracts.spec import Spec
+from dfo_prompt.contracts.spec import ExporterSpec, Spec
 from dfo_prompt.plugin.hookspecs import hookimpl
 
 PROJECTIONS = {
@@ -15,6 +15,12 @@ PROJECTIONS = {
     "fastfood": ("structured:fastfood", "Products of Hadamard and diagonal matrices (Le et al., 2013)"),
     "low-rank": ("structured:low_rank", "All tokens in a few common directions"),
     "file": ("learned:from_file", "A matrix from a safetensors file"),
+}
+
+LOSSES = {
+    "cross_entropy": ("cross_entropy", "Negative log-likelihood of the right label word among the label words"),
+    "hinge": ("hinge", "Multi-class hinge loss with margin 2, as in the reference code of Black-Box Tuning"),
+    "accuracy": ("error_rate", "Share of wrong answers"),
 }
 
 
@@ -34,3 +40,20 @@ def dfo_prompt_projections() -> Iterable[Spec]:
         Spec(name=name, target=f"dfo_prompt.prompt.projections.{target}", summary=f"{summary}.")
         for name, (target, summary) in PROJECTIONS.items()
     ]
+
+
+@hookimpl
+def dfo_prompt_losses() -> Iterable[Spec]:
+    """Give the losses in `losses.py`."""
+    for name, (function, summary) in LOSSES.items():
+        yield Spec(name=name, target=f"dfo_prompt.prompt.losses:{function}", summary=f"{summary}.")
+
+
+@hookimpl
+def dfo_prompt_exporters() -> Iterable[ExporterSpec]:
+    """Give the formats in `export.py`."""
+    place = "dfo_prompt.prompt.export:"
+    summary = "An adapter for peft; needs the extra peft."
+    yield ExporterSpec(name="peft", target=place + "save_for_peft", summary=summary, place="adapter")
+    summary = 'The tensor "prompt" of a safetensors file.'
+    yield ExporterSpec(name="safetensors", target=place + "save_tensors", summary=summary, place="prompt.safetensors")

@@ -22,6 +22,11 @@ def tuned_prompt(objective: PromptObjective, candidate: Vector) -> TunedPrompt:
     return TunedPrompt(prompt=prompt, task=objective.problem.task.name, model=objective.problem.lm.fingerprint)
 
 
+def save_tensors(objective: PromptObjective, candidate: Vector, file: Path) -> None:
+    """Write the prompt of a candidate (d,) as the tensor "prompt" of a safetensors file."""
+    tuned_prompt(objective, candidate).save(file)
+
+
 def save_for_peft(objective: PromptObjective, candidate: Vector, folder: Path) -> None:
     """Write the prompt of a candidate (d,) as a prompt-tuning adapter, which `PeftModel.from_pretrained` loads.
 

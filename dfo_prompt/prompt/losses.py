@@ -6,7 +6,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from dfo_prompt.config.prompt import Loss
+from dfo_prompt.errors import PluginError
+from dfo_prompt.plugin.catalogue import catalogue
+
+Loss = Callable[[Tensor, Tensor], Tensor]
 
 MARGIN = 2.0
 """Of the hinge loss, as in the reference code of Black-Box Tuning."""
@@ -29,8 +32,19 @@ def error_rate(logits: Tensor, labels: Tensor) -> Tensor:
     return (logits.argmax(dim=-1) != labels).to(torch.float32).mean(dim=1)
 
 
-LOSSES: dict[Loss, Callable[[Tensor, Tensor], Tensor]] = {
-    "cross_entropy": cross_entropy,
-    "hinge": hinge,
-    "accuracy": error_rate,
-}
+def loss_called(name: str) -> Loss:
+    """Return the loss of this name.
+
+    Raises:
+        UnknownNameError: there is no such loss.
+        PluginError: it cannot be imported; or, when it is called, gives anything but a number for each candidate.
+    """
+    loss: Loss = catalogue().losses.bound(name)
+
+    def checked(logits: Tensor, labels: Tensor) -> Tensor:
+        losses = loss(logits, labels)
+        if losses.shape != (len(logits),):
+            raise PluginError(f"loss {name!r} gives the shape {tuple(losses.shape)} for {len(logits)} candidates")
+        return losses
+
+    return checked

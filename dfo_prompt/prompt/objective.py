@@ -7,13 +7,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dfo_prompt.config.prompt import Calibration, Loss
 from dfo_prompt.contracts.objective import Evaluation
 from dfo_prompt.errors import InputError
 from dfo_prompt.lm.precision import Precision, choose_precision
 from dfo_prompt.lm.scorer import Scorer
 from dfo_prompt.lm.verbalizer import EncodedTexts, Verbalizer
-from dfo_prompt.prompt.losses import LOSSES
+from dfo_prompt.prompt.losses import loss_called
 from dfo_prompt.prompt.problem import Problem
 from dfo_prompt.tasks.examples import Texts
 from dfo_prompt.tasks.metrics import score as metric_score
@@ -47,7 +46,7 @@ class PromptObjective:
         projection: from z (B, d) to soft prompts, (B, P, E), or (B, H, P, E) with one for each layer.
         prompt_tokens: P, the length of the soft prompt.
         dim: d.
-        loss: name in `LOSSES`.
+        loss: a name that `dfo-prompt list losses` shows.
         dtype: see `choose_precision`.
         calibration: see `Verbalizer`; with one, a query costs the rows of its reference texts too.
         about: further facts for the manifest.
@@ -60,9 +59,9 @@ class PromptObjective:
         projection: Callable[[Matrix], Tensor],
         prompt_tokens: int,
         dim: int,
-        loss: Loss = "cross_entropy",
+        loss: str = "cross_entropy",
         dtype: str = "auto",
-        calibration: Calibration = "none",
+        calibration: str = "none",
         about: dict[str, Json] | None = None,
     ) -> None:
         self.dim = dim
@@ -72,12 +71,12 @@ class PromptObjective:
         self.calibration = calibration
         self.problem, self._about = problem, dict(about or {})
         self._projection, self._prompt_tokens = projection, prompt_tokens
-        self._loss = LOSSES[loss]
+        self._loss = loss_called(loss)
         self._verbalizer = Verbalizer(
             lm, task, prompt_tokens=prompt_tokens, calibration=calibration, sample=problem.texts("train")
         )
         # Where calibration asks of the training texts, they need not be asked twice.
-        train = self._verbalizer.reference if calibration == "median" else None
+        train = self._verbalizer.reference if self._verbalizer.asks_sample else None
         self._splits = {"train": self._split("train", train), "dev": self._split("dev")}
         self._baselines: dict[str, Evaluation] = {}
         self._engines = self._splits["train"].texts.engines(Scorer(lm), prompt_tokens)

@@ -1,15 +1,19 @@
 """The tables of a suite's report."""
 
+from collections.abc import Collection
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from dfo_prompt.config.study import STUDY
+from dfo_prompt.contracts.spec import Spec
+from dfo_prompt.errors import PluginError, one_line
+from dfo_prompt.plugin.catalogue import BUILT_IN, catalogue
+from dfo_prompt.plugin.door import NAME
 from dfo_prompt.report import statistics
 from dfo_prompt.report.analysis import RANDOM, Analysis, counted
 from dfo_prompt.report.marks import Marks, marks_of
-from dfo_prompt.report.methods import method_tables
 from dfo_prompt.report.section import Section
 from dfo_prompt.report.verdict import FEW_SEEDS
 
@@ -24,12 +28,35 @@ NAMED = ("optimizer", "method", "first", "second")
 
 def all_tables(analysis: Analysis) -> list[Section]:
     """Return every table that the suite has data for, the leaderboard first."""
-    tables = [leaderboard(analysis), *method_tables(analysis), *per_problem(analysis)]
-    if len(analysis.complete) > 1:
-        tables.append(pairs(analysis))
-        if len(analysis.problems) >= FEW_PROBLEMS:
-            tables.append(practical(analysis))
-    return [_marked(table, marks_of(analysis)) for table in (*tables, sensitivity(analysis), failures(analysis))]
+    found: dict[str, Section] = {}
+    for spec in catalogue().sections.specs.values():
+        try:
+            found |= _tables_of(spec, analysis, found)
+        except Exception as error:
+            if catalogue().sections.givers[spec.name][0] in BUILT_IN:
+                raise
+            said = Section(name=spec.name, title=spec.name, text=f"Failed: {one_line(error)}", table=pd.DataFrame())
+            found.setdefault(spec.name, said)
+    return [_marked(table, marks_of(analysis)) for table in found.values()]
+
+
+def _tables_of(spec: Spec, analysis: Analysis, others: Collection[str]) -> dict[str, Section]:
+    """Return the tables of a section, by name."""
+    given = spec.load()(analysis, **spec.options)
+    tables = [given] if isinstance(given, Section) else list(given)
+    for table in tables:
+        if not isinstance(table, Section) or not isinstance(table.table, pd.DataFrame):
+            raise PluginError(f"it gives a {type(table).__name__}, not a Section with a table")
+        if not NAME.fullmatch(table.name) or table.name in others:
+            raise PluginError(f"a table cannot be called {table.name!r:.40}, or another one is")
+    return {table.name: table for table in tables}
+
+
+def comparisons(analysis: Analysis) -> list[Section]:
+    """Return the tables that compare entries with each other, where there are two."""
+    if len(analysis.complete) <= 1:
+        return []
+    return [pairs(analysis), *([practical(analysis)] if len(analysis.problems) >= FEW_PROBLEMS else [])]
 
 
 def leaderboard(analysis: Analysis) -> Section:

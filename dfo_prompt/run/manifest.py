@@ -5,13 +5,13 @@ import platform
 import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, entry_points, version
+from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any
 
-from packaging.requirements import Requirement
+from packaging.requirements import InvalidRequirement, Requirement
 
-from dfo_prompt.plugin.hookspecs import PROJECT
+from dfo_prompt.plugin.installed import installed_points
 from dfo_prompt.types import Json
 
 PACKAGES = ("dfo-prompt", "numpy", "torch", "transformers", "cma", "nevergrad", "pymoo")
@@ -40,13 +40,20 @@ def _processor() -> str:
 
 def _versions() -> dict[str, str]:
     """Return the versions of what is ours, of installed plugins, and of what these need."""
-    plugins = {point.dist.name: point.dist for point in entry_points(group=PROJECT) if point.dist}
-    needed = {one.name for dist in plugins.values() for one in map(Requirement, dist.requires or ()) if one.marker is None}
+    plugins = {point.distribution for point in installed_points() if not point.error}
+    needed = {one.name for plugin in plugins for one in _requirements(plugin) if one.marker is None}
     found = {}
     for package in (*PACKAGES, *sorted({*plugins, *needed} - {*PACKAGES})):
         with suppress(PackageNotFoundError):
             found[package] = version(package)
     return found
+
+
+def _requirements(distribution: str) -> list[Requirement]:
+    try:
+        return [Requirement(one) for one in requires(distribution) or ()]
+    except (PackageNotFoundError, InvalidRequirement):
+        return []
 
 
 def _git_commit() -> str | None:

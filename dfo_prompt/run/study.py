@@ -17,7 +17,7 @@ from dfo_prompt.config.study import STUDY, StudyConfig
 from dfo_prompt.contracts.objective import Described, Layered, Objective, Validated
 from dfo_prompt.contracts.optimizer import Optimizer
 from dfo_prompt.errors import InputError, one_line
-from dfo_prompt.plugin.catalogue import catalogue, plugin_files
+from dfo_prompt.plugin.catalogue import catalogue, given_files, plugin_files
 from dfo_prompt.plugin.entries import target_of
 from dfo_prompt.plugin.options import parameters
 from dfo_prompt.run.factory import create_objective, create_optimizer, is_deterministic
@@ -135,16 +135,22 @@ def run_study(
 def reopen(folder: Path) -> tuple[Objective, Vector]:
     """Build the objective of the finished study in `folder` anew, and read the candidate (d,) that it chose.
 
+    A plugin file that the folder names is not run: the folder may come from anywhere. Give it to `plugin_files` first.
+
     Raises:
         InputError: it holds no finished study, or what another method found, which is no candidate; or model, task or data
             are no longer those of the study.
     """
-    config = parse_config(read_manifest(folder)["config"], where=str(folder / "manifest.json"), base=folder)
+    recorded = dict(read_manifest(folder)["config"])
+    plugin = Path(str(recorded.pop("plugin", None) or "")).name
+    if plugin and plugin not in {file.name for file in given_files()}:
+        asked = f"if you trust that file, begin the command with dfo-prompt --plugin PATH/{plugin}"
+        raise InputError(f"the study in {folder} used the plugin file {plugin}; {asked}")
+    config = parse_config(recorded, where=str(folder / "manifest.json"), base=folder)
     if config.method != STUDY:
         raise InputError(f"{folder} holds what method {config.method!r} found, and no candidate of a study")
     candidate = read_candidate(folder)
-    with plugin_of(config):
-        objective = objective_of(config)
+    objective = objective_of(config)
     if isinstance(objective, Described):
         check_objective(folder, objective.describe())
     return objective, candidate
@@ -192,7 +198,7 @@ def _installed_observers() -> Iterator[Observer]:
     for spec in catalogue().observers:
         try:
             yield spec.load()(**spec.options)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             warnings.warn(f"observer {spec.name!r} failed and is left out: {one_line(error)}", RuntimeWarning, stacklevel=2)
 
 

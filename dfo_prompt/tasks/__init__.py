@@ -1,16 +1,30 @@
 """Tasks: labelled text, a template with a slot for the answer, and a label word for each class."""
 
-import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 
-from dfo_prompt.contracts.spec import Spec
+from dfo_prompt.contracts.spec import MetricSpec, Spec
 from dfo_prompt.plugin.hookspecs import hookimpl
+
+METRICS = {
+    "accuracy": (None, "Share of right answers"),
+    "f1": (2, "F1 score of class 1, the second label word"),
+    "macro_f1": (None, "Mean F1 score of the classes that are present or predicted"),
+}
+
+
+@hookimpl
+def dfo_prompt_metrics() -> Iterable[MetricSpec]:
+    """Give the metrics in `metrics.py`."""
+    for name, (classes, summary) in METRICS.items():
+        yield MetricSpec(name=name, target=f"{__name__}.metrics:{name}", summary=f"{summary}.", classes=classes)
 
 
 @hookimpl
 def dfo_prompt_tasks() -> Iterable[Spec]:
     """Give the tasks in `library/`, one a file."""
+    import tomllib  # noqa: PLC0415 - every start imports this module, and few ask for tasks
+
     for file in sorted(Path(__file__).with_name("library").glob("*.toml")):
         table = tomllib.loads(file.read_text(encoding="utf-8"))
         yield Spec(name=table["name"], target=f"{__name__}:library/{file.name}", summary=table["summary"])

@@ -1,11 +1,12 @@
 """Metrics of predicted classes, for many candidates at once; larger is better."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 
-from dfo_prompt.errors import UnknownNameError
+from dfo_prompt.errors import PluginError, UnknownNameError
+from dfo_prompt.plugin.catalogue import catalogue
 from dfo_prompt.types import Vector
 
 Classes = npt.NDArray[np.integer]
@@ -41,10 +42,28 @@ def score(metric: str, predictions: Classes, labels: Classes) -> Vector:
 
     Raises:
         UnknownNameError: there is no such metric.
+        PluginError: it gives anything but a finite number for each candidate.
     """
-    if metric not in METRICS:
-        raise UnknownNameError.among("metric", metric, METRICS)
-    return METRICS[metric](predictions, labels)
+    scores: Vector = np.asarray(catalogue().metrics.bound(metric)(predictions, labels), dtype=np.float64)
+    if scores.shape != (len(predictions),) or not np.isfinite(scores).all():
+        given = f"shape {scores.shape}" if scores.shape != (len(predictions),) else "numbers that are not finite"
+        raise PluginError(f"metric {metric!r} gives {given} for {len(predictions)} candidates")
+    return scores
+
+
+def check_metric(metric: str, classes: int) -> None:
+    """Check that a task of so many classes can have the metric called `metric`.
+
+    Raises:
+        ValueError: there is no such metric, or it is for another number of classes.
+    """
+    try:
+        spec = catalogue().metrics.find(metric)
+    except UnknownNameError as error:
+        raise ValueError(f"metric: {error}") from error
+    if spec.classes not in (None, classes):
+        others = [other.name for other in catalogue().metrics if other.classes in (None, classes)]
+        raise ValueError(f"metric: {metric} is for {spec.classes} classes, not {classes}; use {' or '.join(others)}")
 
 
 def _matches(predictions: Classes, labels: Classes, c: int) -> tuple[Vector, Vector]:
@@ -53,6 +72,3 @@ def _matches(predictions: Classes, labels: Classes, c: int) -> tuple[Vector, Vec
     hits: Vector = np.sum(predicted & present, axis=1, dtype=np.float64)
     total: Vector = np.sum(predicted, axis=1, dtype=np.float64) + present.sum()
     return hits, total
-
-
-METRICS: Mapping[str, Metric] = {"accuracy": accuracy, "f1": f1, "macro_f1": macro_f1}

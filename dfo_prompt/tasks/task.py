@@ -10,6 +10,7 @@ from typing import Literal, Self
 from dfo_prompt._util.parsing import STRICT, parse, read_toml
 from dfo_prompt._util.reading import exists
 from dfo_prompt.errors import InputError
+from dfo_prompt.tasks.metrics import check_metric
 from dfo_prompt.tasks.template import Template
 
 BINARY = 2
@@ -74,7 +75,7 @@ class Task:
 
     Attributes:
         name: in a file, by default that of the file.
-        metric: "f1" is that of class 1, the second label word; "macro_f1" is the mean over the classes.
+        metric: a name that `dfo-prompt list metrics` shows.
         template: see `Template.parse`.
         causal_template: for decoder-only models, where the slot of `template` is not last.
         labels: label of the data -> label word. Labels that share a word are one class; classes are numbered in this order.
@@ -89,7 +90,7 @@ class Task:
     template: str
     labels: Mapping[str, str]
     causal_template: str = ""
-    metric: Literal["accuracy", "f1", "macro_f1"] = "accuracy"
+    metric: str = "accuracy"
     patterns: tuple[Pattern, ...] = ()
     data: Source = field(default_factory=Source)
 
@@ -103,8 +104,7 @@ class Task:
             raise ValueError(f"labels: label word {bad[0]!r} is empty or has space around it")
         if len(self.words) < BINARY:
             raise ValueError(f"labels: at least two label words are needed, not {len(self.words)}")
-        if self.metric == "f1" and len(self.words) > BINARY:
-            raise ValueError(f"metric: f1 is for two classes, not {len(self.words)}; use macro_f1")
+        check_metric(self.metric, len(self.words))
         for number, other in enumerate(self.rephrased, start=1):
             if other.fields != self.fields or other.classes != self.classes:
                 raise ValueError(f"patterns, number {number}: its text marks and classes must be those of the task")

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from dfo_prompt.contracts.optimizer import OptimizerSpec
+from dfo_prompt.contracts.spec import OptimizerSpec
 from dfo_prompt.plugin.hookspecs import hookimpl
 
 _WRAPPERS: dict[str, tuple[str, dict[str, object], str]] = {

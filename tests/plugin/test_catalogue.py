@@ -1,17 +1,18 @@
 import importlib.metadata
-from types import SimpleNamespace
 
 import pytest
 
-from dfo_prompt.contracts.optimizer import OptimizerSpec
+from dfo_prompt.contracts.spec import OptimizerSpec, Spec
 from dfo_prompt.errors import InputError, PluginError, UnknownNameError
 from dfo_prompt.plugin import catalogue as plugins
 from dfo_prompt.plugin.catalogue import catalogue, plugin_files
 from dfo_prompt.plugin.hookspecs import hookimpl
+from dfo_prompt.plugin.installed import Point
+from dfo_prompt.run.factory import create_objective
 
 
 def point(name, load, dist="some-dist"):
-    return SimpleNamespace(name=name, value="module", load=load, dist=SimpleNamespace(name=dist, version="1.2"))
+    return Point(name=name, load=load, distribution=dist, version="1.2")
 
 
 def plugin(*names, fail=False):
@@ -34,7 +35,7 @@ def installed(monkeypatch):
     """Pretends that these entry points are installed."""
 
     def install(*points):
-        monkeypatch.setattr(plugins, "entry_points", lambda group: list(points) if group == "dfo_prompt" else [])
+        monkeypatch.setattr(plugins, "installed_points", lambda: list(points))
         plugins._catalogue.cache_clear()
         return catalogue()
 
@@ -121,7 +122,13 @@ def test_one_file_is_a_plugin_inside_a_with_block(tmp_path):
         (None, "no such Python file"),
         ("import left_pad", "No module named 'left_pad'"),
         (FILE.replace("dfo_prompt_optimizers", "dfo_prompt_optimizer"), r"there is no hook dfo_prompt_optimizer\(\)"),
+        (
+            FILE.replace("@dp.hookimpl\n", ""),
+            r"dfo_prompt_optimizers\(\) lacks its mark; write @dfo_prompt.hookimpl above it",
+        ),
         (FILE.replace("optimizers():", "optimizers(kind):"), "kind"),
+        (f"raise SystemExit(0)\n{FILE}", "SystemExit: 0"),
+        (FILE.replace("return [", "exit(0), ["), "SystemExit: 0"),
         (FILE.replace("return [", "return 1 / 0, ["), r"dfo_prompt_optimizers\(\) failed: ZeroDivisionError"),
     ],
 )
@@ -144,9 +151,17 @@ def test_files_of_one_name_are_told_apart(tmp_path):
 
 
 def test_a_file_cannot_have_the_name_of_another_module(tmp_path):
-    (tmp_path / "json.py").write_text(FILE)
-    with pytest.raises(InputError, match="json.py has the name of another module, 'json'; rename it"):
-        plugin_files(tmp_path / "json.py").__enter__()
+    for name in ("json", "wave", "dfo_prompt"):  # imported already, to be found, and our own
+        (tmp_path / f"{name}.py").write_text(FILE)
+        with pytest.raises(InputError, match=f"{name}.py has the name of another module, '{name}'; rename it"):
+            plugin_files(tmp_path / f"{name}.py").__enter__()
+
+
+def test_a_file_may_lie_where_import_finds_it(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "one_file_plugin.py").write_text(FILE)
+    with plugin_files(tmp_path / "one_file_plugin.py"):
+        assert catalogue().optimizers.find("mine")
 
 
 def test_a_mended_file_is_read_again(tmp_path):
@@ -161,3 +176,56 @@ def test_a_mended_file_is_read_again(tmp_path):
 
 def test_the_entry_point_group_is_the_documented_one():
     assert all(p.group == "dfo_prompt" for p in importlib.metadata.entry_points(group="dfo_prompt"))
+
+
+def test_what_a_plugin_gives_is_counted(installed):
+    found = installed(point("some", lambda: plugin("a", "b")), point("none", object))
+    gives = {info.name: info.gives for info in found.plugins}
+    assert (gives["some"], gives["none"]) == ({"optimizers": 2}, {})
+
+
+def test_two_plugins_of_one_name_or_one_module_are_told(installed):
+    both = plugin("one")
+    found = installed(point("a", lambda: both), point("a", lambda: plugin("two"), "other-dist"), point("b", lambda: both))
+    errors = [(info.origin, info.error) for info in found.plugins if info.origin != "built in"]
+    assert errors == [
+        ("some-dist", ""),
+        ("other-dist", "another plugin has the name 'a'; uninstall one of them"),
+        ("some-dist", "it is the same as plugin 'a'"),
+    ]
+
+
+def test_a_missing_extra_is_that_of_the_distribution_that_gives_the_name(installed):
+    class Plugin:
+        @hookimpl
+        def dfo_prompt_objectives(self):
+            return [Spec(name="far", target="no_such_backend:build", summary="Needs a backend.", extra="fast")]
+
+    found = installed(point("mine", Plugin))
+    with pytest.raises(InputError, match=r"objective 'far' needs an extra: pip install 'some-dist\[fast\]'"):
+        found.objectives.load("far")
+    with pytest.raises(InputError, match=r"pip install 'some-dist\[fast\]'"):
+        create_objective("far", dim=2)
+
+
+def test_an_extra_of_a_file_has_no_distribution(tmp_path):
+    file = tmp_path / "one_file_plugin.py"
+    file.write_text(FILE.replace("one_file_plugin:Mine", "no_such_backend:Mine").replace("summary", "extra='fast', summary"))
+    with plugin_files(file), pytest.raises(PluginError, match="No module named 'no_such_backend'"):
+        catalogue().optimizers.load("mine")
+
+
+def test_hooks_are_called_when_their_kind_is_asked_for(installed):
+    asked = []
+
+    class Plugin:
+        @hookimpl
+        def dfo_prompt_tasks(self):
+            asked.append("tasks")
+            return []
+
+    found = installed(point("mine", Plugin))
+    assert found.optimizers.specs
+    assert not asked
+    assert found.tasks.specs
+    assert asked == ["tasks"]

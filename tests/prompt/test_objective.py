@@ -10,7 +10,8 @@ from dfo_prompt.contracts.objective import Described, Validated
 from dfo_prompt.errors import InputError
 from dfo_prompt.lm.layout import lay_out
 from dfo_prompt.lm.precision import choose_precision
-from dfo_prompt.prompt.losses import LOSSES
+from dfo_prompt.plugin.catalogue import catalogue
+from dfo_prompt.prompt.losses import loss_called
 from dfo_prompt.prompt.objective import PromptObjective
 from dfo_prompt.prompt.problem import Problem
 from dfo_prompt.prompt.projections.affine import Projection, Space
@@ -85,7 +86,7 @@ def test_predictions_agree_with_the_metric():
 def test_losses_have_their_known_values():
     logits = torch.tensor([[[2.0, 0.0, 1.0], [0.0, 3.0, 3.5]]])  # (1, 2, 3)
     labels = torch.tensor([0, 1])
-    values = {name: loss(logits, labels).item() for name, loss in LOSSES.items()}
+    values = {name: loss_called(name)(logits, labels).item() for name in catalogue().losses.specs}
     expected = torch_cross_entropy(logits[0], labels).item()
     assert values["cross_entropy"] == pytest.approx(expected)
     # margin 2: example 0: max(0, 2+0-2) + max(0, 2+1-2) = 1; example 1: max(0, 2+0-3) + max(0, 2+3.5-3) = 2.5

@@ -97,9 +97,11 @@ def test_an_unknown_objective_is_one_line():
         dp.create_objective("spere", dim=2)
 
 
-def test_a_missing_backend_names_its_extra(monkeypatch):
+def test_a_missing_backend_is_named(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "dfo_prompt.optimizers.nevergrad", None)
-    with pytest.raises(InputError, match=r"needs an extra: pip install 'dfo-prompt\[nevergrad\]'"):
+    with pytest.raises(
+        dp.PluginError, match="'nevergrad:OnePlusOne' needs 'dfo_prompt.optimizers.nevergrad:Nevergrad', which failed"
+    ):
         dp.create_optimizer("nevergrad:OnePlusOne", dim=2, budget=9)
 
 

@@ -58,7 +58,7 @@ def test_a_causal_model_needs_the_slot_last(tmp_path: Path) -> None:
         ("causal_template", "casual_template", "unknown key in {file}: 'casual_template'; did you mean 'causal_template'?"),
         ("columns", "colums", "unknown key in {file}: [data]: 'colums'; did you mean 'columns'?"),
         ('name = "mood"', "name = 3", "{file}: name: "),
-        ('name = "mood"', 'name = "mood"\nmetric = "f2"', "{file}: metric: Input should be 'accuracy', 'f1' or 'macro_f1'"),
+        ('name = "mood"', 'name = "mood"\nmetric = "f2"', "{file}: metric: unknown metric 'f2'; did you mean 'f1'?"),
         ('bad = "terrible"', "bad = true", "{file}: labels.bad: "),
         ('bad = "terrible"', 'bad = " terrible"', "{file}: labels: label word ' terrible' is empty or has space around it"),
         ('bad = "terrible"', "", "{file}: labels: at least two label words are needed, not 1"),
@@ -90,7 +90,7 @@ def test_what_is_wrong_is_said_in_one_line(tmp_path: Path, old: str, new: str, m
 
 def test_f1_is_for_two_classes(tmp_path: Path) -> None:
     three = GOOD.replace('superb = "great"', 'superb = "superb"').replace("summary", 'metric = "f1"\nsummary')
-    with pytest.raises(InputError, match="metric: f1 is for two classes, not 3; use macro_f1"):
+    with pytest.raises(InputError, match="metric: f1 is for 2 classes, not 3; use accuracy or macro_f1"):
         load_task(write(tmp_path, three))
 
 

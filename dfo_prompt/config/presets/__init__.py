@@ -1,17 +1,14 @@
 """Published settings as data: keys of a study, one file a preset, each with what it repeats and what not."""
 
+from collections.abc import Mapping
 from importlib.resources import as_file, files
 from typing import Any
 
 from dfo_prompt._util.parsing import read_toml
-from dfo_prompt.errors import UnknownNameError
+from dfo_prompt.errors import PluginError
+from dfo_prompt.plugin.catalogue import catalogue
 
 SUFFIX = ".toml"
-
-
-def preset_names() -> list[str]:
-    """Return the names of all presets."""
-    return sorted(file.name.removesuffix(SUFFIX) for file in files(__name__).iterdir() if file.name.endswith(SUFFIX))
 
 
 def read_preset(name: str) -> dict[str, Any]:
@@ -19,8 +16,14 @@ def read_preset(name: str) -> dict[str, Any]:
 
     Raises:
         UnknownNameError: there is no such preset.
+        PluginError: its target is no table.
     """
-    if name not in preset_names():
-        raise UnknownNameError.among("preset", name, preset_names())
-    with as_file(files(__name__).joinpath(name + SUFFIX)) as file:
-        return read_toml(file)
+    spec = catalogue().presets.find(name)
+    package, _, file = spec.target.partition(":")
+    if file.endswith(SUFFIX):
+        with as_file(files(package).joinpath(file)) as path:
+            return read_toml(path)
+    table = spec.load()
+    if not isinstance(table, Mapping):
+        raise PluginError(f"preset {name!r} is a {type(table).__name__}, not a table of keys")
+    return dict(table)

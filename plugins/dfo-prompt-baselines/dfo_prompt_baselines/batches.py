@@ -7,12 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dfo_prompt.errors import ModelError
+import dfo_prompt as dp
 from dfo_prompt.lm.answers import only_answers
 from dfo_prompt.lm.encoding import encode_words, split_rows
 from dfo_prompt.lm.layout import lay_out
-from dfo_prompt.prompt.problem import Problem
-from dfo_prompt.tasks.examples import Texts
 
 MOST_AT_ONCE = 64
 """Texts in a forward."""
@@ -48,14 +46,14 @@ class Batch:
         return len(self.ids)
 
 
-def batch_of(problem: Problem, texts: Texts, *, prompt_tokens: int) -> Batch:
+def batch_of(problem: dp.Problem, texts: dp.Texts, *, prompt_tokens: int) -> Batch:
     """Lay out texts by the task's template, with room for a prompt.
 
     Raises:
         ModelError: the model is an encoder-decoder.
     """
     if problem.lm.head == "seq2seq":
-        raise ModelError(f"{problem.lm.name!r} is an encoder-decoder; gradients take decoder-only and masked models")
+        raise dp.ModelError(f"{problem.lm.name!r} is an encoder-decoder; gradients take decoder-only and masked models")
     layouts = [lay_out(problem.lm, problem.task, one, prompt_tokens=prompt_tokens) for one in texts]
     longest = max(len(one.ids) for one in layouts)
     device = problem.lm.device
@@ -71,7 +69,7 @@ def runs_of(lengths: Tensor) -> Iterator[Tensor]:
         yield from torch.tensor(run, device=lengths.device).split(MOST_AT_ONCE)
 
 
-def first_tokens(problem: Problem) -> Tensor:
+def first_tokens(problem: dp.Problem) -> Tensor:
     """Return the id (C,) of each label word's first token.
 
     Raises:
@@ -79,7 +77,9 @@ def first_tokens(problem: Problem) -> Tensor:
     """
     ids = [one[0] for one in encode_words(problem.lm, problem.task)]
     if len(set(ids)) < len(ids):
-        raise ModelError(f"two label words of task {problem.task.name!r} begin with the same token for {problem.lm.name!r}")
+        raise dp.ModelError(
+            f"two label words of task {problem.task.name!r} begin with the same token for {problem.lm.name!r}"
+        )
     return torch.tensor(ids, device=problem.lm.device)
 
 

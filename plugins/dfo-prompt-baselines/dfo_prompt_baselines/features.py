@@ -15,13 +15,9 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.nn.utils.rnn import pack_sequence, pad_sequence
 
+import dfo_prompt as dp
 from dfo_prompt._util.memory import allocated_by
-from dfo_prompt.methods.setting import Fitted, Setting
 from dfo_prompt.prompt.objective import WORD
-from dfo_prompt.prompt.problem import Problem
-from dfo_prompt.study.ledger import Spent
-from dfo_prompt.tasks.examples import Texts
-from dfo_prompt.types import Matrix
 from dfo_prompt_baselines.batches import runs_of
 from dfo_prompt_baselines.training import best_state, quality_of, reduced_precision, seeded
 
@@ -33,12 +29,12 @@ States = list[Tensor]
 """Of each text, its tokens' (L, E)."""
 
 
-def linear(setting: Setting) -> Fitted:
+def linear(setting: dp.Setting) -> dp.Fitted:
     """Fit a logistic regression on one representation a text: the last token's where the model reads left to right only."""
     return _by_grid(setting.problem, lambda strength: LogisticRegression(C=1 / strength, max_iter=2000))
 
 
-def mlp(setting: Setting, *, width: int = 64) -> Fitted:
+def mlp(setting: dp.Setting, *, width: int = 64) -> dp.Fitted:
     """Fit a neural network with one hidden layer on one representation a text."""
     seed = setting.problem.seed
     return _by_grid(
@@ -48,8 +44,8 @@ def mlp(setting: Setting, *, width: int = 64) -> Fitted:
 
 
 def bilstm(
-    setting: Setting, *, width: int = 64, learning_rate: float = 3e-3, epochs: int = 60, patience: int = 10
-) -> Fitted:
+    setting: dp.Setting, *, width: int = 64, learning_rate: float = 3e-3, epochs: int = 60, patience: int = 10
+) -> dp.Fitted:
     """Train a BiLSTM on the representations of every token, by Adam with early stopping on dev."""
     problem = setting.problem
     train, dev = _Features(problem, "train"), _Features(problem, "dev")
@@ -74,14 +70,14 @@ def bilstm(
     user = 4 * head + sum(states.nbytes for states in train.states)
 
     @torch.inference_mode()
-    def predict(texts: Texts) -> Matrix:
+    def predict(texts: dp.Texts) -> dp.Matrix:
         return _in_parts(texts, lambda part: model(_states(problem, part)).double().cpu().numpy())
 
     spent, validation = (split.spent(every_token=True) for split in (train, dev))
-    return Fitted(predict=predict, spent=spent, validation=validation, user_bytes=user)
+    return dp.Fitted(predict=predict, spent=spent, validation=validation, user_bytes=user)
 
 
-def _by_grid(problem: Problem, make: Callable[[float], Any]) -> Fitted:
+def _by_grid(problem: dp.Problem, make: Callable[[float], Any]) -> dp.Fitted:
     train, dev = _Features(problem, "train"), _Features(problem, "dev")
     (features, held_out), labels = (_pooled(problem, one.states) for one in (train, dev)), train.labels.cpu().numpy()
     found: dict[float, Any] = {}
@@ -93,36 +89,36 @@ def _by_grid(problem: Problem, make: Callable[[float], Any]) -> Fitted:
     user = features.nbytes + allocated_by(fit)
 
     def quality(strength: float) -> tuple[float, float]:
-        scores: Matrix = found[strength].predict_proba(held_out)
+        scores: dp.Matrix = found[strength].predict_proba(held_out)
         return problem.metric_of(scores, "dev"), strength  # of equals, the more regularised one
 
     best = max(STRENGTHS, key=quality)
 
-    def predict(texts: Texts) -> Matrix:
+    def predict(texts: dp.Texts) -> dp.Matrix:
         return _in_parts(texts, lambda part: found[best].predict_proba(_pooled(problem, _states(problem, part))))
 
     spent, validation = (split.spent(every_token=False) for split in (train, dev))
-    return Fitted(predict=predict, spent=spent, validation=validation, user_bytes=user, about={"strength": best})
+    return dp.Fitted(predict=predict, spent=spent, validation=validation, user_bytes=user, about={"strength": best})
 
 
-def _in_parts(texts: Texts, score: Callable[[Texts], Matrix]) -> Matrix:
+def _in_parts(texts: dp.Texts, score: Callable[[dp.Texts], dp.Matrix]) -> dp.Matrix:
     return np.concatenate([score(texts[at : at + AT_ONCE]) for at in range(0, len(texts), AT_ONCE)])
 
 
 class _Features:
     """The representations of a split's texts, and their classes (N,)."""
 
-    def __init__(self, problem: Problem, split: str) -> None:
+    def __init__(self, problem: dp.Problem, split: str) -> None:
         started = perf_counter()
         self.states = _states(problem, problem.texts(split))
         self.labels = torch.as_tensor(problem.labels(split), device=problem.lm.device)
         self._seconds = perf_counter() - started
 
-    def spent(self, *, every_token: bool) -> Spent:
+    def spent(self, *, every_token: bool) -> dp.Spent:
         """Return what asking for them takes: one query."""
         rows, tokens, width = len(self.states), sum(map(len, self.states)), self.states[0].shape[1]
         sent_back = (tokens if every_token else rows) * width
-        return Spent(
+        return dp.Spent(
             queries=1,
             rows=rows,
             tokens=tokens,
@@ -145,7 +141,7 @@ class _BiLSTM(nn.Module):
 
 
 @torch.no_grad()
-def _states(problem: Problem, texts: Texts) -> States:
+def _states(problem: dp.Problem, texts: dp.Texts) -> States:
     """Return the last hidden states of each text's tokens, without a template."""
     lm = problem.lm
     ahead, behind = lm.frame
@@ -162,6 +158,6 @@ def _states(problem: Problem, texts: Texts) -> States:
     return [found[row] for row in range(len(ids))]
 
 
-def _pooled(problem: Problem, states: States) -> npt.NDArray[np.float32]:
+def _pooled(problem: dp.Problem, states: States) -> npt.NDArray[np.float32]:
     at = -1 if problem.lm.head == "causal" else 0
     return torch.stack([one[at] for one in states]).cpu().numpy()

@@ -18,12 +18,10 @@ from peft import (
 from peft.utils import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING as KNOWN_ATTENTION
 from torch import Tensor, nn
 
+import dfo_prompt as dp
 from dfo_prompt._util.parsing import parse
 from dfo_prompt._util.seeding import Stream, generator
-from dfo_prompt.errors import ModelError
 from dfo_prompt.lm.layers import Layers
-from dfo_prompt.lm.load import LanguageModel
-from dfo_prompt.methods.setting import Fitted, Setting
 from dfo_prompt.prompt.initial import initial_prompt_of
 from dfo_prompt.prompt.projections.learned import TunedPrompt
 from dfo_prompt_baselines.training import Prepare, Recipe, train
@@ -33,7 +31,7 @@ Training = dict[str, Any] | None
 TASK_TYPES = {"causal": TaskType.CAUSAL_LM, "masked": TaskType.FEATURE_EXTRACTION}
 
 
-def prompt_tuning(setting: Setting, *, prompt_tokens: int = 50, training: Training = None) -> Fitted:
+def prompt_tuning(setting: dp.Setting, *, prompt_tokens: int = 50, training: Training = None) -> dp.Fitted:
     """Train a soft prompt, from the start that a study with the same seed has by default; see `Recipe`.
 
     In a folder it leaves prompt.safetensors, which `dfo-prompt pretrain-projection` can learn from.
@@ -50,7 +48,7 @@ def prompt_tuning(setting: Setting, *, prompt_tokens: int = 50, training: Traini
     )
 
 
-def p_tuning(setting: Setting, *, prompt_tokens: int = 50, training: Training = None) -> Fitted:
+def p_tuning(setting: dp.Setting, *, prompt_tokens: int = 50, training: Training = None) -> dp.Fitted:
     """Train a soft prompt as the output of a small network; see `Recipe`."""
     recipe = _recipe(training, (3e-3, 3e-4))
     width = setting.problem.lm.width
@@ -58,7 +56,7 @@ def p_tuning(setting: Setting, *, prompt_tokens: int = 50, training: Training = 
     return train(setting.problem, _by_peft(config), recipe, prompt_tokens=prompt_tokens)
 
 
-def prefix_tuning(setting: Setting, *, prompt_tokens: int = 20, training: Training = None) -> Fitted:
+def prefix_tuning(setting: dp.Setting, *, prompt_tokens: int = 20, training: Training = None) -> dp.Fitted:
     """Train keys and values ahead of every layer, without a network above them, as P-Tuning v2 does; see `Recipe`.
 
     A decoder begins with those that it computes for tokens of its vocabulary (Li and Liang, 2021, section 7.4); peft
@@ -79,12 +77,12 @@ def prefix_tuning(setting: Setting, *, prompt_tokens: int = 20, training: Traini
             initialize_kv_prefix_from_past_key_values(model, past_key_values=computed)
         ids = torch.tensor([lm.tokens(":")], device=lm.device)  # any text
         if torch.equal(model(input_ids=ids).logits, base(input_ids=ids).logits):
-            raise ModelError(f"{lm.name!r} ignores keys and values ahead of a text, so they cannot be tuned")
+            raise dp.ModelError(f"{lm.name!r} ignores keys and values ahead of a text, so they cannot be tuned")
 
     return train(setting.problem, _by_peft(config, begin), recipe, prompt_tokens=prompt_tokens)
 
 
-def lora(setting: Setting, *, rank: int = 8, alpha: int = 16, training: Training = None) -> Fitted:
+def lora(setting: dp.Setting, *, rank: int = 8, alpha: int = 16, training: Training = None) -> dp.Fitted:
     """Train low-rank updates of what peft takes for the family's attention, or of all products elsewhere; see `Recipe`."""
     lm = setting.problem.lm
     where = None if lm.model.config.model_type in KNOWN_ATTENTION else "all-linear"
@@ -93,7 +91,7 @@ def lora(setting: Setting, *, rank: int = 8, alpha: int = 16, training: Training
     return train(setting.problem, _by_peft(config), _recipe(training, (1e-3, 1e-4)))
 
 
-def adapter(setting: Setting, *, width: int = 32, training: Training = None) -> Fitted:
+def adapter(setting: dp.Setting, *, width: int = 32, training: Training = None) -> dp.Fitted:
     """Train a bottleneck of `width` behind every layer, which adds nothing to begin with; see `Recipe`.
 
     Simpler than Houlsby et al. (2019), who put two into every layer, one behind each of its parts, and train its norms too.
@@ -111,7 +109,7 @@ def adapter(setting: Setting, *, width: int = 32, training: Training = None) -> 
     return train(setting.problem, prepare, _recipe(training, (1e-3, 1e-4)))
 
 
-def bitfit(setting: Setting, *, training: Training = None) -> Fitted:
+def bitfit(setting: dp.Setting, *, training: Training = None) -> dp.Fitted:
     """Train the biases alone; products that have none are given one of zeros; see `Recipe`."""
 
     def prepare(base: Any) -> nn.Module:
@@ -128,7 +126,7 @@ def bitfit(setting: Setting, *, training: Training = None) -> Fitted:
     return train(setting.problem, prepare, _recipe(training, (1e-3, 1e-4)))
 
 
-def model_tuning(setting: Setting, *, training: Training = None) -> Fitted:
+def model_tuning(setting: dp.Setting, *, training: Training = None) -> dp.Fitted:
     """Train all weights; see `Recipe`."""
 
     def prepare(base: Any) -> nn.Module:
@@ -157,7 +155,7 @@ class Bottleneck(nn.Module):
         return (self(output[0]), *output[1:]) if isinstance(output, tuple) else self(output)
 
 
-def _save_prompt(setting: Setting, model: Any) -> None:
+def _save_prompt(setting: dp.Setting, model: Any) -> None:
     if setting.folder is None:
         return
     lm, prompt = setting.problem.lm, model.get_prompt_embedding_to_save("default")  # (P, E)
@@ -166,7 +164,7 @@ def _save_prompt(setting: Setting, model: Any) -> None:
     tuned.save(setting.folder / "prompt.safetensors")
 
 
-def _start(setting: Setting, prompt_tokens: int) -> Tensor:
+def _start(setting: dp.Setting, prompt_tokens: int) -> Tensor:
     """Return a study's start of embeddings, (P, E): peft's own, from N(0, 1), is far from any of them."""
     rng = generator(setting.problem.seed, Stream.START)
     return initial_prompt_of(setting.problem.lm, "vocabulary", prompt_tokens, rng)
@@ -184,12 +182,12 @@ def _by_peft(config: Any, begin: Callable[[Any], object] | None = None) -> Prepa
     return prepare
 
 
-def _of_model(setting: Setting) -> dict[str, Any]:
+def _of_model(setting: dp.Setting) -> dict[str, Any]:
     lm = setting.problem.lm
     return {"task_type": TASK_TYPES.get(lm.head), **lm.peft_sizes}
 
 
-def _layer_width(lm: LanguageModel) -> int:
+def _layer_width(lm: dp.LanguageModel) -> int:
     """Return the width of hidden states, from which that of embeddings differs in some families."""
     return int(lm.model.config.hidden_size)
 

@@ -12,13 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+import dfo_prompt as dp
 from dfo_prompt._util.parsing import STRICT
 from dfo_prompt.lm.precision import has_bfloat16
-from dfo_prompt.methods.setting import Fitted
-from dfo_prompt.prompt.problem import Problem
-from dfo_prompt.study.ledger import Spent
-from dfo_prompt.tasks.examples import Texts
-from dfo_prompt.types import Matrix
 from dfo_prompt_baselines.batches import Batch, batch_of, first_tokens, label_logits, runs_of
 
 LARGEST_GRADIENT = 1.0
@@ -96,19 +92,19 @@ def best_state(
     return best
 
 
-def quality_of(problem: Problem, logits: Tensor, labels: Tensor) -> tuple[float, float]:
+def quality_of(problem: dp.Problem, logits: Tensor, labels: Tensor) -> tuple[float, float]:
     """Return the metric of logits (N, C) on dev, and minus their loss."""
     return problem.metric_of(logits.cpu().numpy(), "dev"), -float(cross_entropy(logits, labels))
 
 
 def train(
-    problem: Problem,
+    problem: dp.Problem,
     prepare: Prepare,
     recipe: Recipe,
     *,
     prompt_tokens: int = 0,
     keep: Callable[[Any], None] | None = None,
-) -> Fitted:
+) -> dp.Fitted:
     """Train by cross entropy of the label words on the training split; keep what is best on dev.
 
     Args:
@@ -125,14 +121,14 @@ def train(
 
 
 class _Trainer:
-    def __init__(self, problem: Problem, prepare: Prepare, recipe: Recipe, prompt_tokens: int) -> None:
+    def __init__(self, problem: dp.Problem, prepare: Prepare, recipe: Recipe, prompt_tokens: int) -> None:
         self._problem, self._prepare, self._recipe, self._prompt_tokens = problem, prepare, recipe, prompt_tokens
         self._words = first_tokens(problem)
         self._train, self._dev = (self._split(split) for split in ("train", "dev"))
         self._rows = self._tokens = 0
-        self._looks = Spent()
+        self._looks = dp.Spent()
 
-    def best(self, keep: Callable[[Any], None] | None) -> Fitted:
+    def best(self, keep: Callable[[Any], None] | None) -> dp.Fitted:
         tried: dict[float, State] = {}
         for rate in self._recipe.learning_rates:
             with seeded(self._problem.seed):  # dropout draws from there too
@@ -144,14 +140,14 @@ class _Trainer:
         if keep:
             keep(model.eval())
 
-        def predict(texts: Texts) -> Matrix:
-            found: Matrix = self._logits(model, base, self._batch(texts)).double().cpu().numpy()
+        def predict(texts: dp.Texts) -> dp.Matrix:
+            found: dp.Matrix = self._logits(model, base, self._batch(texts)).double().cpu().numpy()
             return found
 
         size = sum(weight.numel() for weight in weights)
         about = {"learning_rate": rate, "epoch": state.epoch, "trained_weights": size}
-        spent = Spent(rows=self._rows, tokens=self._tokens)
-        return Fitted(predict=predict, spent=spent, validation=self._looks, user_bytes=None, about=about)
+        spent = dp.Spent(rows=self._rows, tokens=self._tokens)
+        return dp.Fitted(predict=predict, spent=spent, validation=self._looks, user_bytes=None, about=about)
 
     def _at(self, rate: float) -> State:
         base, model, weights = self._fresh()
@@ -188,7 +184,7 @@ class _Trainer:
         batch, labels = self._dev
         quality = quality_of(self._problem, self._logits(model, base, batch), labels)
         tokens = int(batch.lengths.sum()) + len(batch) * self._prompt_tokens
-        self._looks += Spent(queries=1, rows=len(batch), tokens=tokens, objective_seconds=perf_counter() - started)
+        self._looks += dp.Spent(queries=1, rows=len(batch), tokens=tokens, objective_seconds=perf_counter() - started)
         return quality
 
     @torch.inference_mode()
@@ -210,7 +206,7 @@ class _Trainer:
         labels = torch.as_tensor(self._problem.labels(split), device=self._problem.lm.device)
         return self._batch(self._problem.texts(split)), labels
 
-    def _batch(self, texts: Texts) -> Batch:
+    def _batch(self, texts: dp.Texts) -> Batch:
         return batch_of(self._problem, texts, prompt_tokens=self._prompt_tokens)
 
     def _precision(self) -> AbstractContextManager[object]:

@@ -13,10 +13,7 @@ from tiny import TASK, WORDS, textbook_logits, tiny_lm
 import dfo_prompt as dp
 from dfo_prompt.config.reading import parse_config
 from dfo_prompt.contracts.spec import load_target
-from dfo_prompt.errors import InputError, ModelError
-from dfo_prompt.prompt.problem import Problem
 from dfo_prompt.prompt.projections.learned import TunedPrompt
-from dfo_prompt.tasks.examples import Example
 from dfo_prompt.tasks.sampling import FewShot
 
 SPECS = {spec.name: spec for spec in dfo_prompt_baselines.dfo_prompt_methods()}
@@ -28,11 +25,11 @@ OPTIONS = {name: {"prompt_tokens": 5} for name in ("prompt-tuning", "p-tuning", 
 def problem(family="llama", count=8):
     rng = np.random.default_rng(1)
     texts = {tuple(rng.choice(WORDS, 4)) for _ in range(count)}
-    examples = tuple(Example(texts=(" ".join(one),), label=i % 2) for i, one in enumerate(sorted(texts)))
+    examples = tuple(dp.Example(texts=(" ".join(one),), label=i % 2) for i, one in enumerate(sorted(texts)))
     lm = tiny_lm(family)
     if family in ("bert", "gpt2"):  # they know no such thing, but peft believes a configuration that has it
         del lm.model.config.num_key_value_heads
-    return Problem(lm=lm, task=TASK, data=FewShot(train=examples, dev=examples, test=examples), seed=0)
+    return dp.Problem(lm=lm, task=TASK, data=FewShot(train=examples, dev=examples, test=examples), seed=0)
 
 
 def fit(name, where, **training):
@@ -73,7 +70,7 @@ def test_prompt_tuning_starts_from_tokens_of_the_vocabulary(tmp_path):
 
 
 def test_training_has_no_other_settings_than_those_of_a_recipe():
-    with pytest.raises(InputError, match="unknown key in method option training: 'room'"):
+    with pytest.raises(dp.InputError, match="unknown key in method option training: 'room'"):
         fit("lora", problem(), room=3)
 
 
@@ -92,7 +89,7 @@ def test_prefixes_start_from_what_the_model_makes_of_tokens(family):
 def test_prefixes_that_a_model_ignores_are_refused():
     where = problem("albert")
     del where.lm.model.config.num_key_value_heads
-    with pytest.raises(ModelError, match="'albert' ignores keys and values ahead of a text"):
+    with pytest.raises(dp.ModelError, match="'albert' ignores keys and values ahead of a text"):
         fit("prefix-tuning", where, learning_rates=(1e-2,))
 
 

@@ -7,7 +7,6 @@ import ioh
 import numpy as np
 
 import dfo_prompt as dp
-from dfo_prompt.objectives.functions import Embedded
 
 FUNCTIONS, LEAST_DIM = 24, 2
 
@@ -59,4 +58,4 @@ def bbob(*, dim: int, seed: int, variant: str, effective_dim: int | None = None)
     if effective_dim is None:
         return objective
     matrix = np.random.default_rng([seed, 1]).standard_normal((inner, dim)) / np.sqrt(dim)
-    return Embedded(inner=objective, map=matrix)
+    return dp.Embedded(inner=objective, map=matrix)

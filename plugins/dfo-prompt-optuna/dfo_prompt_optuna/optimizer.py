@@ -10,7 +10,6 @@ import optuna
 from optuna.distributions import BaseDistribution, FloatDistribution
 
 import dfo_prompt as dp
-from dfo_prompt.errors import UnknownNameError
 
 NOT_FOR_REALS = ("Base", "BaseGA", "BruteForce", "Grid", "NSGAIII", "PartialFixed")
 
@@ -35,7 +34,7 @@ class Optuna(dp.Optimizer):
     def __init__(self, *, variant: str, **study: Any) -> None:
         super().__init__(**study)
         if variant not in variants():
-            raise UnknownNameError.among("sampler of optuna", variant, variants())
+            raise dp.UnknownNameError.among("sampler of optuna", variant, variants())
         self._names = [f"z{i}" for i in range(self.dim)]
         low, high = self.box()
         self._space: dict[str, BaseDistribution] = {

@@ -1,0 +1,67 @@
+"""Calibrations of label words: what is subtracted from their scores under each prompt."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from dfo_prompt.tasks.examples import Texts
+from dfo_prompt.tasks.task import Task
+
+CONTENT_FREE = ("N/A", "", "[MASK]")
+RANDOM_TEXTS = 20
+
+
+def log_mean(log_probabilities: Tensor) -> Tensor:
+    """Return the log of each class's mean probability; (B, N, C) -> (B, 1, C)."""
+    return log_probabilities.exp().mean(dim=1, keepdim=True).log()
+
+
+def log_median(log_probabilities: Tensor) -> Tensor:
+    """Return the median of each class's log-probability; (B, N, C) -> (B, 1, C)."""
+    return log_probabilities.quantile(0.5, dim=1, keepdim=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibration:
+    """What scores are calibrated by.
+
+    Attributes:
+        texts: N texts that are scored under each prompt, besides those that are asked about; without any, nothing is
+            subtracted.
+        average: of their log-probabilities, (B, N, C) -> (B, 1, C): what is subtracted.
+    """
+
+    texts: Texts
+    average: Callable[[Tensor], Tensor] = log_mean
+
+
+def none(task: Task, sample: Texts) -> Calibration:  # noqa: ARG001
+    """Subtract nothing."""
+    return Calibration(texts=())
+
+
+def contextual(task: Task, sample: Texts) -> Calibration:  # noqa: ARG001
+    """Subtract the log of the mean probability of each class for texts without content (Zhao et al., 2021)."""
+    return Calibration(texts=[tuple(text for _ in task.fields) for text in CONTENT_FREE])
+
+
+def domain(task: Task, sample: Texts) -> Calibration:  # noqa: ARG001
+    """Subtract the same for texts of random words of `sample` (Fei et al., 2023)."""
+    return Calibration(texts=_random_texts(sample))
+
+
+def median(task: Task, sample: Texts) -> Calibration:  # noqa: ARG001
+    """Subtract the median over `sample` of each class's log-probability, so that each wins about equally often."""
+    return Calibration(texts=sample, average=log_median)
+
+
+def _random_texts(sample: Texts) -> Texts:
+    rng = np.random.default_rng(0)
+    made = []
+    for field in zip(*sample, strict=True):
+        words = [word for text in field for word in text.split()]
+        length = max(1, round(len(words) / len(field)))
+        made.append([" ".join(rng.choice(words, length)) for _ in range(RANDOM_TEXTS)] if words else [""] * RANDOM_TEXTS)
+    return list(zip(*made, strict=True))

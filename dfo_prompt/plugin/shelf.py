@@ -1,0 +1,71 @@
+"""The specs of one kind, by name."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Generic, TypeVar
+
+from dfo_prompt.contracts.spec import Spec
+from dfo_prompt.errors import InputError, PluginError, UnknownNameError
+
+S = TypeVar("S", bound=Spec)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shelf(Generic[S]):
+    """The specs of one kind by name, and who gave them.
+
+    Attributes:
+        kind: of the specs, in the singular.
+        specs: by name, in the order in which they are offered.
+        givers: the plugins that offer a name.
+        distributions: those of the plugins that come from one.
+    """
+
+    kind: str
+    specs: Mapping[str, S]
+    givers: Mapping[str, tuple[str, ...]]
+    distributions: Mapping[str, str]
+
+    def __iter__(self) -> Iterator[S]:
+        return iter(self.specs[name] for name in sorted(self.specs))
+
+    def find(self, name: str) -> S:
+        """Return the spec called `name`, or the registry "family:*" that it falls under.
+
+        Raises:
+            UnknownNameError: nothing installed answers to the name.
+            PluginError: two plugins offer the name.
+        """
+        key = name if name in self.specs else f"{name.partition(':')[0]}:*"
+        if key not in self.specs or (key != name and ":" not in name):
+            raise UnknownNameError.among(self.kind, name, self.specs)
+        givers = self.givers[key]
+        if len(givers) > 1:
+            raise PluginError(f"{self.kind} {key!r} is offered by {' and by '.join(givers)}; uninstall one of them")
+        return self.specs[key]
+
+    def load(self, name: str) -> Any:
+        """Import and return the target of the spec called `name`.
+
+        Raises:
+            UnknownNameError, PluginError: see `find` and `Spec.load`.
+            InputError: the target needs an extra of its distribution, which is not installed.
+        """
+        spec = self.find(name)
+        try:
+            return spec.load()
+        except PluginError as error:
+            distribution = self.distributions.get(self.givers[spec.name][0])
+            if spec.extra and distribution and isinstance(error.__cause__, ImportError):
+                needed = f"pip install '{distribution}[{spec.extra}]'"
+                raise InputError(f"{self.kind} {name!r} needs an extra: {needed}") from error
+            raise
+
+    def bound(self, name: str) -> Callable[..., Any]:
+        """Return the target of the spec called `name`, with the options that the spec fixes.
+
+        Raises:
+            UnknownNameError, PluginError, InputError: see `load`.
+        """
+        return partial(self.load(name), **self.find(name).options)
