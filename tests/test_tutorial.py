@@ -48,7 +48,7 @@ def test_the_method_of_the_page_runs_as_a_file(program, tmp_path, tiny_folder, t
 def test_the_parts_of_the_page_run_as_a_file(program, tmp_path, tiny_folder, tiny_task):
     (tmp_path / "parts.py").write_text(next(block for block in BLOCKS if "def brier" in block))
     where = ("--model", str(tiny_folder), "--task", str(tiny_task), "--shots", "4", "--prompt-tokens", "2")
-    what = ("--preset", "small", "--loss", "brier", "--set", "objective.calibration=empty")
+    what = ("--preset", "small", "--loss", "brier", "--set", "prompt.calibration=empty")
     status, out, err = program("--plugin", "parts.py", "run", *where, *what, "--budget", "30", "--out", "study")
     assert status == 0, err
     assert "30 of 30" in out

@@ -56,15 +56,14 @@ def combined(written: Mapping[str, Any], base: Path, overrides: Mapping[str, Any
     Raises:
         InputError: see `parse_config`.
     """
-    with _named(where):
+    with _named(where), _using_plugin(written, base), _using_plugin(overrides, Path.cwd()):
         written, overrides = _with_preset(written), _with_preset(overrides)
         whole = merge(written, overrides)
-        with _using_plugin(written, base), _using_plugin(overrides, Path.cwd()):
-            _check_places(whole)
-            data = merge(_with_paths(written, base, whole), _with_paths(overrides, Path.cwd(), whole))
-            config = parse(StudyConfig, data).resolved()
-            _check_names(config)
-            return config
+        _check_places(whole)
+        data = merge(_with_paths(written, base, whole), _with_paths(overrides, Path.cwd(), whole))
+        config = parse(StudyConfig, data).resolved()
+        _check_names(config)
+        return config
 
 
 @contextmanager

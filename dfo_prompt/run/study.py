@@ -142,7 +142,7 @@ def reopen(folder: Path) -> tuple[Objective, Vector]:
             are no longer those of the study.
     """
     recorded = dict(read_manifest(folder)["config"])
-    plugin = Path(str(recorded.pop("plugin", None) or "")).name
+    plugin, _ = Path(str(recorded.pop("plugin", None) or "")).name, recorded.pop("preset", None)
     if plugin and plugin not in {file.name for file in given_files()}:
         asked = f"if you trust that file, begin the command with dfo-prompt --plugin PATH/{plugin}"
         raise InputError(f"the study in {folder} used the plugin file {plugin}; {asked}")

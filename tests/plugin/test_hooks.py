@@ -85,7 +85,7 @@ def stranger(tmp_path):
 def test_metric_loss_calibration_preset_and_exporter_of_a_file(program, tmp_path, stranger, tiny_folder, tiny_task):
     tiny_task.write_text('metric = "errors"\n' + tiny_task.read_text())
     where = ("--model", str(tiny_folder), "--task", str(tiny_task), "--shots", "4", "--prompt-tokens", "2")
-    what = ("--preset", "quick", "--loss", "brier", "--set", "objective.calibration=film")
+    what = ("--preset", "quick", "--loss", "brier", "--calibration", "film")
     status, _, err = program("--plugin", str(stranger), "run", *where, *what, "--out", "s")
     assert status == 0, err
     lines = [json.loads(line) for line in (tmp_path / "s" / "journal.jsonl").read_text().splitlines()]
@@ -142,7 +142,7 @@ def test_each_list_is_shown_and_a_misspelt_name_gets_a_suggestion(program, kind,
     [
         (("run", "--objective", "sphere", "--preset", "btbv2"), "unknown preset 'btbv2'; did you mean 'bbtv2'?"),
         (("run", "--loss", "crossentropy"), "unknown loss 'crossentropy'; did you mean 'cross_entropy'?"),
-        (("run", "--set", "objective.calibration=contextal"), "unknown calibration 'contextal'; did you mean 'contextual'?"),
+        (("run", "--calibration", "contextal"), "unknown calibration 'contextal'; did you mean 'contextual'?"),
     ],
 )
 def test_a_misspelt_name_is_found_out_before_a_model_is_loaded(program, arguments, said):
@@ -182,18 +182,16 @@ def test_a_preset_that_is_no_table_is_named(tmp_path, stranger):
 @pytest.mark.parametrize("command", [("predict", "s", "a film"), ("export", "s", "--format", "safetensors")])
 def test_a_study_folder_runs_no_plugin_file_that_it_names(program, tmp_path, stranger, tiny_folder, tiny_task, command):
     marker = tmp_path / "was-run"
-    study = f'plugin = "{stranger.name}"\npreset = "quick"\n[objective_options]\nmodel = "{tiny_folder}"\n'
-    study += f'task = "{tiny_task.name}"\nshots = 4\nprompt_tokens = 2\nloss = "brier"\n'
+    study = f'plugin = "{stranger.name}"\npreset = "quick"\n[prompt]\ntokens = 2\nloss = "brier"\n'
+    study += f'[problem]\nmodel = "{tiny_folder}"\ntask = "{tiny_task.name}"\nshots = 4\n'
     (tmp_path / "study.toml").write_text(study)
     status, _, err = program("run", "study.toml", "--out", "s")
     assert status == 0, err
     stranger.write_text(STRANGER + f"\nimport pathlib\npathlib.Path({str(marker)!r}).touch()\n")
     moved = stranger.rename(tmp_path / "s" / stranger.name)
     manifest = json.loads((tmp_path / "s" / "manifest.json").read_text())
-    assert (manifest["config"]["plugin"], manifest["config"]["objective_options"]["task"]) == (
-        stranger.name,
-        "../films.toml",
-    )
+    named = manifest["config"]["plugin"], manifest["config"]["problem"]["task"]
+    assert named == (f"file:../{stranger.name}", "file:../films.toml")
     for place in (stranger.name, str(moved), "../s/stranger.py"):
         manifest["config"] |= {"plugin": place, "preset": "quick"}
         (tmp_path / "s" / "manifest.json").write_text(json.dumps(manifest))
@@ -216,8 +214,8 @@ def test_a_manifest_shows_no_folders_and_is_read_from_anywhere(
     sizes = ("--prompt-tokens", "2", "--dim", "3", "--budget", "8", "--popsize", "4", "--out", "runs/s")
     assert program("run", *where, *sizes)[0] == 0
     config = json.loads((tmp_path / "runs" / "s" / "manifest.json").read_text())["config"]
-    assert config["objective_options"]["data"] == "../../films.csv"
-    assert config["objective_options"]["task"] == "../../films.toml"
+    assert config["problem"]["data"] == "file:../../films.csv"
+    assert config["problem"]["task"] == "file:../../films.toml"
     monkeypatch.chdir("/")
     status, out, err = program("predict", str(tmp_path / "runs" / "s"), "a film")
     assert (status, out.count("\n")) == (0, 1), err
