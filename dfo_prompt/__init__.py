@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from dfo_prompt.contracts.optimizer import Optimizer as Optimizer
     from dfo_prompt.contracts.optimizer import OptimizerSpec as OptimizerSpec
     from dfo_prompt.contracts.spec import Spec as Spec
+    from dfo_prompt.contracts.usage import Usage as Usage
     from dfo_prompt.errors import DfoPromptError as DfoPromptError
     from dfo_prompt.errors import InputError as InputError
     from dfo_prompt.errors import PluginError as PluginError
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from dfo_prompt.run.study import minimize as minimize
     from dfo_prompt.study.ledger import Budget as Budget
     from dfo_prompt.study.ledger import Ledger as Ledger
-    from dfo_prompt.study.ledger import Record as Record
+    from dfo_prompt.study.records import Record as Record
     from dfo_prompt.study.result import Batch as Batch
     from dfo_prompt.study.result import Observer as Observer
     from dfo_prompt.study.result import StudyInfo as StudyInfo
@@ -47,12 +48,13 @@ _HOME = {
     "Optimizer": "contracts.optimizer",
     "OptimizerSpec": "contracts.optimizer",
     "PluginError": "errors",
-    "Record": "study.ledger",
+    "Record": "study.records",
     "Setting": "methods.setting",
     "Spec": "contracts.spec",
     "StudyError": "errors",
     "StudyInfo": "study.result",
     "StudyResult": "study.result",
+    "Usage": "contracts.usage",
     "catalogue": "plugin.catalogue",
     "create_objective": "run.factory",
     "create_optimizer": "run.factory",

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
+from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.types import Json, Matrix, Vector
 
 
@@ -14,17 +15,12 @@ class Evaluation:
     Attributes:
         losses: (B,) float64, smaller is better; NaN or infinite where an evaluation failed.
         metrics: further figures by name, each (B,), for the journal and for choosing on held-out data.
-        rows: example rows processed: B candidates on N examples are B * N rows.
-        tokens: tokens processed, prompt tokens included, padding not.
-        uploaded, downloaded: bytes that a service at the other end of a wire would be sent, and send back.
+        usage: what the call consumed.
     """
 
     losses: Vector
     metrics: Mapping[str, Vector] = field(default_factory=dict)
-    rows: int = 0
-    tokens: int = 0
-    uploaded: int = 0
-    downloaded: int = 0
+    usage: Usage = field(default_factory=Usage)
 
 
 @runtime_checkable

@@ -18,8 +18,8 @@ from dfo_prompt.plugin.options import check_options
 from dfo_prompt.prompt.open import open_problem
 from dfo_prompt.prompt.problem import Problem
 from dfo_prompt.run.manifest import describe_run
+from dfo_prompt.study.costs import Spent
 from dfo_prompt.study.folder import study_folder
-from dfo_prompt.study.ledger import Spent
 from dfo_prompt.study.result import Observer
 
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from dfo_prompt.report.picture import step
 from dfo_prompt.study.folder import read_manifest
-from dfo_prompt.study.ledger import read_records
+from dfo_prompt.study.records import read_records
 from dfo_prompt.types import Vector
 
 

@@ -56,7 +56,7 @@ def test_rows_and_tokens_are_those_a_service_would_see():
     evaluation = objective(lm).evaluate(candidates(3))
     text_tokens = sum(len(lm.tokenizer(TASK.causal.render(e.texts).before).input_ids) for e in data.train)
     assert evaluation.rows == 3 * len(data.train)
-    assert evaluation.tokens == 3 * (text_tokens + len(data.train) * TOKENS)
+    assert evaluation.usage.tokens == 3 * (text_tokens + len(data.train) * TOKENS)
 
 
 def test_candidates_do_not_influence_each_other():
@@ -149,4 +149,4 @@ def test_bytes_are_those_of_the_arrays_on_the_wire(words):
             ids = lay_out(lm, task, example.texts, prompt_tokens=TOKENS, answer=answer).ids
             sent += 3 * np.array(ids, dtype=np.int32).nbytes
             back += 3 * np.zeros(1 if answer else len(words), dtype=np.float32).nbytes
-    assert (evaluation.uploaded, evaluation.downloaded) == (sent, back)
+    assert (evaluation.usage.uploaded, evaluation.usage.downloaded) == (sent, back)

@@ -19,7 +19,7 @@ from dfo_prompt._util.memory import allocated_by
 from dfo_prompt.methods.setting import Fitted, Setting
 from dfo_prompt.prompt.objective import WORD
 from dfo_prompt.prompt.problem import Problem
-from dfo_prompt.study.ledger import Spent
+from dfo_prompt.study.costs import Spent
 from dfo_prompt.tasks.examples import Texts
 from dfo_prompt.types import Matrix
 from dfo_prompt_baselines.batches import runs_of

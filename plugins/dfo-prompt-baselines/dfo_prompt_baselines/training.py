@@ -16,7 +16,7 @@ from dfo_prompt._util.parsing import STRICT
 from dfo_prompt.lm.precision import has_bfloat16
 from dfo_prompt.methods.setting import Fitted
 from dfo_prompt.prompt.problem import Problem
-from dfo_prompt.study.ledger import Spent
+from dfo_prompt.study.costs import Spent
 from dfo_prompt.tasks.examples import Texts
 from dfo_prompt.types import Matrix
 from dfo_prompt_baselines.batches import Batch, batch_of, first_tokens, label_logits, runs_of
