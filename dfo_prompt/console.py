@@ -12,6 +12,7 @@ from rich.table import Table
 from dfo_prompt.config.study import STUDY
 from dfo_prompt.contracts.usage import currencies
 from dfo_prompt.report.summary import Summary
+from dfo_prompt.study.folder import answer_of
 from dfo_prompt.study.result import Batch, StudyInfo, StudyResult
 from dfo_prompt.suite.run import SuiteState
 
@@ -120,6 +121,13 @@ def print_summary(summary: Summary, folder: Path) -> None:
         console.print(f"[bold]{name:<{width}}[/bold]  {escape(value)}")
 
 
+def note_unfinished(folder: Path) -> None:
+    """Say on standard error that the study in `folder` is unfinished, if it is, and what stands for its answer."""
+    answer = answer_of(folder)
+    if not answer.finished:
+        Console(stderr=True, highlight=False, soft_wrap=True).print(f"study unfinished: best of {answer.queries} queries")
+
+
 def comparison_table(summaries: list[Summary], *, metric: str) -> Table:
     """Build the table that compares studies, with the hand-written prompt as its first row."""
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -161,6 +169,8 @@ def _lines(summary: Summary) -> list[tuple[str, str]]:
             ("held-out account", f"{summary.validation.queries} evaluations"),
         ]
     lines += [(name, f"{spent:,}") for name in currencies() if (spent := getattr(summary.spent, name))]
+    if not summary.finished and summary.best_query:
+        lines.append(("answer so far", f"query {summary.best_query}, for predict, export and run --start-from"))
     notes = {
         "failed queries": summary.failures,
         "repeated queries": summary.spent.repeated,

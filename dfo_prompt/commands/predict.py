@@ -7,6 +7,7 @@ from typing import Protocol, runtime_checkable
 
 import click
 
+from dfo_prompt.console import note_unfinished
 from dfo_prompt.errors import InputError
 from dfo_prompt.run.study import reopen
 from dfo_prompt.types import Matrix, Vector
@@ -40,6 +41,7 @@ def command(folder: Path, texts: tuple[str, ...], *, as_json: bool) -> None:
     if not lines:
         raise InputError("nothing to label: give texts as arguments or lines on standard input")
     objective, candidate = reopen(folder)
+    note_unfinished(folder)
     if not isinstance(objective, Predictor):
         raise InputError(f"the study in {folder} tunes no prompt, so there is nothing to label with")
     probabilities = objective.predict(candidate, [tuple(line.split("\t")) for line in lines])  # (N, C)

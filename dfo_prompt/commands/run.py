@@ -8,6 +8,7 @@ import click
 from dfo_prompt.commands.settings import parse_settings
 from dfo_prompt.config.study import DEFAULT_TASK, STUDY, StudyConfig, merge, parse_config, read_config
 from dfo_prompt.console import ProgressObserver, print_summary
+from dfo_prompt.errors import InputError
 from dfo_prompt.report.summary import summarize
 from dfo_prompt.run.study import objective_of, plugin_of, run_study
 
@@ -41,19 +42,23 @@ OF_OBJECTIVE = ("model", "task", "data", "shots", "prompt_tokens", "projection",
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="optimizer|objective|method.KEY, or a key above."
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Study folder [default: below runs/].")
-def command(study: Path | None, out: Path | None, settings: tuple[str, ...], **flags: Any) -> None:
+@click.option("--start-from", type=click.Path(path_type=Path), help="Study folder, finished or not, whose answer is x0.")
+def command(study: Path | None, out: Path | None, start_from: Path | None, settings: tuple[str, ...], **flags: Any) -> None:
     """Run a study, or continue it: the same command on the same folder goes on where it stopped."""
     overrides = _overrides(flags, settings)
     config = read_config(study, overrides) if study else parse_config(overrides, where="command line")
     folder = out or Path("runs") / _name(config)
+    place = folder.absolute()  # whatever changes the working directory later
+    if start_from and config.method != STUDY:
+        raise InputError(f"--start-from is for studies; method {config.method!r} has no initial point")
     with plugin_of(config), ProgressObserver() as progress:
         if config.method == STUDY:
-            run_study(config, objective_of(config), out=folder, observers=[progress])
+            run_study(config, objective_of(config), out=place, start_from=start_from, observers=[progress])
         else:
             from dfo_prompt.methods.run import run_method  # noqa: PLC0415 - brings torch, which a test function does not need
 
-            run_method(config, out=folder, observers=[progress])
-    print_summary(summarize(folder), folder)
+            run_method(config, out=place, observers=[progress])
+    print_summary(summarize(place), folder)
 
 
 def _overrides(flags: dict[str, Any], settings: tuple[str, ...]) -> dict[str, Any]:

@@ -17,9 +17,10 @@ from dfo_prompt.plugin.catalogue import catalogue
 from dfo_prompt.plugin.options import check_options
 from dfo_prompt.prompt.open import open_problem
 from dfo_prompt.prompt.problem import Problem
+from dfo_prompt.run.code import code_of
 from dfo_prompt.run.manifest import describe_run
 from dfo_prompt.study.costs import Spent
-from dfo_prompt.study.folder import study_folder
+from dfo_prompt.study.folder import CODE, study_folder
 from dfo_prompt.study.result import Observer
 
 
@@ -69,7 +70,8 @@ def run_method(
     prompt = catalogue().objectives.find(config.objective).load()
     check_options(f"objective {config.objective!r}", prompt, config.objective_options, {"dim", "seed"})
     problem = open_problem(seed=config.seed, **_of_problem(config))
-    manifest = describe_run(config.as_dict(), problem.describe(), {})
+    out = out.absolute() if out else None  # whatever changes the working directory later
+    manifest = {**describe_run(config.as_dict(), problem.describe(), {}), CODE: code_of(config)}
     with study_folder(out, manifest, lock_seconds=lock_seconds) if out else nullcontext():
         try:
             setting = Setting(problem=problem, config=config, folder=out, observers=observers)

@@ -47,7 +47,7 @@ class Meter:
         names = [candidate_hash(z) for z in batch]
         known = {name: past for name in names if (past := self.ledger.known(name))}
         fresh = {name: z for name, z in zip(names, batch, strict=True) if name not in known}
-        scored, costs = _run(np.array(list(fresh.values())), call) if fresh else ([], Spent())
+        scored, costs = evaluate_batch(np.array(list(fresh.values())), call) if fresh else ([], Spent())
         known |= dict(zip(fresh, scored, strict=True))
         first = self.ledger.queries + 1
         records = [replace(known[name], query=first + i, candidate=name) for i, name in enumerate(names)]
@@ -65,7 +65,7 @@ class Meter:
 
     def _validate(self, candidate: Matrix, call: Call, split: str, role: str) -> Outcome:
         self.ledger.reserve(1, Account.VALIDATION, candidates=candidate)
-        (scored,), costs = _run(candidate, call)
+        (scored,), costs = evaluate_batch(candidate, call)
         if scored.status.startswith("error"):
             said = f"scoring the {role} candidate on {split} failed with {scored.status!r}"
             raise StudyError(f"{said}; mend it and run the same command again to go on")
@@ -74,7 +74,7 @@ class Meter:
         return Outcome(candidates=candidate, records=self.ledger.record([record], costs=costs))
 
 
-def _run(batch: Matrix, call: Call) -> tuple[list[Record], Spent]:
+def evaluate_batch(batch: Matrix, call: Call) -> tuple[list[Record], Spent]:
     """Return an outcome for each candidate (B, d), still without number and name, and what they took together."""
     started = perf_counter()
     evaluation, error = _attempt(batch, call)

@@ -185,6 +185,13 @@ def best_so_far(path: Path) -> tuple[Vector, Record]:
     raise InputError(f"the study in {path} has no candidate with a loss yet; run its command again")
 
 
+def journaled_candidate(path: Path) -> tuple[Vector, Record] | None:
+    """Return the first candidate (d,) with a loss in the journal of the study in `path`, and its record, if there is one."""
+    rows = _rows(path)
+    scored = (record for record in read_records(path) if record.loss is not None and _is_there(record, rows))
+    return next(((rows[record.query - 1], record) for record in scored), None)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Answer:
     """A study's answer: the chosen candidate (d,) of a finished one, the best so far of any other.
@@ -257,7 +264,8 @@ def _check_same(
             # As texts NaN is the same as NaN, and tables are the same whatever the order of their keys.
             if json.dumps(old.get(key), sort_keys=True) != json.dumps(new.get(key), sort_keys=True):
                 difference = f"{key} is {_short(old.get(key))} there and {_short(new.get(key))} here"
-                raise InputError(f"{path} holds another study: {difference}; {remedy}")
+                way = remedy if part != CODE else f"go back to that, or --start-from {path} with another --out"
+                raise InputError(f"{path} holds another study: {difference}; {way}")
 
 
 def _short(value: object) -> str:
