@@ -130,7 +130,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         yield file
         file.flush()
         os.fsync(file.fileno())
-    part.replace(path)
+    os.replace(part, path)
     sync_folder(path.parent)
 
 

@@ -1,10 +1,10 @@
 """The figures of a study folder, finished or not."""
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from dfo_prompt._util.parsing import parse
+from dfo_prompt._util.parsing import STRICT, parse
 from dfo_prompt.config.study import STUDY
 from dfo_prompt.study.costs import Spent, read_spent
 from dfo_prompt.study.folder import read_manifest, read_result
@@ -21,6 +21,8 @@ class Summary:
         training_seconds: until there was an answer, without looks at dev and test.
         spent: what the queries took; `validation`, the same for the second account.
     """
+
+    __pydantic_config__ = STRICT
 
     method: str
     optimizer: str
@@ -73,28 +75,22 @@ def summarize(folder: Path) -> Summary:
     best_loss, best_query = min(scored, default=(None, None))
     spent, validation = _accounts(folder, result)
     figures = result or {}
-    return Summary(
-        method=config.get("method", STUDY),
-        optimizer=config["optimizer"],
-        objective=config["objective"],
-        task=about.get("task"),
-        model=about.get("model"),
-        budget=config["budget"],
-        seed=config["seed"],
-        best_loss=best_loss,
-        best_query=best_query,
-        recommended_loss=figures.get("recommended_loss"),
-        held_out=parse(HeldOut, figures.get("held_out") or {}, where=str(folder / "result.json")),
-        metric=about.get("metric"),
-        training_seconds=figures.get("fit_seconds", spent.seconds),
-        failures=len(records) - len(scored),
-        spent=replace(spent, queries=len(records) or spent.queries),
-        validation=validation,
-        user_bytes=figures.get("user_bytes"),
-        peak_bytes=figures.get("peak_bytes"),
-        rounded=figures.get("rounded", 0),
-        stop_reason=figures.get("stop_reason", "unfinished"),
-    )
+    data = {
+        "method": config.get("method", STUDY),
+        **{name: config.get(name) for name in ("optimizer", "objective", "budget", "seed")},
+        **{name: about.get(name) for name in ("task", "model", "metric")},
+        "best_loss": best_loss,
+        "best_query": best_query,
+        "training_seconds": figures.get("fit_seconds", spent.seconds),
+        "failures": len(records) - len(scored),
+        "held_out": figures.get("held_out") or {},
+        "spent": asdict(replace(spent, queries=len(records) or spent.queries)),
+        "validation": asdict(validation),
+        **{name: figures.get(name) for name in ("recommended_loss", "user_bytes", "peak_bytes")},
+        "rounded": figures.get("rounded", 0),
+        "stop_reason": figures.get("stop_reason", "unfinished"),
+    }
+    return parse(Summary, data, where=str(folder))
 
 
 def _accounts(folder: Path, result: dict[str, Any] | None) -> tuple[Spent, Spent]:

@@ -121,7 +121,9 @@ def read_manifest(path: Path) -> dict[str, Any]:
         InputError: there is none, or it is damaged.
     """
     found = read_json(path / "manifest.json", missing=f"{path} is not a study folder: it has no manifest.json")
-    if missing := [part for part in IDENTITY if not isinstance(found.get(part), dict)]:
+    if missing := [
+        part for part in (*IDENTITY, CODE) if not isinstance(found.get(part, {} if part == CODE else None), dict)
+    ]:
         raise InputError(f"{path / 'manifest.json'} is damaged: it has no {missing[0]}")
     return found
 

@@ -5,8 +5,8 @@ from fakes import Bowl, HeldOutBowl, Steps, steps, study
 from dfo_prompt.contracts.objective import Evaluation
 from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.errors import PluginError, StudyError
-from dfo_prompt.study.records import read_records
 from dfo_prompt.study.loop import PATIENCE, UNKNOWN_WORST
+from dfo_prompt.study.records import read_records
 
 COMPARED = ("journal.jsonl", "validation.jsonl")
 
