@@ -13,7 +13,7 @@ class Evaluation:
     """What one call of an objective gave.
 
     Attributes:
-        losses: (B,) float64, smaller is better; NaN or infinite where an evaluation failed.
+        losses: (B,) numbers of NumPy, torch or pandas, smaller is better; NaN or infinite where an evaluation failed.
         metrics: further figures by name, each (B,), for the journal and for choosing on held-out data.
         usage: what the call consumed.
     """
@@ -25,14 +25,21 @@ class Evaluation:
 
 @runtime_checkable
 class Objective(Protocol):
-    """A function of z in R^d that can only be queried. One candidate is one query."""
+    """A function of z in R^d that can only be queried. One candidate is one query.
+
+    An objective without `describe` is asked again for one journaled candidate when its study goes on, and refused if the loss
+    is another. One whose losses vary from call to call has an attribute `deterministic = False`, and is not asked.
+    """
 
     @property
     def dim(self) -> int:
         """Return d."""
 
     def evaluate(self, candidates: Matrix) -> Evaluation:
-        """Score candidates (B, d), which must not be changed."""
+        """Score candidates (B, d), which must not be changed.
+
+        Whatever it raises fails the whole batch. An error with an attribute `usage`, a `Usage`, is charged with that.
+        """
 
 
 @runtime_checkable
@@ -61,7 +68,7 @@ class Layered(Protocol):
 
 @runtime_checkable
 class Described(Protocol):
-    """An objective with something to say for the manifest."""
+    """An objective that provides metadata for the manifest; a study goes on only with the same."""
 
     def describe(self) -> Mapping[str, Json]:
         """Return what defines the objective: data fingerprint, model, projection scale, precision."""
