@@ -27,8 +27,8 @@ class Evaluation:
 class Objective(Protocol):
     """A function of z in R^d that can only be queried. One candidate is one query.
 
-    An objective without `describe` is asked again for one journaled candidate when its study goes on, and refused if the loss
-    is another. One whose losses vary from call to call has an attribute `deterministic = False`, and is not asked.
+    An objective without `describe` is asked again for one journaled candidate when its study goes on, and is refused if the
+    loss is another. One whose losses vary from call to call has an attribute `deterministic = False`, and is not asked.
     """
 
     @property
