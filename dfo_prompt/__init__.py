@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dfo_prompt.contracts.spec import MetricSpec as MetricSpec
     from dfo_prompt.contracts.spec import OptimizerSpec as OptimizerSpec
     from dfo_prompt.contracts.spec import Spec as Spec
+    from dfo_prompt.contracts.usage import Usage as Usage
     from dfo_prompt.errors import DataError as DataError
     from dfo_prompt.errors import DfoPromptError as DfoPromptError
     from dfo_prompt.errors import InputError as InputError
@@ -44,10 +45,10 @@ if TYPE_CHECKING:
     from dfo_prompt.run.factory import create_objective as create_objective
     from dfo_prompt.run.factory import create_optimizer as create_optimizer
     from dfo_prompt.run.study import minimize as minimize
+    from dfo_prompt.study.costs import Spent as Spent
     from dfo_prompt.study.ledger import Budget as Budget
     from dfo_prompt.study.ledger import Ledger as Ledger
-    from dfo_prompt.study.ledger import Record as Record
-    from dfo_prompt.study.ledger import Spent as Spent
+    from dfo_prompt.study.records import Record as Record
     from dfo_prompt.study.result import Batch as Batch
     from dfo_prompt.study.result import Observer as Observer
     from dfo_prompt.study.result import StudyInfo as StudyInfo
@@ -94,12 +95,12 @@ _HOME = {
     "Predict": "methods.setting",
     "Problem": "prompt.problem",
     "PromptObjective": "prompt.objective",
-    "Record": "study.ledger",
     "Section": "report.section",
+    "Record": "study.records",
     "Setting": "methods.setting",
     "Space": "prompt.projections.affine",
     "Spec": "contracts.spec",
-    "Spent": "study.ledger",
+    "Spent": "study.costs",
     "StudyConfig": "config.study",
     "StudyError": "errors",
     "StudyInfo": "study.result",
@@ -109,6 +110,7 @@ _HOME = {
     "UnknownNameError": "errors",
     "Validated": "contracts.objective",
     "Vector": "types",
+    "Usage": "contracts.usage",
     "catalogue": "plugin.catalogue",
     "create_objective": "run.factory",
     "create_optimizer": "run.factory",

@@ -10,8 +10,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 from dfo_prompt.config.study import STUDY
+from dfo_prompt.contracts.usage import currencies
 from dfo_prompt.report.summary import Summary
 from dfo_prompt.report.texts import printable
+from dfo_prompt.study.folder import answer_of
 from dfo_prompt.study.result import Batch, StudyInfo, StudyResult
 from dfo_prompt.suite.run import SuiteState
 
@@ -121,45 +123,63 @@ def print_summary(summary: Summary, folder: Path) -> None:
         console.print(f"[bold]{name:<{width}}[/bold]  {escape(printable(value))}")
 
 
+def note_unfinished(folder: Path) -> None:
+    """Say on standard error that the study in `folder` is unfinished, if it is, and what stands for its answer."""
+    answer = answer_of(folder)
+    if not answer.finished:
+        Console(stderr=True, highlight=False, soft_wrap=True).print(f"study unfinished: best of {answer.queries} queries")
+
+
 def comparison_table(summaries: list[Summary], *, metric: str) -> Table:
     """Build the table that compares studies, with the hand-written prompt as its first row."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("optimizer", no_wrap=True)
     for name in ("queries", "best loss", f"dev {metric}", f"test {metric}", "seconds"):
         table.add_column(name, justify="right")
-    first = summaries[0]
-    table.add_row("manual prompt", "0", "", _percent(first.manual_dev_metric), _percent(first.manual_test_metric), "")
-    winner = max(summary.test_metric or 0.0 for summary in summaries)
+    manual = summaries[0].held_out
+    table.add_row("manual prompt", "0", "", _percent(manual.manual_dev_metric), _percent(manual.manual_test_metric), "")
+    winner = max(summary.held_out.test_metric or 0.0 for summary in summaries)
     for summary in summaries:
-        figures = (_percent(summary.dev_metric), _percent(summary.test_metric), f"{summary.seconds:.0f}")
+        figures = (_percent(summary.held_out.dev_metric), _percent(summary.held_out.test_metric), f"{summary.seconds:.0f}")
         loss = "-" if summary.best_loss is None else f"{summary.best_loss:.4f}"
-        style = "bold green" if summary.test_metric == winner else ""
+        style = "bold green" if summary.held_out.test_metric == winner else ""
         table.add_row(escape(printable(summary.optimizer)), str(summary.queries), loss, *figures, style=style)
     return table
 
 
 def _lines(summary: Summary) -> list[tuple[str, str]]:
-    state = summary.stop_reason if summary.stop_reason == "unfinished" else f"{summary.seconds:.1f} s"
+    state = f"{summary.seconds:.1f} s" if summary.finished else summary.stop_reason
     what = ("objective", " / ".join(name for name in (summary.objective, summary.task, summary.model) if name))
     if summary.method == STUDY:
         lines = [
             ("optimizer", summary.optimizer),
             what,
             ("queries", f"{summary.queries} of {summary.budget} ({state})"),
-            ("best loss observed", _number(summary.best_loss)),
+            (
+                "best loss observed",
+                _number(summary.best_loss) + (f" (query {summary.best_query})" * bool(summary.best_query)),
+            ),
             ("loss of recommended", _number(summary.recommended_loss)),
         ]
     else:
         lines = [("method", summary.method), what, ("queries", f"{summary.queries} ({state})")]
     if summary.metric:
+        held_out = summary.held_out
         lines += [
-            (f"dev {summary.metric}", _beside(summary.dev_metric, summary.manual_dev_metric)),
-            (f"test {summary.metric}", _beside(summary.test_metric, summary.manual_test_metric)),
-            ("held-out account", f"{summary.validation_queries} evaluations"),
+            (f"dev {summary.metric}", _beside(held_out.dev_metric, held_out.manual_dev_metric)),
+            (f"test {summary.metric}", _beside(held_out.test_metric, held_out.manual_test_metric)),
+            ("held-out account", f"{summary.validation.queries} evaluations"),
         ]
-    if summary.failures:
-        lines.append(("failed queries", str(summary.failures)))
-    return lines
+    lines += [(name, f"{spent:,}") for name in currencies() if (spent := getattr(summary.spent, name))]
+    if not summary.finished and summary.best_query:
+        lines.append(("answer so far", f"query {summary.best_query}, for predict, export and run --start-from"))
+    notes = {
+        "failed queries": summary.failures,
+        "repeated queries": summary.spent.repeated,
+        "queries without costs": summary.spent.unpriced,
+        "rounded otherwise": summary.rounded,
+    }
+    return [*lines, *((name, str(count)) for name, count in notes.items() if count)]
 
 
 def _number(value: float | None) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 
 from dfo_prompt.contracts.objective import Evaluation, Objective
 from dfo_prompt.contracts.optimizer import Optimizer
+from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.study.ledger import Budget, Ledger
 from dfo_prompt.study.loop import Study
 from dfo_prompt.study.result import StudyInfo
@@ -44,7 +45,9 @@ class Bowl:
     def evaluate(self, candidates: Matrix) -> Evaluation:
         self.queries += len(candidates)
         losses = (candidates**2).sum(axis=1)
-        return Evaluation(losses=losses, metrics={"norm": np.sqrt(losses)}, rows=len(candidates), tokens=7 * len(candidates))
+        return Evaluation(
+            losses=losses, metrics={"norm": np.sqrt(losses)}, usage=Usage(rows=len(candidates), tokens=7 * len(candidates))
+        )
 
 
 class HeldOutBowl(Bowl):
@@ -55,7 +58,7 @@ class HeldOutBowl(Bowl):
     def validate(self, candidates: Matrix, split: str) -> Evaluation:
         target = 1.0 if split == "dev" else 0.0
         distance = ((candidates - target) ** 2).sum(axis=1)
-        return Evaluation(losses=distance, metrics={"nearness": -distance}, rows=len(candidates))
+        return Evaluation(losses=distance, metrics={"nearness": -distance}, usage=Usage(rows=len(candidates)))
 
     def baseline(self, split: str) -> Evaluation:
         return self.validate(np.full((1, self.dim), 9.0), split)

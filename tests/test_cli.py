@@ -21,7 +21,8 @@ def test_run_show_and_run_again(program, tmp_path):
     assert "203/203 queries" in err
     status, out, _ = program("show", "s", "--json")
     shown = json.loads(out)
-    assert (shown["queries"], shown["budget"], shown["optimizer"], shown["stop_reason"]) == (203, 203, "cma", "budget")
+    assert (shown["spent"]["queries"], shown["budget"]) == (203, 203)
+    assert (shown["optimizer"], shown["stop_reason"]) == ("cma", "budget")
     journal = (tmp_path / "s" / "journal.jsonl").read_bytes()
     assert journal.count(b"\n") == 203
     assert program(*SPHERE)[0] == 0

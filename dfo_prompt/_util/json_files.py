@@ -1,30 +1,20 @@
 """JSON files that are never half written."""
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
+from dfo_prompt._util.durable import replacing
 from dfo_prompt._util.reading import exists, read_bytes, unique_keys
 from dfo_prompt.errors import InputError
 
 
-@contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file for writing that takes the place of `path` at the end: a kill in between leaves the old one, or none."""
-    part = path.with_name(path.name + ".part")
-    # What a killed process left goes first; so does a link, which writing would follow.
-    part.unlink(missing_ok=True)
-    with part.open("xb") as file:
-        yield file
-    part.replace(path)
-
-
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """Write `value`, whole or not at all."""
+    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
     with replacing(path) as file:
-        file.write((json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
+        file.write(text.encode(errors="backslashreplace"))
 
 
 def read_json(path: Path, *, missing: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from dfo_prompt.console import note_unfinished
 from dfo_prompt.errors import InputError
 from dfo_prompt.plugin.catalogue import catalogue
 from dfo_prompt.run.study import reopen
@@ -23,6 +24,7 @@ def command(folder: Path, kind: str, out: Path | None) -> None:
 
     spec = catalogue().exporters.find(kind)
     objective, candidate = reopen(folder)
+    note_unfinished(folder)
     if not isinstance(objective, PromptObjective):
         raise InputError(f"the study in {folder} tunes no prompt, so there is nothing to export")
     place = out or folder / spec.place

@@ -7,6 +7,7 @@ from typing import Protocol, runtime_checkable
 
 import click
 
+from dfo_prompt.console import note_unfinished
 from dfo_prompt.errors import InputError
 from dfo_prompt.run.study import reopen
 from dfo_prompt.tasks.examples import HALF_PAIR
@@ -41,6 +42,7 @@ def command(folder: Path, texts: tuple[str, ...], *, as_json: bool) -> None:
         if HALF_PAIR.search(line):
             raise InputError(f"text {number} holds bytes that are not UTF-8: {line}")
     objective, candidate = reopen(folder)
+    note_unfinished(folder)
     if not isinstance(objective, Predictor):
         raise InputError(f"the study in {folder} tunes no prompt, so there is nothing to label with")
     probabilities = objective.predict(candidate, [tuple(line.split("\t")) for line in lines])  # (N, C)

@@ -10,6 +10,7 @@ from dfo_prompt.commands.settings import given_keys, parse_settings, table_flags
 from dfo_prompt.config.reading import merge, parse_config, read_config
 from dfo_prompt.config.study import STUDY, StudyConfig
 from dfo_prompt.console import ProgressObserver, print_summary
+from dfo_prompt.errors import InputError
 from dfo_prompt.report.summary import summarize
 from dfo_prompt.run.study import objective_of, plugin_of, run_study
 
@@ -36,19 +37,23 @@ from dfo_prompt.run.study import objective_of, plugin_of, run_study
     help="Any key: problem.KEY, prompt.KEY, optimizer.KEY, ...",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Study folder [default: below runs/].")
-def command(study: Path | None, out: Path | None, settings: tuple[str, ...], **flags: Any) -> None:
+@click.option("--start-from", type=click.Path(path_type=Path), help="Study folder, finished or not, whose answer is x0.")
+def command(study: Path | None, out: Path | None, start_from: Path | None, settings: tuple[str, ...], **flags: Any) -> None:
     """Run a study, or continue it: the same command on the same folder goes on where it stopped."""
     overrides = merge(given_keys(flags), parse_settings(settings))
     config = read_config(study, overrides) if study else parse_config(overrides, where="command line")
     folder = out or Path("runs") / _name(config)
+    place = folder.absolute()  # whatever changes the working directory later
+    if start_from and config.method != STUDY:
+        raise InputError(f"--start-from is for studies; method {config.method!r} has no initial point")
     with plugin_of(config), on_standard_error("dfo_prompt"), ProgressObserver() as progress:
         if config.method == STUDY:
-            run_study(config, objective_of(config), out=folder, observers=[progress])
+            run_study(config, objective_of(config), out=place, start_from=start_from, observers=[progress])
         else:
             from dfo_prompt.methods.run import run_method  # noqa: PLC0415 - brings torch, which a test function does not need
 
-            run_method(config, out=folder, observers=[progress])
-    print_summary(summarize(folder), folder)
+            run_method(config, out=place, observers=[progress])
+    print_summary(summarize(place), folder)
 
 
 def _name(config: StudyConfig) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
+from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.types import Json, Matrix, Vector
 
 
@@ -12,31 +13,33 @@ class Evaluation:
     """What one call of an objective gave.
 
     Attributes:
-        losses: (B,) float64, smaller is better; NaN or infinite where an evaluation failed.
+        losses: (B,) numbers of NumPy, torch or pandas, smaller is better; NaN or infinite where an evaluation failed.
         metrics: further figures by name, each (B,), for the journal and for choosing on held-out data.
-        rows: example rows processed: B candidates on N examples are B * N rows.
-        tokens: tokens processed, prompt tokens included, padding not.
-        uploaded, downloaded: bytes that a service at the other end of a wire would be sent, and send back.
+        usage: what the call consumed.
     """
 
     losses: Vector
     metrics: Mapping[str, Vector] = field(default_factory=dict)
-    rows: int = 0
-    tokens: int = 0
-    uploaded: int = 0
-    downloaded: int = 0
+    usage: Usage = field(default_factory=Usage)
 
 
 @runtime_checkable
 class Objective(Protocol):
-    """A function of z in R^d that can only be queried. One candidate is one query."""
+    """A function of z in R^d that can only be queried. One candidate is one query.
+
+    An objective without `describe` is asked again for one journaled candidate when its study goes on, and is refused if the
+    loss is another. One whose losses vary from call to call has an attribute `deterministic = False`, and is not asked.
+    """
 
     @property
     def dim(self) -> int:
         """Return d."""
 
     def evaluate(self, candidates: Matrix) -> Evaluation:
-        """Score candidates (B, d), which must not be changed."""
+        """Score candidates (B, d), which must not be changed.
+
+        Whatever it raises fails the whole batch. An error with an attribute `usage`, a `Usage`, is charged with that.
+        """
 
 
 @runtime_checkable
@@ -65,7 +68,7 @@ class Layered(Protocol):
 
 @runtime_checkable
 class Described(Protocol):
-    """An objective with something to say for the manifest."""
+    """An objective that provides metadata for the manifest; a study goes on only with the same."""
 
     def describe(self) -> Mapping[str, Json]:
         """Return what defines the objective: data fingerprint, model, projection scale, precision."""

@@ -15,8 +15,7 @@ from dfo_prompt.lm.layout import lay_out, template_of
 from dfo_prompt.methods.setting import Fitted, Predict, Setting
 from dfo_prompt.prompt.objective import PromptObjective
 from dfo_prompt.prompt.problem import Problem
-from dfo_prompt.study.evaluator import costs_of
-from dfo_prompt.study.ledger import Spent
+from dfo_prompt.study.costs import Spent
 from dfo_prompt.tasks.examples import Example, Texts
 from dfo_prompt.types import Json, Matrix
 
@@ -117,7 +116,7 @@ def _look(objective: PromptObjective, split: str) -> tuple[float, Spent]:
     """Return the metric on a split, and what it took."""
     started = perf_counter()
     found = objective.validate(np.zeros((1, 0)), split)
-    costs = replace(costs_of(found, perf_counter() - started), queries=1)
+    costs = Spent.of(replace(found.usage, queries=1), objective_seconds=perf_counter() - started)
     return float(found.metrics[objective.metric][0]), costs
 
 

@@ -15,9 +15,10 @@ from dfo_prompt.methods.setting import Fitted, Setting
 from dfo_prompt.plugin.entries import arguments_of, target_of
 from dfo_prompt.prompt.open import open_problem
 from dfo_prompt.prompt.problem import Problem
+from dfo_prompt.run.code import code_of
 from dfo_prompt.run.manifest import describe_run
-from dfo_prompt.study.folder import study_folder
-from dfo_prompt.study.ledger import Spent
+from dfo_prompt.study.costs import Spent
+from dfo_prompt.study.folder import CODE, study_folder
 from dfo_prompt.study.result import Observer
 
 
@@ -63,7 +64,8 @@ def run_method(
         raise InputError(f"method {config.method!r} takes objective {StudyConfig.objective!r}, not {config.objective!r}")
     fit, options = target_of("method", config.method), arguments_of("method", config.method, config.method_options)
     problem = open_problem(config.problem, seed=config.seed)
-    manifest = describe_run(config.as_dict(), problem.describe(), {})
+    out = out.absolute() if out else None  # whatever changes the working directory later
+    manifest = {**describe_run(config.as_dict(), problem.describe(), {}), CODE: code_of(config)}
     with study_folder(out, manifest, lock_seconds=lock_seconds) if out else nullcontext():
         try:
             setting = Setting(problem=problem, config=config, folder=out, observers=observers)

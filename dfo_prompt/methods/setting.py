@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.prompt.problem import Problem
-from dfo_prompt.study.ledger import Spent
+from dfo_prompt.study.costs import Spent
 from dfo_prompt.study.result import Observer
 from dfo_prompt.tasks.examples import Texts
 from dfo_prompt.types import Json, Matrix

@@ -11,7 +11,7 @@ from dfo_prompt.errors import InputError
 from dfo_prompt.methods.setting import Fitted, Predict, Setting
 from dfo_prompt.prompt.objective import PromptObjective
 from dfo_prompt.run.study import objective_of, run_study
-from dfo_prompt.study.ledger import Spent
+from dfo_prompt.study.costs import Spent
 from dfo_prompt.study.result import StudyResult
 from dfo_prompt.tasks.examples import Texts
 from dfo_prompt.types import Json, Matrix

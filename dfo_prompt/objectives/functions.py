@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dfo_prompt.contracts.objective import Evaluation, Objective
+from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.errors import InputError
 from dfo_prompt.types import Matrix, Vector
 
@@ -58,7 +59,7 @@ class Shifted:
 
     def evaluate(self, candidates: Matrix) -> Evaluation:
         """Evaluate candidates (B, d)."""
-        return Evaluation(losses=self.function(candidates - self.shift), rows=len(candidates))
+        return Evaluation(losses=self.function(candidates - self.shift), usage=Usage(rows=len(candidates)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +112,8 @@ class Noisy:
         """Evaluate candidates (B, d)."""
         clean = self.objective.evaluate(candidates)
         noise = [np.random.default_rng([self.seed, *z.copy().view(np.uint32)]).standard_normal() for z in candidates]
-        return Evaluation(losses=clean.losses + self.std * np.array(noise), metrics={"clean": clean.losses}, rows=clean.rows)
+        losses = clean.losses + self.std * np.array(noise)
+        return Evaluation(losses=losses, metrics={"clean": clean.losses}, usage=clean.usage)
 
 
 def build_function(

@@ -99,7 +99,10 @@ def dfo_prompt_commands() -> Iterable[Spec]:  # type: ignore[empty-body]
 
 @hookspec
 def dfo_prompt_observers() -> Iterable[Spec]:  # type: ignore[empty-body]
-    """Give observers of every study: targets are classes with the methods of `dfo_prompt.study.result.Observer`."""
+    """Give observers of every study: targets are classes with the methods of `dfo_prompt.study.result.Observer`.
+
+    They may have the two further methods that it names.
+    """
 
 
 HOOKS = tuple(name for name in list(globals()) if name.startswith(f"{PROJECT}_"))

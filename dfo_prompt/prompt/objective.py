@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from dfo_prompt.contracts.objective import Evaluation
+from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.errors import InputError
 from dfo_prompt.lm.precision import Precision, choose_precision
 from dfo_prompt.lm.scorer import Scorer
@@ -158,11 +159,13 @@ class PromptObjective:
         return Evaluation(
             losses=down[:, 0].copy(),
             metrics=metrics,
-            rows=len(logits) * rows,
-            tokens=len(logits) * (sent + rows * prompt_tokens),
-            # The service holds the projection: it is sent z and the texts' token ids, and sends back label-word scores.
-            uploaded=len(logits) * WORD * (self.dim + sent),
-            downloaded=len(logits) * WORD * sum(part.scores for part in asked),
+            usage=Usage(
+                rows=len(logits) * rows,
+                tokens=len(logits) * (sent + rows * prompt_tokens),
+                # The service holds the projection: it is sent z and the texts' token ids, and sends back label-word scores.
+                uploaded=len(logits) * WORD * (self.dim + sent),
+                downloaded=len(logits) * WORD * sum(part.scores for part in asked),
+            ),
         )
 
     def _logits_in(self, precision: Precision) -> Callable[[Tensor, EncodedTexts], Tensor]:

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from dfo_prompt.report.pictures.labels import labels_of
 from dfo_prompt.report.pictures.picture import figure_of, step_curve
 from dfo_prompt.study.folder import read_manifest
-from dfo_prompt.study.ledger import read_records
+from dfo_prompt.study.records import read_records
 from dfo_prompt.types import Vector
 
 

@@ -7,14 +7,14 @@ import numpy as np
 import pandas as pd
 
 from dfo_prompt.config.study import STUDY
+from dfo_prompt.contracts.usage import currencies
 from dfo_prompt.errors import DfoPromptError, InputError
 from dfo_prompt.report.damage import reading
 from dfo_prompt.report.plan import read_checked_suite
 from dfo_prompt.report.summary import Summary, summarize
 from dfo_prompt.report.texts import printable
 from dfo_prompt.study.folder import read_manifest
-from dfo_prompt.study.journal import read_lines
-from dfo_prompt.study.ledger import FILES, Account
+from dfo_prompt.study.records import FILES, Account, read_records
 from dfo_prompt.suite.folder import read_errors, study_path
 from dfo_prompt.types import Matrix
 
@@ -40,27 +40,25 @@ STUDY_COLUMNS = {
     "optimizer_seconds": "spent inside ask and tell",
     "objective_seconds": "spent evaluating queries",
     "failures": "queries without a finite loss",
-    "rows": "examples scored",
-    "tokens": "tokens scored",
-    "uploaded": "bytes that a service would have been sent",
-    "downloaded": "bytes that it would have sent back",
+    **currencies(),
     "user_bytes": "memory of the user's side: the optimizer's with its first batch, or that of a head of the user's own",
     "peak_bytes": "of main memory while searching or fitting, model and libraries included",
     "error": "why there is no result",
 }
 
-COSTS = (
+OF_SUMMARY = (
+    "queries",
+    "best_loss",
+    "recommended_loss",
+    "metric",
     "training_seconds",
-    "optimizer_seconds",
-    "objective_seconds",
     "failures",
-    "rows",
-    "tokens",
-    "uploaded",
-    "downloaded",
     "user_bytes",
     "peak_bytes",
 )
+OF_HELD_OUT = ("dev_metric", "test_metric", "manual_test_metric")
+OF_SPENT = ("repeated", "optimizer_seconds", "objective_seconds", *currencies())
+"""Columns that are fields of a study's summary, and of its parts."""
 
 
 def read_journal(folder: Path | str) -> pd.DataFrame:
@@ -74,11 +72,11 @@ def read_journal(folder: Path | str) -> pd.DataFrame:
     """
     path = Path(folder)
     read_manifest(path)
+    rows: list[dict[str, Any]] = []
     with reading(path / FILES[Account.QUERIES]):
-        rows: list[dict[str, Any]] = []
-        for line in read_lines(path / FILES[Account.QUERIES]):
-            metrics: Any = line.pop("metrics", {}) or {}
-            row = {**line, **{f"metric.{name}": value for name, value in metrics.items()}}
+        for record in read_records(path):
+            line = {"query": record.query, "candidate": record.candidate, "status": record.status, "loss": record.loss}
+            row = {**line, **{f"metric.{name}": value for name, value in record.metrics.items()}}
             rows.append({name: _storable(value) for name, value in row.items()})
         frame = pd.DataFrame(rows, columns=None if rows else ["query", "candidate", "status", "loss"])
         frame["loss"] = frame["loss"].astype(np.float64)
@@ -128,21 +126,14 @@ def _figures(place: Path) -> dict[str, Any]:
     try:
         with reading(place):
             return _checked(_row(summarize(place)), place)
-    except DfoPromptError as error:
-        return {
-            "queries": 0,
-            "finished": False,
-            "error": printable(str(error)),
-        }  # damaged: the others are still worth a report
+    except DfoPromptError as error:  # damaged: the others are still worth a report
+        return {"queries": 0, "finished": False, "error": printable(str(error))}
 
 
 def _row(summary: Summary) -> dict[str, Any]:
-    kept = ("queries", "best_loss", "recommended_loss", "dev_metric", "test_metric", "manual_test_metric", "metric")
-    return {
-        **{name: getattr(summary, name) for name in (*kept, *COSTS)},
-        "repeated": summary.repeated_queries,
-        "finished": summary.stop_reason != "unfinished",
-    }
+    parts = ((summary, OF_SUMMARY), (summary.held_out, OF_HELD_OUT), (summary.spent, OF_SPENT))
+    figures = {name: getattr(part, name) for part, names in parts for name in names}
+    return {**figures, "finished": summary.finished}
 
 
 def _checked(row: dict[str, Any], place: Path) -> dict[str, Any]:

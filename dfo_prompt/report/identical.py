@@ -12,7 +12,7 @@ from dfo_prompt.config.study import STUDY, StudyConfig
 from dfo_prompt.errors import DfoPromptError
 from dfo_prompt.plugin.catalogue import catalogue
 from dfo_prompt.study.folder import read_result
-from dfo_prompt.study.ledger import read_records
+from dfo_prompt.study.records import read_records
 from dfo_prompt.suite.folder import study_path
 from dfo_prompt.suite.plan import Plan
 

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from dfo_prompt.config.study import STUDY
+from dfo_prompt.contracts.usage import currencies
 from dfo_prompt.report.analysis import Analysis, counted
 from dfo_prompt.report.marks import spec_of
 from dfo_prompt.report.section import Section
@@ -84,10 +85,11 @@ def efficiency(analysis: Analysis) -> Section:
             "upload a query (KiB)": done["uploaded"].sum() / queries / KIB if queries else np.nan,
             "download a query (KiB)": done["downloaded"].sum() / queries / KIB if queries else np.nan,
         }
+        each = {f"{name} a query": done[name].sum() / queries if queries else np.nan for name in currencies()}
         shown = {column: _number(costs[column], form) for column, form in FORMS.items()}
         beside = {"published": published.get(str(name), NONE)} if published else {}
         rows.append({**about, "test metric": _mean(found, of=len(analysis.seeds)), **shown, **beside})
-        data.append({**about, **_moments(found), **costs, "published": published.get(str(name))})
+        data.append({**about, **_moments(found), **costs, **each, "published": published.get(str(name))})
     text = (
         "Means over seeds; of seconds the median, measured on the machine of the suite beside its other load. A query "
         "scores the whole training split once. Training seconds: until the answer is found, without evaluations on dev "

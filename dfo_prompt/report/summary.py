@@ -1,16 +1,28 @@
 """The figures of a study folder, finished or not."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
+from dfo_prompt._util.parsing import STRICT, parse
 from dfo_prompt.config.study import STUDY
+from dfo_prompt.study.costs import Spent, read_spent
 from dfo_prompt.study.folder import read_manifest, read_result
-from dfo_prompt.study.ledger import Spent, read_records
+from dfo_prompt.study.records import Account, read_records
+from dfo_prompt.study.result import HeldOut
 
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """One study in a line. Losses are training losses, metrics those of the prompt chosen on dev."""
+    """One study in a line. Losses are training losses, metrics those of the prompt chosen on dev.
+
+    Attributes:
+        best_query: the query of the smallest loss.
+        training_seconds: until there was an answer, without looks at dev and test.
+        spent: what the queries took; `validation`, the same for the second account.
+    """
+
+    __pydantic_config__ = STRICT
 
     method: str
     optimizer: str
@@ -19,28 +31,34 @@ class Summary:
     model: str | None
     budget: int
     seed: int
-    queries: int
     best_loss: float | None
+    best_query: int | None
     recommended_loss: float | None
-    dev_metric: float | None
-    test_metric: float | None
-    manual_dev_metric: float | None
-    manual_test_metric: float | None
+    held_out: HeldOut
     metric: str | None
-    seconds: float
     training_seconds: float
-    optimizer_seconds: float
-    objective_seconds: float
     failures: int
-    repeated_queries: int
-    rows: int
-    tokens: int
-    uploaded: int
-    downloaded: int
+    spent: Spent
+    validation: Spent
     user_bytes: int | None
     peak_bytes: int | None
-    validation_queries: int
+    rounded: int
     stop_reason: str
+
+    @property
+    def queries(self) -> int:
+        """Return the queries spent."""
+        return self.spent.queries
+
+    @property
+    def finished(self) -> bool:
+        """Tell whether there is a result."""
+        return self.stop_reason != "unfinished"
+
+    @property
+    def seconds(self) -> float:
+        """Return the seconds of training and of looks at dev and test."""
+        return self.training_seconds + self.validation.seconds
 
 
 def summarize(folder: Path) -> Summary:
@@ -48,41 +66,35 @@ def summarize(folder: Path) -> Summary:
 
     Raises:
         InputError: it is not a study folder, or a file in it is damaged.
+        StudyError: a journal is damaged.
     """
-    manifest, result = read_manifest(folder), read_result(folder) or {}
+    manifest, result = read_manifest(folder), read_result(folder)
     config, about = manifest["config"], manifest["objective"]
     records = read_records(folder)
-    losses = [record.loss for record in records if record.loss is not None]
-    spent, validation = (Spent(**result.get(name, {})) for name in ("spent", "validation"))
-    held_out = result.get("held_out") or {}
-    return Summary(
-        method=config.get("method", STUDY),
-        optimizer=config["optimizer"],
-        objective=config["objective"],
-        task=about.get("task"),
-        model=about.get("model"),
-        budget=config["budget"],
-        seed=config["seed"],
-        queries=len(records) or spent.queries,
-        best_loss=min(losses, default=None),
-        recommended_loss=result.get("recommended_loss"),
-        dev_metric=held_out.get("dev_metric"),
-        test_metric=held_out.get("test_metric"),
-        manual_dev_metric=held_out.get("manual_dev_metric"),
-        manual_test_metric=held_out.get("manual_test_metric"),
-        metric=about.get("metric"),
-        seconds=result.get("fit_seconds", spent.seconds) + validation.seconds,
-        training_seconds=result.get("fit_seconds", spent.seconds),
-        optimizer_seconds=spent.optimizer_seconds,
-        objective_seconds=spent.objective_seconds,
-        failures=len(records) - len(losses),
-        repeated_queries=spent.repeated,
-        rows=spent.rows,
-        tokens=spent.tokens,
-        uploaded=spent.uploaded,
-        downloaded=spent.downloaded,
-        user_bytes=result.get("user_bytes"),
-        peak_bytes=result.get("peak_bytes"),
-        validation_queries=validation.queries,
-        stop_reason=result.get("stop_reason", "unfinished"),
-    )
+    scored = [(record.loss, record.query) for record in records if record.loss is not None]
+    best_loss, best_query = min(scored, default=(None, None))
+    spent, validation = _accounts(folder, result)
+    figures = result or {}
+    data = {
+        "method": config.get("method", STUDY),
+        **{name: config.get(name) for name in ("optimizer", "objective", "budget", "seed")},
+        **{name: about.get(name) for name in ("task", "model", "metric")},
+        "best_loss": best_loss,
+        "best_query": best_query,
+        "training_seconds": figures.get("fit_seconds", spent.seconds),
+        "failures": len(records) - len(scored),
+        "held_out": figures.get("held_out") or {},
+        "spent": asdict(replace(spent, queries=len(records) or spent.queries)),
+        "validation": asdict(validation),
+        **{name: figures.get(name) for name in ("recommended_loss", "user_bytes", "peak_bytes")},
+        "rounded": figures.get("rounded", 0),
+        "stop_reason": figures.get("stop_reason", "unfinished"),
+    }
+    return parse(Summary, data, where=str(folder))
+
+
+def _accounts(folder: Path, result: dict[str, Any] | None) -> tuple[Spent, Spent]:
+    if result is None:
+        return read_spent(folder), read_spent(folder, Account.VALIDATION)
+    where = str(folder / "result.json")
+    return parse(Spent, result.get("spent", {}), where=where), parse(Spent, result.get("validation", {}), where=where)

@@ -1,4 +1,4 @@
-"""Runs a study from its configuration: opens the folder, leads the loop, saves the result."""
+"""Runs a study from its configuration: opens the folder, runs the loop, saves the result."""
 
 import warnings
 from collections.abc import Iterator, Sequence
@@ -20,13 +20,17 @@ from dfo_prompt.errors import InputError, one_line
 from dfo_prompt.plugin.catalogue import catalogue, given_files, plugin_files
 from dfo_prompt.plugin.entries import target_of
 from dfo_prompt.plugin.options import parameters
+from dfo_prompt.run.code import code_of
 from dfo_prompt.run.factory import create_objective, create_optimizer, is_deterministic
 from dfo_prompt.run.manifest import describe_run
+from dfo_prompt.run.start import start_at
+from dfo_prompt.study.answers import describe
 from dfo_prompt.study.checked_optimizer import GuardedOptimizer
 from dfo_prompt.study.folder import (
+    CODE,
+    answer_of,
     check_objective,
     load_result,
-    read_candidate,
     read_manifest,
     save_result,
     start_over,
@@ -34,6 +38,7 @@ from dfo_prompt.study.folder import (
 )
 from dfo_prompt.study.ledger import Budget, Ledger
 from dfo_prompt.study.loop import Study
+from dfo_prompt.study.recheck import recheck
 from dfo_prompt.study.result import Observer, StudyInfo, StudyResult
 from dfo_prompt.types import Bounds, Vector
 
@@ -50,6 +55,7 @@ def minimize(
     bounds: Bounds | None = None,
     validate_every: int | None = None,
     out: Path | str | None = None,
+    start_from: Path | str | None = None,
     observers: Sequence[Observer] = (),
     **options: object,
 ) -> StudyResult:
@@ -60,6 +66,7 @@ def minimize(
         optimizer: a name that `dfo-prompt list optimizers` shows; `options` are its own.
         x0: (d,) initial point; zero by default.
         out: study folder; a call with the same arguments continues it. Without one nothing is written.
+        start_from: folder of another study, finished or not, whose answer is the initial point.
         seed, popsize, sigma, bounds, validate_every: see `StudyConfig`.
         observers: told of every batch.
 
@@ -85,7 +92,8 @@ def minimize(
         "optimizer_options": dict(options),
     }
     config = parse(StudyConfig, data, where="minimize()").resolved()
-    return run_study(config, objective, out=Path(out) if out else None, observers=observers)
+    folder, source = (Path(place) if place else None for place in (out, start_from))
+    return run_study(config, objective, out=folder, start_from=source, observers=observers)
 
 
 def run_study(
@@ -93,21 +101,31 @@ def run_study(
     objective: Objective,
     *,
     out: Path | None = None,
+    start_from: Path | None = None,
     observers: Sequence[Observer] = (),
     lock_seconds: float = 0.0,
 ) -> StudyResult:
     """Run, or continue, the study `config` of `objective` in the folder `out` (in memory only, without one).
 
-    A folder that another process has locked is waited for up to `lock_seconds`.
+    The answer of the study in `start_from` becomes the initial point. A folder that another process has locked is waited for
+    up to `lock_seconds`.
 
     Raises:
         InputError, StudyError, PluginError: see `minimize`.
     """
+    out = out.absolute() if out else None  # whatever changes the working directory later
+    start = start_at(config, start_from, out)
+    config = start.config
     optimizer = optimizer_of(config)
     _check_blocks(config, objective)
-    about = objective.describe() if isinstance(objective, Described) else {}
-    manifest = describe_run(config.as_dict(), about, GuardedOptimizer(optimizer, name=config.optimizer).describe())
+    about, settings = (
+        describe(objective, name=config.objective),
+        GuardedOptimizer(optimizer, name=config.optimizer).describe(),
+    )
+    manifest = {**describe_run(config.as_dict(), about, settings), CODE: code_of(config), **start.manifest}
     with study_folder(out, manifest, lock_seconds=lock_seconds) if out else nullcontext():
+        if out:
+            recheck(objective, out, Budget(queries=config.budget))
         if out and not is_deterministic(config.optimizer):
             if (found := load_result(out)) is not None:
                 return found
@@ -133,13 +151,15 @@ def run_study(
 
 
 def reopen(folder: Path) -> tuple[Objective, Vector]:
-    """Build the objective of the finished study in `folder` anew, and read the candidate (d,) that it chose.
+    """Build the objective of the study in `folder` anew, and read its answer (d,).
+
+    That is the chosen candidate of a finished study, and the best so far of any other.
 
     A plugin file that the folder names is not run: the folder may come from anywhere. Give it to `plugin_files` first.
 
     Raises:
-        InputError: it holds no finished study, or what another method found, which is no candidate; or model, task or data
-            are no longer those of the study.
+        InputError: it holds no study, or what another method found, which is no candidate; or model, task or data are not
+            those of the study any more.
     """
     recorded = dict(read_manifest(folder)["config"])
     plugin, _ = Path(str(recorded.pop("plugin", None) or "")).name, recorded.pop("preset", None)
@@ -149,10 +169,10 @@ def reopen(folder: Path) -> tuple[Objective, Vector]:
     config = parse_config(recorded, where=str(folder / "manifest.json"), base=folder)
     if config.method != STUDY:
         raise InputError(f"{folder} holds what method {config.method!r} found, and no candidate of a study")
-    candidate = read_candidate(folder)
+    candidate = answer_of(folder).candidate
     objective = objective_of(config)
     if isinstance(objective, Described):
-        check_objective(folder, objective.describe())
+        check_objective(folder, describe(objective, name=config.objective))
     return objective, candidate
 
 
@@ -229,4 +249,5 @@ def _info(config: StudyConfig, folder: Path | None) -> StudyInfo:
         dim=config.dim,
         seed=config.seed,
         folder=folder,
+        config=config.as_dict(),
     )

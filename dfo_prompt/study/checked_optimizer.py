@@ -10,6 +10,7 @@ import numpy as np
 from dfo_prompt._util.parsing import plain
 from dfo_prompt.contracts.optimizer import Optimizer
 from dfo_prompt.errors import PluginError, one_line
+from dfo_prompt.study.answers import as_array
 from dfo_prompt.types import Json, Matrix, Vector
 
 T = TypeVar("T")
@@ -17,6 +18,8 @@ T = TypeVar("T")
 
 class GuardedOptimizer:
     """An optimizer whose calls are checked, named in errors and timed.
+
+    Its dim and bounds are those that it has now; one that changes them later is refused.
 
     Every method raises PluginError where the optimizer raises or hands out what the contract does not allow. Arrays are
     copied in both directions, so that an optimizer that keeps or changes one harms only itself.
@@ -26,11 +29,13 @@ class GuardedOptimizer:
         self._optimizer = optimizer
         self._name = name
         self._seconds = 0.0
+        self._dim, self._bounds = optimizer.dim, optimizer.bounds
 
     def ask(self) -> Matrix:
         """Return the next candidates, (B, d)."""
-        candidates = self._call("ask", lambda: np.array(self._optimizer.ask(), dtype=np.float64))
-        dim = self._optimizer.dim
+        candidates = self._call("ask", lambda: _floats(self._optimizer.ask()))
+        self._check_kept()
+        dim = self._dim
         if candidates.ndim != 2 or candidates.shape[1] != dim or not len(candidates):  # noqa: PLR2004
             raise PluginError(f"optimizer {self._name!r} asked for candidates of shape {candidates.shape}, not (B, {dim})")
         self._check_values(candidates)
@@ -42,17 +47,18 @@ class GuardedOptimizer:
 
     def recommend(self) -> Vector:
         """Return the optimizer's answer, (d,)."""
-        answer = self._call("recommend", lambda: np.array(self._optimizer.recommend(), dtype=np.float64))
-        if answer.shape != (self._optimizer.dim,):
-            raise PluginError(f"optimizer {self._name!r} recommends shape {answer.shape}, not ({self._optimizer.dim},)")
+        answer = self._call("recommend", lambda: _floats(self._optimizer.recommend()))
+        self._check_kept()
+        if answer.shape != (self._dim,):
+            raise PluginError(f"optimizer {self._name!r} recommends shape {answer.shape}, not ({self._dim},)")
         self._check_values(answer)
         return answer
 
     def describe(self) -> dict[str, Json]:
         """Return what the optimizer says of itself, as plain data: NumPy's scalars and arrays become numbers and lists."""
-        said: dict[str, Json] = self._call(
-            "describe", lambda: json.loads(json.dumps(self._optimizer.describe(), default=plain))
-        )
+        said = self._call("describe", lambda: json.loads(json.dumps(self._optimizer.describe(), default=plain)))
+        if not isinstance(said, dict):
+            raise PluginError(f"optimizer {self._name!r} describes itself by a {type(said).__name__}, not by values by name")
         return said
 
     def take_seconds(self) -> float:
@@ -69,9 +75,23 @@ class GuardedOptimizer:
         finally:
             self._seconds += perf_counter() - started
 
+    def _check_kept(self) -> None:
+        now = (self._optimizer.dim, self._optimizer.bounds)
+        for what, kept, found in zip(("dim", "bounds"), (self._dim, self._bounds), now, strict=True):
+            if repr(kept) != repr(found):
+                raise PluginError(f"optimizer {self._name!r} changed its {what} from {kept!r} to {found!r}")
+
     def _check_values(self, values: Matrix | Vector) -> None:
         if not np.isfinite(values).all():
             raise PluginError(f"optimizer {self._name!r} proposes a value that is not finite")
-        bounds = self._optimizer.bounds
+        bounds = self._bounds
         if bounds and not ((values >= bounds[0]) & (values <= bounds[1])).all():
             raise PluginError(f"optimizer {self._name!r} proposes a value outside the bounds {list(bounds)}")
+
+
+def _floats(values: object) -> Matrix:
+    array = as_array(values)
+    if array.dtype.kind in "cmM":  # NumPy would cut them down to numbers
+        raise TypeError(f"{array.dtype} is no type of numbers")
+    floats: Matrix = np.array(array, dtype=np.float64)
+    return floats

@@ -3,22 +3,30 @@
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from filelock import FileLock, Timeout
 
-from dfo_prompt._util.json_files import read_json, replacing, write_json
+from dfo_prompt._util.durable import replacing, sync_folder, writing
+from dfo_prompt._util.json_files import read_json, write_json
+from dfo_prompt._util.parsing import parse
 from dfo_prompt.config.paths import by_name, portable
-from dfo_prompt.errors import InputError, StudyError
-from dfo_prompt.study.ledger import FILES, Spent
+from dfo_prompt.errors import InputError, StudyError, one_line
+from dfo_prompt.study.candidates import candidate_hash, read_rows
+from dfo_prompt.study.costs import Spent
+from dfo_prompt.study.ledger import LOCK
+from dfo_prompt.study.records import CANDIDATES, FILES, Account, Record, read_records
 from dfo_prompt.study.result import HeldOut, StudyResult
-from dfo_prompt.types import Json, Vector
+from dfo_prompt.types import Json, Matrix, Vector
 
 IDENTITY = ("config", "objective")
+CODE = "code"
+"""Part of the identity as well; manifests of earlier versions have none."""
+LONGEST_VALUE = 60
+"""Characters of a value in an error."""
 MEASURED = ("dtype_spearman", "engine", "rows")
 """Facts of an objective that were measured, and may be a little different the next time; of rows, what was read of them
 has a fingerprint."""
@@ -38,10 +46,10 @@ def study_folder(path: Path, manifest: Mapping[str, Any], *, lock_seconds: float
         StudyError: it cannot be written, or another process is running this study.
     """
     with ExitStack() as stack:
-        with _writing(path):
+        with writing(path):
             path.mkdir(parents=True, exist_ok=True)
             try:
-                stack.enter_context(FileLock(path / ".lock", timeout=lock_seconds))
+                stack.enter_context(FileLock(path / LOCK, timeout=lock_seconds))
             except Timeout as error:
                 raise StudyError(f"another process is running the study in {path}") from error
             _claim(path, manifest)
@@ -75,7 +83,7 @@ def save_result(path: Path, result: StudyResult) -> None:
     Raises:
         StudyError: they cannot be written.
     """
-    with _writing(path):
+    with writing(path):
         with replacing(path / "candidates.npz") as file:
             np.savez(file, **{name: getattr(result, name) for name in VECTORS})
         write_json(path / "result.json", {name: value for name, value in asdict(result).items() if name not in VECTORS})
@@ -91,18 +99,19 @@ def load_result(path: Path) -> StudyResult | None:
     if figures is None:
         return None
     vectors = {name: read_candidate(path, name) for name in VECTORS}
+    where = str(path / "result.json")
     try:
-        held_out = HeldOut(**figures["held_out"]) if figures["held_out"] else None
-        accounts = {name: Spent(**figures[name]) for name in ("spent", "validation")}
+        held_out = parse(HeldOut, figures["held_out"], where=where) if figures["held_out"] else None
+        accounts = {name: parse(Spent, figures[name], where=where) for name in ("spent", "validation")}
         return StudyResult(**{**figures, "held_out": held_out, **accounts, **vectors})
     except (KeyError, TypeError) as error:
-        raise InputError(f"{path / 'result.json'} is damaged: {error}") from error
+        raise InputError(f"{where} is damaged: {error}") from error
 
 
 def start_over(path: Path) -> None:
     """Forget the queries of a study whose optimizer cannot be led through a journal."""
-    with _writing(path):
-        for name in (*FILES.values(), "result.json", "candidates.npz"):
+    with writing(path):
+        for name in (*FILES.values(), *CANDIDATES.values(), "result.json", "candidates.npz"):
             (path / name).unlink(missing_ok=True)
 
 
@@ -113,7 +122,9 @@ def read_manifest(path: Path) -> dict[str, Any]:
         InputError: there is none, or it is damaged.
     """
     found = read_json(path / "manifest.json", missing=f"{path} is not a study folder: it has no manifest.json")
-    if missing := [part for part in IDENTITY if not isinstance(found.get(part), dict)]:
+    if missing := [
+        part for part in (*IDENTITY, CODE) if not isinstance(found.get(part, {} if part == CODE else None), dict)
+    ]:
         raise InputError(f"{path / 'manifest.json'} is damaged: it has no {missing[0]}")
     return found
 
@@ -134,35 +145,132 @@ def read_candidate(path: Path, which: str = "chosen") -> Vector:
         raise InputError(f"the study in {path} is not finished; run its command again")
     try:
         with file.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
-            return np.asarray(arrays[which], dtype=np.float64)
-    except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
-        raise InputError(f"{file} is damaged: {error}") from error
+            found = np.asarray(arrays[which], dtype=np.float64)
+    except Exception as error:  # zipfile, zlib and NumPy have some ten kinds for what can be wrong
+        raise InputError(f"{file} is damaged: {one_line(error)}") from error
+    if found.ndim != 1 or not np.isfinite(found).all():
+        raise InputError(f"{file} is damaged: {which!r} is no candidate")
+    return found
 
 
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise StudyError(f"cannot write {path}: {error.strerror or error}") from error
+def read_candidates(path: Path) -> Matrix:
+    """Return the candidates (n, d) that the study in `path` has asked about, row i that of query i + 1.
+
+    The last ones, beyond the journal, are of a batch that was cut off.
+
+    Raises:
+        InputError: it is not a study folder.
+        StudyError: a file is damaged, or lacks candidates: those of studies by earlier versions, until they are continued.
+    """
+    records, rows = read_records(path), _rows(path)
+    for record in records:
+        if not _is_there(record, rows):
+            raise StudyError(
+                f"{path / CANDIDATES[Account.QUERIES]} is damaged: it lacks the candidate of query {record.query}"
+            )
+    return rows
+
+
+def best_so_far(path: Path) -> tuple[Vector, Record]:
+    """Return the candidate (d,) with the smallest journaled loss of the study in `path`, finished or not, and its record.
+
+    Where its row in the file of candidates was lost, the next best stands in.
+
+    Raises:
+        InputError: it is not a study folder, or no query with a loss has its candidate there.
+        StudyError: the journal is damaged.
+    """
+    rows = _rows(path)
+    scored = sorted((one for one in read_records(path) if one.loss is not None), key=lambda one: (one.loss, one.query))
+    for record in scored:
+        if _is_there(record, rows):
+            return rows[record.query - 1], record
+    raise InputError(f"the study in {path} has no candidate with a loss yet; run its command again")
+
+
+def journaled_candidate(path: Path) -> tuple[Vector, Record] | None:
+    """Return the first candidate (d,) with a loss in the journal of the study in `path`, and its record, if there is one."""
+    rows = _rows(path)
+    scored = (record for record in read_records(path) if record.loss is not None and _is_there(record, rows))
+    return next(((rows[record.query - 1], record) for record in scored), None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """A study's answer: the chosen candidate (d,) of a finished one, the best so far of any other.
+
+    Attributes:
+        query: of the candidate; 0 in a finished study.
+        queries: that are journaled.
+    """
+
+    candidate: Vector
+    finished: bool
+    query: int
+    queries: int
+
+
+def answer_of(path: Path) -> Answer:
+    """Return the answer of the study in `path`.
+
+    Raises:
+        InputError: it is not a study folder, or has no answer yet, or a file is damaged.
+        StudyError: the journal is damaged.
+    """
+    read_manifest(path)
+    queries = len(read_records(path))
+    if read_result(path) is not None:
+        return Answer(candidate=read_candidate(path), finished=True, query=0, queries=queries)
+    candidate, record = best_so_far(path)
+    return Answer(candidate=candidate, finished=False, query=record.query, queries=queries)
+
+
+def _rows(path: Path) -> Matrix:
+    dim = read_manifest(path)["config"].get("dim")
+    if not isinstance(dim, int) or dim < 1:
+        raise InputError(f"{path / 'manifest.json'} is damaged: it has no dim")
+    return read_rows(path / CANDIDATES[Account.QUERIES], dim)
+
+
+def _is_there(record: Record, rows: Matrix) -> bool:
+    return record.query <= len(rows) and candidate_hash(rows[record.query - 1]) == record.candidate
 
 
 def _claim(path: Path, manifest: Mapping[str, Any]) -> None:
-    if (path / "manifest.json").exists():
+    if (path / "manifest.json").exists() and not _is_torn(path):
         _check_same(path, read_manifest(path), manifest)
-    elif any(entry.name not in (".lock", "manifest.json.part") for entry in path.iterdir()):
+    elif any(entry.name not in (LOCK, "manifest.json", "manifest.json.part") for entry in path.iterdir()):
         raise InputError(f"{path} is not empty and not a study folder; choose another with --out")
     else:
         write_json(path / "manifest.json", portable(manifest, path))
+        for folder in (path, *path.parents):  # their names were perhaps made just now
+            sync_folder(folder)
+
+
+def _is_torn(path: Path) -> bool:
+    """Tell whether the manifest is all that there is, and cannot be read: a power cut came in between."""
+    if any(entry.name not in (LOCK, "manifest.json", "manifest.json.part") for entry in path.iterdir()):
+        return False
+    try:
+        read_manifest(path)
+    except InputError:
+        return True
+    return False
 
 
 def _check_same(
     path: Path, there: Mapping[str, Any], here: Mapping[str, Any], *, remedy: str = "choose another --out"
 ) -> None:
-    for part in [part for part in IDENTITY if part in here]:
+    for part in [part for part in (*IDENTITY, CODE) if part in here and (part in there or part != CODE)]:
         old, new = (by_name(one.get(part, {})) for one in (there, json.loads(json.dumps(here))))
         for key in sorted({*old, *new} - {*MEASURED}):
             # As texts NaN is the same as NaN, and tables are the same whatever the order of their keys.
             if json.dumps(old.get(key), sort_keys=True) != json.dumps(new.get(key), sort_keys=True):
-                difference = f"{key} is {old.get(key)!r} there and {new.get(key)!r} here"
-                raise InputError(f"{path} holds another study: {difference}; {remedy}")
+                difference = f"{key} is {_short(old.get(key))} there and {_short(new.get(key))} here"
+                way = remedy if part != CODE else f"go back to that, or --start-from {path} with another --out"
+                raise InputError(f"{path} holds another study: {difference}; {way}")
+
+
+def _short(value: object) -> str:
+    said = repr(value)
+    return said if len(said) <= LONGEST_VALUE else f"{said[:LONGEST_VALUE]}..."

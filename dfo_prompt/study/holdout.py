@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from dfo_prompt.contracts.objective import Validated
+from dfo_prompt.study.candidates import candidate_hash
 from dfo_prompt.study.evaluator import Meter
-from dfo_prompt.study.ledger import candidate_hash
 from dfo_prompt.study.result import HeldOut
 from dfo_prompt.types import Vector
 
@@ -41,30 +41,31 @@ class Holdout:
         if key in self._seen:
             return
         self._seen.add(key)
-        record = self._meter.validate(candidate[None], lambda z: self._objective.validate(z, "dev"), split="dev", role=role)
+        found = self._meter.validate(candidate[None], lambda z: self._objective.validate(z, "dev"), split="dev", role=role)
+        record = found.records[0]
         metric = record.metrics.get(self._objective.metric)
         if metric is None or record.loss is None:
             return
-        scored = Scored(candidate=candidate, role=role, query=record.query, metric=metric, loss=record.loss)
+        scored = Scored(candidate=found.candidates[0], role=role, query=record.query, metric=metric, loss=record.loss)
         if self._chosen is None or (metric, -scored.loss) > (self._chosen.metric, -self._chosen.loss):
             self._chosen = scored
 
     def finish(self, fallback: Vector) -> tuple[Vector, HeldOut]:
         """Score the chosen candidate on test; it is `fallback` (d,) if nothing could be scored on dev."""
         chosen = self._chosen or Scored(candidate=fallback, role="best", query=0, metric=np.nan, loss=np.nan)
-        record = self._meter.validate(
+        test = self._meter.validate(
             chosen.candidate[None], lambda z: self._objective.validate(z, "test"), split="test", role=chosen.role
         )
         return chosen.candidate, HeldOut(
             role=chosen.role,
             query=chosen.query,
             dev_metric=chosen.metric if np.isfinite(chosen.metric) else None,
-            test_metric=record.metrics.get(self._objective.metric),
+            test_metric=test.records[0].metrics.get(self._objective.metric),
             manual_dev_metric=self._manual["dev"],
             manual_test_metric=self._manual["test"],
         )
 
     def _baseline(self, split: str, dim: int) -> float | None:
         nothing = np.zeros((1, dim))
-        record = self._meter.validate(nothing, lambda _: self._objective.baseline(split), split=split, role="baseline")
-        return record.metrics.get(self._objective.metric)
+        found = self._meter.validate(nothing, lambda _: self._objective.baseline(split), split=split, role="baseline")
+        return found.records[0].metrics.get(self._objective.metric)

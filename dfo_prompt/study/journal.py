@@ -1,10 +1,22 @@
-"""An append-only file of JSON lines that is read back first and written after."""
+"""An append-only file of JSON lines that is read back first and written after.
+
+Durability, of every file of a study:
+
+- A process that is killed loses nothing that was written: each batch is handed to the operating system in one piece.
+- A power cut loses at most the last second of recorded queries: files and their folder are flushed (fsync) when a batch is
+  recorded and the last flush is a second or more ago, and when the study ends. Manifest and result are flushed before they
+  take their names.
+- A last line without its end, or an end of NUL bytes as file systems leave after a power cut, is dropped: it belongs to a
+  batch that was never answered.
+"""
 
 import json
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from dfo_prompt.errors import StudyError
+from dfo_prompt._util.durable import OwnFile
+from dfo_prompt.errors import StudyError, one_line
 from dfo_prompt.types import Json
 
 Line = dict[str, Json]
@@ -15,50 +27,61 @@ class Journal:
 
     Appending before every old line has been taken drops the rest: they belong to a batch that was cut off.
     Without a path the lines go nowhere.
+
+    Attributes:
+        count: lines of earlier runs, taken or not.
     """
 
     def __init__(self, path: Path | None) -> None:
-        self._path = path
-        raw = path.read_bytes() if path and path.exists() else b""
-        self._old = _parse(raw, path)
-        self._taken = 0
-        self._clean = not raw
+        self.path = path
+        self.file = OwnFile(path) if path else None
+        self._raw = _complete(self.file.read()) if self.file else []
+        self._old = parse_lines(self._raw, path)
+        self.count = len(self._old)
+        self._taken = self._end = 0
 
     def take(self, count: int) -> list[Line] | None:
         """Return the next `count` old lines, or None if there are not that many left."""
         lines = self._old[self._taken : self._taken + count]
         if len(lines) < count:
             return None
+        self._end += sum(map(len, self._raw[self._taken : self._taken + count]))
         self._taken += count
         return lines
 
+    def checksum(self, first: int, count: int) -> str:
+        """Return the checksum of `count` old lines from line `first` on, which is 1 for the first of all."""
+        return checksum(b"".join(self._raw[first - 1 : first - 1 + count]))
+
     def append(self, lines: Sequence[Line]) -> None:
-        """Write `lines`, in one piece, and hand them to the operating system before returning.
+        """Write `lines`; see `write`."""
+        self.write(encode(lines))
+
+    def write(self, data: bytes) -> None:
+        """Write encoded lines, in one piece, and hand them to the operating system before returning.
 
         Raises:
             StudyError: they cannot be written; the file then holds what it held, or ends in a part that is not taken back.
         """
-        if self._path is None:
+        if self.file is None:
             return
-        text = "".join(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n" for line in lines)
-        try:
-            self._drop_the_rest()
-            # A lone surrogate, of a file name that is no text, becomes the escape that JSON has for it.
-            with self._path.open("a", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
-                file.write(text)
-        except OSError as error:
-            raise StudyError(
-                f"cannot write {self._path}: {error.strerror}; make room and run the same command again"
-            ) from error
+        self.file.write(self._end, data)
+        self._end += len(data)
+        self._old.clear()
+        self._raw.clear()
+        self._taken = 0
 
-    def _drop_the_rest(self) -> None:
-        if self._clean or self._path is None:
-            return
-        del self._old[self._taken :]
-        kept = sum(len(raw) for raw in self._path.read_bytes().splitlines(keepends=True)[: self._taken])
-        with self._path.open("r+b") as file:
-            file.truncate(kept)
-        self._clean = True
+
+def encode(lines: Sequence[Line]) -> bytes:
+    """Return lines as a journal holds them."""
+    text = "".join(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n" for line in lines)
+    # A lone surrogate, of a file name that is no text, becomes the escape that JSON has for it.
+    return text.encode(errors="backslashreplace")
+
+
+def checksum(data: bytes) -> str:
+    """Return the CRC-32 of bytes in hexadecimal."""
+    return f"{zlib.crc32(data):08x}"
 
 
 def read_lines(path: Path) -> list[Line]:
@@ -67,13 +90,39 @@ def read_lines(path: Path) -> list[Line]:
     Raises:
         StudyError: it is damaged.
     """
-    return _parse(path.read_bytes() if path.exists() else b"", path)
+    return parse_lines(_complete(path.read_bytes() if path.exists() else b""), path)
 
 
-def _parse(raw: bytes, path: Path | None) -> list[Line]:
+def damaged(path: Path | None, number: int, said: str) -> StudyError:
+    """Return the error for line `number` of the journal `path`, 1 for the first."""
+    return StudyError(f"{path}, line {number}, is damaged: {said[:120]}; move the folder away to start over")
+
+
+def parse_lines(raw: Sequence[bytes], path: Path | None) -> list[Line]:
+    """Return what lines of JSON hold.
+
+    Raises:
+        StudyError: a line is damaged; it is named.
+    """
+    found: list[Line] = []
+    for number, line in enumerate(raw, start=1):
+        try:
+            value = json.loads(line, parse_constant=_no_number)
+        except json.JSONDecodeError as error:
+            raise damaged(path, number, f"{error.msg}, column {error.colno}") from error
+        except (ValueError, RecursionError) as error:
+            raise damaged(path, number, one_line(error)) from error
+        if not isinstance(value, dict):
+            raise damaged(path, number, "it holds no table")
+        found.append(value)
+    return found
+
+
+def _complete(raw: bytes) -> list[bytes]:
     # A last line without its newline was cut off in the middle; it was never answered.
-    complete = raw[: raw.rfind(b"\n") + 1].splitlines()
-    try:
-        return [json.loads(line) for line in complete]
-    except ValueError as error:
-        raise StudyError(f"{path} is damaged: {error}; move the folder away to start over") from error
+    written = raw.rstrip(b"\0")
+    return written[: written.rfind(b"\n") + 1].splitlines(keepends=True)
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(f"{name} is no number")

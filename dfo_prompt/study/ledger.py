@@ -1,38 +1,39 @@
 """The ledger: the only place that counts queries.
 
 Queries are reserved before they are run, so that nothing can overspend, and journaled before the next are reserved, so
-that nothing is lost. A study folder holds three files of JSON lines:
+that nothing is lost. A study folder holds these files:
 
 - `journal.jsonl`, one line a query. It has no times: the same study gives the same bytes.
 - `validation.jsonl`, one line an evaluation on the second account (dev, test, clean re-evaluation). No times either.
-- `ledger.jsonl`, what was reserved and what it took: rows, tokens, bytes, seconds. A reservation without an outcome
-  was cut off; those queries ran again, and are counted as `repeated`.
+- `candidates.f64` and `validation.f64`, the candidate of each line; see `candidates`.
+- `ledger.jsonl`, what was reserved and what it took: rows, tokens, bytes, seconds; see `costs`. A reservation without an
+  outcome was cut off; those queries ran again, and are counted as `repeated`.
 
-An earlier run's lines are recalled in order, against the candidates of the rebuilt optimizer, until they are used up.
+An earlier run's lines are recalled in order, against the candidates of the rebuilt optimizer, until they are used up. A
+candidate that differs from the journaled one by rounding only (`ROUNDING`), as on another processor, is replaced by that.
+What survives a kill or a power cut is said in `journal`.
 """
 
-import hashlib
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from enum import StrEnum
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from time import monotonic
 
 import numpy as np
 
+from dfo_prompt._util.durable import OwnFile, sync_folder
 from dfo_prompt.errors import InputError, StudyError
-from dfo_prompt.study.journal import Journal, Line, read_lines
+from dfo_prompt.study.candidates import Candidates, candidate_hash
+from dfo_prompt.study.costs import COSTS, Charge, Costs, Spent
+from dfo_prompt.study.journal import Journal, checksum, encode
+from dfo_prompt.study.records import CANDIDATES, FILES, Account, Outcome, Record, line_of, record_of
 from dfo_prompt.types import Matrix, Vector
 
-
-class Account(StrEnum):
-    """What an evaluation is charged to."""
-
-    QUERIES = "queries"
-    VALIDATION = "validation"
-
-
-FILES = {Account.QUERIES: "journal.jsonl", Account.VALIDATION: "validation.jsonl"}
+ROUNDING = 1e-6
+"""The distance of two candidates, relative to their norm, that is put down to rounding."""
+SYNC_SECONDS = 1.0
+"""Between two flushes to the disk."""
+LOCK = ".lock"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,68 +51,29 @@ class Budget:
             raise InputError(f"the budget must be at least 1 query, not {self.queries}")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Record:
-    """The outcome of one evaluation.
+class Ledger:
+    """Counts what a study spends, and keeps its journals in `folder` (in memory only, without one).
 
     Attributes:
-        query: number of the query, from 1; on the second account, how many queries were spent by then.
-        candidate: hash of z; "" for the hand-written prompt.
-        status: "ok", "nonfinite", or "error: ..." with what the objective raised.
-        loss: None unless the status is "ok".
-        metrics: further figures of the objective; None where not finite.
-        split: the examples it was scored on.
-        role: on the second account, what the candidate stands for: "best", "recommended", "baseline".
+        rounded: candidates that were replaced by the journaled ones, from which they differ by rounding.
     """
-
-    query: int
-    candidate: str
-    status: str = "ok"
-    loss: float | None = None
-    metrics: Mapping[str, float | None] = field(default_factory=dict)
-    split: str = "train"
-    role: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Spent:
-    """What an account has been charged. `repeated` queries were cut off and ran again; they are not among `queries`."""
-
-    queries: int = 0
-    repeated: int = 0
-    rows: int = 0
-    tokens: int = 0
-    uploaded: int = 0
-    downloaded: int = 0
-    optimizer_seconds: float = 0.0
-    objective_seconds: float = 0.0
-
-    @property
-    def seconds(self) -> float:
-        """Return the seconds of optimizer and objective together."""
-        return self.optimizer_seconds + self.objective_seconds
-
-    def __add__(self, other: "Spent") -> "Spent":
-        return Spent(**{name: value + getattr(other, name) for name, value in asdict(self).items()})
-
-
-class Ledger:
-    """Counts what a study spends, and keeps its journals in `folder` (in memory only, without one)."""
 
     def __init__(self, budget: Budget, folder: Path | None = None) -> None:
         self.budget = budget
+        self.rounded = 0
+        self._folder = folder
+        self._lock = OwnFile(folder / LOCK) if folder else None
         self._journals = {account: Journal(folder and folder / name) for account, name in FILES.items()}
-        self._costs = Journal(folder and folder / "ledger.jsonl")
+        self._candidates = {account: Candidates(folder and folder / name) for account, name in CANDIDATES.items()}
+        self._costs = Costs(folder and folder / COSTS)
+        # Costs come first: a journal that is ahead of them would have queries without a price.
+        files = [self._costs.journal.file, *(one.file for one in self._candidates.values())]
+        self._files = [file for file in (*files, *(one.file for one in self._journals.values())) if file]
         self._count = dict.fromkeys(Account, 0)
-        self._ran = dict.fromkeys(Account, 0)
-        self._spent = dict.fromkeys(Account, Spent())
         self._known: dict[str, Record] = {}
-        while past := self._costs.take(1):
-            try:
-                self._add(past[0])
-            except (KeyError, TypeError, ValueError) as error:
-                said = f"{json.dumps(past[0])} is no entry; move the folder away to start over"
-                raise StudyError(f"{folder and folder / 'ledger.jsonl'} is damaged: {said}") from error
+        self._journaled: dict[str, Vector] = {}
+        self._synced = monotonic()
+        self._priced = {account: self._costs.priced(account, journal) for account, journal in self._journals.items()}
 
     @property
     def queries(self) -> int:
@@ -125,105 +87,114 @@ class Ledger:
 
     def spent(self, account: Account = Account.QUERIES) -> Spent:
         """Return what `account` has been charged so far, earlier runs of the same study included."""
-        count = self._count[account]
-        return replace(self._spent[account], queries=count, repeated=max(0, self._ran[account] - count))
+        return self._costs.counted(self._priced[account], account, self._count[account])
 
-    def recall(self, batch: Matrix, *, split: str = "train", role: str = "") -> tuple[Record, ...] | None:
-        """Return what an earlier run journaled for `batch` (B, d), or None where the journal ends.
+    def recall(self, batch: Matrix, *, split: str = "train", role: str = "") -> Outcome | None:
+        """Return what an earlier run journaled in the place of `batch` (B, d), or None where the journal ends.
+
+        The candidates are the journaled ones, which may differ from `batch` by rounding.
 
         Raises:
             StudyError: the journal holds another candidate in this place.
         """
-        account = _account(role)
+        account = Account.VALIDATION if role else Account.QUERIES
         lines = self._journals[account].take(len(batch))
         if lines is None:
             return None
-        records = tuple(_record(line, FILES[account]) for line in lines)
-        expected = [candidate_hash(z) if role != "baseline" else "" for z in batch]
-        for record, z in zip(records, expected, strict=True):
-            if (record.candidate, record.split, record.role) != (z, split, role):
-                raise StudyError(
-                    f"{FILES[account]}: at query {record.query} the optimizer now proposes another candidate than was "
-                    "journaled: it does not repeat itself, or a package or the machine changed; start again in a new folder"
-                )
+        where, first = self._journals[account].path or Path(), self._count[account] + 1
+        records = tuple(record_of(line, where, number) for number, line in enumerate(lines, start=first))
+        candidates = self._recalled(account, batch, records, split=split, role=role)
         self._note(account, records)
-        return records
+        return Outcome(candidates=candidates, records=records)
 
     def known(self, candidate: str) -> Record | None:
         """Return the outcome of an earlier query for the candidate with this hash, unless the objective failed."""
         return self._known.get(candidate)
 
-    def reserve(self, count: int, account: Account = Account.QUERIES) -> None:
-        """Set aside `count` evaluations, before they run.
+    def as_journaled(self, candidate: Vector) -> Vector:
+        """Return the journaled candidate (d,) that took the place of this one in `recall`, or this one itself."""
+        return self._journaled.get(candidate_hash(candidate), candidate) if self._journaled else candidate
+
+    def reserve(self, count: int, account: Account = Account.QUERIES, *, candidates: Matrix | None = None) -> None:
+        """Set aside `count` evaluations, before they run, and keep their candidates (count, d).
 
         Raises:
-            StudyError: the budget has fewer queries left.
+            StudyError: the budget has fewer queries left, or a file cannot be written.
         """
         if account is Account.QUERIES and count > self.remaining:
             raise StudyError(f"{count} queries asked for, {self.remaining} left of {self.budget.queries}")
-        self._enter({"account": account, "reserved": count})
+        self._check_lock()
+        self._costs.reserve(account, count)
+        if candidates is not None:
+            self._candidates[account].put(self._count[account], candidates)
 
     def record(self, records: Sequence[Record], *, costs: Spent) -> tuple[Record, ...]:
         """Journal the outcome of reserved evaluations, and return it."""
-        account = _account(records[0].role)
-        self._journals[account].append([_line(record) for record in records])
+        account = records[0].account
+        lines = encode([line_of(record) for record in records])
+        self._charge(account, len(records), costs, checksum(lines))  # ahead of the journal; see `costs`
+        self._journals[account].write(lines)
         self._note(account, records)
-        self._charge(account, len(records), costs)
+        if monotonic() - self._synced >= SYNC_SECONDS:
+            self.sync()
         return tuple(records)
 
     def charge(self, costs: Spent) -> None:
         """Charge queries with costs that came after the last of them."""
-        self._charge(Account.QUERIES, 0, costs)
+        self._charge(Account.QUERIES, 0, costs, "")
+
+    def sync(self) -> None:
+        """Flush everything written so far to the disk.
+
+        Raises:
+            StudyError: the disk refuses.
+        """
+        if self._folder is None:
+            return
+        for file in self._files:
+            file.sync()
+        sync_folder(self._folder)
+        self._synced = monotonic()
+
+    def _recalled(self, account: Account, batch: Matrix, records: Sequence[Record], *, split: str, role: str) -> Matrix:
+        """Return the journaled candidates, which are those of `batch` (B, d) but for rounding."""
+        first, names = self._count[account], [candidate_hash(z) if role != "baseline" else "" for z in batch]
+        if any((one.split, one.role) != (split, role) for one in records):
+            raise self._changed(account, records[0])
+        other = [i for i, (one, name) in enumerate(zip(records, names, strict=True)) if one.candidate != name]
+        if not other:
+            self._candidates[account].mend(first, batch)
+            return batch
+        kept, found = self._candidates[account].get(first, batch.shape), batch.copy()
+        for i in other:
+            if kept is None or candidate_hash(kept[i]) != records[i].candidate or not _close(kept[i], batch[i]):
+                raise self._changed(account, records[i])
+            self._journaled[names[i]] = found[i] = kept[i]
+        self.rounded += len(other)
+        return found
+
+    def _changed(self, account: Account, record: Record) -> StudyError:
+        return StudyError(
+            f"{FILES[account]}: at query {record.query} the optimizer now proposes another candidate than was journaled: it "
+            "does not repeat itself, or a package or the machine changed; start a new study from its answer: --start-from "
+            f"{self._folder} and another --out"
+        )
 
     def _note(self, account: Account, records: Sequence[Record]) -> None:
         self._count[account] += len(records)
         if account is Account.QUERIES:
             self._known |= {record.candidate: record for record in records if not record.status.startswith("error")}
 
-    def _charge(self, account: Account, done: int, costs: Spent) -> None:
-        figures = {name: value for name, value in asdict(costs).items() if name not in ("queries", "repeated")}
-        self._enter({"account": account, "done": done, **figures})
+    def _charge(self, account: Account, done: int, costs: Spent, journal: str) -> None:
+        self._check_lock()
+        costs = replace(costs, queries=done)
+        self._costs.charge(account, Charge(first=self._count[account] + 1, done=done, journal=journal, spent=costs))
+        self._priced[account] += costs
 
-    def _enter(self, line: Line) -> None:
-        self._costs.append([line])
-        self._add(line)
-
-    def _add(self, line: Line) -> None:
-        account = Account(str(line["account"]))
-        self._ran[account] += int(line.get("reserved", 0))  # type: ignore[arg-type]
-        before = asdict(self._spent[account])
-        self._spent[account] = Spent(**{name: value + line.get(name, 0) for name, value in before.items()})
+    def _check_lock(self) -> None:
+        if self._lock:
+            self._lock.check()
 
 
-def candidate_hash(candidate: Vector) -> str:
-    """Return a short hash of the bytes of z (d,)."""
-    return hashlib.sha256(np.ascontiguousarray(candidate, dtype="<f8").tobytes()).hexdigest()[:16]
-
-
-def _account(role: str) -> Account:
-    return Account.VALIDATION if role else Account.QUERIES
-
-
-def _line(record: Record) -> Line:
-    line = asdict(record)
-    if not record.role:
-        del line["split"], line["role"]
-    return line
-
-
-def read_records(folder: Path, account: Account = Account.QUERIES) -> list[Record]:
-    """Return what the study in `folder` has journaled so far on `account`.
-
-    Raises:
-        StudyError: a journal is damaged.
-    """
-    return [_record(line, folder / FILES[account]) for line in read_lines(folder / FILES[account])]
-
-
-def _record(line: Line, where: Path | str) -> Record:
-    try:
-        return Record(**line)  # type: ignore[arg-type]
-    except TypeError as error:
-        raise StudyError(
-            f"{where} is damaged: {json.dumps(line)} is no record; move the folder away to start over"
-        ) from error
+def _close(one: Vector, other: Vector) -> bool:
+    return float(np.linalg.norm(one - other)) <= ROUNDING * float(np.linalg.norm(one))

@@ -1,26 +1,30 @@
 """The study loop: one optimizer on one objective, until the budget is spent. The only loop there is.
 
-What can go wrong with a query is decided here and in `meter`, once:
+What can go wrong with a query is decided here and in `evaluator`, once:
 
 - a loss that is NaN or infinite is journaled as such; the optimizer is told the worst finite loss seen so far;
 - an objective that raises fails its whole batch, journaled and told likewise; `PATIENCE` such batches in a row end the study
-  with an error, and the same command continues it; a study in which no query succeeded has no result;
+  with an error, and the same command continues it;
+- a study in which no query has a finite loss has no result;
 - the batch that would overrun the budget is cut, evaluated and journaled, but not told.
 """
 
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import numpy as np
 
 from dfo_prompt.contracts.objective import Objective, Validated
 from dfo_prompt.contracts.optimizer import Optimizer
-from dfo_prompt.errors import StudyError, one_line
+from dfo_prompt.errors import DfoPromptError, StudyError, one_line
 from dfo_prompt.study.checked_optimizer import GuardedOptimizer
+from dfo_prompt.study.costs import Spent
 from dfo_prompt.study.evaluator import Meter
 from dfo_prompt.study.holdout import Holdout
-from dfo_prompt.study.ledger import Account, Ledger, Record, Spent
-from dfo_prompt.study.result import Batch, Observer, StudyInfo, StudyResult
+from dfo_prompt.study.ledger import Ledger
+from dfo_prompt.study.records import Account, Outcome, Record
+from dfo_prompt.study.result import Batch, Observer, StudyInfo, StudyResult, Validation
 from dfo_prompt.types import Matrix, Vector
 
 PATIENCE = 3
@@ -58,7 +62,9 @@ class Study:
         self._info = info
         self._validate_every = validate_every or ledger.budget.queries
         self._observers = list(observers)
-        self._meter = Meter(ledger=ledger, take_optimizer_seconds=self._optimizer.take_seconds)
+        self._meter = Meter(
+            ledger=ledger, take_optimizer_seconds=self._optimizer.take_seconds, validated=self._report_validation
+        )
         self._best, self._best_loss = optimizer.x0.copy(), np.inf
         self._worst_loss = -np.inf
         self._failures = self._failed_batches = self._fresh = 0
@@ -71,6 +77,19 @@ class Study:
             StudyError: the journal belongs to another run or cannot be written, or the objective keeps failing.
             PluginError: the optimizer or the objective broke its contract.
         """
+        try:
+            result = self._run()
+            self._ledger.sync()
+        except BaseException as error:
+            said = str(error) if isinstance(error, DfoPromptError) else one_line(error)
+            self._notify(lambda observer: getattr(observer, "failed", _unheard)(said))
+            with suppress(StudyError):
+                self._ledger.sync()
+            raise
+        self._notify(lambda observer: observer.study_finished(result))
+        return result
+
+    def _run(self) -> StudyResult:
         self._notify(lambda observer: observer.study_started(self._info))
         objective = self._objective
         holdout = Holdout(objective, meter=self._meter, dim=self._info.dim) if isinstance(objective, Validated) else None
@@ -79,18 +98,18 @@ class Study:
             self._step()
             if holdout and before // self._validate_every < self._ledger.queries // self._validate_every:
                 self._consider(holdout)
-        result = self._finish(holdout)
-        self._notify(lambda observer: observer.study_finished(result))
-        return result
+        return self._finish(holdout)
 
     def _step(self) -> None:
         candidates = self._optimizer.ask()  # (B, d)
         batch = candidates[: self._ledger.remaining]  # (B', d)
-        recalled = self._ledger.recall(batch)
-        records = recalled or self._meter.evaluate(batch, self._objective.evaluate)
+        recalled = self._recall(batch)
+        if recalled:
+            batch = recalled.candidates
+        records = recalled.records if recalled else self._meter.evaluate(batch, self._objective.evaluate)
         self._learn(batch, records)
         if len(batch) == len(candidates):
-            self._optimizer.tell(candidates, self._told(records))
+            self._optimizer.tell(batch, self._told(records))
         report = self._report(batch, records, recalled=recalled is not None)
         self._notify(lambda observer: observer.batch_evaluated(report))
         if recalled:
@@ -98,6 +117,14 @@ class Study:
         else:
             self._fresh += len(records)
             self._give_up_after_failures(records)
+
+    def _recall(self, batch: Matrix) -> Outcome | None:
+        before = self._ledger.rounded
+        recalled = self._ledger.recall(batch)
+        if not before and self._ledger.rounded:
+            said = f"optimizer {self._info.optimizer!r} rounds otherwise here than where the study ran before"
+            warnings.warn(f"{said}; the journaled candidates are kept", RuntimeWarning, stacklevel=2)
+        return recalled
 
     def _learn(self, batch: Matrix, records: Sequence[Record]) -> None:
         for candidate, record in zip(batch, records, strict=True):
@@ -124,18 +151,22 @@ class Study:
 
     def _consider(self, holdout: Holdout) -> None:
         holdout.consider(self._best, role="best")
-        holdout.consider(self._optimizer.recommend(), role="recommended")
+        holdout.consider(self._recommended(), role="recommended")
+
+    def _recommended(self) -> Vector:
+        return self._ledger.as_journaled(self._optimizer.recommend())
 
     def _finish(self, holdout: Holdout | None) -> StudyResult:
-        if self._failures == self._ledger.queries and self._error.startswith("error"):
+        if self._failures == self._ledger.queries:
             raise StudyError(
                 f"every query of objective {self._info.objective!r} failed, at last with {self._error!r}; mend it and start "
                 "again in a new folder"
             )
-        recommended = self._optimizer.recommend()
+        recommended = self._recommended()
         if self._fresh:
             self._ledger.charge(Spent(optimizer_seconds=self._optimizer.take_seconds()))
         clean = self._meter.validate(recommended[None], self._objective.evaluate, split="train", role="recommended")
+        recommended = clean.candidates[0]
         chosen, held_out = self._best, None
         if holdout:
             self._consider(holdout)
@@ -144,13 +175,14 @@ class Study:
             best=self._best,
             best_loss=self._best_loss if np.isfinite(self._best_loss) else None,
             recommended=recommended,
-            recommended_loss=clean.loss,
+            recommended_loss=clean.records[0].loss,
             chosen=chosen,
             held_out=held_out,
             failures=self._failures,
             spent=self._ledger.spent(Account.QUERIES),
             validation=self._ledger.spent(Account.VALIDATION),
             optimizer_state=self._optimizer.describe(),
+            rounded=self._ledger.rounded,
         )
 
     def _report(self, batch: Matrix, records: Sequence[Record], *, recalled: bool) -> Batch:
@@ -163,6 +195,20 @@ class Study:
             best_loss=self._best_loss if np.isfinite(self._best_loss) else None,
         )
 
+    def _report_validation(self, record: Record) -> None:
+        if not isinstance(self._objective, Validated) or record.split == "train":
+            return
+        metric = self._objective.metric
+        report = Validation(
+            split=record.split,
+            role=record.role,
+            query=record.query,
+            metric=metric,
+            score=record.metrics.get(metric),
+            loss=record.loss,
+        )
+        self._notify(lambda observer: getattr(observer, "validated", _unheard)(report))
+
     def _notify(self, tell: Callable[[Observer], None]) -> None:
         for observer in list(self._observers):
             try:
@@ -174,3 +220,7 @@ class Study:
                     RuntimeWarning,
                     stacklevel=2,
                 )
+
+
+def _unheard(_: object) -> None:
+    """Stand in for a method that an observer does not have."""

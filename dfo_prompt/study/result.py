@@ -1,17 +1,23 @@
 """What a study tells its observers, and what it returns."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from dfo_prompt.study.ledger import Record, Spent
+from dfo_prompt._util.parsing import STRICT
+from dfo_prompt.study.costs import Spent
+from dfo_prompt.study.records import Finite, Record
 from dfo_prompt.types import Json, Matrix, Vector
 
 
 @dataclass(frozen=True, kw_only=True)
 class StudyInfo:
-    """What an observer is told at the start."""
+    """What an observer is told at the start.
+
+    Attributes:
+        config: the study's configuration as plain data, keys as in a STUDY.toml.
+    """
 
     optimizer: str
     objective: str
@@ -19,6 +25,7 @@ class StudyInfo:
     dim: int
     seed: int
     folder: Path | None = None
+    config: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +44,25 @@ class Batch:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Validation:
+    """A candidate's score on held-out examples, new or from the journal.
+
+    Attributes:
+        split: "dev" or "test".
+        role: "best", "recommended", or "baseline" for the hand-written prompt.
+        query: queries spent by then.
+        metric: name of the metric; `score`, its value.
+    """
+
+    split: str
+    role: str
+    query: int
+    metric: str
+    score: float | None
+    loss: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class HeldOut:
     """Figures on held-out data: of the chosen candidate, and of the hand-written prompt ("manual").
 
@@ -45,12 +71,14 @@ class HeldOut:
         query: how many queries had been spent by then.
     """
 
-    role: str
-    query: int
-    dev_metric: float | None
-    test_metric: float | None
-    manual_dev_metric: float | None
-    manual_test_metric: float | None
+    __pydantic_config__ = STRICT
+
+    role: str = ""
+    query: int = 0
+    dev_metric: Finite | None = None
+    test_metric: Finite | None = None
+    manual_dev_metric: Finite | None = None
+    manual_test_metric: Finite | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +86,7 @@ class StudyResult:
     """What a finished study found. Figures that are easily mixed up are kept apart.
 
     Attributes:
-        best: (d,) the candidate with the smallest loss observed, and `best_loss`, that loss (None: no query succeeded).
+        best: (d,) the candidate with the smallest loss observed, and `best_loss`, that loss.
         recommended: (d,) the optimizer's own answer, and `recommended_loss`, its loss evaluated anew at the end.
         chosen: (d,) the candidate with the best metric on dev; without held-out data, `best`.
         failures: queries without a finite loss.
@@ -66,6 +94,8 @@ class StudyResult:
         user_bytes: memory that the optimizer takes, measured on a batch; only where the objective has held-out data.
         peak_bytes: of main memory during the study, libraries and model included; likewise, and only on Linux.
         optimizer_state: what the optimizer says of itself at the end, restarts for instance.
+        rounded: queries of an earlier run whose candidates the optimizer now proposes with other rounding, as on another
+            processor; they count as journaled.
     """
 
     best: Vector
@@ -81,10 +111,15 @@ class StudyResult:
     user_bytes: int | None = None
     peak_bytes: int | None = None
     stop_reason: str = "budget"
+    rounded: int = 0
 
 
 class Observer(Protocol):
-    """Watches studies; it cannot change them. One that raises is named in a warning and dropped."""
+    """Watches studies; it cannot change them. One that raises is named in a warning and dropped.
+
+    It may have two more methods: `validated(validation: Validation)`, for scores on dev and test, and
+    `failed(error: str)`, for the line with which a study ended early.
+    """
 
     def study_started(self, info: StudyInfo) -> None:
         """Handle the start, or the continuation, of a study."""

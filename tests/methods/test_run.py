@@ -18,7 +18,7 @@ from dfo_prompt.prompt.export import tuned_prompt
 from dfo_prompt.prompt.projections.learned import learn_projection
 from dfo_prompt.report.write import write_report
 from dfo_prompt.run.study import objective_of, reopen, run_study
-from dfo_prompt.study.ledger import Account, read_records
+from dfo_prompt.study.records import Account, read_records
 from dfo_prompt.suite.reading import read_suite_file
 from dfo_prompt.suite.run import run_suite
 
@@ -133,7 +133,8 @@ def test_a_search_space_is_learned_on_other_tasks(options, tiny_task, tmp_path, 
 def printed(page, title):
     """Return a table of the report as it is read."""
     section = (page.parent / "report.md").read_text().split(f"## {title}\n")[1].split("\n## ")[0]
-    heads, _, *rows = [line[2:-2].split(" | ") for line in section.splitlines() if line.startswith("|")]
+    lines = [line.strip("|").split(" | ") for line in section.splitlines() if line.startswith("|")]
+    heads, _, *rows = [[cell.strip() for cell in line] for line in lines]
     return pd.DataFrame(rows, columns=heads)
 
 

@@ -56,8 +56,8 @@ def test_rows_and_tokens_are_those_a_service_would_see():
     lm, data = tiny_lm(), few_shot()
     evaluation = objective(lm).evaluate(candidates(3))
     text_tokens = sum(len(lm.tokenizer(TASK.causal.render(e.texts).before).input_ids) for e in data.train)
-    assert evaluation.rows == 3 * len(data.train)
-    assert evaluation.tokens == 3 * (text_tokens + len(data.train) * TOKENS)
+    assert evaluation.usage.rows == 3 * len(data.train)
+    assert evaluation.usage.tokens == 3 * (text_tokens + len(data.train) * TOKENS)
 
 
 def test_candidates_do_not_influence_each_other():
@@ -121,13 +121,13 @@ def test_an_unknown_dtype_is_one_line():
 @pytest.mark.parametrize(("calibration", "more"), [("none", 0), ("contextual", 3), ("domain", 20)])
 def test_calibration_is_paid_for(calibration, more):
     evaluation = objective(calibration=calibration).evaluate(candidates(2))
-    assert evaluation.rows == 2 * (6 + more)
+    assert evaluation.usage.rows == 2 * (6 + more)
     assert np.isfinite(evaluation.losses).all()
 
 
 def test_texts_that_calibrate_themselves_are_asked_once():
     built, z = objective(calibration="median"), candidates(2)
-    assert [built.validate(z, split).rows for split in ("train", "dev")] == [2 * 6, 2 * (6 + 6)]
+    assert [built.validate(z, split).usage.rows for split in ("train", "dev")] == [2 * 6, 2 * (6 + 6)]
     forwards = []
     built.problem.lm.model.register_forward_hook(lambda *_: forwards.append(1))
     built.problem.lm.model.base_model.register_forward_hook(lambda *_: forwards.append(1))
@@ -150,7 +150,7 @@ def test_bytes_are_those_of_the_arrays_on_the_wire(words):
             ids = lay_out(lm, task, example.texts, prompt_tokens=TOKENS, answer=answer).ids
             sent += 3 * np.array(ids, dtype=np.int32).nbytes
             back += 3 * np.zeros(1 if answer else len(words), dtype=np.float32).nbytes
-    assert (evaluation.uploaded, evaluation.downloaded) == (sent, back)
+    assert (evaluation.usage.uploaded, evaluation.usage.downloaded) == (sent, back)
 
 
 BEHIND = replace(TASK, template="{text} . {prompt} it was {answer}")

@@ -3,9 +3,10 @@ import pytest
 from fakes import Bowl, HeldOutBowl, Steps, steps, study
 
 from dfo_prompt.contracts.objective import Evaluation
+from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.errors import PluginError, StudyError
-from dfo_prompt.study.ledger import read_records
 from dfo_prompt.study.loop import PATIENCE, UNKNOWN_WORST
+from dfo_prompt.study.records import read_records
 
 COMPARED = ("journal.jsonl", "validation.jsonl")
 
@@ -293,7 +294,7 @@ def test_an_objective_that_breaks_its_contract_is_named(answer, said):
 
 def test_costs_may_be_numbers_of_numpy(tmp_path):
     objective = Bowl()
-    objective.evaluate = lambda z: Evaluation(losses=(z**2).sum(axis=1), tokens=np.int64(len(z)))
+    objective.evaluate = lambda z: Evaluation(losses=(z**2).sum(axis=1), usage=Usage(tokens=np.int64(len(z))))
     assert study(objective, folder=tmp_path).run().spent.tokens == 50
 
 
@@ -317,8 +318,8 @@ def test_a_full_disk_loses_nothing(tmp_path, limit):
 
 def test_optimizer_and_objective_seconds_are_apart(monkeypatch):
     clock = [0.0]
-    for module in ("guard", "meter"):
-        monkeypatch.setattr(f"dfo_prompt.{module}.perf_counter", lambda: clock[0])
+    for module in ("checked_optimizer", "evaluator"):
+        monkeypatch.setattr(f"dfo_prompt.study.{module}.perf_counter", lambda: clock[0])
 
     class SlowBowl(Bowl):
         def evaluate(self, candidates):

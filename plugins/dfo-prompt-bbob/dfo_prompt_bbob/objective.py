@@ -29,7 +29,7 @@ class BBOB:
     def evaluate(self, candidates: np.ndarray) -> dp.Evaluation:
         """Evaluate candidates (B, d)."""
         values = [self.problem(z) - self.problem.optimum.y for z in candidates]
-        return dp.Evaluation(losses=np.array(values, dtype=np.float64), rows=len(candidates))
+        return dp.Evaluation(losses=np.array(values, dtype=np.float64), usage=dp.Usage(rows=len(candidates)))
 
     def describe(self) -> dict[str, Any]:
         """Return the name of the function and the number of its instance."""

@@ -1,0 +1,89 @@
+"""Holds what an objective gives to its contract: arrays of numbers, one for each candidate, and plain metadata."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from typing import Any
+
+import numpy as np
+
+from dfo_prompt._util.parsing import plain
+from dfo_prompt.contracts.objective import Described, Evaluation, Objective
+from dfo_prompt.contracts.usage import Usage
+from dfo_prompt.errors import PluginError, one_line
+from dfo_prompt.types import Json, Vector
+
+
+def checked_evaluation(given: object, count: int) -> Evaluation:
+    """Return an evaluation of `count` candidates with float64 arrays, those of torch, NumPy or pandas taken as they are.
+
+    Raises:
+        PluginError: it is no evaluation, or a part is not of the right kind or length.
+    """
+    if not isinstance(given, Evaluation):
+        raise PluginError(f"the objective gave a {type(given).__name__}, not an Evaluation")
+    if not isinstance(given.metrics, Mapping) or not all(isinstance(name, str) for name in given.metrics):
+        raise PluginError(f"the objective gave metrics of type {type(given.metrics).__name__}, not arrays by name")
+    return replace(
+        given,
+        losses=_numbers("losses", given.losses, count),
+        metrics={name: _numbers(name, values, count) for name, values in given.metrics.items()},
+        usage=_usage(given.usage),
+    )
+
+
+def describe(objective: Objective, *, name: str) -> dict[str, Json]:
+    """Return what the objective `name` says of itself, as plain data; nothing if it has no `describe`.
+
+    Raises:
+        PluginError: it raises, or says what JSON cannot hold.
+    """
+    if not isinstance(objective, Described):
+        return {}
+    try:
+        said = json.loads(json.dumps(objective.describe(), default=plain))
+    except Exception as error:
+        raise PluginError(f"objective {name!r} failed in describe: {one_line(error)}") from error
+    if not isinstance(said, dict):
+        raise PluginError(f"objective {name!r} describes itself by a {type(said).__name__}, not by values by name")
+    return said
+
+
+def as_array(values: Any) -> Any:
+    """Return an array of NumPy with the values of one of torch, NumPy or pandas, or of a list, whatever its type.
+
+    Raises:
+        ValueError: labels are in another order than the values.
+    """
+    if hasattr(values, "detach"):  # a tensor of torch: perhaps on a device, with a gradient, or bfloat16
+        return values.detach().cpu().double().numpy()
+    if isinstance(values, np.ma.MaskedArray):
+        return np.ma.filled(values.astype(np.float64), np.nan)
+    if hasattr(values, "index") and hasattr(values, "to_numpy") and list(values.index) != list(range(len(values))):
+        raise ValueError("its labels are not 0, 1, ... in order; give its to_numpy()")
+    return np.asarray(values)
+
+
+def _numbers(name: str, values: object, count: int) -> Vector:
+    try:
+        array = as_array(values)
+    except Exception as error:  # ragged lists, tensors of other kinds
+        said = f"a {type(values).__name__} that is no array of numbers: {one_line(error)}"
+        raise PluginError(f"the objective gave {name} as {said}") from error
+    if array.shape != (count,):
+        raise PluginError(f"the objective gave {name} of shape {array.shape}, not ({count},)")
+    if array.dtype.kind not in "fiub":
+        raise PluginError(f"the objective gave {name} of type {array.dtype}, not numbers")
+    with np.errstate(over="ignore"):  # of extended precision
+        numbers: Vector = array.astype(np.float64)
+    return numbers
+
+
+def _usage(usage: object) -> Usage:
+    if not isinstance(usage, Usage):
+        raise PluginError(f"the objective gave a {type(usage).__name__} for usage, not a Usage")
+    figures = {one.name: getattr(usage, one.name) for one in fields(Usage)}
+    for name, value in figures.items():
+        if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 0:
+            raise PluginError(f"the objective gave {value!r} for {name}, not a whole number from 0 on")
+    return Usage(**{name: int(value) for name, value in figures.items()})

@@ -1,0 +1,140 @@
+"""The file of costs: what was reserved, and what it took.
+
+A line of costs names the lines of the journal that it is for (`first`, from 1, and `done`, their number) and their checksum
+(`journal`). It is written ahead of them: where a kill came in between, the line is void, and the queries run again. So costs
+and queries agree whatever happens to the process. Queries whose costs are missing, after a power cut or from an earlier
+version, stay, and are counted as unpriced.
+"""
+
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Self
+
+from dfo_prompt._util.parsing import STRICT, parse
+from dfo_prompt.contracts.usage import Usage
+from dfo_prompt.errors import InputError, one_line
+from dfo_prompt.study.journal import Journal, Line, damaged
+from dfo_prompt.study.records import FILES, Account, Finite
+
+COSTS = "ledger.jsonl"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spent(Usage):
+    """What an account has been charged.
+
+    Attributes:
+        repeated: evaluations that were cut off and ran again, or were asked once more to see that an objective is still the
+            same. They, and what they took, are in no other figure.
+        unpriced: queries whose costs were lost in a power cut; those are in no other figure.
+        optimizer_seconds: inside ask and tell.
+        objective_seconds: of evaluations.
+    """
+
+    __pydantic_config__ = STRICT
+
+    repeated: int = 0
+    unpriced: int = 0
+    optimizer_seconds: Finite = 0.0
+    objective_seconds: Finite = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """Return the seconds of optimizer and objective together."""
+        return self.optimizer_seconds + self.objective_seconds
+
+    @classmethod
+    def of(cls, usage: Usage, *, objective_seconds: float) -> Self:
+        """Return what evaluations took that consumed `usage`."""
+        return cls(**{one.name: int(getattr(usage, one.name)) for one in fields(Usage)}, objective_seconds=objective_seconds)
+
+
+CHARGED = tuple(one.name for one in fields(Spent) if one.name not in ("queries", "repeated", "unpriced"))
+"""What a line of costs holds; the rest is counted."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Charge:
+    """A line of costs: of `done` evaluations from line `first` of the journal on, whose checksum is `journal`, if known."""
+
+    first: int
+    done: int
+    journal: str
+    spent: Spent
+
+
+class Costs:
+    """The lines of `path`; in memory only, without one.
+
+    Attributes:
+        reserved: evaluations set aside so far, by account.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self.journal = Journal(path)
+        self.reserved = dict.fromkeys(Account, 0)
+        self._charges: dict[Account, list[Charge]] = {account: [] for account in Account}
+        for number, line in enumerate(self.journal.take(self.journal.count) or [], start=1):
+            try:
+                self._read(line)
+            except (KeyError, TypeError, ValueError, InputError) as error:
+                raise damaged(path, number, f"it is no entry ({one_line(error)})") from error
+
+    def reserve(self, account: Account, count: int) -> None:
+        """Note that so many evaluations are about to run."""
+        self.journal.append([{"account": account, "reserved": count}])
+        self.reserved[account] += count
+
+    def charge(self, account: Account, charge: Charge) -> None:
+        """Note what evaluations took."""
+        head: Line = {"account": account, "first": charge.first, "done": charge.done, "journal": charge.journal}
+        self.journal.append([{**head, **{name: getattr(charge.spent, name) for name in CHARGED}}])
+
+    def priced(self, account: Account, journal: Journal) -> Spent:
+        """Return the costs of the evaluations in `journal`, as earlier runs left both; `queries` are those that have some.
+
+        Raises:
+            StudyError: lines of the journal are not those that were charged.
+        """
+        total = Spent()
+        for one in self._charges[account]:
+            if one.first + one.done - 1 > journal.count:
+                continue
+            if one.journal and one.done and one.journal != journal.checksum(one.first, one.done):
+                raise damaged(journal.path, one.first, f"it, or one of the next {one.done - 1}, is not what was written")
+            total += replace(one.spent, queries=one.done)
+        return total
+
+    def counted(self, priced: Spent, account: Account, count: int) -> Spent:
+        """Return the costs of `count` evaluations on `account`, of which `priced.queries` have some."""
+        repeated, unpriced = max(0, self.reserved[account] - count), max(0, count - priced.queries)
+        return replace(priced, queries=count, repeated=repeated, unpriced=unpriced)
+
+    def _read(self, line: Line) -> None:
+        account = Account(str(line["account"]))
+        if "reserved" in line:
+            self.reserved[account] += _whole(line["reserved"])
+            return
+        charges = self._charges[account]
+        # Earlier versions did not say which lines they charged: the next ones.
+        first = _whole(line.get("first", charges[-1].first + charges[-1].done if charges else 1))
+        while charges and charges[-1].first >= first:
+            charges.pop()  # its evaluations were cut off, and ran again
+        spent = parse(Spent, {name: line[name] for name in CHARGED if name in line}, where="")
+        charges.append(Charge(first=first, done=_whole(line["done"]), journal=str(line.get("journal", "")), spent=spent))
+
+
+def read_spent(folder: Path, account: Account = Account.QUERIES) -> Spent:
+    """Return what the study in `folder`, finished or not, has been charged so far on `account`.
+
+    Raises:
+        StudyError: a file is damaged.
+    """
+    journal, costs = Journal(folder / FILES[account]), Costs(folder / COSTS)
+    return costs.counted(costs.priced(account, journal), account, journal.count)
+
+
+def _whole(value: object) -> int:
+    if not isinstance(value, int) or value < 0:
+        raise ValueError(f"{value!r} is no count")
+    return value

@@ -1,0 +1,98 @@
+"""Records: the outcome of an evaluation, and the line of a journal that it becomes."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from dfo_prompt._util.parsing import STRICT, parse
+from dfo_prompt.errors import InputError
+from dfo_prompt.study.journal import Line, damaged, read_lines
+from dfo_prompt.types import Matrix
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class Account(StrEnum):
+    """What an evaluation is charged to."""
+
+    QUERIES = "queries"
+    VALIDATION = "validation"
+
+
+FILES = {Account.QUERIES: "journal.jsonl", Account.VALIDATION: "validation.jsonl"}
+CANDIDATES = {Account.QUERIES: "candidates.f64", Account.VALIDATION: "validation.f64"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """The outcome of one evaluation.
+
+    Attributes:
+        query: number of the query, from 1; on the second account, how many queries were spent by then.
+        candidate: hash of z; "" for the hand-written prompt.
+        status: "ok", "nonfinite", or "error: ..." with what the objective raised.
+        loss: None unless the status is "ok".
+        metrics: further figures of the objective; None where not finite.
+        split: the examples it was scored on.
+        role: on the second account, what the candidate stands for: "best", "recommended", "baseline".
+    """
+
+    __pydantic_config__ = STRICT
+
+    query: int
+    candidate: str
+    status: str = "ok"
+    loss: Finite | None = None
+    metrics: Mapping[str, Finite | None] = field(default_factory=dict)
+    split: str = "train"
+    role: str = ""
+
+    @property
+    def account(self) -> Account:
+        """Return what the evaluation was charged to."""
+        return Account.VALIDATION if self.role else Account.QUERIES
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """Evaluated candidates (B, d) and their records."""
+
+    candidates: Matrix
+    records: tuple[Record, ...]
+
+
+def line_of(record: Record) -> Line:
+    """Return what a journal holds of a record."""
+    line = asdict(record)
+    if not record.role:
+        del line["split"], line["role"]
+    return line
+
+
+def record_of(line: Line, where: Path, number: int) -> Record:
+    """Return the record in line `number`, 1 for the first, of the journal `where`.
+
+    Raises:
+        StudyError: it is no record, or out of order.
+    """
+    try:
+        record = parse(Record, line, where="")
+    except InputError as error:
+        raise damaged(where, number, str(error).removeprefix(": ")) from error
+    if not record.role and record.query != number:
+        raise damaged(where, number, f"it is of query {record.query}")
+    return record
+
+
+def read_records(folder: Path, account: Account = Account.QUERIES) -> list[Record]:
+    """Return what the study in `folder` has journaled so far on `account`.
+
+    Raises:
+        StudyError: a journal is damaged.
+    """
+    path = folder / FILES[account]
+    return [record_of(line, path, number) for number, line in enumerate(read_lines(path), start=1)]

@@ -1,0 +1,43 @@
+from dataclasses import dataclass, field, fields
+
+import numpy as np
+from fakes import Bowl
+
+import dfo_prompt as dp
+from dfo_prompt.contracts.usage import currencies
+from dfo_prompt.report.frames import STUDY_COLUMNS
+from dfo_prompt.study.costs import Spent, read_spent
+
+
+def test_usages_add_up_in_every_currency():
+    one = dp.Usage(**{name: i for i, name in enumerate(currencies(), start=1)})
+    two = one + one
+    assert [getattr(two, name) for name in currencies()] == [2 * (i + 1) for i in range(len(currencies()))]
+    assert isinstance(Spent() + Spent(repeated=1), Spent)
+
+
+def test_every_currency_is_a_column_with_its_meaning():
+    assert set(currencies()) == {one.name for one in fields(dp.Usage)} - {"queries"}
+    assert all(STUDY_COLUMNS[name] == about for name, about in currencies().items())
+    assert "queries" in STUDY_COLUMNS
+
+
+def test_a_new_currency_is_one_line():
+    @dataclass(frozen=True, kw_only=True)
+    class Watched(dp.Usage):
+        joules: int = field(default=0, metadata={"about": "energy"})
+
+    assert (Watched(joules=2) + Watched(joules=3)).joules == 5
+    assert currencies(Watched) == {**currencies(), "joules": "energy"}
+
+
+def test_an_objective_is_charged_in_every_currency(tmp_path):
+    class Service(Bowl):
+        def evaluate(self, candidates):
+            usage = dp.Usage(**{name: np.int64(len(candidates)) for name in currencies()})
+            return dp.Evaluation(losses=(candidates**2).sum(axis=1), usage=usage)
+
+    spent = dp.minimize(Service(), budget=20, out=tmp_path / "s").spent
+    assert all(getattr(spent, name) == 20 for name in currencies())
+    assert read_spent(tmp_path / "s") == spent
+    assert all(dp.Usage.__dataclass_fields__[name].type is int for name in currencies())
