@@ -17,6 +17,8 @@ from typing import Self
 
 LISTED = 12
 """Names that an error lists at most."""
+LONGEST = 600
+"""Characters of a message."""
 
 
 class DfoPromptError(Exception):
@@ -57,5 +59,10 @@ class StudyError(DfoPromptError):
 
 
 def one_line(error: BaseException) -> str:
-    """Return the kind of an error and the first line of its message."""
-    return f"{type(error).__name__}: {error}".splitlines()[0]
+    """Return the kind of an error and the first line of its message, shortened."""
+    return shortened(f"{type(error).__name__}: {error}".splitlines()[0])
+
+
+def shortened(message: str) -> str:
+    """Return `message` without its middle where it is long: its beginning says what and where, its end what to do."""
+    return message if len(message) <= LONGEST else f"{message[: LONGEST - 150]} ... {message[-145:]}"

@@ -21,7 +21,8 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """Write `value`, whole or not at all."""
     with replacing(path) as file:
-        file.write((json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
+        # A lone surrogate, of a file name that is no text, becomes the escape that JSON has for it.
+        file.write((json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode(errors="backslashreplace"))
 
 
 def read_json(path: Path, *, missing: str) -> dict[str, Any]:
