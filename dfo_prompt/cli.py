@@ -1,16 +1,22 @@
 """The program `dfo-prompt`: finds commands by name, imports the one that runs, and says errors in one line."""
 
+import os
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
 
 import click
 
-from dfo_prompt.errors import DfoPromptError
+from dfo_prompt._util.interrupts import interruptible
+from dfo_prompt._util.supervisor import GOES_ON, INTERRUPTED, Supervisor
+from dfo_prompt.errors import DfoPromptError, one_line, shortened
 from dfo_prompt.plugin.catalogue import catalogue, plugin_files
 
-INTERRUPTED = 130
-BAD_INPUT = 2
+FAULT, BAD_INPUT, READER_GONE = 1, 2, 141
+TRACEBACK = "DFO_PROMPT_TRACEBACK"
+"""In the environment: a fault of the program ends with its traceback."""
 
 
 class PluginGroup(click.Group):
@@ -51,28 +57,72 @@ def program() -> None:
     """Compare derivative-free optimizers on prompts of language models, under equal query budgets."""
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Run the program and exit: 0 done, 2 bad input or a study that cannot go on, 130 interrupted."""
-    with ExitStack() as stack:
-        stack.callback(sys.stdout.flush)
-        try:
-            status = program.main(args=arguments, standalone_mode=False)
-            if isinstance(status, int) and status:  # of a command that called ctx.exit
-                sys.exit(status)
-        except DfoPromptError as error:
-            _fail(str(error), BAD_INPUT)
-        except OSError as error:
-            where = f"{error.filename}: " if error.filename else ""
-            _fail(f"{where}{error.strerror or error}", BAD_INPUT)
-        except click.exceptions.NoArgsIsHelpError as error:
-            error.show()
-            sys.exit(BAD_INPUT)
-        except click.ClickException as error:
-            _fail(error.format_message(), BAD_INPUT)
-        except (click.Abort, KeyboardInterrupt):
-            _fail("interrupted; the same command goes on from here", INTERRUPTED)
+def main(arguments: list[str] | None = None, *, supervisor: Supervisor | None = None) -> None:
+    """Run the program and exit: 0 done, 1 a fault of the program, 2 bad input or a study that cannot go on, 130 interrupted.
+
+    Args:
+        arguments: of the command line; None means those of this process.
+        supervisor: the process that started this one; commands find it as the object of their context.
+    """
+    status = _status(arguments, supervisor)
+    if supervisor:
+        supervisor.done(status)
+    if status:
+        sys.exit(status)
 
 
-def _fail(message: str, status: int) -> None:
-    click.echo(f"error: {' '.join(message.split())}", err=True)
-    sys.exit(status)
+def _status(arguments: list[str] | None, supervisor: Supervisor | None) -> int:
+    try:
+        with _streams(), interruptible():
+            status = program.main(args=arguments, standalone_mode=False, obj=supervisor)
+        return status if isinstance(status, int) else 0  # of a command that called ctx.exit
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return BAD_INPUT
+    except (click.Abort, KeyboardInterrupt):
+        return _fail(f"interrupted; {GOES_ON}", INTERRUPTED)
+    except BrokenPipeError:  # whoever reads has had enough
+        _abandon_output()
+        return READER_GONE
+    except (DfoPromptError, click.ClickException, OSError, SystemExit) as error:
+        _abandon_output()
+        return _fail(_message(error), BAD_INPUT)
+    except Exception as error:
+        if TRACEBACK in os.environ:
+            raise
+        return _fail(f"unexpected {one_line(error)}; with {TRACEBACK}=1 in the environment it shows where", FAULT)
+
+
+def _message(error: BaseException) -> str:
+    if isinstance(error, click.ClickException):
+        return error.format_message()
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror or error}"
+    if isinstance(error, SystemExit):
+        return f"code of a plugin or a library called sys.exit({error.code!r})"
+    return str(error)
+
+
+@contextmanager
+def _streams() -> Iterator[None]:
+    """Write what a stream's encoding lacks as escapes, and find out here whether all of it can be written."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    yield
+    if sys.stdout:
+        sys.stdout.flush()
+
+
+def _abandon_output() -> None:
+    """Forget what standard output cannot take: the interpreter would try again at its end, and fail."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _fail(message: str, status: int) -> int:
+    click.echo(f"error: {shortened(' '.join(message.split()))}", err=True)
+    return status

@@ -11,12 +11,11 @@ PR_SET_PDEATHSIG = 1
 """Of prctl(2): the signal that the kernel sends to a process when its parent ends."""
 
 
-def end_with_parent() -> None:
-    """End this process as soon as its parent ends, however that ends.
+def end_with(parent: int) -> None:
+    """End this process as soon as the process `parent` that started it ends, however that ends.
 
     On Linux the kernel does it, so that code which holds the interpreter lock ends too; elsewhere a thread watches.
     """
-    parent = os.getppid()
     if sys.platform == "linux" and ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL) == 0:
         if os.getppid() != parent:  # it ended before the kernel was asked
             os._exit(1)

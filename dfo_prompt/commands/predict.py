@@ -33,18 +33,36 @@ def command(folder: Path, texts: tuple[str, ...], *, as_json: bool) -> None:
 
     The two texts of a sentence pair are separated by a tab.
     """
-    try:
-        lines = texts or tuple(raw.rstrip("\r\n") for raw in sys.stdin if raw.strip())
-    except UnicodeDecodeError as error:
-        raise InputError(f"standard input is not {error.encoding}: {error.reason}") from error
+    lines = texts or _standard_input()
     if not lines:
         raise InputError("nothing to label: give texts as arguments or lines on standard input")
+    if broken := next((line for line in lines if not _is_text(line)), None):
+        raise InputError(f"{broken[:60]!r} is not UTF-8")
     objective, candidate = reopen(folder)
     if not isinstance(objective, Predictor):
         raise InputError(f"the study in {folder} tunes no prompt, so there is nothing to label with")
     probabilities = objective.predict(candidate, [tuple(line.split("\t")) for line in lines])  # (N, C)
     for line, row in zip(lines, probabilities, strict=True):
         _print(line, dict(zip(objective.classes, row.tolist(), strict=True)), as_json=as_json)
+
+
+def _standard_input() -> tuple[str, ...]:
+    raw = sys.stdin.buffer.read() if sys.stdin else b""
+    try:
+        text = raw.decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise InputError(f"standard input is not UTF-8: line {line}: {error.reason}") from error
+    return tuple(line for line in text.split("\n") if line.strip())
+
+
+def _is_text(line: str) -> bool:
+    """Tell whether no byte of an argument was undecodable, which leaves a lone surrogate."""
+    try:
+        line.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _print(text: str, probabilities: dict[str, float], *, as_json: bool) -> None:

@@ -5,13 +5,19 @@ from typing import Any
 
 import click
 
+from dfo_prompt._util.supervisor import Supervisor
+from dfo_prompt.commands.limits import set_limits
 from dfo_prompt.commands.settings import parse_settings
 from dfo_prompt.config.study import DEFAULT_TASK, STUDY, StudyConfig, merge, parse_config, read_config
 from dfo_prompt.console import ProgressObserver, print_summary
 from dfo_prompt.report.summary import summarize
+from dfo_prompt.run.names import check_names
 from dfo_prompt.run.study import objective_of, plugin_of, run_study
+from dfo_prompt.study.result import Observer
 
 OF_OBJECTIVE = ("model", "task", "data", "shots", "prompt_tokens", "projection", "loss", "dtype", "device", "test_examples")
+
+SECONDS = click.FloatRange(min=0, min_open=True)
 
 
 @click.command("run")
@@ -40,19 +46,34 @@ OF_OBJECTIVE = ("model", "task", "data", "shots", "prompt_tokens", "projection",
 @click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="optimizer|objective|method.KEY, or a key above."
 )
+@click.option("--batch-seconds", type=SECONDS, help="End where a batch takes longer; the same command goes on.")
+@click.option("--study-seconds", type=SECONDS, help="End where this run takes longer; the same command goes on.")
 @click.option("--out", type=click.Path(path_type=Path), help="Study folder [default: below runs/].")
-def command(study: Path | None, out: Path | None, settings: tuple[str, ...], **flags: Any) -> None:
+@click.pass_obj
+def command(
+    supervisor: Supervisor | None,
+    /,
+    study: Path | None,
+    out: Path | None,
+    settings: tuple[str, ...],
+    batch_seconds: float | None,
+    study_seconds: float | None,
+    **flags: Any,
+) -> None:
     """Run a study, or continue it: the same command on the same folder goes on where it stopped."""
     overrides = _overrides(flags, settings)
     config = read_config(study, overrides) if study else parse_config(overrides, where="command line")
     folder = out or Path("runs") / _name(config)
+    limits = set_limits(supervisor, batch_seconds=batch_seconds, study_seconds=study_seconds)
     with plugin_of(config), ProgressObserver() as progress:
+        check_names(config)
+        observers: list[Observer] = [progress, *limits]
         if config.method == STUDY:
-            run_study(config, objective_of(config), out=folder, observers=[progress])
+            run_study(config, objective_of(config), out=folder, observers=observers)
         else:
             from dfo_prompt.methods.run import run_method  # noqa: PLC0415 - brings torch, which a test function does not need
 
-            run_method(config, out=folder, observers=[progress])
+            run_method(config, out=folder, observers=observers)
     print_summary(summarize(folder), folder)
 
 

@@ -64,6 +64,7 @@ def prompt_objective(
     Raises:
         InputError: a name is unknown, a value is bad, or data or model cannot be had.
     """
+    project = _projector(projection, projection_options or {}, entropy(seed, Stream.PROJECTION, draw=draw))
     problem = open_problem(
         seed=seed, model=model, task=task, data=data, shots=shots, test_examples=test_examples, device=device
     )
@@ -72,7 +73,6 @@ def prompt_objective(
     start_file = initial_prompt.removeprefix(FILE) if initial_prompt.startswith(FILE) else ""
     files = [path for path in (learned, start_file) if path]
     check_sources(problem.task.name, lm.fingerprint, *files)
-    project = _projector(projection, projection_options or {}, entropy(seed, Stream.PROJECTION, draw=draw))
     start = initial_prompt_of(lm, initial_prompt, prompt_tokens, generator(seed, Stream.START, draw=draw))
     if prompt_layers == "all":
         layouts = [lay_out(lm, problem.task, texts, prompt_tokens=prompt_tokens) for texts in problem.texts("train")]

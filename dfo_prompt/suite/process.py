@@ -32,7 +32,7 @@ class WorkerProcess:
     def __init__(self) -> None:
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=work, args=(theirs, given_files()), daemon=True)
+        self._process = context.Process(target=work, args=(theirs, given_files(), os.getpid()), daemon=True)
         with _without_interrupts():
             self._process.start()
         theirs.close()

@@ -9,7 +9,7 @@ from time import perf_counter
 
 import numpy as np
 
-from dfo_prompt._util.parents import end_with_parent
+from dfo_prompt._util.parents import end_with
 from dfo_prompt.config.study import StudyConfig, default_popsize
 from dfo_prompt.contracts.objective import Objective
 from dfo_prompt.errors import DfoPromptError, one_line, shortened
@@ -66,10 +66,10 @@ class _Reporter:
         """Say nothing: the result is not yet saved."""
 
 
-def work(pipe: Connection, files: tuple[Path, ...]) -> None:
-    """Carry out orders until there are no more, with the plugins in these files."""
+def work(pipe: Connection, files: tuple[Path, ...], parent: int) -> None:
+    """Carry out orders of the process `parent` until there are no more, with the plugins in these files."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the suite decides
-    end_with_parent()  # a suite that is killed takes no worker with it; its study must be free for the next run
+    end_with(parent)  # a suite that is killed takes no worker with it; its study must be free for the next run
     group = ""
     objective: Objective | None = None
     while (order := _next(pipe)) is not None:
