@@ -2,10 +2,11 @@
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
+from errno import EPIPE
 from io import TextIOWrapper
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -30,6 +31,19 @@ class PluginGroup(click.Group):
         """Import and return one command."""
         command: click.Command = catalogue().commands.find(cmd_name).load()
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; one whose reader has had enough ends quietly, like any program's."""
+        try:
+            result = super().invoke(ctx)
+            _flush()
+        except OSError as error:
+            with suppress(OSError):
+                _flush()
+            if error.errno == EPIPE:
+                ctx.exit(READER_GONE)
+            raise
+        return result
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Write the summaries, which needs no import."""
@@ -73,7 +87,8 @@ def main(arguments: list[str] | None = None, *, supervisor: Supervisor | None = 
 
 def _status(arguments: list[str] | None, supervisor: Supervisor | None) -> int:
     try:
-        with _streams(), interruptible():
+        _never_fail_to_encode()
+        with interruptible():
             status = program.main(args=arguments, standalone_mode=False, obj=supervisor)
         return status if isinstance(status, int) else 0  # of a command that called ctx.exit
     except click.exceptions.NoArgsIsHelpError as error:
@@ -81,11 +96,7 @@ def _status(arguments: list[str] | None, supervisor: Supervisor | None) -> int:
         return BAD_INPUT
     except (click.Abort, KeyboardInterrupt):
         return _fail(f"interrupted; {GOES_ON}", INTERRUPTED)
-    except BrokenPipeError:  # whoever reads has had enough
-        _abandon_output()
-        return READER_GONE
     except (DfoPromptError, click.ClickException, OSError, SystemExit) as error:
-        _abandon_output()
         return _fail(_message(error), BAD_INPUT)
     except Exception as error:
         if TRACEBACK in os.environ:
@@ -104,23 +115,24 @@ def _message(error: BaseException) -> str:
     return str(error)
 
 
-@contextmanager
-def _streams() -> Iterator[None]:
-    """Write what a stream's encoding lacks as escapes, and find out here whether all of it can be written."""
+def _never_fail_to_encode() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    yield
-    if sys.stdout:
-        sys.stdout.flush()
 
 
-def _abandon_output() -> None:
-    """Forget what standard output cannot take: the interpreter would try again at its end, and fail."""
+def _flush() -> None:
+    """Write what standard output holds back, or forget it: the interpreter would try again at its end, and fail.
+
+    Raises:
+        OSError: it cannot be written.
+    """
     try:
-        sys.stdout.flush()
+        if sys.stdout:
+            sys.stdout.flush()
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise
 
 
 def _fail(message: str, status: int) -> int:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -129,8 +130,8 @@ def test_ascii_streams_and_bytes_that_are_no_text(run, tmp_path):
 def test_interrupts_are_one_line_however_early(start):
     for _ in range(3):
         process = start("run", "--objective", "sphere", "--budget", "1000000", "--out", "s", start_new_session=True)
-        children = f"/proc/{process.pid}/task/{process.pid}/children"
-        while sys.platform == "linux" and not open(children).read():  # until it supervises
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        while sys.platform == "linux" and not children.read_text():  # until it supervises
             time.sleep(0.001)
         os.killpg(process.pid, signal.SIGINT)
         out, err = process.communicate()
@@ -153,10 +154,8 @@ def test_a_fault_of_the_program_is_one_line_unless_asked(program, monkeypatch):
     monkeypatch.setattr("dfo_prompt.commands.show.summarize", lambda folder: 1 / 0)
     status, _, err = program("show", "s")
     assert status == 1
-    assert (
-        err
-        == "error: unexpected ZeroDivisionError: division by zero; with DFO_PROMPT_TRACEBACK=1 in the environment it shows where\n"
-    )
+    assert err.startswith("error: unexpected ZeroDivisionError: division by zero; with DFO_PROMPT_TRACEBACK=1 ")
+    assert err.count("\n") == 1
     monkeypatch.setenv("DFO_PROMPT_TRACEBACK", "1")
     with pytest.raises(ZeroDivisionError):
         program("show", "s")
