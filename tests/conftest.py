@@ -4,10 +4,16 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from dfo_prompt.cli import main
 
 sys.path.insert(0, str(Path(__file__).parent))
+
+SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
+settings.register_profile("ci", max_examples=60, deadline=None, derandomize=True, database=None, suppress_health_check=SLOW)
+settings.register_profile("nightly", max_examples=10_000, deadline=None, suppress_health_check=SLOW)
+settings.load_profile("ci")
 
 TASK = """\
 summary = "Tiny."

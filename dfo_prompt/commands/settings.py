@@ -8,6 +8,8 @@ from dfo_prompt.config.study import StudyConfig, merge, nested
 from dfo_prompt.errors import InputError
 
 PREFIXES = {"optimizer": "optimizer_options", "objective": "objective_options", "method": "method_options"}
+DEEPEST = 100
+"""Dots in a key."""
 
 
 def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
@@ -28,6 +30,8 @@ def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
             key = f"{PREFIXES[owner]}.{name}"
         elif key not in StudyConfig.__dataclass_fields__:
             key = f"optimizer_options.{key}"
+        if key.count(".") > DEEPEST:
+            raise InputError(f"--set {key[:60]}...: tables within tables end after {DEEPEST}")
         keys = merge(keys, nested(key, _value(value)))
     return keys
 
@@ -35,5 +39,5 @@ def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
 def _value(text: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):  # integers may be too long, and arrays too deep
         return text
