@@ -23,6 +23,9 @@ PLUGIN = '''
 import numpy as np
 import dfo_prompt as dp
 
+def costs(**figures):
+    return {"usage": dp.Usage(**figures)} if hasattr(dp, "Usage") else figures
+
 class HeldOut:
     """The sphere, with costs, and a dev metric that prefers other candidates than the loss."""
 
@@ -33,11 +36,11 @@ class HeldOut:
 
     def evaluate(self, candidates):
         losses = (candidates**2).sum(axis=1)
-        return dp.Evaluation(losses=losses, metrics={"norm": np.sqrt(losses)}, rows=3 * len(candidates), tokens=7)
+        return dp.Evaluation(losses=losses, metrics={"norm": np.sqrt(losses)}, **costs(rows=3 * len(candidates), tokens=7))
 
     def validate(self, candidates, split):
         losses = ((candidates - (split == "dev")) ** 2).sum(axis=1)
-        return dp.Evaluation(losses=losses, metrics={"nearness": -losses}, rows=5 * len(candidates))
+        return dp.Evaluation(losses=losses, metrics={"nearness": -losses}, **costs(rows=5 * len(candidates)))
 
     def baseline(self, split):
         return self.validate(np.full((1, self.dim), 9.0), split)
