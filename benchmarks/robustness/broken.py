@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 import numpy as np
@@ -100,6 +100,13 @@ def fork(work: Callable[[], object]) -> int:
 def ended(pid: int) -> int:
     """Wait for a process; return its exit status, or minus the signal that ended it."""
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def wait_at_most(pid: int, seconds: float) -> None:
+    """Wait until a process ends, and not longer than so many seconds."""
+    until = monotonic() + seconds
+    while monotonic() < until and not os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+        sleep(0.001)
 
 
 def seconds_of(work: Callable[[], object]) -> float:

@@ -12,7 +12,7 @@ import signal
 import sys
 from collections import Counter
 from pathlib import Path
-from time import monotonic, sleep
+from time import monotonic
 
 import numpy as np
 from broken import (
@@ -26,6 +26,7 @@ from broken import (
     run_here,
     seconds_of,
     study_of,
+    wait_at_most,
     workshop,
 )
 
@@ -73,7 +74,7 @@ def _kill_one(work, broken: Path, rng: np.random.Generator, seconds: float, coun
         pid = fork(lambda: (watch(), work()))
     else:
         pid = fork(work)
-        sleep(rng.uniform(0, seconds))
+        wait_at_most(pid, rng.uniform(0, seconds))
         os.kill(pid, signal.SIGKILL)
     if ended(pid) != -signal.SIGKILL:
         return 0
@@ -104,7 +105,7 @@ def kill_suites(folder: Path, kills: int, rng: np.random.Generator, counts: Coun
 
 def _kill_suite(suite: Suite, broken: Path, rng: np.random.Generator, seconds: float, counts: Counter[str]) -> int:
     pid = fork(lambda: run_suite(suite, broken, jobs=2))
-    sleep(rng.uniform(0.2, 1.0) * seconds)
+    wait_at_most(pid, rng.uniform(0.2, 1.0) * seconds)
     workers = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     victim, name = (int(rng.choice(workers)), "worker") if workers and rng.random() < 0.3 else (pid, "suite")
     os.kill(victim, signal.SIGKILL)
