@@ -73,7 +73,7 @@ def run(start):
         ("exits", (), "SystemExit: 0"),
         ("ends the process", (), "error: code of a plugin or a library ended the program with exit status 0\n"),
         ("crashes", (), "error: the program was ended by SIGSEGV" + GOES_ON),
-        ("hangs", ("--batch-seconds", "1.5"), "error: the batch after query 16 took longer than 1.5 seconds" + GOES_ON),
+        ("hangs", ("--batch-seconds", "4"), "error: the batch after query 16 took longer than 4 seconds" + GOES_ON),
         ("hangs", ("--study-seconds", "4"), "error: the study took longer than 4 seconds" + GOES_ON),
     ],
 )
@@ -86,7 +86,7 @@ def test_a_study_that_ends_early_says_so_and_goes_on(run, tmp_path, how, flags, 
     assert err.count("error: ") == 1
     (tmp_path / "how").unlink()
     for folder in ("it", "whole"):
-        assert run(*ROUGH, *flags, "--out", folder)[0] == 0
+        assert run(*ROUGH, "--out", folder)[0] == 0
     assert (tmp_path / "it/journal.jsonl").read_bytes() == (tmp_path / "whole/journal.jsonl").read_bytes()
 
 

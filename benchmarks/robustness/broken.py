@@ -54,7 +54,7 @@ def dfo_prompt_objectives():
 '''
 OPTIMIZERS = ("cma", "random", "coordinate")
 STUDY = {"objective": "held-out", "dim": 8, "budget": 60, "popsize": 6, "validate_every": 12}
-UNTIMED = ("peak_bytes", "user_bytes", "repeated")
+UNTIMED = ("peak_bytes", "user_bytes", "repeated", "git_commit")
 FAILED, FAULT = 2, 3
 
 
@@ -120,10 +120,13 @@ def seconds_of(work: Callable[[], object]) -> float:
 def differences(broken: Path, whole: Path) -> list[str]:
     """Return the files of two study folders that differ in more than times, and accounts that do."""
     names = {file.name for folder in (broken, whole) for file in folder.iterdir() if file.name != ".lock"}
-    figures = {"ledger.jsonl", "result.json"}  # a ledger has reservations that were cut off: their sum must be right
+    # A ledger has reservations that were cut off: their sum must be right. A manifest names the commit of its moment.
+    figures = {"ledger.jsonl", "result.json", "manifest.json"}
     different = [name for name in sorted(names - figures) if _bytes(broken / name) != _bytes(whole / name)]
-    one, other = (_untimed(json.loads((folder / "result.json").read_text())) for folder in (broken, whole))
-    return different + [f"result.json: {key}" for key in sorted({*one, *other}) if one.get(key) != other.get(key)]
+    for name in ("manifest.json", "result.json"):
+        one, other = (_untimed(json.loads((folder / name).read_text())) for folder in (broken, whole))
+        different += [f"{name}: {key}" for key in sorted({*one, *other}) if one.get(key) != other.get(key)]
+    return different
 
 
 def phase_of(folder: Path) -> str:
