@@ -67,6 +67,15 @@ def run(start):
     return ran
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The journal of the study that nothing breaks."""
+    folder = tmp_path_factory.mktemp("whole")
+    (folder / "rough_plugin.py").write_text(PLUGIN)
+    subprocess.run([sys.executable, "-m", "dfo_prompt", *ROUGH, "--out", "s"], cwd=folder, check=True, capture_output=True)
+    return (folder / "s/journal.jsonl").read_bytes()
+
+
 @pytest.mark.parametrize(
     ("how", "flags", "said"),
     [
@@ -77,7 +86,7 @@ def run(start):
         ("hangs", ("--study-seconds", "4"), "error: the study took longer than 4 seconds" + GOES_ON),
     ],
 )
-def test_a_study_that_ends_early_says_so_and_goes_on(run, tmp_path, how, flags, said):
+def test_a_study_that_ends_early_says_so_and_goes_on(run, tmp_path, whole, how, flags, said):
     (tmp_path / "how").write_text(how)
     status, out, err = run(*ROUGH, *flags, "--out", "it")
     assert (status, out) == (2, "")
@@ -85,12 +94,11 @@ def test_a_study_that_ends_early_says_so_and_goes_on(run, tmp_path, how, flags, 
     assert "SystemExit: 0" in err or "sys.exit(0)" in err or how != "exits"
     assert err.count("error: ") == 1
     (tmp_path / "how").unlink()
-    for folder in ("it", "whole"):
-        assert run(*ROUGH, "--out", folder)[0] == 0
-    assert (tmp_path / "it/journal.jsonl").read_bytes() == (tmp_path / "whole/journal.jsonl").read_bytes()
+    assert run(*ROUGH, "--out", "it")[0] == 0
+    assert (tmp_path / "it/journal.jsonl").read_bytes() == whole
 
 
-@pytest.mark.parametrize("closed", [(0,), (1,), (2,), (0, 1, 2)])
+@pytest.mark.parametrize("closed", [(1,), (0, 1, 2)])
 def test_closed_standard_streams_harm_nothing(run, tmp_path, closed):
     status, _, err = run(*SPHERE, preexec_fn=lambda: [os.close(number) for number in closed])
     assert (status, "Traceback" in err) == (0, False)
@@ -128,7 +136,7 @@ def test_ascii_streams_and_bytes_that_are_no_text(run, tmp_path):
 
 
 def test_interrupts_are_one_line_however_early(start):
-    for _ in range(3):
+    for _ in range(2):
         process = start("run", "--objective", "sphere", "--budget", "1000000", "--out", "s", start_new_session=True)
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
         while sys.platform == "linux" and not children.read_text():  # until it supervises
