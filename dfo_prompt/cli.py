@@ -1,89 +1,73 @@
-"""The program `dfo-prompt`: runs a command, and says errors in one line.
+"""The program `dfo-prompt`: runs a command, and says errors in one line."""
 
-What the commands need is imported inside `main`, so that Ctrl-C ends the program properly at any moment.
-"""
-
-import signal
+import os
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from io import TextIOWrapper
 
-INTERRUPTED = 130
-BAD_INPUT = 2
+import click
+
+from dfo_prompt._util.interrupts import interruptible
+from dfo_prompt._util.supervisor import GOES_ON, INTERRUPTED, Supervisor
+from dfo_prompt.commands.group import program
+from dfo_prompt.errors import DfoPromptError, one_line, shortened
+
+FAULT, BAD_INPUT = 1, 2
+TRACEBACK = "DFO_PROMPT_TRACEBACK"
+"""In the environment: a fault of the program ends with its traceback."""
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Run the program and exit: 0 done, 2 bad input or a study that cannot go on, 130 interrupted."""
-    _write_anything()
-    status, error = INTERRUPTED, "interrupted; the same command goes on from here"
-    with _interrupts_noted() as interrupts:
-        try:
-            ended = _run(arguments)
-            if not (interrupts and ended[0]):  # else a library that was being imported may have made another error of it
-                status, error = ended
-        except KeyboardInterrupt:
-            pass
-        except Exception:
-            if not interrupts:
-                raise
-    if error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201 - click may not be there yet
+def main(arguments: list[str] | None = None, *, supervisor: Supervisor | None = None) -> None:
+    """Run the program and exit: 0 done, 1 a fault of the program, 2 bad input or a study that cannot go on, 130 interrupted.
+
+    Args:
+        arguments: of the command line; None means those of this process.
+        supervisor: the process that started this one; commands find it as the object of their context.
+    """
+    status = _status(arguments, supervisor)
+    if supervisor:
+        supervisor.done(status)
     if status:
         sys.exit(status)
 
 
-def _run(arguments: list[str] | None) -> tuple[int, str]:
-    """Run the program; return its exit status, and an error to print."""
-    import click  # noqa: PLC0415
-
-    from dfo_prompt.commands.group import program  # noqa: PLC0415
-    from dfo_prompt.errors import DfoPromptError, shortened  # noqa: PLC0415
-
-    with ExitStack() as stack:
-        stack.callback(sys.stdout.flush)
-        try:
-            status = program.main(args=arguments, standalone_mode=False)
-        except DfoPromptError as error:
-            return BAD_INPUT, str(error)
-        except OSError as error:
-            where = f"{error.filename}: " if error.filename else ""
-            return BAD_INPUT, shortened(f"{where}{error.strerror or error}")
-        except click.exceptions.NoArgsIsHelpError as error:
-            error.show()
-            return BAD_INPUT, ""
-        except click.NoSuchOption as error:
-            return BAD_INPUT, shortened(f"{error.format_message()} Write -- ahead of an argument that begins with -.")
-        except click.ClickException as error:
-            return BAD_INPUT, shortened(error.format_message())
-        except click.Abort as error:  # how click passes an interrupt on
-            raise KeyboardInterrupt from error
-    return (status if isinstance(status, int) else 0), ""  # of a command that called ctx.exit
+def _status(arguments: list[str] | None, supervisor: Supervisor | None) -> int:
+    try:
+        _never_fail_to_encode()
+        with interruptible():
+            status = program.main(args=arguments, standalone_mode=False, obj=supervisor)
+        return status if isinstance(status, int) else 0  # of a command that called ctx.exit
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return BAD_INPUT
+    except (click.Abort, KeyboardInterrupt):
+        return _fail(f"interrupted; {GOES_ON}", INTERRUPTED)
+    except SystemExit as end:  # of a plugin's own command; those of ours do not let it through
+        return end.code if isinstance(end.code, int) else _fail(str(end.code), FAULT) if end.code else 0
+    except (DfoPromptError, click.ClickException, OSError) as error:
+        return _fail(_message(error), BAD_INPUT)
+    except Exception as error:
+        if TRACEBACK in os.environ:
+            raise
+        return _fail(f"unexpected {one_line(error)}; with {TRACEBACK}=1 in the environment it shows where", FAULT)
 
 
-def _write_anything() -> None:
-    """Escape what the encoding of a standard stream lacks, instead of failing after the work is done."""
+def _message(error: BaseException) -> str:
+    if isinstance(error, click.NoSuchOption):
+        return f"{error.format_message()} Write -- ahead of an argument that begins with -."
+    if isinstance(error, click.ClickException):
+        return error.format_message()
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror or error}"
+    return str(error)
+
+
+def _never_fail_to_encode() -> None:
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper) and stream.errors == "strict":
+        if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
-@contextmanager
-def _interrupts_noted() -> Iterator[list[int]]:
-    """List the interrupts that arrive inside a `with` block, each of which raises KeyboardInterrupt as usual."""
-    interrupts: list[int] = []
-
-    def note(number: int, frame: object) -> None:
-        interrupts.append(number)
-        signal.default_int_handler(number, frame)  # type: ignore[arg-type]
-
-    try:
-        usual = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-        before = signal.signal(signal.SIGINT, note) if usual else None
-    except ValueError:  # not the main thread
-        usual = False
-    try:
-        yield interrupts
-    finally:
-        if usual:
-            signal.signal(signal.SIGINT, before)
+def _fail(message: str, status: int) -> int:
+    click.echo(f"error: {shortened(message)}", err=True)
+    return status

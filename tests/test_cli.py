@@ -170,7 +170,7 @@ def test_predict_needs_a_tuned_prompt(program):
 def test_texts_that_cannot_be_decoded_are_one_line(program, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO("gr\xfcn".encode("latin-1")), encoding="utf-8"))
     status, _, err = program("predict", "s")
-    assert (status, err) == (2, "error: standard input is not utf-8: invalid start byte\n")
+    assert (status, err) == (2, "error: standard input is not UTF-8: line 1: invalid start byte\n")
 
 
 def test_a_text_of_bytes_that_are_no_text_is_one_line(program):

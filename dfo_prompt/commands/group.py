@@ -1,11 +1,18 @@
 """The program's group of commands, which come from the catalogue, each imported when it is used."""
 
+import os
+import sys
+from contextlib import suppress
+from errno import EPIPE
 from pathlib import Path
 
 import click
 
 from dfo_prompt.errors import PluginError
 from dfo_prompt.plugin.catalogue import BUILT_IN, catalogue, plugin_files
+
+READER_GONE = 141
+"""The exit status of a program whose output nobody reads any more, as shells have it."""
 
 
 class PluginGroup(click.Group):
@@ -27,13 +34,20 @@ class PluginGroup(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run the command.
+        """Run the command; one whose reader has had enough ends quietly, like any program's.
 
         Raises:
             PluginError: a plugin's code in a command of ours calls sys.exit, after which nothing was done.
         """
         try:
-            return super().invoke(ctx)
+            result = super().invoke(ctx)
+            flush()
+        except OSError as error:
+            with suppress(OSError):
+                flush()
+            if error.errno == EPIPE:
+                ctx.exit(READER_GONE)
+            raise
         except SystemExit as end:
             name = str(ctx.invoked_subcommand)
             if catalogue().commands.givers.get(name, ("",))[0] not in BUILT_IN:
@@ -41,6 +55,7 @@ class PluginGroup(click.Group):
             raise PluginError(
                 f"code of a plugin called sys.exit({end.code}) in command {name!r}, which is not done"
             ) from end
+        return result
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Write the summaries, which needs no import."""
@@ -66,3 +81,17 @@ def _use(ctx: click.Context, _: click.Parameter, plugins: tuple[Path, ...]) -> N
 )
 def program() -> None:
     """Compare derivative-free optimizers on prompts of language models, under equal query budgets."""
+
+
+def flush() -> None:
+    """Write what standard output holds back, or forget it: the interpreter would try again at its end, and fail.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    try:
+        if sys.stdout:
+            sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise

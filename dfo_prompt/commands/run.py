@@ -6,13 +6,18 @@ from typing import Any
 import click
 
 from dfo_prompt._util.logs import on_standard_error
+from dfo_prompt._util.supervisor import Supervisor
+from dfo_prompt.commands.limits import set_limits
 from dfo_prompt.commands.settings import given_keys, parse_settings, table_flags
 from dfo_prompt.config.reading import merge, parse_config, read_config
 from dfo_prompt.config.study import STUDY, StudyConfig
 from dfo_prompt.console import ProgressObserver, print_summary
 from dfo_prompt.errors import InputError
 from dfo_prompt.report.summary import summarize
-from dfo_prompt.run.study import objective_of, plugin_of, run_study
+from dfo_prompt.run.study import objective_of, optimizer_of, plugin_of, run_study
+from dfo_prompt.study.result import Observer
+
+SECONDS = click.FloatRange(min=0, min_open=True)
 
 
 @click.command("run")
@@ -36,9 +41,22 @@ from dfo_prompt.run.study import objective_of, plugin_of, run_study
     metavar="KEY=VALUE",
     help="Any key: problem.KEY, prompt.KEY, optimizer.KEY, ...",
 )
+@click.option("--batch-seconds", type=SECONDS, help="End where a batch takes longer; the same command goes on.")
+@click.option("--study-seconds", type=SECONDS, help="End where this run takes longer; the same command goes on.")
 @click.option("--out", type=click.Path(path_type=Path), help="Study folder [default: below runs/].")
 @click.option("--start-from", type=click.Path(path_type=Path), help="Study folder, finished or not, whose answer is x0.")
-def command(study: Path | None, out: Path | None, start_from: Path | None, settings: tuple[str, ...], **flags: Any) -> None:
+@click.pass_obj
+def command(
+    supervisor: Supervisor | None,
+    /,
+    study: Path | None,
+    out: Path | None,
+    start_from: Path | None,
+    settings: tuple[str, ...],
+    batch_seconds: float | None,
+    study_seconds: float | None,
+    **flags: Any,
+) -> None:
     """Run a study, or continue it: the same command on the same folder goes on where it stopped."""
     overrides = merge(given_keys(flags), parse_settings(settings))
     config = read_config(study, overrides) if study else parse_config(overrides, where="command line")
@@ -46,13 +64,16 @@ def command(study: Path | None, out: Path | None, start_from: Path | None, setti
     place = folder.absolute()  # whatever changes the working directory later
     if start_from and config.method != STUDY:
         raise InputError(f"--start-from is for studies; method {config.method!r} has no initial point")
+    limits = set_limits(supervisor, batch_seconds=batch_seconds, study_seconds=study_seconds)
     with plugin_of(config), on_standard_error("dfo_prompt"), ProgressObserver() as progress:
+        observers: list[Observer] = [progress, *limits]
         if config.method == STUDY:
-            run_study(config, objective_of(config), out=place, start_from=start_from, observers=[progress])
+            optimizer_of(config)  # what it refuses is said before a model is loaded
+            run_study(config, objective_of(config), out=place, start_from=start_from, observers=observers)
         else:
             from dfo_prompt.methods.run import run_method  # noqa: PLC0415 - brings torch, which a test function does not need
 
-            run_method(config, out=place, observers=[progress])
+            run_method(config, out=place, observers=observers)
     print_summary(summarize(place), folder)
 
 

@@ -42,6 +42,10 @@ def given_keys(flags: Mapping[str, Any]) -> dict[str, Any]:
     return keys
 
 
+DEEPEST = 100
+"""Dots in a key."""
+
+
 def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
     """Return the keys of a study that KEY=VALUE texts set.
 
@@ -61,6 +65,8 @@ def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
             key = f"{PREFIXES[owner]}.{name}"
         elif owner not in StudyConfig.__dataclass_fields__:
             key = f"optimizer_options.{key}"
+        if key.count(".") > DEEPEST:
+            raise InputError(f"--set {key[:60]}...: tables within tables end after {DEEPEST}")
         keys = merge(keys, nested(key, _value(value)))
     return keys
 

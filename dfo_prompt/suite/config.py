@@ -85,6 +85,7 @@ class SuiteSettings:
             is the share of the way from the start to the best known loss of problem and seed.
         threads: of one study; None means the machine's cores. Results can depend on it, not on how many run at once.
         stall_seconds: without progress, after which a study is given up; for a method without queries, its time limit.
+        study_seconds: after which a study is stopped; the next run of the suite continues it. None means no limit.
     """
 
     __pydantic_config__ = STRICT
@@ -96,6 +97,7 @@ class SuiteSettings:
     practical_difference: Annotated[float, Field(ge=0)] = 0.01
     threads: Count | None = None
     stall_seconds: Positive = 1800.0
+    study_seconds: Positive | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

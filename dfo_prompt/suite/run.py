@@ -1,24 +1,19 @@
 """Runs the studies of a suite in worker processes: each to its end, none twice, and the rest in spite of one that fails."""
 
-import multiprocessing
-import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from multiprocessing.connection import wait
 from pathlib import Path
 from time import monotonic
-from typing import Any
 
 from dfo_prompt.errors import StudyError
-from dfo_prompt.plugin.catalogue import given_files
+from dfo_prompt.suite.config import SuiteSettings
 from dfo_prompt.suite.folder import is_finished, study_path, suite_folder, write_errors
 from dfo_prompt.suite.plan import Plan, Suite
-from dfo_prompt.suite.worker import Event, Order, work
+from dfo_prompt.suite.process import WorkerProcess, limited_threads, wait_for
+from dfo_prompt.suite.worker import Order
 
 SUSPENDED_SECONDS = 5.0
 """A pause of this process beyond it was not the workers' fault: they were stopped too."""
-THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 @dataclass(kw_only=True)
@@ -64,7 +59,7 @@ def run_suite(suite: Suite, folder: Path, *, jobs: int = 1, watch: Watcher = unw
     Raises:
         InputError, StudyError: see `suite_folder`.
     """
-    with suite_folder(folder, suite) as errors, _threads(suite.settings.threads):
+    with suite_folder(folder, suite) as errors, limited_threads(suite.settings.threads):
         only_queries = all(plan.queries for plan in suite.plans)
         state = SuiteState(studies=len(suite.plans), queries=suite.queries, only_queries=only_queries)
         todo = []
@@ -76,7 +71,7 @@ def run_suite(suite: Suite, folder: Path, *, jobs: int = 1, watch: Watcher = unw
             else:
                 todo.append(plan)
         watch(state)
-        for plan, error in _all(todo, folder, jobs, suite.settings.stall_seconds, state, watch):
+        for plan, error in _all(todo, folder, jobs, suite.settings, state, watch):
             if error:
                 errors[plan.id] = error
             else:
@@ -99,79 +94,64 @@ def probe_suite(suite: Suite, folder: Path) -> dict[str, float]:
         if not (plan.is_method or is_finished(folder, plan.id)):
             first.setdefault(plan.problem, plan)
     seconds = {}
-    with _threads(suite.settings.threads):
-        worker = _Worker()
+    with limited_threads(suite.settings.threads):
+        worker = WorkerProcess()
         try:
             for problem, plan in first.items():
                 worker.begin(Order(plan=plan, folder=None))
-                event = worker.pipe.recv()
-                if event.error:
-                    raise StudyError(f"problem {problem!r}: {event.error}")
-                seconds[problem] = event.seconds
-        except EOFError as error:
-            raise StudyError(f"problem {problem!r} ends the process that tries it") from error
+                seconds[problem] = _probed(worker, problem, suite.settings.stall_seconds)
         finally:
             worker.kill()
     return seconds
 
 
-class _Worker:
-    """A worker process, its pipe, and what it is at."""
-
-    def __init__(self) -> None:
-        context = multiprocessing.get_context("spawn")
-        self.pipe, theirs = context.Pipe()
-        self._process = context.Process(target=work, args=(theirs, given_files()), daemon=True)
-        self._process.start()
-        theirs.close()
-        self.plan: Plan | None = None
-        self.group = ""
-        self.heard = monotonic()
-
-    def begin(self, order: Order) -> None:
-        self.plan, self.group, self.heard = order.plan, order.plan.group, monotonic()
-        with suppress(OSError):  # a process that ended while idle: the next look at its pipe says so
-            self.pipe.send(order)
-
-    def kill(self) -> int | None:
-        self._process.kill()
-        self._process.join()
-        self.pipe.close()
-        return self._process.exitcode
+def _probed(worker: WorkerProcess, problem: str, stall_seconds: float) -> float:
+    while monotonic() - worker.began < stall_seconds:
+        wait_for([worker])
+        events, gone = worker.take()
+        if error := next((event.error for event in events if event.error), "" if events else gone):
+            raise StudyError(f"problem {problem!r}: {error}")
+        if events:
+            return events[-1].seconds
+    raise StudyError(f"problem {problem!r}: two batches take longer than {stall_seconds:g} seconds")
 
 
 def _all(
-    todo: list[Plan], folder: Path, jobs: int, stall_seconds: float, state: SuiteState, watch: Watcher
+    todo: list[Plan], folder: Path, jobs: int, config: SuiteSettings, state: SuiteState, watch: Watcher
 ) -> Iterator[tuple[Plan, str]]:
-    workers: list[_Worker] = []
+    workers: list[WorkerProcess] = []
     try:
         while todo or any(worker.plan for worker in workers):
+            _drop(workers, [worker for worker in workers if not (worker.plan or worker.alive)])
             idle = [worker for worker in workers if worker.plan is None]
             while todo and (idle or len(workers) < jobs):
-                worker = idle.pop() if idle else _Worker()
+                worker = idle.pop() if idle else WorkerProcess()
                 if worker not in workers:
                     workers.append(worker)
                 plan = _choose(todo, worker.group)
                 worker.begin(Order(plan=plan, folder=study_path(folder, plan.id)))
                 state.running[plan.id] = 0
-            busy: list[Any] = [worker.pipe for worker in workers if worker.plan]
-            began = monotonic()
-            wait(busy, timeout=0.5)
-            slept = monotonic() - began - SUSPENDED_SECONDS
+            slept = wait_for([worker for worker in workers if worker.plan]) - SUSPENDED_SECONDS
             for worker in workers:
                 worker.heard += max(slept, 0.0)
+                worker.began += max(slept, 0.0)
             for worker in workers[:]:
-                ended = _attend(worker, stall_seconds, state)
+                ended = _attend(worker, config, state)
                 if ended is not None:
                     plan, error = ended
                     yield plan, error
                     if worker.plan is not None:  # it did not end by itself
-                        workers.remove(worker)
+                        _drop(workers, [worker])
             watch(state)
             state.news.clear()
     finally:
-        for worker in workers:
-            worker.kill()
+        _drop(workers, workers[:])
+
+
+def _drop(workers: list[WorkerProcess], dropped: list[WorkerProcess]) -> None:
+    for worker in dropped:
+        worker.kill()
+        workers.remove(worker)
 
 
 def _choose(todo: list[Plan], group: str) -> Plan:
@@ -179,27 +159,31 @@ def _choose(todo: list[Plan], group: str) -> Plan:
     return todo.pop(next(same, 0))
 
 
-def _attend(worker: _Worker, stall_seconds: float, state: SuiteState) -> tuple[Plan, str] | None:
+def _attend(worker: WorkerProcess, config: SuiteSettings, state: SuiteState) -> tuple[Plan, str] | None:
     """Take in what a worker said; return its study and the error, if any, when that has ended."""
     plan = worker.plan
     if plan is None:
         return None
-    while worker.pipe.poll():
-        worker.heard = monotonic()
-        try:
-            event: Event = worker.pipe.recv()
-        except (EOFError, OSError):
-            return _ended(plan, f"its process ended with exit status {worker.kill()}", state)
+    events, gone = worker.take()
+    for event in events:
         if event.finished:
             worker.plan = None
             return _ended(plan, event.error, state)
         state.asked += event.queries - state.running[plan.id]
         state.fresh += event.fresh
         state.running[plan.id] = event.queries
-    if monotonic() - worker.heard > stall_seconds:
-        worker.kill()
-        return _ended(plan, f"nothing happened for {stall_seconds:g} seconds; it was given up", state)
+    if error := gone or _overdue(worker, config):
+        return _ended(plan, error, state)
     return None
+
+
+def _overdue(worker: WorkerProcess, config: SuiteSettings) -> str:
+    now = monotonic()
+    if now - worker.heard > config.stall_seconds:
+        return f"nothing happened for {config.stall_seconds:g} seconds; it was given up"
+    if config.study_seconds and now - worker.began > config.study_seconds:
+        return f"it took longer than {config.study_seconds:g} seconds; the same command goes on from there"
+    return ""
 
 
 def _ended(plan: Plan, error: str, state: SuiteState) -> tuple[Plan, str]:
@@ -208,18 +192,3 @@ def _ended(plan: Plan, error: str, state: SuiteState) -> tuple[Plan, str]:
     state.done += not error
     state.news.append(f"{plan.id}: {error or 'done'}")
     return plan, error
-
-
-@contextmanager
-def _threads(count: int | None) -> Iterator[None]:
-    # Libraries read them when they are imported, which the workers do anew.
-    before = {name: os.environ.get(name) for name in THREADS}
-    os.environ.update(dict.fromkeys(THREADS, str(count)) if count else {})
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value

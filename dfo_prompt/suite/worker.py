@@ -2,17 +2,17 @@
 
 import os
 import signal
-import threading
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from time import perf_counter, sleep
+from time import perf_counter
 
 import numpy as np
 
+from dfo_prompt._util.parents import end_with
 from dfo_prompt.config.study import StudyConfig, default_popsize
 from dfo_prompt.contracts.objective import Objective
-from dfo_prompt.errors import DfoPromptError, one_line
+from dfo_prompt.errors import DfoPromptError, one_line, shortened
 from dfo_prompt.plugin.catalogue import plugin_files
 from dfo_prompt.run.study import objective_of, plugin_of, run_study
 from dfo_prompt.study.result import Batch, StudyInfo, StudyResult
@@ -60,39 +60,38 @@ class _Reporter:
     def batch_evaluated(self, batch: Batch) -> None:
         """Say how far it has come: the study, or a method with all its studies."""
         self._queries += len(batch.records)
-        try:
-            self._pipe.send(Event(queries=self._queries, fresh=0 if batch.recalled else len(batch.records)))
-        except OSError:
-            os._exit(1)
+        _say(self._pipe, Event(queries=self._queries, fresh=0 if batch.recalled else len(batch.records)))
 
     def study_finished(self, result: StudyResult) -> None:
         """Say nothing: the result is not yet saved."""
 
 
-def work(pipe: Connection, files: tuple[Path, ...]) -> None:
-    """Carry out orders until there are no more, with the plugins in these files."""
-    with plugin_files(*files):
-        _work(pipe)
-
-
-def _work(pipe: Connection) -> None:
+def work(pipe: Connection, files: tuple[Path, ...], parent: int) -> None:
+    """Carry out orders of the process `parent` until there are no more, with the plugins in these files."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the suite decides
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    end_with(parent)  # a suite that is killed takes no worker with it; its study must be free for the next run
     group = ""
     objective: Objective | None = None
     while (order := _next(pipe)) is not None:
         try:
-            with plugin_of(order.plan.config):
+            with plugin_files(*files), plugin_of(order.plan.config):
                 if order.plan.group != group:
                     group, objective = "", None  # the old one goes first: two may not fit
                     objective = None if order.plan.is_method else objective_of(order.plan.config)
                     group = order.plan.group
                 event = _carry_out(order, objective, pipe)
         except DfoPromptError as error:
-            event = Event(finished=True, error=str(error))
-        except Exception as error:
+            event = Event(finished=True, error=shortened(str(error)))
+        except BaseException as error:  # sys.exit() too: a study ends by its result, or by a named error
             event = Event(finished=True, error=one_line(error))
+        _say(pipe, event)
+
+
+def _say(pipe: Connection, event: Event) -> None:
+    try:
         pipe.send(event)
+    except OSError:
+        os._exit(1)  # nobody listens any more
 
 
 def _carry_out(order: Order, objective: Objective | None, pipe: Connection) -> Event:
@@ -124,10 +123,3 @@ def _next(pipe: Connection) -> Order | None:
     except EOFError:
         return None
     return order
-
-
-def _end_with(parent: int) -> None:
-    # A suite that is killed takes no worker with it; its study must be free for the next run.
-    while os.getppid() == parent:
-        sleep(0.2)
-    os._exit(1)

@@ -92,7 +92,9 @@ def test_metric_loss_calibration_preset_and_exporter_of_a_file(program, tmp_path
     assert len(lines) == 24
     assert all(0 <= line["loss"] <= 1 for line in lines)
     assert {line["metrics"]["errors"] % 2 for line in lines} == {0}
-    assert json.loads(program("show", "s", "--json")[1])["spent"]["rows"] == 24 * (8 + 1)  # 4 shots of 2 classes, and the film
+    assert json.loads(program("show", "s", "--json")[1])["spent"]["rows"] == 24 * (
+        8 + 1
+    )  # 4 shots of 2 classes, and the film
     status, out, err = program("--plugin", str(stranger), "export", "s", "--format", "bytes")
     assert (status, out) == (0, "s/prompt.bin\n"), err
     assert len((tmp_path / "s" / "prompt.bin").read_bytes()) == 2 * 32 * 4

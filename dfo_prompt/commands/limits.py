@@ -1,0 +1,43 @@
+"""Limits of time for a single study: the supervising process keeps them, whatever the study is at."""
+
+from dfo_prompt._util.supervisor import GOES_ON, Supervisor
+from dfo_prompt.errors import InputError
+from dfo_prompt.study.result import Batch, StudyInfo, StudyResult
+
+
+class Limits:
+    """An observer that sets a limit on the time between two batches."""
+
+    def __init__(self, supervisor: Supervisor, batch_seconds: float) -> None:
+        self._supervisor = supervisor
+        self._seconds = batch_seconds
+
+    def study_started(self, info: StudyInfo) -> None:
+        """Limit the first batch."""
+        self._limit(0, info.budget)
+
+    def batch_evaluated(self, batch: Batch) -> None:
+        """Limit the next batch, with the looks at dev that precede it; there is none after the last."""
+        self._limit(batch.queries, batch.remaining)
+
+    def study_finished(self, result: StudyResult) -> None:
+        """Set nothing."""
+
+    def _limit(self, queries: int, remaining: int) -> None:
+        message = f"the batch after query {queries} took longer than {self._seconds:g} seconds; {GOES_ON}"
+        self._supervisor.limit("batch", self._seconds if remaining else None, message)
+
+
+def set_limits(supervisor: Supervisor | None, *, batch_seconds: float | None, study_seconds: float | None) -> list[Limits]:
+    """Limit the study that runs from now on; return the observers that it needs for that.
+
+    Raises:
+        InputError: nothing supervises this process.
+    """
+    if batch_seconds is None and study_seconds is None:
+        return []
+    if supervisor is None:
+        raise InputError("limits of time need a supervising process: run dfo-prompt, on Linux or macOS, for itself")
+    if study_seconds is not None:
+        supervisor.limit("study", study_seconds, f"the study took longer than {study_seconds:g} seconds; {GOES_ON}")
+    return [] if batch_seconds is None else [Limits(supervisor, batch_seconds)]

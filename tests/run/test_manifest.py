@@ -1,0 +1,31 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import dfo_prompt
+
+PACKAGE = Path(dfo_prompt.__file__).parent
+COMMIT = "from dfo_prompt.run.manifest import describe_run; print(describe_run({}, {}, {})['git_commit'])"
+GIT = ("git", "-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false")
+
+
+def commit_of(folder, *files):
+    """The commit of a new repository in `folder` with these files, and what a study run from there says."""
+    subprocess.run([*GIT, "init", "-q"], cwd=folder, check=True)
+    subprocess.run([*GIT, "add", *files], cwd=folder, check=True)
+    subprocess.run([*GIT, "commit", "-qm", "all"], cwd=folder, check=True)
+    head = subprocess.run([*GIT, "rev-parse", "HEAD"], cwd=folder, check=True, capture_output=True, text=True).stdout
+    environment = {**os.environ, "PYTHONPATH": str(folder / "site")}
+    command = [sys.executable, "-c", COMMIT]
+    said = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True, env=environment).stdout
+    return head.strip(), said.strip()
+
+
+def test_the_commit_is_that_of_the_repository_with_the_package_in_it(tmp_path):
+    (tmp_path / "site").mkdir()
+    (tmp_path / "mine.txt").touch()
+    subprocess.run(["cp", "-r", PACKAGE, tmp_path / "site"], check=True)
+    assert commit_of(tmp_path, "mine.txt")[1] == "None"
+    head, said = commit_of(tmp_path, "site")
+    assert said == head
