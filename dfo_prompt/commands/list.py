@@ -13,7 +13,7 @@ from dfo_prompt.errors import InputError
 from dfo_prompt.plugin.catalogue import KINDS, Catalogue, catalogue
 
 LISTED = (*KINDS, "plugins")
-HIDDEN = ("target", "options", "budgets")
+HIDDEN = ("target", "options", "defaults", "budgets")
 """What of a spec is for the program, not for readers."""
 
 

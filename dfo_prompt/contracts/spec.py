@@ -13,13 +13,15 @@ class Spec:
     """A named thing of some kind, and where its code lies.
 
     `target` is "package.module:attribute"; it is imported when the thing is first used. `options` are keyword arguments
-    fixed by this entry, so that one class can stand behind several names.
+    fixed by this entry, so that one class can stand behind several names: a user cannot change them. `defaults` are those
+    that it sets unless a user does.
     """
 
     name: str
     target: str
     summary: str
     options: Mapping[str, object] = field(default_factory=dict)
+    defaults: Mapping[str, object] = field(default_factory=dict)
 
     def load(self) -> Any:
         """Import and return the target.

@@ -14,7 +14,7 @@ from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.errors import DfoPromptError, InputError, PluginError, one_line
 from dfo_prompt.methods.setting import Fitted, Setting
 from dfo_prompt.plugin.catalogue import catalogue
-from dfo_prompt.plugin.options import check_options
+from dfo_prompt.plugin.options import check_options, settle
 from dfo_prompt.prompt.open import open_problem
 from dfo_prompt.prompt.problem import Problem
 from dfo_prompt.run.manifest import describe_run
@@ -64,7 +64,8 @@ def run_method(
     spec = catalogue().methods.find(config.method)
     if config.objective != StudyConfig.objective:
         raise InputError(f"method {config.method!r} takes objective {StudyConfig.objective!r}, not {config.objective!r}")
-    fit, options = spec.load(), {**spec.options, **config.method_options}
+    fit = spec.load()
+    options = settle(catalogue().methods, config.method, config.method_options)
     check_options(f"method {config.method!r}", fit, options, {"setting"})
     prompt = catalogue().objectives.find(config.objective).load()
     check_options(f"objective {config.objective!r}", prompt, config.objective_options, {"dim", "seed"})

@@ -3,12 +3,48 @@
 import inspect
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping
+from difflib import get_close_matches
 from typing import Any, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
 
 from dfo_prompt.errors import InputError, UnknownNameError
+from dfo_prompt.plugin.catalogue import Shelf
+
+UNSET = object()
+"""No option has this value."""
+
+
+def settle(shelf: Shelf[Any], name: str, options: Mapping[str, object]) -> dict[str, object]:
+    """Return the options in effect of the entry `name`: the user's, and those that the entry fixes.
+
+    Raises:
+        InputError: the user changes what the entry fixes; the error says which entry to use.
+    """
+    spec = shelf.find(name)
+    for option, value in options.items():
+        if spec.options.get(option, value) != value:
+            said = f"{shelf.kind} {name!r} fixes {option} to {spec.options[option]!r}"
+            raise InputError(f"{said}; {_instead(shelf, name, option, value)}")
+    return {**spec.defaults, **spec.options, **options}
+
+
+def _instead(shelf: Shelf[Any], name: str, option: str, value: object) -> str:
+    """Return advice: an entry of the same target that fixes the option to this value, or leaves it free."""
+    spec = shelf.find(name)
+    kept = {key: fixed for key, fixed in spec.options.items() if key != option}
+    found = []
+    for other in shelf:
+        fixes = other.options.get(option, UNSET)
+        if other.target == spec.target and ("*" in other.name) == ("*" in spec.name) and fixes in (UNSET, value):
+            lost = sum(other.options.get(key, UNSET) != fixed for key, fixed in kept.items())
+            found.append((lost + len(other.options.keys() - {option, *kept}), fixes is UNSET, other.name))
+    if not found:
+        return "leave it out"
+    _, free, best = min(found)
+    best = best.replace("*", name.partition(":")[2])
+    return f"use {best!r} with {option}={value!r}" if free else f"use {best!r}"
 
 
 def check_options(owner: str, target: Callable[..., object], options: Mapping[str, object], given: Collection[str]) -> None:
@@ -34,13 +70,22 @@ def check_options(owner: str, target: Callable[..., object], options: Mapping[st
         free = any(p.kind is p.VAR_KEYWORD for p in parameters)
         if not free:
             break
+    own = known.keys() - {*given, "self"}
     for name, value in options.items():
         if name in given or (name not in known and not free):
-            raise UnknownNameError.among(f"option of {owner}:", name, known.keys() - {*given, "self"})
+            raise _unknown(owner, name, own, given)
         _check(f"{owner}: {name}", hints.get(name), value)
     needed = [name for name, one in known.items() if one.default is one.empty and name not in {"self", *given, *options}]
     if needed:
         raise InputError(f"{owner} needs the option {needed[0]!r}")
+
+
+def _unknown(owner: str, name: str, own: Collection[str], given: Collection[str]) -> UnknownNameError:
+    if close := get_close_matches(name, given, n=1, cutoff=0.8):
+        return UnknownNameError(f"{owner} has no option {name!r}; did you mean the key {close[0]!r} of the study?")
+    if not own:
+        return UnknownNameError(f"{owner} takes no options, so {name!r} means nothing to it")
+    return UnknownNameError.among(f"option of {owner}:", name, own)
 
 
 def _signatures(target: Callable[..., object]) -> Iterator[Callable[..., object]]:

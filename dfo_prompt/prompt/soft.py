@@ -14,7 +14,7 @@ from dfo_prompt.config.study import DEFAULT_MODEL, DEFAULT_SHOTS, DEFAULT_TASK
 from dfo_prompt.lm.layout import lay_out
 from dfo_prompt.lm.verbalizer import Calibration
 from dfo_prompt.plugin.catalogue import catalogue
-from dfo_prompt.plugin.options import check_options
+from dfo_prompt.plugin.options import check_options, settle
 from dfo_prompt.prompt.initial import initial_prompt_of, shallow_projection
 from dfo_prompt.prompt.losses import Loss
 from dfo_prompt.prompt.objective import PromptObjective
@@ -95,6 +95,6 @@ def prompt_objective(
 
 def _projector(name: str, options: Mapping[str, Any], stream: list[int]) -> Project:
     spec = catalogue().projections.find(name)
-    draw, settings = spec.load(), {**spec.options, **options}
+    draw, settings = spec.load(), settle(catalogue().projections, name, options)
     check_options(f"projection {name!r}", draw, settings, {"space", "rng"})
     return projector(partial(draw, **settings), stream)

@@ -10,8 +10,8 @@ from dfo_prompt.contracts.objective import Objective
 from dfo_prompt.contracts.optimizer import Optimizer, OptimizerSpec
 from dfo_prompt.contracts.spec import Spec
 from dfo_prompt.errors import DfoPromptError, InputError, PluginError, UnknownNameError, one_line
-from dfo_prompt.plugin.catalogue import catalogue
-from dfo_prompt.plugin.options import check_options
+from dfo_prompt.plugin.catalogue import Shelf, catalogue
+from dfo_prompt.plugin.options import check_options, settle
 from dfo_prompt.types import Bounds, Vector
 
 
@@ -37,14 +37,13 @@ def create_optimizer(
         InputError: the name or an option is unknown, a value is bad, or the backend is not installed.
         PluginError: the constructor fails otherwise.
     """
-    spec = catalogue().optimizers.find(name)
     if x0 is not None and np.shape(x0) != (dim,):
         raise InputError(f"x0 has the shape {np.shape(x0)}, not ({dim},)")
     asked = {"dim": dim, "seed": seed, "budget": budget, "popsize": popsize, "sigma": sigma, "bounds": bounds}
     start = None if x0 is None else np.asarray(x0, dtype=np.float64).tolist()
     config = parse_config({**asked, "x0": start}, where=f"optimizer {name!r}")
     given = {key: getattr(config, key) for key in asked} | {"x0": np.zeros(dim) if start is None else np.array(start)}
-    built = _build("optimizer", spec, name, given, options)
+    built = _build(catalogue().optimizers, name, given, options)
     if not isinstance(built, Optimizer):
         raise PluginError(f"optimizer {name!r} is a {type(built).__name__}, which is no subclass of dfo_prompt.Optimizer")
     if missing := given.keys() - vars(built).keys():
@@ -79,26 +78,27 @@ def create_objective(name: str, *, dim: int, seed: int = 0, **options: object) -
         InputError: the name or an option is unknown, or a value is bad.
         PluginError: the objective cannot be built otherwise.
     """
-    spec = catalogue().objectives.find(name)
-    built: Objective = _build("objective", spec, name, {"dim": dim, "seed": seed}, options)
+    built: Objective = _build(catalogue().objectives, name, {"dim": dim, "seed": seed}, options)
     return built
 
 
-def _build(kind: str, spec: Spec, name: str, given: dict[str, Any], options: Mapping[str, object]) -> Any:
-    family = {"variant": name.partition(":")[2]} if spec.name.endswith(":*") else {}
-    settings = {**spec.options, **family, **options}
-    target = _load(kind, spec, name)
+def _build(shelf: Shelf[Any], name: str, given: dict[str, Any], options: Mapping[str, object]) -> Any:
+    spec, owner = shelf.find(name), f"{shelf.kind} {name!r}"
+    target = _load(shelf.kind, spec, name)
+    settings = settle(shelf, name, options)
     named = {"variant"} if ":" in name else set()  # by the name, and by nothing else
-    checked = {key: value for key, value in {**spec.options, **options}.items() if key not in named or key in options}
-    check_options(f"{kind} {name!r}", target, checked, {*given, *named})
+    checked = {key: value for key, value in settings.items() if key not in named or key in options}
+    check_options(owner, target, checked, {*given, *named})
+    if spec.name.endswith(":*"):
+        settings["variant"] = name.partition(":")[2]
     try:
         return target(**given, **settings)
     except DfoPromptError:
         raise
     except (TypeError, ValueError) as error:
-        raise InputError(f"{kind} {name!r}: {error}") from error
+        raise InputError(f"{owner}: {error}") from error
     except Exception as error:
-        raise PluginError(f"{kind} {name!r} cannot be built: {one_line(error)}") from error
+        raise PluginError(f"{owner} cannot be built: {one_line(error)}") from error
 
 
 def _load(kind: str, spec: Spec, name: str) -> Any:
