@@ -81,8 +81,8 @@ def check_options(owner: str, target: Callable[..., object], options: Mapping[st
 
 
 def _unknown(owner: str, name: str, own: Collection[str], given: Collection[str]) -> UnknownNameError:
-    if close := get_close_matches(name, given, n=1, cutoff=0.8):
-        return UnknownNameError(f"{owner} has no option {name!r}; did you mean the key {close[0]!r} of the study?")
+    if close := get_close_matches(name, set(given) - {name}, n=1, cutoff=0.8):
+        return UnknownNameError(f"{owner} has no option {name!r}; did you mean {close[0]!r}, which the study sets?")
     if not own:
         return UnknownNameError(f"{owner} takes no options, so {name!r} means nothing to it")
     return UnknownNameError.among(f"option of {owner}:", name, own)

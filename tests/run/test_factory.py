@@ -282,5 +282,5 @@ def test_an_optimizer_without_options_says_so():
 
 
 def test_a_misspelt_key_of_the_study_is_recognized():
-    with pytest.raises(InputError, match="has no option 'budgte'; did you mean the key 'budget' of the study"):
+    with pytest.raises(InputError, match="has no option 'budgte'; did you mean 'budget', which the study sets"):
         dp.create_optimizer("random", dim=3, budget=9, budgte=5)
