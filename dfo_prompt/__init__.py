@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dfo_prompt.errors import StudyError as StudyError
     from dfo_prompt.methods.setting import Fitted as Fitted
     from dfo_prompt.methods.setting import Setting as Setting
+    from dfo_prompt.optimizers.isolation import Isolation as Isolation
     from dfo_prompt.plugin.catalogue import catalogue as catalogue
     from dfo_prompt.plugin.hookspecs import hookimpl as hookimpl
     from dfo_prompt.report.frames import read_journal as read_journal
@@ -40,6 +41,7 @@ _HOME = {
     "Evaluation": "contracts.objective",
     "Fitted": "methods.setting",
     "InputError": "errors",
+    "Isolation": "optimizers.isolation",
     "Ledger": "study.ledger",
     "MethodSpec": "contracts.method",
     "Objective": "contracts.objective",

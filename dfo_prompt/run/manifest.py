@@ -5,6 +5,7 @@ import platform
 import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import cache
 from importlib.metadata import PackageNotFoundError, entry_points, version
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,7 @@ def _versions() -> dict[str, str]:
     return found
 
 
+@cache  # a subprocess exchanges the warning filters while it starts, which threads must not do at once
 def _git_commit() -> str | None:
     command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
     try:

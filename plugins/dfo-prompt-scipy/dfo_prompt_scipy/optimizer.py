@@ -7,7 +7,6 @@ import numpy as np
 from scipy.optimize import Bounds, differential_evolution, dual_annealing, minimize
 
 import dfo_prompt as dp
-from dfo_prompt.optimizers.isolation import GlobalFence
 from dfo_prompt_scipy.inversion import Inverted, Minimizer
 
 
@@ -26,9 +25,9 @@ class SciPy(dp.Optimizer):
         super().__init__(**study)
         self._method = method
         self._rng = np.random.default_rng(self.seed)
-        self._fence = GlobalFence(self.seed)
+        self._isolation = dp.Isolation(self.seed)
         self._best = dp.Best(self.x0)
-        with self._fence():
+        with self._isolation():
             self._search = Inverted(self._following)
 
     def ask(self) -> np.ndarray:
@@ -39,7 +38,7 @@ class SciPy(dp.Optimizer):
     def tell(self, candidates: np.ndarray, losses: np.ndarray) -> None:
         """Pass on the losses (B,), and run the method until it needs the next."""
         self._best.learn(candidates, losses)
-        with self._fence():
+        with self._isolation():
             self._search.answer(float(losses[0]) if self._search.asked.ndim == 1 else losses.copy())
 
     def recommend(self) -> np.ndarray:
