@@ -12,11 +12,13 @@ The optimizer promises that
 - it never stops by itself: it restarts inside the same budget where its backend would stop;
 - it neither keeps nor changes the arrays it is given, and hands out arrays that it does not reuse.
 
-`dfo_prompt.testing` checks each of these.
+`dfo_prompt.testing` checks each of these, and that start, step size, population size and bounds are those of the study, or
+that the spec declares otherwise.
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -111,12 +113,16 @@ class OptimizerSpec(Spec):
     Attributes:
         deterministic: the same arguments and losses give the same candidates. One that cannot promise it says False here;
             its studies start over instead of being continued.
-        ignores: which of "x0", "sigma", "bounds", "popsize" the backend cannot honour, as `dfo-prompt list` says.
+        ignores: which of "x0", "sigma", "bounds", "popsize" change nothing at all, as `dfo-prompt list` says.
+        adapts: which of them are honoured in part, and how: {"sigma": "of the first population only"}.
+        least_popsize: the backend's smallest population, which takes the place of a smaller `popsize`.
         variants: of a registry, "package.module:function", the function returning the names that can replace the star.
         extra: the distribution extra that brings the backend, for the message when it is missing.
     """
 
     deterministic: bool = True
     ignores: tuple[str, ...] = ()
+    adapts: Mapping[str, str] = field(default_factory=dict)
+    least_popsize: int = 1
     variants: str = ""
     extra: str = ""

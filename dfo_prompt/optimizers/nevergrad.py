@@ -40,13 +40,12 @@ class Nevergrad(Optimizer):
             raise UnknownNameError.among("optimizer of nevergrad", variant, registry)
         self._isolation = Isolation(self.seed)
         self._workers = 1 if registry[variant].no_parallelization else self.popsize
-        with self._isolation():
-            try:
-                parameter = self._parameter(registry[variant])
-                self._backend = registry[variant](parameter, budget=self.budget, num_workers=self._workers)
-            except Exception as error:
-                raise InputError(f"optimizer 'nevergrad:{variant}' does not start here: {error}") from error
+        self._backend = self._build(variant)
         inner = _innermost(self._backend)
+        if isinstance(inner, RecastOptimizer) and inner.name != variant and self._workers == 1:
+            self._workers = 2  # a wizard chooses another where candidates come in twos
+            self._backend = self._build(variant)
+            inner = _innermost(self._backend)
         if isinstance(inner, RecastOptimizer):
             raise InputError(f"optimizer 'nevergrad:{variant}' runs {inner.name} in a thread, which cannot be replayed")
         population = getattr(inner, "_popsize", self._workers)
@@ -91,6 +90,14 @@ class Nevergrad(Optimizer):
     def describe(self) -> dict[str, Json]:
         """Return which optimizer the name stands for here, and how many candidates it is asked for at once."""
         return {"resolved": str(_innermost(self._backend).name), "workers": self._workers}
+
+    def _build(self, variant: str) -> Any:
+        with self._isolation():
+            try:
+                parameter = self._parameter(registry[variant])
+                return registry[variant](parameter, budget=self.budget, num_workers=self._workers)
+            except Exception as error:
+                raise InputError(f"optimizer 'nevergrad:{variant}' does not start here: {error}") from error
 
     def _parameter(self, optimizer: Any) -> Any:
         # In one dimension nevergrad's CMA-ES breaks its own shared settings; a second coordinate, ignored, spares it that.

@@ -12,12 +12,13 @@ from pymoo.algorithms.soo.nonconvex.g3pcx import G3PCX
 from pymoo.algorithms.soo.nonconvex.ga import GA
 from pymoo.algorithms.soo.nonconvex.ga_niching import NicheGA
 from pymoo.algorithms.soo.nonconvex.isres import ISRES
-from pymoo.algorithms.soo.nonconvex.nelder import NelderMead
+from pymoo.algorithms.soo.nonconvex.nelder import NelderMead, initialize_simplex
 from pymoo.algorithms.soo.nonconvex.pattern import PatternSearch
 from pymoo.algorithms.soo.nonconvex.pso import PSO
 from pymoo.algorithms.soo.nonconvex.pso_ep import EPPSO
 from pymoo.algorithms.soo.nonconvex.sres import SRES
 from pymoo.core.evaluator import Evaluator
+from pymoo.core.population import Population
 from pymoo.core.problem import Problem
 from pymoo.core.termination import NoTermination
 from pymoo.problems.static import StaticProblem
@@ -28,8 +29,17 @@ from dfo_prompt.optimizers.cma import ENDLESS, UNCUT
 from dfo_prompt.optimizers.isolation import Isolation
 from dfo_prompt.types import Json, Matrix, Vector
 
-_CLASSES = (BRKGA, CMAES, DE, DIRECT, EPPSO, ES, G3PCX, GA, ISRES, NelderMead, NicheGA, PSO, PatternSearch, SRES)
-ALGORITHMS = {cls.__name__: cls for cls in _CLASSES}
+
+class Simplex(NelderMead):  # type: ignore[misc]
+    """Nelder-Mead whose first simplex has the size that it is told; pymoo's is a twentieth of the box, whatever is said."""
+
+    def _initialize_simplex(self) -> Any:
+        points = initialize_simplex(self.problem, self.x0.X, scale=self.init_simplex_scale)
+        return Population.merge(self.x0, Population.new(X=points))
+
+
+_CLASSES = (BRKGA, CMAES, DE, DIRECT, EPPSO, ES, G3PCX, GA, ISRES, NicheGA, PSO, PatternSearch, SRES)
+ALGORITHMS = {cls.__name__: cls for cls in _CLASSES} | {"NelderMead": Simplex}
 MIN_POPULATION = 5
 """Differential evolution combines this many distinct parents."""
 SIMPLEX_IN_ONE_DIMENSION = (1.0, 2.0, 0.5, 0.5)

@@ -13,12 +13,14 @@ import pytest
 from dfo_prompt.plugin.catalogue import catalogue
 from dfo_prompt.run.factory import is_deterministic
 from dfo_prompt.testing.driving import SETTINGS, completed, drive, interrupted, make, sphere, stepping
+from dfo_prompt.testing.edges import EdgesConformance
+from dfo_prompt.testing.settings import SettingsConformance
 from dfo_prompt.types import Matrix, Vector
 
 EXIT_SECONDS = 120
 
 
-class OptimizerConformance:
+class OptimizerConformance(SettingsConformance, EdgesConformance):
     """Subclass it, name the optimizers, and pytest checks each promise on each.
 
     Attributes:

@@ -50,9 +50,13 @@ def test_the_inside_goes_on_where_it_stopped_and_the_outside_never_notices():
 
 def test_an_error_inside_gives_everything_back():
     before, filters = np.random.get_state()[1].copy(), list(warnings.filters)  # noqa: NPY002
-    with pytest.raises(KeyError), dp.Isolation(1)():
-        draws()
-        raise KeyError
+
+    def fail():
+        with dp.Isolation(1)():
+            raise KeyError(draws())
+
+    with pytest.raises(KeyError):
+        fail()
     np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
     assert warnings.filters == filters
 

@@ -26,4 +26,6 @@ def dfo_prompt_optimizers() -> Iterable[dp.OptimizerSpec]:
             target=f"dfo_prompt_lm.{target}",
             options=_FIXED.get(name, {}),
             summary=f"Large d: {summary}.",
+            adapts={"popsize": "two a direction, at most d directions"} if name == "direct-search" else {},
+            least_popsize=1 if name == "direct-search" else 4,
         )
