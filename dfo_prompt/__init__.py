@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dfo_prompt.errors import StudyError as StudyError
     from dfo_prompt.methods.setting import Fitted as Fitted
     from dfo_prompt.methods.setting import Setting as Setting
+    from dfo_prompt.optimizers.inversion import CallbackOptimizer as CallbackOptimizer
     from dfo_prompt.optimizers.isolation import Isolation as Isolation
     from dfo_prompt.plugin.catalogue import catalogue as catalogue
     from dfo_prompt.plugin.hookspecs import hookimpl as hookimpl
@@ -37,6 +38,7 @@ _HOME = {
     "Batch": "study.result",
     "Best": "contracts.optimizer",
     "Budget": "study.ledger",
+    "CallbackOptimizer": "optimizers.inversion",
     "DfoPromptError": "errors",
     "Evaluation": "contracts.objective",
     "Fitted": "methods.setting",

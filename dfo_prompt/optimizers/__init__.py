@@ -50,7 +50,9 @@ _UNSEEDED = ("DIRECT", "PatternSearch")
 _IGNORED = {"DIRECT": ("popsize",), "NelderMead": ("popsize",), "PatternSearch": ("popsize",)}
 _FIRST_ONLY = {"sigma": "of the first population; later steps are parts of the box"}
 _ADAPTED: dict[str, dict[str, str]] = {
-    **dict.fromkeys(("ES", "SRES", "ISRES", "BRKGA", "PSO"), _FIRST_ONLY),
+    **dict.fromkeys(("ES", "SRES", "ISRES", "GA", "NicheGA", "PSO"), _FIRST_ONLY),
+    "BRKGA": {**_FIRST_ONLY, "popsize": "of the first population; then without its elites"},
+    "G3PCX": {"popsize": "of the first population; then two children at a time"},
     "DIRECT": {"x0": "without bounds, as the middle of the box", "sigma": "without bounds, a tenth of half the box"},
     "NelderMead": {"sigma": "in a box at most half of it"},
 }
