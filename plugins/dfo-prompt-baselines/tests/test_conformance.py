@@ -1,0 +1,7 @@
+from dfo_prompt_baselines import dfo_prompt_methods
+
+from dfo_prompt.testing import MethodConformance
+
+
+class TestConformance(MethodConformance):
+    names = tuple(spec.name for spec in dfo_prompt_methods())
