@@ -28,6 +28,9 @@ columns = { text = "text", label = "label" }
 """
 TEXTS = (("bad film",), ("the plot was very dull",), ("fun",), ("it was short . very good",))
 
+Results = tuple[MethodResult, MethodResult]
+FOLDER, RAN = pytest.StashKey[Path](), pytest.StashKey[dict[tuple[type, str], Results]]()
+
 
 class MethodConformance:
     """Subclass it, name the methods, and pytest checks each promise on each.
@@ -44,22 +47,22 @@ class MethodConformance:
         """Run each test once for each name."""
         metafunc.parametrize("name", self.names, scope="class")
 
-    @pytest.fixture(scope="class")
-    def folder(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
-        """Write the model, the task's data, the task, and the same task under another name."""
-        folder = tmp_path_factory.mktemp("tiny")
-        save_tiny_model(folder / "model")
-        rng = np.random.default_rng(0)
-        rows = [f"{' '.join(rng.choice(WORDS[:12], 5))},{CLASSES[i % 2]}" for i in range(60)]
-        (folder / "texts.csv").write_text("\n".join(["text,label", *rows]) + "\n")
-        for task in ("one", "other"):
-            (folder / f"{task}.toml").write_text(TASK)
-        return folder
+    @pytest.fixture
+    def folder(self, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+        """Return the folder of the model, the task's data, the task, and the same task under another name."""
+        stash = request.config.stash
+        if FOLDER not in stash:
+            stash[FOLDER] = _write_problem(tmp_path_factory.mktemp("tiny"))
+        return stash[FOLDER]
 
-    @pytest.fixture(scope="class")
-    def results(self, name: str, folder: Path) -> tuple[MethodResult, MethodResult]:
-        """Run the method twice, the same way."""
-        return self.run(name, folder), self.run(name, folder)
+    @pytest.fixture
+    def results(self, request: pytest.FixtureRequest, name: str, folder: Path) -> Results:
+        """Run the method twice, the same way, once for all tests."""
+        ran = request.config.stash.setdefault(RAN, {})
+        key = (type(self), name)
+        if key not in ran:
+            ran[key] = (self.run(name, folder), self.run(name, folder))
+        return ran[key]
 
     def run(self, name: str, folder: Path, *, out: Path | None = None) -> MethodResult:
         """Run the method on the tiny problem."""
@@ -68,7 +71,7 @@ class MethodConformance:
         method = {"method": name, "method_options": dict(self.options.get(name, {}))}
         return run_method(parse_config({**study, **method, "objective_options": problem}), out=out)
 
-    def test_scores_every_class(self, results: tuple[MethodResult, MethodResult], name: str) -> None:
+    def test_scores_every_class(self, results: Results, name: str) -> None:
         """`predict` gives finite scores (N, C), for one text and for several."""
         for texts in (TEXTS[:1], TEXTS):
             scores = results[0].fitted.predict(texts)
@@ -76,20 +79,20 @@ class MethodConformance:
             assert np.shape(scores) == wanted, f"{name!r} gives scores of shape {np.shape(scores)}, not {wanted}"
             assert np.isfinite(scores).all(), f"{name!r} gives scores that are not finite"
 
-    def test_repeats_itself(self, results: tuple[MethodResult, MethodResult], name: str) -> None:
+    def test_repeats_itself(self, results: Results, name: str) -> None:
         """The same seed gives the same scores and the same metrics."""
         one, other = results
         assert np.array_equal(one.fitted.predict(TEXTS), other.fitted.predict(TEXTS)), f"{name!r} does not repeat itself"
         assert (one.dev_metric, one.test_metric) == (other.dev_metric, other.test_metric), f"{name!r} differs in its metrics"
 
-    def test_batches_do_not_matter(self, results: tuple[MethodResult, MethodResult], name: str) -> None:
+    def test_batches_do_not_matter(self, results: Results, name: str) -> None:
         """A text has the same scores alone and among others, up to rounding."""
         predict = results[0].fitted.predict
         alone = np.concatenate([predict((text,)) for text in TEXTS])
         said = f"{name!r} scores a text differently among others"
         assert np.allclose(alone, predict(TEXTS), rtol=1e-3, atol=1e-4), said
 
-    def test_counts_its_costs(self, results: tuple[MethodResult, MethodResult], name: str) -> None:
+    def test_counts_its_costs(self, results: Results, name: str) -> None:
         """What it asked of the model is counted, the same each time; one that searches spends a budget, others no more."""
         spent, again = (one.fitted.spent for one in results)
         counted = (spent.queries, spent.rows, spent.tokens)
@@ -99,7 +102,7 @@ class MethodConformance:
         if catalogue().methods.find(name).searches:
             assert spent.queries >= BUDGET, f"{name!r} says that it searches, and spent {spent.queries} of {BUDGET} queries"
 
-    def test_reports_figures(self, results: tuple[MethodResult, MethodResult], name: str) -> None:
+    def test_reports_figures(self, results: Results, name: str) -> None:
         """Metrics lie between 0 and 1, and what it says about itself is plain data."""
         result = results[0]
         assert 0 <= result.dev_metric <= 1, f"{name!r} has the metric {result.dev_metric} on dev"
@@ -110,3 +113,13 @@ class MethodConformance:
         """In a folder it leaves a manifest and a result."""
         self.run(name, folder, out=tmp_path / "study")
         assert {"manifest.json", "result.json"} <= {file.name for file in (tmp_path / "study").iterdir()}
+
+
+def _write_problem(folder: Path) -> Path:
+    save_tiny_model(folder / "model")
+    rng = np.random.default_rng(0)
+    rows = [f"{' '.join(rng.choice(WORDS[:12], 5))},{CLASSES[i % 2]}" for i in range(60)]
+    (folder / "texts.csv").write_text("\n".join(["text,label", *rows]) + "\n")
+    for task in ("one", "other"):
+        (folder / f"{task}.toml").write_text(TASK)
+    return folder
