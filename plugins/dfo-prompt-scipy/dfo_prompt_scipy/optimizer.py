@@ -32,8 +32,12 @@ class SciPy(dp.CallbackOptimizer):
         if self._method == "dual_annealing":
             dual_annealing(function, box, x0=start, rng=seed, maxiter=self.budget, no_local_search=True)
         elif self._method == "differential_evolution":
+
+            def losses(population: np.ndarray) -> Any:  # (d, B) -> (B,)
+                return function(population.T)
+
             differential_evolution(
-                lambda population: function(population.T),  # (d, B)
+                losses,
                 box,
                 init=self._population(start),
                 rng=seed,
