@@ -13,6 +13,8 @@ from dfo_prompt.types import Json, Matrix, Vector
 
 Function = Callable[[Any], Any]
 """Takes one candidate (d,) and returns its loss, a float; or takes candidates (B, d) and returns their losses (B,)."""
+PATIENCE = 100
+"""Searches in a row that may end without a single call."""
 
 
 class CallbackOptimizer(Optimizer):
@@ -75,7 +77,7 @@ class CallbackOptimizer(Optimizer):
             self._asked = asked
 
     def _begin(self) -> None:
-        while True:
+        for _ in range(PATIENCE):
             self.restarts += 1
             first = not np.isfinite(self._best.loss)
             start = self.x0 if first else self._best.candidate + self.sigma * self.rng.standard_normal(self.dim)
@@ -84,6 +86,7 @@ class CallbackOptimizer(Optimizer):
             if not self._search.dead:  # else it ended without a single call
                 self._asked = asked
                 return
+        raise RuntimeError(f"minimize() returned {PATIENCE} times without calling its function")
 
 
 def _suspend(x: Any) -> Any:

@@ -38,10 +38,12 @@ class MethodConformance:
     Attributes:
         names: as `dfo-prompt list methods` shows them.
         options: method options by name, for methods that need some, or take long without.
+        seed: of split and method.
     """
 
     names: ClassVar[tuple[str, ...]] = ()
     options: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    seed: ClassVar[int] = 1
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Run each test once for each name."""
@@ -67,7 +69,7 @@ class MethodConformance:
     def run(self, name: str, folder: Path, *, out: Path | None = None) -> MethodResult:
         """Run the method on the tiny problem."""
         problem = {"model": str(folder / "model"), "task": str(folder / "one.toml"), "shots": 4, "prompt_tokens": 3}
-        study = {"optimizer": "random", "budget": BUDGET, "dim": 6, "popsize": 4, "seed": 1}
+        study = {"optimizer": "random", "budget": BUDGET, "dim": 6, "popsize": 4, "seed": self.seed}
         method = {"method": name, "method_options": dict(self.options.get(name, {}))}
         return run_method(parse_config({**study, **method, "objective_options": problem}), out=out)
 
