@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from dfo_prompt.methods.setting import Predict as Predict
     from dfo_prompt.methods.setting import Setting as Setting
     from dfo_prompt.objectives.functions import Embedded as Embedded
+    from dfo_prompt.optimizers.inversion import CallbackOptimizer as CallbackOptimizer
+    from dfo_prompt.optimizers.isolation import Isolation as Isolation
     from dfo_prompt.plugin.catalogue import catalogue as catalogue
     from dfo_prompt.plugin.hookspecs import hookimpl as hookimpl
     from dfo_prompt.prompt.objective import PromptObjective as PromptObjective
@@ -70,6 +72,7 @@ _HOME = {
     "Calibration": "lm.calibration",
     "DataError": "errors",
     "Described": "contracts.objective",
+    "CallbackOptimizer": "optimizers.inversion",
     "DfoPromptError": "errors",
     "Embedded": "objectives.functions",
     "Evaluation": "contracts.objective",
@@ -80,6 +83,7 @@ _HOME = {
     "Json": "types",
     "LanguageModel": "lm.load",
     "Layered": "contracts.objective",
+    "Isolation": "optimizers.isolation",
     "Ledger": "study.ledger",
     "Matrix": "types",
     "MethodSpec": "contracts.method",

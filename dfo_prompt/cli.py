@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from io import TextIOWrapper
 
 import click
@@ -31,21 +32,30 @@ def main(arguments: list[str] | None = None, *, supervisor: Supervisor | None = 
 
 
 def _status(arguments: list[str] | None, supervisor: Supervisor | None) -> int:
+    _never_fail_to_encode()
     try:
-        _never_fail_to_encode()
-        with interruptible():
-            status = program.main(args=arguments, standalone_mode=False, obj=supervisor)
+        with interruptible() as interrupts:
+            return _run(arguments, supervisor, interrupts)
+    except (click.Abort, KeyboardInterrupt):
+        return _fail(f"interrupted; {GOES_ON}", INTERRUPTED)
+
+
+def _run(arguments: list[str] | None, supervisor: Supervisor | None, interrupts: Sequence[float]) -> int:
+    try:
+        status = program.main(args=arguments, standalone_mode=False, obj=supervisor)
         return status if isinstance(status, int) else 0  # of a command that called ctx.exit
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return BAD_INPUT
-    except (click.Abort, KeyboardInterrupt):
-        return _fail(f"interrupted; {GOES_ON}", INTERRUPTED)
     except SystemExit as end:  # of a plugin's own command; those of ours do not let it through
         return end.code if isinstance(end.code, int) else _fail(str(end.code), FAULT) if end.code else 0
-    except (DfoPromptError, click.ClickException, OSError) as error:
-        return _fail(_message(error), BAD_INPUT)
+    except click.Abort:
+        raise
     except Exception as error:
+        if interrupts:
+            raise KeyboardInterrupt from error
+        if isinstance(error, DfoPromptError | click.ClickException | OSError):
+            return _fail(_message(error), BAD_INPUT)
         if TRACEBACK in os.environ:
             raise
         return _fail(f"unexpected {one_line(error)}; with {TRACEBACK}=1 in the environment it shows where", FAULT)

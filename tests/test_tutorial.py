@@ -11,6 +11,8 @@ import pytest
 
 from dfo_prompt.commands.new_plugin import scaffold
 from dfo_prompt.plugin import hookspecs
+from dfo_prompt.plugin.catalogue import plugin_files
+from dfo_prompt.testing import OptimizerConformance
 
 PLUGINS = Path(__file__).parent.parent / "plugins"
 PAGE = (PLUGINS / "README.md").read_text()
@@ -27,7 +29,7 @@ def test_every_hook_is_documented_with_its_signature():
     assert rows == said
 
 
-@pytest.mark.parametrize(("block", "name"), [(0, "hello"), (1, "shrinking")])
+@pytest.mark.parametrize(("block", "name"), [(0, "hello"), (1, "shrinking"), (2, "lines")])
 def test_the_plugins_of_the_page_run_as_files(program, tmp_path, block, name):
     (tmp_path / f"{name}.py").write_text(BLOCKS[block])
     assert name in program("--plugin", f"{name}.py", "list", "optimizers")[1]
@@ -35,6 +37,18 @@ def test_the_plugins_of_the_page_run_as_files(program, tmp_path, block, name):
     status, out, err = program("--plugin", f"{name}.py", *arguments)
     assert status == 0, err
     assert "500 of 500" in out
+
+
+@pytest.mark.parametrize(("block", "name"), [(1, "shrinking"), (2, "lines")])
+def test_the_optimizers_of_the_page_work_with_the_settings_of_the_study(tmp_path, block, name):
+    (tmp_path / f"{name}.py").write_text(BLOCKS[block])
+    suite = OptimizerConformance()
+    with plugin_files(tmp_path / f"{name}.py"):
+        suite.test_starts_at_x0(name)
+        suite.test_steps_by_sigma(name)
+        suite.test_asks_for_popsize(name)
+        suite.test_repeats_itself(name)
+        suite.test_threads_do_not_meet(name)
 
 
 def test_the_method_of_the_page_runs_as_a_file(program, tmp_path, tiny_folder, tiny_task):

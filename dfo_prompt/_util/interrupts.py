@@ -12,28 +12,29 @@ AGAIN_SECONDS = 1.0
 
 
 @contextmanager
-def interruptible() -> Iterator[None]:
+def interruptible() -> Iterator[list[float]]:
     """Raise KeyboardInterrupt on SIGINT, inside a `with` block, once: cleaning up is not interrupted in its turn.
 
     Unblocks SIGINT, which the supervisor keeps back until now. It stays ignored where it was, as in a shell's background;
-    threads other than the main one change nothing.
+    threads other than the main one change nothing. Yields the times of the interrupts so far: a library that was just being
+    imported may have made another error of one.
     """
+    interrupts: list[float] = []
     ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     if ignored or threading.current_thread() is not threading.main_thread():
-        yield
+        yield interrupts
         return
-    last = -AGAIN_SECONDS
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
-        nonlocal last
-        if monotonic() - last > AGAIN_SECONDS:
-            last = monotonic()
+        again = bool(interrupts) and monotonic() - interrupts[-1] <= AGAIN_SECONDS
+        interrupts.append(monotonic())
+        if not again:
             raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGINT, interrupt)
     try:
         if hasattr(signal, "pthread_sigmask"):
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-        yield
+        yield interrupts
     finally:
         signal.signal(signal.SIGINT, before)

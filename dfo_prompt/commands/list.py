@@ -2,7 +2,7 @@
 
 import sys
 from collections import Counter
-from dataclasses import asdict, fields
+from dataclasses import MISSING, asdict, fields
 from typing import Any
 
 import click
@@ -12,7 +12,7 @@ from dfo_prompt.errors import InputError
 from dfo_prompt.plugin.catalogue import KINDS, Catalogue, catalogue
 
 LISTED = (*KINDS, "plugins")
-HIDDEN = ("target", "options", "budgets")
+HIDDEN = ("target", "options", "defaults", "budgets")
 """What of a spec is for the program, not for readers."""
 
 
@@ -37,7 +37,7 @@ def command(kind: str, registry: str | None, *, as_json: bool) -> None:
 
 
 def _row(spec: Spec) -> dict[str, Any]:
-    defaults = {field.name: field.default for field in fields(spec)}
+    defaults = {field.name: {} if field.default is MISSING else field.default for field in fields(spec)}
     row = {name: value for name, value in asdict(spec).items() if name not in HIDDEN}
     return {name: value for name, value in row.items() if name in ("name", "summary") or value != defaults[name]}
 
@@ -79,6 +79,10 @@ def _cells(row: dict[str, Any]) -> list[str]:
     plain = [str(row[key]) for key in ("summary", "origin", "state", "note") if key in row]
     rest = {key: value for key, value in row.items() if key not in ("name", "summary", "origin", "state", "note")}
     plain = [one.removesuffix(".") for one in plain] if rest else plain
-    return plain + [
-        f"{key}: {', '.join(value) if isinstance(value, tuple | list) else value}" for key, value in rest.items()
-    ]
+    return plain + [f"{key.replace('_', ' ')}: {_text(value)}" for key, value in rest.items()]
+
+
+def _text(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} ({how})" for key, how in value.items())
+    return ", ".join(value) if isinstance(value, tuple) else str(value)

@@ -12,7 +12,8 @@ The optimizer promises that
 - it never stops by itself: it restarts inside the same budget where its backend would stop;
 - it neither keeps nor changes the arrays it is given, and hands out arrays that it does not reuse.
 
-`dfo_prompt.testing` checks each of these.
+`dfo_prompt.testing` checks each of these, and that start, step size, population size and bounds are those of the study, or
+that the spec declares otherwise.
 """
 
 from abc import ABC, abstractmethod

@@ -16,8 +16,9 @@ class Spec:
     """A named thing of some kind, and where its code lies.
 
     `target` is "package.module:attribute"; it is imported when the thing is first used. `options` are keyword arguments
-    fixed by this entry, so that one class can stand behind several names. `extra` is the extra of the plugin's own
-    distribution that brings what the target imports, for the message when it is missing.
+    fixed by this entry, so that one class can stand behind several names: a user cannot change them. `defaults` are those
+    that it sets unless a user does. `extra` is the extra of the plugin's own distribution that brings what the target
+    imports, for the message when it is missing.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Spec:
     summary: str
     options: Mapping[str, object] = field(default_factory=dict)
     extra: str = ""
+    defaults: Mapping[str, object] = field(default_factory=dict)
 
     def load(self) -> Any:
         """Import and return the target.
@@ -45,12 +47,16 @@ class OptimizerSpec(Spec):
     Attributes:
         deterministic: the same arguments and losses give the same candidates. One that cannot promise it says False here;
             its studies start over instead of being continued.
-        ignores: which of "x0", "sigma", "bounds", "popsize" the backend cannot honour, as `dfo-prompt list` says.
+        ignores: which of "x0", "sigma", "bounds", "popsize" change nothing at all, as `dfo-prompt list` says.
+        adapts: which of them are honoured in part, and how: {"sigma": "of the first population only"}.
+        least_popsize: the backend's smallest population, which takes the place of a smaller `popsize`.
         variants: of a registry, "package.module:function", the function returning the names that can replace the star.
     """
 
     deterministic: bool = True
     ignores: tuple[str, ...] = ()
+    adapts: Mapping[str, str] = field(default_factory=dict)
+    least_popsize: int = 1
     variants: str = ""
 
 

@@ -47,7 +47,22 @@ _PYMOO = {
 
 _UNSEEDED = ("DIRECT", "PatternSearch")
 """They draw from a generator of their own: from some ten queries on, and the order of the axes."""
-_IGNORED = {"DIRECT": ("sigma", "popsize"), "NelderMead": ("popsize",), "PatternSearch": ("popsize",)}
+_IGNORED = {"DIRECT": ("popsize",), "NelderMead": ("popsize",), "PatternSearch": ("popsize",)}
+_FIRST_ONLY = {"sigma": "of the first population; later steps are parts of the box"}
+_ADAPTED: dict[str, dict[str, str]] = {
+    **dict.fromkeys(("ES", "SRES", "ISRES", "GA", "NicheGA", "PSO"), _FIRST_ONLY),
+    "BRKGA": {**_FIRST_ONLY, "popsize": "of the first population; then without its elites"},
+    "G3PCX": {"popsize": "of the first population; then two children at a time"},
+    "DIRECT": {"x0": "without bounds, as the middle of the box", "sigma": "without bounds, a tenth of half the box"},
+    "NelderMead": {"sigma": "in a box at most half of it"},
+}
+_NEVERGRAD_ADAPTED: dict[str, dict[str, str]] = {
+    "*": dict.fromkeys(("x0", "sigma", "popsize"), "as the variant does"),
+    "NGOpt": {"sigma": "in a box as its choice does", "popsize": "at least the population of its choice"},
+    "TripleDiagonalCMA": {"sigma": "in a box smaller"},
+    "DiagonalCMA": {"popsize": "at least its own population"},
+    "TinyCMA": {"popsize": "at least its own population"},
+}
 
 
 @hookimpl
@@ -61,12 +76,18 @@ def dfo_prompt_optimizers() -> Iterable[OptimizerSpec]:
         summary="Random steps along one coordinate at a time, for discrete prompts (after Shin et al., 2020).",
     )
     for name, (options, summary) in _CMA.items():
-        yield OptimizerSpec(name=name, target=place + "cma:CMA", options=options, summary=f"pycma: {summary}.")
+        yield OptimizerSpec(
+            name=name,
+            target=place + "cma:CMA",
+            options=options,
+            summary=f"pycma: {summary}.",
+            least_popsize=4 if name == "cma:vkd" else 3,
+        )
     yield OptimizerSpec(
         name="cma:lq",
         target=place + "cma_surrogate:SurrogateCMA",
         summary="pycma: CMA-ES with a linear-quadratic model of the loss (Hansen, 2019).",
-        ignores=("popsize",),
+        adapts={"popsize": "a generation, asked for in parts"},
     )
     for name, summary in {**_NEVERGRAD, "*": "any name of its registry"}.items():
         yield OptimizerSpec(
@@ -75,7 +96,7 @@ def dfo_prompt_optimizers() -> Iterable[OptimizerSpec]:
             options={} if name == "*" else {"variant": name},
             variants=place + "nevergrad:variants" if name == "*" else "",
             summary=f"nevergrad: {summary}.",
-            ignores=("popsize",),
+            adapts=_NEVERGRAD_ADAPTED.get(name, {}),
         )
     for name, summary in _PYMOO.items():
         yield OptimizerSpec(
@@ -84,5 +105,7 @@ def dfo_prompt_optimizers() -> Iterable[OptimizerSpec]:
             options={"variant": name},
             summary=f"pymoo: {summary}.",
             ignores=_IGNORED.get(name, ()),
+            adapts=_ADAPTED.get(name, {}),
+            least_popsize=1 if name in _IGNORED else 5,
             deterministic=name not in _UNSEEDED,
         )

@@ -1,7 +1,7 @@
 """CMA-ES by pycma (Hansen et al.)."""
 
 from collections.abc import Callable
-from contextlib import redirect_stdout
+from contextlib import nullcontext, redirect_stdout
 from io import StringIO
 from math import log
 from typing import Any, Literal
@@ -11,7 +11,7 @@ import numpy as np
 from cma.restricted_gaussian_sampler import GaussVDSampler, GaussVkDSampler
 
 from dfo_prompt.contracts.optimizer import Best, Optimizer
-from dfo_prompt.optimizers.isolation import GlobalFence
+from dfo_prompt.optimizers.isolation import silenced
 from dfo_prompt.types import Json, Matrix, Vector
 
 # The rules that would end a run on a plateau, on quantised losses, or by count: a study ends with its budget.
@@ -26,8 +26,12 @@ ENDLESS = {
     "tolx": 0,
     "tolstagnation": 0,
 }
+# In a box pycma would cut the step to a third of its width, and fails to in one dimension.
+UNCUT = {"maxstd": np.inf}
 # Neither the screen, nor a file in the working directory, nor the global generator.
 ISOLATED = {"verbose": -9, "verb_log": 0, "verb_disp": 0, "signals_filename": "", "seed": np.nan}
+
+RESTRICTED = {"vd": GaussVDSampler, "vkd": GaussVkDSampler}
 
 Regime = Callable[[int, int, float, np.random.Generator], tuple[int, float]]
 """From the number of the restart, and population size, step and random generator of the study: those it starts anew with."""
@@ -54,8 +58,7 @@ class CMA(Optimizer):
     ) -> None:
         super().__init__(**study)
         self._rng = np.random.default_rng(self.seed)
-        # The restricted samplers draw from the global generator, whatever `randn` is.
-        self._fence = GlobalFence(self.seed)
+        self._least_popsize = 4 if covariance == "vkd" else 3
         self._options = self._study_options(covariance, active=active)
         self._regime: Regime | None = {"none": None, "ipop": _ipop, "bipop": _bipop}[restarts]
         if self._regime is None:
@@ -66,12 +69,12 @@ class CMA(Optimizer):
 
     def ask(self) -> Matrix:
         """Sample a generation, z ~ N(m, sigma^2 C), (lambda, d)."""
-        with self._fence():
+        with silenced():
             return np.array(self._es.ask())
 
     def tell(self, candidates: Matrix, losses: Vector) -> None:
         """Update mean, step size and covariance; restart where the regime says so."""
-        with self._fence():
+        with silenced():
             self._es.tell(list(candidates), losses.tolist())
         self._best.learn(candidates, losses)
         if self._regime and self._es.stop():
@@ -91,6 +94,7 @@ class CMA(Optimizer):
     def _study_options(self, covariance: str, *, active: bool) -> dict[str, Any]:
         options: dict[str, Any] = {
             **ISOLATED,
+            **UNCUT,
             "randn": lambda *shape: self._rng.standard_normal(shape),
             "CMA_active": active,
         }
@@ -98,13 +102,19 @@ class CMA(Optimizer):
             options["bounds"] = list(self.bounds)
         if covariance == "diagonal":
             options["CMA_diagonal"] = True
-        restricted = {"vd": GaussVDSampler, "vkd": GaussVkDSampler}.get(covariance)
-        return restricted.extend_cma_options(options) if restricted else options
+        if covariance in RESTRICTED:
+            # They draw from a generator of their own, whatever the option `randn` is: by default from the global one.
+            own = np.random.RandomState(self.seed % 2**32)
+            options["CMA_sampler_options"] = {"randn": own.randn}
+            options = RESTRICTED[covariance].extend_cma_options(options)
+        return options
 
     def _start(self, popsize: int, sigma: float) -> Any:
-        # pycma wants two parents at least.
-        with self._fence(), redirect_stdout(StringIO()):  # advice against a sampler in few dimensions
-            return cma.CMAEvolutionStrategy(self.x0.copy(), sigma, {**self._options, "popsize": max(popsize, 3)})
+        # The restricted samplers print advice against them in few dimensions.
+        mute = redirect_stdout(StringIO()) if "CMA_sampler" in self._options else nullcontext()
+        with silenced(), mute:
+            options = {**self._options, "popsize": max(popsize, self._least_popsize)}
+            return cma.CMAEvolutionStrategy(self.x0.copy(), sigma, options)
 
 
 def _ipop(restart: int, popsize: int, sigma: float, rng: np.random.Generator) -> tuple[int, float]:  # noqa: ARG001

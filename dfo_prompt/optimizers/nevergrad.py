@@ -10,7 +10,7 @@ from nevergrad.optimization.recaster import RecastOptimizer
 
 from dfo_prompt.contracts.optimizer import Optimizer
 from dfo_prompt.errors import InputError, UnknownNameError
-from dfo_prompt.optimizers.isolation import GlobalFence
+from dfo_prompt.optimizers.isolation import Isolation
 from dfo_prompt.types import Json, Matrix, Vector
 
 
@@ -23,7 +23,7 @@ class Nevergrad(Optimizer):
     """One optimizer of nevergrad's registry; recommends what it recommends.
 
     The study's step size is the standard deviation of the parametrization. An ask is for `popsize` candidates, for one where
-    the optimizer is sequential, or for a whole population of its CMA-ES. PSO, with bounds, begins all over the box.
+    the optimizer is sequential, or for a whole population of its CMA-ES.
 
     Args:
         variant: name in the registry.
@@ -38,15 +38,14 @@ class Nevergrad(Optimizer):
         super().__init__(**study)
         if variant not in registry:
             raise UnknownNameError.among("optimizer of nevergrad", variant, registry)
-        self._fence = GlobalFence(self.seed)
+        self._isolation = Isolation(self.seed)
         self._workers = 1 if registry[variant].no_parallelization else self.popsize
-        with self._fence():
-            try:
-                parameter = self._parameter(registry[variant])
-                self._backend = registry[variant](parameter, budget=self.budget, num_workers=self._workers)
-            except Exception as error:
-                raise InputError(f"optimizer 'nevergrad:{variant}' does not start here: {error}") from error
+        self._backend = self._build(variant)
         inner = _innermost(self._backend)
+        if isinstance(inner, RecastOptimizer) and inner.name != variant and self._workers == 1:
+            self._workers = 2  # a wizard chooses another where candidates come in twos
+            self._backend = self._build(variant)
+            inner = _innermost(self._backend)
         if isinstance(inner, RecastOptimizer):
             raise InputError(f"optimizer 'nevergrad:{variant}' runs {inner.name} in a thread, which cannot be replayed")
         population = getattr(inner, "_popsize", self._workers)
@@ -58,14 +57,26 @@ class Nevergrad(Optimizer):
 
     def ask(self) -> Matrix:
         """Return the next candidates, (B, d)."""
-        with self._fence():
-            self._asked = [self._backend.ask() for _ in range(self._workers)]
+        self._asked = []
+        with self._isolation():
+            while len(self._asked) < self._workers and self._ask_one():
+                pass
         return np.stack([self._point(one) for one in self._asked])
+
+    def _ask_one(self) -> bool:
+        try:
+            self._asked.append(self._backend.ask())
+        except Exception:
+            # A one-shot search has drawn as many points as the budget, and fails when it is asked for more.
+            if not self._asked or self._told + len(self._asked) < self.budget:
+                raise
+            return False
+        return True
 
     def tell(self, candidates: Matrix, losses: Vector) -> None:
         """Pass on the losses (B,)."""
         self._told += len(candidates)
-        with self._fence():
+        with self._isolation():
             for one, loss in zip(self._asked, losses, strict=True):
                 self._backend.tell(one, float(loss))
 
@@ -73,26 +84,42 @@ class Nevergrad(Optimizer):
         """Return nevergrad's recommendation, (d,)."""
         if not self._told:
             return self.x0.copy()
-        with self._fence():
+        with self._isolation():
             return self._point(self._backend.provide_recommendation())
 
     def describe(self) -> dict[str, Json]:
         """Return which optimizer the name stands for here, and how many candidates it is asked for at once."""
         return {"resolved": str(_innermost(self._backend).name), "workers": self._workers}
 
+    def _build(self, variant: str) -> Any:
+        with self._isolation():
+            try:
+                parameter = self._parameter(registry[variant])
+                return registry[variant](parameter, budget=self.budget, num_workers=self._workers)
+            except Exception as error:
+                raise InputError(f"optimizer 'nevergrad:{variant}' does not start here: {error}") from error
+
     def _parameter(self, optimizer: Any) -> Any:
         # In one dimension nevergrad's CMA-ES breaks its own shared settings; a second coordinate, ignored, spares it that.
         start = np.append(self.x0, self.x0) if self.dim == 1 else self.x0.copy()
         # Its CMA-ES variants start at a step of their own, in units of the parametrization's.
-        factor = optimizer.scale if isinstance(optimizer, ParametrizedCMA) else 1.0
+        factor = 1.0
+        if isinstance(optimizer, ParametrizedCMA):
+            factor = optimizer.scale * (_shrinkage(len(start)) if self.bounds else 1.0)
         parameter = ng.p.Array(init=start).set_mutation(sigma=self.sigma / factor)
         if self.bounds is not None:
-            parameter.set_bounds(*self.bounds)
+            # Else populations would begin all over the box, wherever the study starts.
+            parameter.set_bounds(*self.bounds, full_range_sampling=False)
         parameter.random_state.seed(self.seed % 2**32)
         return parameter
 
     def _point(self, parameter: Any) -> Vector:
         return np.array(parameter.value[: self.dim], dtype=np.float64)
+
+
+def _shrinkage(dim: int) -> float:
+    """Return the factor by which nevergrad's CMA-ES makes its first step smaller inside bounds."""
+    return 0.3 if dim < 18 else 0.15  # noqa: PLR2004 - its own
 
 
 def _innermost(backend: Any) -> Any:

@@ -12,34 +12,45 @@ from pymoo.algorithms.soo.nonconvex.g3pcx import G3PCX
 from pymoo.algorithms.soo.nonconvex.ga import GA
 from pymoo.algorithms.soo.nonconvex.ga_niching import NicheGA
 from pymoo.algorithms.soo.nonconvex.isres import ISRES
-from pymoo.algorithms.soo.nonconvex.nelder import NelderMead
+from pymoo.algorithms.soo.nonconvex.nelder import NelderMead, initialize_simplex
 from pymoo.algorithms.soo.nonconvex.pattern import PatternSearch
 from pymoo.algorithms.soo.nonconvex.pso import PSO
 from pymoo.algorithms.soo.nonconvex.pso_ep import EPPSO
 from pymoo.algorithms.soo.nonconvex.sres import SRES
 from pymoo.core.evaluator import Evaluator
+from pymoo.core.population import Population
 from pymoo.core.problem import Problem
 from pymoo.core.termination import NoTermination
 from pymoo.problems.static import StaticProblem
 
-from dfo_prompt.contracts.optimizer import Best, Optimizer
+from dfo_prompt.contracts.optimizer import HALF_WIDTH, Best, Optimizer
 from dfo_prompt.errors import UnknownNameError
-from dfo_prompt.optimizers.cma import ENDLESS
-from dfo_prompt.optimizers.isolation import GlobalFence
+from dfo_prompt.optimizers.cma import ENDLESS, UNCUT
+from dfo_prompt.optimizers.isolation import Isolation
 from dfo_prompt.types import Json, Matrix, Vector
 
-_CLASSES = (BRKGA, CMAES, DE, DIRECT, EPPSO, ES, G3PCX, GA, ISRES, NelderMead, NicheGA, PSO, PatternSearch, SRES)
-ALGORITHMS = {cls.__name__: cls for cls in _CLASSES}
+
+class Simplex(NelderMead):  # type: ignore[misc]
+    """Nelder-Mead whose first simplex has the size that it is told; pymoo's is a twentieth of the box, whatever is said."""
+
+    def _initialize_simplex(self) -> Any:
+        points = initialize_simplex(self.problem, self.x0.X, scale=self.init_simplex_scale)
+        return Population.merge(self.x0, Population.new(X=points))
+
+
+_CLASSES = (BRKGA, CMAES, DE, DIRECT, EPPSO, ES, G3PCX, GA, ISRES, NicheGA, PSO, PatternSearch, SRES)
+ALGORITHMS = {cls.__name__: cls for cls in _CLASSES} | {"NelderMead": Simplex}
 MIN_POPULATION = 5
 """Differential evolution combines this many distinct parents."""
+SIMPLEX_IN_ONE_DIMENSION = (1.0, 2.0, 0.5, 0.5)
+"""Factors of reflection, expansion, contraction and shrinkage (Nelder and Mead, 1965)."""
 
 
 class Pymoo(Optimizer):
     """One algorithm of pymoo; recommends the best candidate told.
 
     A first population is drawn from N(x0, sigma^2 I), its first member being x0 itself, and clipped to the box. A search
-    from a point starts at x0 with steps of sigma, but NelderMead, with bounds, of a twentieth of the box; DIRECT divides the
-    box, whose middle is x0 unless bounds are given.
+    from a point starts at x0 with steps of sigma; DIRECT divides the box, whose middle is x0 unless bounds are given.
 
     Args:
         variant: name in `ALGORITHMS`.
@@ -53,7 +64,7 @@ class Pymoo(Optimizer):
         super().__init__(**study)
         if variant not in ALGORITHMS:
             raise UnknownNameError.among("algorithm of pymoo", variant, ALGORITHMS)
-        self._fence = GlobalFence(self.seed)
+        self._isolation = Isolation(self.seed)
         self._population = max(self.popsize, MIN_POPULATION)
         self._box = self.box()
         self._problem = Problem(n_var=self.dim, n_obj=1, xl=self._box[0], xu=self._box[1])
@@ -64,7 +75,7 @@ class Pymoo(Optimizer):
 
     def ask(self) -> Matrix:
         """Return the next candidates, (B, d); B depends on the algorithm."""
-        with self._fence():
+        with self._isolation():
             self._asked = self._algorithm.ask()
         # One candidate at a time is an individual, not a population. Its crossovers overstep the box by rounding errors.
         return np.atleast_2d(np.array(self._asked.get("X"), dtype=np.float64)).clip(*self._box)
@@ -73,7 +84,7 @@ class Pymoo(Optimizer):
         """Pass on the losses (B,)."""
         self._best.learn(candidates, losses)
         answers = StaticProblem(self._problem, F=losses.reshape(-1, 1).copy())
-        with self._fence():
+        with self._isolation():
             Evaluator(skip_already_evaluated=False).eval(answers, self._asked)
             self._algorithm.tell(infills=self._asked)
         if self._algorithm.termination.force_termination:  # CMAES, where its distribution degenerates
@@ -91,7 +102,7 @@ class Pymoo(Optimizer):
 
     def _start(self, x0: Vector) -> Any:
         seed = (self.seed + self._restarts) % 2**32 or 2**32 - 1  # inside CMAES zero means the time
-        with self._fence():
+        with self._isolation():
             algorithm = ALGORITHMS[self._variant](**self._settings(x0))
             algorithm.setup(self._problem, termination=NoTermination(), seed=seed)
         return algorithm
@@ -105,7 +116,7 @@ class Pymoo(Optimizer):
     def _settings(self, x0: Vector) -> dict[str, Any]:
         n, first = self._population, {"sampling": self._first(x0)}
         point = {"sampling": x0[None, :].copy(), "n_sample_points": 1}
-        quiet = {**ENDLESS, "verb_disp": 0, "signals_filename": ""}
+        quiet = {**ENDLESS, **UNCUT, "verb_disp": 0, "signals_filename": ""}
         # (mu, lambda) with seven offspring a parent, as in Runarsson and Yao (2005).
         strategy = {"n_offsprings": n, "pop_size": max(1, n // 7), **first}
         keys = {"n_elites": max(1, n // 5), "n_mutants": max(1, n // 10)}  # shares as pymoo's own
@@ -114,7 +125,12 @@ class Pymoo(Optimizer):
             "BRKGA": {**keys, "n_offsprings": n - sum(keys.values()), **first},
             "CMAES": {"x0": x0.copy(), "normalize": False, "sigma": self.sigma, "pop_size": n, **quiet},
             "DIRECT": {},
-            "NelderMead": point,
+            "NelderMead": {**self._simplex(), **point},
             "PatternSearch": {"init_delta": self.sigma / (self._box[1] - self._box[0]), **point},
         }
         return special.get(self._variant, {"pop_size": n, **first})
+
+    def _simplex(self) -> dict[str, Any]:
+        """Return the first simplex, as a part of the box, and in one dimension what its usual rule reduces to nothing."""
+        part = 0.5 / HALF_WIDTH if self.bounds is None else min(0.5, self.sigma / (self.bounds[1] - self.bounds[0]))
+        return {"init_simplex_scale": part, **({"func_params": lambda _: SIMPLEX_IN_ONE_DIMENSION} if self.dim == 1 else {})}

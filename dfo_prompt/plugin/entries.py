@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from dfo_prompt.contracts.spec import Spec
+from dfo_prompt.errors import InputError
 from dfo_prompt.plugin.catalogue import catalogue
 from dfo_prompt.plugin.options import typed_options
 from dfo_prompt.plugin.shelf import Shelf
@@ -16,6 +17,8 @@ PROVIDED: Mapping[str, frozenset[str]] = {
 }
 """By kind, the arguments that the study fills in: nobody's options."""
 PLURALS = {"loss": "losses"}
+UNSET = object()
+"""No option has this value."""
 
 
 def find(kind: str, name: str) -> Spec:
@@ -49,12 +52,16 @@ def options_of(kind: str, name: str, options: Mapping[str, object]) -> dict[str,
     """Return a user's options of an entry as the types that its target declares.
 
     Raises:
-        InputError: an option is unknown, missing, or of another type.
+        InputError: an option is unknown, missing, fixed by the entry, or of another type.
     """
+    spec, owner = find(kind, name), f"{kind} {name!r}"
+    for option, value in options.items():
+        if spec.options.get(option, value) != value:
+            instead = _instead(kind, name, option, value)
+            raise InputError(f"{owner} fixes {option} to {spec.options[option]!r}; {instead}")
     named = {"variant"} if ":" in name else set()  # set by the name, and by nothing else
-    fixed = {key: value for key, value in find(kind, name).options.items() if key not in named}
-    provided = PROVIDED[kind] | named
-    typed = typed_options(f"{kind} {name!r}", target_of(kind, name), {**fixed, **options}, provided)
+    settled = {key: value for key, value in {**spec.defaults, **spec.options}.items() if key not in named}
+    typed = typed_options(owner, target_of(kind, name), {**settled, **options}, PROVIDED[kind] | named)
     return {key: typed[key] for key in options}
 
 
@@ -66,4 +73,21 @@ def arguments_of(kind: str, name: str, options: Mapping[str, object]) -> dict[st
     """
     spec = find(kind, name)
     family = {"variant": name.partition(":")[2]} if spec.name.endswith(":*") else {}
-    return {**spec.options, **family, **options_of(kind, name, options)}
+    return {**spec.defaults, **spec.options, **family, **options_of(kind, name, options)}
+
+
+def _instead(kind: str, name: str, option: str, value: object) -> str:
+    """Return advice: an entry of the same target that fixes the option to this value, or leaves it free."""
+    spec = find(kind, name)
+    kept = {key: fixed for key, fixed in spec.options.items() if key != option}
+    found = []
+    for other in shelf(kind):
+        fixes = other.options.get(option, UNSET)
+        if other.target == spec.target and ("*" in other.name) == ("*" in spec.name) and fixes in (UNSET, value):
+            lost = sum(other.options.get(key, UNSET) != fixed for key, fixed in kept.items())
+            found.append((lost + len(other.options.keys() - {option, *kept}), fixes is UNSET, other.name))
+    if not found:
+        return "leave it out"
+    _, free, best = min(found)
+    best = best.replace("*", name.partition(":")[2])
+    return f"use {best!r} with {option}={value!r}" if free else f"use {best!r}"

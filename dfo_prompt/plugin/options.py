@@ -4,6 +4,7 @@ import inspect
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -67,12 +68,18 @@ def typed_options(owner: str, target: Target, options: Mapping[str, object], pro
     own = takes.hints.keys() - {*provided}
     for name in options:
         if name in provided or (name not in own and not takes.free):
-            if not own:
-                raise UnknownNameError(f"unknown option of {owner}: {name!r}; it takes none")
-            raise UnknownNameError.among(f"option of {owner}:", name, own)
+            raise _unknown(owner, name, own, provided)
     if needed := sorted(takes.needed - {*provided, *options}):
         raise InputError(f"{owner} needs the option {needed[0]!r}")
     return {**options, **_validated(owner, target, {name: options[name] for name in options if name in own})}
+
+
+def _unknown(owner: str, name: str, own: Collection[str], provided: Collection[str]) -> UnknownNameError:
+    if close := get_close_matches(name, {*provided} - {name}, n=1, cutoff=0.8):
+        return UnknownNameError(f"{owner} has no option {name!r}; did you mean {close[0]!r}, which the study sets?")
+    if not own:
+        return UnknownNameError(f"{owner} takes no options, so {name!r} means nothing to it")
+    return UnknownNameError.among(f"option of {owner}:", name, own)
 
 
 def _validated(owner: str, target: Target, options: Mapping[str, object]) -> dict[str, object]:

@@ -1,6 +1,7 @@
 """From names to objects: builds optimizers and objectives that plugins offer."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from dfo_prompt._util.parsing import parse
 from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.contracts.objective import Objective
 from dfo_prompt.contracts.optimizer import Optimizer
+from dfo_prompt.contracts.spec import OptimizerSpec
 from dfo_prompt.errors import DfoPromptError, InputError, PluginError, UnknownNameError, one_line
 from dfo_prompt.plugin.catalogue import catalogue
 from dfo_prompt.plugin.entries import arguments_of, target_of
@@ -52,19 +54,33 @@ def create_optimizer(
     return built
 
 
-def is_deterministic(name: str) -> bool:
-    """Tell whether the optimizer `name`, and each that it is built around, gives the same candidates again.
+def declarations(name: str) -> OptimizerSpec:
+    """Return the spec of the optimizer `name`, with what each optimizer that it is built around declares as well.
 
     Raises:
         UnknownNameError, PluginError: there is no such optimizer, or two.
     """
-    if not catalogue().optimizers.find(name).deterministic:
-        return False
-    inner = name.partition(":")[2]
+    spec = catalogue().optimizers.find(name)
     try:
-        return not inner or is_deterministic(inner)
+        inner = declarations(name.partition(":")[2])
     except UnknownNameError:
-        return True  # what follows the colon is a backend's own name
+        return spec  # what follows the colon is a backend's own name, or nothing
+    return replace(
+        spec,
+        deterministic=spec.deterministic and inner.deterministic,
+        ignores=tuple(dict.fromkeys((*spec.ignores, *inner.ignores))),
+        adapts={**inner.adapts, **spec.adapts},
+        least_popsize=max(spec.least_popsize, inner.least_popsize),
+    )
+
+
+def is_deterministic(name: str) -> bool:
+    """Tell whether the optimizer `name`, and each that it is built around, gives the same candidates again.
+
+    Raises:
+        UnknownNameError, PluginError: see `declarations`.
+    """
+    return declarations(name).deterministic
 
 
 def create_objective(name: str, *, dim: int, seed: int = 0, **options: object) -> Objective:

@@ -5,6 +5,7 @@ import platform
 import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import cache
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,7 @@ def _requirements(distribution: str) -> list[Requirement]:
         return []
 
 
+@cache  # a subprocess exchanges the warning filters while it starts, which threads must not do at once
 def _git_commit() -> str | None:
     """Return the commit of the repository that holds this package among its files; None where a user's own holds it."""
     here = Path(__file__).resolve()

@@ -1,15 +1,30 @@
-"""The conformance suite: checks that an optimizer keeps the promises of `dfo_prompt.Optimizer`.
+"""Conformance kits: what an optimizer, an objective and a method promise, one promise a test.
 
-In a plugin's tests, three lines run it:
+In a plugin's tests, three lines run one of them:
 
     from dfo_prompt.testing import OptimizerConformance
 
     class TestMine(OptimizerConformance):
         names = ("mine",)
 
-and for anything installed: `pytest --dfo-prompt-optimizer NAME`.
+`ObjectiveConformance` and `MethodConformance` are used likewise. For any optimizer that is installed:
+`pytest --dfo-prompt-optimizer NAME`.
 """
 
-from dfo_prompt.testing.conformance import OptimizerConformance
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["OptimizerConformance"]
+if TYPE_CHECKING:
+    from dfo_prompt.testing.conformance import OptimizerConformance as OptimizerConformance
+    from dfo_prompt.testing.methods import MethodConformance as MethodConformance
+    from dfo_prompt.testing.objectives import ObjectiveConformance as ObjectiveConformance
+
+_HOME = {"MethodConformance": "methods", "ObjectiveConformance": "objectives", "OptimizerConformance": "conformance"}
+
+__all__ = sorted(_HOME)  # noqa: PLE0605 - lazy, as those of dfo_prompt: pytest imports this package in every run
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -13,27 +13,40 @@ import pytest
 from dfo_prompt.plugin.catalogue import catalogue
 from dfo_prompt.run.factory import is_deterministic
 from dfo_prompt.testing.driving import SETTINGS, completed, drive, interrupted, make, sphere, stepping
+from dfo_prompt.testing.edges import EdgesConformance
+from dfo_prompt.testing.pytest_plugin import OPTION, QUICK
+from dfo_prompt.testing.settings import SettingsConformance
 from dfo_prompt.types import Matrix, Vector
 
 EXIT_SECONDS = 120
 
 
-class OptimizerConformance:
+class OptimizerConformance(SettingsConformance, EdgesConformance):
     """Subclass it, name the optimizers, and pytest checks each promise on each.
 
     Attributes:
         names: as `dfo-prompt list optimizers` shows them; by default those given to `--dfo-prompt-optimizer`.
         dims: dimensions that must work.
         progress_budget: queries in which the loss on the sphere has to be halved, in five dimensions.
+        plateau_budget: queries on a plateau.
     """
 
     names: ClassVar[tuple[str, ...]] = ()
     dims: ClassVar[tuple[int, ...]] = (1, 2, 50, 1000)
     progress_budget: ClassVar[int] = 600
+    plateau_budget: ClassVar[int] = 400
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        """Run each test once for each name."""
-        metafunc.parametrize("name", self.names or metafunc.config.getoption("--dfo-prompt-optimizer", []), scope="class")
+        """Run each test once for each name; an optimizer that cannot be imported is one error."""
+        given = metafunc.config.getoption(OPTION, [])
+        for name in () if self.names else given:
+            catalogue().optimizers.find(name).load()
+        metafunc.parametrize("name", self.names or given, scope="class")
+
+    @pytest.fixture(autouse=True)
+    def _quick(self, request: pytest.FixtureRequest) -> None:
+        if request.config.getoption(QUICK, default=False):
+            vars(self).update(dims=(1, 2, 10), plateau_budget=60, seeds=2, popsizes=(1, 3, 12))
 
     def test_asks_for_finite_float64_candidates(self, name: str) -> None:
         """`ask` returns (B, d) float64, B >= 1, all finite."""
@@ -118,8 +131,8 @@ class OptimizerConformance:
     def test_survives_plateaus(self, name: str) -> None:
         """Losses that are all equal, or few-valued, do not end the search before the budget."""
         for levels in (0, 2):
-            result, _ = drive(make(name, dim=3, budget=400), lambda z, levels=levels: _quantised(z, levels))  # type: ignore[misc]
-            assert result.spent.queries == 400
+            result, _ = drive(make(name, dim=3, budget=self.plateau_budget), lambda z, levels=levels: _quantised(z, levels))  # type: ignore[misc]
+            assert result.spent.queries == self.plateau_budget
 
     def test_replays_from_a_journal(self, name: str, tmp_path: Path) -> None:
         """Interrupted and continued, a study ends with the same journal."""

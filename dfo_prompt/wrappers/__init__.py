@@ -5,22 +5,25 @@ from collections.abc import Iterable
 from dfo_prompt.contracts.spec import OptimizerSpec
 from dfo_prompt.plugin.hookspecs import hookimpl
 
-_WRAPPERS: dict[str, tuple[str, dict[str, object], str]] = {
-    "blockwise": ("blockwise:Blockwise", {}, "Blocks of coordinates in turn (BBTv2)"),
-    "rembo": ("embedding:RandomEmbedding", {}, "One random subspace (Wang et al., 2016)"),
-    "sre": ("embedding:RandomEmbedding", {"draws": 5, "withdraw": True}, "Random subspaces in sequence (Qian et al., 2016)"),
-    "redrawn": ("embedding:RandomEmbedding", {"draws": 10}, "Random subspaces through the best point so far"),
+EMBEDDING = "embedding:RandomEmbedding"
+_WRAPPERS: dict[str, tuple[str, dict[str, object], dict[str, object], str]] = {
+    "blockwise": ("blockwise:Blockwise", {}, {}, "Blocks of coordinates in turn (BBTv2)"),
+    "rembo": (EMBEDDING, {"draws": 1, "withdraw": False}, {}, "One random subspace (Wang et al., 2016)"),
+    "sre": (EMBEDDING, {"withdraw": True}, {"draws": 5}, "Random subspaces in sequence (Qian et al., 2016)"),
+    "redrawn": (EMBEDDING, {"withdraw": False}, {"draws": 10}, "Random subspaces through the best point so far"),
 }
+"""Target, options that the name fixes, defaults, summary."""
 
 
 @hookimpl
 def dfo_prompt_optimizers() -> Iterable[OptimizerSpec]:
     """Give each wrapper around CMA-ES, and around any optimizer here."""
-    for wrapper, (target, options, summary) in _WRAPPERS.items():
+    for wrapper, (target, options, defaults, summary) in _WRAPPERS.items():
         for inner in ("cma", "*"):
             yield OptimizerSpec(
                 name=f"{wrapper}:{inner}",
                 target=f"dfo_prompt.wrappers.{target}",
                 options=options if inner == "*" else {**options, "variant": inner},
+                defaults=defaults,
                 summary=f"{summary}, searched by {'any optimizer here' if inner == '*' else inner}.",
             )

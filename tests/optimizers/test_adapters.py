@@ -152,3 +152,28 @@ def test_pymoos_cmaes_goes_on_where_it_would_end():
         assert np.isfinite(candidates).all()
         optimizer.tell(candidates, np.ones(len(candidates)))
     assert optimizer.describe()["restarts"] >= 1
+
+
+@pytest.mark.parametrize(
+    "variant", ["LHSSearch", "HaltonSearch", "HammersleySearch", "MetaRecentering", "ScrHammersleySearch"]
+)
+@pytest.mark.parametrize("budget", [16, 20, 21])
+def test_one_shot_searches_end_with_the_budget(variant, budget):
+    result = dp.minimize(dp.create_objective("sphere", dim=3), optimizer=f"nevergrad:{variant}", budget=budget, popsize=8)
+    assert result.spent.queries == budget
+
+
+@pytest.mark.parametrize("box", [(0.0, 1.0), (-1.0, 1.0), (-10.0, 10.0)])
+def test_pycma_does_not_cut_the_step_in_a_box(box):
+    backend = dp.create_optimizer("cma", dim=4, budget=100, sigma=1.0, bounds=box)._es
+    np.testing.assert_allclose(backend.stds, np.ones(4), rtol=1e-3)
+
+
+def test_a_wizard_that_would_choose_a_thread_is_asked_for_pairs():
+    optimizer = dp.create_optimizer("nevergrad:NGOpt", dim=3, budget=40, popsize=1, bounds=(-1.0, 1.0))
+    assert optimizer.describe()["workers"] > 1
+
+
+def test_the_simplex_of_pymoo_moves_along_a_line():
+    line = dp.create_objective("sphere", dim=1)
+    assert dp.minimize(line, optimizer="pymoo:NelderMead", budget=100).best_loss < 1e-6

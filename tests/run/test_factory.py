@@ -232,4 +232,57 @@ def test_keys_of_the_study_are_no_options(program, where, said):
 
 def test_what_follows_the_colon_is_no_option(program):
     status, _, err = program("run", "--objective", "sphere", "--optimizer", "nevergrad:DE", "--set", "optimizer.variant=PSO")
-    assert (status, "unknown option of optimizer 'nevergrad:DE': 'variant'" in err) == (2, True)
+    assert (status, "'nevergrad:DE' fixes variant to 'DE'; use 'nevergrad:PSO'" in err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "said"),
+    [
+        ("cma:sep", {"covariance": "full"}, "'cma:sep' fixes covariance to 'diagonal'; use 'cma' with covariance='full'"),
+        ("cma:sep", {"covariance": "vd"}, "fixes covariance to 'diagonal'; use 'cma:vd'"),
+        ("cma:ipop", {"restarts": "none"}, "fixes restarts to 'ipop'; use 'cma' with restarts='none'"),
+        ("cma:ipop", {"restarts": "bipop"}, "fixes restarts to 'ipop'; use 'cma:bipop'"),
+        ("cma:passive", {"active": True}, "fixes active to False; use 'cma' with active=True"),
+        ("rembo:cma", {"draws": 3}, "fixes draws to 1; use 'redrawn:cma' with draws=3"),
+        ("sre:random", {"withdraw": False}, "'sre:random' fixes withdraw to True; use 'redrawn:random'"),
+        ("nevergrad:CMA", {"variant": "CMA"}, "takes no options, so 'variant' means nothing to it"),
+        ("lm:r1-es", {"paths": 2}, "fixes paths to 1; use 'lm:rm-es' with paths=2"),
+        ("cmaes:sep", {"learning_rate_adaptation": True}, "'sep' takes neither"),
+    ],
+)
+def test_what_an_entry_fixes_is_not_overridden(name, option, said):
+    with pytest.raises(InputError) as caught:
+        dp.create_optimizer(name, dim=20, budget=9, **option)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_an_entry_fixes_may_be_said_again():
+    dp.create_optimizer("cma:sep", dim=3, budget=9, covariance="diagonal")
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ({"function": "rastrigin"}, "objective 'sphere' fixes function to 'sphere'; use 'rastrigin'"),
+        ({"ambient_dim": 50}, None),
+    ],
+)
+def test_objectives_fix_options_likewise(option, said):
+    if said is None:
+        dp.create_objective("sphere", dim=20, **option)
+        with pytest.raises(InputError, match="fixes ambient_dim to 20000; use 'sphere' with ambient_dim=50"):
+            dp.create_objective("sphere:embedded", dim=20, **option)
+        return
+    with pytest.raises(InputError, match=said):
+        dp.create_objective("sphere", dim=20, **option)
+
+
+def test_an_optimizer_without_options_says_so():
+    with pytest.raises(InputError, match="optimizer 'random' takes no options, so 'covarince' means nothing to it"):
+        dp.create_optimizer("random", dim=3, budget=9, covarince="full")
+
+
+def test_a_misspelt_key_of_the_study_is_recognized():
+    with pytest.raises(InputError, match="has no option 'budgte'; did you mean 'budget', which the study sets"):
+        dp.create_optimizer("random", dim=3, budget=9, budgte=5)

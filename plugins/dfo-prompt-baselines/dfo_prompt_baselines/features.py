@@ -36,7 +36,7 @@ def linear(setting: dp.Setting) -> dp.Fitted:
 
 def mlp(setting: dp.Setting, *, width: int = 64) -> dp.Fitted:
     """Fit a neural network with one hidden layer on one representation a text."""
-    seed = setting.problem.seed
+    seed = setting.problem.seed % 2**32  # as many as scikit-learn takes
     return _by_grid(
         setting.problem,
         lambda strength: MLPClassifier((width,), alpha=strength, solver="lbfgs", max_iter=2000, random_state=seed),

@@ -222,7 +222,7 @@ def reduced_precision(device: torch.device) -> AbstractContextManager[object]:
 def seeded(seed: int) -> Iterator[None]:
     """Let torch draw from a seed inside a `with` block: libraries take initial weights from its global generator."""
     with torch.random.fork_rng():
-        torch.manual_seed(seed)
+        torch.manual_seed(seed % 2**64)
         yield
 
 

@@ -9,6 +9,8 @@ import numpy as np
 import dfo_prompt as dp
 
 FUNCTIONS, LEAST_DIM = 24, 2
+INSTANCES = 2**31 - 1
+"""As many as ioh can number; larger seeds begin again at the first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +55,9 @@ def bbob(*, dim: int, seed: int, variant: str, effective_dim: int | None = None)
     inner = effective_dim or dim
     if not LEAST_DIM <= inner <= dim:
         raise dp.InputError(f"BBOB: {inner} dimensions are not between {LEAST_DIM} and the candidates' {dim}")
-    problem = ioh.get_problem(int(variant), instance=1 + seed, dimension=inner, problem_class=ioh.ProblemClass.BBOB)
+    problem = ioh.get_problem(
+        int(variant), instance=1 + seed % INSTANCES, dimension=inner, problem_class=ioh.ProblemClass.BBOB
+    )
     objective = BBOB(problem=problem)
     if effective_dim is None:
         return objective

@@ -19,6 +19,11 @@ def test_seeds_are_instances():
     assert len(losses) == 4
 
 
+@pytest.mark.parametrize("seed", [2**31 - 2, 2**31 - 1, 2**40, 2**64])
+def test_any_seed_has_an_instance(seed):
+    assert dp.create_objective("bbob:1", dim=5, seed=seed).describe()["instance"] >= 1
+
+
 def test_behind_a_random_embedding_few_directions_matter():
     objective = dp.create_objective("bbob:1", dim=50, seed=1, effective_dim=3)
     null = np.linalg.svd(objective.map)[2][3:]  # (47, 50)

@@ -1,8 +1,5 @@
 """TuRBO-1 (Eriksson et al., 2019, "Scalable global optimization via local Bayesian optimization")."""
 
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -11,7 +8,7 @@ from torch.quasirandom import SobolEngine
 
 import dfo_prompt as dp
 
-with warnings.catch_warnings(action="ignore"):  # gpytorch compiles itself in a way that torch deprecates
+with dp.Isolation(0)():  # gpytorch compiles itself in a way that torch deprecates
     from botorch.fit import fit_gpytorch_mll
     from botorch.generation.sampling import MaxPosteriorSampling
     from botorch.models import SingleTaskGP
@@ -44,6 +41,7 @@ class TuRBO(dp.Optimizer):
         super().__init__(**study)
         self._initial, self._points, self._memory, self._fit_steps = initial, points, memory, fit_steps
         self._rng = np.random.default_rng(self.seed)
+        self._isolation = dp.Isolation(self.seed)
         self._failures_allowed = max(4, int(np.ceil(self.dim / self.popsize)))
         self._best = dp.Best(self.x0)
         self._candidates, self._losses = np.zeros((0, self.dim)), np.zeros(0)
@@ -56,7 +54,8 @@ class TuRBO(dp.Optimizer):
             steps = self.sigma * self._rng.standard_normal((self.popsize, self.dim))
             steps[0] *= len(self._losses) > 0
             return self.inside(self._center + steps)
-        with _own_randomness(int(self._rng.integers(2**31))):
+        with self._isolation():
+            torch.default_generator.manual_seed(int(self._rng.integers(2**31)))
             return self.inside(self._thompson())
 
     def tell(self, candidates: np.ndarray, losses: np.ndarray) -> None:
@@ -118,10 +117,3 @@ class TuRBO(dp.Optimizer):
         moved = torch.rand(count, self.dim) <= min(1.0, PERTURBED / self.dim)
         moved[torch.arange(count), torch.randint(self.dim, (count,))] = True
         return best + torch.where(moved, offsets, 0.0)
-
-
-@contextmanager
-def _own_randomness(seed: int) -> Iterator[None]:
-    with torch.random.fork_rng(devices=[]), warnings.catch_warnings(action="ignore"):
-        torch.manual_seed(seed)
-        yield

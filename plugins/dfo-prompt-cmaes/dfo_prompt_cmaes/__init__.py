@@ -16,5 +16,9 @@ def dfo_prompt_optimizers() -> Iterable[dp.OptimizerSpec]:
     """Give the optimizers."""
     for name, (options, summary) in _VARIANTS.items():
         yield dp.OptimizerSpec(
-            name=name, target="dfo_prompt_cmaes.optimizer:CyberCMA", options=options, summary=f"cmaes: {summary}."
+            name=name,
+            target="dfo_prompt_cmaes.optimizer:CyberCMA",
+            options=options,
+            summary=f"cmaes: {summary}.",
+            least_popsize=4,
         )

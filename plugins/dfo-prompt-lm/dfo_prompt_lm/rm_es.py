@@ -9,7 +9,7 @@ from dfo_prompt_lm.strategy import RankSuccess, Strategy
 
 
 class RmES(Strategy):
-    """The covariance is the identity and m evolution paths that lie some generations apart.
+    """The covariance is the identity and m evolution paths that lie some generations apart; R1-ES is that with one path.
 
     Args:
         paths: m.
@@ -49,14 +49,3 @@ class RmES(Strategy):
             # The oldest goes where all lie far enough apart, else the later one of the closest pair.
             self._kept.pop(0 if gaps.min() >= self._gap else int(gaps.argmin()) + 1)
         self._kept.append((self._generations, self._path.copy()))
-
-
-class R1ES(RmES):
-    """The covariance is the identity and the evolution path: Rm-ES with one path.
-
-    Args:
-        study: see `dfo_prompt.Optimizer`.
-    """
-
-    def __init__(self, **study: Any) -> None:
-        super().__init__(paths=1, gap=1, **study)

@@ -21,5 +21,8 @@ def dfo_prompt_optimizers() -> Iterable[dp.OptimizerSpec]:
             options={} if name == "*" else {"variant": name},
             variants=f"{place}variants" if name == "*" else "",
             summary=f"optuna: {summary}.",
-            ignores=("sigma",),
+            adapts={
+                "x0": "the first candidate, and without bounds the middle of the box",
+                "sigma": "without bounds, a tenth of half the box",
+            },
         )

@@ -1,6 +1,5 @@
 """The samplers of optuna (Akiba et al., 2019), through its ask and tell."""
 
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -35,12 +34,13 @@ class Optuna(dp.Optimizer):
         super().__init__(**study)
         if variant not in variants():
             raise dp.UnknownNameError.among("sampler of optuna", variant, variants())
+        self._isolation = dp.Isolation(self.seed)
         self._names = [f"z{i}" for i in range(self.dim)]
         low, high = self.box()
         self._space: dict[str, BaseDistribution] = {
             name: FloatDistribution(float(a), float(b)) for name, a, b in zip(self._names, low, high, strict=True)
         }
-        with _quiet():
+        with self._quiet():
             self._study = optuna.create_study(sampler=self._sampler(variant))
             self._study.enqueue_trial(dict(zip(self._names, self.x0.clip(low, high).tolist(), strict=True)))
         self._asked: list[optuna.Trial] = []
@@ -48,14 +48,14 @@ class Optuna(dp.Optimizer):
 
     def ask(self) -> np.ndarray:
         """Return the next candidates, (B, d)."""
-        with _quiet():
+        with self._quiet():
             self._asked = [self._study.ask(self._space) for _ in range(self.popsize)]
         return np.array([[trial.params[name] for name in self._names] for trial in self._asked], dtype=np.float64)
 
     def tell(self, candidates: np.ndarray, losses: np.ndarray) -> None:
         """Pass on the losses (B,)."""
         self._best.learn(candidates, losses)
-        with _quiet():
+        with self._quiet():
             for trial, loss in zip(self._asked, losses.tolist(), strict=True):
                 self._study.tell(trial, loss)
 
@@ -68,6 +68,17 @@ class Optuna(dp.Optimizer):
         low, high = self.box()
         return {"sampler": type(self._study.sampler).__name__, "box": [float(low.min()), float(high.max())]}
 
+    @contextmanager
+    def _quiet(self) -> Iterator[None]:
+        # Without a log line a trial, and without warnings that a sampler is experimental.
+        with self._isolation():
+            level = optuna.logging.get_verbosity()
+            optuna.logging.set_verbosity(optuna.logging.ERROR)
+            try:
+                yield
+            finally:
+                optuna.logging.set_verbosity(level)
+
     def _sampler(self, name: str) -> optuna.samplers.BaseSampler:
         options: dict[str, Any] = {"seed": self.seed % 2**32}
         if name == "CmaEs":
@@ -79,15 +90,3 @@ class Optuna(dp.Optimizer):
             options |= {"scramble": True}
         sampler: optuna.samplers.BaseSampler = getattr(optuna.samplers, f"{name}Sampler")(**options)
         return sampler
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    # Without a log line a trial, and without warnings that a sampler is experimental.
-    level = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    try:
-        with warnings.catch_warnings(action="ignore"):
-            yield
-    finally:
-        optuna.logging.set_verbosity(level)

@@ -12,7 +12,11 @@ _METHODS = {
     "dual_annealing": "generalized simulated annealing (Xiang et al., 1997)",
     "differential_evolution": "differential evolution (Storn and Price, 1997)",
 }
-_IGNORED = {"dual_annealing": ("popsize", "sigma"), "differential_evolution": ()}
+_ADAPTED = {
+    "COBYQA": {"sigma": "in a box at most half of it"},
+    "Powell": {"sigma": "without bounds; in a box a line search spans it"},
+    "dual_annealing": {"x0": "the first candidate", "sigma": "without bounds, a tenth of half the box"},
+}
 
 
 @dp.hookimpl
@@ -24,5 +28,7 @@ def dfo_prompt_optimizers() -> Iterable[dp.OptimizerSpec]:
             target="dfo_prompt_scipy.optimizer:SciPy",
             options={"method": name},
             summary=f"SciPy: {summary}.",
-            ignores=_IGNORED.get(name, ("popsize",)),
+            ignores=() if name == "differential_evolution" else ("popsize",),
+            adapts=_ADAPTED.get(name, {}),
+            least_popsize=5 if name == "differential_evolution" else 1,
         )

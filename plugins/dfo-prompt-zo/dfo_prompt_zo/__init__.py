@@ -22,5 +22,9 @@ def dfo_prompt_optimizers() -> Iterable[dp.OptimizerSpec]:
     """Give the optimizers."""
     for name, (target, options, summary) in _OPTIMIZERS.items():
         yield dp.OptimizerSpec(
-            name=f"zo:{name}", target=f"dfo_prompt_zo.{target}", options=options, summary=f"Zeroth order: {summary}."
+            name=f"zo:{name}",
+            target=f"dfo_prompt_zo.{target}",
+            options=options,
+            summary=f"Zeroth order: {summary}.",
+            adapts={"popsize": "an even number: pairs"},
         )

@@ -1,0 +1,127 @@
+"""The promises of a method, one a test, on a tiny model with random weights and a task of two classes."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+
+from dfo_prompt.config.reading import parse_config
+from dfo_prompt.lm.tiny import WORDS, save_tiny_model
+from dfo_prompt.methods.run import MethodResult, run_method
+from dfo_prompt.plugin.catalogue import catalogue
+
+BUDGET, CLASSES = 24, ("bad", "good")
+TASK = """\
+summary = "Tiny."
+template = "{text} . it was {answer}"
+[labels]
+bad = "bad"
+good = "good"
+[[patterns]]
+template = "{text} . the film was {answer}"
+[data]
+path = "texts.csv"
+columns = { text = "text", label = "label" }
+"""
+TEXTS = (("bad film",), ("the plot was very dull",), ("fun",), ("it was short . very good",))
+
+Results = tuple[MethodResult, MethodResult]
+FOLDER, RAN = pytest.StashKey[Path](), pytest.StashKey[dict[tuple[type, str], Results]]()
+
+
+class MethodConformance:
+    """Subclass it, name the methods, and pytest checks each promise on each.
+
+    Attributes:
+        names: as `dfo-prompt list methods` shows them.
+        options: method options by name, for methods that need some, or take long without.
+        seed: of split and method.
+    """
+
+    names: ClassVar[tuple[str, ...]] = ()
+    options: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    seed: ClassVar[int] = 1
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """Run each test once for each name."""
+        metafunc.parametrize("name", self.names, scope="class")
+
+    @pytest.fixture
+    def folder(self, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+        """Return the folder of the model, the task's data, the task, and the same task under another name."""
+        stash = request.config.stash
+        if FOLDER not in stash:
+            stash[FOLDER] = _write_problem(tmp_path_factory.mktemp("tiny"))
+        return stash[FOLDER]
+
+    @pytest.fixture
+    def results(self, request: pytest.FixtureRequest, name: str, folder: Path) -> Results:
+        """Run the method twice, the same way, once for all tests."""
+        ran = request.config.stash.setdefault(RAN, {})
+        key = (type(self), name)
+        if key not in ran:
+            ran[key] = (self.run(name, folder), self.run(name, folder))
+        return ran[key]
+
+    def run(self, name: str, folder: Path, *, out: Path | None = None) -> MethodResult:
+        """Run the method on the tiny problem."""
+        problem = {"model": str(folder / "model"), "task": str(folder / "one.toml"), "shots": 4}
+        study = {"optimizer": "random", "budget": BUDGET, "dim": 6, "popsize": 4, "seed": self.seed}
+        method = {"method": name, "method_options": dict(self.options.get(name, {}))}
+        return run_method(parse_config({**study, **method, "problem": problem, "prompt": {"tokens": 3}}), out=out)
+
+    def test_scores_every_class(self, results: Results, name: str) -> None:
+        """`predict` gives finite scores (N, C), for one text and for several."""
+        for texts in (TEXTS[:1], TEXTS):
+            scores = results[0].fitted.predict(texts)
+            wanted = (len(texts), len(CLASSES))
+            assert np.shape(scores) == wanted, f"{name!r} gives scores of shape {np.shape(scores)}, not {wanted}"
+            assert np.isfinite(scores).all(), f"{name!r} gives scores that are not finite"
+
+    def test_repeats_itself(self, results: Results, name: str) -> None:
+        """The same seed gives the same scores and the same metrics."""
+        one, other = results
+        assert np.array_equal(one.fitted.predict(TEXTS), other.fitted.predict(TEXTS)), f"{name!r} does not repeat itself"
+        assert (one.dev_metric, one.test_metric) == (other.dev_metric, other.test_metric), f"{name!r} differs in its metrics"
+
+    def test_batches_do_not_matter(self, results: Results, name: str) -> None:
+        """A text has the same scores alone and among others, up to rounding."""
+        predict = results[0].fitted.predict
+        alone = np.concatenate([predict((text,)) for text in TEXTS])
+        said = f"{name!r} scores a text differently among others"
+        assert np.allclose(alone, predict(TEXTS), rtol=1e-3, atol=1e-4), said
+
+    def test_counts_its_costs(self, results: Results, name: str) -> None:
+        """What it asked of the model is counted, the same each time; one that searches spends a budget, others no more."""
+        spent, again = (one.fitted.spent for one in results)
+        counted = (spent.queries, spent.rows, spent.tokens)
+        assert all(isinstance(count, int) and count >= 0 for count in counted), f"{name!r} counts {counted}"
+        assert counted == (again.queries, again.rows, again.tokens), f"{name!r} counts differently the second time"
+        assert results[0].seconds >= 0, f"{name!r} took negative time"
+        if catalogue().methods.find(name).searches:
+            assert spent.queries >= BUDGET, f"{name!r} says that it searches, and spent {spent.queries} of {BUDGET} queries"
+
+    def test_reports_figures(self, results: Results, name: str) -> None:
+        """Metrics lie between 0 and 1, and what it says about itself is plain data."""
+        result = results[0]
+        assert 0 <= result.dev_metric <= 1, f"{name!r} has the metric {result.dev_metric} on dev"
+        assert 0 <= result.test_metric <= 1, f"{name!r} has the metric {result.test_metric} on test"
+        json.dumps(dict(result.fitted.about), allow_nan=False)
+
+    def test_writes_a_folder(self, name: str, folder: Path, tmp_path: Path) -> None:
+        """In a folder it leaves a manifest and a result."""
+        self.run(name, folder, out=tmp_path / "study")
+        assert {"manifest.json", "result.json"} <= {file.name for file in (tmp_path / "study").iterdir()}
+
+
+def _write_problem(folder: Path) -> Path:
+    save_tiny_model(folder / "model")
+    rng = np.random.default_rng(0)
+    rows = [f"{' '.join(rng.choice(WORDS[:12], 5))},{CLASSES[i % 2]}" for i in range(60)]
+    (folder / "texts.csv").write_text("\n".join(["text,label", *rows]) + "\n")
+    for task in ("one", "other"):
+        (folder / f"{task}.toml").write_text(TASK)
+    return folder

@@ -1,0 +1,115 @@
+"""The promises of an objective, one a test."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+
+from dfo_prompt.contracts.objective import Described, Evaluation, Objective, Validated
+from dfo_prompt.run.factory import create_objective
+from dfo_prompt.types import Matrix
+
+SPLITS = ("dev", "test")
+
+
+class ObjectiveConformance:
+    """Subclass it, name the objectives, and pytest checks each promise on each.
+
+    Attributes:
+        names: as `dfo-prompt list objectives` shows them.
+        dim: d, of the candidates.
+        options: keyword options, the same for all names.
+        deterministic: a candidate has the same loss again; one that draws anew at every call says False.
+        tolerance: relative, between the losses of a candidate in different batches: rounding.
+    """
+
+    names: ClassVar[tuple[str, ...]] = ()
+    dim: ClassVar[int] = 20
+    options: ClassVar[Mapping[str, Any]] = {}
+    deterministic: ClassVar[bool] = True
+    tolerance: ClassVar[float] = 1e-5
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """Run each test once for each name."""
+        metafunc.parametrize("name", self.names, scope="class")
+
+    def build(self, name: str, seed: int = 1) -> Objective:
+        """Build the objective; override it for options that differ between names or come from fixtures."""
+        return create_objective(name, dim=self.dim, seed=seed, **self.options)
+
+    def test_is_an_objective(self, name: str) -> None:
+        """It has `evaluate`, and the dimension that it was asked for."""
+        objective = self.build(name)
+        assert isinstance(objective, Objective), f"{name!r} has no dim and evaluate"
+        assert objective.dim == self.dim, f"{name!r} has {objective.dim} dimensions, not {self.dim}"
+
+    def test_scores_every_candidate(self, name: str) -> None:
+        """Losses and metrics are finite float64 (B,), costs are whole numbers, for one candidate and for many."""
+        for count in (1, 5):
+            _check(self.build(name).evaluate(self._candidates(count)), count, name)
+
+    def test_leaves_candidates_alone(self, name: str) -> None:
+        """`evaluate` does not change what it is given, and keeps nothing of it."""
+        objective, candidates = self.build(name), self._candidates(4)
+        copy = candidates.copy()
+        losses = objective.evaluate(candidates).losses.copy()
+        assert np.array_equal(candidates, copy), f"{name!r} changes the candidates"
+        candidates[:] = 9.0
+        if self.deterministic:
+            again = objective.evaluate(copy).losses
+            assert np.array_equal(again, losses), f"{name!r} keeps an array that it was given"
+
+    def test_repeats_itself(self, name: str) -> None:
+        """The same seed and candidates give the same losses; another objective in between changes nothing."""
+        self._only_if_deterministic()
+        candidates = self._candidates(4)
+        one, other = self.build(name), self.build(name)
+        first = one.evaluate(candidates).losses
+        self.build(name, seed=2).evaluate(candidates)
+        for objective in (one, other):
+            assert np.array_equal(objective.evaluate(candidates).losses, first), f"{name!r} does not repeat itself"
+
+    def test_batches_do_not_matter(self, name: str) -> None:
+        """A candidate has the same loss alone and among others."""
+        self._only_if_deterministic()
+        objective, candidates = self.build(name), self._candidates(5)
+        together = objective.evaluate(candidates).losses
+        alone = np.concatenate([objective.evaluate(one[None]).losses for one in candidates])
+        said = f"{name!r} scores a candidate differently among others"
+        assert np.allclose(alone, together, rtol=self.tolerance, atol=self.tolerance), said
+
+    def test_describes_itself(self, name: str) -> None:
+        """`describe`, where there is one, gives what a manifest can hold, the same each time."""
+        objectives = [self.build(name) for _ in range(2)]
+        said = [json.dumps(one.describe(), allow_nan=False) for one in objectives if isinstance(one, Described)]
+        assert len(set(said)) <= 1, f"{name!r} describes itself differently each time"
+
+    def test_validates_on_held_out_data(self, name: str) -> None:
+        """An objective with held-out examples gives its metric for each candidate, and for the hand-written prompt."""
+        objective = self.build(name)
+        if not isinstance(objective, Validated):
+            pytest.skip("has no held-out examples")
+        for split in SPLITS:
+            for count, found in ((3, objective.validate(self._candidates(3), split)), (1, objective.baseline(split))):
+                _check(found, count, name)
+                assert objective.metric in found.metrics, f"{name!r} gives no {objective.metric} on {split}"
+
+    def _candidates(self, count: int) -> Matrix:
+        return np.random.default_rng(0).standard_normal((count, self.dim))
+
+    def _only_if_deterministic(self) -> None:
+        if not self.deterministic:
+            pytest.skip("declares that it does not repeat itself")
+
+
+def _check(found: Evaluation, count: int, name: str) -> None:
+    for what, values in {"losses": found.losses, **found.metrics}.items():
+        assert np.shape(values) == (count,), f"{name!r} gives {what} of shape {np.shape(values)}, not ({count},)"
+        assert np.asarray(values).dtype == np.float64, f"{name!r} gives {what} as {np.asarray(values).dtype}"
+        assert np.isfinite(values).all(), f"{name!r} gives {what} that are not finite"
+    for currency, cost in asdict(found.usage).items():
+        assert isinstance(cost, int), f"{name!r} gives {cost!r} for {currency}, not a whole number"
+        assert cost >= 0, f"{name!r} gives {cost} for {currency}"

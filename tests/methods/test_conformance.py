@@ -1,0 +1,15 @@
+from dfo_prompt import methods
+from dfo_prompt.testing import MethodConformance
+
+
+class TestBuiltIn(MethodConformance):
+    names = tuple(spec.name for spec in methods.dfo_prompt_methods() if spec.name not in ("study", "pretrained"))
+    options = {"ensemble": {"members": 2}, "projections": {"members": 2}, "in-context": {"demonstrations": 2}}  # noqa: RUF012
+
+
+class TestPretrained(MethodConformance):
+    names = ("pretrained",)
+
+    def run(self, name, folder, *, out=None):
+        self.__class__.options = {name: {"tasks": [str(folder / "other.toml")], "draws": 2}}
+        return super().run(name, folder, out=out)
