@@ -210,7 +210,7 @@ def test_a_cell_says_when_seeds_are_missing(tiny_folder, tiny_task):
     ("keys", "said"),
     [
         ({"method": "manuall"}, "did you mean 'manual'"),
-        ({"method": "manual", "method_options": {"orders": 2}}, "option of method 'manual'"),
+        ({"method": "manual", "method_options": {"orders": 2}}, "method 'manual' takes no options"),
         (
             {"method": "manual", "problem": {"shotss": 7}},
             "problem.shotss: Unexpected keyword argument",
