@@ -9,7 +9,6 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from dfo_prompt.config.study import STUDY
 from dfo_prompt.contracts.usage import currencies
 from dfo_prompt.report.summary import Summary
 from dfo_prompt.report.texts import printable
@@ -150,19 +149,16 @@ def comparison_table(summaries: list[Summary], *, metric: str) -> Table:
 def _lines(summary: Summary) -> list[tuple[str, str]]:
     state = f"{summary.seconds:.1f} s" if summary.finished else summary.stop_reason
     what = ("objective", " / ".join(name for name in (summary.objective, summary.task, summary.model) if name))
-    if summary.method == STUDY:
-        lines = [
-            ("optimizer", summary.optimizer),
-            what,
-            ("queries", f"{summary.queries} of {summary.budget} ({state})"),
-            (
-                "best loss observed",
-                _number(summary.best_loss) + (f" (query {summary.best_query})" * bool(summary.best_query)),
-            ),
-            ("loss of recommended", _number(summary.recommended_loss)),
-        ]
+    lines = [("method", summary.method), what]
+    if summary.queries or not summary.finished:
+        lines.append(("optimizer", summary.optimizer))
+        lines.append(("queries", f"{summary.queries} of {summary.budget} ({state})"))
     else:
-        lines = [("method", summary.method), what, ("queries", f"{summary.queries} ({state})")]
+        lines.append(("queries", f"0 ({state})"))
+    if summary.best_query:
+        lines.append(("best loss observed", f"{_number(summary.best_loss)} (query {summary.best_query})"))
+    if summary.recommended_loss is not None:
+        lines.append(("loss of recommended", _number(summary.recommended_loss)))
     if summary.metric:
         held_out = summary.held_out
         lines += [

@@ -1,6 +1,7 @@
 """Strict parsing of TOML files and plain data into frozen dataclasses, with errors of one line."""
 
 import json
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, is_dataclass
@@ -23,6 +24,8 @@ _adapter: Callable[[Any], TypeAdapter[Any]] = cache(TypeAdapter)  # building one
 
 MOST_BYTES = 2**20
 """Of a TOML file: the largest start for z is a quarter of this, and a file of weights is told at once."""
+SURROGATE = re.compile("[\ud800-\udfff]")
+"""Half a character, of a file name that is no text: it becomes readable text."""
 STRICT = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True)
 """For `__pydantic_config__` of a dataclass that is parsed: unknown keys and "0" for a number are errors."""
 
@@ -48,7 +51,7 @@ def parse(kind: type[T], data: Mapping[str, Any], *, where: str = "") -> T:
     """
     try:
         # Through JSON, because strict mode takes a list for a tuple there, and an int for a float, but no "0" for a number.
-        text = json.dumps(data, default=plain)
+        text = SURROGATE.sub(lambda one: f"\\\\u{ord(one[0]):04x}", json.dumps(data, default=plain, ensure_ascii=False))
     except (TypeError, ValueError, RecursionError) as error:
         raise InputError(f"{_at(where)}{error}") from error
     try:

@@ -9,9 +9,10 @@ from dfo_prompt._util.logs import on_standard_error
 from dfo_prompt.config.reading import parse_config
 from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.console import ProgressObserver, comparison_table
+from dfo_prompt.methods.run import run_method
 from dfo_prompt.report.convergence import plot_convergence
 from dfo_prompt.report.summary import summarize
-from dfo_prompt.run.study import objective_of, run_study
+from dfo_prompt.run.objectives import Objectives
 from dfo_prompt.study.folder import check_config, read_result
 
 OPTIMIZERS = ("cma", "nevergrad:OnePlusOne", "pymoo:ES", "random")
@@ -55,11 +56,12 @@ def _run_unfinished(configs: dict[str, StudyConfig], folders: dict[str, Path]) -
     if not todo:
         return
     # No spinner here: a first run downloads, and pip shows its own progress.
+    objectives = Objectives()
     with on_standard_error("dfo_prompt"):
-        objective = objective_of(configs[todo[0]])
+        objectives.get(configs[todo[0]])
     for name in todo:
         with ProgressObserver() as progress:
-            run_study(configs[name], objective, out=folders[name], observers=[progress])
+            run_method(configs[name], out=folders[name], observers=[progress], objectives=objectives)
 
 
 def _introduction(config: StudyConfig) -> str:

@@ -12,10 +12,9 @@ from dfo_prompt.commands.settings import given_keys, parse_settings, table_flags
 from dfo_prompt.config.reading import merge, parse_config, read_config
 from dfo_prompt.config.study import STUDY, StudyConfig
 from dfo_prompt.console import ProgressObserver, print_summary
-from dfo_prompt.errors import InputError
+from dfo_prompt.methods.run import run_method
 from dfo_prompt.report.summary import summarize
-from dfo_prompt.run.study import objective_of, optimizer_of, plugin_of, run_study
-from dfo_prompt.study.result import Observer
+from dfo_prompt.run.study import plugin_of
 
 SECONDS = click.FloatRange(min=0, min_open=True)
 
@@ -62,18 +61,9 @@ def command(
     config = read_config(study, overrides) if study else parse_config(overrides, where="command line")
     folder = out or Path("runs") / _name(config)
     place = folder.absolute()  # whatever changes the working directory later
-    if start_from and config.method != STUDY:
-        raise InputError(f"--start-from is for studies; method {config.method!r} has no initial point")
     limits = set_limits(supervisor, batch_seconds=batch_seconds, study_seconds=study_seconds)
     with plugin_of(config), on_standard_error("dfo_prompt"), ProgressObserver() as progress:
-        observers: list[Observer] = [progress, *limits]
-        if config.method == STUDY:
-            optimizer_of(config)  # what it refuses is said before a model is loaded
-            run_study(config, objective_of(config), out=place, start_from=start_from, observers=observers)
-        else:
-            from dfo_prompt.methods.run import run_method  # noqa: PLC0415 - brings torch, which a test function does not need
-
-            run_method(config, out=place, observers=observers)
+        run_method(config, out=place, start_from=start_from, observers=[progress, *limits])
     print_summary(summarize(place), folder)
 
 

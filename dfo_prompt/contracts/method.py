@@ -16,6 +16,8 @@ class MethodSpec(Spec):
         needs_gradients: it needs the model's weights and gradients: a white-box reference.
         deployment_efficient: one frozen copy of the model serves all tasks and users.
         searches: it spends the study's budget of queries; others spend none of it.
+        tunes: its answer is a candidate of the study's objective, and its folder that of a study: any objective will do, and
+            curves, `predict`, `export` and `--start-from` work on it.
         budgets: of one that spends several budgets, "package.module:function", the function returning how many from the
             study's configuration.
     """
@@ -23,6 +25,7 @@ class MethodSpec(Spec):
     needs_gradients: bool = False
     deployment_efficient: bool = True
     searches: bool = False
+    tunes: bool = False
     budgets: str = ""
 
     @property

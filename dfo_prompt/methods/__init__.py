@@ -29,9 +29,10 @@ def dfo_prompt_methods() -> Iterable[MethodSpec]:
     """Give the methods that need nothing but answers of the model."""
     yield MethodSpec(
         name="study",
-        target="dfo_prompt.methods.studies:study",
+        target="dfo_prompt.methods.study:study",
         summary="A soft prompt found by a derivative-free optimizer (Sun et al., 2022).",
         searches=True,
+        tunes=True,
     )
     for name, (function, summary) in FIXED.items():
         yield MethodSpec(name=name, target=f"dfo_prompt.methods.fixed:{function}", summary=f"{summary}.")

@@ -1,114 +1,117 @@
-"""Runs a method that is no study: in a folder like that of a study, on the same split and test examples."""
+"""Runs a method, a study by an optimizer like any other: in its folder, with one form of result."""
 
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from dfo_prompt._util.json_files import write_json
 from dfo_prompt._util.memory import forget_peak, peak_resident
 from dfo_prompt.config.study import StudyConfig
+from dfo_prompt.contracts.method import MethodSpec
 from dfo_prompt.errors import DfoPromptError, InputError, PluginError, one_line
 from dfo_prompt.methods.setting import Fitted, Setting
+from dfo_prompt.plugin.catalogue import catalogue
 from dfo_prompt.plugin.entries import arguments_of, target_of
-from dfo_prompt.prompt.open import open_problem
-from dfo_prompt.prompt.problem import Problem
 from dfo_prompt.run.code import code_of
 from dfo_prompt.run.manifest import describe_run
+from dfo_prompt.run.objectives import Objectives
+from dfo_prompt.run.start import start_at
+from dfo_prompt.run.study import manifest_of, optimizer_of
 from dfo_prompt.study.costs import Spent
-from dfo_prompt.study.folder import CODE, study_folder
-from dfo_prompt.study.result import Observer
+from dfo_prompt.study.folder import CODE, save_result, study_folder
+from dfo_prompt.study.result import HeldOut, Observer, Result
 
 
 @dataclass(frozen=True, kw_only=True)
 class MethodResult:
-    """What a method reached; the names are those of `StudyResult`.
-
-    Attributes:
-        dev_metric, test_metric: of the task.
-        validation: looks at held-out examples. Of the last ones, at dev and test, it has a row a text, however often the
-            method asks for each.
-        seconds: that fitting took, but for looks at dev.
-        peak_bytes: of main memory until the last figure was there, libraries and model included; None where the system does
-            not say.
-    """
+    """What a method learned, and the figures that it reached."""
 
     fitted: Fitted
-    dev_metric: float
-    test_metric: float
-    seconds: float
-    validation: Spent
-    peak_bytes: int | None
+    result: Result
 
 
 def run_method(
-    config: StudyConfig, *, out: Path | None = None, observers: Sequence[Observer] = (), lock_seconds: float = 0.0
+    config: StudyConfig,
+    *,
+    out: Path | None = None,
+    start_from: Path | None = None,
+    observers: Sequence[Observer] = (),
+    lock_seconds: float = 0.0,
+    objectives: Objectives | None = None,
 ) -> MethodResult:
-    """Fit the method of `config` on train and dev, and score it on dev and test.
+    """Run the method of `config`, "study" or another, and score it on dev and test.
 
-    A method that runs studies continues them in the same folder; any other starts anew after it was interrupted.
+    A study, and a method that runs studies, go on where they were interrupted; any other starts anew.
 
     Args:
-        config: of a method other than "study"; see `dfo_prompt.run.study.run_study` for that.
-        out: the folder to write, as that of a study but for the journals; nothing is written without one.
+        config: of the method.
+        out: the folder to write; nothing is written without one.
+        start_from: folder of another study, whose answer is the initial point; for methods that tune.
         observers: told of every batch of the studies that it runs, if it does.
         lock_seconds: how long to wait for a folder that another process has locked.
+        objectives: builds the objective; to share it with other studies.
 
     Raises:
         InputError: a name, an option or a value is wrong, or `out` holds another study.
+        StudyError: a study cannot go on.
         PluginError: the method failed.
     """
-    if config.objective != StudyConfig.objective:
-        raise InputError(f"method {config.method!r} takes objective {StudyConfig.objective!r}, not {config.objective!r}")
+    spec = catalogue().methods.find(config.method)
+    _check_suits(spec, config, start_from)
     fit, options = target_of("method", config.method), arguments_of("method", config.method, config.method_options)
-    problem = open_problem(config.problem, seed=config.seed)
     out = out.absolute() if out else None  # whatever changes the working directory later
-    manifest = {**describe_run(config.as_dict(), problem.describe(), {}), CODE: code_of(config)}
-    with study_folder(out, manifest, lock_seconds=lock_seconds) if out else nullcontext():
+    start = start_at(config, start_from, out)
+    setting = Setting(config=start.config, folder=out, observers=observers, objectives=objectives or Objectives())
+    with study_folder(out, {**_manifest(spec, setting), **start.manifest}, lock_seconds=lock_seconds):
         try:
-            setting = Setting(problem=problem, config=config, folder=out, observers=observers)
-            result = _result(problem, lambda: fit(setting, **options))
+            found = _found(setting, lambda: fit(setting, **options))
         except (DfoPromptError, OSError):
             raise
         except Exception as error:
             raise PluginError(f"method {config.method!r} failed: {one_line(error)}") from error
         if out:
-            write_json(out / "result.json", _figures(result))
-    return result
+            save_result(out, found.result)
+    return found
 
 
-def _result(problem: Problem, fit: Callable[[], Fitted]) -> MethodResult:
+def _check_suits(spec: MethodSpec, config: StudyConfig, start_from: Path | None) -> None:
+    if spec.tunes:
+        return
+    if start_from:
+        raise InputError(f"--start-from is for studies; method {config.method!r} has no initial point")
+    if config.objective != StudyConfig.objective:
+        raise InputError(f"method {config.method!r} takes objective {StudyConfig.objective!r}, not {config.objective!r}")
+
+
+def _manifest(spec: MethodSpec, setting: Setting) -> Mapping[str, Any]:
+    config = setting.config
+    if spec.tunes:
+        optimizer_of(config)  # what it refuses is said before a model is loaded
+        return manifest_of(config, setting.objectives.get(config))
+    return describe_run(config.as_dict(), setting.problem.describe(), {}) | {CODE: code_of(config)}
+
+
+def _found(setting: Setting, fit: Callable[[], Fitted]) -> MethodResult:
     forget_peak()
     started = perf_counter()
     fitted = fit()
-    fit_until = perf_counter()
-    seconds = fit_until - started - fitted.validation.objective_seconds if fitted.seconds is None else fitted.seconds
+    seconds = perf_counter() - started - fitted.validation.objective_seconds
+    return MethodResult(fitted=fitted, result=fitted.result or _scored(setting, fitted, seconds))
+
+
+def _scored(setting: Setting, fitted: Fitted, seconds: float) -> Result:
+    """Return the figures of a method that scores nothing itself. The last looks, at dev and test, count a row a text."""
+    problem, started = setting.problem, perf_counter()
     dev, test = (problem.metric(fitted.predict, split) for split in ("dev", "test"))
     rows = len(problem.data.dev) + len(problem.data.test)
-    last = Spent(queries=2, rows=rows, objective_seconds=perf_counter() - fit_until)
-    return MethodResult(
-        fitted=fitted,
-        dev_metric=dev,
-        test_metric=test,
-        seconds=seconds,
-        validation=fitted.validation + last,
+    return Result(
+        held_out=HeldOut(dev_metric=dev, test_metric=test),
+        spent=fitted.spent,
+        validation=fitted.validation + Spent(queries=2, rows=rows, objective_seconds=perf_counter() - started),
+        training_seconds=seconds if fitted.seconds is None else fitted.seconds,
+        user_bytes=fitted.user_bytes,
         peak_bytes=peak_resident(),
+        about=fitted.about,
+        stop_reason="fitted",
     )
-
-
-def _figures(result: MethodResult) -> dict[str, Any]:
-    """Return what result.json holds, under the names that a study has there."""
-    fitted = result.fitted
-    return {
-        "held_out": {"dev_metric": result.dev_metric, "test_metric": result.test_metric},
-        "failures": 0,
-        "spent": asdict(fitted.spent),
-        "validation": asdict(result.validation),
-        "fit_seconds": result.seconds,
-        "user_bytes": fitted.user_bytes,
-        "peak_bytes": result.peak_bytes,
-        "about": dict(fitted.about),
-        "stop_reason": "fitted",
-    }

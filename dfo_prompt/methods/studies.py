@@ -1,4 +1,4 @@
-"""Methods that search: one study, or several that share a budget and differ in what is drawn."""
+"""Methods that search by several studies, which share a budget and differ in what is drawn."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -15,11 +15,6 @@ from dfo_prompt.study.costs import Spent
 from dfo_prompt.study.result import StudyResult
 from dfo_prompt.tasks.examples import Texts
 from dfo_prompt.types import Json, Matrix
-
-
-def study(setting: Setting) -> Fitted:
-    """Run the entry's own study, and keep the candidate that is best on dev."""
-    return _member(setting, budget=setting.config.budget, draw=0)[0]
 
 
 def mean_of_studies(setting: Setting, *, members: int = 4) -> Fitted:

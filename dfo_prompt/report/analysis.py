@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from dfo_prompt.config.study import STUDY
 from dfo_prompt.errors import InputError
 from dfo_prompt.report import statistics
 from dfo_prompt.report.curves import Range, area_over_curve, hits, range_of
@@ -73,7 +72,7 @@ class Analysis:
     @property
     def budget(self) -> int:
         """Return the largest budget of the suite's studies."""
-        return int(self.studies.loc[self.studies["method"] == STUDY, "budget"].max())
+        return int(self.studies.loc[self.studies["searched"], "budget"].max())
 
     @property
     def score(self) -> str:
@@ -180,7 +179,7 @@ def _areas_and_hits(
     targets: list[float], studies: pd.DataFrame, curves: Matrix, ranges: Mapping[Instance, Range]
 ) -> tuple[Vector, dict[str, Matrix]]:
     areas = np.full(len(studies), np.nan)
-    searched = (studies["finished"] & (studies["method"] == STUDY)).to_numpy()  # other methods have no curves
+    searched = (studies["finished"] & studies["searched"]).to_numpy()  # other methods have no curves
     reached: dict[str, list[Vector]] = {name: [] for name in dict.fromkeys(studies["optimizer"])}
     for instance, rows in studies.groupby(["problem", "seed"], sort=False).indices.items():
         if instance not in ranges:

@@ -6,7 +6,6 @@ from typing import Any
 
 import pandas as pd
 
-from dfo_prompt.config.study import STUDY
 from dfo_prompt.report.analysis import Analysis, analyse, counted
 from dfo_prompt.report.pictures.drawing import draw_all
 from dfo_prompt.report.pictures.picture import Picture
@@ -64,7 +63,7 @@ def report_of(folder: Path) -> Report:
 
 def _intro(analysis: Analysis) -> str:
     studies = analysis.studies
-    searched = studies["method"] == STUDY
+    searched = studies["searched"]
     entries = counted(studies["optimizer"].nunique(), "optimizer" if searched.all() else "method")
     problems = f"{counted(len(analysis.problems), 'problem')} ({'; '.join(analysis.problems)})"
     return f"{entries} on {problems}, {counted(len(analysis.seeds), 'seed')}: {_spent(studies, searched)}."

@@ -26,6 +26,7 @@ STUDY_COLUMNS = {
     "optimizer": "the suite's name for the entry, which may be another method than a study",
     "seed": "of split, projection, start and optimizer",
     "method": "study, or another method that was compared with studies",
+    "searched": "whether it is a study, whose losses make a curve",
     "budget": "queries granted",
     "queries": "queries spent",
     "repeated": "cut off by an interruption, and run again; not among these",
@@ -98,12 +99,13 @@ def read_suite(folder: Path | str) -> pd.DataFrame:
             {
                 **place,
                 "method": plan.config.method,
+                "searched": plan.config.method == STUDY,
                 "budget": plan.config.budget,
                 **_figures(study_path(path, plan.id)),
                 **_error(errors, plan.id),
             }
         )
-    return pd.DataFrame(rows, columns=list(STUDY_COLUMNS)).astype({"finished": bool})
+    return pd.DataFrame(rows, columns=list(STUDY_COLUMNS)).astype({"finished": bool, "searched": bool})
 
 
 def read_curves(folder: Path | str, studies: pd.DataFrame) -> Matrix:
@@ -112,9 +114,9 @@ def read_curves(folder: Path | str, studies: pd.DataFrame) -> Matrix:
     Before the first finite loss, and after the last query of a study, it is NaN.
     """
     table = np.full((len(studies), int(studies["budget"].max())), np.nan)
-    columns = (studies[name] for name in ("study", "queries", "method"))
-    for row, (study, queries, method) in enumerate(zip(*columns, strict=True)):
-        if queries and method == STUDY:
+    columns = (studies[name] for name in ("study", "queries", "searched"))
+    for row, (study, queries, searched) in enumerate(zip(*columns, strict=True)):
+        if queries and searched:
             journal = read_journal(study_path(Path(folder), study))[:queries]  # of a running study there may be more by now
             table[row, : len(journal)] = journal["best_loss"]
     return table

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from dfo_prompt.config.study import STUDY, StudyConfig
+from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.errors import DfoPromptError
 from dfo_prompt.plugin.catalogue import catalogue
 from dfo_prompt.study.folder import read_result
@@ -53,7 +53,7 @@ def find_identical(folder: Path, studies: pd.DataFrame, plans: Mapping[str, Plan
         studies: a row a study, finished or not.
         plans: of the studies, by id.
     """
-    searched = studies[studies["finished"] & (studies["method"] == STUDY) & (studies["queries"] > 0)]
+    searched = studies[studies["finished"] & studies["searched"] & (studies["queries"] > 0)]
     entries: dict[str, dict[tuple[str, int], str]] = {}
     columns = (searched[column].tolist() for column in ("optimizer", "problem", "seed", "study"))
     for name, problem, seed, study in zip(*columns, strict=True):

@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 
-from dfo_prompt.config.study import STUDY
 from dfo_prompt.contracts.usage import currencies
 from dfo_prompt.report.analysis import Analysis, counted
 from dfo_prompt.report.marks import spec_of
@@ -24,7 +23,7 @@ FORMS = {
 
 def method_tables(analysis: Analysis) -> list[Section]:
     """Return the tables, or none where all entries are studies and nothing published stands beside them."""
-    if (analysis.studies["method"] == STUDY).all() and not analysis.suite.settings.published:
+    if analysis.studies["searched"].all() and not analysis.suite.settings.published:
         return []
     return [results(analysis), efficiency(analysis)]
 

@@ -81,7 +81,7 @@ def summarize(folder: Path) -> Summary:
         **{name: about.get(name) for name in ("task", "model", "metric")},
         "best_loss": best_loss,
         "best_query": best_query,
-        "training_seconds": figures.get("fit_seconds", spent.seconds),
+        "training_seconds": figures.get("training_seconds", spent.seconds),
         "failures": len(records) - len(scored),
         "held_out": figures.get("held_out") or {},
         "spent": asdict(replace(spent, queries=len(records) or spent.queries)),

@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from dfo_prompt.config.study import STUDY
 from dfo_prompt.contracts.spec import Spec
 from dfo_prompt.errors import PluginError, one_line
 from dfo_prompt.plugin.catalogue import BUILT_IN, catalogue
@@ -157,7 +156,7 @@ def sensitivity(analysis: Analysis) -> Section:
     """Return what optimizers reach by step size: those that stand in the suite with several."""
     studies = analysis.studies
     rows = []
-    for one in studies[(studies["method"] == STUDY) & studies["optimizer"].isin(analysis.complete)].itertuples():
+    for one in studies[studies["searched"] & studies["optimizer"].isin(analysis.complete)].itertuples():
         config = analysis.suite.by_id[str(one.study)].config
         at = analysis.problems.index(one.problem), analysis.seeds.index(one.seed), analysis.complete.index(one.optimizer)
         rows.append({"optimizer": config.optimizer, "sigma": config.sigma, "score": 1 - analysis.values[at]})

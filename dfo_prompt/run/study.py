@@ -2,9 +2,10 @@
 
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from dfo_prompt._util.parsing import parse
 from dfo_prompt.config.problem import ProblemConfig
 from dfo_prompt.config.prompt import PromptConfig
 from dfo_prompt.config.reading import parse_config
-from dfo_prompt.config.study import STUDY, StudyConfig
+from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.contracts.objective import Described, Layered, Objective, Validated
 from dfo_prompt.contracts.optimizer import Optimizer
 from dfo_prompt.errors import InputError, one_line
@@ -115,38 +116,54 @@ def run_study(
     """
     out = out.absolute() if out else None  # whatever changes the working directory later
     start = start_at(config, start_from, out)
-    config = start.config
-    optimizer = optimizer_of(config)
-    _check_blocks(config, objective)
-    about, settings = (
-        describe(objective, name=config.objective),
-        GuardedOptimizer(optimizer, name=config.optimizer).describe(),
-    )
-    manifest = {**describe_run(config.as_dict(), about, settings), CODE: code_of(config), **start.manifest}
-    with study_folder(out, manifest, lock_seconds=lock_seconds) if out else nullcontext():
+    manifest = {**manifest_of(start.config, objective), **start.manifest}
+    with study_folder(out, manifest, lock_seconds=lock_seconds):
+        result = conduct(start.config, objective, out=out, observers=observers)
         if out:
-            recheck(objective, out, Budget(queries=config.budget))
-        if out and not is_deterministic(config.optimizer):
+            save_result(out, result)
+    return result
+
+
+def manifest_of(config: StudyConfig, objective: Objective) -> dict[str, Any]:
+    """Return the manifest of a study.
+
+    Raises:
+        InputError, PluginError: the optimizer cannot be built, or does not fit the objective.
+    """
+    optimizer = GuardedOptimizer(optimizer_of(config), name=config.optimizer)
+    _check_blocks(config, objective)
+    about = describe(objective, name=config.objective)
+    return describe_run(config.as_dict(), about, optimizer.describe()) | {CODE: code_of(config)}
+
+
+def conduct(
+    config: StudyConfig, objective: Objective, *, out: Path | None = None, observers: Sequence[Observer] = ()
+) -> StudyResult:
+    """Run, or continue, a study in its open folder, and return the result, which is not saved yet.
+
+    Raises:
+        StudyError, PluginError: see `Study.run`.
+    """
+    if out:
+        recheck(objective, out, Budget(queries=config.budget))
+        if not is_deterministic(config.optimizer):
             if (found := load_result(out)) is not None:
                 return found
             start_over(out)
-        study = Study(
-            optimizer=optimizer,
-            objective=objective,
-            ledger=Ledger(Budget(queries=config.budget), out),
-            info=_info(config, out),
-            validate_every=config.validate_every,
-            observers=[*observers, *_installed_observers()],
-        )
-        if isinstance(objective, Validated):
-            forget_peak()
-            result = replace(study.run(), peak_bytes=peak_resident(), user_bytes=_user_bytes(config))
-            if out and (before := _finished(out)):  # led through its journal, it has taken less
-                result = replace(result, peak_bytes=before.peak_bytes, user_bytes=before.user_bytes)
-        else:
-            result = study.run()
-        if out:
-            save_result(out, result)
+    study = Study(
+        optimizer=optimizer_of(config),
+        objective=objective,
+        ledger=Ledger(Budget(queries=config.budget), out),
+        info=_info(config, out),
+        validate_every=config.validate_every,
+        observers=[*observers, *_installed_observers()],
+    )
+    if not isinstance(objective, Validated):
+        return study.run()
+    forget_peak()
+    result = replace(study.run(), peak_bytes=peak_resident(), user_bytes=_user_bytes(config))
+    if out and (before := _finished(out)):  # a replay allocates less
+        result = replace(result, peak_bytes=before.peak_bytes, user_bytes=before.user_bytes)
     return result
 
 
@@ -167,7 +184,7 @@ def reopen(folder: Path) -> tuple[Objective, Vector]:
         asked = f"if you trust that file, begin the command with dfo-prompt --plugin PATH/{plugin}"
         raise InputError(f"the study in {folder} used the plugin file {plugin}; {asked}")
     config = parse_config(recorded, where=str(folder / "manifest.json"), base=folder)
-    if config.method != STUDY:
+    if not catalogue().methods.find(config.method).tunes:
         raise InputError(f"{folder} holds what method {config.method!r} found, and no candidate of a study")
     candidate = answer_of(folder).candidate
     objective = objective_of(config)

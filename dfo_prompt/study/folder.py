@@ -19,7 +19,7 @@ from dfo_prompt.study.candidates import candidate_hash, read_rows
 from dfo_prompt.study.costs import Spent
 from dfo_prompt.study.ledger import LOCK
 from dfo_prompt.study.records import CANDIDATES, FILES, Account, Record, read_records
-from dfo_prompt.study.result import HeldOut, StudyResult
+from dfo_prompt.study.result import HeldOut, Result, StudyResult
 from dfo_prompt.types import Json, Matrix, Vector
 
 IDENTITY = ("config", "objective")
@@ -36,15 +36,18 @@ VECTORS = ("best", "recommended", "chosen")
 
 
 @contextmanager
-def study_folder(path: Path, manifest: Mapping[str, Any], *, lock_seconds: float = 0.0) -> Iterator[Path]:
+def study_folder(path: Path | None, manifest: Mapping[str, Any], *, lock_seconds: float = 0.0) -> Iterator[Path | None]:
     """Create or reopen the folder of the study that `manifest` describes, locked against other processes.
 
-    A process that holds the lock is waited for `lock_seconds`.
+    A process that holds the lock is waited for `lock_seconds`. Without a path nothing happens.
 
     Raises:
         InputError: the folder holds something else, or another study; the difference is named.
         StudyError: it cannot be written, or another process is running this study.
     """
+    if path is None:
+        yield None
+        return
     with ExitStack() as stack:
         with writing(path):
             path.mkdir(parents=True, exist_ok=True)
@@ -77,15 +80,16 @@ def check_objective(path: Path, about: Mapping[str, Json]) -> None:
     _check_same(path, {"objective": there}, {"objective": here}, remedy="its candidates mean nothing here")
 
 
-def save_result(path: Path, result: StudyResult) -> None:
-    """Write the vectors and the figures of a finished study.
+def save_result(path: Path, result: Result) -> None:
+    """Write the figures of a finished study or another method, and a study's candidates.
 
     Raises:
         StudyError: they cannot be written.
     """
     with writing(path):
-        with replacing(path / "candidates.npz") as file:
-            np.savez(file, **{name: getattr(result, name) for name in VECTORS})
+        if isinstance(result, StudyResult):
+            with replacing(path / "candidates.npz") as file:
+                np.savez(file, **{name: getattr(result, name) for name in VECTORS})
         write_json(path / "result.json", {name: value for name, value in asdict(result).items() if name not in VECTORS})
 
 
@@ -238,7 +242,12 @@ def _is_there(record: Record, rows: Matrix) -> bool:
 
 def _claim(path: Path, manifest: Mapping[str, Any]) -> None:
     if (path / "manifest.json").exists() and not _is_torn(path):
-        _check_same(path, read_manifest(path), manifest)
+        there = read_manifest(path)
+        mended = there.get(CODE) != manifest.get(CODE) and all(record.loss is None for record in read_records(path))
+        # Code that has scored nothing yet may be mended: no figure came from it.
+        _check_same(path, {key: part for key, part in there.items() if key != CODE or not mended}, manifest)
+        if mended:
+            write_json(path / "manifest.json", portable(manifest, path))
     elif any(entry.name not in (LOCK, "manifest.json", "manifest.json.part") for entry in path.iterdir()):
         raise InputError(f"{path} is not empty and not a study folder; choose another with --out")
     else:

@@ -171,6 +171,7 @@ class Study:
         if holdout:
             self._consider(holdout)
             chosen, held_out = holdout.finish(self._best)
+        spent = self._ledger.spent(Account.QUERIES)
         return StudyResult(
             best=self._best,
             best_loss=self._best_loss if np.isfinite(self._best_loss) else None,
@@ -179,7 +180,8 @@ class Study:
             chosen=chosen,
             held_out=held_out,
             failures=self._failures,
-            spent=self._ledger.spent(Account.QUERIES),
+            spent=spent,
+            training_seconds=spent.seconds,
             validation=self._ledger.spent(Account.VALIDATION),
             optimizer_state=self._optimizer.describe(),
             rounded=self._ledger.rounded,

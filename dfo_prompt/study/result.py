@@ -82,36 +82,52 @@ class HeldOut:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StudyResult:
-    """What a finished study found. Figures that are easily mixed up are kept apart.
+class Result:
+    """What a method found: the figures of result.json, the same for all methods. Figures that a method lacks are None.
 
     Attributes:
-        best: (d,) the candidate with the smallest loss observed, and `best_loss`, that loss.
-        recommended: (d,) the optimizer's own answer, and `recommended_loss`, its loss evaluated anew at the end.
-        chosen: (d,) the candidate with the best metric on dev; without held-out data, `best`.
-        failures: queries without a finite loss.
+        held_out: on dev and test; None where the objective has no held-out data.
         spent: what the queries took; `validation`, the same for the second account.
-        user_bytes: memory that the optimizer takes, measured on a batch; only where the objective has held-out data.
-        peak_bytes: of main memory during the study, libraries and model included; likewise, and only on Linux.
+        training_seconds: until there was an answer, without looks at dev and test.
+        best_loss: smallest loss observed; `recommended_loss`, that of the optimizer's own answer, evaluated anew at the end.
+        failures: queries without a finite loss.
+        user_bytes: memory on the user's side: the optimizer's, measured on a batch, or that of a head of the user's own.
+        peak_bytes: of main memory during the search or fit, libraries and model included; only on Linux.
         optimizer_state: what the optimizer says of itself at the end, restarts for instance.
+        about: what a method says of itself: what it chose on dev, sizes.
         rounded: queries of an earlier run whose candidates the optimizer now proposes with other rounding, as on another
             processor; they count as journaled.
+        stop_reason: "budget", or "fitted" for methods without a search of their own.
+    """
+
+    held_out: HeldOut | None
+    spent: Spent
+    validation: Spent
+    training_seconds: float = 0.0
+    best_loss: float | None = None
+    recommended_loss: float | None = None
+    failures: int = 0
+    user_bytes: int | None = None
+    peak_bytes: int | None = None
+    optimizer_state: Mapping[str, Json] = field(default_factory=dict)
+    about: Mapping[str, Json] = field(default_factory=dict)
+    rounded: int = 0
+    stop_reason: str = "budget"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyResult(Result):
+    """What a study found: figures, and candidates. Those that are easily mixed up are kept apart.
+
+    Attributes:
+        best: (d,) the candidate with the smallest loss observed.
+        recommended: (d,) the optimizer's own answer.
+        chosen: (d,) the candidate with the best metric on dev; without held-out data, `best`.
     """
 
     best: Vector
-    best_loss: float | None
     recommended: Vector
-    recommended_loss: float | None
     chosen: Vector
-    held_out: HeldOut | None
-    failures: int
-    spent: Spent
-    validation: Spent
-    optimizer_state: dict[str, Json]
-    user_bytes: int | None = None
-    peak_bytes: int | None = None
-    stop_reason: str = "budget"
-    rounded: int = 0
 
 
 class Observer(Protocol):

@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 
 from dfo_prompt._util.parsing import STRICT, plain
-from dfo_prompt.config.study import STUDY, StudyConfig
+from dfo_prompt.config.study import StudyConfig
+from dfo_prompt.run.objectives import objective_key
 from dfo_prompt.suite.config import SuiteSettings
 from dfo_prompt.types import Json
 
@@ -36,15 +37,7 @@ class Plan:
     @property
     def group(self) -> str:
         """Return what tells objectives apart: studies of one group can share theirs."""
-        config = self.config
-        options = sorted(config.objective_options.items())
-        told = (config.objective, config.dim, config.seed, config.plugin, config.problem, config.prompt, options)
-        return repr((self.is_method, *told))
-
-    @property
-    def is_method(self) -> bool:
-        """Tell whether this is another method than a study."""
-        return self.config.method != STUDY
+        return objective_key(self.config)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -91,7 +91,7 @@ def probe_suite(suite: Suite, folder: Path) -> dict[str, float]:
     """
     first: dict[str, Plan] = {}
     for plan in suite.plans:
-        if not (plan.is_method or is_finished(folder, plan.id)):
+        if plan.queries and not is_finished(folder, plan.id):
             first.setdefault(plan.problem, plan)
     seconds = {}
     with limited_threads(suite.settings.threads):

@@ -13,8 +13,10 @@ from dfo_prompt._util.parents import end_with
 from dfo_prompt.config.study import StudyConfig, default_popsize
 from dfo_prompt.contracts.objective import Objective
 from dfo_prompt.errors import DfoPromptError, one_line, shortened
+from dfo_prompt.methods.run import run_method
 from dfo_prompt.plugin.catalogue import plugin_files
-from dfo_prompt.run.study import objective_of, plugin_of, run_study
+from dfo_prompt.run.objectives import Objectives
+from dfo_prompt.run.study import plugin_of
 from dfo_prompt.study.result import Batch, StudyInfo, StudyResult
 from dfo_prompt.suite.plan import Plan
 
@@ -70,16 +72,11 @@ def work(pipe: Connection, files: tuple[Path, ...], parent: int) -> None:
     """Carry out orders of the process `parent` until there are no more, with the plugins in these files."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the suite decides
     end_with(parent)  # a suite that is killed takes no worker with it; its study must be free for the next run
-    group = ""
-    objective: Objective | None = None
+    objectives = Objectives()
     while (order := _next(pipe)) is not None:
         try:
             with plugin_files(*files), plugin_of(order.plan.config):
-                if order.plan.group != group:
-                    group, objective = "", None  # the old one goes first: two may not fit
-                    objective = None if order.plan.is_method else objective_of(order.plan.config)
-                    group = order.plan.group
-                event = _carry_out(order, objective, pipe)
+                event = _carry_out(order, objectives, pipe)
         except DfoPromptError as error:
             event = Event(finished=True, error=shortened(str(error)))
         except BaseException as error:  # sys.exit() too: a study ends by its result, or by a named error
@@ -94,17 +91,12 @@ def _say(pipe: Connection, event: Event) -> None:
         os._exit(1)  # nobody listens any more
 
 
-def _carry_out(order: Order, objective: Objective | None, pipe: Connection) -> Event:
-    """Run a study on its objective; another method has none."""
-    config, observers = order.plan.config, [_Reporter(pipe)]
-    if objective is None:
-        from dfo_prompt.methods.run import run_method  # noqa: PLC0415 - brings torch, which a test function does not need
-
-        run_method(config, out=order.folder, observers=observers, lock_seconds=LOCK_SECONDS)
-        return Event(finished=True)
+def _carry_out(order: Order, objectives: Objectives, pipe: Connection) -> Event:
+    config = order.plan.config
     if order.folder is None:
-        return Event(finished=True, seconds=_seconds(objective, config))
-    run_study(config, objective, out=order.folder, observers=observers, lock_seconds=LOCK_SECONDS)
+        return Event(finished=True, seconds=_seconds(objectives.get(config), config))
+    observers = [_Reporter(pipe)]
+    run_method(config, out=order.folder, observers=observers, lock_seconds=LOCK_SECONDS, objectives=objectives)
     return Event(finished=True)
 
 

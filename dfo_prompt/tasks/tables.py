@@ -10,6 +10,7 @@ from dfo_prompt.tasks.rows import Row
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 LINE_END = re.compile("\r\n|\n|\r")
+LINE_FEED = re.compile("\n")
 NEEDS_QUOTES = re.compile(r'[\t\r\n",]|^\s|\s$|^$')
 """Cells that some writer of CSV puts in quotes; Excel does so for a comma in TSV files, too."""
 # The csv module would do, but for a limit on the length of cells that only the whole process can lift.
@@ -81,31 +82,31 @@ def _rows_inside(record: Record, columns: int, delimiter: str) -> Iterator[list[
 
 
 def _tab_separated(text: str, path: Path) -> Iterator[Record]:
-    lines = _lines(text)
+    lines, line_end = _lines(text)
     even = len({line.count("\t") for line in lines if line}) == 1
-    if '"' in text and _quotes_enclose(text, path, even=even):
+    if '"' in text and _quotes_enclose(text, path, line_end, even=even):
         return _records(text, path, "\t")
     return (Record(line=number, cells=line.split("\t")) for number, line in enumerate(lines, start=1))
 
 
-def _lines(text: str) -> list[str]:
-    """Split at line ends of any kind, or, where lines would then differ in tabs, at line feeds alone."""
+def _lines(text: str) -> tuple[list[str], re.Pattern[str]]:
+    """Split at line ends of any kind, or, where lines would then differ in tabs, at line feeds alone; tell at which."""
     lines = LINE_END.split(text)
     if len({line.count("\t") for line in lines if line}) > 1:
         by_feed = [line.removesuffix("\r") for line in text.split("\n")]
         if len({line.count("\t") for line in by_feed if line}) == 1:
-            return by_feed
-    return lines
+            return by_feed, LINE_FEED
+    return lines, LINE_END
 
 
-def _quotes_enclose(text: str, path: Path, *, even: bool) -> bool:
+def _quotes_enclose(text: str, path: Path, line_end: re.Pattern[str], *, even: bool) -> bool:
     """Tell whether the quotes of a TSV file enclose cells; `even`: all of its lines have as many tabs."""
     bare, needless, spans, sound = set[int](), set[int](), False, True
     try:
         for number, record in enumerate(_records(text, path, "\t")):
             for column, (cell, quoted) in enumerate(zip(record.cells, record.quoted, strict=True)):
                 sound = sound and (quoted or '"' not in cell)
-                spans = spans or bool(quoted and LINE_END.search(cell))
+                spans = spans or bool(quoted and line_end.search(cell))
                 if number and quoted and not NEEDS_QUOTES.search(cell):  # a header may be in quotes where its column is not
                     needless.add(column)
                 elif number and not quoted and cell:

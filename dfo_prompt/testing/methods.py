@@ -85,7 +85,7 @@ class MethodConformance:
         """The same seed gives the same scores and the same metrics."""
         one, other = results
         assert np.array_equal(one.fitted.predict(TEXTS), other.fitted.predict(TEXTS)), f"{name!r} does not repeat itself"
-        assert (one.dev_metric, one.test_metric) == (other.dev_metric, other.test_metric), f"{name!r} differs in its metrics"
+        assert one.result.held_out == other.result.held_out, f"{name!r} differs in its metrics"
 
     def test_batches_do_not_matter(self, results: Results, name: str) -> None:
         """A text has the same scores alone and among others, up to rounding."""
@@ -100,16 +100,18 @@ class MethodConformance:
         counted = (spent.queries, spent.rows, spent.tokens)
         assert all(isinstance(count, int) and count >= 0 for count in counted), f"{name!r} counts {counted}"
         assert counted == (again.queries, again.rows, again.tokens), f"{name!r} counts differently the second time"
-        assert results[0].seconds >= 0, f"{name!r} took negative time"
+        assert results[0].result.training_seconds >= 0, f"{name!r} took negative time"
         if catalogue().methods.find(name).searches:
             assert spent.queries >= BUDGET, f"{name!r} says that it searches, and spent {spent.queries} of {BUDGET} queries"
 
     def test_reports_figures(self, results: Results, name: str) -> None:
         """Metrics lie between 0 and 1, and what it says about itself is plain data."""
-        result = results[0]
-        assert 0 <= result.dev_metric <= 1, f"{name!r} has the metric {result.dev_metric} on dev"
-        assert 0 <= result.test_metric <= 1, f"{name!r} has the metric {result.test_metric} on test"
-        json.dumps(dict(result.fitted.about), allow_nan=False)
+        fitted, held_out = results[0].fitted, results[0].result.held_out
+        assert held_out is not None, f"{name!r} was not scored"
+        for split, metric in (("dev", held_out.dev_metric), ("test", held_out.test_metric)):
+            assert metric is not None, f"{name!r} has no metric on {split}"
+            assert 0 <= metric <= 1, f"{name!r} has the metric {metric} on {split}"
+        json.dumps(dict(fitted.about), allow_nan=False)
 
     def test_writes_a_folder(self, name: str, folder: Path, tmp_path: Path) -> None:
         """In a folder it leaves a manifest and a result."""

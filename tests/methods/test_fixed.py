@@ -20,7 +20,7 @@ OTHER = Pattern(template="{text} . the film was {answer}")
 
 def setting(family="llama", task=TASK, **changes):
     problem = Problem(lm=tiny_lm(family), task=task, data=few_shot(), seed=3)
-    return dp.Setting(problem=replace(problem, **changes), config=parse_config({"method": "manual", "seed": 3}))
+    return dp.Setting(opened=replace(problem, **changes), config=parse_config({"method": "manual", "seed": 3}))
 
 
 def by_hand(where, prompt=None, task=TASK):

@@ -67,9 +67,9 @@ def test_an_ensemble_shares_the_budget_among_studies_that_draw_anew(options, tmp
     result = run_method(config(options, method="ensemble", method_options={"members": 3}), out=out)
     journals = [read_records(out / "members" / str(member), Account.QUERIES) for member in range(3)]
     looks = [len(read_records(out / "members" / str(member), Account.VALIDATION)) for member in range(3)]
-    assert result.validation.queries == sum(looks) + 2
+    assert result.result.validation.queries == sum(looks) + 2
     spent = result.fitted.spent
-    assert result.seconds == spent.optimizer_seconds + spent.objective_seconds > 0
+    assert result.result.training_seconds == spent.optimizer_seconds + spent.objective_seconds > 0
     assert [len(journal) for journal in journals] == [4, 4, 4]
     assert result.fitted.spent.queries == 12
     assert len({journal[0].loss for journal in journals}) == 3
@@ -97,7 +97,7 @@ def test_a_method_killed_in_the_middle_goes_on_with_its_studies(options, tmp_pat
         with pytest.raises(KeyboardInterrupt):
             run_method(settings, out=tmp_path / "again")
     again = run_method(settings, out=tmp_path / "again")
-    assert (again.dev_metric, again.test_metric) == (whole.dev_metric, whole.test_metric)
+    assert again.result.held_out == whole.result.held_out
     for member in ("0", "1"):
         journals = [(tmp_path / run / "members" / member / "journal.jsonl").read_bytes() for run in ("whole", "again")]
         assert journals[0] == journals[1]
@@ -106,7 +106,7 @@ def test_a_method_killed_in_the_middle_goes_on_with_its_studies(options, tmp_pat
 def test_one_that_is_no_better_than_its_members_on_dev_was_chosen_wrongly(options, tmp_path):
     result = run_method(config(options, method="projections", method_options={"members": 3}), out=tmp_path / "out")
     found = [json.loads((tmp_path / "out/members" / str(i) / "result.json").read_text())["held_out"] for i in range(3)]
-    assert result.dev_metric == max(one["dev_metric"] for one in found)
+    assert result.result.held_out.dev_metric == max(one["dev_metric"] for one in found)
 
 
 def test_a_search_space_is_learned_on_other_tasks(options, tiny_task, tmp_path, monkeypatch):
@@ -125,7 +125,7 @@ def test_a_search_space_is_learned_on_other_tasks(options, tiny_task, tmp_path, 
     learned, written = learn_projection(prompts, dim=6), load_file(tmp_path / "out/projection.safetensors")
     for name in ("projection", "start"):
         np.testing.assert_allclose(written[name], getattr(learned, name), atol=1e-6)
-    assert run_method(settings).test_metric == result.test_metric  # nothing is written, and it finds the same
+    assert run_method(settings).result.held_out == result.result.held_out  # nothing is written, and it finds the same
     with pytest.raises(dp.InputError, match="1 draws on 1 other tasks are not two prompts to learn from"):
         run_method(config(options, method="pretrained", method_options={"tasks": [others[0], str(tiny_task)], "draws": 1}))
 
@@ -141,7 +141,7 @@ def printed(page, title):
 def test_a_study_is_a_method_too(options):
     settings = config(options)
     study = run_study(settings, objective_of(settings))
-    assert run_method(settings).test_metric == study.held_out.test_metric
+    assert run_method(settings).result.held_out == study.held_out
 
 
 def test_the_manual_prompt_has_the_precision_of_the_studies_beside(options):
@@ -150,7 +150,7 @@ def test_the_manual_prompt_has_the_precision_of_the_studies_beside(options):
     exact = run_method(config(options, method="manual")).fitted.predict(TEXTS)
     found = run_method(replace(settings, method="manual"))
     assert np.abs(found.fitted.predict(TEXTS) - exact).max() > 0
-    assert found.test_metric == study.baseline("test").metrics[study.metric][0]
+    assert found.result.held_out.test_metric == study.baseline("test").metrics[study.metric][0]
 
 
 def test_a_suite_of_methods_is_reported(tiny_folder, tiny_task):

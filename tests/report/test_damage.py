@@ -107,11 +107,11 @@ def change(path, **values):
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("recommended_loss", "low", "its recommended loss cannot be 'low'"),
-        ("recommended_loss", 10**400, "its recommended loss cannot be 1000"),
-        ("spent", 5, "is damaged"),
-        ("spent", {"rows": [1]}, "its rows cannot be"),
-        ("held_out", "yes", "is damaged"),
+        ("recommended_loss", "low", "recommended_loss: Input should be a valid number, not 'low'"),
+        ("recommended_loss", 10**400, "its recommended loss cannot be inf"),
+        ("spent", 5, "result.json: Input should be an object"),
+        ("spent", {"rows": [1]}, "result.json: rows: Input should be a valid integer, not [1]"),
+        ("held_out", "yes", "held_out: Input should be an object, not 'yes'"),
     ],
 )
 def test_a_study_with_figures_that_are_none_is_damaged_and_the_others_are_reported(copy, name, value, said):

@@ -61,6 +61,7 @@ def test_methods_that_need_gradients_are_marked_in_every_table(finished):
         assert not re.search("gradients|\u2020", plain.text + plain.table.to_csv())
     lora = {"cma": "lora"}  # as if the first were one
     studies = analysis.studies.assign(method=[lora.get(name, "study") for name in analysis.studies["optimizer"]])
+    studies["searched"] = studies["method"] == "study"
     marked = replace(analysis, studies=studies)
     tables = {table.name: table for table in all_tables(marked)}
     for name in ("leaderboard", "problems", "pairs", "methods", "efficiency"):

@@ -17,7 +17,7 @@ SUITES = sorted((ROOT / "benchmarks" / "suites").glob("*.toml"))
 def test_every_suite_names_what_is_installed(name, model):
     suite = read_suite_file(next(path for path in SUITES if path.stem == name), model=model)
     assert suite.settings.name == name
-    optimizers = {plan.optimizer: plan.config for plan in suite.plans if not plan.is_method}
+    optimizers = {plan.optimizer: plan.config for plan in suite.plans if plan.config.method == "study"}
     for config in optimizers.values():
         create_optimizer(config.optimizer, dim=30, budget=config.budget, **config.optimizer_options)
     for plan in suite.plans:

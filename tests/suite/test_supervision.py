@@ -108,7 +108,7 @@ def test_every_way_to_end_is_named_and_the_rest_goes_on(rough, tmp_path):
     assert said["ends-the-process"] == "its process ended with exit status 0"
     assert said["is-killed"] == "its process was ended by SIGSEGV"
     assert said["interrupts"].startswith("KeyboardInterrupt")
-    assert "caf\udce9" in said["has-no-text"]
+    assert r"caf\udce9" in said["has-no-text"]
     assert len(said["talks"]) < 1000
     assert set(said) == {way.replace(" ", "-") for way in ways[:-1]}
     assert is_finished(tmp_path / "out", "is-good/random/1")

@@ -5,7 +5,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from dfo_prompt.errors import UnknownNameError
-from dfo_prompt.tasks.metrics import METRICS, accuracy, f1, macro_f1, score
+from dfo_prompt.tasks.metrics import accuracy, f1, macro_f1, score
+
+METRICS = {"accuracy": accuracy, "f1": f1, "macro_f1": macro_f1}
 
 LABELS = np.array([1, 1, 1, 0, 0, 0, 0, 0])
 GUESSES = np.array([[1, 1, 0, 1, 0, 0, 0, 0], [0] * 8, [1] * 8, [1, 1, 1, 0, 0, 0, 0, 0]])  # (B, N)

@@ -8,7 +8,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
-from dfo_prompt.config.study import STUDY
 from dfo_prompt.report.analysis import RANDOM, Analysis
 from dfo_prompt.report.pictures.labels import labels_of, note_on
 from dfo_prompt.report.pictures.picture import step_curve
@@ -69,7 +68,7 @@ def ranked(analysis: Analysis) -> list[str]:
 
 def searched(analysis: Analysis) -> "pd.Series[bool]":
     """Return which rows of `studies` are finished searches by an optimizer."""
-    return analysis.studies["finished"] & (analysis.studies["method"] == STUDY)
+    return analysis.studies["finished"] & analysis.studies["searched"]
 
 
 def shares_table(values: Mapping[str, Vector], x: str, at: Vector) -> pd.DataFrame:

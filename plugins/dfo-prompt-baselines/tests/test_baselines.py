@@ -33,7 +33,7 @@ def problem(family="llama", count=8):
 
 
 def fit(name, where, **training):
-    setting = dp.Setting(problem=where, config=parse_config({"method": name}))
+    setting = dp.Setting(opened=where, config=parse_config({"method": name}))
     options = {**OPTIONS.get(name, {}), "training": training} if name in GRADIENTS else training
     return load_target(SPECS[name].target, needed_by=name)(setting, **options)
 
@@ -61,7 +61,7 @@ def test_gradients_learn_a_batch_by_heart(name):
 
 def test_prompt_tuning_starts_from_tokens_of_the_vocabulary(tmp_path):
     where = problem()
-    setting = dp.Setting(problem=where, config=parse_config({"method": "prompt-tuning"}), folder=tmp_path)
+    setting = dp.Setting(opened=where, config=parse_config({"method": "prompt-tuning"}), folder=tmp_path)
     training = {"learning_rates": (1e-9,), "epochs": 1}
     load_target(SPECS["prompt-tuning"].target, needed_by="prompt-tuning")(setting, prompt_tokens=5, training=training)
     vocabulary = where.lm.embed(np.arange(len(where.lm.tokenizer))).numpy()
@@ -209,7 +209,7 @@ def test_the_best_of_the_grid_is_kept():
 
 def test_a_tuned_prompt_is_left_for_others(tmp_path):
     where = problem()
-    setting = dp.Setting(problem=where, config=parse_config({"method": "prompt-tuning"}), folder=tmp_path)
+    setting = dp.Setting(opened=where, config=parse_config({"method": "prompt-tuning"}), folder=tmp_path)
     training = {"learning_rates": [1e-2], "epochs": 5, "dtype": "float32"}
     fitted = load_target(SPECS["prompt-tuning"].target, needed_by="")(setting, prompt_tokens=3, training=training)
     tuned = TunedPrompt.read(tmp_path / "prompt.safetensors")

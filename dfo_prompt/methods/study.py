@@ -1,0 +1,34 @@
+"""The method that optimizers are compared by: a study of the entry's own objective."""
+
+from typing import Protocol, runtime_checkable
+
+from dfo_prompt.errors import InputError
+from dfo_prompt.methods.setting import Fitted, Setting
+from dfo_prompt.run.study import conduct
+from dfo_prompt.tasks.examples import Texts
+from dfo_prompt.types import Matrix, Vector
+
+
+@runtime_checkable
+class Predictor(Protocol):
+    """An objective whose candidates label texts."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Return the names of the C classes."""
+
+    def predict(self, candidate: Vector, texts: Texts) -> Matrix:
+        """Return probabilities (N, C) of N examples' texts under the candidate (d,)."""
+
+
+def study(setting: Setting) -> Fitted:
+    """Search with the entry's optimizer, and keep the candidate that is best on dev."""
+    objective = setting.objectives.get(setting.config)
+    result = conduct(setting.config, objective, out=setting.folder, observers=setting.observers)
+
+    def predict(texts: Texts) -> Matrix:
+        if not isinstance(objective, Predictor):
+            raise InputError(f"objective {setting.config.objective!r} tunes no prompt, so there is nothing to label with")
+        return objective.predict(result.chosen, texts)
+
+    return Fitted(predict=predict, spent=result.spent, validation=result.validation, result=result)

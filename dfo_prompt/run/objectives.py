@@ -1,0 +1,27 @@
+"""Builds objectives, and keeps the last: studies that differ only in their optimizer share it."""
+
+from dfo_prompt.config.study import StudyConfig
+from dfo_prompt.contracts.objective import Objective
+from dfo_prompt.run.study import objective_of
+
+
+def objective_key(config: StudyConfig) -> str:
+    """Return what tells the objectives of studies apart."""
+    options = sorted(config.objective_options.items())
+    return repr((config.objective, config.dim, config.seed, config.plugin, config.problem, config.prompt, options))
+
+
+class Objectives:
+    """The objective that was asked for last."""
+
+    def __init__(self) -> None:
+        self._key = ""
+        self._objective: Objective | None = None
+
+    def get(self, config: StudyConfig) -> Objective:
+        """Return the objective of a study; see `objective_of`."""
+        key = objective_key(config)
+        if self._objective is None or key != self._key:
+            self._objective = None  # the old one goes first: two may not fit
+            self._objective, self._key = objective_of(config), key
+        return self._objective
