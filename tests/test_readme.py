@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from dfo_prompt.config.reading import read_config
 from dfo_prompt.plugin.catalogue import plugin_files
 from dfo_prompt.suite.reading import read_suite_file
 from dfo_prompt.testing import OptimizerConformance
@@ -31,7 +32,11 @@ def test_ci_runs_the_test_command_of_the_readme():
 
 
 def test_the_suite_is_one(tmp_path):
-    (tmp_path / "suite.toml").write_text(re.findall(r"```toml\n(.*?)```", README, flags=re.S)[0])
+    study, suite = re.findall(r"```toml\n(.*?)```", README, flags=re.S)
+    (tmp_path / "study.toml").write_text(study)
+    config = read_config(tmp_path / "study.toml", {})
+    assert (config.problem.task, config.prompt.tokens) == ("tweets", 10)
+    (tmp_path / "suite.toml").write_text(suite)
     suite = read_suite_file(tmp_path / "suite.toml")
     assert {(plan.optimizer, plan.problem) for plan in suite.plans} >= {
         ("cma, small steps", "tweets"),

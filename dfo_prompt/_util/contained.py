@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
 from threading import RLock
 from typing import TextIO, cast
+from warnings import catch_warnings
 
 STDOUT, STDERR = 1, 2
 
@@ -15,7 +16,7 @@ _lock = RLock()
 
 @contextmanager
 def contained() -> Iterator[list[str]]:
-    """Send what is printed inside a `with` block to standard error, and restore the working directory at its end.
+    """Send what is printed inside a `with` block to standard error; restore folder and warning filters at its end.
 
     Standard output holds results, JSON for instance. The list is complete when the block has ended: it says what the code
     inside did besides.
@@ -24,7 +25,7 @@ def contained() -> Iterator[list[str]]:
     with _lock:
         there, printed = _working_directory(), _Elsewhere()
         try:
-            with _descriptor_redirected(), redirect_stdout(cast("TextIO", printed)):
+            with catch_warnings(), _descriptor_redirected(), redirect_stdout(cast("TextIO", printed)):
                 yield remarks
         finally:
             if printed.used:
