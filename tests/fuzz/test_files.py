@@ -1,6 +1,6 @@
 """Damaged files of every kind: each is read, or refused in one short line.
 
-`pytest tests/test_fuzz.py --hypothesis-profile nightly` tries 10,000 of each kind.
+`pytest tests/fuzz --hypothesis-profile nightly` tries 10,000 of each kind.
 """
 
 import json
