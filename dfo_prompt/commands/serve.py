@@ -31,7 +31,11 @@ COUNT = click.IntRange(min=1, max=2**31)
 @click.option("--token-file", type=click.Path(path_type=Path), help="Lines NAME TOKEN [BUDGET], one a client.")
 @click.option("--client-budget", type=COUNT, help="Candidates that a client may have scored, unless its line says.")
 @click.option(
-    "--store", type=click.Path(path_type=Path), default="service.sqlite", show_default=True, help="File of what was answered."
+    "--store",
+    type=click.Path(path_type=Path),
+    default="service.sqlite",
+    show_default=True,
+    help="SQLite file of answers.",
 )
 @click.option("--most-bytes", type=COUNT, default=Limits.bytes, show_default=True, help="Of a request.")
 @click.option("--most-candidates", type=COUNT, default=Limits.candidates, show_default=True, help="Of a request.")

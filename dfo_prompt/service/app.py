@@ -29,7 +29,7 @@ BODY_SECONDS = 60.0
 """For which a request's body is waited."""
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
 """The only hosts that a service without tokens answers as: a page in a browser reaches it by other names."""
-Handler = Callable[[Request], Awaitable[Response]]
+Handler = Callable[["Service", Request], Awaitable[Response]]
 
 
 def application(engine: Engine, clients: Sequence[Client]) -> Starlette:
@@ -53,7 +53,7 @@ def application(engine: Engine, clients: Sequence[Client]) -> Starlette:
     return Starlette(routes=routes, middleware=guards, exception_handlers=handlers, lifespan=service.lifespan)  # type: ignore[arg-type]
 
 
-def _counted(handler: Callable[["Service", Request], Awaitable[Response]]) -> Callable[["Service", Request], Awaitable[Response]]:
+def _counted(handler: Handler) -> Handler:
     """Wrap a handler of `Service` so that its requests are counted."""
 
     async def counted(self: "Service", request: Request) -> Response:

@@ -17,7 +17,7 @@ from dfo_prompt.errors import InputError
 from dfo_prompt.types import Json, Matrix, Vector
 
 FLOAT = np.dtype("<f8")
-OPEN = ConfigDict(STRICT, extra="ignore")
+OPEN = ConfigDict(extra="ignore", strict=True)
 """For what a service says: a later version may say more."""
 Split = Literal["train", "dev", "test"]
 Size = Annotated[int, Field(ge=1, le=2**31)]
