@@ -188,12 +188,10 @@ def _about(transport: Transport) -> About:
 
 def _joined(parts: list[Evaluation]) -> Evaluation:
     """Return the evaluations of parts of a batch as that of the batch."""
-    first = parts[0]
+    first, common = parts[0], set.intersection(*({*one.metrics} for one in parts))
     return replace(
         first,
         losses=np.concatenate([one.losses for one in parts]),
-        metrics={
-            name: np.concatenate([one.metrics[name] for one in parts if name in one.metrics]) for name in first.metrics
-        },
+        metrics={name: np.concatenate([one.metrics[name] for one in parts]) for name in first.metrics if name in common},
         usage=sum((one.usage for one in parts[1:]), first.usage),
     )

@@ -3,7 +3,7 @@
 import logging
 import weakref
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import httpx2
 import stamina
 
+from dfo_prompt._util.logs import only_errors
 from dfo_prompt._util.supervisor import GOES_ON
 from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.errors import InputError, OutageError, one_line, shortened
@@ -80,15 +81,11 @@ class Transport:
         return self._send("POST", path, encode(message))
 
     def _send(self, method: str, path: str, content: bytes) -> Reply:
-        usage, data = Usage(), b""
         try:
-            for attempt in stamina.retry_context(
-                self._again, attempts=None, timeout=self._patience, wait_initial=FIRST_WAIT, wait_max=LONGEST_WAIT
-            ):
-                usage += Usage(requests=1, uploaded=len(content))
-                with attempt:
-                    data = self._once(method, path, content)
-            return Reply(message=decode(data), usage=replace(usage, downloaded=len(data)))
+            with only_errors("stamina"):  # it says less of a retry than `_again` does
+                data, tries = self._retried(method, path, content)
+            usage = Usage(requests=tries, uploaded=tries * len(content), downloaded=len(data))
+            return Reply(message=decode(data), usage=usage)
         except RefusedError as error:
             raise OutageError(f"service {self._url} refused: {error}; mend it, and {GOES_ON}") from error
         except httpx2.HTTPError as error:
@@ -99,6 +96,17 @@ class Transport:
     def nonsense(self, said: str) -> OutageError:
         """Return the error of an answer that is not what was asked for."""
         return OutageError(f"service {self._url} answers nonsense: {said}; mend it, and {GOES_ON}")
+
+    def _retried(self, method: str, path: str, content: bytes) -> tuple[bytes, int]:
+        """Return the body of an answer, and how many requests it took."""
+        tries, data = 0, b""
+        for attempt in stamina.retry_context(
+            self._again, attempts=None, timeout=self._patience, wait_initial=FIRST_WAIT, wait_max=LONGEST_WAIT
+        ):
+            tries += 1
+            with attempt:
+                data = self._once(method, path, content)
+        return data, tries
 
     def _once(self, method: str, path: str, content: bytes) -> bytes:
         began, parts, size = monotonic(), [], 0
