@@ -47,6 +47,8 @@ class Server:
 def blocked(folder: Path, *modules: str) -> dict[str, str]:
     """An environment in which importing `modules` fails."""
     lines = [f"if name.partition('.')[0] in {modules!r}: raise ImportError('blocked ' + name)"]
-    body = "\n".join(["import sys", "class Block:", "    def find_spec(self, name, path=None, target=None):", f"        {lines[0]}"])
+    body = "\n".join(
+        ["import sys", "class Block:", "    def find_spec(self, name, path=None, target=None):", f"        {lines[0]}"]
+    )
     (folder / "sitecustomize.py").write_text(f"{body}\nsys.meta_path.insert(0, Block())\n")
     return {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])}

@@ -72,10 +72,9 @@ class Engine:
             return {**await asyncio.shield(running.answer), "replayed": True}
         candidates = self._candidates(request)
         count = 1 if candidates is None else len(candidates)
-        self._admit(client, count)
-        task = asyncio.create_task(self._run(client, count, lambda: self._score(client, request, candidates)))
+        task = self._start(client, count, lambda: self._score(client, request, candidates))
         self._running[key] = Running(digest=digest, answer=task)
-        task.add_done_callback(lambda done: self._forget(key, done))
+        task.add_done_callback(lambda _: self._running.pop(key))
         return {**await asyncio.shield(task), "replayed": False}  # it goes on when its client has gone
 
     async def predict(self, client: Client, request: PredictionRequest) -> dict[str, Any]:
@@ -97,8 +96,7 @@ class Engine:
             self._store.charge(client.name, 1)
             return {"classes": [*self.about.classes], "probabilities": [numbers(row) for row in probabilities]}
 
-        self._admit(client, 1)
-        return await asyncio.shield(asyncio.create_task(self._run(client, 1, label)))
+        return await asyncio.shield(self._start(client, 1, label))
 
     def close(self) -> None:
         """Wait for what runs, and close the store."""
@@ -135,14 +133,23 @@ class Engine:
             left = max(0, client.budget - spent)
             raise HTTPException(402, f"{count} candidates asked for, {left} left of {client.budget}")
 
-    async def _run(self, client: Client, count: int, work: Callable[[], T]) -> T:
+    def _start(self, client: Client, count: int, work: Callable[[], dict[str, Any]]) -> "asyncio.Task[dict[str, Any]]":
+        """Admit a request and have the worker run it; what it holds is released when it ends, however it does."""
+        self._admit(client, count)
         self.pending += 1
         self._reserved[client.name] += count
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._worker, self._context.run, _attempt, work)
-        finally:
-            self.pending -= 1
-            self._reserved[client.name] -= count
+        task = asyncio.create_task(self._run(work))
+        task.add_done_callback(lambda done: self._release(client, count, done))
+        return task
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._worker, self._context.run, _attempt, work)
+
+    def _release(self, client: Client, count: int, done: "asyncio.Task[dict[str, Any]]") -> None:
+        self.pending -= 1
+        self._reserved[client.name] -= count
+        if not done.cancelled():
+            done.exception()  # seen, even if the client has gone
 
     def _score(self, client: Client, request: EvaluationRequest, candidates: Matrix | None) -> dict[str, Any]:
         found = checked_evaluation(self._ask(request.split, candidates), 1 if candidates is None else len(candidates))
@@ -162,11 +169,6 @@ class Engine:
         if not isinstance(self._objective, Validated):
             raise InputError(f"there is no split {split!r}")
         return self._objective.baseline(split) if candidates is None else self._objective.validate(candidates, split)
-
-    def _forget(self, key: tuple[str, str], done: "asyncio.Task[dict[str, Any]]") -> None:
-        del self._running[key]
-        if not done.cancelled():
-            done.exception()  # seen, even if the client has gone
 
 
 def _attempt(work: Callable[[], T]) -> T:
