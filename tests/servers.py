@@ -1,4 +1,4 @@
-"""Real `dfo-prompt serve` processes."""
+"""Real `dfo-prompt serve` processes, and an objective for them."""
 
 import os
 import re
@@ -8,6 +8,49 @@ from pathlib import Path
 
 TOKEN = "tests-0123456789abcdef"
 ADDRESS = re.compile(r"at (http://\S+:(\d+))$")
+
+HELD_OUT = '''
+import time
+from pathlib import Path
+import numpy as np
+import dfo_prompt as dp
+
+
+class Slow:
+    """The sphere with held-out examples; writes down each candidate that it is asked for, ahead of its loss."""
+
+    metric = "nearness"
+
+    def __init__(self, dim, log, seconds, missing):
+        self.dim, self._log, self._seconds, self._missing = dim, Path(log), seconds, missing
+
+    def evaluate(self, candidates):
+        return self._score(candidates, 0.0, "train")
+
+    def validate(self, candidates, split):
+        return self._score(candidates, 1.0 if split == "dev" else 0.5, split)
+
+    def baseline(self, split):
+        return self.validate(np.full((1, self.dim), 9.0), split)
+
+    def _score(self, candidates, target, split):
+        with self._log.open("a") as file:
+            file.writelines(f"{split} {z.tobytes().hex()}\\n" for z in candidates)
+        time.sleep(self._seconds)
+        assert dp.catalogue().objectives.find("slow")  # in whatever thread this runs
+        distance = ((candidates - target) ** 2).sum(axis=1)
+        distance[self._missing & (candidates[:, 0] > 0.8) & (candidates[:, 0] < 5)] = np.nan
+        return dp.Evaluation(losses=distance, metrics={"nearness": -distance}, usage=dp.Usage(rows=3 * len(candidates)))
+
+
+def build(*, dim, seed, log="asked.txt", seconds=0.0, missing=True):
+    return Slow(dim, log, seconds, missing)
+
+
+@dp.hookimpl
+def dfo_prompt_objectives():
+    return [dp.Spec(name="slow", target="slow_plugin:build", summary="")]
+'''
 
 
 class Server:

@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -135,7 +135,7 @@ class Service:
         """Return the message of the class `kind` in a request's body.
 
         Raises:
-            HTTPException: 408, 413, 415 or 422 with a reason.
+            HTTPException: 400, 408, 413, 415 or 422 with a reason.
         """
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != JSON:
             raise HTTPException(415, f"the content type must be {JSON}")
@@ -143,6 +143,8 @@ class Service:
         try:
             async with asyncio.timeout(BODY_SECONDS):
                 body = await _body(request, most)
+        except ClientDisconnect as error:
+            raise HTTPException(400, "the body broke off") from error
         except TimeoutError as error:
             raise HTTPException(408, f"the body did not arrive within {BODY_SECONDS:g} seconds") from error
         try:

@@ -10,7 +10,7 @@ from dfo_prompt.service.wire import About, Answer, EvaluationRequest, Prediction
 
 MESSAGES = (About, Answer, EvaluationRequest, Prediction, PredictionRequest)
 REASONS: Mapping[int, str] = {
-    400: "The request is no HTTP, or is for another host.",
+    400: "The request is no HTTP, is for another host, or breaks off.",
     401: "No known token.",
     402: "The client's budget has too few candidates left.",
     404: "The objective labels no texts.",

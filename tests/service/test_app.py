@@ -285,18 +285,33 @@ def test_limits_of_size_media_type_host_and_fingerprint(tmp_path):
 def test_a_body_that_never_comes_is_408(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "BODY_SECONDS", 0.01)
     _, app = hold(tmp_path)
-    sent = []
 
     async def never():
         await asyncio.Event().wait()
+
+    assert status_of(app, never) == 408
+
+
+def test_a_body_that_breaks_off_is_400(tmp_path):
+    parts = iter([{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}])
+
+    async def broken():
+        return next(parts)
+
+    assert status_of(hold(tmp_path)[1], broken) == 400
+
+
+def status_of(app, receive):
+    """The status of an answer to a request whose body `receive` gives."""
+    sent = []
 
     async def send(message):
         sent.append(message)
 
     headers = [(b"content-type", b"application/json"), (b"host", b"localhost")]
     scope = {"type": "http", "method": "POST", "path": "/v1/evaluations", "query_string": b"", "headers": headers}
-    asyncio.run(app({**scope, "server": ("localhost", 80), "scheme": "http"}, never, send))
-    assert sent[0]["status"] == 408
+    asyncio.run(app({**scope, "server": ("localhost", 80), "scheme": "http"}, receive, send))
+    return sent[0]["status"]
 
 
 def test_tokens_guard_all_but_health_and_the_document(tmp_path):

@@ -1,6 +1,7 @@
 """Studies against a real server process: as the local ones, whatever happens to the server."""
 
 import json
+import signal
 import subprocess
 import sys
 import threading
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from servers import TOKEN, blocked
 
+from dfo_prompt.run.factory import create_objective
 from dfo_prompt.study.costs import read_spent
 from dfo_prompt.study.records import Account, read_records
 
@@ -154,6 +156,39 @@ def test_a_study_stops_where_the_server_is_gone_and_goes_on_with_another_address
     assert program("--plugin", str(slow_plugin), "run", *f"--objective slow {search} --out local".split())[0] == 0
     assert_same(tmp_path, "remote", "local")
     assert charged(tmp_path) == sum(len(read_records(tmp_path / "remote", account)) for account in Account)
+
+
+def test_clients_that_are_killed_have_each_candidate_evaluated_once(program, tmp_path, serve, slow_plugin):
+    search = ["--dim", "4", "--budget", "60", "--popsize", "6"]
+    server = serve("--objective", "slow", "--dim", "4", "--set", "objective.seconds=0.05", plugin=slow_plugin)
+    ours = ["run", "--objective", "remote", "--set", f"objective.url={server.url}", *search, "--out", "remote"]
+    for count in (8, 20, 45):
+        client = subprocess.Popen([sys.executable, "-m", "dfo_prompt", *ours], cwd=tmp_path, stderr=subprocess.DEVNULL)
+        while not (tmp_path / "server" / "asked.txt").exists() or len(asked(tmp_path)) < count:
+            time.sleep(0.005)
+        client.kill()
+        client.wait()
+    status, _, err = program(*ours)
+    assert status == 0, err
+    assert program("--plugin", str(slow_plugin), "run", "--objective", "slow", *search, "--out", "local")[0] == 0
+    assert_same(tmp_path, "remote", "local")
+    evaluations = sum(len(read_records(tmp_path / "remote", account)) for account in Account)
+    assert len(asked(tmp_path)) == charged(tmp_path) == evaluations
+
+
+def test_a_server_that_is_told_to_stop_finishes_what_it_is_at(tmp_path, serve, slow_plugin):
+    server = serve("--objective", "slow", "--dim", "4", "--set", "objective.seconds=0.3", plugin=slow_plugin)
+    objective = create_objective("remote", dim=4, url=server.url, patience=0.01)
+    found = []
+    asking = threading.Thread(target=lambda: found.append(objective.evaluate(np.zeros((1, 4)))))
+    asking.start()
+    while not (tmp_path / "server" / "asked.txt").exists():
+        time.sleep(0.005)
+    server.process.send_signal(signal.SIGINT)
+    asking.join()
+    assert found[0].losses.tolist() == [0.0]
+    assert (server.process.wait(), charged(tmp_path)) == (0, 1)
+    assert (tmp_path / "server" / "server.log").read_text() == ""
 
 
 def test_another_objective_at_the_address_is_refused(program, tmp_path, serve):
