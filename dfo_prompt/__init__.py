@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from dfo_prompt.contracts.objective import Described as Described
     from dfo_prompt.contracts.objective import Evaluation as Evaluation
     from dfo_prompt.contracts.objective import Layered as Layered
+    from dfo_prompt.contracts.objective import Numbered as Numbered
     from dfo_prompt.contracts.objective import Objective as Objective
     from dfo_prompt.contracts.objective import Validated as Validated
     from dfo_prompt.contracts.optimizer import Best as Best
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from dfo_prompt.errors import DfoPromptError as DfoPromptError
     from dfo_prompt.errors import InputError as InputError
     from dfo_prompt.errors import ModelError as ModelError
+    from dfo_prompt.errors import OutageError as OutageError
     from dfo_prompt.errors import PluginError as PluginError
     from dfo_prompt.errors import StudyError as StudyError
     from dfo_prompt.errors import UnknownNameError as UnknownNameError
@@ -89,10 +91,12 @@ _HOME = {
     "MethodSpec": "contracts.method",
     "MetricSpec": "contracts.spec",
     "ModelError": "errors",
+    "Numbered": "contracts.objective",
     "Objective": "contracts.objective",
     "Observer": "study.result",
     "Optimizer": "contracts.optimizer",
     "OptimizerSpec": "contracts.spec",
+    "OutageError": "errors",
     "PluginError": "errors",
     "ProblemConfig": "config.problem",
     "PromptConfig": "config.prompt",

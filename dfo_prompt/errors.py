@@ -7,6 +7,7 @@ DfoPromptError
 │   └── ModelError        a model cannot be had, or cannot do what is asked of it
 ├── PluginError           a plugin broke its contract
 └── StudyError            a study cannot go on (or be continued)
+    └── OutageError       a service does not answer as it must; the study stops where it is
 
 The message is one line: what, where, what to do. The command line prints it and exits with status 2.
 """
@@ -60,6 +61,13 @@ class PluginError(DfoPromptError):
 
 class StudyError(DfoPromptError):
     """A study cannot start, continue or end as it should."""
+
+
+class OutageError(StudyError):
+    """A service that an objective calls gives no usable answer.
+
+    The study stops where it is: nothing is journaled and the optimizer is told nothing, so that the same command goes on.
+    """
 
 
 def one_line(error: BaseException) -> str:

@@ -11,6 +11,7 @@ COMMANDS = {
     "suite": "Run many studies from one file, and compare optimizers.",
     "show": "Show what a study found.",
     "predict": "Label texts with a tuned prompt.",
+    "serve": "Serve an objective to studies elsewhere.",
     "export": "Write a tuned prompt for other programs.",
     "pretrain-projection": "Learn a search space from prompts tuned on other tasks.",
     "list": "List what is installed.",

@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator
 
@@ -79,8 +80,11 @@ def absolute(data: Any, folder: Path) -> Any:
 
 
 def by_name(data: Any) -> Any:
-    """Return plain data with only the names of its files: where they lie is no part of what a study is."""
-    return _paths(data, lambda path: Path(path).name)
+    """Return plain data with only the names of its files and the paths of its URLs.
+
+    Where they lie is no part of what a study is.
+    """
+    return _paths(_urls(data), lambda path: Path(path).name)
 
 
 def _paths(data: Any, change: Callable[[str], str]) -> Any:
@@ -89,6 +93,14 @@ def _paths(data: Any, change: Callable[[str], str]) -> Any:
     if isinstance(data, Mapping):
         return {key: _paths(value, change) for key, value in data.items()}
     return [_paths(item, change) for item in data] if isinstance(data, list | tuple) else data
+
+
+def _urls(data: Any) -> Any:
+    if isinstance(data, str):
+        return urlsplit(data).path if data.startswith(("http://", "https://")) else data
+    if isinstance(data, Mapping):
+        return {key: _urls(value) for key, value in data.items()}
+    return [_urls(item) for item in data] if isinstance(data, list | tuple) else data
 
 
 def _absolute(text: str, base: Path) -> str:

@@ -38,7 +38,8 @@ class Objective(Protocol):
     def evaluate(self, candidates: Matrix) -> Evaluation:
         """Score candidates (B, d), which must not be changed.
 
-        Whatever it raises fails the whole batch. An error with an attribute `usage`, a `Usage`, is charged with that.
+        Whatever it raises fails the whole batch, except an OutageError, which stops the study. An error with an attribute
+        `usage`, a `Usage`, is charged with that.
         """
 
 
@@ -55,6 +56,14 @@ class Validated(Protocol):
 
     def baseline(self, split: str) -> Evaluation:
         """Score the hand-written prompt alone, as one candidate (B = 1)."""
+
+
+@runtime_checkable
+class Numbered(Protocol):
+    """An objective that is told which evaluation comes next, to name it to a service that charges each name once."""
+
+    def expect(self, account: str, first: int) -> None:
+        """Learn that the next call is for evaluation `first`, from 1, of an account; a continued study gives it again."""
 
 
 @runtime_checkable

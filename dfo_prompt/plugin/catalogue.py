@@ -21,8 +21,8 @@ from dfo_prompt.plugin.files import importable, module_of
 from dfo_prompt.plugin.installed import installed_points
 from dfo_prompt.plugin.shelf import S, Shelf
 
-ROOMS = ("optimizers", "wrappers", "methods", "objectives", "prompt", "tasks", "lm", "config", "report", "commands")
-BUILT_IN = tuple(f"dfo_prompt.{room}" for room in ROOMS)
+ROOMS = ("optimizers", "wrappers", "methods", "objectives", "prompt", "service", "tasks", "lm", "config", "report")
+BUILT_IN = (*(f"dfo_prompt.{room}" for room in ROOMS), "dfo_prompt.commands")
 OWN = "dfo-prompt"
 """The distribution of the built-ins."""
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from dfo_prompt.contracts.objective import Evaluation
 from dfo_prompt.contracts.usage import Usage
-from dfo_prompt.errors import StudyError
+from dfo_prompt.errors import OutageError, StudyError
 from dfo_prompt.study.answers import checked_evaluation
 from dfo_prompt.study.candidates import candidate_hash
 from dfo_prompt.study.costs import Spent
@@ -26,17 +26,19 @@ class Meter:
     """Evaluates batches so that each is charged once and journaled before the next.
 
     A loss that is NaN or infinite is recorded as "nonfinite"; an objective that raises, as "error: ..." for its whole batch
-    of queries.
+    of queries. An OutageError passes through and leaves the reservation open, as a kill does.
 
     Attributes:
         ledger: charged for everything.
         take_optimizer_seconds: returns what the optimizer took since the last call.
         validated: told of every outcome on the second account, recalled or not.
+        expect: told the account and the number of the evaluation that an objective is asked for next.
     """
 
     ledger: Ledger
     take_optimizer_seconds: Callable[[], float]
     validated: Callable[[Record], object] = lambda _: None
+    expect: Callable[[Account, int], object] = lambda *_: None
 
     def evaluate(self, batch: Matrix, call: Call) -> tuple[Record, ...]:
         """Charge a query for each candidate in `batch` (B, d) and return the outcomes.
@@ -45,11 +47,12 @@ class Meter:
         """
         self.ledger.reserve(len(batch), candidates=batch)
         names = [candidate_hash(z) for z in batch]
+        first = self.ledger.queries + 1
+        self.expect(Account.QUERIES, first)
         known = {name: past for name in names if (past := self.ledger.known(name))}
         fresh = {name: z for name, z in zip(names, batch, strict=True) if name not in known}
         scored, costs = evaluate_batch(np.array(list(fresh.values())), call) if fresh else ([], Spent())
         known |= dict(zip(fresh, scored, strict=True))
-        first = self.ledger.queries + 1
         records = [replace(known[name], query=first + i, candidate=name) for i, name in enumerate(names)]
         return self.ledger.record(records, costs=replace(costs, optimizer_seconds=self.take_optimizer_seconds()))
 
@@ -65,6 +68,7 @@ class Meter:
 
     def _validate(self, candidate: Matrix, call: Call, split: str, role: str) -> Outcome:
         self.ledger.reserve(1, Account.VALIDATION, candidates=candidate)
+        self.expect(Account.VALIDATION, self.ledger.spent(Account.VALIDATION).queries + 1)
         (scored,), costs = evaluate_batch(candidate, call)
         if scored.status.startswith("error"):
             said = f"scoring the {role} candidate on {split} failed with {scored.status!r}"
@@ -75,7 +79,11 @@ class Meter:
 
 
 def evaluate_batch(batch: Matrix, call: Call) -> tuple[list[Record], Spent]:
-    """Return an outcome for each candidate (B, d), still without number and name, and what they took together."""
+    """Return an outcome for each candidate (B, d), still without number and name, and what they took together.
+
+    Raises:
+        OutageError: of a service that the objective calls.
+    """
     started = perf_counter()
     evaluation, error = _attempt(batch, call)
     costs = Spent.of(evaluation.usage, objective_seconds=perf_counter() - started)
@@ -86,6 +94,8 @@ def _attempt(batch: Matrix, call: Call) -> tuple[Evaluation, str]:
     failed = Evaluation(losses=np.full(len(batch), np.nan))
     try:
         given = call(batch.copy())
+    except OutageError:
+        raise
     except Exception as error:
         usage = getattr(error, "usage", None)
         known = replace(failed, usage=usage) if isinstance(usage, Usage) else failed

@@ -5,6 +5,8 @@ What can go wrong with a query is decided here and in `evaluator`, once:
 - a loss that is NaN or infinite is journaled as such; the optimizer is told the worst finite loss seen so far;
 - an objective that raises fails its whole batch, journaled and told likewise; `PATIENCE` such batches in a row end the study
   with an error, and the same command continues it;
+- an objective that raises OutageError stops the study at once: nothing is journaled or told, and the same command continues
+  it;
 - a study in which no query has a finite loss has no result;
 - the batch that would overrun the budget is cut, evaluated and journaled, but not told.
 """
@@ -15,7 +17,7 @@ from contextlib import suppress
 
 import numpy as np
 
-from dfo_prompt.contracts.objective import Objective, Validated
+from dfo_prompt.contracts.objective import Numbered, Objective, Validated
 from dfo_prompt.contracts.optimizer import Optimizer
 from dfo_prompt.errors import DfoPromptError, StudyError, one_line
 from dfo_prompt.study.checked_optimizer import GuardedOptimizer
@@ -63,7 +65,10 @@ class Study:
         self._validate_every = validate_every or ledger.budget.queries
         self._observers = list(observers)
         self._meter = Meter(
-            ledger=ledger, take_optimizer_seconds=self._optimizer.take_seconds, validated=self._report_validation
+            ledger=ledger,
+            take_optimizer_seconds=self._optimizer.take_seconds,
+            validated=self._report_validation,
+            expect=objective.expect if isinstance(objective, Numbered) else _unheard,
         )
         self._best, self._best_loss = optimizer.x0.copy(), np.inf
         self._worst_loss = -np.inf
@@ -75,6 +80,7 @@ class Study:
 
         Raises:
             StudyError: the journal belongs to another run or cannot be written, or the objective keeps failing.
+            OutageError: a service that the objective calls gives no usable answer.
             PluginError: the optimizer or the objective broke its contract.
         """
         try:
@@ -224,5 +230,5 @@ class Study:
                 )
 
 
-def _unheard(_: object) -> None:
-    """Stand in for a method that an observer does not have."""
+def _unheard(*_: object) -> None:
+    """Stand in for a method that an observer or an objective does not have."""

@@ -1,0 +1,13 @@
+"""An objective as a service: `dfo-prompt serve` answers, the objective "remote" asks; z is all that crosses the wire."""
+
+from collections.abc import Iterable
+
+from dfo_prompt.contracts.spec import Spec
+from dfo_prompt.plugin.hookspecs import hookimpl
+
+
+@hookimpl
+def dfo_prompt_objectives() -> Iterable[Spec]:
+    """Give the objective that a service evaluates."""
+    summary = "The objective that a `dfo-prompt serve` elsewhere evaluates."
+    yield Spec(name="remote", target="dfo_prompt.service.remote:remote_objective", summary=summary, extra="remote")

@@ -1,0 +1,171 @@
+"""The service's HTTP interface, as an ASGI application."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from time import perf_counter
+from typing import TypeVar
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from dfo_prompt._util.parsing import parse
+from dfo_prompt.errors import InputError
+from dfo_prompt.service.clients import Client, find_client
+from dfo_prompt.service.engine import Engine
+from dfo_prompt.service.meters import MEDIA_TYPE, Meters
+from dfo_prompt.service.openapi import document
+from dfo_prompt.service.wire import EvaluationRequest, PredictionRequest, decode, encode
+
+T = TypeVar("T")
+JSON = "application/json"
+BODY_SECONDS = 60.0
+"""For which a request's body is waited."""
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
+"""The only hosts that a service without tokens answers as: a page in a browser reaches it by other names."""
+Handler = Callable[["Service", Request], Awaitable[Response]]
+
+
+def application(engine: Engine, clients: Sequence[Client]) -> Starlette:
+    """Build the application.
+
+    Args:
+        engine: closed when the application ends.
+        clients: those that have tokens; a single one without a token stands for everybody on this machine.
+    """
+    service = Service(engine, clients)
+    routes = [
+        Route("/health", service.health, methods=["GET"]),
+        Route("/metrics", service.metrics, methods=["GET"]),
+        Route("/openapi.json", service.openapi, methods=["GET"]),
+        Route("/v1/about", service.about, methods=["GET"]),
+        Route("/v1/evaluations", service.evaluations, methods=["POST"]),
+        Route("/v1/predictions", service.predictions, methods=["POST"]),
+    ]
+    guards = [] if clients[0].token else [Middleware(TrustedHostMiddleware, allowed_hosts=[*LOOPBACK])]
+    handlers = {HTTPException: _refused}
+    return Starlette(routes=routes, middleware=guards, exception_handlers=handlers, lifespan=service.lifespan)  # type: ignore[arg-type]
+
+
+def _counted(handler: Handler) -> Handler:
+    """Wrap a handler of `Service` so that its requests are counted."""
+
+    async def counted(self: "Service", request: Request) -> Response:
+        began, path, status = perf_counter(), request.url.path, 500
+        try:
+            response = await handler(self, request)
+            status = response.status_code
+            return response
+        except HTTPException as refusal:
+            status = refusal.status_code
+            raise
+        finally:
+            self.meters.requests.labels(path, status).inc()
+            self.meters.seconds.labels(path).observe(perf_counter() - began)
+
+    return counted
+
+
+class Service:
+    """The handlers of the routes."""
+
+    def __init__(self, engine: Engine, clients: Sequence[Client]) -> None:
+        self._engine, self._clients, self.meters = engine, clients, Meters()
+        self.meters.pending.set_function(lambda: engine.pending)
+
+    @asynccontextmanager
+    async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
+        """Close the engine at the end, after what runs."""
+        yield
+        await asyncio.to_thread(self._engine.close)
+
+    async def health(self, _: Request) -> Response:
+        """Say that the service lives, to anybody."""
+        return _json({"status": "ok"})
+
+    async def openapi(self, _: Request) -> Response:
+        """Describe the routes, to anybody."""
+        return _json(document())
+
+    async def metrics(self, request: Request) -> Response:
+        """Give the figures for Prometheus."""
+        self._client(request)
+        return Response(self.meters.text(), media_type=MEDIA_TYPE)
+
+    @_counted
+    async def about(self, request: Request) -> Response:
+        """Say what is served."""
+        self._client(request)
+        return _json(asdict(self._engine.about))
+
+    @_counted
+    async def evaluations(self, request: Request) -> Response:
+        """Score candidates."""
+        client = self._client(request)
+        answer = await self._engine.evaluate(client, await self._read(request, EvaluationRequest))
+        self.meters.candidates.labels(answer["replayed"]).inc(len(answer["losses"]))
+        return _json(answer)
+
+    @_counted
+    async def predictions(self, request: Request) -> Response:
+        """Label texts."""
+        client = self._client(request)
+        return _json(await self._engine.predict(client, await self._read(request, PredictionRequest)))
+
+    def _client(self, request: Request) -> Client:
+        """Return who asks.
+
+        Raises:
+            HTTPException: 401, it has no token that is known.
+        """
+        if not self._clients[0].token:
+            return self._clients[0]
+        client = find_client(self._clients, request.headers.get("authorization", ""))
+        if client is None:
+            raise HTTPException(401, "a known token is needed", headers={"WWW-Authenticate": "Bearer"})
+        return client
+
+    async def _read(self, request: Request, kind: type[T]) -> T:
+        """Return the message of the class `kind` in a request's body.
+
+        Raises:
+            HTTPException: 400, 408, 413, 415 or 422 with a reason.
+        """
+        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != JSON:
+            raise HTTPException(415, f"the content type must be {JSON}")
+        most = self._engine.about.limits.bytes
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                body = await _body(request, most)
+        except ClientDisconnect as error:
+            raise HTTPException(400, "the body broke off") from error
+        except TimeoutError as error:
+            raise HTTPException(408, f"the body did not arrive within {BODY_SECONDS:g} seconds") from error
+        try:
+            return parse(kind, decode(body))
+        except InputError as error:
+            raise HTTPException(422, str(error)) from error
+
+
+async def _body(request: Request, most: int) -> bytes:
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > most:
+            raise HTTPException(413, f"the body has more than {most:,} bytes")
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _json(message: dict[str, object], status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return Response(encode(message), status, headers, JSON)
+
+
+async def _refused(_: Request, refusal: HTTPException) -> Response:
+    return _json({"error": refusal.detail}, refusal.status_code, dict(refusal.headers or {}))

@@ -1,0 +1,195 @@
+"""Evaluates requests one at a time in a thread of its own, each once, whoever sends it how often.
+
+A request is admitted before it runs: within the limits, and with its candidates reserved in its client's budget. Its answer
+and its charge are committed before it is sent. One that fails is charged nothing and may be sent again.
+"""
+
+import asyncio
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from starlette.exceptions import HTTPException
+
+from dfo_prompt.contracts.objective import Evaluation, Objective, Validated
+from dfo_prompt.contracts.usage import currencies
+from dfo_prompt.errors import InputError, one_line
+from dfo_prompt.service.clients import Client
+from dfo_prompt.service.store import Kept, Store
+from dfo_prompt.service.wire import About, EvaluationRequest, PredictionRequest, numbers, unpack
+from dfo_prompt.study.answers import checked_evaluation
+from dfo_prompt.types import Matrix
+
+T = TypeVar("T")
+RETRY_SECONDS = 1
+"""After which a client that found no room asks again."""
+TOLD = {"rows", "tokens", "nanodollars"}
+"""Currencies that the service knows; requests and bytes are the client's to count."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """A request that runs or waits: the hash of its content, and the answer to come."""
+
+    digest: str
+    answer: asyncio.Task[dict[str, Any]]
+
+
+class Engine:
+    """The objective of a service, and the requests that it is at.
+
+    Args:
+        objective: called in one thread only.
+        about: what the service says of it, with its limits.
+        store: of answers and charges.
+    """
+
+    def __init__(self, objective: Objective, about: About, store: Store) -> None:
+        self.about, self._objective, self._store = about, objective, store
+        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="objective")
+        self._context = copy_context()  # in which plugin files are in the catalogue
+        self._running: dict[tuple[str, str], Running] = {}
+        self._reserved: Counter[str] = Counter()
+        self.pending = 0
+
+    async def evaluate(self, client: Client, request: EvaluationRequest) -> dict[str, Any]:
+        """Return the answer to a request, an earlier one to the same.
+
+        Raises:
+            HTTPException: 402, 409, 413, 422, 429, 500 or 503 with a reason.
+        """
+        self._check(request.fingerprint)
+        digest, key = request.digest, (client.name, request.id)
+        if kept := _reading(self._store.find, *key):
+            return {**_of_same(json.loads(kept.answer), kept.digest, digest), "replayed": True}
+        if running := self._running.get(key):
+            _of_same({}, running.digest, digest)
+            return {**await asyncio.shield(running.answer), "replayed": True}
+        candidates = self._candidates(request)
+        count = 1 if candidates is None else len(candidates)
+        task = self._start(client, count, lambda: self._score(client, request, candidates))
+        self._running[key] = Running(digest=digest, answer=task)
+        task.add_done_callback(lambda _: self._running.pop(key))
+        return {**await asyncio.shield(task), "replayed": False}  # it goes on when its client has gone
+
+    async def predict(self, client: Client, request: PredictionRequest) -> dict[str, Any]:
+        """Return the probabilities of the texts' classes; charged as one candidate.
+
+        Raises:
+            HTTPException: as `evaluate`; or 404 if the objective labels no texts.
+        """
+        self._check(request.fingerprint)
+        predict = getattr(self._objective, "predict", None)
+        if predict is None or not self.about.classes:
+            raise HTTPException(404, f"objective {self.about.objective!r} labels no texts")
+        (candidate,) = self._unpacked(request.candidates, most=1)
+        if len(request.texts) > self.about.limits.texts:
+            raise HTTPException(413, f"{len(request.texts)} texts; at most {self.about.limits.texts} a request")
+
+        def label() -> dict[str, Any]:
+            probabilities = predict(candidate, [tuple(one) for one in request.texts])  # (N, C)
+            self._store.charge(client.name, 1)
+            return {"classes": [*self.about.classes], "probabilities": [numbers(row) for row in probabilities]}
+
+        return await asyncio.shield(self._start(client, 1, label))
+
+    def close(self) -> None:
+        """Wait for what runs, and close the store."""
+        self._worker.shutdown()
+        self._store.close()
+
+    def _check(self, fingerprint: str) -> None:
+        if fingerprint not in ("", self.about.fingerprint):
+            raise HTTPException(409, f"this is the objective {self.about.fingerprint}, not {fingerprint[:64]}")
+
+    def _candidates(self, request: EvaluationRequest) -> Matrix | None:
+        if request.split not in self.about.splits:
+            raise HTTPException(422, f"there is no split {request.split!r}; there is {', '.join(self.about.splits)}")
+        if request.candidates is not None:
+            return self._unpacked(request.candidates, most=self.about.limits.candidates)
+        if request.split == "train":
+            raise HTTPException(422, "candidates may be null on held-out examples only")
+        return None
+
+    def _unpacked(self, block: Any, *, most: int) -> Matrix:
+        if block.shape[0] > most:
+            raise HTTPException(413, f"{block.shape[0]} candidates; at most {most} a request")
+        try:
+            return unpack(block, self.about.dim)
+        except InputError as error:
+            raise HTTPException(422, str(error)) from error
+
+    def _admit(self, client: Client, count: int) -> None:
+        most = self.about.limits.concurrency
+        if self.pending >= most:
+            raise HTTPException(429, f"{most} requests run or wait", headers={"Retry-After": str(RETRY_SECONDS)})
+        spent = _reading(self._store.charged, client.name) + self._reserved[client.name]
+        if client.budget is not None and spent + count > client.budget:
+            left = max(0, client.budget - spent)
+            raise HTTPException(402, f"{count} candidates asked for, {left} left of {client.budget}")
+
+    def _start(self, client: Client, count: int, work: Callable[[], dict[str, Any]]) -> "asyncio.Task[dict[str, Any]]":
+        """Admit a request and have the worker run it; what it holds is released when it ends, however it does."""
+        self._admit(client, count)
+        self.pending += 1
+        self._reserved[client.name] += count
+        task = asyncio.create_task(self._run(work))
+        task.add_done_callback(lambda done: self._release(client, count, done))
+        return task
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._worker, self._context.run, _attempt, work)
+
+    def _release(self, client: Client, count: int, done: "asyncio.Task[dict[str, Any]]") -> None:
+        self.pending -= 1
+        self._reserved[client.name] -= count
+        if not done.cancelled():
+            done.exception()  # seen, even if the client has gone
+
+    def _score(self, client: Client, request: EvaluationRequest, candidates: Matrix | None) -> dict[str, Any]:
+        found = checked_evaluation(self._ask(request.split, candidates), 1 if candidates is None else len(candidates))
+        answer = {
+            "id": request.id,
+            "losses": numbers(found.losses),
+            "metrics": {name: numbers(values) for name, values in found.metrics.items()},
+            "usage": {name: getattr(found.usage, name) for name in currencies() if name in TOLD},
+        }
+        kept = Kept(digest=request.digest, answer=json.dumps(answer, allow_nan=False))
+        self._store.keep(client.name, request.id, kept, candidates=len(found.losses))
+        return answer
+
+    def _ask(self, split: str, candidates: Matrix | None) -> Evaluation:
+        if split == "train" and candidates is not None:
+            return self._objective.evaluate(candidates)
+        if not isinstance(self._objective, Validated):
+            raise InputError(f"there is no split {split!r}")
+        return self._objective.baseline(split) if candidates is None else self._objective.validate(candidates, split)
+
+
+def _attempt(work: Callable[[], T]) -> T:
+    try:
+        return work()
+    except InputError as error:
+        raise HTTPException(422, str(error)) from error
+    except sqlite3.Error as error:
+        raise HTTPException(503, f"the store cannot be written: {error}") from error
+    except Exception as error:
+        raise HTTPException(500, f"the objective failed: {one_line(error)}") from error
+
+
+def _reading(read: Callable[..., T], *arguments: str) -> T:
+    try:
+        return read(*arguments)
+    except sqlite3.Error as error:
+        raise HTTPException(503, f"the store cannot be read: {error}") from error
+
+
+def _of_same(answer: dict[str, Any], digest: str, asked: str) -> dict[str, Any]:
+    if digest != asked:
+        raise HTTPException(409, "the id was used for another request")
+    return answer

@@ -1,0 +1,197 @@
+"""The objective named "remote": a service evaluates it, and this process needs neither the model nor its libraries.
+
+The id of a request is a hash of the objective's fingerprint, the account and number of its first evaluation, the split and
+the candidates. A study that goes on repeats the ids of what was cut off, so a service that had evaluated it replays the
+answer. So does one that is asked for the same study in another folder; give that another `run` to have it evaluated anew.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import replace
+from math import ceil
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import Field
+
+from dfo_prompt._util.parsing import parse
+from dfo_prompt.contracts.objective import Evaluation
+from dfo_prompt.contracts.usage import Usage
+from dfo_prompt.errors import InputError
+from dfo_prompt.service.clients import read_token
+from dfo_prompt.service.transport import Transport
+from dfo_prompt.service.wire import FLOAT, About, Answer, Prediction, array, pack
+from dfo_prompt.tasks.examples import Texts
+from dfo_prompt.types import Json, Matrix, Vector
+
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+HEAD = 1024
+"""Bytes of a request but for its candidates, at most."""
+
+
+def remote_objective(
+    *,
+    dim: int,
+    seed: int,  # noqa: ARG001 - the service has its own
+    url: str,
+    token_file: Path | None = None,
+    timeout: Seconds = 600.0,
+    patience: Seconds = 60.0,
+    run: str = "",
+) -> "RemoteObjective":
+    """Build the objective that the service at `url` evaluates.
+
+    Args:
+        dim: d, that of the service.
+        seed: of the study; split and projection are drawn from the service's own.
+        url: as `dfo-prompt serve` prints it.
+        token_file: file with the token, if the service asks for one.
+        timeout: seconds for the answer to one batch.
+        patience: seconds for which a request that failed is tried again.
+        run: any text; another one has a service evaluate anew what it has answered before.
+
+    Raises:
+        InputError: an option is wrong, or the service has another d.
+        OutageError: the service does not answer.
+    """
+    token = read_token(token_file) if token_file else ""
+    transport = Transport(url, token=token, timeout=timeout, patience=patience)
+    about = _about(transport)
+    if about.dim != dim:
+        raise InputError(f"service {url} has d = {about.dim}, not {dim}; set dim to that")
+    kind = RemotePredictor if about.metric and about.classes else RemoteValidated if about.metric else RemoteObjective
+    return kind(transport, about, run=run)
+
+
+class RemoteObjective:
+    """An objective that a service evaluates.
+
+    Args:
+        transport: to the service.
+        about: what it says of itself.
+        run: see `remote_objective`.
+    """
+
+    def __init__(self, transport: Transport, about: About, *, run: str = "") -> None:
+        self.dim, self.prompt_layers, self.deterministic = about.dim, about.prompt_layers, about.deterministic
+        self._transport, self._about, self._run = transport, about, run
+        self._account, self._first = "", 0
+
+    def expect(self, account: str, first: int) -> None:
+        """Learn the number of the evaluation that comes next, which is part of its request's id."""
+        self._account, self._first = str(account), first
+
+    def evaluate(self, candidates: Matrix) -> Evaluation:
+        """Score candidates (B, d) on the training split.
+
+        Raises:
+            OutageError: the service gives no usable answer.
+        """
+        return self._score(candidates, "train")
+
+    def describe(self) -> dict[str, Json]:
+        """Return what the service says of the objective."""
+        about = self._about
+        return {**about.description, "service": about.objective, "seed": about.seed, "fingerprint": about.fingerprint}
+
+    def _score(self, candidates: Matrix, split: str) -> Evaluation:
+        return _joined([self._ask(part, len(part), split) for part in self._parts(candidates)])
+
+    def _parts(self, candidates: Matrix) -> Iterator[Matrix]:
+        """Split candidates (B, d) into what the service takes in a request."""
+        row = ceil(self.dim * FLOAT.itemsize / 3) * 4
+        most = max(1, min(self._about.limits.candidates, (self._about.limits.bytes - HEAD) // row))
+        return (candidates[i : i + most] for i in range(0, len(candidates), most))
+
+    def _ask(self, candidates: Matrix | None, count: int, split: str) -> Evaluation:
+        block = None if candidates is None else pack(candidates)
+        name = self._id(split, b"" if candidates is None else np.ascontiguousarray(candidates, dtype=FLOAT).tobytes())
+        request = {"id": name, "split": split, "fingerprint": self._about.fingerprint, "candidates": block}
+        reply = self._transport.post("/v1/evaluations", request)
+        try:
+            answer = parse(Answer, reply.message)
+        except InputError as error:
+            raise self._transport.nonsense(str(error)) from error
+        lengths = {len(values) for values in (answer.losses, *answer.metrics.values())}
+        if answer.id != name or lengths != {count}:
+            raise self._transport.nonsense(f"an answer with {len(answer.losses)} losses to a request of {count} candidates")
+        said = {key: answer.usage.get(key, 0) for key in ("rows", "tokens", "nanodollars")}
+        return Evaluation(
+            losses=array(answer.losses),
+            metrics={name: array(values) for name, values in answer.metrics.items()},
+            usage=reply.usage + Usage(**said),
+        )
+
+    def _id(self, split: str, candidates: bytes) -> str:
+        text = "\n".join((self._about.fingerprint, self._run, self._account, str(self._first), split, ""))
+        return hashlib.sha256(text.encode(errors="surrogatepass") + candidates).hexdigest()
+
+
+class RemoteValidated(RemoteObjective):
+    """One that has held-out examples too."""
+
+    def __init__(self, transport: Transport, about: About, *, run: str = "") -> None:
+        super().__init__(transport, about, run=run)
+        self.metric = about.metric
+
+    def validate(self, candidates: Matrix, split: str) -> Evaluation:
+        """Score candidates (B, d) on "dev" or "test"."""
+        return self._with_metric(self._score(candidates, split))
+
+    def baseline(self, split: str) -> Evaluation:
+        """Score the hand-written prompt."""
+        return self._with_metric(self._ask(None, 1, split))
+
+    def _with_metric(self, found: Evaluation) -> Evaluation:
+        if self.metric not in found.metrics:
+            raise self._transport.nonsense(f"an answer without {self.metric}")
+        return found
+
+
+class RemotePredictor(RemoteValidated):
+    """One that labels texts."""
+
+    def __init__(self, transport: Transport, about: About, *, run: str = "") -> None:
+        super().__init__(transport, about, run=run)
+        self.classes = about.classes
+
+    def predict(self, candidate: Vector, texts: Texts) -> Matrix:
+        """Return the probabilities (N, C) of the classes of N examples' texts under the candidate (d,)."""
+        most = self._about.limits.texts
+        return np.concatenate([self._label(candidate, texts[i : i + most]) for i in range(0, len(texts), most)])
+
+    def _label(self, candidate: Vector, texts: Texts) -> Matrix:
+        request = {
+            "candidates": pack(candidate[None]),
+            "texts": [[*one] for one in texts],
+            "fingerprint": self._about.fingerprint,
+        }
+        reply = self._transport.post("/v1/predictions", request)
+        try:
+            found = parse(Prediction, reply.message)
+        except InputError as error:
+            raise self._transport.nonsense(str(error)) from error
+        shape = (len(texts), len(self.classes))
+        if {len(row) for row in found.probabilities} != {shape[1]} or len(found.probabilities) != shape[0]:
+            raise self._transport.nonsense(f"probabilities of another shape than {shape}")
+        return np.array([array(row) for row in found.probabilities])
+
+
+def _about(transport: Transport) -> About:
+    message: Any = transport.get("/v1/about").message
+    try:
+        return parse(About, message)
+    except InputError as error:
+        raise transport.nonsense(str(error)) from error
+
+
+def _joined(parts: list[Evaluation]) -> Evaluation:
+    """Return the evaluations of parts of a batch as that of the batch."""
+    first, common = parts[0], set.intersection(*({*one.metrics} for one in parts))
+    return replace(
+        first,
+        losses=np.concatenate([one.losses for one in parts]),
+        metrics={name: np.concatenate([one.metrics[name] for one in parts]) for name in first.metrics if name in common},
+        usage=sum((one.usage for one in parts[1:]), first.usage),
+    )

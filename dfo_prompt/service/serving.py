@@ -1,0 +1,103 @@
+"""Serves the objective of a configuration over HTTP, until the process is told to stop."""
+
+import hashlib
+import json
+import signal
+import socket
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from dfo_prompt.config.paths import by_name
+from dfo_prompt.config.study import StudyConfig
+from dfo_prompt.contracts.objective import Objective, Validated
+from dfo_prompt.errors import InputError
+from dfo_prompt.service.app import application
+from dfo_prompt.service.clients import Client
+from dfo_prompt.service.engine import Engine
+from dfo_prompt.service.store import Store
+from dfo_prompt.service.wire import About, Limits
+from dfo_prompt.study.answers import describe
+from dfo_prompt.study.folder import MEASURED
+
+DEFINES = ("objective", "dim", "seed", "prompt", "objective_options")
+"""Keys of a study that make its objective; of its problem, the objective describes what it is."""
+
+
+def about(config: StudyConfig, objective: Objective, code: dict[str, str], limits: Limits) -> About:
+    """Return what a service says of an objective.
+
+    Args:
+        config: which the objective was built from.
+        objective: in its first state.
+        code: of the plugins behind it; see `dfo_prompt.run.code`.
+        limits: of the service.
+    """
+    description = describe(objective, name=config.objective)
+    data = config.as_dict()
+    facts = {key: value for key, value in description.items() if key not in MEASURED}
+    whole = {**{key: data[key] for key in DEFINES}, "description": facts, "code": code}
+    hashed = hashlib.sha256(json.dumps(by_name(whole), sort_keys=True).encode()).hexdigest()
+    held_out = isinstance(objective, Validated)
+    return About(
+        objective=config.objective,
+        dim=objective.dim,
+        seed=config.seed,
+        fingerprint=hashed[:32],
+        description=description,
+        splits=("train", "dev", "test") if held_out else ("train",),
+        metric=objective.metric if isinstance(objective, Validated) else "",
+        classes=tuple(getattr(objective, "classes", ())) if hasattr(objective, "predict") else (),
+        prompt_layers=int(getattr(objective, "prompt_layers", 1)),
+        deterministic=bool(getattr(objective, "deterministic", True)),
+        limits=limits,
+    )
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that takes connections at an address; port 0 means a free one.
+
+    Raises:
+        InputError: the address cannot be had.
+    """
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family)
+    except (OSError, OverflowError, UnicodeError) as error:
+        raise InputError(f"cannot listen at {host}, port {port}: {getattr(error, 'strerror', None) or error}") from error
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine reaches an address."""
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
+def serve(
+    objective: Objective, said: About, *, at: socket.socket, store: Path, clients: Sequence[Client], ready: Callable[[], Any]
+) -> None:
+    """Answer requests until SIGINT or SIGTERM; what runs then is finished and committed first.
+
+    Args:
+        objective, said: what is served, and what the service says of it.
+        at: a socket that listens.
+        store: SQLite file of answers and charges.
+        clients: see `application`.
+        ready: called before the first request.
+
+    Raises:
+        InputError: the store cannot be used.
+    """
+    app = application(Engine(objective, said, Store(store, said.fingerprint)), clients)
+    config = uvicorn.Config(app, http="h11", ws="none", log_config=None, access_log=False, server_header=False)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stopped)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    ready()
+    uvicorn.Server(config).run(sockets=[at])
+
+
+def _stopped(*_: object) -> None:
+    """Do nothing: uvicorn has stopped already when it raises the signal again."""

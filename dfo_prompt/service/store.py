@@ -1,0 +1,80 @@
+"""What a service has answered and charged, in SQLite: committed before the answer is sent, so that a kill loses nothing."""
+
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+
+from dfo_prompt.errors import InputError
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS answers (
+    client TEXT NOT NULL, fingerprint TEXT NOT NULL, id TEXT NOT NULL, digest TEXT NOT NULL, answer TEXT NOT NULL,
+    PRIMARY KEY (client, fingerprint, id)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS charges (client TEXT PRIMARY KEY, candidates INTEGER NOT NULL) WITHOUT ROWID;
+"""
+CHARGE = """
+INSERT INTO charges VALUES (?, ?) ON CONFLICT (client) DO UPDATE SET candidates = candidates + excluded.candidates
+"""
+BUSY_SECONDS = 30.0
+"""For which a connection waits for another one that writes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """An answer as JSON, and the hash of the request that it is for."""
+
+    digest: str
+    answer: str
+
+
+class Store:
+    """The answers of one objective in the file `path`, which may hold those of others too.
+
+    Two connections: one thread reads while another one writes.
+
+    Raises:
+        InputError: the file cannot be opened, or is no such store.
+    """
+
+    def __init__(self, path: Path, fingerprint: str) -> None:
+        self._fingerprint = fingerprint
+        try:
+            self._writer = _connect(path)
+            self._writer.executescript(f"PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; {SCHEMA}")
+            self._reader = _connect(path)
+            self.charged("")
+        except sqlite3.Error as error:
+            raise InputError(f"cannot use {path} as a store: {error}; choose another with --store") from error
+
+    def find(self, client: str, name: str) -> Kept | None:
+        """Return the answer that a client has had for the request called `name`, if any."""
+        query = "SELECT digest, answer FROM answers WHERE client = ? AND fingerprint = ? AND id = ?"
+        row = self._reader.execute(query, (client, self._fingerprint, name)).fetchone()
+        return Kept(digest=row[0], answer=row[1]) if row else None
+
+    def charged(self, client: str) -> int:
+        """Return how many candidates a client has been charged for."""
+        row = self._reader.execute("SELECT candidates FROM charges WHERE client = ?", (client,)).fetchone()
+        return int(row[0]) if row else 0
+
+    def keep(self, client: str, name: str, kept: Kept, *, candidates: int) -> None:
+        """Commit an answer together with its charge; for the thread that writes."""
+        with self._writer:
+            row = (client, self._fingerprint, name, kept.digest, kept.answer)
+            if self._writer.execute("INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?)", row).rowcount:
+                self._writer.execute(CHARGE, (client, candidates))
+
+    def charge(self, client: str, candidates: int) -> None:
+        """Commit a charge without an answer; for the thread that writes."""
+        with self._writer:
+            self._writer.execute(CHARGE, (client, candidates))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._reader.close()
+        self._writer.close()
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(path, timeout=BUSY_SECONDS, check_same_thread=False)

@@ -1,0 +1,202 @@
+"""Messages between client and service: JSON, with candidates as base64 of little-endian float64."""
+
+import base64
+import binascii
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import ConfigDict, Field
+
+from dfo_prompt._util.parsing import STRICT
+from dfo_prompt._util.reading import unique_keys
+from dfo_prompt.errors import InputError
+from dfo_prompt.types import Json, Matrix, Vector
+
+FLOAT = np.dtype("<f8")
+OPEN = ConfigDict(extra="ignore", strict=True)
+"""For what a service says: a later version may say more."""
+Split = Literal["train", "dev", "test"]
+Size = Annotated[int, Field(ge=1, le=2**31)]
+Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
+Number = Annotated[float, Field(allow_inf_nan=False)] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """Candidates (B, d): their shape, and base64 of their rows as little-endian float64."""
+
+    __pydantic_config__ = STRICT
+
+    shape: tuple[Size, Size]
+    data: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationRequest:
+    """A request to score candidates.
+
+    Attributes:
+        id: names the request: the service evaluates it once, however often it is sent.
+        split: the examples to score on.
+        candidates: None asks for the hand-written prompt on "dev" or "test".
+        fingerprint: of the objective that is meant; "" takes any.
+    """
+
+    __pydantic_config__ = STRICT
+
+    id: Annotated[str, Field(pattern="^[0-9A-Za-z_.-]{1,128}$")]
+    candidates: Block | None
+    split: Split = "train"
+    fingerprint: str = ""
+
+    @property
+    def digest(self) -> str:
+        """Return a hash of everything in it."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictionRequest:
+    """A request to label texts under one candidate (1, d); each example is the list of its texts."""
+
+    __pydantic_config__ = STRICT
+
+    candidates: Block
+    texts: Annotated[list[Annotated[list[str], Field(min_length=1)]], Field(min_length=1)]
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What a service takes at most.
+
+    Attributes:
+        bytes: of a request's body.
+        candidates: of a request.
+        texts: of a request.
+        concurrency: requests that run or wait at once.
+    """
+
+    __pydantic_config__ = OPEN
+
+    bytes: Size = 2**26
+    candidates: Size = 1000
+    texts: Size = 1000
+    concurrency: Size = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class About:
+    """What a service says of its objective.
+
+    Attributes:
+        fingerprint: of everything that defines it; a study goes on with the same only.
+        description: what the objective says of itself.
+        metric: on held-out examples; "" without any.
+        classes: those that it labels texts with; none if it does not.
+    """
+
+    __pydantic_config__ = OPEN
+
+    objective: str
+    dim: Size
+    seed: Count
+    fingerprint: str
+    description: dict[str, Any]
+    splits: tuple[Split, ...]
+    metric: str = ""
+    classes: tuple[str, ...] = ()
+    prompt_layers: Size = 1
+    deterministic: bool = True
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """Losses and metrics of B candidates, None where not finite, and what they took.
+
+    Attributes:
+        replayed: it was evaluated for an earlier delivery of the same request.
+    """
+
+    __pydantic_config__ = OPEN
+
+    id: str
+    losses: list[Number]
+    metrics: dict[str, list[Number]]
+    usage: dict[str, Count]
+    replayed: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """Probabilities (N, C) of N examples' classes, None where not finite."""
+
+    __pydantic_config__ = OPEN
+
+    classes: list[str]
+    probabilities: list[list[Number]]
+
+
+def pack(candidates: Matrix) -> dict[str, Json]:
+    """Return candidates (B, d) as a `Block` in plain data."""
+    data = np.ascontiguousarray(candidates, dtype=FLOAT).tobytes()
+    return {"shape": [*candidates.shape], "data": base64.b64encode(data).decode()}
+
+
+def unpack(block: Block, dim: int) -> Matrix:
+    """Return the candidates (B, d) in a block.
+
+    Raises:
+        InputError: they have another d, are not as many as the shape says, or are not finite.
+    """
+    if block.shape[1] != dim:
+        raise InputError(f"candidates.shape is {[*block.shape]}; d is {dim} here")
+    try:
+        raw = base64.b64decode(block.data, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise InputError(f"candidates.data is no base64: {error}") from error
+    if len(raw) != block.shape[0] * dim * FLOAT.itemsize:
+        raise InputError(f"candidates.data holds {len(raw)} bytes, which is not {[*block.shape]} of float64")
+    candidates: Matrix = np.frombuffer(raw, dtype=FLOAT).astype(np.float64).reshape(block.shape)
+    if not np.isfinite(candidates).all():
+        raise InputError("candidates.data holds numbers that are not finite")
+    return candidates
+
+
+def numbers(values: Vector) -> list[float | None]:
+    """Return finite numbers, None in the place of any other: JSON has no NaN."""
+    return [float(value) if np.isfinite(value) else None for value in values]
+
+
+def array(values: Sequence[float | None]) -> Vector:
+    """Return what `numbers` was given, but for the kind of the numbers that were not finite."""
+    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+
+
+def encode(message: Mapping[str, Any]) -> bytes:
+    """Return a message as JSON, without spaces."""
+    return json.dumps(message, separators=(",", ":"), allow_nan=False).encode()
+
+
+def decode(body: bytes) -> dict[str, Any]:
+    """Return the message in `body`.
+
+    Raises:
+        InputError: it is no JSON object.
+    """
+    try:
+        found = json.loads(body.decode("utf-8"), object_pairs_hook=unique_keys, parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"the body is no JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise InputError("the body is no JSON object")
+    return found
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no value of JSON")
