@@ -181,7 +181,7 @@ def test_the_rest_goes_on(attacked):
     assert (done.returncode, "quickstart" in done.stdout) == (0, True)
     done = attacked("run", "--objective", "sphere", "--optimizer", "chdir:good", "--dim", "3", "--budget", "9", "--out", "s")
     assert done.returncode == 0, done.stderr
-    assert json.loads(attacked("show", "s", "--json").stdout)["queries"] == 9
+    assert json.loads(attacked("show", "s", "--json").stdout)["spent"]["queries"] == 9
 
 
 def test_suites_go_on_beside_them(attacked, tmp_path):
