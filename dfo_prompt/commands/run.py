@@ -13,6 +13,7 @@ from dfo_prompt.config.reading import merge, parse_config, read_config
 from dfo_prompt.config.study import STUDY, StudyConfig
 from dfo_prompt.console import ProgressObserver, print_summary
 from dfo_prompt.errors import InputError
+from dfo_prompt.objectives.outer import LeastSquares
 from dfo_prompt.report.summary import summarize
 from dfo_prompt.run.study import objective_of, optimizer_of, plugin_of, run_study
 from dfo_prompt.study.result import Observer
@@ -68,7 +69,7 @@ def command(
     with plugin_of(config), on_standard_error("dfo_prompt"), ProgressObserver() as progress:
         observers: list[Observer] = [progress, *limits]
         if config.method == STUDY:
-            optimizer_of(config)  # what it refuses is said before a model is loaded
+            optimizer_of(config, LeastSquares(size=1))  # what it refuses with any outputs is said before a model is loaded
             run_study(config, objective_of(config), out=place, start_from=start_from, observers=observers)
         else:
             from dfo_prompt.methods.run import run_method  # noqa: PLC0415 - brings torch, which a test function does not need
