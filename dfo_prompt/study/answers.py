@@ -68,7 +68,7 @@ def outer_of(objective: Objective, *, name: str) -> Outer | None:
 def without_outputs(optimizer: str, objective: str = "") -> str:
     """Return the refusal of an optimizer that learns from outputs, where there are none."""
     which = f"objective {objective!r}" if objective else "the objective, or a wrapper ahead of it,"
-    return f"optimizer {optimizer!r} learns from outputs, which {which} does not give in these settings; choose another of either"
+    return f"optimizer {optimizer!r} learns from outputs, which {which} does not give in these settings; choose another"
 
 
 def as_array(values: Any) -> Any:
