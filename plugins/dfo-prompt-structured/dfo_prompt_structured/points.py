@@ -31,7 +31,9 @@ class Points:
 
     def add(self, candidates: dp.Matrix, losses: dp.Vector, outputs: dp.Matrix) -> None:
         """Keep the candidates (B, d) whose outputs (B, M) are known."""
-        known = [Point(z=candidates[i], loss=float(losses[i]), outputs=outputs[i]) for i in _finite_rows(outputs)]
+        known = [
+            Point(z=candidates[i].copy(), loss=float(losses[i]), outputs=outputs[i].copy()) for i in _finite_rows(outputs)
+        ]
         for point in known:
             if self.best is None or point.loss < self.best.loss:
                 self.best = point
