@@ -2,9 +2,9 @@
 
     python benchmarks/structured/profiles.py --out benchmarks/results/structured
 
-A problem is solved at precision tau once f(z) <= f* + tau (f(z0) - f*), where f* is the best loss that any of them found; the
-cost is counted in simplex gradients, d + 1 queries each. Candidates are asked for one by one where an optimizer can; CMA-ES
-runs with the default population. DFO-LS joins where it is installed (GPL, so no dependency).
+A problem is solved at precision tau once f(z) <= f* + tau (f(z0) - f*), where f* is the best loss that any found; the cost
+is in simplex gradients, d + 1 queries each. Candidates are asked for one by one where an optimizer can; CMA-ES runs
+with its default population. DFO-LS joins where it is installed (GPL, so no dependency).
 """
 
 import json
