@@ -27,11 +27,10 @@ POPSIZES = {
     "structured:cma": None,
     "cma": None,
     "scipy:Nelder-Mead": 1,
-    "scipy:COBYQA": 1,
 }
 PRECISIONS = (1e-1, 1e-3, 1e-5, 1e-7)
 GRADIENTS = (2, 5, 10, 20, 50)
-SEEDS = (1, 2, 3, 4, 5)
+SEEDS = (1, 2, 3)
 
 
 class Watched:

@@ -34,7 +34,7 @@ def dfo_prompt_objectives() -> Iterable[Spec]:
         yield Spec(
             name=f"least-squares:{name}",
             target="dfo_prompt.objectives.composite:build_least_squares",
-            options={"problem": name},
+            options={"residuals": name},
             summary=f"{about}: residuals as outputs (Moré, Garbow and Hillstrom, 1981).",
         )
     yield Spec(

@@ -126,20 +126,20 @@ class Composed:
         return Evaluation(losses=losses, usage=usage, outputs=outputs)
 
 
-def build_least_squares(*, dim: int, seed: int, problem: str) -> Composed:  # noqa: ARG001 - these have no random part
+def build_least_squares(*, dim: int, seed: int, residuals: str) -> Composed:  # noqa: ARG001 - these have no random part
     """Build a problem of nonlinear least squares at its standard start.
 
     Args:
         dim: d.
         seed: of nothing.
-        problem: name in `PROBLEMS`.
+        residuals: name in `PROBLEMS`.
 
     Raises:
         InputError: the problem has no such dimension.
     """
-    found = PROBLEMS[problem]
+    found = PROBLEMS[residuals]
     if dim % found.multiple:
-        raise InputError(f"{problem} needs a dim that is a multiple of {found.multiple}, not {dim}")
+        raise InputError(f"{residuals} needs a dim that is a multiple of {found.multiple}, not {dim}")
     start = found.start(dim)
     return Composed(inner=found.residuals, outer=LeastSquares(size=found.residuals(start[None]).shape[1]), start=start)
 

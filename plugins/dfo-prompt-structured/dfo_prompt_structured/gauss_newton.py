@@ -22,12 +22,21 @@ NOTHING = 1e-13
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """A minimiser of the model, first of its batch, and what was expected of it."""
+    """Minimisers of the model, first of their batch: that in the trust region, then those in balls of other radii.
+
+    Attributes:
+        base: the point that the model is around.
+        predicted: decrease of the first.
+        at_border: whether the first is as long as its radius.
+        reach: of the model.
+        radii: of all.
+    """
 
     base: Point
     predicted: float
     at_border: bool
     reach: float
+    radii: tuple[float, ...]
 
 
 class GaussNewton(dp.StructuredOptimizer):
@@ -35,7 +44,8 @@ class GaussNewton(dp.StructuredOptimizer):
 
     J interpolates the outputs at near points that span a subspace (Cartis and Roberts, 2019; in random subspaces, 2023). The
     first of a batch is the minimiser, once enough directions are known; the others, and whole batches before that, are
-    fresh: random, orthonormal, orthogonal to the directions known best. The ratio of true to predicted decrease moves the
+    fresh: random, orthonormal, orthogonal to the directions known best. Where a batch has room for more than d of them, it
+    holds minimisers in balls of other radii as well. The ratio of true to predicted decrease moves the
     radius; below `least_step` the search starts anew around the best point. Bounds clip candidates.
 
     Args:
@@ -78,7 +88,7 @@ class GaussNewton(dp.StructuredOptimizer):
                 [*first, *self._directions(self._best.candidate, np.zeros((0, self.dim)), self.popsize - len(first))]
             )
         model = self._model(best)
-        first = self._minimiser(best, model) if self._owed < self.popsize and len(model.basis) else []
+        first = self._minimisers(best, model) if self._owed < self.popsize and len(model.basis) else []
         return np.array([*first, *self._directions(best.z, model.basis, self.popsize - len(first))])
 
     def tell_outputs(self, candidates: dp.Matrix, losses: dp.Vector, outputs: dp.Matrix) -> None:
@@ -86,9 +96,9 @@ class GaussNewton(dp.StructuredOptimizer):
         self._started = True
         self._best.learn(candidates, losses)
         self._points.add(candidates, losses, outputs)
-        self._owed = max(0, self._owed - len(candidates) + (self._step is not None))
+        self._owed = max(0, self._owed - len(candidates) + (len(self._step.radii) if self._step else 0))
         if self._step:
-            self._judge(self._step, float(losses[0]))
+            self._judge(self._step, losses[: len(self._step.radii)])
         elif self._points.best and not self._owed:
             self._shrink()  # the model sees no way down
         if self._radius < self._least / 2 or not np.isfinite(self._radius):
@@ -107,17 +117,23 @@ class GaussNewton(dp.StructuredOptimizer):
         near = np.linalg.norm(away, axis=1) <= FAR * max(self._radius, self._spacing())
         return interpolate(away[near], change[near], ridge=self._ridge)
 
-    def _minimiser(self, best: Point, model: Model) -> list[dp.Vector]:
-        t, predicted = minimise(self.outer, best.outputs, model.slopes, self._radius)
-        z = self.inside(best.z + t @ model.basis)
-        if predicted <= NOTHING * abs(best.loss) or np.array_equal(z, best.z):
+    def _minimisers(self, best: Point, model: Model) -> list[dp.Vector]:
+        count = 1 + max(0, self.popsize - 1 - self.dim)
+        # The radius r, then r / 2, 2 r, r / 4, 4 r, ...
+        radii = tuple(self._radius * 2.0 ** ((-1) ** i * ((i + 1) // 2)) for i in range(count))
+        found = [minimise(self.outer, best.outputs, model.slopes, radius) for radius in radii]
+        (t, predicted), points = found[0], [self.inside(best.z + step @ model.basis) for step, _ in found]
+        if predicted <= NOTHING * abs(best.loss) or np.array_equal(points[0], best.z):
             return []
         at_border = float(np.linalg.norm(t)) > 0.9 * self._radius
-        self._step = Step(base=best, predicted=predicted, at_border=at_border, reach=model.reach)
-        return [z]
+        self._step = Step(base=best, predicted=predicted, at_border=at_border, reach=model.reach, radii=radii)
+        return points
 
-    def _judge(self, step: Step, loss: float) -> None:
-        ratio = (step.base.loss - loss) / step.predicted
+    def _judge(self, step: Step, losses: dp.Vector) -> None:
+        ratio, first = (step.base.loss - float(losses[0])) / step.predicted, int(losses.argmin())
+        if first and losses[first] < step.base.loss:
+            self._radius = step.radii[first]
+            return
         unknown = self.dim - len(self._model(step.base).basis)
         if ratio >= FAIR:
             self._owed = max(self._owed, min(self._fresh, unknown))
