@@ -30,7 +30,7 @@ POPSIZES = {
 }
 PRECISIONS = (1e-1, 1e-3, 1e-5, 1e-7)
 GRADIENTS = (2, 5, 10, 20, 50)
-SEEDS = (1, 2, 3)
+SEEDS = (1, 2, 3, 4, 5)
 
 
 class Watched:
@@ -73,7 +73,7 @@ def main(out: Path | None) -> None:
             click.echo(f"  {name:<26}" + "".join(f"{share:>7.0%}" for share in shares))
     if out:
         out.mkdir(parents=True, exist_ok=True)
-        about = {"problems": len(_dims()), "simplex_gradients": GRADIENTS, "solved": figures}
+        about = {"runs": len(_dims()), "seeds": SEEDS, "simplex_gradients": GRADIENTS, "solved": figures}
         (out / "profiles.json").write_text(json.dumps(about, indent=2) + "\n")
         (out / "manifest.json").write_text(json.dumps(describe_run({}, {}, {}), indent=2) + "\n")
 
