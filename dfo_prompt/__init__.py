@@ -8,14 +8,17 @@ if TYPE_CHECKING:
     from dfo_prompt.config.prompt import PromptConfig as PromptConfig
     from dfo_prompt.config.study import StudyConfig as StudyConfig
     from dfo_prompt.contracts.method import MethodSpec as MethodSpec
+    from dfo_prompt.contracts.objective import Composite as Composite
     from dfo_prompt.contracts.objective import Described as Described
     from dfo_prompt.contracts.objective import Evaluation as Evaluation
     from dfo_prompt.contracts.objective import Layered as Layered
     from dfo_prompt.contracts.objective import Numbered as Numbered
     from dfo_prompt.contracts.objective import Objective as Objective
+    from dfo_prompt.contracts.objective import Outer as Outer
     from dfo_prompt.contracts.objective import Validated as Validated
     from dfo_prompt.contracts.optimizer import Best as Best
     from dfo_prompt.contracts.optimizer import Optimizer as Optimizer
+    from dfo_prompt.contracts.optimizer import StructuredOptimizer as StructuredOptimizer
     from dfo_prompt.contracts.spec import ExporterSpec as ExporterSpec
     from dfo_prompt.contracts.spec import MetricSpec as MetricSpec
     from dfo_prompt.contracts.spec import OptimizerSpec as OptimizerSpec
@@ -35,6 +38,8 @@ if TYPE_CHECKING:
     from dfo_prompt.methods.setting import Predict as Predict
     from dfo_prompt.methods.setting import Setting as Setting
     from dfo_prompt.objectives.functions import Embedded as Embedded
+    from dfo_prompt.objectives.outer import CrossEntropy as CrossEntropy
+    from dfo_prompt.objectives.outer import LeastSquares as LeastSquares
     from dfo_prompt.optimizers.inversion import CallbackOptimizer as CallbackOptimizer
     from dfo_prompt.optimizers.isolation import Isolation as Isolation
     from dfo_prompt.plugin.catalogue import catalogue as catalogue
@@ -72,6 +77,8 @@ _HOME = {
     "Bounds": "types",
     "Budget": "study.ledger",
     "Calibration": "lm.calibration",
+    "Composite": "contracts.objective",
+    "CrossEntropy": "objectives.outer",
     "DataError": "errors",
     "Described": "contracts.objective",
     "CallbackOptimizer": "optimizers.inversion",
@@ -85,6 +92,7 @@ _HOME = {
     "Json": "types",
     "LanguageModel": "lm.load",
     "Layered": "contracts.objective",
+    "LeastSquares": "objectives.outer",
     "Isolation": "optimizers.isolation",
     "Ledger": "study.ledger",
     "Matrix": "types",
@@ -97,6 +105,7 @@ _HOME = {
     "Optimizer": "contracts.optimizer",
     "OptimizerSpec": "contracts.spec",
     "OutageError": "errors",
+    "Outer": "contracts.objective",
     "PluginError": "errors",
     "ProblemConfig": "config.problem",
     "PromptConfig": "config.prompt",
@@ -109,6 +118,7 @@ _HOME = {
     "Space": "prompt.projections.affine",
     "Spec": "contracts.spec",
     "Spent": "study.costs",
+    "StructuredOptimizer": "contracts.optimizer",
     "StudyConfig": "config.study",
     "StudyError": "errors",
     "StudyInfo": "study.result",

@@ -69,12 +69,18 @@ def steps(dim: int = 3, **changes: Any) -> Steps:
 
 
 def study(
-    objective: Objective, *, budget: int = 50, folder: Path | None = None, optimizer: Optimizer | None = None, **more: Any
+    objective: Objective,
+    *,
+    budget: int = 50,
+    folder: Path | None = None,
+    optimizer: Optimizer | None = None,
+    outputs: int | None = None,
+    **more: Any,
 ):
     return Study(
         optimizer=optimizer or steps(objective.dim),
         objective=objective,
-        ledger=Ledger(Budget(queries=budget), folder),
+        ledger=Ledger(Budget(queries=budget), folder, outputs=outputs),
         info=StudyInfo(optimizer="steps", objective="bowl", budget=budget, dim=objective.dim, seed=1, folder=folder),
         **more,
     )

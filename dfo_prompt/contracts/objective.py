@@ -16,11 +16,14 @@ class Evaluation:
         losses: (B,) numbers of NumPy, torch or pandas, smaller is better; NaN or infinite where an evaluation failed.
         metrics: further figures by name, each (B,), for the journal and for choosing on held-out data.
         usage: what the call consumed.
+        outputs: (B, M) the figures that the losses are a function of, where they were asked for; see `Composite`. A row with
+            a figure that is not finite is one without outputs.
     """
 
     losses: Vector
     metrics: Mapping[str, Vector] = field(default_factory=dict)
     usage: Usage = field(default_factory=Usage)
+    outputs: Matrix | None = None
 
 
 @runtime_checkable
@@ -56,6 +59,38 @@ class Validated(Protocol):
 
     def baseline(self, split: str) -> Evaluation:
         """Score the hand-written prompt alone, as one candidate (B = 1)."""
+
+
+class Outer(Protocol):
+    """A convex function of an objective's outputs that gives its losses, with derivatives: no query is needed for it."""
+
+    @property
+    def size(self) -> int:
+        """Return M, the number of outputs of a candidate."""
+
+    def losses(self, outputs: Matrix) -> Vector:
+        """Return the losses (B,) of outputs (B, M)."""
+
+    def gradient(self, outputs: Matrix) -> Matrix:
+        """Return the derivatives (B, M) of the losses by the outputs (B, M)."""
+
+    def curvature(self, outputs: Matrix, directions: Matrix) -> Matrix:
+        """Return the products (B, M) of the Hessian at each row of outputs (B, M) with the same row of directions (B, M).
+
+        The Hessian is positive semidefinite; one row of outputs (1, M) stands for all directions.
+        """
+
+
+@runtime_checkable
+class Composite(Protocol):
+    """An objective whose loss is a known function of figures that each query returns, such as residuals or label scores."""
+
+    @property
+    def outer(self) -> Outer | None:
+        """Return the function from outputs to losses; None where the settings leave none, and outputs cannot be had."""
+
+    def evaluate_outputs(self, candidates: Matrix) -> Evaluation:
+        """Score candidates (B, d) as `evaluate` does, and give the outputs as well."""
 
 
 @runtime_checkable

@@ -4,7 +4,8 @@ An optimizer knows no loop, log, budget keeper or file. `dfo_prompt.study.loop` 
 
 - every batch that is told is the batch asked for last, whole, in the same order;
 - every loss is a finite float64, smaller is better;
-- `tell` is not called for the batch that the budget cut short.
+- `tell` is not called for the batch that the budget cut short;
+- a `StructuredOptimizer` is told outputs as well, by `tell_outputs` in place of `tell`; others never see them.
 
 The optimizer promises that
 
@@ -17,9 +18,11 @@ that the spec declares otherwise.
 """
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 import numpy as np
 
+from dfo_prompt.contracts.objective import Outer
 from dfo_prompt.types import Bounds, Json, Matrix, Vector
 
 HALF_WIDTH = 10.0
@@ -78,6 +81,30 @@ class Optimizer(ABC):
     def describe(self) -> dict[str, Json]:
         """Return what the backend really runs: resolved algorithm, options in effect, restarts. For the manifest."""
         return {}
+
+
+class StructuredOptimizer(Optimizer):
+    """An optimizer that also learns from the figures that the losses are a function of; see `Composite`.
+
+    Args:
+        outer: the function from outputs to losses.
+        study: see `Optimizer`.
+    """
+
+    def __init__(self, *, outer: Outer, **study: Any) -> None:
+        super().__init__(**study)
+        self.outer = outer
+
+    @abstractmethod
+    def tell_outputs(self, candidates: Matrix, losses: Vector, outputs: Matrix) -> None:
+        """Learn the losses (B,) and the outputs (B, M) of the candidates (B, d) asked for last.
+
+        A candidate whose evaluation failed has a penalty for a loss and a row of NaN for outputs: it belongs in no model.
+        """
+
+    def tell(self, candidates: Matrix, losses: Vector) -> None:
+        """Learn losses (B,) without outputs."""
+        self.tell_outputs(candidates, losses, np.full((len(candidates), self.outer.size), np.nan))
 
 
 class Best:

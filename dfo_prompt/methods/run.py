@@ -11,6 +11,7 @@ from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.contracts.method import MethodSpec
 from dfo_prompt.errors import DfoPromptError, InputError, PluginError, one_line
 from dfo_prompt.methods.setting import Fitted, Setting
+from dfo_prompt.objectives.outer import LeastSquares
 from dfo_prompt.plugin.catalogue import catalogue
 from dfo_prompt.plugin.entries import arguments_of, target_of
 from dfo_prompt.run.code import code_of
@@ -87,7 +88,7 @@ def _check_suits(spec: MethodSpec, config: StudyConfig, start_from: Path | None)
 def _manifest(spec: MethodSpec, setting: Setting) -> Mapping[str, Any]:
     config = setting.config
     if spec.tunes:
-        optimizer_of(config)  # what it refuses is said before a model is loaded
+        optimizer_of(config, LeastSquares(size=1))  # what it refuses with any outputs is said before a model is loaded
         return manifest_of(config, setting.objectives.get(config))
     return describe_run(config.as_dict(), setting.problem.describe(), {}) | {CODE: code_of(config)}
 

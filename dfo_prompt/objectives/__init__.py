@@ -6,11 +6,20 @@ from dfo_prompt.contracts.spec import Spec
 from dfo_prompt.plugin.hookspecs import hookimpl
 
 FUNCTIONS = ("sphere", "ellipsoid", "rosenbrock", "rastrigin")
+LEAST_SQUARES = {
+    "rosenbrock": "Extended Rosenbrock function, d even",
+    "powell": "Extended Powell singular function, d a multiple of four",
+    "trigonometric": "Trigonometric function",
+    "brown": "Brown's almost-linear function",
+    "boundary": "Discrete boundary value function",
+    "tridiagonal": "Broyden's tridiagonal function",
+    "linear": "Linear function of full rank",
+}
 
 
 @hookimpl
 def dfo_prompt_objectives() -> Iterable[Spec]:
-    """Give the test functions, each also behind a random embedding."""
+    """Give the test functions, each also behind a random embedding, and those with outputs."""
     target = "dfo_prompt.objectives.functions:build_function"
     for name in FUNCTIONS:
         plain = f"{name.capitalize()}, minimum at a random point."
@@ -21,3 +30,15 @@ def dfo_prompt_objectives() -> Iterable[Spec]:
             options={"function": name, "ambient_dim": 20_000},
             summary=f"{name.capitalize()} of 10 effective dimensions in 20,000, behind a random embedding.",
         )
+    for name, about in LEAST_SQUARES.items():
+        yield Spec(
+            name=f"least-squares:{name}",
+            target="dfo_prompt.objectives.composite:build_least_squares",
+            options={"residuals": name},
+            summary=f"{about}: residuals as outputs (Moré, Garbow and Hillstrom, 1981).",
+        )
+    yield Spec(
+        name="logistic",
+        target="dfo_prompt.objectives.composite:build_logistic",
+        summary="Cross entropy of made examples under bounded scores, which are its outputs.",
+    )

@@ -10,7 +10,7 @@ from dfo_prompt.plugin.options import typed_options
 from dfo_prompt.plugin.shelf import Shelf
 
 PROVIDED: Mapping[str, frozenset[str]] = {
-    "optimizer": frozenset({"dim", "seed", "budget", "popsize", "sigma", "x0", "bounds"}),
+    "optimizer": frozenset({"dim", "seed", "budget", "popsize", "sigma", "x0", "bounds", "outer"}),
     "objective": frozenset({"dim", "seed"}),
     "projection": frozenset({"space", "rng"}),
     "method": frozenset({"setting"}),

@@ -7,12 +7,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dfo_prompt.contracts.objective import Evaluation
+from dfo_prompt.contracts.objective import Evaluation, Outer
 from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.errors import InputError
 from dfo_prompt.lm.precision import Precision, choose_precision
 from dfo_prompt.lm.scorer import Scorer
 from dfo_prompt.lm.verbalizer import EncodedTexts, Verbalizer
+from dfo_prompt.objectives.outer import CrossEntropy
 from dfo_prompt.prompt.losses import loss_called
 from dfo_prompt.prompt.problem import Problem
 from dfo_prompt.tasks.examples import Texts
@@ -72,7 +73,7 @@ class PromptObjective:
         self.calibration = calibration
         self.problem, self._about = problem, dict(about or {})
         self._projection, self._prompt_tokens = projection, prompt_tokens
-        self._loss = loss_called(loss)
+        self._loss_name, self._loss = loss, loss_called(loss)
         self._verbalizer = Verbalizer(
             lm, task, prompt_tokens=prompt_tokens, calibration=calibration, sample=problem.texts("train")
         )
@@ -87,6 +88,17 @@ class PromptObjective:
     def evaluate(self, candidates: Matrix) -> Evaluation:
         """Score candidates (B, d) on the training split; the task's metric comes along."""
         return self.validate(candidates, "train")
+
+    @property
+    def outer(self) -> Outer | None:
+        """Return the cross entropy as a function of the N C calibrated scores; None for other losses."""
+        if self._loss_name != "cross_entropy":
+            return None
+        return CrossEntropy(labels=self.problem.labels("train"), classes=len(self.classes))
+
+    def evaluate_outputs(self, candidates: Matrix) -> Evaluation:
+        """Score candidates (B, d) on the training split, with the calibrated scores of the label words, (B, N C)."""
+        return self._score(self._projection(candidates), self._get("train"), outputs=True)
 
     def validate(self, candidates: Matrix, split: str) -> Evaluation:
         """Score candidates (B, d) on "train", "dev" or "test"."""
@@ -144,21 +156,24 @@ class PromptObjective:
         labels = torch.as_tensor(self.problem.labels(name), device=self.problem.lm.device)
         return Split(texts=texts or self._verbalizer.encode(self.problem.texts(name)), labels=labels)
 
-    def _score(self, prompts: Tensor, split: Split) -> Evaluation:
-        return self._evaluation(self._logits(prompts, split.texts), split, prompt_tokens=prompts.shape[-2])
+    def _score(self, prompts: Tensor, split: Split, *, outputs: bool = False) -> Evaluation:
+        logits = self._logits(prompts, split.texts)
+        return self._evaluation(logits, split, prompt_tokens=prompts.shape[-2], outputs=outputs)
 
-    def _evaluation(self, logits: Tensor, split: Split, *, prompt_tokens: int) -> Evaluation:
-        losses = self._loss(logits, split.labels).double()
-        # One copy down: losses and predictions together.
-        down = torch.cat([losses[:, None], logits.argmax(dim=-1).double()], dim=1).cpu().numpy()  # (B, 1 + N)
-        labels = split.labels.cpu().numpy()
-        metrics: dict[str, Vector] = {self.metric: metric_score(self.metric, down[:, 1:].astype(np.int64), labels)}
+    def _evaluation(self, logits: Tensor, split: Split, *, prompt_tokens: int, outputs: bool = False) -> Evaluation:
+        losses, labels = self._loss(logits, split.labels).double(), split.labels.cpu().numpy()
+        # One copy down: losses and predictions together, and the scores if they are asked for.
+        parts = [losses[:, None], logits.argmax(dim=-1).double(), *([logits.flatten(1).double()] if outputs else [])]
+        down = torch.cat(parts, dim=1).cpu().numpy()  # (B, 1 + N) or (B, 1 + N + N C)
+        predicted = down[:, 1 : 1 + len(labels)].astype(np.int64)
+        metrics: dict[str, Vector] = {self.metric: metric_score(self.metric, predicted, labels)}
         reference = self._verbalizer.reference
         asked = [split.texts, *([reference] if reference and reference is not split.texts else [])]
         rows, sent = sum(part.rows for part in asked), sum(part.tokens(0) for part in asked)
         return Evaluation(
             losses=down[:, 0].copy(),
             metrics=metrics,
+            outputs=down[:, 1 + len(labels) :].copy() if outputs else None,
             usage=Usage(
                 rows=len(logits) * rows,
                 tokens=len(logits) * (sent + rows * prompt_tokens),

@@ -8,13 +8,14 @@ import numpy as np
 
 from dfo_prompt._util.parsing import parse
 from dfo_prompt.config.study import StudyConfig
-from dfo_prompt.contracts.objective import Objective
-from dfo_prompt.contracts.optimizer import Optimizer
+from dfo_prompt.contracts.objective import Objective, Outer
+from dfo_prompt.contracts.optimizer import Optimizer, StructuredOptimizer
 from dfo_prompt.contracts.spec import OptimizerSpec
 from dfo_prompt.errors import DfoPromptError, InputError, PluginError, UnknownNameError, one_line
 from dfo_prompt.plugin.catalogue import catalogue
 from dfo_prompt.plugin.entries import arguments_of, target_of
 from dfo_prompt.plugin.options import parameters
+from dfo_prompt.study.answers import without_outputs
 from dfo_prompt.types import Bounds, Vector
 
 
@@ -28,6 +29,7 @@ def create_optimizer(
     sigma: float = 1.0,
     x0: Vector | None = None,
     bounds: Bounds | None = None,
+    outer: Outer | None = None,
     **options: object,
 ) -> Optimizer:
     """Build the optimizer `name`, for use through ask and tell by hand.
@@ -35,9 +37,11 @@ def create_optimizer(
     Args:
         name: as `dfo-prompt list optimizers` shows; `options` are its own.
         dim, budget, seed, popsize, sigma, x0, bounds: see `Optimizer`. By default x0 is zero and popsize that of CMA-ES.
+        outer: the objective's function from outputs to losses, for a `StructuredOptimizer`; others are not given it.
 
     Raises:
-        InputError: the name or an option is unknown, a value is bad, or the backend is not installed.
+        InputError: the name or an option is unknown, a value is bad, the backend is not installed, or the optimizer learns
+            from outputs and `outer` is not given.
         PluginError: the constructor fails otherwise.
     """
     if x0 is not None and np.shape(x0) != (dim,):
@@ -46,7 +50,7 @@ def create_optimizer(
     start = None if x0 is None else np.asarray(x0, dtype=np.float64).tolist()
     config = parse(StudyConfig, {**asked, "x0": start}, where=f"optimizer {name!r}").resolved()
     given = {key: getattr(config, key) for key in asked} | {"x0": np.zeros(dim) if start is None else np.array(start)}
-    built = _build("optimizer", name, given, options)
+    built = _build("optimizer", name, given | _outer_for(name, outer), options)
     if not isinstance(built, Optimizer):
         raise PluginError(f"optimizer {name!r} is a {type(built).__name__}, which is no subclass of dfo_prompt.Optimizer")
     if missing := given.keys() - vars(built).keys():
@@ -101,6 +105,15 @@ def create_objective(name: str, *, dim: int, seed: int = 0, **options: object) -
         raise InputError(f"objective {name!r} has no {foreign[0]}; it is for objectives of language models")
     built: Objective = _build("objective", name, {"dim": dim, "seed": seed}, options)
     return built
+
+
+def _outer_for(name: str, outer: Outer | None) -> dict[str, Outer]:
+    target = target_of("optimizer", name)
+    if not (isinstance(target, type) and issubclass(target, StructuredOptimizer)):
+        return {}
+    if outer is None:
+        raise InputError(without_outputs(name))
+    return {"outer": outer}
 
 
 def _build(kind: str, name: str, given: dict[str, Any], options: Mapping[str, object]) -> Any:

@@ -15,8 +15,8 @@ from dfo_prompt.config.problem import ProblemConfig
 from dfo_prompt.config.prompt import PromptConfig
 from dfo_prompt.config.reading import parse_config
 from dfo_prompt.config.study import StudyConfig
-from dfo_prompt.contracts.objective import Described, Layered, Objective, Validated
-from dfo_prompt.contracts.optimizer import Optimizer
+from dfo_prompt.contracts.objective import Described, Layered, Objective, Outer, Validated
+from dfo_prompt.contracts.optimizer import Optimizer, StructuredOptimizer
 from dfo_prompt.errors import InputError, one_line
 from dfo_prompt.plugin.catalogue import catalogue, given_files, plugin_files
 from dfo_prompt.plugin.entries import target_of
@@ -25,7 +25,7 @@ from dfo_prompt.run.code import code_of
 from dfo_prompt.run.factory import create_objective, create_optimizer, is_deterministic
 from dfo_prompt.run.manifest import describe_run
 from dfo_prompt.run.start import start_at
-from dfo_prompt.study.answers import describe
+from dfo_prompt.study.answers import describe, outer_of
 from dfo_prompt.study.checked_optimizer import GuardedOptimizer
 from dfo_prompt.study.folder import (
     CODE,
@@ -130,7 +130,8 @@ def manifest_of(config: StudyConfig, objective: Objective) -> dict[str, Any]:
     Raises:
         InputError, PluginError: the optimizer cannot be built, or does not fit the objective.
     """
-    optimizer = GuardedOptimizer(optimizer_of(config), name=config.optimizer)
+    outer = outer_of(objective, name=config.objective)
+    optimizer = GuardedOptimizer(optimizer_of(config, outer), name=config.optimizer)
     _check_blocks(config, objective)
     about = describe(objective, name=config.objective)
     return describe_run(config.as_dict(), about, optimizer.describe()) | {CODE: code_of(config)}
@@ -150,10 +151,13 @@ def conduct(
             if (found := load_result(out)) is not None:
                 return found
             start_over(out)
+    outer = outer_of(objective, name=config.objective)
+    optimizer = optimizer_of(config, outer)
+    outputs = outer.size if outer and isinstance(optimizer, StructuredOptimizer) else None
     study = Study(
-        optimizer=optimizer_of(config),
+        optimizer=optimizer,
         objective=objective,
-        ledger=Ledger(Budget(queries=config.budget), out),
+        ledger=Ledger(Budget(queries=config.budget), out, outputs=outputs),
         info=_info(config, out),
         validate_every=config.validate_every,
         observers=[*observers, *_installed_observers()],
@@ -161,7 +165,7 @@ def conduct(
     if not isinstance(objective, Validated):
         return study.run()
     forget_peak()
-    result = replace(study.run(), peak_bytes=peak_resident(), user_bytes=_user_bytes(config))
+    result = replace(study.run(), peak_bytes=peak_resident(), user_bytes=_user_bytes(config, outer))
     if out and (before := _finished(out)):  # a replay allocates less
         result = replace(result, peak_bytes=before.peak_bytes, user_bytes=before.user_bytes)
     return result
@@ -207,8 +211,8 @@ def plugin_of(config: StudyConfig) -> AbstractContextManager[None]:
     return plugin_files(*([config.plugin] if config.plugin else []))
 
 
-def optimizer_of(config: StudyConfig) -> Optimizer:
-    """Build the optimizer that `config` names; see `create_optimizer`."""
+def optimizer_of(config: StudyConfig, outer: Outer | None) -> Optimizer:
+    """Build the optimizer that `config` names, for an objective with the function `outer`; see `create_optimizer`."""
     return create_optimizer(
         config.optimizer,
         dim=config.dim,
@@ -218,6 +222,7 @@ def optimizer_of(config: StudyConfig) -> Optimizer:
         sigma=config.sigma,
         x0=None if config.x0 is None else np.array(config.x0),
         bounds=config.bounds,
+        outer=outer,
         **config.optimizer_options,
     )
 
@@ -246,11 +251,12 @@ def _finished(folder: Path) -> StudyResult | None:
         return None  # damaged: it is about to be written again
 
 
-def _user_bytes(config: StudyConfig) -> int | None:
+def _user_bytes(config: StudyConfig, outer: Outer | None) -> int | None:
     def one_batch() -> None:
-        optimizer = optimizer_of(config)
+        optimizer = GuardedOptimizer(optimizer_of(config, outer), name=config.optimizer)
         candidates = optimizer.ask()
-        optimizer.tell(candidates, np.arange(len(candidates), dtype=np.float64))
+        outputs = np.zeros((len(candidates), outer.size)) if outer else None
+        optimizer.tell(candidates, np.arange(len(candidates), dtype=np.float64), outputs)
 
     try:
         return allocated_by(one_batch)

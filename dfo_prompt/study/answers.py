@@ -8,14 +8,16 @@ from typing import Any
 import numpy as np
 
 from dfo_prompt._util.parsing import plain
-from dfo_prompt.contracts.objective import Described, Evaluation, Objective
+from dfo_prompt.contracts.objective import Composite, Described, Evaluation, Objective, Outer
 from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.errors import PluginError, one_line
-from dfo_prompt.types import Json, Vector
+from dfo_prompt.types import Json, Matrix, Vector
 
 
-def checked_evaluation(given: object, count: int) -> Evaluation:
+def checked_evaluation(given: object, count: int, outputs: int | None = None) -> Evaluation:
     """Return an evaluation of `count` candidates with float64 arrays, those of torch, NumPy or pandas taken as they are.
+
+    It has `outputs` figures of each candidate, all NaN where its loss or one of them is not finite; by default none.
 
     Raises:
         PluginError: it is no evaluation, or a part is not of the right kind or length.
@@ -24,11 +26,13 @@ def checked_evaluation(given: object, count: int) -> Evaluation:
         raise PluginError(f"the objective gave a {type(given).__name__}, not an Evaluation")
     if not isinstance(given.metrics, Mapping) or not all(isinstance(name, str) for name in given.metrics):
         raise PluginError(f"the objective gave metrics of type {type(given.metrics).__name__}, not arrays by name")
+    losses = _numbers("losses", given.losses, count)
     return replace(
         given,
-        losses=_numbers("losses", given.losses, count),
+        losses=losses,
         metrics={name: _numbers(name, values, count) for name, values in given.metrics.items()},
         usage=_usage(given.usage),
+        outputs=None if outputs is None else _outputs(given.outputs, losses, outputs),
     )
 
 
@@ -49,6 +53,24 @@ def describe(objective: Objective, *, name: str) -> dict[str, Json]:
     return said
 
 
+def outer_of(objective: Objective, *, name: str) -> Outer | None:
+    """Return the function from outputs to losses of the objective `name`; None if it has none.
+
+    Raises:
+        PluginError: it raises.
+    """
+    try:
+        return objective.outer if isinstance(objective, Composite) else None
+    except Exception as error:
+        raise PluginError(f"objective {name!r} failed in outer: {one_line(error)}") from error
+
+
+def without_outputs(optimizer: str, objective: str = "") -> str:
+    """Return the refusal of an optimizer that learns from outputs, where there are none."""
+    which = f"objective {objective!r}" if objective else "the objective, or a wrapper ahead of it,"
+    return f"optimizer {optimizer!r} learns from outputs, which {which} does not give in these settings; choose another"
+
+
 def as_array(values: Any) -> Any:
     """Return an array of NumPy with the values of one of torch, NumPy or pandas, or of a list, whatever its type.
 
@@ -64,18 +86,26 @@ def as_array(values: Any) -> Any:
     return np.asarray(values)
 
 
-def _numbers(name: str, values: object, count: int) -> Vector:
+def _outputs(values: object, losses: Vector, size: int) -> Matrix:
+    if values is None:
+        raise PluginError("the objective gave no outputs, which its outer function is of")
+    outputs = _numbers("outputs", values, len(losses), size)
+    known = np.isfinite(losses) & np.isfinite(outputs).all(axis=1)
+    return np.where(known[:, None], outputs, np.nan)
+
+
+def _numbers(name: str, values: object, *shape: int) -> Matrix:
     try:
         array = as_array(values)
     except Exception as error:  # ragged lists, tensors of other kinds
         said = f"a {type(values).__name__} that is no array of numbers: {one_line(error)}"
         raise PluginError(f"the objective gave {name} as {said}") from error
-    if array.shape != (count,):
-        raise PluginError(f"the objective gave {name} of shape {array.shape}, not ({count},)")
+    if array.shape != shape:
+        raise PluginError(f"the objective gave {name} of shape {array.shape}, not {shape}")
     if array.dtype.kind not in "fiub":
         raise PluginError(f"the objective gave {name} of type {array.dtype}, not numbers")
     with np.errstate(over="ignore"):  # of extended precision
-        numbers: Vector = array.astype(np.float64)
+        numbers: Matrix = array.astype(np.float64)
     return numbers
 
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 import numpy as np
 
 from dfo_prompt._util.parsing import plain
-from dfo_prompt.contracts.optimizer import Optimizer
+from dfo_prompt.contracts.optimizer import Optimizer, StructuredOptimizer
 from dfo_prompt.errors import PluginError, one_line
 from dfo_prompt.study.answers import as_array
 from dfo_prompt.types import Json, Matrix, Vector
@@ -41,9 +41,14 @@ class GuardedOptimizer:
         self._check_values(candidates)
         return candidates
 
-    def tell(self, candidates: Matrix, losses: Vector) -> None:
-        """Pass on the losses (B,) of the candidates (B, d)."""
-        self._call("tell", lambda: self._optimizer.tell(candidates.copy(), losses.copy()))
+    def tell(self, candidates: Matrix, losses: Vector, outputs: Matrix | None = None) -> None:
+        """Pass on the losses (B,) of the candidates (B, d), and the outputs (B, M) to an optimizer that learns from them."""
+        optimizer = self._optimizer
+        if isinstance(optimizer, StructuredOptimizer) and outputs is not None:
+            told = candidates.copy(), losses.copy(), outputs.copy()
+            self._call("tell_outputs", lambda: optimizer.tell_outputs(*told))
+        else:
+            self._call("tell", lambda: optimizer.tell(candidates.copy(), losses.copy()))
 
     def recommend(self) -> Vector:
         """Return the optimizer's answer, (d,)."""

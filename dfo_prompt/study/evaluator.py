@@ -13,7 +13,7 @@ from dfo_prompt.study.answers import checked_evaluation
 from dfo_prompt.study.candidates import candidate_hash
 from dfo_prompt.study.costs import Spent
 from dfo_prompt.study.ledger import Ledger
-from dfo_prompt.study.records import Account, Outcome, Record
+from dfo_prompt.study.records import Account, Outcome, Record, Scored
 from dfo_prompt.types import Matrix
 
 Call = Callable[[Matrix], Evaluation]
@@ -40,8 +40,8 @@ class Meter:
     validated: Callable[[Record], object] = lambda _: None
     expect: Callable[[Account, int], object] = lambda *_: None
 
-    def evaluate(self, batch: Matrix, call: Call) -> tuple[Record, ...]:
-        """Charge a query for each candidate in `batch` (B, d) and return the outcomes.
+    def evaluate(self, batch: Matrix, call: Call) -> Outcome:
+        """Charge a query for each candidate in `batch` (B, d) and return the outcome.
 
         A candidate that was scored before is charged again, and answered from the journal; a failed one is tried again.
         """
@@ -51,10 +51,13 @@ class Meter:
         self.expect(Account.QUERIES, first)
         known = {name: past for name in names if (past := self.ledger.known(name))}
         fresh = {name: z for name, z in zip(names, batch, strict=True) if name not in known}
-        scored, costs = evaluate_batch(np.array(list(fresh.values())), call) if fresh else ([], Spent())
+        size = self.ledger.outputs
+        scored, costs = evaluate_batch(np.array(list(fresh.values())), call, size) if fresh else ([], Spent())
         known |= dict(zip(fresh, scored, strict=True))
-        records = [replace(known[name], query=first + i, candidate=name) for i, name in enumerate(names)]
-        return self.ledger.record(records, costs=replace(costs, optimizer_seconds=self.take_optimizer_seconds()))
+        records = [replace(known[name].record, query=first + i, candidate=name) for i, name in enumerate(names)]
+        outputs = np.array([known[name].outputs for name in names]) if size is not None else None
+        costs = replace(costs, optimizer_seconds=self.take_optimizer_seconds())
+        return Outcome(candidates=batch, records=self.ledger.record(records, costs=costs, outputs=outputs), outputs=outputs)
 
     def validate(self, candidate: Matrix, call: Call, *, split: str, role: str) -> Outcome:
         """Score one candidate (1, d) on the second account, or recall what an earlier run journaled.
@@ -70,28 +73,30 @@ class Meter:
         self.ledger.reserve(1, Account.VALIDATION, candidates=candidate)
         self.expect(Account.VALIDATION, self.ledger.spent(Account.VALIDATION).queries + 1)
         (scored,), costs = evaluate_batch(candidate, call)
-        if scored.status.startswith("error"):
-            said = f"scoring the {role} candidate on {split} failed with {scored.status!r}"
+        if (status := scored.record.status).startswith("error"):
+            said = f"scoring the {role} candidate on {split} failed with {status!r}"
             raise StudyError(f"{said}; mend it and run the same command again to go on")
         name = "" if role == "baseline" else candidate_hash(candidate[0])
-        record = replace(scored, query=self.ledger.queries, candidate=name, split=split, role=role)
+        record = replace(scored.record, query=self.ledger.queries, candidate=name, split=split, role=role)
         return Outcome(candidates=candidate, records=self.ledger.record([record], costs=costs))
 
 
-def evaluate_batch(batch: Matrix, call: Call) -> tuple[list[Record], Spent]:
-    """Return an outcome for each candidate (B, d), still without number and name, and what they took together.
+def evaluate_batch(batch: Matrix, call: Call, outputs: int | None = None) -> tuple[list[Scored], Spent]:
+    """Return what came of each candidate (B, d), still without number and name, and what they took together.
+
+    With `outputs`, M, the call gives as many outputs of each.
 
     Raises:
         OutageError: of a service that the objective calls.
     """
     started = perf_counter()
-    evaluation, error = _attempt(batch, call)
+    evaluation, error = _attempt(batch, call, outputs)
     costs = Spent.of(evaluation.usage, objective_seconds=perf_counter() - started)
-    return [_outcome(evaluation, i, error) for i in range(len(batch))], costs
+    return [_scored(evaluation, i, error) for i in range(len(batch))], costs
 
 
-def _attempt(batch: Matrix, call: Call) -> tuple[Evaluation, str]:
-    failed = Evaluation(losses=np.full(len(batch), np.nan))
+def _attempt(batch: Matrix, call: Call, outputs: int | None) -> tuple[Evaluation, str]:
+    failed = Evaluation(losses=np.full(len(batch), np.nan), outputs=np.full((len(batch), outputs or 0), np.nan))
     try:
         given = call(batch.copy())
     except OutageError:
@@ -99,8 +104,8 @@ def _attempt(batch: Matrix, call: Call) -> tuple[Evaluation, str]:
     except Exception as error:
         usage = getattr(error, "usage", None)
         known = replace(failed, usage=usage) if isinstance(usage, Usage) else failed
-        return checked_evaluation(known, len(batch)), _status(error)
-    return checked_evaluation(given, len(batch)), ""
+        return checked_evaluation(known, len(batch), outputs), _status(error)
+    return checked_evaluation(given, len(batch), outputs), ""
 
 
 def _status(error: Exception) -> str:
@@ -111,15 +116,18 @@ def _status(error: Exception) -> str:
     return said if len(said) <= LONGEST_STATUS else f"{said[: LONGEST_STATUS - 4]} ..."
 
 
-def _outcome(evaluation: Evaluation, i: int, error: str) -> Record:
+def _scored(evaluation: Evaluation, i: int, error: str) -> Scored:
     loss = _finite(evaluation.losses[i])
-    return Record(
+    outputs = None if evaluation.outputs is None else evaluation.outputs[i]
+    record = Record(
         query=0,
         candidate="",
         status=error or ("nonfinite" if loss is None else "ok"),
         loss=loss,
         metrics={name: _finite(values[i]) for name, values in evaluation.metrics.items()},
+        outputs="" if outputs is None or not np.isfinite(outputs).all() else candidate_hash(outputs),
     )
+    return Scored(record=record, outputs=outputs)
 
 
 def _finite(value: float) -> float | None:

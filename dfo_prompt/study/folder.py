@@ -18,7 +18,7 @@ from dfo_prompt.errors import InputError, StudyError, one_line
 from dfo_prompt.study.candidates import candidate_hash, read_rows
 from dfo_prompt.study.costs import Spent
 from dfo_prompt.study.ledger import LOCK
-from dfo_prompt.study.records import CANDIDATES, FILES, Account, Record, read_records
+from dfo_prompt.study.records import CANDIDATES, FILES, OUTPUTS, Account, Record, read_records
 from dfo_prompt.study.result import HeldOut, Result, StudyResult
 from dfo_prompt.types import Json, Matrix, Vector
 
@@ -115,7 +115,7 @@ def load_result(path: Path) -> StudyResult | None:
 def start_over(path: Path) -> None:
     """Forget the queries of a study whose optimizer cannot be led through a journal."""
     with writing(path):
-        for name in (*FILES.values(), *CANDIDATES.values(), "result.json", "candidates.npz"):
+        for name in (*FILES.values(), *CANDIDATES.values(), OUTPUTS, "result.json", "candidates.npz"):
             (path / name).unlink(missing_ok=True)
 
 

@@ -40,6 +40,11 @@ class Journal:
         self.count = len(self._old)
         self._taken = self._end = 0
 
+    @property
+    def lines(self) -> Sequence[Line]:
+        """Return the old lines."""
+        return self._old
+
     def take(self, count: int) -> list[Line] | None:
         """Return the next `count` old lines, or None if there are not that many left."""
         lines = self._old[self._taken : self._taken + count]
@@ -48,6 +53,11 @@ class Journal:
         self._end += sum(map(len, self._raw[self._taken : self._taken + count]))
         self._taken += count
         return lines
+
+    def keep(self, count: int) -> None:
+        """Forget the old lines behind the first `count`: they belong to batches that will run again."""
+        del self._old[count:], self._raw[count:]
+        self.count = len(self._old)
 
     def checksum(self, first: int, count: int) -> str:
         """Return the checksum of `count` old lines from line `first` on, which is 1 for the first of all."""

@@ -6,6 +6,7 @@ that nothing is lost. A study folder holds these files:
 - `journal.jsonl`, one line a query. It has no times: the same study gives the same bytes.
 - `validation.jsonl`, one line an evaluation on the second account (dev, test, clean re-evaluation). No times either.
 - `candidates.f64` and `validation.f64`, the candidate of each line; see `candidates`.
+- `outputs.f64`, the outputs of each query, where the optimizer learns from them; see `outputs`.
 - `ledger.jsonl`, what was reserved and what it took: rows, tokens, bytes, seconds; see `costs`. A reservation without an
   outcome was cut off; those queries ran again, and are counted as `repeated`.
 
@@ -26,7 +27,8 @@ from dfo_prompt.errors import InputError, StudyError
 from dfo_prompt.study.candidates import Candidates, candidate_hash
 from dfo_prompt.study.costs import COSTS, Charge, Costs, Spent
 from dfo_prompt.study.journal import Journal, checksum, encode
-from dfo_prompt.study.records import CANDIDATES, FILES, Account, Outcome, Record, line_of, record_of
+from dfo_prompt.study.outputs import Outputs
+from dfo_prompt.study.records import CANDIDATES, FILES, OUTPUTS, Account, Outcome, Record, Scored, line_of, record_of
 from dfo_prompt.types import Matrix, Vector
 
 ROUNDING = 1e-6
@@ -54,23 +56,34 @@ class Budget:
 class Ledger:
     """Counts what a study spends, and keeps its journals in `folder` (in memory only, without one).
 
+    Args:
+        budget: what may be spent.
+        folder: of the study.
+        outputs: M, where the study keeps the outputs of its queries.
+
     Attributes:
         rounded: candidates that were replaced by the journaled ones, from which they differ by rounding.
     """
 
-    def __init__(self, budget: Budget, folder: Path | None = None) -> None:
+    def __init__(self, budget: Budget, folder: Path | None = None, *, outputs: int | None = None) -> None:
         self.budget = budget
+        self.outputs = outputs
         self.rounded = 0
         self._folder = folder
         self._lock = OwnFile(folder / LOCK) if folder else None
         self._journals = {account: Journal(folder and folder / name) for account, name in FILES.items()}
+        self._outputs = Outputs(folder and folder / OUTPUTS) if outputs is not None else None
+        if self._outputs and outputs:
+            journal = self._journals[Account.QUERIES]
+            journal.keep(self._outputs.whole(journal.lines, outputs))
         self._candidates = {account: Candidates(folder and folder / name) for account, name in CANDIDATES.items()}
         self._costs = Costs(folder and folder / COSTS)
         # Costs come first: a journal that is ahead of them would have queries without a price.
-        files = [self._costs.journal.file, *(one.file for one in self._candidates.values())]
+        kept = [*self._candidates.values(), *([self._outputs] if self._outputs else [])]
+        files = [self._costs.journal.file, *(one.file for one in kept)]
         self._files = [file for file in (*files, *(one.file for one in self._journals.values())) if file]
         self._count = dict.fromkeys(Account, 0)
-        self._known: dict[str, Record] = {}
+        self._known: dict[str, Scored] = {}
         self._journaled: dict[str, Vector] = {}
         self._synced = monotonic()
         self._priced = {account: self._costs.priced(account, journal) for account, journal in self._journals.items()}
@@ -104,10 +117,13 @@ class Ledger:
         where, first = self._journals[account].path or Path(), self._count[account] + 1
         records = tuple(record_of(line, where, number) for number, line in enumerate(lines, start=first))
         candidates = self._recalled(account, batch, records, split=split, role=role)
-        self._note(account, records)
-        return Outcome(candidates=candidates, records=records)
+        outputs = None
+        if self._outputs and self.outputs and not role:
+            outputs = self._outputs.get(first - 1, (len(batch), self.outputs))
+        self._note(account, records, outputs)
+        return Outcome(candidates=candidates, records=records, outputs=outputs)
 
-    def known(self, candidate: str) -> Record | None:
+    def known(self, candidate: str) -> Scored | None:
         """Return the outcome of an earlier query for the candidate with this hash, unless the objective failed."""
         return self._known.get(candidate)
 
@@ -128,13 +144,15 @@ class Ledger:
         if candidates is not None:
             self._candidates[account].put(self._count[account], candidates)
 
-    def record(self, records: Sequence[Record], *, costs: Spent) -> tuple[Record, ...]:
-        """Journal the outcome of reserved evaluations, and return it."""
+    def record(self, records: Sequence[Record], *, costs: Spent, outputs: Matrix | None = None) -> tuple[Record, ...]:
+        """Journal the outcome of reserved evaluations, outputs (B, M) included, and return its records."""
         account = records[0].account
+        if self._outputs and outputs is not None:
+            self._outputs.put(self._count[account], outputs)  # ahead of the journal, whose lines have their hashes
         lines = encode([line_of(record) for record in records])
         self._charge(account, len(records), costs, checksum(lines))  # ahead of the journal; see `costs`
         self._journals[account].write(lines)
-        self._note(account, records)
+        self._note(account, records, outputs)
         if monotonic() - self._synced >= SYNC_SECONDS:
             self.sync()
         return tuple(records)
@@ -180,10 +198,13 @@ class Ledger:
             f"{self._folder} and another --out"
         )
 
-    def _note(self, account: Account, records: Sequence[Record]) -> None:
+    def _note(self, account: Account, records: Sequence[Record], outputs: Matrix | None) -> None:
         self._count[account] += len(records)
-        if account is Account.QUERIES:
-            self._known |= {record.candidate: record for record in records if not record.status.startswith("error")}
+        if account is Account.VALIDATION:
+            return
+        for i, record in enumerate(records):
+            if not record.status.startswith("error"):
+                self._known[record.candidate] = Scored(record=record, outputs=None if outputs is None else outputs[i])
 
     def _charge(self, account: Account, done: int, costs: Spent, journal: str) -> None:
         self._check_lock()

@@ -8,6 +8,7 @@ What can go wrong with a query is decided here and in `evaluator`, once:
 - an objective that raises OutageError stops the study at once: nothing is journaled or told, and the same command continues
   it;
 - a study in which no query has a finite loss has no result;
+- the outputs of a failed query are told as NaN;
 - the batch that would overrun the budget is cut, evaluated and journaled, but not told.
 """
 
@@ -17,12 +18,13 @@ from contextlib import suppress
 
 import numpy as np
 
-from dfo_prompt.contracts.objective import Numbered, Objective, Validated
-from dfo_prompt.contracts.optimizer import Optimizer
-from dfo_prompt.errors import DfoPromptError, StudyError, one_line
+from dfo_prompt.contracts.objective import Composite, Numbered, Objective, Validated
+from dfo_prompt.contracts.optimizer import Optimizer, StructuredOptimizer
+from dfo_prompt.errors import DfoPromptError, InputError, StudyError, one_line
+from dfo_prompt.study.answers import outer_of, without_outputs
 from dfo_prompt.study.checked_optimizer import GuardedOptimizer
 from dfo_prompt.study.costs import Spent
-from dfo_prompt.study.evaluator import Meter
+from dfo_prompt.study.evaluator import Call, Meter
 from dfo_prompt.study.holdout import Holdout
 from dfo_prompt.study.ledger import Ledger
 from dfo_prompt.study.records import Account, Outcome, Record
@@ -60,6 +62,7 @@ class Study:
     ) -> None:
         self._optimizer = GuardedOptimizer(optimizer, name=info.optimizer)
         self._objective = objective
+        self._evaluate = _evaluation_for(optimizer, objective, ledger, info)
         self._ledger = ledger
         self._info = info
         self._validate_every = validate_every or ledger.budget.queries
@@ -112,10 +115,11 @@ class Study:
         recalled = self._recall(batch)
         if recalled:
             batch = recalled.candidates
-        records = recalled.records if recalled else self._meter.evaluate(batch, self._objective.evaluate)
+        outcome = recalled or self._meter.evaluate(batch, self._evaluate)
+        records = outcome.records
         self._learn(batch, records)
         if len(batch) == len(candidates):
-            self._optimizer.tell(batch, self._told(records))
+            self._optimizer.tell(batch, self._told(records), outcome.outputs)
         report = self._report(batch, records, recalled=recalled is not None)
         self._notify(lambda observer: observer.batch_evaluated(report))
         if recalled:
@@ -228,6 +232,20 @@ class Study:
                     RuntimeWarning,
                     stacklevel=2,
                 )
+
+
+def _evaluation_for(optimizer: Optimizer, objective: Objective, ledger: Ledger, info: StudyInfo) -> Call:
+    """Return the call that scores candidates, with outputs only where the optimizer learns from them."""
+    if not isinstance(optimizer, StructuredOptimizer):
+        return objective.evaluate
+    outer = outer_of(objective, name=info.objective)
+    if not isinstance(objective, Composite) or outer is None:
+        raise InputError(without_outputs(info.optimizer, info.objective))
+    if ledger.outputs != outer.size:
+        raise InputError(
+            f"optimizer {info.optimizer!r} learns from {outer.size} outputs; open the Ledger with outputs={outer.size}"
+        )
+    return objective.evaluate_outputs
 
 
 def _unheard(*_: object) -> None:

@@ -30,7 +30,8 @@ def recheck(objective: Objective, folder: Path, budget: Budget) -> None:
         return
     candidate, record = found
     Ledger(budget, folder).reserve(1, Account.VALIDATION)
-    (again,), _ = evaluate_batch(candidate[None], objective.evaluate)
+    (scored,), _ = evaluate_batch(candidate[None], objective.evaluate)
+    again = scored.record
     if again.status.startswith("error"):
         said = f"asked again for query {record.query}, the objective failed with {again.status!r}"
         raise StudyError(f"{said}; mend it and run the same command again to go on")

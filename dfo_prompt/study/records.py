@@ -11,7 +11,7 @@ from pydantic import Field
 from dfo_prompt._util.parsing import STRICT, parse
 from dfo_prompt.errors import InputError
 from dfo_prompt.study.journal import Line, damaged, read_lines
-from dfo_prompt.types import Matrix
+from dfo_prompt.types import Matrix, Vector
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
@@ -25,6 +25,7 @@ class Account(StrEnum):
 
 FILES = {Account.QUERIES: "journal.jsonl", Account.VALIDATION: "validation.jsonl"}
 CANDIDATES = {Account.QUERIES: "candidates.f64", Account.VALIDATION: "validation.f64"}
+OUTPUTS = "outputs.f64"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +40,7 @@ class Record:
         metrics: further figures of the objective; None where not finite.
         split: the examples it was scored on.
         role: on the second account, what the candidate stands for: "best", "recommended", "baseline".
+        outputs: hash of the outputs that stand beside the journal; "" for a query without.
     """
 
     __pydantic_config__ = STRICT
@@ -50,6 +52,7 @@ class Record:
     metrics: Mapping[str, Finite | None] = field(default_factory=dict)
     split: str = "train"
     role: str = ""
+    outputs: str = ""
 
     @property
     def account(self) -> Account:
@@ -59,10 +62,19 @@ class Record:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """Evaluated candidates (B, d) and their records."""
+    """Evaluated candidates (B, d), their records, and their outputs (B, M) in a study that keeps them."""
 
     candidates: Matrix
     records: tuple[Record, ...]
+    outputs: Matrix | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scored:
+    """The record of a candidate and its outputs (M,), in a study that keeps them; NaN for a failed one."""
+
+    record: Record
+    outputs: Vector | None = None
 
 
 def line_of(record: Record) -> Line:
@@ -70,6 +82,8 @@ def line_of(record: Record) -> Line:
     line = asdict(record)
     if not record.role:
         del line["split"], line["role"]
+    if not record.outputs:
+        del line["outputs"]
     return line
 
 

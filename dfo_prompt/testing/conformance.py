@@ -12,7 +12,7 @@ import pytest
 
 from dfo_prompt.plugin.catalogue import catalogue
 from dfo_prompt.run.factory import is_deterministic
-from dfo_prompt.testing.driving import SETTINGS, completed, drive, interrupted, make, sphere, stepping
+from dfo_prompt.testing.driving import SETTINGS, completed, drive, interrupted, make, sphere, stepping, tell
 from dfo_prompt.testing.edges import EdgesConformance
 from dfo_prompt.testing.pytest_plugin import OPTION, QUICK
 from dfo_prompt.testing.settings import SettingsConformance
@@ -116,8 +116,8 @@ class OptimizerConformance(SettingsConformance, EdgesConformance):
                 assert np.array_equal(candidates, expected), "writing into an array that was handed out changed the search"
             losses = sphere(candidates)
             copies = candidates.copy(), losses.copy()
-            optimizer.tell(candidates, losses)
-            twin.tell(expected, sphere(expected))
+            tell(optimizer, candidates, losses)
+            tell(twin, expected, sphere(expected))
             assert np.array_equal(candidates, copies[0]), "tell changed the candidates"
             assert np.array_equal(losses, copies[1]), "tell changed the losses"
             candidates[:], losses[:] = np.nan, np.nan
@@ -148,7 +148,7 @@ class OptimizerConformance(SettingsConformance, EdgesConformance):
         optimizer = make(name)
         optimizer.ask()
         candidates = optimizer.ask()
-        optimizer.tell(candidates, sphere(candidates))
+        tell(optimizer, candidates, sphere(candidates))
         assert optimizer.ask().shape[1] == optimizer.dim
 
     def test_uses_no_file_of_the_working_directory(self, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,13 +1,14 @@
 """Drives optimizers through the study loop and keeps what they proposed."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from dfo_prompt.contracts.objective import Evaluation
-from dfo_prompt.contracts.optimizer import Optimizer
+from dfo_prompt.contracts.optimizer import Optimizer, StructuredOptimizer
 from dfo_prompt.run.factory import create_optimizer
 from dfo_prompt.study.ledger import Budget, Ledger
 from dfo_prompt.study.loop import Study
@@ -17,8 +18,30 @@ from dfo_prompt.types import Matrix, Vector
 SETTINGS: dict[str, Any] = {"dim": 5, "budget": 60, "seed": 1, "popsize": 6, "sigma": 0.5}
 
 
+@dataclass(frozen=True, kw_only=True)
+class SquaresAndRest:
+    """The sum of squares of all outputs but the last, and the last: any function is one of outputs in this form."""
+
+    size: int
+
+    def losses(self, outputs: Matrix) -> Vector:
+        """Return the losses (B,) of outputs (B, M)."""
+        found: Vector = (outputs[:, :-1] ** 2).sum(axis=1) + outputs[:, -1]
+        return found
+
+    def gradient(self, outputs: Matrix) -> Matrix:
+        """Return the derivatives (B, M)."""
+        return np.column_stack([2 * outputs[:, :-1], np.ones(len(outputs))])
+
+    def curvature(self, outputs: Matrix, directions: Matrix) -> Matrix:  # noqa: ARG002 - it is the same everywhere
+        """Return the products (B, M) of the Hessian with directions (B, M)."""
+        return np.column_stack([2 * directions[:, :-1], np.zeros(len(directions))])
+
+
 class Recorder:
     """A function as an objective that keeps every batch it is given.
+
+    The outputs are the candidates themselves for the sphere, whose squares are summed, else the loss alone.
 
     Args:
         function: losses (B,) of candidates (B, d).
@@ -29,6 +52,7 @@ class Recorder:
     def __init__(self, function: Callable[[Matrix], Vector], *, dim: int, stop_after: int | None = None) -> None:
         self.dim = dim
         self.batches: list[Matrix] = []
+        self.outer = SquaresAndRest(size=dim + 1)
         self._function = function
         self._stop_after = stop_after
 
@@ -38,6 +62,25 @@ class Recorder:
             raise KeyboardInterrupt
         self.batches.append(candidates.copy())
         return Evaluation(losses=self._function(candidates))
+
+    def evaluate_outputs(self, candidates: Matrix) -> Evaluation:
+        """Evaluate candidates (B, d), with outputs."""
+        evaluation = self.evaluate(candidates)
+        return replace(evaluation, outputs=_outputs(candidates, evaluation.losses, squares=self._function is sphere))
+
+
+def tell(optimizer: Optimizer, candidates: Matrix, losses: Vector) -> None:
+    """Tell losses (B,) of candidates (B, d), and outputs to an optimizer that learns from them."""
+    if isinstance(optimizer, StructuredOptimizer):
+        optimizer.tell_outputs(candidates, losses, _outputs(candidates, losses, squares=False))
+    else:
+        optimizer.tell(candidates, losses)
+
+
+def _outputs(candidates: Matrix, losses: Vector, *, squares: bool) -> Matrix:
+    if squares:
+        return np.column_stack([candidates, np.zeros(len(candidates))])
+    return np.column_stack([np.zeros_like(candidates), losses])
 
 
 def sphere(candidates: Matrix) -> Vector:
@@ -49,7 +92,8 @@ def sphere(candidates: Matrix) -> Vector:
 def make(name: str, **changes: Any) -> Optimizer:
     """Build an optimizer in the settings of the conformance suite: start at (1, 1, ...)."""
     settings = SETTINGS | changes
-    return create_optimizer(name, **{"x0": np.ones(settings["dim"])} | settings)
+    start: dict[str, Any] = {"x0": np.ones(settings["dim"]), "outer": SquaresAndRest(size=settings["dim"] + 1)}
+    return create_optimizer(name, **start | settings)
 
 
 def drive(optimizer: Optimizer, function: Callable[[Matrix], Vector] = sphere) -> tuple[StudyResult, list[Matrix]]:
@@ -80,10 +124,11 @@ def stepping(optimizer: Optimizer, batches: int) -> Iterator[Matrix]:
     for _ in range(batches):
         candidates = optimizer.ask()
         yield candidates.copy()
-        optimizer.tell(candidates, sphere(candidates))
+        tell(optimizer, candidates, sphere(candidates))
 
 
 def _study(optimizer: Optimizer, objective: Recorder, folder: Path | None) -> Study:
     info = StudyInfo(optimizer="it", objective="test", budget=optimizer.budget, dim=optimizer.dim, seed=optimizer.seed)
-    ledger = Ledger(Budget(queries=optimizer.budget), folder)
+    outputs = objective.outer.size if isinstance(optimizer, StructuredOptimizer) else None
+    ledger = Ledger(Budget(queries=optimizer.budget), folder, outputs=outputs)
     return Study(optimizer=optimizer, objective=objective, ledger=ledger, info=info)

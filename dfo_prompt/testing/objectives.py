@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from dfo_prompt.contracts.objective import Described, Evaluation, Objective, Validated
+from dfo_prompt.contracts.objective import Composite, Described, Evaluation, Objective, Outer, Validated
 from dfo_prompt.run.factory import create_objective
-from dfo_prompt.types import Matrix
+from dfo_prompt.types import Matrix, Vector
 
 SPLITS = ("dev", "test")
 
@@ -97,12 +97,45 @@ class ObjectiveConformance:
                 _check(found, count, name)
                 assert objective.metric in found.metrics, f"{name!r} gives no {objective.metric} on {split}"
 
+    def test_outputs_give_the_losses(self, name: str) -> None:
+        """The outer function of the outputs is the loss, its derivatives are right, and outputs change no loss."""
+        objective = self.build(name)
+        if not isinstance(objective, Composite) or objective.outer is None:
+            pytest.skip("has no outputs")
+        outer, candidates = objective.outer, self._candidates(3)
+        found = objective.evaluate_outputs(candidates)
+        assert found.outputs is not None, f"{name!r} gives no outputs"
+        outputs = np.asarray(found.outputs, dtype=np.float64)
+        assert outputs.shape == (3, outer.size), f"{name!r} gives outputs of shape {outputs.shape}, not (3, {outer.size})"
+        assert self._near(outer.losses(outputs), found.losses), f"the outer function of {name!r} gives other losses"
+        if self.deterministic:
+            plain = objective.evaluate(candidates)
+            assert self._near(plain.losses, found.losses), f"{name!r} scores otherwise where outputs are asked for"
+        _check_derivatives(outer, outputs, name)
+
+    def _near(self, one: Vector, other: Vector) -> bool:
+        return np.allclose(one, other, rtol=self.tolerance, atol=self.tolerance)
+
     def _candidates(self, count: int) -> Matrix:
         return np.random.default_rng(0).standard_normal((count, self.dim))
 
     def _only_if_deterministic(self) -> None:
         if not self.deterministic:
             pytest.skip("declares that it does not repeat itself")
+
+
+def _check_derivatives(outer: Outer, outputs: Matrix, name: str) -> None:
+    step = 1e-6 * max(1.0, float(np.abs(outputs).max()))
+    directions = np.random.default_rng(1).standard_normal(outputs.shape)
+    ahead, behind = outputs + step * directions, outputs - step * directions
+    slopes = (outer.losses(ahead) - outer.losses(behind)) / (2 * step)
+    given = (outer.gradient(outputs) * directions).sum(axis=1)
+    assert np.allclose(given, slopes, rtol=1e-4, atol=1e-6), f"the outer gradient of {name!r} is not that of its losses"
+    turns = (outer.gradient(ahead) - outer.gradient(behind)) / (2 * step)
+    curved = outer.curvature(outputs, directions)
+    assert np.allclose(curved, turns, rtol=1e-4, atol=1e-6), f"the outer curvature of {name!r} is not that of its gradient"
+    bent = (curved * directions).sum(axis=1)
+    assert (bent >= -1e-9 * np.abs(curved).max(initial=1)).all(), f"the outer function of {name!r} is not convex"
 
 
 def _check(found: Evaluation, count: int, name: str) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dfo_prompt.run.factory import declarations
-from dfo_prompt.testing.driving import drive, make
+from dfo_prompt.testing.driving import drive, make, tell
 from dfo_prompt.types import Bounds, Matrix, Vector
 
 SIGMA, START, ELSEWHERE = 0.5, 1.0, 11.0
@@ -114,7 +114,7 @@ def _first_batches(name: str, **changes: Any) -> list[Matrix]:
     batches: list[Matrix] = []
     while sum(map(len, batches)) < FIRST:
         batches.append(optimizer.ask())
-        optimizer.tell(batches[-1].copy(), ((batches[-1] - optimizer.x0) ** 2).sum(axis=1))
+        tell(optimizer, batches[-1].copy(), ((batches[-1] - optimizer.x0) ** 2).sum(axis=1))
     return batches
 
 
@@ -129,7 +129,7 @@ def _sizes(name: str, popsize: int) -> list[int]:
     for _ in range(4):
         batch = optimizer.ask()
         sizes.append(len(batch))
-        optimizer.tell(batch, ((batch - optimizer.x0) ** 2).sum(axis=1))
+        tell(optimizer, batch, ((batch - optimizer.x0) ** 2).sum(axis=1))
     return sizes
 
 

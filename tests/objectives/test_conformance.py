@@ -24,3 +24,50 @@ class TestPrompts(ObjectiveConformance):
 
     def build(self, name, seed=1):
         return dp.create_objective(name, dim=self.dim, seed=seed, problem=self.where)
+
+
+class Lying(dp.LeastSquares):
+    """Says that the loss is half the sum of squares, or that it has no slope, or no curvature."""
+
+    def __init__(self, size, lie):
+        super().__init__(size=size)
+        object.__setattr__(self, "lie", lie)
+
+    def losses(self, outputs):
+        return super().losses(outputs) / (2 if self.lie == "losses" else 1)
+
+    def gradient(self, outputs):
+        return super().gradient(outputs) * (self.lie != "gradient")
+
+    def curvature(self, outputs, directions):
+        return super().curvature(outputs, directions) * (self.lie != "curvature")
+
+
+class Misled(ObjectiveConformance):
+    dim = 4
+    lie = ""
+
+    def build(self, name, seed=1):
+        honest = dp.create_objective(name, dim=self.dim, seed=seed)
+
+        class Objective:
+            dim, outer = self.dim, Lying(4, self.lie)
+            evaluate, evaluate_outputs = honest.evaluate, honest.evaluate_outputs
+
+        return Objective()
+
+
+@pytest.mark.parametrize(
+    ("lie", "message"),
+    [
+        ("losses", "gives other losses"),
+        ("gradient", "gradient of .* is not that"),
+        ("curvature", "curvature of .* is not that"),
+    ],
+)
+def test_an_outer_function_that_lies_is_found(lie, message):
+    kit = Misled()
+    kit.test_outputs_give_the_losses("least-squares:powell")
+    kit.lie = lie
+    with pytest.raises(AssertionError, match=message):
+        kit.test_outputs_give_the_losses("least-squares:powell")

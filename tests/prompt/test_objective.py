@@ -176,3 +176,21 @@ def test_a_model_that_no_prompt_changes_is_refused_before_any_query():
     )
     with pytest.raises(InputError, match="a soft prompt has no effect on 'llama', a llama model"):
         objective(lm)
+
+
+@pytest.mark.parametrize("calibration", ["none", "median", "contextual"])
+def test_the_scores_are_outputs_of_which_the_loss_is_the_cross_entropy(calibration):
+    built, z = objective(calibration=calibration), candidates(3)
+    found, plain = built.evaluate_outputs(z), built.evaluate(z)
+    assert built.outer is not None
+    assert found.outputs.shape == (3, 6 * 2) == (3, built.outer.size)
+    assert found.outputs.dtype == np.float64
+    np.testing.assert_allclose(built.outer.losses(found.outputs), plain.losses, rtol=1e-5)
+    np.testing.assert_array_equal(found.losses, plain.losses)
+    assert plain.outputs is None
+    assert found.metrics["accuracy"].tolist() == plain.metrics["accuracy"].tolist()
+    assert found.usage == plain.usage  # the scores of a query are sent back in any case
+
+
+def test_a_loss_without_an_outer_function_has_no_outputs():
+    assert objective(loss="hinge").outer is None

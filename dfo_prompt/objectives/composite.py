@@ -1,0 +1,169 @@
+"""Objectives whose losses are a known function of outputs: nonlinear least squares and logistic regression.
+
+The residuals are those of Moré, Garbow and Hillstrom (1981), numbered as there; each problem starts at their standard point.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from dfo_prompt.contracts.objective import Evaluation, Outer
+from dfo_prompt.contracts.usage import Usage
+from dfo_prompt.errors import InputError
+from dfo_prompt.objectives.functions import STREAM
+from dfo_prompt.objectives.outer import CrossEntropy, LeastSquares
+from dfo_prompt.types import Matrix, Vector
+
+Residuals = Callable[[Matrix], Matrix]
+FLOAT64 = 8
+"""Bytes of an output on the wire."""
+
+
+def rosenbrock(x: Matrix) -> Matrix:
+    """Return 10 (x_{2i} - x_{2i-1}^2) and 1 - x_{2i-1}, (B, d): extended Rosenbrock (21), d even."""
+    odd, even = x[:, ::2], x[:, 1::2]
+    return np.concatenate([10 * (even - odd**2), 1 - odd], axis=1)
+
+
+def powell(x: Matrix) -> Matrix:
+    """Return the residuals (B, d) of the extended Powell singular function (22), d a multiple of four."""
+    a, b, c, e = (x[:, i::4] for i in range(4))
+    return np.concatenate([a + 10 * b, 5**0.5 * (c - e), (b - 2 * c) ** 2, 10**0.5 * (a - e) ** 2], axis=1)
+
+
+def trigonometric(x: Matrix) -> Matrix:
+    """Return d - sum cos x_j + i (1 - cos x_i) - sin x_i, (B, d): trigonometric function (26)."""
+    count, number = x.shape[1], np.arange(1, x.shape[1] + 1)
+    cosine = np.cos(x)
+    return count - cosine.sum(axis=1, keepdims=True) + number * (1 - cosine) - np.sin(x)  # type: ignore[no-any-return]
+
+
+def brown(x: Matrix) -> Matrix:
+    """Return x_i + sum x_j - (d + 1) and, last, prod x_j - 1, (B, d): Brown's almost-linear function (27)."""
+    linear = x + x.sum(axis=1, keepdims=True) - (x.shape[1] + 1)
+    return np.concatenate([linear[:, :-1], x.prod(axis=1, keepdims=True) - 1], axis=1)
+
+
+def boundary(x: Matrix) -> Matrix:
+    """Return 2 x_i - x_{i-1} - x_{i+1} + h^2 (x_i + t_i + 1)^3 / 2, (B, d): discrete boundary value function (28)."""
+    h = 1 / (x.shape[1] + 1)
+    padded = np.pad(x, ((0, 0), (1, 1)))
+    return 2 * x - padded[:, :-2] - padded[:, 2:] + h**2 * (x + _grid(x.shape[1]) + 1) ** 3 / 2  # type: ignore[no-any-return]
+
+
+def tridiagonal(x: Matrix) -> Matrix:
+    """Return (3 - 2 x_i) x_i - x_{i-1} - 2 x_{i+1} + 1, (B, d): Broyden's tridiagonal function (30)."""
+    padded = np.pad(x, ((0, 0), (1, 1)))
+    return (3 - 2 * x) * x - padded[:, :-2] - 2 * padded[:, 2:] + 1
+
+
+def linear(x: Matrix) -> Matrix:
+    """Return x_i - (2 / m) sum x_j - 1 for i <= d and -(2 / m) sum x_j - 1 beyond, m = 2 d: linear, full rank (32)."""
+    shared = -x.sum(axis=1, keepdims=True) / x.shape[1] - 1
+    return np.concatenate([x + shared, np.broadcast_to(shared, x.shape)], axis=1)
+
+
+def _grid(dim: int) -> Vector:
+    return np.arange(1, dim + 1) / (dim + 1)
+
+
+def _repeated(*values: float) -> Callable[[int], Vector]:
+    return lambda dim: np.resize(np.array(values), dim)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """Residuals, their standard start by dimension, and the number of which the dimension is a multiple."""
+
+    residuals: Residuals
+    start: Callable[[int], Vector]
+    multiple: int = 1
+
+
+PROBLEMS: Mapping[str, Problem] = {
+    "rosenbrock": Problem(residuals=rosenbrock, start=_repeated(-1.2, 1.0), multiple=2),
+    "powell": Problem(residuals=powell, start=_repeated(3.0, -1.0, 0.0, 1.0), multiple=4),
+    "trigonometric": Problem(residuals=trigonometric, start=lambda dim: np.full(dim, 1 / dim)),
+    "brown": Problem(residuals=brown, start=_repeated(0.5)),
+    "boundary": Problem(residuals=boundary, start=lambda dim: _grid(dim) * (_grid(dim) - 1)),
+    "tridiagonal": Problem(residuals=tridiagonal, start=_repeated(-1.0)),
+    "linear": Problem(residuals=linear, start=_repeated(1.0)),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Composed:
+    """h(F(z + start)), searched from z = 0.
+
+    Attributes:
+        inner: F, from points (B, d) to outputs (B, M).
+        outer: h.
+        start: (d,) the point that z = 0 stands for.
+    """
+
+    inner: Callable[[Matrix], Matrix]
+    outer: Outer
+    start: Vector
+
+    @property
+    def dim(self) -> int:
+        """Return d."""
+        return len(self.start)
+
+    def evaluate(self, candidates: Matrix) -> Evaluation:
+        """Evaluate candidates (B, d)."""
+        with np.errstate(over="ignore", invalid="ignore"):  # a step too far is a failed query
+            losses = self.outer.losses(self.inner(candidates + self.start))
+        return Evaluation(losses=losses, usage=Usage(rows=len(candidates)))
+
+    def evaluate_outputs(self, candidates: Matrix) -> Evaluation:
+        """Evaluate candidates (B, d), with their outputs."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            outputs = self.inner(candidates + self.start)
+            losses = self.outer.losses(outputs)
+        usage = Usage(rows=len(candidates), downloaded=FLOAT64 * outputs.size)
+        return Evaluation(losses=losses, usage=usage, outputs=outputs)
+
+
+def build_least_squares(*, dim: int, seed: int, residuals: str) -> Composed:  # noqa: ARG001 - these have no random part
+    """Build a problem of nonlinear least squares at its standard start.
+
+    Args:
+        dim: d.
+        seed: of nothing.
+        residuals: name in `PROBLEMS`.
+
+    Raises:
+        InputError: the problem has no such dimension.
+    """
+    found = PROBLEMS[residuals]
+    if dim % found.multiple:
+        raise InputError(f"{residuals} needs a dim that is a multiple of {found.multiple}, not {dim}")
+    start = found.start(dim)
+    return Composed(inner=found.residuals, outer=LeastSquares(size=found.residuals(start[None]).shape[1]), start=start)
+
+
+def build_logistic(*, dim: int, seed: int, examples: int = 80, classes: int = 5) -> Composed:
+    """Build the cross entropy of scores tanh(X W(z)) of made examples, W linear in z, whose labels are the largest scores.
+
+    Args:
+        dim: d.
+        seed: of the data.
+        examples: N.
+        classes: C.
+
+    Raises:
+        InputError: fewer than one example or two classes.
+    """
+    if examples < 1 or classes < 2:  # noqa: PLR2004
+        raise InputError(f"logistic needs an example and two classes at least, not {examples} and {classes}")
+    rng = np.random.default_rng([seed, STREAM])
+    matrix = rng.standard_normal((dim, examples * classes)) / np.sqrt(dim)
+    shift = rng.standard_normal(examples * classes) / 2
+
+    def scores(z: Matrix) -> Matrix:
+        return 4 * np.tanh((z @ matrix + shift) / 4)  # type: ignore[no-any-return]
+
+    labels = scores(rng.standard_normal((1, dim))).reshape(examples, classes).argmax(axis=1)
+    return Composed(inner=scores, outer=CrossEntropy(labels=labels, classes=classes), start=np.zeros(dim))

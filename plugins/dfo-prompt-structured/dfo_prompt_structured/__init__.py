@@ -1,0 +1,28 @@
+"""Optimizers for composite losses h(F(z)): they model the outputs F of a query as linear, and minimise h of that model."""
+
+from collections.abc import Iterable
+
+import dfo_prompt as dp
+
+_INJECTED = {
+    "cma": "CMA-ES",
+    "cma:sep": "CMA-ES with diagonal covariance",
+    "cma:passive": "CMA-ES without negative weights",
+}
+
+
+@dp.hookimpl
+def dfo_prompt_optimizers() -> Iterable[dp.OptimizerSpec]:
+    """Give the optimizers."""
+    yield dp.OptimizerSpec(
+        name="structured:gauss-newton",
+        target="dfo_prompt_structured.gauss_newton:GaussNewton",
+        summary="Gauss-Newton in random subspaces, from outputs (Cartis and Roberts, 2019, 2023).",
+    )
+    for inner, about in _INJECTED.items():
+        yield dp.OptimizerSpec(
+            name=f"structured:{inner}",
+            target="dfo_prompt_structured.injected:Injected",
+            options={"variant": inner},
+            summary=f"{about}; a candidate of each generation minimises a linear model of the outputs.",
+        )

@@ -1,0 +1,173 @@
+"""Gauss-Newton without derivatives, in subspaces that grow by random directions."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+import dfo_prompt as dp
+from dfo_prompt_structured.interpolation import Model, interpolate
+from dfo_prompt_structured.points import Point, Points
+from dfo_prompt_structured.subproblem import minimise
+
+GOOD, FAIR = 0.7, 0.1
+"""Ratios of true to predicted decrease from which the radius grows, and from which it stays."""
+FAR = 10.0
+"""Points further than so many radii are left out of the model."""
+STALE = 2.0
+"""A model with points further than so many radii is renewed before the radius shrinks."""
+NOTHING = 1e-13
+"""Predicted decrease, relative to the loss, that is no reason to ask."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """Minimisers of the model, first of their batch: that in the trust region, then those in balls of other radii.
+
+    Attributes:
+        base: the point that the model is around.
+        predicted: decrease of the first.
+        at_border: whether the first is as long as its radius.
+        reach: of the model.
+        radii: of all.
+    """
+
+    base: Point
+    predicted: float
+    at_border: bool
+    reach: float
+    radii: tuple[float, ...]
+
+
+class GaussNewton(dp.StructuredOptimizer):
+    """Asks for the minimiser of h(F + J s) in a trust region around the best point z, and for points that improve J.
+
+    J interpolates the outputs at near points that span a subspace (Cartis and Roberts, 2019; in random subspaces, 2023). The
+    first of a batch is the minimiser, once enough directions are known; the others, and whole batches before that, are
+    fresh: random, orthonormal, orthogonal to the directions known best. Where a batch has room for more than d of them, it
+    holds minimisers in balls of other radii as well. The ratio of true to predicted decrease moves the
+    radius; below `least_step` the search starts anew around the best point. Bounds clip candidates.
+
+    Args:
+        length: of the first directions and the first radius, in units of sigma sqrt(d).
+        least_step: the shortest directions, relative to the first: 1 for losses with as much noise as a language model's in
+            bfloat16.
+        fresh: directions asked for ahead of a step at most, while there are unknown ones.
+        ridge: see `interpolate`.
+        memory: points that a model can be of, besides those of twice the dimension.
+        study: see `dfo_prompt.StructuredOptimizer`.
+    """
+
+    def __init__(
+        self,
+        *,
+        length: float = 0.42,
+        least_step: float = 1e-8,
+        fresh: int = 20,
+        ridge: float = 1e-10,
+        memory: int = 200,
+        **study: Any,
+    ) -> None:
+        super().__init__(**study)
+        self._rng = np.random.default_rng(self.seed)
+        self._first = self._radius = length * self.sigma * self.dim**0.5
+        self._least, self._fresh, self._ridge = least_step * self._first, fresh, ridge
+        self._points = Points(memory + 2 * min(memory, self.dim))
+        self._best = dp.Best(self.x0)
+        self._owed = min(self.dim, fresh)
+        self._step: Step | None = None
+        self._started = False
+        self._restarts = 0
+
+    def ask(self) -> dp.Matrix:
+        """Return the initial point, or the model's minimiser, and fresh directions, (popsize, d)."""
+        best, self._step = self._points.best, None
+        if best is None:
+            first = [] if self._started else [self.x0]
+            return np.array(
+                [*first, *self._directions(self._best.candidate, np.zeros((0, self.dim)), self.popsize - len(first))]
+            )
+        model = self._model(best)
+        first = self._minimisers(best, model) if self._owed < self.popsize and len(model.basis) else []
+        return np.array([*first, *self._directions(best.z, model.basis, self.popsize - len(first))])
+
+    def tell_outputs(self, candidates: dp.Matrix, losses: dp.Vector, outputs: dp.Matrix) -> None:
+        """Keep the points, and move the radius by what came of the step."""
+        self._started = True
+        self._best.learn(candidates, losses)
+        self._points.add(candidates, losses, outputs)
+        self._owed = max(0, self._owed - len(candidates) + (len(self._step.radii) if self._step else 0))
+        if self._step:
+            self._judge(self._step, losses[: len(self._step.radii)])
+        elif self._points.best and not self._owed:
+            self._shrink()  # the model sees no way down
+        if self._radius < self._least / 2 or not np.isfinite(self._radius):
+            self._restart()
+
+    def recommend(self) -> dp.Vector:
+        """Return the best candidate told, (d,)."""
+        return self._best.candidate.copy()
+
+    def describe(self) -> dict[str, Any]:
+        """Return the first radius and the restarts."""
+        return {"first_radius": self._first, "restarts": self._restarts}
+
+    def _model(self, best: Point) -> Model:
+        away, change = self._points.around(best)
+        near = np.linalg.norm(away, axis=1) <= FAR * max(self._radius, self._spacing())
+        return interpolate(away[near], change[near], ridge=self._ridge)
+
+    def _minimisers(self, best: Point, model: Model) -> list[dp.Vector]:
+        count = 1 + max(0, self.popsize - 1 - self.dim)
+        # The radius r, then r / 2, 2 r, r / 4, 4 r, ...
+        radii = tuple(self._radius * 2.0 ** ((-1) ** i * ((i + 1) // 2)) for i in range(count))
+        found = [minimise(self.outer, best.outputs, model.slopes, radius) for radius in radii]
+        (t, predicted), points = found[0], [self.inside(best.z + step @ model.basis) for step, _ in found]
+        if predicted <= NOTHING * abs(best.loss) or np.array_equal(points[0], best.z):
+            return []
+        at_border = float(np.linalg.norm(t)) > 0.9 * self._radius
+        self._step = Step(base=best, predicted=predicted, at_border=at_border, reach=model.reach, radii=radii)
+        return points
+
+    def _judge(self, step: Step, losses: dp.Vector) -> None:
+        ratio, first = (step.base.loss - float(losses[0])) / step.predicted, int(losses.argmin())
+        if first and losses[first] < step.base.loss:
+            self._radius = step.radii[first]
+            return
+        unknown = self.dim - len(self._model(step.base).basis)
+        if ratio >= FAIR:
+            self._owed = max(self._owed, min(self._fresh, unknown))
+            if ratio >= GOOD and step.at_border:
+                self._radius *= 2
+            return
+        self._owed = max(self._owed, min(self._fresh, unknown or max(1, self.dim // 10)))
+        if step.reach <= STALE * max(self._radius, self._spacing()):
+            self._shrink()
+
+    def _shrink(self) -> None:
+        self._radius /= 2
+
+    def _restart(self) -> None:
+        self._restarts += 1
+        self._points.forget()
+        self._radius, self._owed = self._first, min(self.dim, self._fresh)
+
+    def _spacing(self) -> float:
+        return float(max(min(self._radius, self._first), self._least))
+
+    def _directions(self, center: dp.Vector, basis: dp.Matrix, count: int) -> list[dp.Vector]:
+        """Return points around `center`, orthogonal to as many of the first rows of `basis` as leave room."""
+        if count == 0:
+            return []
+        kept = basis[: max(0, self.dim - count)]
+        draws = self._rng.standard_normal((count, self.dim))
+        draws -= (draws @ kept.T) @ kept
+        fresh = np.linalg.qr(draws[: self.dim].T)[0].T  # (min(count, d), d)
+        more = draws[self.dim :] / np.linalg.norm(draws[self.dim :], axis=1, keepdims=True)
+        lengths = np.concatenate([np.ones(len(fresh)), self._rng.uniform(0.1, 1, len(more))])
+        return [self._beside(center, step) for step in self._spacing() * lengths[:, None] * np.concatenate([fresh, more])]
+
+    def _beside(self, center: dp.Vector, step: dp.Vector) -> dp.Vector:
+        """Return the point on that side of `center` where the bounds leave more of the step."""
+        sides = [self.inside(center + sign * step) for sign in (1, -1)]
+        return max(sides, key=lambda z: float(np.linalg.norm(z - center).round(12)))

@@ -1,0 +1,99 @@
+"""A population method with a candidate of each generation injected: the minimiser of a linear model of the outputs."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+import dfo_prompt as dp
+from dfo_prompt_structured.points import Point, Points
+from dfo_prompt_structured.subproblem import minimise
+
+GROWTH, SHRINKAGE = 1.3, 0.7
+FLOOR = 0.1
+"""The least radius, relative to the median distance of the last generation from the best point."""
+RANK = 1e-10
+"""Singular values below this share of the largest are left out."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Linear:
+    """F(z + t Q) = F(z) + t J, Q (k, d) orthonormal, J (k, M)."""
+
+    basis: dp.Matrix
+    slopes: dp.Matrix
+
+
+class Injected(dp.StructuredOptimizer):
+    """Puts the minimiser of h(F + J s), |s| <= radius, in the last place of each generation of another optimizer.
+
+    That must learn from points that it did not ask for, as pycma does. The model is linear around the best point z so far,
+    fitted to the points told by ridge regression with weights 1 / (1 + (distance / 2 radius)^2). The radius grows where the
+    minimiser is the new best, and shrinks otherwise.
+
+    Args:
+        variant: name of the other optimizer.
+        length: the first radius, in units of sigma sqrt(d).
+        ridge: penalty of the slopes, relative to the largest squared singular value of the weighted displacements.
+        memory: points that the model is fitted to, the last ones told.
+        study: see `dfo_prompt.StructuredOptimizer`.
+    """
+
+    def __init__(self, *, variant: str, length: float = 0.85, ridge: float = 1e-2, memory: int = 500, **study: Any) -> None:
+        super().__init__(**study)
+        del study["outer"]
+        self._inner = dp.create_optimizer(variant, **study)
+        self._ridge = ridge
+        self._radius = length * self.sigma * self.dim**0.5
+        self._points = Points(memory)
+        self._injected = False
+        self._accepted = 0
+
+    def ask(self) -> dp.Matrix:
+        """Return a generation (B, d), its last candidate replaced as soon as there is a model."""
+        candidates = self._inner.ask()
+        best = self._points.best
+        found = self._minimiser(best) if best else None
+        self._injected = found is not None
+        if found is not None:
+            candidates[-1] = found
+        return candidates
+
+    def tell_outputs(self, candidates: dp.Matrix, losses: dp.Vector, outputs: dp.Matrix) -> None:
+        """Tell the other optimizer the whole generation, and move the radius."""
+        before = self._points.best
+        self._inner.tell(candidates, losses)
+        self._points.add(candidates, losses, outputs)
+        best = self._points.best
+        if before is None or best is None:
+            return
+        if self._injected:
+            better = losses[-1] < min(before.loss, *losses[:-1])
+            self._accepted += int(better)
+            self._radius *= GROWTH if better else SHRINKAGE
+        self._radius = max(self._radius, FLOOR * float(np.median(np.linalg.norm(candidates - best.z, axis=1))))
+
+    def recommend(self) -> dp.Vector:
+        """Return what the other optimizer recommends, (d,)."""
+        return self._inner.recommend()
+
+    def describe(self) -> dict[str, Any]:
+        """Return how many minimisers were the best point by then, and what the other optimizer says."""
+        return {"accepted": self._accepted, "inner": self._inner.describe()}
+
+    def _minimiser(self, best: Point) -> dp.Vector | None:
+        model = self._model(best)
+        if not len(model.basis):
+            return None
+        t, predicted = minimise(self.outer, best.outputs, model.slopes, self._radius)
+        return self.inside(best.z + t @ model.basis) if predicted > 0 else None
+
+    def _model(self, best: Point) -> Linear:
+        away, change = self._points.around(best)
+        distances = np.linalg.norm(away, axis=1, keepdims=True)
+        roots = 1 / np.sqrt(1 + (distances / (2 * self._radius)) ** 2)
+        left, widths, basis = np.linalg.svd(roots * away, full_matrices=False)
+        kept = widths > RANK * widths.max(initial=0.0)
+        left, widths, basis = left[:, kept], widths[kept], basis[kept]
+        penalty = self._ridge * float(widths.max(initial=0.0)) ** 2
+        return Linear(basis=basis, slopes=(widths / (widths**2 + penalty))[:, None] * (left.T @ (roots * change)))

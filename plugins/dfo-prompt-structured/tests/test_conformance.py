@@ -1,0 +1,7 @@
+from dfo_prompt_structured import dfo_prompt_optimizers
+
+from dfo_prompt.testing import OptimizerConformance
+
+
+class TestConformance(OptimizerConformance):
+    names = tuple(spec.name for spec in dfo_prompt_optimizers())
