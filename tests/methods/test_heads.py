@@ -9,11 +9,11 @@ from dfo_prompt.methods.heads import Ridge, Scale, held_out_loss, prototypes
 
 
 def made(classes=3, each=6, width=40, apart=2.0, seed=0):
-    """Gaussian classes around random means (N, D), and no offset."""
+    """Gaussian classes around random means: features (N, D) on which to fit, others, classes (N,), no offset."""
     rng = np.random.default_rng(seed)
     labels = np.tile(np.arange(classes), each)
-    features = rng.normal(3, 5, width) + apart * rng.normal(size=(classes, width))[labels] + rng.normal(size=(len(labels), width))
-    return features, labels, np.zeros((len(labels), classes))
+    means = rng.normal(3, 5, width) + apart * rng.normal(size=(classes, width))[labels]
+    return *(means + rng.normal(size=(2, len(labels), width))), labels, np.zeros((len(labels), classes))
 
 
 @pytest.mark.parametrize("width", [4, 40])
@@ -21,24 +21,19 @@ def made(classes=3, each=6, width=40, apart=2.0, seed=0):
 @pytest.mark.parametrize("classes", [2, 5])
 def test_the_ridge_is_that_of_scikit_learn(classes, strength, width):
     linear = pytest.importorskip("sklearn.linear_model")
-    features, labels, none = made(classes, width=width, apart=0.5)
+    features, other, labels, none = made(classes, width=width, apart=0.5)
     scale = Scale.of(features)
-    one = linear.LogisticRegression(C=strength, tol=1e-10, max_iter=10_000).fit(scale(features), labels)
-    other = made(classes, width=width, seed=1)[0]
-    expected = one.predict_log_proba(scale(other))
-    if classes == 2:  # its weights are the difference of ours: half the penalty
-        one = linear.LogisticRegression(C=2 * strength, tol=1e-10, max_iter=10_000).fit(scale(features), labels)
-        expected = one.predict_log_proba(scale(other))
-    found = Ridge(strength=strength)(features, labels, none)(other, np.zeros_like(expected))
-    np.testing.assert_allclose(found, expected, atol=1e-4)
+    theirs = linear.LogisticRegression(C=strength * (2 if classes == 2 else 1), tol=1e-10, max_iter=10_000)
+    expected = theirs.fit(scale(features), labels).predict_log_proba(scale(other))
+    found = Ridge(strength=strength)(features, labels, none)(other, none)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 def test_at_the_minimum_the_penalised_likelihood_is_flat():
-    features, labels, _ = made(width=4, apart=0.5)
-    offset = np.random.default_rng(2).normal(size=(len(labels), 3))
-    fitted, strength = Ridge(strength=0.1)(features, labels, offset), 0.1
-    scale, zero = Scale.of(features), np.zeros((1, 3))
-    # Weights and intercepts from what the classifier says: log-probabilities are linear but for a constant of each row.
+    features, _, labels, _ = made(width=4, apart=0.5)
+    offset, strength = np.random.default_rng(2).normal(size=(len(labels), 3)), 0.1
+    fitted, scale, zero = Ridge(strength=strength)(features, labels, offset), Scale.of(features), np.zeros((1, 3))
+    # Log-probabilities are linear in the features but for a constant of each row: weights and intercepts can be read off.
     middle = fitted(scale.mean[None], zero)[0]
     steps = np.stack([fitted((scale.mean + row)[None], zero)[0] - middle for row in np.diag(scale.deviation)])
     weights = steps - steps.mean(axis=1, keepdims=True)
@@ -54,37 +49,36 @@ def test_at_the_minimum_the_penalised_likelihood_is_flat():
 
 @pytest.mark.parametrize("fit", [Ridge(strength=0.01), prototypes])
 def test_separable_classes_are_told_apart(fit):
-    features, labels, none = made()
-    other, expected, _ = made()
+    features, other, labels, none = made()
     logs = fit(features, labels, none)(other, none)
-    assert (logs.argmax(axis=1) == expected).all()
+    assert (logs.argmax(axis=1) == labels).all()
     np.testing.assert_allclose(np.exp(logs).sum(axis=1), 1)
 
 
-def test_a_prototype_is_nearest_to_itself():
-    features, labels, none = made(each=1)
-    logs = prototypes(features, labels, none)(features, none)
-    distances = np.linalg.norm(Scale.of(features)(features)[:, None] - Scale.of(features)(features), axis=2)
-    np.testing.assert_allclose(logs, log_softmax(-distances, axis=1))
+def test_a_prototype_is_as_far_as_its_class_is():
+    features, other, labels, none = made(each=1)
+    scale = Scale.of(features)
+    distances = np.linalg.norm(scale(other)[:, None] - scale(features), axis=2)
+    np.testing.assert_allclose(prototypes(features, labels, none)(other, none), log_softmax(-distances, axis=1))
 
 
-@pytest.mark.parametrize("fit", [Ridge(strength=0.01), prototypes])
-def test_constant_features_change_nothing(fit):
-    features, labels, none = made(width=6)
-    more = np.hstack([features, np.full((len(features), 2), 7.3)])
-    given = np.hstack([features, np.full((len(features), 2), 7.3)])
-    np.testing.assert_allclose(fit(more, labels, none)(given, none), fit(features, labels, none)(features, none), atol=1e-6)
+def test_constant_features_change_nothing():
+    features, other, labels, none = made(width=6)
+    more = [np.hstack([one, np.full((len(one), 2), 7.3)]) for one in (features, other)]
+    for fit in (Ridge(strength=0.01), prototypes):
+        found, expected = fit(more[0], labels, none)(more[1], none), fit(features, labels, none)(other, none)
+        np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
 def test_an_offset_that_knows_the_answer_wins_the_cross_validation():
-    features, labels, none = made(apart=0.0)
+    features, _, labels, none = made(apart=0.0)
     knows = 4.0 * np.eye(3)[labels]
     losses = [held_out_loss(Ridge(strength=0.01), features, labels, offset, folds=3) for offset in (none, knows)]
     assert losses[1] < 0.2 < losses[0]
 
 
 def test_cross_validation_holds_out_what_it_scores():
-    features, labels, none = made(apart=0.0, each=20)
+    features, _, labels, none = made(apart=0.0, each=20)
     sure = Ridge(strength=1e3)
     assert held_out_loss(sure, features, labels, none, folds=4) > np.log(3)  # it fits noise
     assert -sure(features, labels, none)(features, none)[np.arange(60), labels].mean() < 0.01
