@@ -104,7 +104,7 @@ def _minimum(features: Matrix, wanted: Matrix, offset: Matrix, penalty: float) -
         return float(value) / count, gradient / count
 
     start = np.zeros((width + 1) * classes)
-    limits = {"gtol": TOLERANCE, "ftol": 0.0, "maxiter": 10_000, "maxfun": 100_000}
+    limits: Any = {"gtol": TOLERANCE, "ftol": 0.0, "maxiter": 10_000, "maxfun": 100_000}
     found: Any = minimize(loss, start, jac=True, method="L-BFGS-B", options=limits)
     return found.x[:-classes].reshape(width, classes), found.x[-classes:]
 

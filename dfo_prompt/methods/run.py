@@ -29,7 +29,7 @@ class MethodResult:
     Attributes:
         dev_metric, test_metric: of the task.
         validation: looks at held-out examples. Of the last ones, at dev and test, it has a row a text, however often the
-            method asks for each.
+            method asks for each. Dev is not looked at again where the method learns from it; see `Fitted`.
         seconds: that fitting took, but for looks at dev.
         peak_bytes: of main memory until the last figure was there, libraries and model included; None where the system does
             not say.
@@ -85,13 +85,14 @@ def _result(problem: Problem, fit: Callable[[], Fitted]) -> MethodResult:
     fitted = fit()
     fit_until = perf_counter()
     seconds = fit_until - started - fitted.validation.objective_seconds if fitted.seconds is None else fitted.seconds
-    dev, test = (problem.metric(fitted.predict, split) for split in ("dev", "test"))
-    rows = len(problem.data.dev) + len(problem.data.test)
-    last = Spent(queries=2, rows=rows, objective_seconds=perf_counter() - fit_until)
+    splits = ("dev", "test") if fitted.dev_metric is None else ("test",)
+    metrics = {split: problem.metric(fitted.predict, split) for split in splits}
+    rows = sum(len(problem.data.part(split)) for split in splits)
+    last = Spent(queries=len(splits), rows=rows, objective_seconds=perf_counter() - fit_until)
     return MethodResult(
         fitted=fitted,
-        dev_metric=dev,
-        test_metric=test,
+        dev_metric=metrics.get("dev", fitted.dev_metric or 0.0),
+        test_metric=metrics["test"],
         seconds=seconds,
         validation=fitted.validation + last,
         peak_bytes=peak_resident(),
