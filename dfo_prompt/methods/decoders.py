@@ -14,7 +14,7 @@ from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.lm.precision import choose_precision
 from dfo_prompt.lm.scorer import Scorer
 from dfo_prompt.methods.fixed import dtype_of
-from dfo_prompt.methods.heads import Classifier, Fit, Labels, Ridge, held_out_loss, prototypes
+from dfo_prompt.methods.heads import Classifier, Fit, Labels, Prototypes, Ridge, held_out_loss
 from dfo_prompt.methods.setting import Fitted, Setting
 from dfo_prompt.methods.slots import Answers, Features, HiddenStates, Slot, TopTokens, View, tasks_of
 from dfo_prompt.methods.studies import tune
@@ -39,7 +39,7 @@ class Fitting:
     """How decoders are fitted: what the option `fit` may set.
 
     Attributes:
-        head: see `Ridge` and `prototypes`.
+        head: see `Ridge` and `Prototypes`.
         strength: C of the ridge.
         words: whether the label words' log-probabilities are added to the scores: "none", "offset", or "auto", for each
             member what has the smaller cross-validated loss on train.
@@ -54,10 +54,11 @@ class Fitting:
     words: Literal["none", "offset", "auto"] = "none"
     join_dev: bool = True
 
-    @property
-    def fit(self) -> Fit:
-        """Return what fits a member."""
-        return Ridge(strength=self.strength) if self.head == "ridge" else prototypes
+    def on(self, view: View) -> Fit:
+        """Return what fits a member to features of a view."""
+        if self.head == "ridge":
+            return Ridge(strength=self.strength, scaling=view.scaling)
+        return Prototypes(scaling=view.scaling)
 
 
 DEFAULT = Fitting()
@@ -200,29 +201,29 @@ def _asked(slots: Sequence[Slot], texts: Texts, *, words: bool) -> tuple[list[An
 
 
 def _fitted(slot: Slot, answers: Answers, labels: Labels, how: Fitting) -> Reading:
-    features = slot.view.learn(answers.figures)
+    features, fit = slot.view.learn(answers.figures), how.on(slot.view)
     members = []
     for x in features(answers.figures):
-        words = how.words == "offset" or (how.words == "auto" and _words_help(x, answers.words, labels, how))
-        members.append(_member(x, answers.words, labels, how, words=words))
+        words = how.words == "offset" or (how.words == "auto" and _words_help(x, answers.words, labels, fit))
+        members.append(_member(x, answers.words, labels, fit, words=words))
     return Reading(slot=slot, features=features, members=members)
 
 
 def _refitted(reading: Reading, answers: Answers, labels: Labels, how: Fitting) -> Reading:
     """Fit the same on more answers; which members take the label words is settled."""
-    features = reading.slot.view.learn(answers.figures)
+    features, fit = reading.slot.view.learn(answers.figures), how.on(reading.slot.view)
     made = zip(features(answers.figures), reading.members, strict=True)
-    members = [_member(x, answers.words, labels, how, words=one.words) for x, one in made]
+    members = [_member(x, answers.words, labels, fit, words=one.words) for x, one in made]
     return replace(reading, features=features, members=members)
 
 
-def _member(features: Matrix, scores: Matrix, labels: Labels, how: Fitting, *, words: bool) -> Member:
-    return Member(words=words, classify=how.fit(features, labels, scores if words else np.zeros_like(scores)))
+def _member(features: Matrix, scores: Matrix, labels: Labels, fit: Fit, *, words: bool) -> Member:
+    return Member(words=words, classify=fit(features, labels, scores if words else np.zeros_like(scores)))
 
 
-def _words_help(features: Matrix, scores: Matrix, labels: Labels, how: Fitting) -> bool:
+def _words_help(features: Matrix, scores: Matrix, labels: Labels, fit: Fit) -> bool:
     without, within = (
-        held_out_loss(how.fit, features, labels, offset, folds=FOLDS) for offset in (np.zeros_like(scores), scores)
+        held_out_loss(fit, features, labels, offset, folds=FOLDS) for offset in (np.zeros_like(scores), scores)
     )
     return within < without
 

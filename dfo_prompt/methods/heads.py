@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
+from scipy.spatial.distance import cdist
 from scipy.special import log_softmax
 
 from dfo_prompt.types import Matrix, Vector
@@ -16,6 +17,8 @@ Classifier = Callable[[Matrix, Matrix], Matrix]
 """Returns log-probabilities (N, C) from features (N, D) and offsets (N, C)."""
 Fit = Callable[[Matrix, Labels, Matrix], Classifier]
 """Fits features (N, D) and offsets (N, C) to classes (N,)."""
+
+Scaling = Literal["each", "all"]
 
 TOLERANCE = 1e-8
 """Of the gradient of the mean loss at the minimum."""
@@ -31,13 +34,15 @@ class Ridge:
 
     Attributes:
         strength: C; smaller is more regularised.
+        scaling: see `Scale`.
     """
 
     strength: float
+    scaling: Scaling = "each"
 
     def __call__(self, features: Matrix, labels: Labels, offset: Matrix) -> Classifier:
         """Fit; see `Fit`."""
-        scale = Scale.of(features)
+        scale = Scale.of(features, self.scaling)
         # The weights lie in the span of the N examples: the problem is as wide as it has examples, whatever D is.
         left, sizes, basis = np.linalg.svd(scale(features), full_matrices=False)
         weights, intercept = _minimum(left * sizes, np.eye(offset.shape[1])[labels], offset, 1 / self.strength)
@@ -45,28 +50,42 @@ class Ridge:
         return lambda x, given: _logs(scale(x) @ whole + intercept + given)
 
 
-def prototypes(features: Matrix, labels: Labels, offset: Matrix) -> Classifier:
-    """Fit class means: a score is minus the Euclidean distance of the standardised features.
+@dataclass(frozen=True, kw_only=True)
+class Prototypes:
+    """Class means: a score is minus the Euclidean distance of the standardised features.
 
     This is the decoder of DecT (Cui et al., 2023) without its learned projection and radii.
+
+    Attributes:
+        scaling: see `Scale`.
     """
-    scale = Scale.of(features)
-    scaled = scale(features)
-    means = np.stack([scaled[labels == label].mean(axis=0) for label in range(offset.shape[1])])  # (C, D)
-    return lambda x, given: _logs(given - np.linalg.norm(scale(x)[:, None] - means, axis=2))
+
+    scaling: Scaling = "each"
+
+    def __call__(self, features: Matrix, labels: Labels, offset: Matrix) -> Classifier:
+        """Fit; see `Fit`."""
+        scale = Scale.of(features, self.scaling)
+        scaled = scale(features)
+        means = np.stack([scaled[labels == label].mean(axis=0) for label in range(offset.shape[1])])  # (C, D)
+        return lambda x, given: _logs(given - cdist(scale(x), means))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Scale:
-    """Standardises features by the mean and deviation of the training examples; constant ones are left unscaled."""
+    """Standardises features by the training examples: by the deviation of each, or of all together.
+
+    Of many features that are seldom anything but 0, those with the smallest deviation say least: together keeps them small.
+    """
 
     mean: Vector
     deviation: Vector
 
     @classmethod
-    def of(cls, features: Matrix) -> "Scale":
-        """Take mean and deviation of features (N, D)."""
+    def of(cls, features: Matrix, scaling: Scaling = "each") -> "Scale":
+        """Take mean and deviation of features (N, D); of constant ones the deviation is 1."""
         deviation = features.std(axis=0)
+        if scaling == "all":
+            deviation = np.full_like(deviation, np.sqrt((deviation**2).mean()))
         rounding = 10 * np.finfo(np.float32).eps * np.abs(features).max(axis=0)
         return cls(mean=features.mean(axis=0), deviation=np.where(deviation > rounding, deviation, 1.0))
 

@@ -16,6 +16,7 @@ from dfo_prompt.lm.load import LanguageModel
 from dfo_prompt.lm.scorer import Scorer
 from dfo_prompt.lm.states import HiddenReader, TopReader, hidden_widths
 from dfo_prompt.lm.verbalizer import Verbalizer
+from dfo_prompt.methods.heads import Scaling
 from dfo_prompt.prompt.objective import WORD
 from dfo_prompt.tasks.examples import Texts
 from dfo_prompt.tasks.task import Pattern, Task
@@ -27,6 +28,10 @@ Features = Callable[[Matrix], Sequence[Matrix]]
 
 class View(Protocol):
     """What is read at a slot, and how features are made of it."""
+
+    @property
+    def scaling(self) -> Scaling:
+        """Return how features are standardised; see `Scale`."""
 
     def reader(self, scorer: Scorer) -> Reader:
         """Return what reads the figures."""
@@ -41,6 +46,7 @@ class HiddenStates:
 
     lm: LanguageModel
     depths: Sequence[float]
+    scaling: Scaling = "each"
 
     def reader(self, scorer: Scorer) -> HiddenReader:
         """Return what reads the states, layer after layer."""
@@ -65,6 +71,7 @@ class TopTokens:
 
     lm: LanguageModel
     k: int
+    scaling: Scaling = "all"
 
     def reader(self, scorer: Scorer) -> TopReader:
         """Return what reads log-probabilities and tokens."""

@@ -13,7 +13,7 @@ from dfo_prompt.config.reading import parse_config
 from dfo_prompt.lm.encoding import encode
 from dfo_prompt.lm.layout import lay_out
 from dfo_prompt.methods.decoders import Fitting, decoder, decoder_top_k, multi_prompt_decoder
-from dfo_prompt.methods.heads import Ridge, prototypes
+from dfo_prompt.methods.heads import Prototypes, Ridge
 from dfo_prompt.methods.run import run_method
 from dfo_prompt.methods.slots import TopTokens, tasks_of
 from dfo_prompt.prompt.problem import Problem
@@ -64,7 +64,7 @@ def fitted_by_hand(where, splits, fit, **how):
 
 
 @pytest.mark.parametrize("family", ["llama", "gpt2", "bert", "t5"])
-@pytest.mark.parametrize(("head", "by_hand"), [("ridge", Ridge(strength=0.01)), ("prototypes", prototypes)])
+@pytest.mark.parametrize(("head", "by_hand"), [("ridge", Ridge(strength=0.01)), ("prototypes", Prototypes())])
 def test_a_decoder_reads_the_last_state_at_the_slot(family, head, by_hand):
     where = setting(family)
     for joined, splits in ((False, ["train"]), (True, ["train", "dev"])):
@@ -211,7 +211,7 @@ def test_top_tokens_are_all_that_is_read(family):
 
     train = figures(problem.texts("train"))
     features = TopTokens(lm=lm, k=3).learn(train)
-    fitted = Ridge(strength=0.01)(features(train)[0], problem.labels("train"), np.zeros((6, 2)))
+    fitted = Ridge(strength=0.01, scaling="all")(features(train)[0], problem.labels("train"), np.zeros((6, 2)))
     found = decoder_top_k(where, k=3, fit=ALONE)
     np.testing.assert_allclose(found.predict(TEXTS), fitted(features(figures(TEXTS))[0], np.zeros((3, 2))), atol=1e-4)
     assert (found.spent.queries, found.spent.rows, found.spent.downloaded) == (1, 6, WORD * 6 * 6)

@@ -5,7 +5,7 @@ import pytest
 from scipy.optimize import approx_fprime
 from scipy.special import log_softmax
 
-from dfo_prompt.methods.heads import Ridge, Scale, held_out_loss, prototypes
+from dfo_prompt.methods.heads import Prototypes, Ridge, Scale, held_out_loss
 
 
 def made(classes=3, each=6, width=40, apart=2.0, seed=0):
@@ -47,7 +47,7 @@ def test_at_the_minimum_the_penalised_likelihood_is_flat():
     assert np.abs(approx_fprime(at + 0.1, loss, 1e-6)).max() > 0.1
 
 
-@pytest.mark.parametrize("fit", [Ridge(strength=0.01), prototypes])
+@pytest.mark.parametrize("fit", [Ridge(strength=0.01), Prototypes()])
 def test_separable_classes_are_told_apart(fit):
     features, other, labels, none = made()
     logs = fit(features, labels, none)(other, none)
@@ -59,15 +59,24 @@ def test_a_prototype_is_as_far_as_its_class_is():
     features, other, labels, none = made(each=1)
     scale = Scale.of(features)
     distances = np.linalg.norm(scale(other)[:, None] - scale(features), axis=2)
-    np.testing.assert_allclose(prototypes(features, labels, none)(other, none), log_softmax(-distances, axis=1))
+    np.testing.assert_allclose(Prototypes()(features, labels, none)(other, none), log_softmax(-distances, axis=1))
 
 
 def test_constant_features_change_nothing():
     features, other, labels, none = made(width=6)
     more = [np.hstack([one, np.full((len(one), 2), 7.3)]) for one in (features, other)]
-    for fit in (Ridge(strength=0.01), prototypes):
+    for fit in (Ridge(strength=0.01), Prototypes()):
         found, expected = fit(more[0], labels, none)(more[1], none), fit(features, labels, none)(other, none)
         np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_features_that_are_scaled_together_keep_their_proportions():
+    features = made(width=6)[0] * np.array([1.0, 10, 0.1, 1, 1, 1])
+    scaled = Scale.of(features, "all")(features)
+    np.testing.assert_allclose(scaled.mean(axis=0), 0, atol=1e-12)
+    assert scaled.var(axis=0).mean() == pytest.approx(1)
+    factors = scaled.std(axis=0) / features.std(axis=0)
+    np.testing.assert_allclose(factors, factors[0])
 
 
 def test_an_offset_that_knows_the_answer_wins_the_cross_validation():
