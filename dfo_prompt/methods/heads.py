@@ -98,8 +98,12 @@ class Scale:
 def held_out_loss(fit: Fit, features: Matrix, labels: Labels, offset: Matrix, *, folds: int) -> float:
     """Return the mean cross entropy over held-out examples of a stratified cross-validation.
 
-    Folds take the examples of each class in turn, in their order.
+    Folds take the examples of each class in turn, in their order. There are at most as many as the smallest class has
+    examples; where it has one only, nothing can be held out, and the loss is that of equal probabilities.
     """
+    folds = min(folds, int(np.bincount(labels).min()))
+    if folds < 2:  # noqa: PLR2004
+        return float(np.log(offset.shape[1]))
     fold = np.empty(len(labels), dtype=np.int64)
     for label in np.unique(labels):
         fold[labels == label] = np.arange((labels == label).sum()) % folds

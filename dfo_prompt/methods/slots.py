@@ -64,9 +64,9 @@ class HiddenStates:
 class TopTokens:
     """The k most likely tokens with their log-probabilities, as hosted services give them.
 
-    A token has a feature if it is among the k of any training text: how far its log-probability lies above the smallest that
-    was given for the text at hand. Of a token that is missing from a text's k it is known only that it lies at that smallest
-    one or below. Its feature is that bound, 0; no log-probability is made up for it.
+    Features describe this list. A token that is in the list of any training text has a feature: the square root of the
+    probability that the list of the text at hand gives it, and 0 where it gives none. No probability is made up for a token
+    that is missing: all that is known is that it lies between 0 and the smallest in the list.
     """
 
     lm: LanguageModel
@@ -83,10 +83,10 @@ class TopTokens:
 
         def features(figures: Matrix) -> Sequence[Matrix]:
             logs, tokens = np.hsplit(figures, 2)
-            above = logs - logs.min(axis=1, keepdims=True)
+            listed = np.exp(logs / 2)
             made = np.zeros((len(figures), len(known)))
             rows, places = np.nonzero(np.isin(tokens, known))
-            made[rows, np.searchsorted(known, tokens[rows, places])] = above[rows, places]
+            made[rows, np.searchsorted(known, tokens[rows, places])] = listed[rows, places]
             return (made,)
 
         return features

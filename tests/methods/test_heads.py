@@ -91,3 +91,11 @@ def test_cross_validation_holds_out_what_it_scores():
     sure = Ridge(strength=1e3)
     assert held_out_loss(sure, features, labels, none, folds=4) > np.log(3)  # it fits noise
     assert -sure(features, labels, none)(features, none)[np.arange(60), labels].mean() < 0.01
+
+
+def test_nothing_can_be_held_out_of_a_class_with_one_example():
+    features, _, labels, none = made(each=1)
+    for fit in (Ridge(strength=0.01), Prototypes()):
+        assert held_out_loss(fit, features, labels, none, folds=8) == pytest.approx(np.log(3))
+    features, _, labels, none = made(each=2)
+    assert held_out_loss(Prototypes(), features, labels, none, folds=8) < np.log(3)
