@@ -11,7 +11,16 @@ FIXED = {
     "in-context": ("in_context", "Training examples as demonstrations ahead of the text (Brown et al., 2020)"),
     "patterns": ("patterns", "The mean of several hand-written patterns, untrained (after PET: Schick and Schuetze, 2021)"),
 }
+DECODERS = {
+    "decoder": ("decoder", "A ridge classifier on hidden states at the answer slot (after DecT: Cui et al., 2023)"),
+    "multi-prompt-decoder": (
+        "multi_prompt_decoder",
+        "The same for several patterns and layers, which vote (after MPD, 2024)",
+    ),
+    "decoder-top-k": ("decoder_top_k", "The same on the most likely tokens at the slot, 20 by default"),
+}
 SEARCHES = {
+    "tuned-decoder": ("decoders:tuned_decoder", "A study, and a decoder under the prompt that it chose"),
     "ensemble": ("studies:mean_of_studies", "Mean prediction of prompts tuned with several projections, the budget shared"),
     "projections": (
         "studies:best_of_studies",
@@ -36,6 +45,8 @@ def dfo_prompt_methods() -> Iterable[MethodSpec]:
     )
     for name, (function, summary) in FIXED.items():
         yield MethodSpec(name=name, target=f"dfo_prompt.methods.fixed:{function}", summary=f"{summary}.")
+    for name, (function, summary) in DECODERS.items():
+        yield MethodSpec(name=name, target=f"dfo_prompt.methods.decoders:{function}", summary=f"{summary}.")
     for name, (function, summary) in SEARCHES.items():
         target = f"dfo_prompt.methods.{function}"
         budgets = "dfo_prompt.methods.sources:budgets_of_pretrained" if name == "pretrained" else ""

@@ -26,12 +26,12 @@ SMALLEST = float(np.finfo(np.float32).tiny)
 
 def manual(setting: Setting) -> Fitted:
     """Ask with the hand-written template of the task."""
-    return Fitted(predict=_predict(fixed_objective(setting.problem, dtype=_dtype(setting))))
+    return Fitted(predict=_predict(fixed_objective(setting.problem, dtype=dtype_of(setting))))
 
 
 def calibrated(setting: Setting, *, calibration: str = "contextual") -> Fitted:
     """Ask with the hand-written template, and correct the label words' scores; see `Verbalizer`."""
-    return Fitted(predict=_predict(fixed_objective(setting.problem, dtype=_dtype(setting), calibration=calibration)))
+    return Fitted(predict=_predict(fixed_objective(setting.problem, dtype=dtype_of(setting), calibration=calibration)))
 
 
 def in_context(setting: Setting, *, demonstrations: int | None = None, orders: int = 1) -> Fitted:
@@ -55,7 +55,7 @@ def in_context(setting: Setting, *, demonstrations: int | None = None, orders: i
     for order in range(orders):
         shown = _shown(problem, generator(problem.seed, Stream.ORDER, order), demonstrations)
         prompt = problem.lm.embed(np.concatenate(shown))
-        objective = fixed_objective(problem, dtype=_dtype(setting), prompt=prompt)
+        objective = fixed_objective(problem, dtype=dtype_of(setting), prompt=prompt)
         metric, look = _look(objective, "dev") if orders > 1 else (0.0, Spent())
         about: dict[str, Json] = {"demonstrations": len(shown), "order": order}
         tried.append((metric, -order, Fitted(predict=_predict(objective), about=about)))
@@ -75,7 +75,7 @@ def patterns(setting: Setting) -> Fitted:
     if not problem.task.patterns:
         raise InputError(f"task {problem.task.name!r} has one pattern only; add [[patterns]] to its file")
     tasks = [problem.task, *problem.task.rephrased]
-    objectives = [fixed_objective(replace(problem, task=task), dtype=_dtype(setting)) for task in tasks]
+    objectives = [fixed_objective(replace(problem, task=task), dtype=dtype_of(setting)) for task in tasks]
     metrics, costs = zip(*(_look(one, "train") for one in objectives), strict=True)
     weights, predictors = np.array(metrics), [_predict(one) for one in objectives]
 
@@ -102,7 +102,7 @@ def fixed_objective(
     )
 
 
-def _dtype(setting: Setting) -> str:
+def dtype_of(setting: Setting) -> str:
     """Return the precision that the studies beside are told to have; "auto" is theirs to try, and float32 here."""
     asked = setting.config.prompt.dtype
     return "float32" if asked == "auto" else asked

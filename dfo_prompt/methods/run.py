@@ -102,14 +102,22 @@ def _found(setting: Setting, fit: Callable[[], Fitted]) -> MethodResult:
 
 
 def _scored(setting: Setting, fitted: Fitted, seconds: float) -> Result:
-    """Return the figures of a method that scores nothing itself. The last looks, at dev and test, count a row a text."""
+    """Return the figures of a method that scores nothing itself. The last looks, at dev and test, count a row a text.
+
+    Dev is not looked at again where the method learns from it; see `Fitted`.
+    """
     problem, started = setting.problem, perf_counter()
-    dev, test = (problem.metric(fitted.predict, split) for split in ("dev", "test"))
-    rows = len(problem.data.dev) + len(problem.data.test)
+    splits = ("dev", "test") if fitted.dev_metric is None else ("test",)
+    metrics = {split: problem.metric(fitted.predict, split) for split in splits}
+    last = Spent(
+        queries=len(splits),
+        rows=sum(len(problem.data.part(split)) for split in splits),
+        objective_seconds=perf_counter() - started,
+    )
     return Result(
-        held_out=HeldOut(dev_metric=dev, test_metric=test),
+        held_out=HeldOut(dev_metric=metrics.get("dev", fitted.dev_metric), test_metric=metrics["test"]),
         spent=fitted.spent,
-        validation=fitted.validation + Spent(queries=2, rows=rows, objective_seconds=perf_counter() - started),
+        validation=fitted.validation + last,
         training_seconds=seconds if fitted.seconds is None else fitted.seconds,
         user_bytes=fitted.user_bytes,
         peak_bytes=peak_resident(),

@@ -61,6 +61,7 @@ class Fitted:
         seconds: of fitting without validation; None: measured around the call. A method that continues an earlier run gives
             what all its runs took.
         user_bytes: memory that the user's side takes besides the model; None: nobody has measured it.
+        dev_metric: on dev, of a method that learns from dev too, before it did; None: to be measured.
         about: what was chosen on dev, sizes; kept with the result.
         result: of a method that tunes: what its study found, dev and test included.
     """
@@ -70,5 +71,6 @@ class Fitted:
     validation: Spent = field(default_factory=Spent)
     seconds: float | None = None
     user_bytes: int | None = 0
+    dev_metric: float | None = None
     about: Mapping[str, Json] = field(default_factory=dict)
     result: StudyResult | None = None

@@ -13,3 +13,13 @@ class TestPretrained(MethodConformance):
     def run(self, name, folder, *, out=None):
         self.__class__.options = {name: {"tasks": [str(folder / "other.toml")], "draws": 2}}
         return super().run(name, folder, out=out)
+
+
+class TestDecodersWithOptions(MethodConformance):
+    names = ("decoder", "multi-prompt-decoder", "decoder-top-k", "tuned-decoder")
+    options = {  # noqa: RUF012
+        "decoder": {"fit": {"head": "prototypes", "words": "offset", "join_dev": False}},
+        "multi-prompt-decoder": {"templates": ["{text} {answer}", "film : {text} {answer}"], "fit": {"words": "auto"}},
+        "decoder-top-k": {"k": 5, "fit": {"words": "auto"}},
+        "tuned-decoder": {"depths": [0.5, 1.0], "fit": {"sharpness": 0.0}},
+    }

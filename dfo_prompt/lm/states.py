@@ -1,0 +1,84 @@
+"""Readers of more than label words at answer slots: hidden states of chosen layers, the most likely tokens."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from dfo_prompt.errors import InputError
+from dfo_prompt.lm.answers import answer_logits
+from dfo_prompt.lm.load import LanguageModel
+
+
+class HiddenReader:
+    """Reads the hidden states at the slot: of an encoder-decoder's decoder, else of the model itself.
+
+    Layers are numbered as transformers numbers `hidden_states`: 0 is the embeddings, H the last one, behind the final norm.
+
+    Args:
+        lm: the model whose layers are chosen.
+        layers: any of 1 to H, or -H to -1.
+        model: the same model in another precision; by default that of `lm`.
+
+    Raises:
+        InputError: the model has no such layer.
+    """
+
+    def __init__(self, lm: LanguageModel, layers: Sequence[int], model: PreTrainedModel | None = None) -> None:
+        every = hidden_widths(lm)
+        last = len(every) - 1
+        if bad := [layer for layer in layers if not 1 <= abs(layer) <= last]:
+            raise InputError(f"{lm.name!r} has layers 1 to {last}, or -{last} to -1 from the end; not {bad[0]}")
+        # From the end: a run that begins at a layer in the middle returns the states of that layer and later ones only.
+        self._from_end = [layer - last - 1 if layer > 0 else layer for layer in layers]
+        self.widths = tuple(every[place] for place in self._from_end)
+        self.width = sum(self.widths)
+        self._model: Any = (model or lm.model).base_model
+
+    def read(self, rows: Tensor, slot: Tensor, inputs: dict[str, Any]) -> Tensor:
+        """Return the states (N, K) of the chosen layers side by side, in float32."""
+        states = _states(self._model(**inputs, output_hidden_states=True))
+        return torch.cat([states[place][rows, slot].float() for place in self._from_end], dim=1)
+
+
+class TopReader:
+    """Reads the k most likely tokens at the slot.
+
+    Args:
+        model: any language model of transformers.
+        k: at most the vocabulary.
+        narrow: see `answer_logits`.
+    """
+
+    def __init__(self, model: PreTrainedModel, k: int, *, narrow: bool = True) -> None:
+        self.width = 2 * k
+        self._model: Any = model
+        self._k, self._narrow = k, narrow
+
+    def read(self, rows: Tensor, slot: Tensor, inputs: dict[str, Any]) -> Tensor:
+        """Return (N, 2 k): k log-probabilities, largest first, then their token ids, which float32 holds exactly to 2^24."""
+        logits = answer_logits(self._model, rows, slot, inputs, narrow=self._narrow)
+        found = logits.float().log_softmax(dim=-1).topk(self._k, dim=-1)
+        return torch.cat([found.values, found.indices.float()], dim=1)
+
+
+@torch.inference_mode()
+def hidden_widths(lm: LanguageModel) -> tuple[int, ...]:
+    """Return the width of each hidden state, the embeddings' first: some families project them. Found out once a model."""
+    if "widths" not in lm.checked:
+        ids = torch.tensor([[lm.tokens("a")[0]]], device=lm.device)
+        decoder = {"decoder_input_ids": ids} if lm.head == "seq2seq" else {}
+        base: Any = lm.model.base_model
+        lm.checked["widths"] = tuple(
+            one.shape[-1] for one in _states(base(input_ids=ids, output_hidden_states=True, **decoder))
+        )
+    widths: tuple[int, ...] = lm.checked["widths"]
+    return widths
+
+
+def _states(output: Any) -> Sequence[Tensor]:
+    decoder: Sequence[Tensor] | None = getattr(output, "decoder_hidden_states", None)
+    states: Sequence[Tensor] = output.hidden_states if decoder is None else decoder
+    return states

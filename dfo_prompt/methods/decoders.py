@@ -1,0 +1,138 @@
+"""Methods that leave the model as it is, and learn to read its answers: decoders at the answer slot."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from time import perf_counter
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field
+
+from dfo_prompt._util.memory import allocated_by
+from dfo_prompt.contracts.usage import Usage
+from dfo_prompt.lm.precision import choose_precision
+from dfo_prompt.lm.scorer import Scorer
+from dfo_prompt.methods.fixed import dtype_of
+from dfo_prompt.methods.setting import Fitted, Setting
+from dfo_prompt.methods.slots import Answers, HiddenStates, Slot, TopTokens, View, tasks_of
+from dfo_prompt.methods.studies import tune
+from dfo_prompt.methods.voting import Fitting, Voters, fitted, refitted
+from dfo_prompt.study.costs import Spent
+from dfo_prompt.tasks.examples import Texts
+from dfo_prompt.tasks.task import Task
+from dfo_prompt.types import Json
+
+Depths = Annotated[tuple[Annotated[float, Field(gt=0, le=1)], ...], Field(min_length=1)]
+"""Layers, as parts of the model's depth: 1 is the last one."""
+LAST: Depths = (1.0,)
+UPPER_HALF: Depths = (0.5, 0.67, 0.83, 1.0)
+DEFAULT = Fitting()
+
+
+def decoder(setting: Setting, *, depths: Depths = LAST, fit: Fitting = DEFAULT) -> Fitted:
+    """Fit a classifier on hidden states at the answer slot of the task's template (after DecT: Cui et al., 2023).
+
+    Args:
+        setting: where.
+        depths: layers; several vote.
+        fit: how; see `Fitting`.
+    """
+    view = HiddenStates(lm=setting.problem.lm, depths=depths)
+    return _decode(setting, _slots(setting, view), fit)
+
+
+def multi_prompt_decoder(
+    setting: Setting, *, depths: Depths = UPPER_HALF, templates: tuple[str, ...] = (), fit: Fitting = DEFAULT
+) -> Fitted:
+    """Fit a decoder for each template and layer, and average their log-probabilities, weighted (after MPD, 2024).
+
+    Args:
+        setting: where.
+        depths: layers.
+        templates: to ask with, in place of the task's own patterns.
+        fit: how; see `Fitting`.
+
+    Raises:
+        InputError: a template is wrong.
+    """
+    view = HiddenStates(lm=setting.problem.lm, depths=depths)
+    return _decode(setting, _slots(setting, view, tasks_of(setting.problem.task, templates)), fit)
+
+
+def decoder_top_k(setting: Setting, *, k: Annotated[int, Field(ge=2)] = 20, fit: Fitting = DEFAULT) -> Fitted:
+    """Fit a classifier on the k most likely tokens at the answer slot; see `TopTokens`."""
+    return _decode(setting, _slots(setting, TopTokens(lm=setting.problem.lm, k=k)), fit)
+
+
+def tuned_decoder(setting: Setting, *, depths: Depths = LAST, fit: Fitting = DEFAULT) -> Fitted:
+    """Run the entry's own study, and fit a decoder under the prompt that is best on dev.
+
+    Args, raises: see `decoder` and `tune`.
+    """
+    folder = setting.folder and setting.folder / "study"
+    objective, result = tune(setting, setting.config, folder=folder)
+    lm, task = setting.problem.lm, setting.problem.task
+    view = HiddenStates(lm=lm, depths=depths)
+    slot = Slot(lm, task, _scorer(setting), view, prompt=objective.prompt(result.chosen), dim=objective.dim)
+    started = perf_counter()
+    found = _decode(setting, [slot], fit)
+    return replace(
+        found,
+        spent=result.spent + found.spent,
+        validation=result.validation,
+        seconds=result.spent.seconds + perf_counter() - started,
+        user_bytes=None if result.user_bytes is None else max(result.user_bytes, found.user_bytes or 0),
+    )
+
+
+def _decode(setting: Setting, slots: Sequence[Slot], how: Fitting) -> Fitted:
+    problem, words = setting.problem, how.words != "none"
+    train, spent = _asked(slots, problem.texts("train"), words=words)
+    dev, more = _asked(slots, problem.texts("dev"), words=words) if how.join_dev else ([], Spent())
+    both = [_stacked(*pair) for pair in zip(train, dev, strict=False)]
+    voters: list[Voters] = []
+
+    def fit() -> None:
+        first = [fitted(*one, problem.labels("train"), how) for one in zip(slots, train, strict=True)]
+        voters.append(Voters(readings=first, sharpness=how.sharpness))
+        if both:
+            labels = np.concatenate([problem.labels("train"), problem.labels("dev")])
+            again = [refitted(*one, labels, how) for one in zip(first, both, strict=True)]
+            voters.append(Voters(readings=again, sharpness=how.sharpness))
+
+    user = sum(one.figures.nbytes for one in both or train) + allocated_by(fit)
+    members = voters[-1].members
+    about: dict[str, Json] = {"templates": len(slots), "members": len(members)}
+    return Fitted(
+        predict=voters[-1].predict,
+        spent=spent + more,
+        user_bytes=user,
+        dev_metric=problem.metric_of(voters[0].scores(dev), "dev") if dev else None,
+        about={**about, "with_words": sum(one.words for one in members), "fitted_on": "train and dev" if dev else "train"},
+    )
+
+
+def _asked(slots: Sequence[Slot], texts: Texts, *, words: bool) -> tuple[list[Answers], Spent]:
+    """Return the answers of every slot, and what they took: a query each."""
+    started = perf_counter()
+    answers = [slot.ask(texts, words=words) for slot in slots]
+    usage = sum((one.usage for one in answers), Usage(queries=len(slots)))
+    return answers, Spent.of(usage, objective_seconds=perf_counter() - started)
+
+
+def _stacked(one: Answers, other: Answers) -> Answers:
+    return Answers(
+        figures=np.concatenate([one.figures, other.figures]),
+        words=np.concatenate([one.words, other.words]),
+        usage=one.usage + other.usage,
+    )
+
+
+def _slots(setting: Setting, view: View, tasks: Sequence[Task] | None = None) -> list[Slot]:
+    lm, scorer = setting.problem.lm, _scorer(setting)
+    return [Slot(lm, task, scorer, view) for task in tasks or [setting.problem.task]]
+
+
+def _scorer(setting: Setting) -> Scorer:
+    lm = setting.problem.lm
+    return Scorer(lm, choose_precision(lm.model, dtype_of(setting), lambda _: np.zeros(0)))

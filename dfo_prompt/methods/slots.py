@@ -1,0 +1,173 @@
+"""Answer slots: what a service that shows more than label words returns there, under a template or a soft prompt too."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dfo_prompt.contracts.usage import Usage
+from dfo_prompt.errors import InputError
+from dfo_prompt.lm.answers import Reader
+from dfo_prompt.lm.encoding import encode
+from dfo_prompt.lm.load import LanguageModel
+from dfo_prompt.lm.scorer import Scorer
+from dfo_prompt.lm.states import HiddenReader, TopReader, hidden_widths
+from dfo_prompt.lm.verbalizer import Verbalizer
+from dfo_prompt.methods.heads import Scaling
+from dfo_prompt.prompt.objective import WORD
+from dfo_prompt.tasks.examples import Texts
+from dfo_prompt.tasks.task import Pattern, Task
+from dfo_prompt.types import Matrix
+
+Features = Callable[[Matrix], Sequence[Matrix]]
+"""Returns the features (N, D) of each member of a vote from the figures (N, K) of a reader."""
+
+
+class View(Protocol):
+    """What is read at a slot, and how features are made of it."""
+
+    @property
+    def scaling(self) -> Scaling:
+        """Return how features are standardised; see `Scale`."""
+
+    def reader(self, scorer: Scorer) -> Reader:
+        """Return what reads the figures."""
+
+    def learn(self, figures: Matrix) -> Features:
+        """Return what makes features, given the figures (N, K) of the training texts."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HiddenStates:
+    """The hidden states of layers at these parts of the model's depth; 1 is the last layer. Each layer is a member."""
+
+    lm: LanguageModel
+    depths: Sequence[float]
+    scaling: Scaling = "each"
+
+    def reader(self, scorer: Scorer) -> HiddenReader:
+        """Return what reads the states, layer after layer."""
+        last = len(hidden_widths(self.lm)) - 1
+        layers = dict.fromkeys(max(1, round(depth * last)) for depth in self.depths)
+        return HiddenReader(self.lm, list(layers), scorer.model)
+
+    def learn(self, figures: Matrix) -> Features:  # noqa: ARG002
+        """Return what splits the figures into layers."""
+        ends = np.cumsum(self.reader(Scorer(self.lm)).widths)[:-1]
+        return lambda figures: np.split(figures, ends, axis=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TopTokens:
+    """The k most likely tokens with their log-probabilities, as hosted services give them.
+
+    Features describe this list. A token that is in the list of any training text has a feature: the square root of the
+    probability that the list of the text at hand gives it, and 0 where it gives none. No probability is made up for a token
+    that is missing: all that is known is that it lies between 0 and the smallest in the list.
+    """
+
+    lm: LanguageModel
+    k: int
+    scaling: Scaling = "all"
+
+    def reader(self, scorer: Scorer) -> TopReader:
+        """Return what reads log-probabilities and tokens."""
+        return TopReader(scorer.model, min(self.k, self.lm.vocabulary), narrow=scorer.narrow)
+
+    def learn(self, figures: Matrix) -> Features:
+        """Return what makes features of the tokens in the training figures (N, 2 k)."""
+        known = np.unique(figures[:, figures.shape[1] // 2 :])  # (T,), sorted
+
+        def features(figures: Matrix) -> Sequence[Matrix]:
+            logs, tokens = np.hsplit(figures, 2)
+            listed = np.exp(logs / 2)
+            made = np.zeros((len(figures), len(known)))
+            rows, places = np.nonzero(np.isin(tokens, known))
+            made[rows, np.searchsorted(known, tokens[rows, places])] = listed[rows, places]
+            return (made,)
+
+        return features
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Answers:
+    """What came back for N texts.
+
+    Attributes:
+        figures: (N, K), of a view's reader.
+        words: log-probabilities of the label words among each other (N, C); zero where nobody asked for them.
+        usage: of both; a service returns both for the same row where each label word is one token.
+    """
+
+    figures: Matrix
+    words: Matrix
+    usage: Usage
+
+
+class Slot:
+    """Asks a model for what stands at the answer slot of a task's template.
+
+    Args:
+        lm, task: what is asked.
+        scorer: of the same model.
+        view: what is read.
+        prompt: a soft prompt (P, E), or (H, P, E) with one for each layer; none by default.
+        dim: figures that a service is sent for the prompt, from which it makes it: d.
+    """
+
+    def __init__(
+        self, lm: LanguageModel, task: Task, scorer: Scorer, view: View, *, prompt: Tensor | None = None, dim: int = 0
+    ) -> None:
+        self.view = view
+        self._lm, self._task, self._scorer, self._dim = lm, task, scorer, dim
+        prompt = torch.zeros((0, lm.width), device=lm.device) if prompt is None else prompt
+        self._prompts, self._prompt_tokens = prompt[None], prompt.shape[-2]
+        self._verbalizer = Verbalizer(lm, task, prompt_tokens=self._prompt_tokens)
+        self._reader = view.reader(scorer)
+
+    def ask(self, texts: Texts, *, words: bool) -> Answers:
+        """Return the answers for N texts, with the label words' scores or without."""
+        encoded = encode(self._lm, self._task, texts, prompt_tokens=self._prompt_tokens)
+        figures = self._scorer.score(self._prompts, encoded, self._reader)[0].double().cpu().numpy()
+        usage = Usage(
+            rows=encoded.count,
+            tokens=encoded.tokens + encoded.count * self._prompt_tokens,
+            uploaded=WORD * (self._dim + encoded.tokens),
+            downloaded=WORD * encoded.count * self._reader.width,
+        )
+        if not words:
+            return Answers(figures=figures, words=np.zeros((len(texts), len(self._task.words))), usage=usage)
+        scores, more = self._words(texts)
+        return Answers(figures=figures, words=scores, usage=usage + more)
+
+    @torch.inference_mode()
+    def _words(self, texts: Texts) -> tuple[Matrix, Usage]:
+        """Return the scores (N, C), and what they take besides the rows that are asked anyway."""
+        asked = self._verbalizer.encode(texts)
+        scores = self._verbalizer.scorer_with(self._scorer)(self._prompts, asked)[0].log_softmax(dim=-1)
+        parts = [span.texts for span in asked.spans]
+        rows, tokens = sum(part.count for part in parts), sum(part.tokens for part in parts)
+        usage = Usage(
+            rows=rows,
+            tokens=tokens + rows * self._prompt_tokens,
+            uploaded=WORD * tokens,
+            downloaded=WORD * asked.scores,
+        )
+        return scores.double().cpu().numpy(), usage
+
+
+def tasks_of(task: Task, templates: Sequence[str]) -> list[Task]:
+    """Return the task by each of its own patterns, or by each of some templates in their place.
+
+    Raises:
+        InputError: a template is wrong, or asks for other texts than the task has.
+    """
+    if not templates:
+        return [task, *task.rephrased]
+    try:
+        return [*replace(task, patterns=tuple(Pattern(template=one) for one in templates)).rephrased]
+    except ValueError as error:
+        raise InputError(f"templates: {error}") from error
