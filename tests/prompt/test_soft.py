@@ -35,11 +35,16 @@ def run(program, options):
 def test_run_show_predict(run, program):
     assert run()[0] == 0
     shown = json.loads(program("show", "s", "--json")[1])
-    assert (shown["queries"], shown["objective"], shown["task"], shown["stop_reason"]) == (18, "prompt", "films", "budget")
-    assert 0 <= shown["dev_metric"] <= 1
-    assert 0 <= shown["test_metric"] <= 1
-    assert shown["manual_test_metric"] is not None
-    assert shown["rows"] == 18 * 8
+    assert (shown["spent"]["queries"], shown["objective"], shown["task"], shown["stop_reason"]) == (
+        18,
+        "prompt",
+        "films",
+        "budget",
+    )
+    assert 0 <= shown["held_out"]["dev_metric"] <= 1
+    assert 0 <= shown["held_out"]["test_metric"] <= 1
+    assert shown["held_out"]["manual_test_metric"] is not None
+    assert shown["spent"]["rows"] == 18 * 8
     status, out, _ = program("predict", "s", "good film", "dull plot", "--json")
     answers = [json.loads(line) for line in out.splitlines()]
     assert status == 0

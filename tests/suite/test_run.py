@@ -118,12 +118,12 @@ def test_broken_studies_are_named_and_passed_over(suite, tmp_path):
     ways = ("raises", "hangs", "dies", "shapes")
     tables = [f'{{ name = "{way}", optimizer = "broken", optimizer_options = {{ how = "{way}" }} }}' for way in ways]
     text = SUITE.replace("[1, 2]", "[1]").replace('"random"', ", ".join(['"random"', '"nevergrad:Nothing"', *tables]))
-    text = text.replace("threads = 1", "threads = 1\nstall_seconds = 4.0") + 'plugin = "broken.py"\n'
+    text = text.replace("threads = 1", "threads = 1\nstall_seconds = 12.0") + 'plugin = "broken.py"\n'
     broken = suite(text)
     errors = run_suite(broken, tmp_path / "out", jobs=2)
     said = {study.split("/")[1]: error for study, error in errors.items()}
     assert "RuntimeError: no luck" in said["raises"]
-    assert said["hangs"] == "nothing happened for 4 seconds; it was given up"
+    assert said["hangs"] == "nothing happened for 12 seconds; it was given up"
     assert said["dies"] == "its process ended with exit status 3"
     assert "asked for candidates of shape (4, 2)" in said["shapes"]
     assert "'Nothing'" in said["nevergrad-nothing"]
