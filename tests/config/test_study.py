@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 
@@ -111,3 +113,42 @@ def test_numbers_of_numpy_are_numbers():
 def test_plain_data_gives_the_same_configuration_again():
     config = parse_config({"bounds": [-1.0, 1.0], "optimizer_options": {"active": False}})
     assert parse_config(config.as_dict()) == config
+
+
+PLUGIN = """\
+from pathlib import Path
+import dfo_prompt as dp
+
+class Table:
+    def __init__(self, file, dim):
+        self.dim, self.shift = dim, float(file.read_text())
+
+    def evaluate(self, candidates):
+        return dp.Evaluation(losses=((candidates - self.shift) ** 2).sum(axis=1))
+
+def table(*, dim: int, seed: int, file: Path):
+    return Table(file, dim)
+
+@dp.hookimpl
+def dfo_prompt_objectives():
+    return [dp.Spec(name="table", target="tables_plugin:table", summary="A shifted sphere.")]
+"""
+
+
+def test_a_path_option_of_a_plugin_is_relative_to_the_file_it_stands_in(program, tmp_path):
+    there = tmp_path / "there"
+    there.mkdir()
+    (there / "tables_plugin.py").write_text(PLUGIN)
+    (there / "shift.txt").write_text("0.5")
+    (there / "study.toml").write_text(
+        'plugin = "tables_plugin.py"\nobjective = "table"\ndim = 2\nbudget = 20\n[objective_options]\nfile = "shift.txt"\n'
+    )
+    status, _, err = program("run", "there/study.toml", "--out", "s")
+    assert status == 0, err
+    config = json.loads((tmp_path / "s" / "manifest.json").read_text())["config"]
+    assert (config["plugin"], config["objective_options"]) == (
+        "file:../there/tables_plugin.py",
+        {"file": "file:../there/shift.txt"},
+    )
+    status, _, err = program("run", "there/study.toml", "--set", "objective.file=there/shift.txt", "--out", "s")
+    assert status == 0, err  # the same file, from the command line: relative to the working directory
