@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from dfo_prompt.report.section import Section as Section
     from dfo_prompt.run.factory import create_objective as create_objective
     from dfo_prompt.run.factory import create_optimizer as create_optimizer
-    from dfo_prompt.run.study import minimize as minimize
+    from dfo_prompt.run.minimize import minimize as minimize
     from dfo_prompt.study.costs import Spent as Spent
     from dfo_prompt.study.ledger import Budget as Budget
     from dfo_prompt.study.ledger import Ledger as Ledger
@@ -133,7 +133,7 @@ _HOME = {
     "create_objective": "run.factory",
     "create_optimizer": "run.factory",
     "hookimpl": "plugin.hookspecs",
-    "minimize": "run.study",
+    "minimize": "run.minimize",
     "read_journal": "report.frames",
     "read_suite": "report.frames",
 }

@@ -12,7 +12,7 @@ from rich.table import Table
 from dfo_prompt.contracts.usage import currencies
 from dfo_prompt.report.summary import Summary
 from dfo_prompt.report.texts import printable
-from dfo_prompt.study.folder import answer_of
+from dfo_prompt.study.best import answer_of
 from dfo_prompt.study.result import Batch, StudyInfo, StudyResult
 from dfo_prompt.suite.run import SuiteState
 

@@ -1,4 +1,4 @@
-"""What libraries and this package log: held back, or written to standard error."""
+"""Holds log messages back, or writes them to standard error."""
 
 import logging
 import sys

@@ -8,7 +8,7 @@ import threading
 from time import sleep
 
 PR_SET_PDEATHSIG = 1
-"""Of prctl(2): the signal that the kernel sends to a process when its parent ends."""
+"""Option of prctl(2): the signal that the kernel sends to a process when its parent ends."""
 
 
 def end_with(parent: int) -> None:

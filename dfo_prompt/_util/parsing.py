@@ -23,7 +23,7 @@ FILE = "file:"
 _adapter: Callable[[Any], TypeAdapter[Any]] = cache(TypeAdapter)  # building one takes a millisecond
 
 MOST_BYTES = 2**20
-"""Of a TOML file: the largest start for z is a quarter of this, and a file of weights is told at once."""
+"""Limit of a TOML file: room for any start x0, and a file of weights is refused at once."""
 SURROGATE = re.compile("[\ud800-\udfff]")
 """Half a character, of a file name that is no text: it becomes readable text."""
 STRICT = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True)

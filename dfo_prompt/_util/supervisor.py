@@ -17,7 +17,7 @@ from time import monotonic
 from dfo_prompt._util.parents import end_with
 
 VARIABLE = "DFO_PROMPT_SUPERVISOR"
-"""Of the environment: tells the program the pipe and the process id of its supervisor."""
+"""Environment variable that tells the program the pipe and the process id of its supervisor."""
 FAILED, INTERRUPTED = 2, 130
 GOES_ON = "the same command goes on from here"
 TICK_SECONDS = 1.0

@@ -18,7 +18,7 @@ from dfo_prompt.errors import DfoPromptError, InputError, one_line
 from dfo_prompt.plugin.catalogue import given_files, plugin_files
 from dfo_prompt.plugin.installed import metadata_of
 from dfo_prompt.run.factory import create_objective
-from dfo_prompt.run.study import minimize
+from dfo_prompt.run.minimize import minimize
 
 SECONDS = 30
 """A name that takes longer for one small study is given up."""

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from dfo_prompt.contracts.objective import Described, Objective
 from dfo_prompt.errors import InputError, StudyError
+from dfo_prompt.study.best import journaled_candidate
 from dfo_prompt.study.evaluator import evaluate_batch
-from dfo_prompt.study.folder import journaled_candidate
 from dfo_prompt.study.ledger import Budget, Ledger
 from dfo_prompt.study.records import Account
 

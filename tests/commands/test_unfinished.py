@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from dfo_prompt.study.folder import best_so_far
+from dfo_prompt.study.best import best_so_far
 
 
 @pytest.fixture

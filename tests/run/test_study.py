@@ -12,7 +12,8 @@ from dfo_prompt.errors import InputError, PluginError, StudyError
 from dfo_prompt.plugin.catalogue import plugin_files
 from dfo_prompt.run.code import code_of
 from dfo_prompt.run.study import reopen
-from dfo_prompt.study.folder import answer_of, best_so_far, read_manifest
+from dfo_prompt.study.best import answer_of, best_so_far
+from dfo_prompt.study.folder import read_manifest
 
 
 class Moved(Bowl):

@@ -6,8 +6,9 @@ from fakes import Bowl, HeldOutBowl, Steps, study
 
 from dfo_prompt.errors import InputError, StudyError
 from dfo_prompt.run.manifest import describe_run
+from dfo_prompt.study.best import answer_of, best_so_far, read_candidates
 from dfo_prompt.study.candidates import candidate_hash
-from dfo_prompt.study.folder import answer_of, best_so_far, read_candidates, save_result, study_folder
+from dfo_prompt.study.folder import save_result, study_folder
 from dfo_prompt.study.records import Account, read_records
 
 MANIFEST = describe_run({"budget": 50, "dim": 3}, {}, {})

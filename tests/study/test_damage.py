@@ -15,8 +15,9 @@ from dfo_prompt._util import durable
 from dfo_prompt.errors import DfoPromptError, InputError, StudyError
 from dfo_prompt.report.frames import read_journal
 from dfo_prompt.report.summary import summarize
+from dfo_prompt.study.best import answer_of, best_so_far, read_candidates
 from dfo_prompt.study.costs import read_spent
-from dfo_prompt.study.folder import answer_of, best_so_far, load_result, read_candidate, read_candidates
+from dfo_prompt.study.folder import load_result, read_candidate
 from dfo_prompt.study.records import Account, read_records
 
 

@@ -12,14 +12,7 @@ from fakes import Bowl, study
 
 from dfo_prompt.errors import InputError, StudyError
 from dfo_prompt.run.manifest import describe_run
-from dfo_prompt.study.folder import (
-    load_result,
-    read_candidate,
-    read_manifest,
-    read_result,
-    save_result,
-    study_folder,
-)
+from dfo_prompt.study.folder import load_result, read_candidate, read_manifest, read_result, save_result, study_folder
 
 MANIFEST = describe_run({"budget": 3, "seed": 1}, {"data": "abc"}, {})
 

@@ -1,0 +1,67 @@
+"""Minimizes a function from Python, in one call."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from dfo_prompt._util.parsing import parse
+from dfo_prompt.config.study import StudyConfig
+from dfo_prompt.contracts.objective import Objective
+from dfo_prompt.errors import InputError
+from dfo_prompt.run.study import run_study
+from dfo_prompt.study.result import Observer, StudyResult
+from dfo_prompt.types import Bounds, Vector
+
+
+def minimize(
+    objective: Objective,
+    *,
+    optimizer: str = "cma",
+    budget: int,
+    seed: int = 0,
+    popsize: int | None = None,
+    sigma: float = 1.0,
+    x0: Vector | None = None,
+    bounds: Bounds | None = None,
+    validate_every: int | None = None,
+    out: Path | str | None = None,
+    start_from: Path | str | None = None,
+    observers: Sequence[Observer] = (),
+    **options: object,
+) -> StudyResult:
+    """Minimize `objective` with `budget` queries.
+
+    Args:
+        objective: anything with `dim` and `evaluate`.
+        optimizer: a name that `dfo-prompt list optimizers` shows; `options` are its own.
+        x0: (d,) initial point; zero by default.
+        out: study folder; a call with the same arguments continues it. Without one nothing is written.
+        start_from: folder of another study, finished or not, whose answer is the initial point.
+        seed, popsize, sigma, bounds, validate_every: see `StudyConfig`.
+        observers: told of every batch.
+
+    Raises:
+        InputError: a name, an option or a value is wrong, or `out` holds another study.
+        StudyError, PluginError: see `Study.run`.
+    """
+    if not isinstance(objective, Objective):
+        raise InputError(f"the objective is a {type(objective).__name__} without dim and evaluate; see dfo_prompt.Objective")
+    if x0 is not None and np.ndim(x0) != 1:
+        raise InputError(f"x0 has the shape {np.shape(x0)}, not ({objective.dim},)")
+    data = {
+        "optimizer": optimizer,
+        "objective": type(objective).__name__,
+        "budget": budget,
+        "seed": seed,
+        "dim": objective.dim,
+        "popsize": popsize,
+        "sigma": sigma,
+        "x0": None if x0 is None else [float(value) for value in x0],
+        "bounds": bounds,
+        "validate_every": validate_every,
+        "optimizer_options": dict(options),
+    }
+    config = parse(StudyConfig, data, where="minimize()").resolved()
+    folder, source = (Path(place) if place else None for place in (out, start_from))
+    return run_study(config, objective, out=folder, start_from=source, observers=observers)
