@@ -8,6 +8,7 @@ from typing import Any, get_type_hints
 import click
 from pydantic.fields import FieldInfo
 
+from dfo_prompt.config.paths import bare
 from dfo_prompt.config.problem import ProblemConfig
 from dfo_prompt.config.prompt import PromptConfig
 from dfo_prompt.config.reading import merge, nested
@@ -28,8 +29,8 @@ def table_flags(command: Callable[..., Any]) -> Callable[..., Any]:
             about = [one for one in getattr(hints[field.name], "__metadata__", ()) if isinstance(one, FieldInfo)]
             if said := next((one.description for one in about if one.description), None):
                 flag = f"--{'prompt-' * (field.name in LONG)}{field.name.replace('_', '-')}"
-                whole = int if isinstance(field.default, int) or field.name == "test_examples" else str
-                command = click.option(flag, f"{table}__{field.name}", type=whole, help=said)(command)
+                kind_of_value = int if bare(hints[field.name]) is int else str
+                command = click.option(flag, f"{table}__{field.name}", type=kind_of_value, help=said)(command)
     return command
 
 

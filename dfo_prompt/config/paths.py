@@ -62,9 +62,9 @@ def located(hint: Any, value: Any, base: Path) -> Any:
     if isinstance(value, str):
         return _absolute(value, base) if value.startswith(FILE) or _names_file(hint, value, base) else value
     if isinstance(value, list | tuple):
-        return [located(next(iter(get_args(_bare(hint))), None), item, base) for item in value]
+        return [located(next(iter(get_args(bare(hint))), None), item, base) for item in value]
     if isinstance(value, Mapping):
-        hints = _fields(_bare(hint))
+        hints = _fields(bare(hint))
         return {key: located(hints.get(key), item, base) for key, item in value.items()}
     return value
 
@@ -124,10 +124,10 @@ def _fields(kind: Any) -> dict[str, Any]:
     return get_type_hints(kind, include_extras=True) if is_dataclass(kind) else {}
 
 
-def _bare(hint: Any) -> Any:
+def bare(hint: Any) -> Any:
     """Return the annotation without `Annotated` and `None`."""
     if get_origin(hint) is Annotated:
-        return _bare(hint.__origin__)
+        return bare(hint.__origin__)
     if get_origin(hint) in (Union, UnionType):
-        return next((_bare(part) for part in get_args(hint) if part is not type(None)), None)
+        return next((bare(part) for part in get_args(hint) if part is not type(None)), None)
     return hint
