@@ -33,11 +33,11 @@ def test_a_study_of_headlines(program, folder):
     assert status == 0, err
     assert "23 of 23" in out
     shown = json.loads(program("show", str(folder), "--json")[1])
-    assert (shown["task"], shown["model"], shown["queries"]) == ("bbc-headlines", "smollm2-135m", 23)
+    assert (shown["task"], shown["model"], shown["spent"]["queries"]) == ("bbc-headlines", "smollm2-135m", 23)
     assert shown["best_loss"] < 1.6  # a uniform guess costs ln 5 = 1.61
-    assert shown["manual_test_metric"] > 0.4
-    assert shown["test_metric"] > 0.4
-    assert shown["rows"] == 23 * 20
+    assert shown["held_out"]["manual_test_metric"] > 0.4
+    assert shown["held_out"]["test_metric"] > 0.4
+    assert shown["spent"]["rows"] == 23 * 20
 
 
 def test_its_prompt_labels_new_headlines(program, folder):
