@@ -22,6 +22,8 @@ from dfo_prompt.suite.reading import read_suite_file
 from dfo_prompt.tasks.examples import read_examples
 from dfo_prompt.tasks.task import Source, Task, load_task
 
+pytestmark = pytest.mark.timeout(6 * 3600)  # of the nightly lane
+
 fuzzed = settings(
     max_examples=max(300, settings.default.max_examples),
     deadline=None,
