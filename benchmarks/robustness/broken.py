@@ -24,9 +24,6 @@ PLUGIN = '''
 import numpy as np
 import dfo_prompt as dp
 
-def costs(**figures):
-    return {"usage": dp.Usage(**figures)} if hasattr(dp, "Usage") else figures
-
 class HeldOut:
     """The sphere, with costs, and a dev metric that prefers other candidates than the loss."""
 
@@ -37,11 +34,13 @@ class HeldOut:
 
     def evaluate(self, candidates):
         losses = (candidates**2).sum(axis=1)
-        return dp.Evaluation(losses=losses, metrics={"norm": np.sqrt(losses)}, **costs(rows=3 * len(candidates), tokens=7))
+        usage = dp.Usage(rows=3 * len(candidates), tokens=7)
+        return dp.Evaluation(losses=losses, metrics={"norm": np.sqrt(losses)}, usage=usage)
 
     def validate(self, candidates, split):
         losses = ((candidates - (split == "dev")) ** 2).sum(axis=1)
-        return dp.Evaluation(losses=losses, metrics={"nearness": -losses}, **costs(rows=5 * len(candidates)))
+        usage = dp.Usage(rows=5 * len(candidates))
+        return dp.Evaluation(losses=losses, metrics={"nearness": -losses}, usage=usage)
 
     def baseline(self, split):
         return self.validate(np.full((1, self.dim), 9.0), split)

@@ -3,27 +3,14 @@
 import json
 import sys
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 import click
 
 from dfo_prompt.console import note_unfinished
+from dfo_prompt.contracts.objective import Predictor
 from dfo_prompt.errors import InputError
 from dfo_prompt.run.study import reopen
 from dfo_prompt.tasks.examples import HALF_PAIR
-from dfo_prompt.types import Matrix, Vector
-
-
-@runtime_checkable
-class Predictor(Protocol):
-    """An objective whose candidates label texts."""
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Return the names of the C classes."""
-
-    def predict(self, candidate: Vector, texts: list[tuple[str, ...]]) -> Matrix:
-        """Return probabilities (N, C) of N examples' texts under the candidate (d,)."""
 
 
 @click.command("predict")

@@ -1,6 +1,6 @@
 """The objective contract: what a black box takes and gives."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -99,6 +99,18 @@ class Numbered(Protocol):
 
     def expect(self, account: str, first: int) -> None:
         """Learn that the next call is for evaluation `first`, from 1, of an account; a continued study gives it again."""
+
+
+@runtime_checkable
+class Predictor(Protocol):
+    """An objective whose candidates label texts."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Return the names of the C classes."""
+
+    def predict(self, candidate: Vector, texts: Sequence[tuple[str, ...]]) -> Matrix:
+        """Return probabilities (N, C) of N examples' texts under the candidate (d,)."""
 
 
 @runtime_checkable

@@ -1,24 +1,11 @@
 """The method that optimizers are compared by: a study of the entry's own objective."""
 
-from typing import Protocol, runtime_checkable
-
+from dfo_prompt.contracts.objective import Predictor
 from dfo_prompt.errors import InputError
 from dfo_prompt.methods.setting import Fitted, Setting
 from dfo_prompt.run.study import conduct
 from dfo_prompt.tasks.examples import Texts
-from dfo_prompt.types import Matrix, Vector
-
-
-@runtime_checkable
-class Predictor(Protocol):
-    """An objective whose candidates label texts."""
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Return the names of the C classes."""
-
-    def predict(self, candidate: Vector, texts: Texts) -> Matrix:
-        """Return probabilities (N, C) of N examples' texts under the candidate (d,)."""
+from dfo_prompt.types import Matrix
 
 
 def study(setting: Setting) -> Fitted:
