@@ -1,4 +1,4 @@
-"""What docs/SECURITY.md says of the source and of folders."""
+"""What the page on security says of the source and of folders."""
 
 import ast
 import json

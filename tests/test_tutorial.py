@@ -1,4 +1,4 @@
-"""What plugins/README.md says is so, and the example beside it is what `new-plugin` writes."""
+"""The page on plugins: its examples run and conform, and the packaged example is what `new-plugin` writes."""
 
 import inspect
 import os
@@ -15,7 +15,7 @@ from dfo_prompt.plugin.catalogue import plugin_files
 from dfo_prompt.testing import OptimizerConformance
 
 PLUGINS = Path(__file__).parent.parent / "plugins"
-PAGE = (PLUGINS / "README.md").read_text()
+PAGE = (PLUGINS.parent / "docs" / "pages" / "tutorials" / "plugins.md").read_text()
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, flags=re.S)
 
 
@@ -49,6 +49,16 @@ def test_the_optimizers_of_the_page_work_with_the_settings_of_the_study(tmp_path
         suite.test_asks_for_popsize(name)
         suite.test_repeats_itself(name)
         suite.test_threads_do_not_meet(name)
+
+
+def test_an_optimizer_of_the_page_passes_the_conformance_suite(tmp_path):
+    (tmp_path / "shrinking.py").write_text(BLOCKS[1])
+    checks = [(name, check) for name, check in vars(OptimizerConformance).items() if name.startswith("test_")]
+    assert len(checks) > 10
+    with plugin_files(tmp_path / "shrinking.py"):
+        for name, check in checks:  # a process of its own does not know the file
+            if list(inspect.signature(check).parameters) == ["self", "name"] and name != "test_lets_the_process_end":
+                check(OptimizerConformance(), "shrinking")
 
 
 def test_the_method_of_the_page_runs_as_a_file(program, tmp_path, tiny_folder, tiny_task):

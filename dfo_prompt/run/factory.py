@@ -36,7 +36,13 @@ def create_optimizer(
 
     Args:
         name: as `dfo-prompt list optimizers` shows; `options` are its own.
-        dim, budget, seed, popsize, sigma, x0, bounds: see `Optimizer`. By default x0 is zero and popsize that of CMA-ES.
+        dim: d.
+        budget: queries that the study will spend; schedules depend on it.
+        seed: of the optimizer's own random generator.
+        popsize: candidates per ask; by default that of CMA-ES.
+        sigma: initial step size.
+        x0: initial point (d,); zero by default.
+        bounds: the box [low, high]^d; None means R^d.
         outer: the objective's function from outputs to losses, for a `StructuredOptimizer`; others are not given it.
 
     Raises:

@@ -38,7 +38,11 @@ def minimize(
         x0: (d,) initial point; zero by default.
         out: study folder; a call with the same arguments continues it. Without one nothing is written.
         start_from: folder of another study, finished or not, whose answer is the initial point.
-        seed, popsize, sigma, bounds, validate_every: see `StudyConfig`.
+        seed: of split, projection, start and optimizer.
+        popsize: candidates per ask; by default that of CMA-ES.
+        sigma: initial step size.
+        bounds: the box [low, high]^d; None means R^d.
+        validate_every: queries between two evaluations on dev, where the objective has it.
         observers: told of every batch.
 
     Raises:
