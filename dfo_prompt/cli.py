@@ -37,7 +37,8 @@ def _status(arguments: list[str] | None, supervisor: Supervisor | None) -> int:
         with interruptible() as interrupts:
             return _run(arguments, supervisor, interrupts)
     except (click.Abort, KeyboardInterrupt):
-        return _fail(f"interrupted; {GOES_ON}", INTERRUPTED)
+        click.echo(f"interrupted; {GOES_ON}", err=True)
+        return INTERRUPTED
 
 
 def _run(arguments: list[str] | None, supervisor: Supervisor | None, interrupts: Sequence[float]) -> int:

@@ -2,13 +2,15 @@
 
 from datetime import timedelta
 from pathlib import Path
+from shlex import quote
 from time import monotonic
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.table import Column, Table
 
+from dfo_prompt.config.study import STUDY, StudyConfig
 from dfo_prompt.contracts.usage import currencies
 from dfo_prompt.report.summary import Summary
 from dfo_prompt.report.texts import printable
@@ -16,8 +18,13 @@ from dfo_prompt.study.best import answer_of
 from dfo_prompt.study.result import Batch, StudyInfo, StudyResult
 from dfo_prompt.suite.run import SuiteState
 
+ON_TASKS = ("prompt", "trigger", "text-prompt")
+"""Objectives that score a language model on a task."""
 LOG_LINES = 10
 """Lines a study in a log file, where nothing can be redrawn."""
+NOTE_WIDTH = len("best 0.1234  12.3 queries/s")
+RATED_BATCHES = 3
+"""Batches after which a rate is shown: the first ones load and warm up."""
 
 
 class ProgressObserver:
@@ -25,16 +32,18 @@ class ProgressObserver:
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(stderr=True)
+        whole = Column(no_wrap=True, min_width=NOTE_WIDTH)  # on a narrow terminal the bar shrinks, not the figures
         self._bar = Progress(
-            TextColumn("{task.description:<24}", markup=False),
-            BarColumn(bar_width=24),
+            TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True, max_width=24)),
+            BarColumn(bar_width=None),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[note]}", markup=False),
+            TextColumn("{task.fields[note]}", markup=False, table_column=whole),
             TimeRemainingColumn(compact=True, elapsed_when_finished=True),
             console=self._console,
+            expand=True,
         )
         self._task = TaskID(0)
-        self._budget = self._fresh = self._logged = 0
+        self._budget = self._batches = self._fresh = self._logged = 0
         self._name = ""
         self._started = monotonic()
 
@@ -47,7 +56,8 @@ class ProgressObserver:
 
     def study_started(self, info: StudyInfo) -> None:
         """Begin a bar."""
-        self._name, self._budget, self._fresh, self._logged = printable(info.optimizer), info.budget, 0, 0
+        self._name, self._budget = printable(info.optimizer), info.budget
+        self._batches = self._fresh = self._logged = 0
         self._started = monotonic()
         self._task = self._bar.add_task(self._name, total=info.budget, note="")
         if self._console.is_terminal:
@@ -55,10 +65,11 @@ class ProgressObserver:
 
     def batch_evaluated(self, batch: Batch) -> None:
         """Move the bar, or write a line at every tenth of the budget."""
+        self._batches += not batch.recalled
         self._fresh += 0 if batch.recalled else len(batch.records)
         rate = self._fresh / max(monotonic() - self._started, 1e-9)
         best = "-" if batch.best_loss is None else f"{batch.best_loss:.4g}"
-        note = f"best {best}  {rate:.3g} queries/s" if rate else f"best {best}"
+        note = f"best {best}  {rate:.3g} queries/s" if self._batches >= RATED_BATCHES else f"best {best}"
         self._bar.update(self._task, completed=batch.queries, note=note)
         step = batch.queries * LOG_LINES // self._budget
         if not self._console.is_terminal and step > self._logged and not batch.recalled:
@@ -122,6 +133,32 @@ def print_summary(summary: Summary, folder: Path) -> None:
         console.print(f"[bold]{name:<{width}}[/bold]  {escape(printable(value))}")
 
 
+def print_plan(config: StudyConfig, folder: Path) -> None:
+    """Say on standard error what a study is about to do, before a model is loaded for it."""
+    what = [f"objective {config.objective}", f"d = {config.dim}"]
+    if config.method != STUDY or config.objective in ON_TASKS:
+        what = [f"{config.problem.model} on {config.problem.task}, {config.problem.shots} shots"]
+    if config.method == STUDY:
+        if config.objective in ON_TASKS:
+            what.append(f"{config.prompt.tokens} prompt tokens, d = {config.dim}")
+        what.append(f"{config.optimizer}, {config.budget:,} queries")
+    else:
+        what.append(f"method {config.method}")
+    line = "; ".join([*what, f"seed {config.seed}; folder {folder}"])
+    Console(stderr=True, highlight=False, soft_wrap=True).print(escape(printable(line)))
+
+
+def print_next(summary: Summary, folder: Path) -> None:
+    """Name the commands that go on from a finished study."""
+    quoted = quote(str(folder))
+    steps = [f"dfo-prompt show {quoted}"]
+    if summary.metric:
+        steps = [f"dfo-prompt predict {quoted} TEXT", f"dfo-prompt export {quoted}"]
+    elif summary.finished:
+        steps.append(f"dfo-prompt run --start-from {quoted} ...")
+    Console(stderr=True, highlight=False, soft_wrap=True).print(f"next: {', or '.join(steps)}", markup=False)
+
+
 def note_unfinished(folder: Path) -> None:
     """Say on standard error that the study in `folder` is unfinished, if it is, and what stands for its answer."""
     answer = answer_of(folder)
@@ -164,7 +201,7 @@ def _lines(summary: Summary) -> list[tuple[str, str]]:
         lines += [
             (f"dev {summary.metric}", _beside(held_out.dev_metric, held_out.manual_dev_metric)),
             (f"test {summary.metric}", _beside(held_out.test_metric, held_out.manual_test_metric)),
-            ("held-out account", f"{summary.validation.queries} evaluations"),
+            ("dev and test", f"{summary.validation.queries} evaluations, not charged to the budget"),
         ]
     lines += [(name, f"{spent:,}") for name in currencies() if (spent := getattr(summary.spent, name))]
     if not summary.finished and summary.best_query:

@@ -32,7 +32,9 @@ def test_a_log_has_ten_lines_a_study():
     lines = log.getvalue().splitlines()
     assert 8 <= len(lines) <= 10
     assert lines[0].startswith("steps: ")
-    assert all("queries/s" in line and "best" in line for line in lines)
+    assert all("best" in line for line in lines)
+    assert "queries/s" not in lines[0]  # the first batches say little of the rate
+    assert all("queries/s" in line for line in lines[2:])
     assert " s left" in lines[0]
     assert lines[-1].startswith("steps: 50/50 queries")
     assert lines[-1].endswith("done")
@@ -115,4 +117,4 @@ def test_a_studys_name_is_shown_and_never_obeyed(terminal):
         observer.batch_evaluated(
             Batch(candidates=np.zeros((1, 1)), records=batch, recalled=False, queries=1, remaining=1, best_loss=1.0)
         )
-    assert SHOWN in log.getvalue()
+    assert (SHOWN[:16] if terminal else SHOWN) in log.getvalue()  # a bar cuts long names

@@ -144,7 +144,7 @@ def test_interrupts_are_one_line_however_early(start):
         os.killpg(process.pid, signal.SIGINT)
         out, err = process.communicate()
         assert (process.returncode, out) == (130, b"")
-        assert err.decode().splitlines()[-1] == "error: interrupted; the same command goes on from here"
+        assert err.decode().splitlines()[-1] == "interrupted; the same command goes on from here"
         assert b"Traceback" not in err
 
 

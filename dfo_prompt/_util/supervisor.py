@@ -136,16 +136,20 @@ def _ended(status: int) -> int:
         return _fail(f"code of a plugin or a library ended the program with exit status {status}", FAILED)
     number = signal.Signals(-status)
     if number is signal.SIGINT:
-        return _fail(f"interrupted; {GOES_ON}", INTERRUPTED)
+        return _say(f"interrupted; {GOES_ON}", INTERRUPTED)
     asked = number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE)
     memory = " (of a kernel without memory, as a rule)" if number is signal.SIGKILL else ""
     return _fail(f"the program was ended by {number.name}{memory}; {GOES_ON}", 128 + number if asked else FAILED)
 
 
 def _fail(message: str, status: int) -> int:
+    return _say(f"error: {message}", status)
+
+
+def _say(message: str, status: int) -> int:
     cursor = "\x1b[?25h\n" if os.isatty(2) else ""  # a live bar had hidden it
     with suppress(OSError):
-        os.write(2, f"{cursor}error: {message}\n".encode(errors="backslashreplace"))
+        os.write(2, f"{cursor}{message}\n".encode(errors="backslashreplace"))
     return status
 
 

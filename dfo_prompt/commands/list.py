@@ -3,6 +3,8 @@
 import sys
 from collections import Counter
 from dataclasses import MISSING, asdict, fields
+from shutil import get_terminal_size
+from textwrap import wrap
 from typing import Any
 
 import click
@@ -12,18 +14,31 @@ from dfo_prompt.errors import InputError
 from dfo_prompt.plugin.catalogue import KINDS, Catalogue, catalogue
 
 LISTED = (*KINDS, "plugins")
-HIDDEN = ("target", "options", "defaults", "budgets")
-"""What of a spec is for the program, not for readers."""
+HIDDEN = ("target", "options", "defaults", "budgets", "variants")
+"""Fields of a spec that serve the program, not its readers."""
+WIDEST = 120
+"""Columns of a line, on however wide a terminal."""
 
 
 @click.command("list")
 @click.argument("kind", type=click.Choice(LISTED))
+@click.argument("name", required=False)
 @click.option("--registry", metavar="NAME", help="Of optimizers: try every name of a registry, for instance nevergrad.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(kind: str, registry: str | None, *, as_json: bool) -> None:
-    """List what is installed, by kind: optimizers, for instance, or the plugins that give all of it."""
+def command(kind: str, name: str | None, registry: str | None, *, as_json: bool) -> None:
+    """List what is installed, by kind: optimizers, for instance, or the plugins that give all of it.
+
+    With a NAME, show that entry alone, with its options, their types and defaults, and the source.
+    """
     if registry and kind != "optimizers":
         raise InputError(f"--registry is for optimizers, not for {kind}")
+    if name and kind == "plugins":
+        raise InputError("a NAME is of something that plugins give, such as optimizers; plugins are listed together")
+    if name:
+        from dfo_prompt.commands.entry import described  # noqa: PLC0415 - imports the entry's own code
+
+        click.echo(described(kind, name, as_json=as_json))
+        return
     if registry:
         rows = _tried(registry)
     else:
@@ -71,18 +86,24 @@ def _counted(kind: str, number: int) -> str:
 
 
 def _aligned(rows: list[dict[str, Any]]) -> str:
-    width = max((len(row["name"]) for row in rows), default=0)
-    return "\n".join(f"{row['name']:<{width}}  {'; '.join(_cells(row))}" for row in rows)
+    indent = max((len(row["name"]) for row in rows), default=0) + 2
+    width = min(get_terminal_size().columns, WIDEST)
+    return "\n".join(line for row in rows for line in _lines(row, indent, max(width, indent + 20)))
+
+
+def _lines(row: dict[str, Any], indent: int, width: int) -> list[str]:
+    first, *rest = [line for cell in _cells(row) for line in wrap(cell, width - indent)] or [""]
+    return [f"{row['name']:<{indent}}{first}", *(" " * indent + line for line in rest)]
 
 
 def _cells(row: dict[str, Any]) -> list[str]:
     plain = [str(row[key]) for key in ("summary", "origin", "state", "note") if key in row]
     rest = {key: value for key, value in row.items() if key not in ("name", "summary", "origin", "state", "note")}
-    plain = [one.removesuffix(".") for one in plain] if rest else plain
-    return plain + [f"{key.replace('_', ' ')}: {_text(value)}" for key, value in rest.items()]
+    return [*plain, *(f"{key.replace('_', ' ')}: {text_of(value)}" for key, value in rest.items())]
 
 
-def _text(value: object) -> str:
+def text_of(value: object) -> str:
+    """Return a declaration of a spec in words."""
     if isinstance(value, dict):
         return ", ".join(f"{key} ({how})" for key, how in value.items())
     return ", ".join(value) if isinstance(value, tuple) else str(value)

@@ -8,10 +8,11 @@ import click
 from dfo_prompt._util.logs import on_standard_error
 from dfo_prompt._util.supervisor import Supervisor
 from dfo_prompt.commands.limits import set_limits
+from dfo_prompt.commands.names import Named
 from dfo_prompt.commands.settings import given_keys, parse_settings, table_flags
 from dfo_prompt.config.reading import merge, parse_config, read_config
 from dfo_prompt.config.study import STUDY, StudyConfig
-from dfo_prompt.console import ProgressObserver, print_summary
+from dfo_prompt.console import ProgressObserver, print_next, print_plan, print_summary
 from dfo_prompt.methods.run import run_method
 from dfo_prompt.report.summary import summarize
 from dfo_prompt.run.study import plugin_of
@@ -21,10 +22,10 @@ SECONDS = click.FloatRange(min=0, min_open=True)
 
 @click.command("run")
 @click.argument("study", required=False, type=click.Path(path_type=Path))
-@click.option("--preset", help="Published settings to start from; see list presets.")
-@click.option("--optimizer", help="Name of the optimizer [default: cma].")
-@click.option("--method", help="Name of another method than a study; see list methods.")
-@click.option("--objective", help="Name of the objective [default: prompt].")
+@click.option("--preset", type=Named("presets"), help="Published settings to start from; see list presets.")
+@click.option("--optimizer", type=Named("optimizers"), help="Name of the optimizer [default: cma].")
+@click.option("--method", type=Named("methods"), help="Name of another method than a study; see list methods.")
+@click.option("--objective", type=Named("objectives"), help="Name of the objective [default: prompt].")
 @click.option("--budget", type=int, help="Queries to spend [default: 8000].")
 @click.option("--seed", type=int, help="Of split, projection, start and optimizer [default: 0].")
 @click.option("--dim", type=int, help="Intrinsic dimension d [default: 500].")
@@ -62,9 +63,12 @@ def command(
     folder = out or Path("runs") / _name(config)
     place = folder.absolute()  # whatever changes the working directory later
     limits = set_limits(supervisor, batch_seconds=batch_seconds, study_seconds=study_seconds)
+    print_plan(config, folder)
     with plugin_of(config), on_standard_error("dfo_prompt"), ProgressObserver() as progress:
         run_method(config, out=place, start_from=start_from, observers=[progress, *limits])
-    print_summary(summarize(place), folder)
+    summary = summarize(place)
+    print_summary(summary, folder)
+    print_next(summary, folder)
 
 
 def _name(config: StudyConfig) -> str:

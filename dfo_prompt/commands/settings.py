@@ -8,15 +8,24 @@ from typing import Any, get_type_hints
 import click
 from pydantic.fields import FieldInfo
 
+from dfo_prompt.commands.names import Named
 from dfo_prompt.config.paths import bare
 from dfo_prompt.config.problem import ProblemConfig
 from dfo_prompt.config.prompt import PromptConfig
 from dfo_prompt.config.reading import merge, nested
 from dfo_prompt.config.study import StudyConfig
-from dfo_prompt.errors import InputError
+from dfo_prompt.errors import InputError, UnknownNameError
 
 PREFIXES = {"optimizer": "optimizer_options", "objective": "objective_options", "method": "method_options"}
 TABLES: Mapping[str, type[Any]] = {"problem": ProblemConfig, "prompt": PromptConfig}
+NAMES = {
+    "model": Named("models"),
+    "task": Named("tasks"),
+    "projection": Named("projections"),
+    "loss": Named("losses"),
+    "calibration": Named("calibrations"),
+}
+"""Keys whose values are names of the catalogue, or paths and hub ids beside them."""
 LONG = {"tokens", "start", "layers"}
 """Keys of [prompt] whose flags say so: --prompt-tokens."""
 
@@ -29,9 +38,18 @@ def table_flags(command: Callable[..., Any]) -> Callable[..., Any]:
             about = [one for one in getattr(hints[field.name], "__metadata__", ()) if isinstance(one, FieldInfo)]
             if said := next((one.description for one in about if one.description), None):
                 flag = f"--{'prompt-' * (field.name in LONG)}{field.name.replace('_', '-')}"
-                kind_of_value = int if bare(hints[field.name]) is int else str
-                command = click.option(flag, f"{table}__{field.name}", type=kind_of_value, help=said)(command)
+                command = click.option(
+                    flag,
+                    f"{table}__{field.name}",
+                    type=NAMES.get(field.name) or (int if bare(hints[field.name]) is int else str),
+                    help=f"{said.removesuffix('.')}{shown_default(field.default)}.",
+                )(command)
     return command
+
+
+def shown_default(value: object) -> str:
+    """Return what the help of a flag says of its default; nothing for None, which stands for "not set"."""
+    return "" if value is None else f" [default: {value}]"
 
 
 def given_keys(flags: Mapping[str, Any]) -> dict[str, Any]:
@@ -54,7 +72,7 @@ def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
     the optimizer. Values are read as TOML, and as texts where they are none.
 
     Raises:
-        InputError: a text has no "=".
+        InputError: a text has no "=", or the first part of its key is unknown.
     """
     keys: dict[str, Any] = {}
     for setting in settings:
@@ -65,6 +83,8 @@ def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
         if name and owner in PREFIXES:
             key = f"{PREFIXES[owner]}.{name}"
         elif owner not in StudyConfig.__dataclass_fields__:
+            if name:
+                raise UnknownNameError.among("first part of --set", owner, (*PREFIXES, *TABLES))
             key = f"optimizer_options.{key}"
         if key.count(".") > DEEPEST:
             raise InputError(f"--set {key[:60]}...: tables within tables end after {DEEPEST}")

@@ -51,6 +51,15 @@ def parameters(target: Target) -> Parameters:
     return Parameters(hints={name: _checkable(hints.get(name, Any)) for name in known}, needed=needed, free=free)
 
 
+def defaults_of(target: Target) -> Mapping[str, object]:
+    """Return the defaults of a function's parameters, or of a class's and its bases', by name."""
+    found: dict[str, object] = {}
+    for signed in _signatures(target):
+        declared = inspect.signature(signed).parameters.values()
+        found = {one.name: one.default for one in declared if one.default is not one.empty} | found
+    return found
+
+
 def typed_options(owner: str, target: Target, options: Mapping[str, object], provided: Collection[str]) -> dict[str, object]:
     """Return `options` as the types that `target` declares for them.
 

@@ -1,0 +1,20 @@
+"""Names of the catalogue as values of flags, which a shell completes."""
+
+import click
+from click.shell_completion import CompletionItem
+
+from dfo_prompt.plugin.catalogue import catalogue
+
+
+class Named(click.ParamType[str]):
+    """A text that a shell completes with the catalogue's names of one kind; which values are right is decided later."""
+
+    name = "text"
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
+        """Return the names that begin so, each with its summary."""
+        specs = getattr(catalogue(), self.kind)
+        return [CompletionItem(spec.name, help=spec.summary) for spec in specs if spec.name.startswith(incomplete)]

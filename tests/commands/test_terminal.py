@@ -1,0 +1,84 @@
+"""What a person sees in a terminal, through a pseudo-terminal of 80 and of 120 columns."""
+
+import os
+import pty
+import re
+import select
+import struct
+import subprocess
+import sys
+from dataclasses import fields
+from fcntl import ioctl
+from pathlib import Path
+from termios import TIOCSWINSZ
+
+import click
+import pytest
+
+from dfo_prompt.commands.run import command as run
+from dfo_prompt.config.study import StudyConfig
+
+ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+def captured(folder: Path, columns: int, *arguments: str) -> list[str]:
+    """Return the lines that the program writes on a terminal so wide, each state of a live bar a line of its own."""
+    ours, theirs = pty.openpty()
+    ioctl(theirs, TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    environment = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "LINES")} | {"TERM": "xterm"}
+    command = [sys.executable, "-m", "dfo_prompt", *arguments]
+    process = subprocess.Popen(command, cwd=folder, stdout=theirs, stderr=theirs, stdin=theirs, env=environment)
+    os.close(theirs)
+    parts = []
+    while process.poll() is None or select.select([ours], [], [], 0)[0]:
+        try:
+            parts.append(os.read(ours, 65536))
+        except OSError:  # the other side is closed
+            break
+    process.wait()
+    os.close(ours)
+    assert process.returncode == 0, b"".join(parts)
+    return re.split(r"[\r\n]+", ESCAPES.sub("", b"".join(parts).decode()))
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_a_study_says_what_it_does_how_far_it_is_and_what_comes_next(tmp_path, columns):
+    lines = captured(tmp_path, columns, "run", "--objective", "rosenbrock", "--dim", "10", "--budget", "400", "--out", "s")
+    assert lines[0] == "objective rosenbrock; d = 10; cma, 400 queries; seed 0; folder s"
+    bars = [line for line in lines if "/400" in line]
+    assert bars
+    assert all(len(line) <= columns for line in bars)
+    assert re.search(r"400/400 best [\d.e+]+  [\d.e+]+ queries/s", bars[-1])
+    assert any(line.startswith("next: dfo-prompt show s") for line in lines)
+
+
+def test_help_shows_the_real_defaults():
+    defaults = {field.name: field.default for field in fields(StudyConfig)}
+    shown = {
+        option.name: found[1]
+        for option in run.params
+        if isinstance(option, click.Option) and (found := re.search(r"\[default: (.*?)\]", option.help or ""))
+    }
+    assert len(shown) > 8
+    for name, text in shown.items():
+        if name in defaults:
+            assert text in (f"{defaults[name]:g}" if isinstance(defaults[name], float) else str(defaults[name]), "none"), (
+                name
+            )
+
+
+@pytest.mark.parametrize(("flag", "begun", "name"), [("--optimizer", "cma:", "cma:sep"), ("--task", "bbc", "bbc-headlines")])
+def test_a_shell_completes_names(flag, begun, name):
+    words = {"_DFO_PROMPT_COMPLETE": "bash_complete", "COMP_WORDS": f"dfo-prompt run {flag} {begun}", "COMP_CWORD": "3"}
+    program = "import sys; sys.argv = ['dfo-prompt']; from dfo_prompt.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", program], env={**os.environ, **words}, capture_output=True, text=True, check=False
+    )
+    assert f"plain,{name}" in done.stdout.splitlines()
+
+
+@pytest.mark.parametrize("key", ["study.budget", "optimiser.active"])
+def test_the_first_part_of_a_setting_is_checked_first(program, key):
+    status, _, err = program("run", "--set", f"{key}=3")
+    assert status == 2
+    assert err.startswith(f"error: unknown first part of --set '{key.split('.')[0]}'; ")
