@@ -9,14 +9,17 @@ from dfo_prompt._util.parsing import parse
 from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.contracts.objective import Objective
 from dfo_prompt.errors import InputError
+from dfo_prompt.objectives.plain import Function, FunctionObjective
 from dfo_prompt.run.study import run_study
 from dfo_prompt.study.result import Observer, StudyResult
 from dfo_prompt.types import Bounds, Vector
 
 
 def minimize(
-    objective: Objective,
+    objective: Objective | Function,
     *,
+    dim: int | None = None,
+    vectorized: bool = False,
     optimizer: str = "cma",
     budget: int,
     seed: int = 0,
@@ -33,7 +36,9 @@ def minimize(
     """Minimize `objective` with `budget` queries.
 
     Args:
-        objective: anything with `dim` and `evaluate`.
+        objective: anything with `dim` and `evaluate`, or a function of a candidate (d,) that returns a number.
+        dim: d, for a function.
+        vectorized: the function takes several candidates (B, d) and returns (B,) numbers.
         optimizer: a name that `dfo-prompt list optimizers` shows; `options` are its own.
         x0: (d,) initial point; zero by default.
         out: study folder; a call with the same arguments continues it. Without one nothing is written.
@@ -49,13 +54,13 @@ def minimize(
         InputError: a name, an option or a value is wrong, or `out` holds another study.
         StudyError, PluginError: see `Study.run`.
     """
-    if not isinstance(objective, Objective):
-        raise InputError(f"the objective is a {type(objective).__name__} without dim and evaluate; see dfo_prompt.Objective")
+    name = getattr(objective, "__name__", type(objective).__name__)
+    objective = _objective(objective, dim, vectorized=vectorized)
     if x0 is not None and np.ndim(x0) != 1:
         raise InputError(f"x0 has the shape {np.shape(x0)}, not ({objective.dim},)")
     data = {
         "optimizer": optimizer,
-        "objective": type(objective).__name__,
+        "objective": name,
         "budget": budget,
         "seed": seed,
         "dim": objective.dim,
@@ -69,3 +74,15 @@ def minimize(
     config = parse(StudyConfig, data, where="minimize()").resolved()
     folder, source = (Path(place) if place else None for place in (out, start_from))
     return run_study(config, objective, out=folder, start_from=source, observers=observers)
+
+
+def _objective(given: Objective | Function, dim: int | None, *, vectorized: bool) -> Objective:
+    if isinstance(given, Objective):
+        if dim is not None and dim != given.dim:
+            raise InputError(f"dim is {dim}, but the objective's own is {given.dim}; leave it out")
+        return given
+    if not callable(given):
+        raise InputError(f"the objective is a {type(given).__name__} without dim and evaluate; see dfo_prompt.Objective")
+    if dim is None:
+        raise InputError("a function does not say how many coordinates it takes; write minimize(function, dim=...)")
+    return FunctionObjective(given, dim=dim, vectorized=vectorized)

@@ -1,0 +1,31 @@
+"""A plain function as an objective."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from dfo_prompt.contracts.objective import Evaluation
+from dfo_prompt.types import Matrix
+
+Function = Callable[[Any], Any]
+
+
+class FunctionObjective:
+    """The objective that calls a function of one candidate (d,), or of several (B, d) where it is vectorized.
+
+    Args:
+        function: returns a number, or (B,) numbers where it is vectorized; smaller is better.
+        dim: d.
+        vectorized: see above; which of both a function is cannot be seen from its answers.
+    """
+
+    def __init__(self, function: Function, *, dim: int, vectorized: bool = False) -> None:
+        self.dim = dim
+        self.function = function
+        self.vectorized = vectorized
+
+    def evaluate(self, candidates: Matrix) -> Evaluation:
+        """Score candidates (B, d)."""
+        losses = self.function(candidates) if self.vectorized else [self.function(candidate) for candidate in candidates]
+        return Evaluation(losses=np.asarray(losses) if self.vectorized else np.array([float(loss) for loss in losses]))

@@ -1,0 +1,52 @@
+"""`minimize` from Python: objectives, and plain functions."""
+
+import numpy as np
+import pytest
+
+import dfo_prompt as dp
+
+
+def bowl(z):
+    assert z.shape == (4,)
+    return (z**2).sum()
+
+
+def bowls(z):
+    assert z.shape[1:] == (4,)
+    return (z**2).sum(axis=1)
+
+
+def test_functions_of_one_candidate_and_of_several_are_the_same_study():
+    one = dp.minimize(bowl, dim=4, budget=200, seed=3, x0=np.ones(4))
+    several = dp.minimize(bowls, dim=4, vectorized=True, budget=200, seed=3, x0=np.ones(4))
+    assert one.best_loss == several.best_loss < 0.1
+    assert one.best.tolist() == several.best.tolist()
+
+
+def test_a_study_of_a_function_goes_on(tmp_path):
+    first = dp.minimize(bowl, dim=4, budget=40, seed=3, out=tmp_path / "s")
+    assert dp.minimize(bowl, dim=4, budget=40, seed=3, out=tmp_path / "s").best_loss == first.best_loss
+    other = lambda z: bowl(z) + 1  # noqa: E731
+    with pytest.raises(dp.InputError, match="holds another study"):
+        dp.minimize(other, dim=4, budget=40, seed=3, out=tmp_path / "s")
+    (tmp_path / "s" / "result.json").unlink()
+    other.__name__ = "bowl"
+    with pytest.raises(dp.DfoPromptError, match="loss"):
+        dp.minimize(other, dim=4, budget=40, seed=3, out=tmp_path / "s")
+
+
+def test_a_function_that_is_not_vectorized_as_said_fails_loudly():
+    with pytest.raises(dp.PluginError, match="shape"):
+        dp.minimize(lambda z: (np.asarray(z) ** 2).sum(), dim=4, vectorized=True, budget=20)
+
+
+@pytest.mark.parametrize(
+    ("objective", "dim", "message"), [(bowl, None, "dim="), (3, 4, "without dim"), ("sphere", 4, "without dim")]
+)
+def test_what_cannot_be_minimized_is_one_line(objective, dim, message):
+    with pytest.raises(dp.InputError, match=message):
+        dp.minimize(objective, dim=dim, budget=20)
+
+
+def test_only_public_names_are_listed():
+    assert dir(dp) == dp.__all__
