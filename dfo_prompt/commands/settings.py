@@ -1,4 +1,4 @@
-"""Keys of a study from the command line: a flag for each key of [problem] and [prompt], and `--set KEY=VALUE` for any."""
+"""Keys of a study from the command line: a flag for each key of its tables, and `--set KEY=VALUE` for any."""
 
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
@@ -8,6 +8,7 @@ from typing import Any, get_type_hints
 import click
 from pydantic.fields import FieldInfo
 
+from dfo_prompt.config.endpoint import EndpointConfig
 from dfo_prompt.config.paths import bare
 from dfo_prompt.config.problem import ProblemConfig
 from dfo_prompt.config.prompt import PromptConfig
@@ -16,20 +17,21 @@ from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.errors import InputError
 
 PREFIXES = {"optimizer": "optimizer_options", "objective": "objective_options", "method": "method_options"}
-TABLES: Mapping[str, type[Any]] = {"problem": ProblemConfig, "prompt": PromptConfig}
+TABLES: Mapping[str, type[Any]] = {"problem": ProblemConfig, "prompt": PromptConfig, "endpoint": EndpointConfig}
 LONG = {"tokens", "start", "layers"}
-"""Keys of [prompt] whose flags say so: --prompt-tokens."""
+"""Keys of [prompt] whose flags say so: --prompt-tokens. Those of [endpoint] all do."""
 
 
 def table_flags(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command a flag for each key of [problem] and [prompt] that has a description."""
+    """Give a command a flag for each key of [problem], [prompt] and [endpoint] that has a description."""
     for table, kind in reversed([*TABLES.items()]):
         hints = get_type_hints(kind, include_extras=True)
         for field in reversed(fields(kind)):
             about = [one for one in getattr(hints[field.name], "__metadata__", ()) if isinstance(one, FieldInfo)]
             if said := next((one.description for one in about if one.description), None):
-                flag = f"--{'prompt-' * (field.name in LONG)}{field.name.replace('_', '-')}"
-                kind_of_value = int if bare(hints[field.name]) is int else str
+                long = table == "endpoint" or field.name in LONG
+                flag = f"--{f'{table}-' * long}{field.name.replace('_', '-')}"
+                kind_of_value = one if (one := bare(hints[field.name])) in (int, float) else str
                 command = click.option(flag, f"{table}__{field.name}", type=kind_of_value, help=said)(command)
     return command
 
@@ -50,8 +52,8 @@ DEEPEST = 100
 def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
     """Return the keys of a study that KEY=VALUE texts set.
 
-    KEY is a key of the study, problem.KEY, prompt.KEY, optimizer.KEY, objective.KEY or method.KEY; any other is an option of
-    the optimizer. Values are read as TOML, and as texts where they are none.
+    KEY is a key of the study, problem.KEY, prompt.KEY, endpoint.KEY, optimizer.KEY, objective.KEY or method.KEY; any
+    other is an option of the optimizer. Values are read as TOML, and as texts where they are none.
 
     Raises:
         InputError: a text has no "=".

@@ -140,6 +140,7 @@ def objective_of(config: StudyConfig) -> Objective:
     takes = parameters(target_of("objective", config.objective)).hints
     # Those that stand as they are by default are no mistake of anyone who compares objectives of several kinds.
     tables = {"problem": (config.problem, ProblemConfig()), "prompt": (config.prompt, PromptConfig())}
+    tables |= {"endpoint": (config.endpoint, None)}
     given = {key: value for key, (value, usual) in tables.items() if key in takes or value != usual}
     return create_objective(config.objective, dim=config.dim, seed=config.seed, **given, **config.objective_options)
 
