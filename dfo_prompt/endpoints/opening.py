@@ -45,7 +45,7 @@ def create_endpoint(config: EndpointConfig) -> Endpoint:
     target, name = target_of("endpoint", config.kind), f"endpoint {config.kind!r}"
     settings = arguments_of("endpoint", config.kind, config.options)
     takes = parameters(target).hints.keys()
-    given = {"url": config.url, "model": config.model, "key": _key(config.key_env)}
+    given: dict[str, object] = {"url": config.url, "model": config.model, "key": _key(config.key_env)}
     given |= {"timeout": config.timeout, "patience": config.patience, "concurrency": config.concurrency}
     if given["key"] and "key" not in takes:
         raise InputError(f"{name} takes no key; leave out endpoint.key_env")

@@ -202,9 +202,8 @@ def form_of(rows: Sequence[Row]) -> Form:
     Raises:
         ValueError: they have several.
     """
-    found = {
-        Form.TEXT if isinstance(row, str) else Form.TOKENS if isinstance(row, tuple) else Form.EMBEDDINGS for row in rows
-    }
+    kinds: Mapping[type, Form] = {str: Form.TEXT, tuple: Form.TOKENS}
+    found = {kinds.get(type(row), Form.EMBEDDINGS) for row in rows}
     if len(found) > 1:
         raise ValueError(f"rows of one request have one form, not {sorted(found)}")
     return next(iter(chain(found, [Form.TEXT])))
