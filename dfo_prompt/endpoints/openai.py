@@ -38,7 +38,7 @@ class OpenAi(ServedEndpoint):
         api: Literal["chat", "completions"] = "chat",
         top: Top | None = None,
         limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens",
-        extra: Mapping[str, Json] | None = None,
+        extra: Mapping[str, Any] | None = None,
         batch: Batch | None = None,
         **served: Any,
     ) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from dfo_prompt._util.downloads import cache_folder
 from dfo_prompt.config.endpoint import EndpointConfig
 from dfo_prompt.contracts.endpoint import Capabilities, Endpoint, Form, Label
+from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.endpoints.cache import CachedEndpoint
 from dfo_prompt.errors import DfoPromptError, InputError, PluginError, one_line
 from dfo_prompt.plugin.entries import PROVIDED, arguments_of, target_of
@@ -26,13 +27,16 @@ class Opened:
         endpoint: cached, if it is to be.
         can: what its probe found.
         about: what defines it, for the manifest; a study goes on only with the same.
-        probe: what was measured, and may be another figure the next time.
     """
 
     endpoint: Endpoint
     can: Capabilities
     about: dict[str, Json]
-    probe: dict[str, Json]
+
+    def probe(self, *more: Usage) -> dict[str, Json]:
+        """Return for the manifest what was measured, and what that and `more` took: other figures at another time."""
+        took = sum(more, self.can.usage)
+        return {"spread": self.can.spread, **{name: value for name, value in vars(took).items() if value}}
 
 
 def create_endpoint(config: EndpointConfig) -> Endpoint:
@@ -81,10 +85,9 @@ def open_endpoint(config: EndpointConfig, labels: Sequence[Label], *, needs: For
         taken = " and ".join(sorted(can.forms))
         raise InputError(f"{by} needs an endpoint that takes {needs}; endpoint {config.kind!r} takes {taken} only")
     about = {**endpoint.describe(), "exact": can.exact, "top": can.top, "normalised": can.normalised}
-    probe: dict[str, Json] = {"spread": can.spread, **{name: value for name, value in vars(can.usage).items() if value}}
     if config.cache == "on" or (config.cache == "auto" and can.spread <= STEADY):
         endpoint = CachedEndpoint(endpoint, cache_folder() / FILE, sample=can.sample)
-    return Opened(endpoint=endpoint, can=can, about=about, probe=probe)
+    return Opened(endpoint=endpoint, can=can, about=about)
 
 
 def _key(variable: str) -> str:

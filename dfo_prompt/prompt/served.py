@@ -81,7 +81,7 @@ class Served:
         if self._opened.can.normalised and (long := [ids for ids in words if len(ids) > 1]):
             said = f"endpoint {config.kind!r} compares labels of one token only"
             raise InputError(f"{said}, and {problem.lm.tokenizer.decode([*long[0]])!r} has {len(long[0])}; change the task")
-        self._check_same(config, first)
+        self._probe = self._opened.probe(self._check_same(config, first))
 
     @cached_property
     def deterministic(self) -> bool:
@@ -111,7 +111,7 @@ class Served:
 
     def describe(self) -> dict[str, Json]:
         """Return what the endpoint is, and what its probe measured."""
-        return {"endpoint": self._opened.about, "endpoint_probe": self._opened.probe}
+        return {"endpoint": self._opened.about, "endpoint_probe": self._probe}
 
     def _candidate(self, prompt: Tensor | Ids, texts: EncodedTexts) -> Found:
         parts, usage = [], Usage()
@@ -164,15 +164,15 @@ class Served:
         """Return labels of distinct tokens."""
         return [Label(text=str(self._lm.tokenizer.decode([token])), token=token) for token in dict.fromkeys(tokens)]
 
-    def _check_same(self, config: EndpointConfig, labels: Sequence[Label]) -> None:
-        """Compare the answers to a text, or to its token ids, with those to what is made of it here."""
+    def _check_same(self, config: EndpointConfig, labels: Sequence[Label]) -> Usage:
+        """Compare the answers to a text, or to its token ids, with those to what is made of it here; return what it took."""
         endpoint, forms = self._opened.endpoint, self._opened.can.forms
         ids = tuple(self._lm.tokenizer(SAME_TEXT).input_ids)
         theirs: Row | None = ids if self._form is Form.EMBEDDINGS and Form.TOKENS in forms else None
         if self._form is Form.TOKENS and Form.TEXT in forms:
             theirs = SAME_TEXT
         if theirs is None:
-            return
+            return Usage()
         ours: Row = ids if self._form is Form.TOKENS else self._lm.embed(np.array(ids)).cpu().numpy()
         try:
             one, other = endpoint.score([ours], labels), endpoint.score([theirs], labels)
@@ -183,6 +183,7 @@ class Served:
         if (apart := float(np.abs(one.logs - other.logs).max())) > ALIKE + self._opened.can.spread:
             said = f"endpoint {config.kind!r} serves another model than {self._lm.name!r}: a text and its {self._form}"
             raise InputError(f"{said} differ by {apart:.3g} in log-probability; set problem.model to the model served")
+        return one.usage + other.usage
 
 
 def laid_out(texts: Encoded) -> list[tuple[list[int], list[int]]]:
