@@ -1,5 +1,8 @@
 """The cache below an endpoint: a row is paid for once, also across outages and processes."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -86,6 +89,9 @@ def test_a_file_that_is_none_of_ours_is_refused(tmp_path):
 
 
 STRANGER = """
+import re
+from pathlib import Path
+
 import numpy as np
 import dfo_prompt as dp
 from dfo_prompt.contracts.endpoint import Capabilities, Form, Scores
@@ -177,3 +183,12 @@ def test_a_key_that_no_header_can_hold_is_not_shown(monkeypatch, key):
     with pytest.raises(dp.InputError, match="characters that a header cannot hold") as raised:
         open_endpoint(EndpointConfig(kind="vllm", url="http://x", key_env="A_KEY"), LABELS, needs=Form.TEXT, by="a test")
     assert key not in str(raised.value)
+
+
+def test_the_endpoint_of_the_page_works(tmp_path):
+    page = (Path(__file__).parent.parent.parent / "docs" / "ENDPOINTS.md").read_text()
+    (tmp_path / "lengths.py").write_text(re.search(r"```python\n(.*?)```", page, flags=re.DOTALL)[1])
+    with plugin_files(tmp_path / "lengths.py"):
+        found = opened("lengths", options={"slope": 2.0})
+    assert found.endpoint.score(["text"], LABELS).logs.tolist() == [[-12.0, -12.0]]
+    assert found.about["slope"] == 2.0
