@@ -117,7 +117,8 @@ class Completions:
         return Answer(
             logs=figures,
             bounds=np.zeros(figures.shape, dtype=bool) if bounds is None else np.array(bounds, dtype=bool),
-            billed=self.usage.prompt_tokens + (self.usage.completion_tokens or 0),
+            tokens=self.usage.prompt_tokens,
+            said=self.usage.completion_tokens or 0,
             cached=self.usage.cached,
             model=self.model,
         )

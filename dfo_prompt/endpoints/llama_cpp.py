@@ -109,7 +109,8 @@ class LlamaCpp(ServedEndpoint):
         return Answer(
             logs=np.log(np.maximum(shares, SMALLEST)),
             bounds=shares < SMALLEST,
-            billed=sum(one.tokens_evaluated + one.tokens_predicted for one in found),
+            tokens=sum(one.tokens_evaluated for one in found),
+            said=sum(one.tokens_predicted for one in found),
             cached=sum(one.timings.cache_n for one in found),
             model=found[0].model,
         )

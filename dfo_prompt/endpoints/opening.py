@@ -14,8 +14,6 @@ from dfo_prompt.plugin.entries import PROVIDED, arguments_of, target_of
 from dfo_prompt.plugin.options import parameters
 from dfo_prompt.types import Json
 
-STEADY = 1e-6
-"""Spread of repeated answers that is rounding."""
 FILE = "answers.sqlite"
 
 
@@ -24,7 +22,7 @@ class Opened:
     """An endpoint that was tried.
 
     Attributes:
-        endpoint: cached, if it is to be.
+        endpoint: probed.
         can: what its probe found.
         about: what defines it, for the manifest; a study goes on only with the same.
     """
@@ -40,7 +38,7 @@ class Opened:
 
 
 def create_endpoint(config: EndpointConfig) -> Endpoint:
-    """Build the endpoint that `config` names, without asking it anything.
+    """Build the endpoint that `config` names, with its cache, without asking it anything.
 
     Raises:
         InputError: a name, an option or a value is wrong, or the key is not there.
@@ -63,7 +61,9 @@ def create_endpoint(config: EndpointConfig) -> Endpoint:
         raise PluginError(f"{name} cannot be built: {one_line(error)}") from error
     if not isinstance(built, Endpoint):
         raise PluginError(f"{name} is a {type(built).__name__} without probe, score, estimate and describe")
-    return built
+    if config.cache == "off":
+        return built
+    return CachedEndpoint(built, cache_folder() / FILE, always=config.cache == "on")
 
 
 def open_endpoint(config: EndpointConfig, labels: Sequence[Label], *, needs: Form, by: str) -> Opened:
@@ -85,8 +85,6 @@ def open_endpoint(config: EndpointConfig, labels: Sequence[Label], *, needs: For
         taken = " and ".join(sorted(can.forms))
         raise InputError(f"{by} needs an endpoint that takes {needs}; endpoint {config.kind!r} takes {taken} only")
     about = {**endpoint.describe(), "exact": can.exact, "top": can.top, "normalised": can.normalised}
-    if config.cache == "on" or (config.cache == "auto" and can.spread <= STEADY):
-        endpoint = CachedEndpoint(endpoint, cache_folder() / FILE, sample=can.sample)
     return Opened(endpoint=endpoint, can=can, about=about)
 
 

@@ -34,14 +34,16 @@ class Answer:
 
     Attributes:
         logs, bounds: see `Scores`; (n, C).
-        billed: tokens by its own count, those of the answer included.
+        tokens: of the rows, by its own count.
+        said: tokens of its answers.
         cached: tokens that it read from its cache.
         model: as it calls itself.
     """
 
     logs: Matrix
     bounds: npt.NDArray[np.bool_]
-    billed: int
+    tokens: int
+    said: int = 0
     cached: int = 0
     model: str = ""
 
@@ -142,8 +144,9 @@ class ServedEndpoint(ABC):
 
     def estimate(self, rows: Sequence[Row]) -> Usage:
         """Return the most that one try of each request would consume: a text has no more tokens than bytes."""
-        requests = -(-len(rows) // self._batch)
-        return Usage(requests=requests, attempts=requests, billed_tokens=sum(map(self._most_tokens, rows)))
+        requests, tokens = -(-len(rows) // self._batch), sum(map(self._most_tokens, rows))
+        billed = tokens + len(rows)  # and one of each answer
+        return Usage(rows=len(rows), tokens=tokens, requests=requests, attempts=requests, billed_tokens=billed)
 
     def describe(self) -> dict[str, Json]:
         """Return kind, address and model, and what the server calls itself, once it was probed."""
@@ -156,7 +159,7 @@ class ServedEndpoint(ABC):
 
     def _most_tokens(self, row: Row) -> int:
         size = len(row.encode(errors="replace")) if isinstance(row, str) else len(row)
-        return size + self.frame + 1
+        return size + self.frame
 
     def _ask(self, rows: Sequence[Row], labels: Sequence[Label]) -> tuple[Answer, Usage]:
         content = encode(self.message(rows, labels))
@@ -172,8 +175,8 @@ class ServedEndpoint(ABC):
             outage = self._http.nonsense(str(error), took)
             usage = self._usage(took, content, rows)
             raise EndpointOutageError(str(outage), usage=usage, refused=outage.status == OK) from error
-        usage = self._usage(took, content, rows) + Usage(billed_tokens=found.billed, cached_tokens=found.cached)
-        return found, usage
+        scored = Usage(rows=len(rows), tokens=found.tokens, cached_tokens=found.cached)
+        return found, self._usage(took, content, rows) + scored + Usage(billed_tokens=found.tokens + found.said)
 
     def _checked(self, answer: Answer, count: int, classes: int) -> Answer:
         shape = (count, classes)

@@ -104,6 +104,7 @@ class SystemOne(ServedEndpoint):
         return Answer(
             logs=np.log(np.maximum(figures, SMALLEST)),
             bounds=figures < SMALLEST,
-            billed=found.usage.input_tokens + found.usage.output_tokens,
+            tokens=found.usage.input_tokens,
+            said=found.usage.output_tokens,
             model=found.model,
         )

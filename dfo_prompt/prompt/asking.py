@@ -45,6 +45,9 @@ class Asks(Protocol):
     def ask(self, candidates: Matrix | None, texts: EncodedTexts) -> Asked:
         """Score N texts under the prompts of candidates (B, d); None for no prompt besides the hand-written one."""
 
+    def estimate(self, count: int, texts: EncodedTexts, prompt_tokens: int) -> Usage:
+        """Return the most that scoring N texts under `count` prompts of P tokens consumes."""
+
     def describe(self) -> dict[str, Json]:
         """Return what defines the scores, besides the problem."""
 
@@ -59,6 +62,7 @@ class Local:
         problem: model and task.
         verbalizer: of the task.
         projection: of candidates to prompts.
+        dim: d.
         precision: of the forwards.
         engines: their names.
     """
@@ -66,8 +70,16 @@ class Local:
     deterministic = True
 
     def __init__(
-        self, problem: Problem, verbalizer: Verbalizer, projection: Projection, precision: Precision, engines: list[str]
+        self,
+        problem: Problem,
+        verbalizer: Verbalizer,
+        projection: Projection,
+        *,
+        dim: int,
+        precision: Precision,
+        engines: list[str],
     ) -> None:
+        self._dim = dim
         self._problem, self._verbalizer, self._projection = problem, verbalizer, projection
         self._precision, self._engines = precision, engines
         self._scores = verbalizer.scorer_with(Scorer(problem.lm, precision))
@@ -77,16 +89,19 @@ class Local:
         lm = self._problem.lm
         none = torch.zeros((1, 0, lm.width), device=lm.device)
         prompts = none if candidates is None else self._projection(candidates)
-        count, dim = len(prompts), 0 if candidates is None else candidates.shape[1]
+        usage = self.estimate(len(prompts), texts, prompts.shape[-2])
+        return Asked(scores=self._scores(prompts, texts), usage=usage)
+
+    def estimate(self, count: int, texts: EncodedTexts, prompt_tokens: int) -> Usage:
+        """Return what they consume; see `Asks`."""
         parts = self._verbalizer.asked(texts)
         rows, sent = sum(part.rows for part in parts), sum(part.tokens(0) for part in parts)
-        usage = Usage(
+        return Usage(
             rows=count * rows,
-            tokens=count * (sent + rows * prompts.shape[-2]),
-            uploaded=count * WORD * (dim + sent),
+            tokens=count * (sent + rows * prompt_tokens),
+            uploaded=count * WORD * (self._dim + sent),
             downloaded=count * WORD * sum(part.scores for part in parts),
         )
-        return Asked(scores=self._scores(prompts, texts), usage=usage)
 
     def describe(self) -> dict[str, Json]:
         """Return precision and engines."""

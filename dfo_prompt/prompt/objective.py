@@ -8,6 +8,7 @@ from torch import Tensor
 
 from dfo_prompt.config.endpoint import EndpointConfig
 from dfo_prompt.contracts.objective import Evaluation, Outer
+from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.errors import InputError
 from dfo_prompt.lm.precision import Precision, choose_precision
 from dfo_prompt.lm.scorer import Scorer
@@ -78,7 +79,7 @@ class PromptObjective:
         self.classes = task.classes
         self.calibration = calibration
         self.problem, self._about = problem, dict(about or {})
-        self._projection = projection
+        self._projection, self._prompt_tokens = projection, prompt_tokens
         self._loss_name, self._loss = loss, loss_called(loss)
         self._verbalizer = Verbalizer(
             lm, task, prompt_tokens=prompt_tokens, calibration=calibration, sample=problem.texts("train")
@@ -120,6 +121,10 @@ class PromptObjective:
         if split not in self._baselines:
             self._baselines[split] = self._score(None, self._get(split))
         return self._baselines[split]
+
+    def estimate(self, count: int, split: str = "train") -> Usage:
+        """Return the most that `count` candidates consume on a split, as far as every request is answered at once."""
+        return self._model.estimate(count, self._get(split).texts, self._prompt_tokens)
 
     def predict(self, candidate: Vector, texts: Texts) -> Matrix:
         """Return the probabilities (N, C) of the label words for new texts, under the candidate (d,).
@@ -193,4 +198,4 @@ class PromptObjective:
 
         engines = train.texts.engines(Scorer(lm), prompt_tokens)
         precision = choose_precision(lm.model, dtype, losses)
-        return Local(self.problem, self._verbalizer, self._projection, precision, engines)
+        return Local(self.problem, self._verbalizer, self._projection, dim=self.dim, precision=precision, engines=engines)

@@ -1,7 +1,7 @@
 """Texts under prompts, scored by an endpoint: rows of embeddings or of token ids, one for each token of a label word."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -12,7 +12,8 @@ from torch import Tensor
 from dfo_prompt.config.endpoint import EndpointConfig
 from dfo_prompt.contracts.endpoint import EndpointOutageError, Form, Label, Row
 from dfo_prompt.contracts.usage import Usage
-from dfo_prompt.endpoints.opening import STEADY, Opened, open_endpoint
+from dfo_prompt.endpoints.cache import STEADY
+from dfo_prompt.endpoints.opening import Opened, open_endpoint
 from dfo_prompt.errors import InputError, ModelError
 from dfo_prompt.lm.encoding import Encoded, encode_words
 from dfo_prompt.lm.verbalizer import EncodedTexts, Verbalizer
@@ -109,6 +110,15 @@ class Served:
         known = None if self._opened.can.exact else np.array(bounded)
         return Asked(scores=torch.cat(scores), usage=usage, bounded=known)
 
+    def estimate(self, count: int, texts: EncodedTexts, prompt_tokens: int) -> Usage:
+        """Return the most that one try of each request consumes; see `Asks`."""
+        nothing, used = np.zeros(prompt_tokens, dtype=np.int64), Usage()
+        for part in self._verbalizer.asked(texts):
+            for step in self._steps(part):
+                rows = [self._ids_row(left, nothing, right) for left, right in step.texts]  # embeddings are as many
+                used += self._opened.endpoint.estimate(rows)
+        return sum([used] * count, Usage())
+
     def describe(self) -> dict[str, Json]:
         """Return what the endpoint is, and what its probe measured."""
         return {"endpoint": self._opened.about, "endpoint_probe": self._probe}
@@ -136,7 +146,7 @@ class Served:
             places = [[label.token for label in labels].index(token) for token in step.tokens]
             scores[:, list(step.classes)] += found.logs[:, places]
             bounded += int(found.bounds[:, places].sum())
-            usage += replace(found.usage, rows=len(rows), tokens=sum(map(len, rows)))
+            usage += found.usage
         return Found(scores=torch.from_numpy(scores)[None], usage=usage, bounded=bounded)
 
     def _steps(self, texts: EncodedTexts) -> Iterator[Step]:
@@ -153,12 +163,16 @@ class Served:
 
     def _row(self, left: list[int], prompt: Tensor | Ids, right: list[int]) -> Row:
         if not isinstance(prompt, Tensor):
-            return (*left, *map(int, prompt), *right)
+            return self._ids_row(left, prompt, right)
         parts = [self._lm.embed(np.array(left, dtype=np.int64)), prompt, self._lm.embed(np.array(right, dtype=np.int64))]
         row: npt.NDArray[np.float32] = np.concatenate([part.float().cpu().numpy() for part in parts])
         if not np.isfinite(row).all():
             raise ValueError("a prompt with numbers that are not finite")
         return row
+
+    @staticmethod
+    def _ids_row(left: list[int], prompt: Ids, right: list[int]) -> Row:
+        return (*left, *map(int, prompt), *right)
 
     def _labels(self, tokens: Sequence[int]) -> list[Label]:
         """Return labels of distinct tokens."""

@@ -16,18 +16,23 @@ from dfo_prompt.plugin.catalogue import plugin_files
 LABELS = [Label(text=" a", token=1), Label(text=" b", token=2)]
 
 
+def kept(inner, file):
+    endpoint = CachedEndpoint(inner, file)
+    endpoint.probe(LABELS)
+    return endpoint
+
+
 class Counting:
     """Scores a row by its length; fails at rows called "down"."""
 
-    def __init__(self, name="one"):
-        self.name, self.asked = name, []
+    def __init__(self, name="one", sample=()):
+        self.name, self.sample, self.asked = name, sample, []
 
     def probe(self, labels):
-        return Capabilities(forms=frozenset(Form), exact=True)
+        return Capabilities(forms=frozenset(Form), exact=True, sample=self.sample)
 
     def score(self, rows, labels):
         self.asked += rows
-        logs = np.array([[-float(len(row)), -float(label.token)] for row in rows for label in labels[:1]])
         logs = np.array([[-len(row) - 0.1 * label.token for label in labels] for row in rows])
         bounds = np.array([[label.token == 2 for label in labels] for _ in rows])
         usage = dp.Usage(requests=1, billed_tokens=sum(map(len, rows)))
@@ -45,7 +50,7 @@ class Counting:
 
 def test_rows_are_asked_once(tmp_path):
     inner = Counting()
-    endpoint = CachedEndpoint(inner, tmp_path / "a.sqlite")
+    endpoint = kept(inner, tmp_path / "a.sqlite")
     first = endpoint.score(["x", "yy", "x"], LABELS)
     assert inner.asked == ["x", "yy"]
     assert first.usage.billed_tokens == 3
@@ -54,28 +59,27 @@ def test_rows_are_asked_once(tmp_path):
     assert again.usage.billed_tokens == 3
     assert again.logs.tolist() == [[-2.1, -2.2], [-3.1, -3.2]]
     assert again.bounds.tolist() == [[False, True]] * 2
-    free = CachedEndpoint(inner, tmp_path / "a.sqlite").score(["zzz", "x"], LABELS)  # another process, as it were
+    free = kept(inner, tmp_path / "a.sqlite").score(["zzz", "x"], LABELS)  # another process, as it were
     assert free.usage == dp.Usage()
     assert free.logs.tolist() == [[-3.1, -3.2], [-1.1, -1.2]]
 
 
 def test_what_differs_is_asked_again(tmp_path):
     inner, file = Counting(), tmp_path / "a.sqlite"
-    CachedEndpoint(inner, file).score(["x"], LABELS)
-    CachedEndpoint(inner, file).score(["x"], LABELS[::-1])
-    CachedEndpoint(inner, file).score([(120,)], LABELS)
-    CachedEndpoint(inner, file).score([np.zeros((1, 2), dtype=np.float32)], LABELS)
-    CachedEndpoint(inner, file).score([np.zeros((2, 1), dtype=np.float32)], LABELS)
-    CachedEndpoint(inner, file, sample=(0.5,)).score(["x"], LABELS)
-    assert len(inner.asked) == 6
-    other = Counting("two")
-    CachedEndpoint(other, file).score(["x"], LABELS)
-    assert len(other.asked) == 1
+    kept(inner, file).score(["x"], LABELS)
+    kept(inner, file).score(["x"], LABELS[::-1])
+    kept(inner, file).score([(120,)], LABELS)
+    kept(inner, file).score([np.zeros((1, 2), dtype=np.float32)], LABELS)
+    kept(inner, file).score([np.zeros((2, 1), dtype=np.float32)], LABELS)
+    assert len(inner.asked) == 5
+    for other in (Counting("two"), Counting(sample=(0.5,))):
+        kept(other, file).score(["x"], LABELS)
+        assert len(other.asked) == 1
 
 
 def test_what_was_answered_before_an_outage_is_kept(tmp_path):
     inner = Counting()
-    endpoint = CachedEndpoint(inner, tmp_path / "a.sqlite")
+    endpoint = kept(inner, tmp_path / "a.sqlite")
     with pytest.raises(EndpointOutageError) as raised:
         endpoint.score(["x", "down", "yy"], LABELS)
     assert raised.value.usage.billed_tokens == 7
