@@ -81,13 +81,13 @@ def test_label_words_score_as_in_the_local_engine(server, lm, form):
     from dfo_prompt.endpoints.opening import create_endpoint
 
     labels = [Label(text=word, token=lm.tokens(word)[0]) for word in (" great", " terrible", " positive", " negative")]
-    subjects = ("film", "plot", "acting", "music", "ending", "book", "meal", "hotel")
+    subjects = ("film", "plot", "book", "meal")
     texts = [
         f"Review: the {one} was {how}.\nSentiment:" for one in subjects for how in ("a joy", "dull", "too long", "fine")
     ]
     ids = [tuple(lm.tokenizer(text).input_ids) for text in texts]
     before = counted(server)
-    endpoint = create_endpoint(EndpointConfig(kind="llama.cpp", url=server, patience=30.0))
+    endpoint = create_endpoint(EndpointConfig(kind="llama.cpp", url=server, timeout=600.0, options={"batch": 4}))
     found = endpoint.score(texts if form == "text" else ids, labels)
     assert found.usage.billed_tokens == counted(server) - before == sum(map(len, ids)) + len(ids)
     with torch.inference_mode():
@@ -110,6 +110,7 @@ def test_a_study_of_token_prompts_pays_what_the_server_counts(server, program, t
         "--budget": "6",
         "--endpoint-kind": "llama.cpp",
         "--endpoint-url": server,
+        "--endpoint-timeout": "600",
     }
     status, _, err = program("run", *(part for flag in flags.items() for part in flag), "--out", str(folder))
     assert status == 0, err

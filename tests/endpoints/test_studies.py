@@ -75,6 +75,16 @@ def test_vllm_gives_the_journal_of_the_local_engine(study, model_server, calibra
     assert ours["billed_tokens"] + about["endpoint_probe"]["billed_tokens"] == model_server.tokens
 
 
+def test_a_prompt_tuned_over_an_endpoint_labels_texts_and_is_exported(study, program, model_server):
+    folder = study("s", *over(model_server))[2]
+    status, out, err = program("predict", str(folder), "a very good film", "dull", "--json")
+    assert status == 0, err
+    assert [sum(json.loads(line)["probabilities"].values()) for line in out.splitlines()] == pytest.approx([1, 1])
+    assert program("export", str(folder), "--format", "safetensors")[0] == 0
+    status, _, err = program("export", str(folder), "--format", "peft")
+    assert (status, "needs the whole model, which an endpoint has" in err) == (2, True), err
+
+
 @pytest.mark.parametrize("kind", ["vllm", "llama.cpp"])
 def test_prompts_of_tokens_are_sent_as_ids(study, model_server, kind):
     flags = ("--objective", "trigger", "--sigma", "9")
