@@ -123,7 +123,7 @@ def test_label_words_of_several_tokens_are_asked_token_by_token(study, model_ser
         (("--endpoint-url", "localhost"), "'localhost' is no URL of a service"),
         (("--endpoint-key-env", "NO_SUCH_KEY"), "the environment variable NO_SUCH_KEY is not set"),
         (("--objective", "sphere"), "objective 'sphere' has no endpoint"),
-        (("--method", "zero-shot"), "method 'zero-shot' needs the model in this process"),
+        (("--method", "manual"), "method 'manual' needs the model in this process"),
     ],
 )
 def test_what_cannot_be_is_refused_in_a_line(study, model_server, flags, said):
