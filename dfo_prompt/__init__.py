@@ -4,9 +4,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dfo_prompt.config.endpoint import EndpointConfig as EndpointConfig
     from dfo_prompt.config.problem import ProblemConfig as ProblemConfig
     from dfo_prompt.config.prompt import PromptConfig as PromptConfig
     from dfo_prompt.config.study import StudyConfig as StudyConfig
+    from dfo_prompt.contracts.endpoint import Capabilities as Capabilities
+    from dfo_prompt.contracts.endpoint import Endpoint as Endpoint
+    from dfo_prompt.contracts.endpoint import EndpointOutageError as EndpointOutageError
+    from dfo_prompt.contracts.endpoint import Form as Form
+    from dfo_prompt.contracts.endpoint import Label as Label
+    from dfo_prompt.contracts.endpoint import Row as Row
+    from dfo_prompt.contracts.endpoint import Scores as Scores
     from dfo_prompt.contracts.method import MethodSpec as MethodSpec
     from dfo_prompt.contracts.objective import Composite as Composite
     from dfo_prompt.contracts.objective import Described as Described
@@ -77,6 +85,7 @@ _HOME = {
     "Bounds": "types",
     "Budget": "study.ledger",
     "Calibration": "lm.calibration",
+    "Capabilities": "contracts.endpoint",
     "Composite": "contracts.objective",
     "CrossEntropy": "objectives.outer",
     "DataError": "errors",
@@ -84,12 +93,17 @@ _HOME = {
     "CallbackOptimizer": "optimizers.inversion",
     "DfoPromptError": "errors",
     "Embedded": "objectives.functions",
+    "Endpoint": "contracts.endpoint",
+    "EndpointConfig": "config.endpoint",
+    "EndpointOutageError": "contracts.endpoint",
     "Evaluation": "contracts.objective",
     "Example": "tasks.examples",
     "ExporterSpec": "contracts.spec",
     "Fitted": "methods.setting",
+    "Form": "contracts.endpoint",
     "InputError": "errors",
     "Json": "types",
+    "Label": "contracts.endpoint",
     "LanguageModel": "lm.load",
     "Layered": "contracts.objective",
     "LeastSquares": "objectives.outer",
@@ -112,6 +126,8 @@ _HOME = {
     "Predict": "methods.setting",
     "Problem": "prompt.problem",
     "PromptObjective": "prompt.objective",
+    "Row": "contracts.endpoint",
+    "Scores": "contracts.endpoint",
     "Section": "report.section",
     "Record": "study.records",
     "Setting": "methods.setting",

@@ -1,14 +1,15 @@
-"""Keys of a study from the command line: a flag for each key of [problem] and [prompt], and `--set KEY=VALUE` for any."""
+"""Keys of a study from the command line: a flag for each key of its tables, and `--set KEY=VALUE` for any."""
 
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from typing import Any, get_type_hints
 
 import click
 from pydantic.fields import FieldInfo
 
 from dfo_prompt.commands.names import Named
+from dfo_prompt.config.endpoint import EndpointConfig
 from dfo_prompt.config.paths import bare
 from dfo_prompt.config.problem import ProblemConfig
 from dfo_prompt.config.prompt import PromptConfig
@@ -17,39 +18,42 @@ from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.errors import InputError, UnknownNameError
 
 PREFIXES = {"optimizer": "optimizer_options", "objective": "objective_options", "method": "method_options"}
-TABLES: Mapping[str, type[Any]] = {"problem": ProblemConfig, "prompt": PromptConfig}
+TABLES: Mapping[str, type[Any]] = {"problem": ProblemConfig, "prompt": PromptConfig, "endpoint": EndpointConfig}
 NAMES = {
-    "model": Named("models"),
-    "task": Named("tasks"),
-    "projection": Named("projections"),
-    "loss": Named("losses"),
-    "calibration": Named("calibrations"),
+    ("problem", "model"): Named("models"),
+    ("problem", "task"): Named("tasks"),
+    ("prompt", "projection"): Named("projections"),
+    ("prompt", "loss"): Named("losses"),
+    ("prompt", "calibration"): Named("calibrations"),
+    ("endpoint", "kind"): Named("endpoints"),
 }
 """Keys whose values are names of the catalogue, or paths and hub ids beside them."""
 LONG = {"tokens", "start", "layers"}
-"""Keys of [prompt] whose flags say so: --prompt-tokens."""
+"""Keys of [prompt] whose flags say so: --prompt-tokens. Those of [endpoint] all do."""
 
 
 def table_flags(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command a flag for each key of [problem] and [prompt] that has a description."""
+    """Give a command a flag for each key of [problem], [prompt] and [endpoint] that has a description."""
     for table, kind in reversed([*TABLES.items()]):
         hints = get_type_hints(kind, include_extras=True)
         for field in reversed(fields(kind)):
             about = [one for one in getattr(hints[field.name], "__metadata__", ()) if isinstance(one, FieldInfo)]
             if said := next((one.description for one in about if one.description), None):
-                flag = f"--{'prompt-' * (field.name in LONG)}{field.name.replace('_', '-')}"
+                long = table == "endpoint" or field.name in LONG
+                kind_of_value = one if (one := bare(hints[field.name])) in (int, float) else str
                 command = click.option(
-                    flag,
+                    f"--{f'{table}-' * long}{field.name.replace('_', '-')}",
                     f"{table}__{field.name}",
-                    type=NAMES.get(field.name) or (int if bare(hints[field.name]) is int else str),
+                    type=NAMES.get((table, field.name), kind_of_value),
                     help=f"{said.removesuffix('.')}{shown_default(field.default)}.",
                 )(command)
     return command
 
 
 def shown_default(value: object) -> str:
-    """Return what the help of a flag says of its default; nothing for None, which stands for "not set"."""
-    return "" if value is None else f" [default: {value}]"
+    """Return what the help of a flag says of its default; nothing where the value is left out."""
+    unset = value is None or value is MISSING or value == ""
+    return "" if unset else f" [default: {value:g}]" if isinstance(value, float) else f" [default: {value}]"
 
 
 def given_keys(flags: Mapping[str, Any]) -> dict[str, Any]:
@@ -68,8 +72,8 @@ DEEPEST = 100
 def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
     """Return the keys of a study that KEY=VALUE texts set.
 
-    KEY is a key of the study, problem.KEY, prompt.KEY, optimizer.KEY, objective.KEY or method.KEY; any other is an option of
-    the optimizer. Values are read as TOML, and as texts where they are none.
+    KEY is a key of the study, problem.KEY, prompt.KEY, endpoint.KEY, optimizer.KEY, objective.KEY or method.KEY; any
+    other is an option of the optimizer. Values are read as TOML, and as texts where they are none.
 
     Raises:
         InputError: a text has no "=", or the first part of its key is unknown.

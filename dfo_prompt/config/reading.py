@@ -103,6 +103,10 @@ def _with_paths(data: Mapping[str, Any], base: Path, whole: Mapping[str, Any]) -
     for kind in KINDS:
         if isinstance(options := data.get(f"{kind}_options"), Mapping) and options:
             marked[f"{kind}_options"] = _located_options(kind, whole.get(kind, getattr(StudyConfig, kind)), options, base)
+    endpoint = data.get("endpoint")
+    if isinstance(endpoint, Mapping) and isinstance(options := endpoint.get("options"), Mapping) and options:
+        kind = merge({"endpoint": {"kind": None}}, whole)["endpoint"]["kind"]
+        marked["endpoint"]["options"] = _located_options("endpoint", kind, options, base)
     prompt = data.get("prompt")
     if isinstance(prompt, Mapping) and isinstance(options := prompt.get("projection_options"), Mapping) and options:
         name = merge({"prompt": {"projection": PromptConfig.projection}}, whole)["prompt"]["projection"]
@@ -117,7 +121,10 @@ def _check_names(config: StudyConfig) -> None:
         if isinstance(given, str):
             find(kind, given)
     entries = [(kind, getattr(config, kind), getattr(config, f"{kind}_options")) for kind in KINDS]
-    for kind, name, options in (*entries, ("projection", config.prompt.projection, config.prompt.projection_options)):
+    entries.append(("projection", config.prompt.projection, config.prompt.projection_options))
+    if config.endpoint:
+        entries.append(("endpoint", config.endpoint.kind, config.endpoint.options))
+    for kind, name, options in entries:
         find(kind, name)
         if options:  # else there is nothing to import the target for
             options_of(kind, name, options)

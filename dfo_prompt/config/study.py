@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from dfo_prompt._util.parsing import STRICT, plain
+from dfo_prompt.config.endpoint import EndpointConfig
 from dfo_prompt.config.paths import FilePath
 from dfo_prompt.config.problem import Count, ProblemConfig
 from dfo_prompt.config.prompt import PromptConfig
@@ -30,6 +31,7 @@ class StudyConfig:
             queries uses only seed, problem and dtype.
         problem: the language model and the task, where the objective has them.
         prompt: how a prompt is made from z, and the loss, likewise.
+        endpoint: the server that scores prompts; None runs the model in this process.
         budget: queries.
         dim: d, the intrinsic dimension.
         popsize: candidates per ask; None means 4 + floor(3 ln d), the default of CMA-ES (Hansen, 2016).
@@ -58,6 +60,7 @@ class StudyConfig:
     plugin: FilePath | None = None
     problem: ProblemConfig = field(default_factory=ProblemConfig)
     prompt: PromptConfig = field(default_factory=PromptConfig)
+    endpoint: EndpointConfig | None = None
     optimizer_options: Options = field(default_factory=dict)
     objective_options: Options = field(default_factory=dict)
     method_options: Options = field(default_factory=dict)

@@ -1,7 +1,7 @@
 """The endpoint contract: a language model that somebody serves, which is given rows and gives the scores of label tokens."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol, TypeAlias, runtime_checkable
 
@@ -9,10 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from dfo_prompt.contracts.usage import Usage
-from dfo_prompt.types import Json, Matrix
+from dfo_prompt.errors import OutageError
+from dfo_prompt.types import Json, Matrix, Vector
 
 Row: TypeAlias = str | tuple[int, ...] | npt.NDArray[np.float32]
 """What a model is asked: a text, token ids, or embeddings (T, E). The answer is the token that follows."""
+Answered: TypeAlias = tuple[Vector, npt.NDArray[np.bool_]]
+"""A row of `Scores`: log-probabilities (C,) and bounds (C,)."""
 
 
 class Form(StrEnum):
@@ -39,13 +42,19 @@ class Capabilities:
         forms: of rows that it takes.
         exact: whether it scores every label; otherwise only those among its `top` most likely tokens.
         top: the length of its list of likely tokens; 0 where it has none.
+        normalised: whether the probabilities are those of the labels among each other, and say nothing of other tokens.
         spread: the largest difference of a label's log-probability between repeated answers to one row.
+        sample: log-probabilities after the probe's rows, which tell one model from another behind the same name.
+        usage: what the probe consumed.
     """
 
     forms: frozenset[Form]
     exact: bool
     top: int = 0
+    normalised: bool = False
     spread: float = 0.0
+    sample: tuple[float, ...] = ()
+    usage: Usage = field(default_factory=Usage)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -53,7 +62,7 @@ class Scores:
     """What came back for N rows.
 
     Attributes:
-        logs: log-probabilities (N, C) of the labels, not normalised among each other.
+        logs: log-probabilities (N, C) of the labels, among all tokens unless the endpoint's capabilities say otherwise.
         bounds: (N, C) true where the label was not listed: its figure is that of the last token listed, an upper bound.
         usage: of all attempts.
     """
@@ -87,3 +96,19 @@ class Endpoint(Protocol):
 
     def describe(self) -> Mapping[str, Json]:
         """Return what defines the endpoint: its kind, address and model, and the prices used; no key."""
+
+
+class EndpointOutageError(OutageError):
+    """An endpoint gives no usable answer.
+
+    Attributes:
+        usage: of all attempts, those that were answered included.
+        answered: log-probabilities (C,) and bounds (C,) of the rows that were answered all the same, by their places.
+        refused: it understood the request, and will never answer one like it.
+    """
+
+    def __init__(
+        self, said: str, *, usage: Usage | None = None, answered: Mapping[int, Answered] | None = None, refused: bool = False
+    ) -> None:
+        super().__init__(said)
+        self.usage, self.answered, self.refused = usage or Usage(), answered or {}, refused

@@ -46,7 +46,7 @@ def read_checkpoint(where: str, **options: str) -> tuple[Head, PreTrainedModel, 
     """
     try:
         config = AutoConfig.from_pretrained(where, **SAFELY)
-        head = _head_of(config)
+        head = head_of(config)
         if head is None:
             raise ModelError(f"{where} is a {config.model_type} model, not a language model that transformers knows")
         model, found = HEADS[head][1].from_pretrained(where, **WHOLE, **SAFELY, **options)
@@ -124,7 +124,8 @@ def quiet() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def _head_of(config: Any) -> Head | None:
+def head_of(config: Any) -> Head | None:
+    """Return what a model of this configuration predicts; None where it is no language model."""
     saved = {getattr(transformers, name, None) for name in config.architectures or ()} - {None}
     able = [head for head, (mapping, _) in HEADS.items() if type(config) in mapping]
     of_class = [head for head in able if HEADS[head][0][type(config)] in saved]

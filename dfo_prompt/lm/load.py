@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -166,7 +166,8 @@ def load_model(name: str, where: str | Path, *, device: str = "auto") -> Languag
         raise ModelError(f"model {name!r} does not fit on {place}; choose another --device") from error
     except (OSError, ValueError, ImportError, RuntimeError, KeyError, SafetensorError) as error:
         raise ModelError(f"cannot load model {name!r}: {first_line(error)}") from error
-    return LanguageModel(name=name, model=model, tokenizer=tokenizer, fingerprint=_fingerprint(model), head=head)
+    fingerprint = fingerprint_of(model.config, sorted(model.named_parameters()))
+    return LanguageModel(name=name, model=model, tokenizer=tokenizer, fingerprint=fingerprint, head=head)
 
 
 def pick_device(device: str) -> torch.device:
@@ -194,10 +195,11 @@ def _offset_positions(body: nn.Module) -> Iterator[int]:
             yield module.num_embeddings - module.padding_idx - 1
 
 
-def _fingerprint(model: Any) -> str:
-    config = {key: value for key, value in model.config.to_diff_dict().items() if key != "transformers_version"}
-    digest = hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode())
-    for name, weight in sorted(model.named_parameters()):
+def fingerprint_of(config: Any, weights: Iterable[tuple[str, Tensor]]) -> str:
+    """Return the fingerprint of a model with this configuration and these weights, in the order of their names."""
+    known = {key: value for key, value in config.to_diff_dict().items() if key != "transformers_version"}
+    digest = hashlib.sha256(json.dumps(known, sort_keys=True, default=str).encode())
+    for name, weight in weights:
         flat = weight.detach().flatten()
         sample = flat[:: max(1, flat.numel() // 64)].float().cpu().numpy()
         digest.update(name.encode() + sample.tobytes())

@@ -114,13 +114,18 @@ class Verbalizer:
         first = FirstTokens(scorer.model, self._first, plain_head=plain, narrow=scorer.narrow)
 
         def calibrated(prompts: Tensor, texts: EncodedTexts) -> Tensor:
-            scores = _raw(scorer, first, prompts, texts)
-            if self.reference is None:
-                return scores
-            neutral = scores if texts is self.reference else _raw(scorer, first, prompts, self.reference)
-            return scores - self._average(neutral.log_softmax(dim=-1))
+            found = [_raw(scorer, first, prompts, part) for part in self.asked(texts)]
+            return self.calibrated(found[0], found[-1])
 
         return calibrated
+
+    def asked(self, texts: EncodedTexts) -> list[EncodedTexts]:
+        """Return what is asked for under each prompt: the texts, and behind them the reference, unless it is the same."""
+        return [texts, *([self.reference] if self.reference and self.reference is not texts else [])]
+
+    def calibrated(self, scores: Tensor, neutral: Tensor) -> Tensor:
+        """Return scores (B, N, C) minus the average of those of the reference, if there is one."""
+        return scores if self.reference is None else scores - self._average(neutral.log_softmax(dim=-1))
 
     def _masked(self, texts: Texts) -> Iterator[TokenSpan]:
         # Words of one length share their texts, with as many masks as they have tokens.

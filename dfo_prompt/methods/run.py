@@ -79,6 +79,8 @@ def run_method(
 def _check_suits(spec: MethodSpec, config: StudyConfig, start_from: Path | None) -> None:
     if spec.tunes:
         return
+    if config.endpoint:
+        raise InputError(f"method {config.method!r} needs the model in this process; leave out [endpoint]")
     if start_from:
         raise InputError(f"--start-from is for studies; method {config.method!r} has no initial point")
     if config.objective != StudyConfig.objective:

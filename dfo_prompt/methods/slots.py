@@ -17,7 +17,7 @@ from dfo_prompt.lm.scorer import Scorer
 from dfo_prompt.lm.states import HiddenReader, TopReader, hidden_widths
 from dfo_prompt.lm.verbalizer import Verbalizer
 from dfo_prompt.methods.heads import Scaling
-from dfo_prompt.prompt.objective import WORD
+from dfo_prompt.prompt.asking import WORD
 from dfo_prompt.tasks.examples import Texts
 from dfo_prompt.tasks.task import Pattern, Task
 from dfo_prompt.types import Matrix

@@ -21,8 +21,8 @@ from dfo_prompt.plugin.files import importable, module_of
 from dfo_prompt.plugin.installed import installed_points
 from dfo_prompt.plugin.shelf import S, Shelf
 
-ROOMS = ("optimizers", "wrappers", "methods", "objectives", "prompt", "service", "tasks", "lm", "config", "report")
-BUILT_IN = (*(f"dfo_prompt.{room}" for room in ROOMS), "dfo_prompt.commands")
+ROOMS = ("optimizers", "wrappers", "methods", "objectives", "prompt", "service", "tasks", "lm", "endpoints", "config")
+BUILT_IN = tuple(f"dfo_prompt.{room}" for room in (*ROOMS, "report", "commands"))
 OWN = "dfo-prompt"
 """The distribution of the built-ins."""
 
@@ -71,6 +71,7 @@ class Catalogue:
     metrics = Kind(MetricSpec, "metric")
     tasks = Kind(Spec, "task")
     models = Kind(Spec, "model")
+    endpoints = Kind(Spec, "endpoint")
     presets = Kind(Spec, "preset")
     exporters = Kind(ExporterSpec, "export format")
     sections = Kind(Spec, "report section")

@@ -75,6 +75,15 @@ def dfo_prompt_models() -> Iterable[Spec]:  # type: ignore[empty-body]
 
 
 @hookspec
+def dfo_prompt_endpoints() -> Iterable[Spec]:  # type: ignore[empty-body]
+    """Give kinds of endpoints: targets are callables `(*, url: str, model: str, ..., **options) -> Endpoint`.
+
+    They are given those of `key`, `timeout`, `patience` and `concurrency` too that they name; see
+    `dfo_prompt.contracts.endpoint`.
+    """
+
+
+@hookspec
 def dfo_prompt_presets() -> Iterable[Spec]:  # type: ignore[empty-body]
     """Give settings of studies: targets are "package:file.toml", or a table of keys in a module.
 

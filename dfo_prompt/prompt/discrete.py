@@ -1,6 +1,7 @@
 """The objective named "trigger": a prompt of tokens of the vocabulary, searched without gradients."""
 
 from dfo_prompt._util.seeding import Stream, generator
+from dfo_prompt.config.endpoint import EndpointConfig
 from dfo_prompt.config.problem import ProblemConfig
 from dfo_prompt.config.prompt import PromptConfig
 from dfo_prompt.errors import InputError
@@ -10,7 +11,12 @@ from dfo_prompt.prompt.tokens import TokenPrompts
 
 
 def trigger_objective(
-    *, dim: int, seed: int, problem: ProblemConfig | None = None, prompt: PromptConfig | None = None
+    *,
+    dim: int,
+    seed: int,
+    problem: ProblemConfig | None = None,
+    prompt: PromptConfig | None = None,
+    endpoint: EndpointConfig | None = None,
 ) -> PromptObjective:
     """Build the loss of a prompt of `dim` tokens, one a coordinate, for a language model on a k-shot task.
 
@@ -22,6 +28,7 @@ def trigger_objective(
         seed: of the split and of the order of the vocabulary.
         problem: the language model and the task.
         prompt: loss, calibration and dtype; tokens may be given in suites for other objectives.
+        endpoint: what scores the prompts, sent as token ids; None for the model in this process.
 
     Raises:
         InputError: a name is unknown, a value is bad, data or model cannot be had, or `prompt` sets something else.
@@ -30,7 +37,7 @@ def trigger_objective(
     heeded = PromptConfig(tokens=prompt.tokens, loss=prompt.loss, calibration=prompt.calibration, dtype=prompt.dtype)
     if prompt != heeded:
         raise InputError("objective 'trigger' takes tokens, loss, calibration and dtype of a prompt, and nothing else of it")
-    opened = open_problem(problem or ProblemConfig(), seed=seed)
+    opened = open_problem(problem or ProblemConfig(), seed=seed, served=endpoint is not None)
     return PromptObjective(
         problem=opened,
         projection=TokenPrompts(opened.lm, generator(seed, Stream.TRIGGER)),
@@ -39,4 +46,6 @@ def trigger_objective(
         loss=prompt.loss,
         calibration=prompt.calibration,
         dtype=prompt.dtype,
+        endpoint=endpoint,
+        name="trigger",
     )

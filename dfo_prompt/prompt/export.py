@@ -39,6 +39,8 @@ def save_for_peft(objective: PromptObjective, candidate: Vector, folder: Path) -
     lm, prompt = objective.problem.lm, objective.prompt(candidate)
     if prompt.dim() != SHALLOW or lm.head == "seq2seq":
         raise InputError("peft has no place for a prompt in every layer, or in an encoder-decoder; use --format safetensors")
+    if lm.model.get_output_embeddings() is None:  # see `load_shell`
+        raise InputError("an adapter of peft needs the whole model, which an endpoint has; use --format safetensors")
     if "prompt" in template_of(lm, objective.problem.task).marks:
         raise InputError("peft puts a prompt ahead of the text, not inside it; use --format safetensors")
     if objective.calibration != "none":

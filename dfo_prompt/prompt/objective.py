@@ -1,12 +1,12 @@
 """The prompt objective: the loss of a language model on a k-shot split, as a function of z."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from dfo_prompt.config.endpoint import EndpointConfig
 from dfo_prompt.contracts.objective import Evaluation, Outer
 from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.errors import InputError
@@ -14,14 +14,17 @@ from dfo_prompt.lm.precision import Precision, choose_precision
 from dfo_prompt.lm.scorer import Scorer
 from dfo_prompt.lm.verbalizer import EncodedTexts, Verbalizer
 from dfo_prompt.objectives.outer import CrossEntropy
+from dfo_prompt.prompt.asking import Asked, Asks, Local, Projection
 from dfo_prompt.prompt.losses import loss_called
 from dfo_prompt.prompt.problem import Problem
+from dfo_prompt.prompt.served import Served
 from dfo_prompt.tasks.examples import Texts
+from dfo_prompt.tasks.metrics import Classes
 from dfo_prompt.tasks.metrics import score as metric_score
 from dfo_prompt.types import Json, Matrix, Vector
 
-WORD = 4
-"""Bytes on the wire of a token id or a float32."""
+BOUNDED = "bounded"
+"""Metric: label scores of which an endpoint gave an upper bound only."""
 PROBES = 16
 PROBE_STEP = 0.5
 """Deviation of the probe's candidates from the start in each coordinate: half of the default sigma, so harder to rank."""
@@ -44,7 +47,7 @@ class PromptObjective:
     its whole prompt, however the engine shares it.
 
     Args:
-        problem: the model, in float32, the task and its split.
+        problem: the model, in float32, the task and its split; see `load_shell` for a model that an endpoint runs.
         projection: from z (B, d) to soft prompts, (B, P, E), or (B, H, P, E) with one for each layer.
         prompt_tokens: P, the length of the soft prompt.
         dim: d.
@@ -52,19 +55,23 @@ class PromptObjective:
         dtype: see `choose_precision`.
         calibration: see `Verbalizer`; with one, a query costs the rows of its reference texts too.
         about: further facts for the manifest.
+        endpoint: what scores the prompts; None for the model itself.
+        name: of the objective, for errors.
     """
 
     def __init__(
         self,
         *,
         problem: Problem,
-        projection: Callable[[Matrix], Tensor],
+        projection: Projection,
         prompt_tokens: int,
         dim: int,
         loss: str = "cross_entropy",
         dtype: str = "auto",
         calibration: str = "none",
         about: dict[str, Json] | None = None,
+        endpoint: EndpointConfig | None = None,
+        name: str = "prompt",
     ) -> None:
         self.dim = dim
         lm, task = problem.lm, problem.task
@@ -81,9 +88,14 @@ class PromptObjective:
         train = self._verbalizer.reference if self._verbalizer.asks_sample else None
         self._splits = {"train": self._split("train", train), "dev": self._split("dev")}
         self._baselines: dict[str, Evaluation] = {}
-        self._engines = self._splits["train"].texts.engines(Scorer(lm), prompt_tokens)
-        self._precision = choose_precision(lm.model, dtype, self._probe)
-        self._logits = self._logits_in(self._precision)
+        if endpoint and dtype != "auto":
+            raise InputError(f"dtype {dtype!r} is for the server of an [endpoint] to choose; leave out prompt.dtype")
+        self._model: Asks
+        if endpoint:
+            self._model = Served(problem, self._verbalizer, projection, endpoint, by=name)
+        else:
+            self._model = self._local(dtype, prompt_tokens)
+        self.deterministic = self._model.deterministic
 
     def evaluate(self, candidates: Matrix) -> Evaluation:
         """Score candidates (B, d) on the training split; the task's metric comes along."""
@@ -98,18 +110,21 @@ class PromptObjective:
 
     def evaluate_outputs(self, candidates: Matrix) -> Evaluation:
         """Score candidates (B, d) on the training split, with the calibrated scores of the label words, (B, N C)."""
-        return self._score(self._projection(candidates), self._get("train"), outputs=True)
+        return self._score(candidates, self._get("train"), outputs=True)
 
     def validate(self, candidates: Matrix, split: str) -> Evaluation:
         """Score candidates (B, d) on "train", "dev" or "test"."""
-        return self._score(self._projection(candidates), self._get(split))
+        return self._score(candidates, self._get(split))
 
     def baseline(self, split: str) -> Evaluation:
         """Score the task's hand-written prompt, without any soft prompt; computed once."""
         if split not in self._baselines:
-            nothing = torch.zeros((1, 0, self.problem.lm.width), device=self.problem.lm.device)
-            self._baselines[split] = self._score(nothing, self._get(split))
+            self._baselines[split] = self._score(None, self._get(split))
         return self._baselines[split]
+
+    def estimate(self, count: int, split: str = "train") -> Usage:
+        """Return the most that `count` candidates consume on a split, as far as every request is answered at once."""
+        return self._model.estimate(count, self._get(split).texts, self._prompt_tokens)
 
     def predict(self, candidate: Vector, texts: Texts) -> Matrix:
         """Return the probabilities (N, C) of the label words for new texts, under the candidate (d,).
@@ -122,9 +137,8 @@ class PromptObjective:
             if len(one) != wanted:
                 found = f"{len(one)} texts separated by tabs, where task {self.problem.task.name!r} takes {wanted}"
                 raise InputError(f"{one[0]!r} and what follows: {found}")
-        prompts = self._projection(candidate[None])
-        logits = self._logits(prompts, self._verbalizer.encode(texts))[0]  # (N, C)
-        probabilities: Matrix = logits.softmax(dim=-1).double().cpu().numpy()
+        scores = self._model.ask(candidate[None], self._verbalizer.encode(texts)).scores[0]  # (N, C)
+        probabilities: Matrix = scores.softmax(dim=-1).double().cpu().numpy()
         return probabilities
 
     def prompt(self, candidate: Vector) -> Tensor:
@@ -141,9 +155,7 @@ class PromptObjective:
         """Return what defines this objective."""
         return {
             **self.problem.describe(),
-            "dtype": self._precision.dtype,
-            "dtype_spearman": self._precision.spearman,
-            "engine": ", ".join(self._engines),
+            **self._model.describe(),
             **self._about,
         }
 
@@ -156,39 +168,34 @@ class PromptObjective:
         labels = torch.as_tensor(self.problem.labels(name), device=self.problem.lm.device)
         return Split(texts=texts or self._verbalizer.encode(self.problem.texts(name)), labels=labels)
 
-    def _score(self, prompts: Tensor, split: Split, *, outputs: bool = False) -> Evaluation:
-        logits = self._logits(prompts, split.texts)
-        return self._evaluation(logits, split, prompt_tokens=prompts.shape[-2], outputs=outputs)
-
-    def _evaluation(self, logits: Tensor, split: Split, *, prompt_tokens: int, outputs: bool = False) -> Evaluation:
-        losses, labels = self._loss(logits, split.labels).double(), split.labels.cpu().numpy()
+    def _score(self, candidates: Matrix | None, split: Split, *, outputs: bool = False) -> Evaluation:
+        asked = self._model.ask(candidates, split.texts)
+        logits, on_device = asked.scores, split.labels.to(asked.scores.device)
+        losses, labels = self._loss(logits, on_device).double(), split.labels.cpu().numpy()
         # One copy down: losses and predictions together, and the scores if they are asked for.
         parts = [losses[:, None], logits.argmax(dim=-1).double(), *([logits.flatten(1).double()] if outputs else [])]
         down = torch.cat(parts, dim=1).cpu().numpy()  # (B, 1 + N) or (B, 1 + N + N C)
         predicted = down[:, 1 : 1 + len(labels)].astype(np.int64)
-        metrics: dict[str, Vector] = {self.metric: metric_score(self.metric, predicted, labels)}
-        reference = self._verbalizer.reference
-        asked = [split.texts, *([reference] if reference and reference is not split.texts else [])]
-        rows, sent = sum(part.rows for part in asked), sum(part.tokens(0) for part in asked)
         return Evaluation(
             losses=down[:, 0].copy(),
-            metrics=metrics,
+            metrics=self._metrics(predicted, labels, asked),
             outputs=down[:, 1 + len(labels) :].copy() if outputs else None,
-            usage=Usage(
-                rows=len(logits) * rows,
-                tokens=len(logits) * (sent + rows * prompt_tokens),
-                # The service holds the projection: it is sent z and the texts' token ids, and sends back label-word scores.
-                uploaded=len(logits) * WORD * (self.dim + sent),
-                downloaded=len(logits) * WORD * sum(part.scores for part in asked),
-            ),
+            usage=asked.usage,
         )
 
-    def _logits_in(self, precision: Precision) -> Callable[[Tensor, EncodedTexts], Tensor]:
-        return self._verbalizer.scorer_with(Scorer(self.problem.lm, precision))
+    def _metrics(self, predicted: Classes, labels: Classes, asked: Asked) -> dict[str, Vector]:
+        bounded = {} if asked.bounded is None else {BOUNDED: asked.bounded}
+        return {self.metric: metric_score(self.metric, predicted, labels), **bounded}
 
-    def _probe(self, precision: Precision) -> Vector:
-        candidates = PROBE_STEP * np.random.default_rng(0).standard_normal((PROBES, self.dim))
-        train = self._splits["train"]
-        logits = self._logits_in(precision)(self._projection(candidates), train.texts)
-        losses: Vector = self._loss(logits, train.labels).double().cpu().numpy()
-        return losses
+    def _local(self, dtype: str, prompt_tokens: int) -> Local:
+        lm, train = self.problem.lm, self._splits["train"]
+
+        def losses(precision: Precision) -> Vector:
+            candidates = PROBE_STEP * np.random.default_rng(0).standard_normal((PROBES, self.dim))
+            logits = self._verbalizer.scorer_with(Scorer(lm, precision))(self._projection(candidates), train.texts)
+            found: Vector = self._loss(logits, train.labels).double().cpu().numpy()
+            return found
+
+        engines = train.texts.engines(Scorer(lm), prompt_tokens)
+        precision = choose_precision(lm.model, dtype, losses)
+        return Local(self.problem, self._verbalizer, self._projection, dim=self.dim, precision=precision, engines=engines)

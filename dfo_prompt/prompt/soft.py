@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from dfo_prompt._util.seeding import Stream, entropy, generator
+from dfo_prompt.config.endpoint import EndpointConfig
 from dfo_prompt.config.problem import ProblemConfig
 from dfo_prompt.config.prompt import PromptConfig
+from dfo_prompt.errors import InputError
 from dfo_prompt.lm.layout import lay_out
 from dfo_prompt.plugin.entries import arguments_of, target_of
 from dfo_prompt.prompt.initial import initial_prompt_of, shallow_projection
@@ -22,7 +24,12 @@ from dfo_prompt.prompt.projections.learned import check_sources
 
 
 def prompt_objective(
-    *, dim: int, seed: int, problem: ProblemConfig | None = None, prompt: PromptConfig | None = None
+    *,
+    dim: int,
+    seed: int,
+    problem: ProblemConfig | None = None,
+    prompt: PromptConfig | None = None,
+    endpoint: EndpointConfig | None = None,
 ) -> PromptObjective:
     """Build the loss of a soft prompt for a language model on a k-shot task.
 
@@ -31,12 +38,15 @@ def prompt_objective(
         seed: of the split, the projection and the initial prompt.
         problem: the language model and the task.
         prompt: how a prompt is made from z, and the loss.
+        endpoint: what scores the prompts; None for the model in this process.
 
     Raises:
         InputError: a name is unknown, a value is bad, or data or model cannot be had.
     """
     prompt = prompt or PromptConfig()
-    opened = open_problem(problem or ProblemConfig(), seed=seed)
+    if endpoint and prompt.layers != "first":
+        raise InputError(f"prompt.layers {prompt.layers!r} needs the model here; leave out [endpoint], or set first")
+    opened = open_problem(problem or ProblemConfig(), seed=seed, served=endpoint is not None)
     options = arguments_of("projection", prompt.projection, prompt.projection_options)
     files = [path for path in (*options.values(), prompt.start) if isinstance(path, Path)]
     check_sources(opened.task.name, opened.lm.fingerprint, *files)
@@ -49,6 +59,7 @@ def prompt_objective(
         calibration=prompt.calibration,
         dtype=prompt.dtype,
         about={"files": {file.name: sha256(file.read_bytes()).hexdigest() for file in files}} if files else {},
+        endpoint=endpoint,
     )
 
 

@@ -98,7 +98,7 @@ def create_objective(name: str, *, dim: int, seed: int = 0, **options: object) -
 
     Args:
         name: as `dfo-prompt list objectives` shows; `options` are its own. Objectives of prompts also take `problem`, a
-            ProblemConfig, and `prompt`, a PromptConfig.
+            ProblemConfig, `prompt`, a PromptConfig, and `endpoint`, an EndpointConfig.
         dim: d, the number of coordinates of a candidate.
         seed: of everything that the objective draws.
 
@@ -106,7 +106,7 @@ def create_objective(name: str, *, dim: int, seed: int = 0, **options: object) -
         InputError: the name or an option is unknown, or a value is bad.
         PluginError: the objective cannot be built otherwise.
     """
-    taken = {"problem", "prompt"} & options.keys()
+    taken = {"problem", "prompt", "endpoint"} & options.keys()
     if foreign := sorted(taken - parameters(target_of("objective", name)).hints.keys()):
         raise InputError(f"objective {name!r} has no {foreign[0]}; it is for objectives of language models")
     built: Objective = _build("objective", name, {"dim": dim, "seed": seed}, options)

@@ -8,7 +8,8 @@ from dfo_prompt.run.study import objective_of
 def objective_key(config: StudyConfig) -> str:
     """Return what tells the objectives of studies apart."""
     options = sorted(config.objective_options.items())
-    return repr((config.objective, config.dim, config.seed, config.plugin, config.problem, config.prompt, options))
+    tables = (config.problem, config.prompt, config.endpoint)
+    return repr((config.objective, config.dim, config.seed, config.plugin, *tables, options))
 
 
 class Objectives:

@@ -1,7 +1,7 @@
 """Runs a study from its configuration: opens the folder, runs the loop, saves the result."""
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -139,7 +139,11 @@ def objective_of(config: StudyConfig) -> Objective:
     """Build the objective that `config` names; see `create_objective`."""
     takes = parameters(target_of("objective", config.objective)).hints
     # Those that stand as they are by default are no mistake of anyone who compares objectives of several kinds.
-    tables = {"problem": (config.problem, ProblemConfig()), "prompt": (config.prompt, PromptConfig())}
+    tables: Mapping[str, tuple[object, object]] = {
+        "problem": (config.problem, ProblemConfig()),
+        "prompt": (config.prompt, PromptConfig()),
+        "endpoint": (config.endpoint, None),
+    }
     given = {key: value for key, (value, usual) in tables.items() if key in takes or value != usual}
     return create_objective(config.objective, dim=config.dim, seed=config.seed, **given, **config.objective_options)
 

@@ -15,13 +15,14 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from dfo_prompt._util.messages import decode, encode
 from dfo_prompt._util.parsing import parse
 from dfo_prompt.errors import InputError
 from dfo_prompt.service.clients import Client, find_client
 from dfo_prompt.service.engine import Engine
 from dfo_prompt.service.meters import MEDIA_TYPE, Meters
 from dfo_prompt.service.openapi import document
-from dfo_prompt.service.wire import EvaluationRequest, PredictionRequest, decode, encode
+from dfo_prompt.service.wire import EvaluationRequest, PredictionRequest
 
 T = TypeVar("T")
 JSON = "application/json"

@@ -4,7 +4,7 @@ import base64
 import binascii
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, Literal
 
@@ -12,7 +12,6 @@ import numpy as np
 from pydantic import ConfigDict, Field
 
 from dfo_prompt._util.parsing import STRICT
-from dfo_prompt._util.reading import unique_keys
 from dfo_prompt.errors import InputError
 from dfo_prompt.types import Json, Matrix, Vector
 
@@ -176,27 +175,3 @@ def numbers(values: Vector) -> list[float | None]:
 def array(values: Sequence[float | None]) -> Vector:
     """Return what `numbers` was given, but for the kind of the numbers that were not finite."""
     return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
-
-
-def encode(message: Mapping[str, Any]) -> bytes:
-    """Return a message as JSON, without spaces."""
-    return json.dumps(message, separators=(",", ":"), allow_nan=False).encode()
-
-
-def decode(body: bytes) -> dict[str, Any]:
-    """Return the message in `body`.
-
-    Raises:
-        InputError: it is no JSON object.
-    """
-    try:
-        found = json.loads(body.decode("utf-8"), object_pairs_hook=unique_keys, parse_constant=_refuse)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"the body is no JSON: {error}") from error
-    if not isinstance(found, dict):
-        raise InputError("the body is no JSON object")
-    return found
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no value of JSON")

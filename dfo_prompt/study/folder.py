@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 from dfo_prompt._util.durable import replacing, sync_folder, writing
 from dfo_prompt._util.json_files import read_json, write_json
 from dfo_prompt._util.parsing import parse
+from dfo_prompt.config.endpoint import PRACTICAL
 from dfo_prompt.config.paths import by_name, portable
 from dfo_prompt.errors import InputError, StudyError, one_line
 from dfo_prompt.study.costs import Spent
@@ -26,7 +27,7 @@ CODE = "code"
 """Part of the identity as well; manifests of earlier versions have none."""
 LONGEST_VALUE = 60
 """Characters of a value in an error."""
-MEASURED = ("dtype_spearman", "engine", "rows")
+MEASURED = ("dtype_spearman", "engine", "rows", "endpoint_probe")
 """Facts of an objective that were measured, and may be a little different the next time; of rows, what was read of them
 has a fingerprint."""
 PLACES = ("device", "dtype")
@@ -187,13 +188,21 @@ def _check_same(
     path: Path, there: Mapping[str, Any], here: Mapping[str, Any], *, remedy: str = "choose another --out"
 ) -> None:
     for part in [part for part in (*IDENTITY, CODE) if part in here and (part in there or part != CODE)]:
-        old, new = (by_name(one.get(part, {})) for one in (there, json.loads(json.dumps(here))))
+        old, new = (_lasting(by_name(one.get(part, {}))) for one in (there, json.loads(json.dumps(here))))
         for key in sorted({*old, *new} - {*MEASURED}):
             # As texts NaN is the same as NaN, and tables are the same whatever the order of their keys.
             if json.dumps(old.get(key), sort_keys=True) != json.dumps(new.get(key), sort_keys=True):
                 difference = f"{key} is {_short(old.get(key))} there and {_short(new.get(key))} here"
                 way = remedy if part != CODE else f"go back to that, or --start-from {path} with another --out"
                 raise InputError(f"{path} holds another study: {difference}; {way}")
+
+
+def _lasting(part: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a part of a manifest without what says how, and not which, an endpoint is asked."""
+    endpoint = part.get("endpoint")
+    if not isinstance(endpoint, Mapping):
+        return dict(part)
+    return {**part, "endpoint": {key: value for key, value in endpoint.items() if key not in PRACTICAL}}
 
 
 def _short(value: object) -> str:

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
+from dfo_prompt._util.messages import encode
 from dfo_prompt.config.reading import parse_config
 from dfo_prompt.errors import InputError
 from dfo_prompt.service import app as module
@@ -24,7 +25,7 @@ from dfo_prompt.service.engine import Engine
 from dfo_prompt.service.openapi import document
 from dfo_prompt.service.serving import about
 from dfo_prompt.service.store import Store
-from dfo_prompt.service.wire import Limits, encode, pack
+from dfo_prompt.service.wire import Limits, pack
 
 TOKENS = (Client(name="ann", token="a" * 16), Client(name="bob", token="b" * 16, budget=5))
 ANYONE = (Client(name="anyone"),)

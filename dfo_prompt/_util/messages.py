@@ -1,0 +1,41 @@
+"""JSON messages between a client and a service, read strictly."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from dfo_prompt._util.reading import unique_keys
+from dfo_prompt.errors import InputError
+
+
+def encode(message: Mapping[str, Any]) -> bytes:
+    """Return a message as JSON, without spaces."""
+    return json.dumps(message, separators=(",", ":"), allow_nan=False).encode()
+
+
+def decode(body: bytes) -> dict[str, Any]:
+    """Return the message in `body`.
+
+    Raises:
+        InputError: it is no JSON object.
+    """
+    found = decode_any(body)
+    if not isinstance(found, dict):
+        raise InputError("the body is no JSON object")
+    return found
+
+
+def decode_any(body: bytes) -> Any:
+    """Return the JSON value in `body`.
+
+    Raises:
+        InputError: it is no JSON, has a key twice, or a number that JSON has no form for.
+    """
+    try:
+        return json.loads(body.decode("utf-8"), object_pairs_hook=unique_keys, parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"the body is no JSON: {error}") from error
+
+
+def _refuse(constant: str) -> float:
+    raise ValueError(f"{constant} is no value of JSON")

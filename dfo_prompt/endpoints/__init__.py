@@ -1,0 +1,20 @@
+"""Language models that somebody serves: how each kind of server is asked for the scores of label tokens."""
+
+from collections.abc import Iterable
+
+from dfo_prompt.contracts.spec import Spec
+from dfo_prompt.plugin.hookspecs import hookimpl
+
+KINDS = {
+    "llama.cpp": ("llama_cpp:LlamaCpp", "The server of llama.cpp: texts and token ids, exact"),
+    "vllm": ("vllm:Vllm", "vLLM: texts, token ids and embeddings, exact"),
+    "openai": ("openai:OpenAi", "OpenAI's completions or chat, and servers like it: texts, the most likely tokens only"),
+    "systemone": ("systemone:SystemOne", "Typed questions at /v1/systemone: texts, the probability of each option"),
+}
+
+
+@hookimpl
+def dfo_prompt_endpoints() -> Iterable[Spec]:
+    """Give the kinds of servers that this package can ask."""
+    for name, (target, summary) in KINDS.items():
+        yield Spec(name=name, target=f"dfo_prompt.endpoints.{target}", summary=f"{summary}.", extra="remote")

@@ -1,0 +1,70 @@
+"""OpenAI's interface, as many services and servers have it: texts in, the most likely tokens out."""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from dfo_prompt.contracts.endpoint import Form, Label, Row
+from dfo_prompt.endpoints.answers import by_text, completions
+from dfo_prompt.endpoints.served import Answer, Batch, ServedEndpoint, form_of
+from dfo_prompt.errors import InputError
+from dfo_prompt.types import Json
+
+Top = Annotated[int, Field(ge=1, le=1000)]
+CHAT_FRAME = 128
+"""Tokens of a chat's template, at most."""
+
+
+class OpenAi(ServedEndpoint):
+    """A service with OpenAI's completions or chat.
+
+    Args:
+        api: "chat", one text a request, white space around tokens not counted; or "completions".
+        top: length of the list of likely tokens that is asked for; 20 and 5 are what the services give at most.
+        limit: what the service calls the limit of an answer's tokens; "max_completion_tokens" for newer models.
+        extra: further keys of each request.
+        batch: rows of a request; 1 for chats.
+        served: see `ServedEndpoint`.
+    """
+
+    kind = "openai"
+    forms = frozenset({Form.TEXT})
+    exact = False
+
+    def __init__(
+        self,
+        *,
+        api: Literal["chat", "completions"] = "chat",
+        top: Top | None = None,
+        limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens",
+        extra: Mapping[str, Any] | None = None,
+        batch: Batch | None = None,
+        **served: Any,
+    ) -> None:
+        chat = api == "chat"
+        if chat and batch not in (None, 1):
+            raise InputError("a chat has one text a request; leave out endpoint.options.batch, raise endpoint.concurrency")
+        super().__init__(batch=1 if chat else batch or 16, **served)
+        self.top, self.frame = top or (20 if chat else 5), CHAT_FRAME if chat else self.frame
+        self.path = "/v1/chat/completions" if chat else "/v1/completions"
+        self._chat, self._limit, self._extra = chat, limit, dict(extra or {})
+
+    def settings(self) -> Mapping[str, Json]:
+        """Return interface, list length and further keys."""
+        return {"api": "chat" if self._chat else "completions", "top": self.top, **self._extra}
+
+    def message(self, rows: Sequence[Row], labels: Sequence[Label]) -> Mapping[str, Any]:  # noqa: ARG002
+        """Ask for the most likely tokens; which ones are labels is for us to say."""
+        if form_of(rows) is not Form.TEXT:
+            raise InputError(f"endpoint {self.kind!r} takes texts only")
+        asked = {**({"model": self._model} if self._model else {}), self._limit: 1, "temperature": 0, **self._extra}
+        if self._chat:
+            return {**asked, "messages": [{"role": "user", "content": rows[0]}], "logprobs": True, "top_logprobs": self.top}
+        return {**asked, "prompt": [*rows], "logprobs": self.top}
+
+    def read(self, message: Any, rows: Sequence[Row], labels: Sequence[Label]) -> Answer:
+        """Read what is listed; the others are bounded by the last of it."""
+        found = completions(message)
+        scores = [by_text(one.likely(), labels, stripped=self._chat) for one in found.in_order(len(rows))]
+        return found.answer([logs for logs, _ in scores], [bounds for _, bounds in scores])

@@ -1,0 +1,96 @@
+"""From configuration to an endpoint that was tried, with its cache."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dfo_prompt._util.downloads import cache_folder
+from dfo_prompt.config.endpoint import EndpointConfig
+from dfo_prompt.contracts.endpoint import Capabilities, Endpoint, Form, Label
+from dfo_prompt.contracts.usage import Usage
+from dfo_prompt.endpoints.cache import CachedEndpoint
+from dfo_prompt.errors import DfoPromptError, InputError, PluginError, one_line
+from dfo_prompt.plugin.entries import PROVIDED, arguments_of, target_of
+from dfo_prompt.plugin.options import parameters
+from dfo_prompt.types import Json
+
+FILE = "answers.sqlite"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """An endpoint that was tried.
+
+    Attributes:
+        endpoint: probed.
+        can: what its probe found.
+        about: what defines it, for the manifest; a study goes on only with the same.
+    """
+
+    endpoint: Endpoint
+    can: Capabilities
+    about: dict[str, Json]
+
+    def probe(self, *more: Usage) -> dict[str, Json]:
+        """Return for the manifest what was measured, and what that and `more` took: other figures at another time."""
+        took = sum(more, self.can.usage)
+        return {"spread": self.can.spread, **{name: value for name, value in vars(took).items() if value}}
+
+
+def create_endpoint(config: EndpointConfig) -> Endpoint:
+    """Build the endpoint that `config` names, with its cache, without asking it anything.
+
+    Raises:
+        InputError: a name, an option or a value is wrong, or the key is not there.
+        PluginError: it cannot be built otherwise.
+    """
+    target, name = target_of("endpoint", config.kind), f"endpoint {config.kind!r}"
+    settings = arguments_of("endpoint", config.kind, config.options)
+    takes = parameters(target).hints.keys()
+    given: dict[str, object] = {"url": config.url, "model": config.model, "key": _key(config.key_env)}
+    given |= {"timeout": config.timeout, "patience": config.patience, "concurrency": config.concurrency}
+    if given["key"] and "key" not in takes:
+        raise InputError(f"{name} takes no key; leave out endpoint.key_env")
+    try:
+        built = target(**{key: given[key] for key in PROVIDED["endpoint"] if key in takes}, **settings)
+    except DfoPromptError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name}: {error}") from error
+    except Exception as error:
+        raise PluginError(f"{name} cannot be built: {one_line(error)}") from error
+    if not isinstance(built, Endpoint):
+        raise PluginError(f"{name} is a {type(built).__name__} without probe, score, estimate and describe")
+    if config.cache == "off":
+        return built
+    return CachedEndpoint(built, cache_folder() / FILE, always=config.cache == "on")
+
+
+def open_endpoint(config: EndpointConfig, labels: Sequence[Label], *, needs: Form, by: str) -> Opened:
+    """Build the endpoint that `config` names and try it.
+
+    Args:
+        config: of the endpoint.
+        labels: to be scored.
+        needs: the form of the rows that it will be sent.
+        by: what needs them, for errors.
+
+    Raises:
+        InputError: it cannot score labels, or takes no such rows.
+        OutageError: it does not answer.
+    """
+    endpoint = create_endpoint(config)
+    can = endpoint.probe(labels)
+    if needs not in can.forms:
+        taken = " and ".join(sorted(can.forms))
+        raise InputError(f"{by} needs an endpoint that takes {needs}; endpoint {config.kind!r} takes {taken} only")
+    about = {**endpoint.describe(), "exact": can.exact, "top": can.top, "normalised": can.normalised}
+    return Opened(endpoint=endpoint, can=can, about=about)
+
+
+def _key(variable: str) -> str:
+    if not variable:
+        return ""
+    if not (key := os.environ.get(variable, "").strip()):
+        raise InputError(f"endpoint.key_env: the environment variable {variable} is not set; export it with the key")
+    return key

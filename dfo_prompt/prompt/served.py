@@ -1,0 +1,211 @@
+"""Texts under prompts, scored by an endpoint: rows of embeddings or of token ids, one for each token of a label word."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from dfo_prompt.config.endpoint import EndpointConfig
+from dfo_prompt.contracts.endpoint import EndpointOutageError, Form, Label, Row
+from dfo_prompt.contracts.usage import Usage
+from dfo_prompt.endpoints.cache import STEADY
+from dfo_prompt.endpoints.opening import Opened, open_endpoint
+from dfo_prompt.errors import InputError, ModelError
+from dfo_prompt.lm.encoding import Encoded, encode_words
+from dfo_prompt.lm.verbalizer import EncodedTexts, Verbalizer
+from dfo_prompt.prompt.asking import Asked, Projection
+from dfo_prompt.prompt.problem import Problem
+from dfo_prompt.prompt.tokens import Ids, TokenPrompts
+from dfo_prompt.types import Json, Matrix
+
+SAME_TEXT = "The film was"
+ALIKE = 0.1
+"""Difference of log-probabilities that rounding in half precision can make."""
+ANSWER = 1
+"""Tokens behind the slot that a label word's first token takes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """Rows that are asked for the same tokens: the first ones of all label words, or a later one of one word.
+
+    Attributes:
+        classes: whose scores the tokens add to.
+        tokens: of each.
+        texts: token ids (left, right) around the prompt, of N texts.
+    """
+
+    classes: tuple[int, ...]
+    tokens: tuple[int, ...]
+    texts: list[tuple[list[int], list[int]]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """Scores (1, N, C) under one prompt, how many tokens had only an upper bound, and what it took."""
+
+    scores: Tensor
+    bounded: int
+    usage: Usage
+
+
+class Served:
+    """An endpoint that scores prompts.
+
+    A word's score is the sum of its tokens' log-probabilities: the local engine's up to a constant that all classes share.
+
+    Args:
+        problem: tokenizer, embeddings and task.
+        verbalizer: of the task.
+        projection: of candidates to prompts; `TokenPrompts` are sent as token ids.
+        config: of the endpoint.
+        by: the objective's name, for errors.
+
+    Raises:
+        InputError: the endpoint cannot do what is needed, or serves another model.
+        OutageError: it does not answer.
+    """
+
+    def __init__(
+        self, problem: Problem, verbalizer: Verbalizer, projection: Projection, config: EndpointConfig, *, by: str
+    ) -> None:
+        self._lm, self._verbalizer, self._projection = problem.lm, verbalizer, projection
+        self._form = Form.TOKENS if isinstance(projection, TokenPrompts) else Form.EMBEDDINGS
+        words = encode_words(problem.lm, problem.task)
+        first = self._labels([ids[0] for ids in words])
+        self._first = tuple(ids[0] for ids in words)
+        self._opened: Opened = open_endpoint(config, first, needs=self._form, by=f"objective {by!r}")
+        if self._opened.can.normalised and (long := [ids for ids in words if len(ids) > 1]):
+            said = f"endpoint {config.kind!r} compares labels of one token only"
+            raise InputError(f"{said}, and {problem.lm.tokenizer.decode([*long[0]])!r} has {len(long[0])}; change the task")
+        self._probe = self._opened.probe(self._check_same(config, first))
+
+    @cached_property
+    def deterministic(self) -> bool:
+        """Tell whether the probe found no difference between repeated answers."""
+        return self._opened.can.spread <= STEADY
+
+    def ask(self, candidates: Matrix | None, texts: EncodedTexts) -> Asked:
+        """Ask the endpoint, one candidate after the other; see `Asks`."""
+        prompts: Sequence[Tensor | Ids]
+        if candidates is None:
+            prompts = [np.empty(0, dtype=np.int64) if self._form is Form.TOKENS else torch.zeros((0, self._lm.width))]
+        elif isinstance(self._projection, TokenPrompts):
+            prompts = [*self._projection.tokens(candidates)]
+        else:
+            prompts = [*self._projection(candidates)]
+        scores, bounded, usage = list[Tensor](), list[float](), Usage()
+        for prompt in prompts:
+            try:
+                found = self._candidate(prompt, texts)
+            except EndpointOutageError as error:
+                raise EndpointOutageError(str(error), usage=usage + error.usage) from error
+            scores.append(found.scores)
+            bounded.append(found.bounded)
+            usage += found.usage
+        known = None if self._opened.can.exact else np.array(bounded)
+        return Asked(scores=torch.cat(scores), usage=usage, bounded=known)
+
+    def estimate(self, count: int, texts: EncodedTexts, prompt_tokens: int) -> Usage:
+        """Return the most that one try of each request consumes; see `Asks`."""
+        nothing, used = np.zeros(prompt_tokens, dtype=np.int64), Usage()
+        for part in self._verbalizer.asked(texts):
+            for step in self._steps(part):
+                rows = [self._ids_row(left, nothing, right) for left, right in step.texts]  # embeddings are as many
+                used += self._opened.endpoint.estimate(rows)
+        return sum([used] * count, Usage())
+
+    def describe(self) -> dict[str, Json]:
+        """Return what the endpoint is, and what its probe measured."""
+        return {"endpoint": self._opened.about, "endpoint_probe": self._probe}
+
+    def _candidate(self, prompt: Tensor | Ids, texts: EncodedTexts) -> Found:
+        parts, usage = [], Usage()
+        for part in self._verbalizer.asked(texts):
+            try:
+                parts.append(self._raw(prompt, part))
+            except EndpointOutageError as error:
+                raise EndpointOutageError(str(error), usage=usage + error.usage) from error
+            usage += parts[-1].usage
+        scores = self._verbalizer.calibrated(parts[0].scores, parts[-1].scores)
+        return Found(scores=scores, usage=usage, bounded=sum(part.bounded for part in parts))
+
+    def _raw(self, prompt: Tensor | Ids, texts: EncodedTexts) -> Found:
+        """Return scores (1, N, C) before calibration."""
+        scores, usage, bounded = np.zeros((texts.count, texts.words)), Usage(), 0
+        for step in self._steps(texts):
+            rows, labels = [self._row(left, prompt, right) for left, right in step.texts], self._labels(step.tokens)
+            try:
+                found = self._opened.endpoint.score(rows, labels)
+            except EndpointOutageError as error:
+                raise EndpointOutageError(str(error), usage=usage + error.usage) from error
+            places = [[label.token for label in labels].index(token) for token in step.tokens]
+            scores[:, list(step.classes)] += found.logs[:, places]
+            bounded += int(found.bounds[:, places].sum())
+            usage += found.usage
+        return Found(scores=torch.from_numpy(scores)[None], usage=usage, bounded=bounded)
+
+    def _steps(self, texts: EncodedTexts) -> Iterator[Step]:
+        if texts.first is None:
+            raise ModelError("endpoints score what follows a text, which a masked model does not")
+        yield Step(classes=tuple(range(texts.words)), tokens=self._first, texts=laid_out(texts.first))
+        for span in texts.spans:
+            (label,), (ids,) = span.labels, span.ids
+            whole = laid_out(span.texts)  # with the word but for its last token
+            for i, token in enumerate(ids):
+                cut = len(ids) - ANSWER - i
+                rows = [(left, right[: len(right) - cut]) for left, right in whole]
+                yield Step(classes=(label,), tokens=(token,), texts=rows)
+
+    def _row(self, left: list[int], prompt: Tensor | Ids, right: list[int]) -> Row:
+        if not isinstance(prompt, Tensor):
+            return self._ids_row(left, prompt, right)
+        parts = [self._lm.embed(np.array(left, dtype=np.int64)), prompt, self._lm.embed(np.array(right, dtype=np.int64))]
+        row: npt.NDArray[np.float32] = np.concatenate([part.float().cpu().numpy() for part in parts])
+        if not np.isfinite(row).all():
+            raise ValueError("a prompt with numbers that are not finite")
+        return row
+
+    @staticmethod
+    def _ids_row(left: list[int], prompt: Ids, right: list[int]) -> Row:
+        return (*left, *map(int, prompt), *right)
+
+    def _labels(self, tokens: Sequence[int]) -> list[Label]:
+        """Return labels of distinct tokens."""
+        return [Label(text=str(self._lm.tokenizer.decode([token])), token=token) for token in dict.fromkeys(tokens)]
+
+    def _check_same(self, config: EndpointConfig, labels: Sequence[Label]) -> Usage:
+        """Compare the answers to a text, or to its token ids, with those to what is made of it here; return what it took."""
+        endpoint, forms = self._opened.endpoint, self._opened.can.forms
+        ids = tuple(self._lm.tokenizer(SAME_TEXT).input_ids)
+        theirs: Row | None = ids if self._form is Form.EMBEDDINGS and Form.TOKENS in forms else None
+        if self._form is Form.TOKENS and Form.TEXT in forms:
+            theirs = SAME_TEXT
+        if theirs is None:
+            return Usage()
+        ours: Row = ids if self._form is Form.TOKENS else self._lm.embed(np.array(ids)).cpu().numpy()
+        try:
+            one, other = endpoint.score([ours], labels), endpoint.score([theirs], labels)
+        except EndpointOutageError as error:
+            if error.refused:
+                raise InputError(f"endpoint {config.kind!r} takes no {self._form} of {self._lm.name!r}: {error}") from error
+            raise
+        if (apart := float(np.abs(one.logs - other.logs).max())) > ALIKE + self._opened.can.spread:
+            said = f"endpoint {config.kind!r} serves another model than {self._lm.name!r}: a text and its {self._form}"
+            raise InputError(f"{said} differ by {apart:.3g} in log-probability; set problem.model to the model served")
+        return one.usage + other.usage
+
+
+def laid_out(texts: Encoded) -> list[tuple[list[int], list[int]]]:
+    """Return the token ids ahead of the prompt and behind it, of N texts in their order."""
+    head, common = texts.head.tolist(), texts.common.tolist()
+    found: dict[int, tuple[list[int], list[int]]] = {}
+    for bucket in texts.buckets:
+        columns = (bucket.rows.tolist(), bucket.left.tolist(), bucket.ids.tolist(), bucket.lengths.tolist())
+        for row, left, ids, length in zip(*columns, strict=True):
+            found[row] = head + left, common + ids[:length]
+    return [found[row] for row in range(texts.count)]
