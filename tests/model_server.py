@@ -153,7 +153,7 @@ class Handler(BaseHTTPRequestHandler):
         if fault == "cut":
             self.close_connection = True
         elif fault == "slow":
-            time.sleep(3)
+            time.sleep(60)
             self.close_connection = True
         elif fault == "half":
             self.send_response(200)

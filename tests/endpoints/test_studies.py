@@ -201,7 +201,8 @@ LASTING = {
 
 @pytest.mark.parametrize("kind", LASTING)
 def test_faults_that_last_stop_the_study_and_the_same_command_goes_on(study, own_server, kind):
-    flags = (*over(own_server), "--endpoint-cache", "off", "--endpoint-timeout", "0.5", "--endpoint-patience", "0.2")
+    flags = (*over(own_server), "--endpoint-cache", "off", "--endpoint-patience", "0.2")
+    flags += ("--endpoint-timeout", "4") if kind == "silence" else ()
     whole = study("whole", *over(own_server), "--endpoint-cache", "off")[2]
     done = own_server_requests(whole)
     own_server.misbehave(*[None] * (done + 11), *[LASTING[kind]] * 3)
