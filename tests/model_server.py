@@ -113,7 +113,7 @@ class Handler(BaseHTTPRequestHandler):
             answers.append(
                 {
                     "index": i,
-                    "model": "tiny.gguf",
+                    "model": "/models/tiny.gguf",
                     "tokens_evaluated": self.rows[-1],
                     "tokens_predicted": 1,
                     "truncated": False,

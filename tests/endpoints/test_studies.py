@@ -205,7 +205,7 @@ def test_faults_that_last_stop_the_study_and_the_same_command_goes_on(study, own
     flags += ("--endpoint-timeout", "4") if kind == "silence" else ()
     whole = study("whole", *over(own_server), "--endpoint-cache", "off")[2]
     done = own_server_requests(whole)
-    own_server.misbehave(*[None] * (done + 11), *[LASTING[kind]] * 3)
+    own_server.misbehave(*[None] * (done + 15), *[LASTING[kind]] * 3)  # in the second batch
     status, err, folder = study("s", *flags)
     assert (status, errors(err)) == (2, 1), err
     assert 0 < len(journal(folder)) < 8
