@@ -113,7 +113,7 @@ class Handler(BaseHTTPRequestHandler):
             answers.append(
                 {
                     "index": i,
-                    "model": "tiny.gguf",
+                    "model": "/models/tiny.gguf",
                     "tokens_evaluated": self.rows[-1],
                     "tokens_predicted": 1,
                     "truncated": False,
@@ -153,7 +153,7 @@ class Handler(BaseHTTPRequestHandler):
         if fault == "cut":
             self.close_connection = True
         elif fault == "slow":
-            time.sleep(3)
+            time.sleep(60)
             self.close_connection = True
         elif fault == "half":
             self.send_response(200)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import log
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -112,7 +113,7 @@ class LlamaCpp(ServedEndpoint):
             tokens=sum(one.tokens_evaluated for one in found),
             said=sum(one.tokens_predicted for one in found),
             cached=sum(one.timings.cache_n for one in found),
-            model=found[0].model,
+            model=PurePath(found[0].model).name,  # a path on the server's machine
         )
 
 

@@ -46,11 +46,10 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """Scores (1, N, C) under one prompt, how many tokens had only an upper bound, and what it took."""
+    """Scores (1, N, C) under one prompt, and how many tokens had only an upper bound."""
 
     scores: Tensor
     bounded: int
-    usage: Usage
 
 
 class Served:
@@ -98,17 +97,13 @@ class Served:
             prompts = [*self._projection.tokens(candidates)]
         else:
             prompts = [*self._projection(candidates)]
-        scores, bounded, usage = list[Tensor](), list[float](), Usage()
-        for prompt in prompts:
-            try:
-                found = self._candidate(prompt, texts)
-            except EndpointOutageError as error:
-                raise EndpointOutageError(str(error), usage=usage + error.usage) from error
-            scores.append(found.scores)
-            bounded.append(found.bounded)
-            usage += found.usage
-        known = None if self._opened.can.exact else np.array(bounded)
-        return Asked(scores=torch.cat(scores), usage=usage, bounded=known)
+        bill: list[Usage] = []
+        try:
+            found = [self._candidate(prompt, texts, bill) for prompt in prompts]
+        except EndpointOutageError as error:
+            raise EndpointOutageError(str(error), usage=sum(bill, error.usage), refused=error.refused) from error
+        known = None if self._opened.can.exact else np.array([float(one.bounded) for one in found])
+        return Asked(scores=torch.cat([one.scores for one in found]), usage=sum(bill, Usage()), bounded=known)
 
     def estimate(self, count: int, texts: EncodedTexts, prompt_tokens: int) -> Usage:
         """Return the most that one try of each request consumes; see `Asks`."""
@@ -123,31 +118,22 @@ class Served:
         """Return what the endpoint is, and what its probe measured."""
         return {"endpoint": self._opened.about, "endpoint_probe": self._probe}
 
-    def _candidate(self, prompt: Tensor | Ids, texts: EncodedTexts) -> Found:
-        parts, usage = [], Usage()
-        for part in self._verbalizer.asked(texts):
-            try:
-                parts.append(self._raw(prompt, part))
-            except EndpointOutageError as error:
-                raise EndpointOutageError(str(error), usage=usage + error.usage) from error
-            usage += parts[-1].usage
+    def _candidate(self, prompt: Tensor | Ids, texts: EncodedTexts, bill: list[Usage]) -> Found:
+        parts = [self._raw(prompt, part, bill) for part in self._verbalizer.asked(texts)]
         scores = self._verbalizer.calibrated(parts[0].scores, parts[-1].scores)
-        return Found(scores=scores, usage=usage, bounded=sum(part.bounded for part in parts))
+        return Found(scores=scores, bounded=sum(part.bounded for part in parts))
 
-    def _raw(self, prompt: Tensor | Ids, texts: EncodedTexts) -> Found:
-        """Return scores (1, N, C) before calibration."""
-        scores, usage, bounded = np.zeros((texts.count, texts.words)), Usage(), 0
+    def _raw(self, prompt: Tensor | Ids, texts: EncodedTexts, bill: list[Usage]) -> Found:
+        """Return scores (1, N, C) before calibration, and add to `bill` what they took."""
+        scores, bounded = np.zeros((texts.count, texts.words)), 0
         for step in self._steps(texts):
-            rows, labels = [self._row(left, prompt, right) for left, right in step.texts], self._labels(step.tokens)
-            try:
-                found = self._opened.endpoint.score(rows, labels)
-            except EndpointOutageError as error:
-                raise EndpointOutageError(str(error), usage=usage + error.usage) from error
+            labels = self._labels(step.tokens)
+            found = self._opened.endpoint.score([self._row(left, prompt, right) for left, right in step.texts], labels)
+            bill.append(found.usage)
             places = [[label.token for label in labels].index(token) for token in step.tokens]
             scores[:, list(step.classes)] += found.logs[:, places]
             bounded += int(found.bounds[:, places].sum())
-            usage += found.usage
-        return Found(scores=torch.from_numpy(scores)[None], usage=usage, bounded=bounded)
+        return Found(scores=torch.from_numpy(scores)[None], bounded=bounded)
 
     def _steps(self, texts: EncodedTexts) -> Iterator[Step]:
         if texts.first is None:

@@ -201,10 +201,11 @@ LASTING = {
 
 @pytest.mark.parametrize("kind", LASTING)
 def test_faults_that_last_stop_the_study_and_the_same_command_goes_on(study, own_server, kind):
-    flags = (*over(own_server), "--endpoint-cache", "off", "--endpoint-timeout", "0.5", "--endpoint-patience", "0.2")
+    flags = (*over(own_server), "--endpoint-cache", "off", "--endpoint-patience", "0.2")
+    flags += ("--endpoint-timeout", "4") if kind == "silence" else ()
     whole = study("whole", *over(own_server), "--endpoint-cache", "off")[2]
     done = own_server_requests(whole)
-    own_server.misbehave(*[None] * (done + 11), *[LASTING[kind]] * 3)
+    own_server.misbehave(*[None] * (done + 15), *[LASTING[kind]] * 3)  # in the second batch
     status, err, folder = study("s", *flags)
     assert (status, errors(err)) == (2, 1), err
     assert 0 < len(journal(folder)) < 8
@@ -308,3 +309,77 @@ def test_families_embed_alike_with_and_without_layers(tmp_path, family):
     assert (shell.embed(ids) == whole.embed(ids)).all()
     assert (shell.max_tokens, shell.width, shell.vocabulary) == (whole.max_tokens, whole.width, whole.vocabulary)
     assert shell.fingerprint == whole.fingerprint
+
+
+LISTED = '''
+import numpy as np
+import dfo_prompt as dp
+
+
+class Listed:
+    """Takes token ids, lists the first label only, and answers so many calls."""
+
+    def __init__(self, *, url: str, model: str, calls: int = 1000):
+        self.left = calls
+
+    def probe(self, labels):
+        return dp.Capabilities(forms=frozenset({dp.Form.TOKENS}), exact=False, top=1)
+
+    def score(self, rows, labels):
+        usage, self.left = self.estimate(rows), self.left - 1
+        if self.left < 0:
+            raise dp.EndpointOutageError("no more", usage=usage)
+        bounds = np.array([[place > 0 for place in range(len(labels))] for _ in rows])
+        return dp.Scores(logs=np.full(bounds.shape, -1.0), bounds=bounds, usage=usage)
+
+    def estimate(self, rows):
+        return dp.Usage(requests=1, billed_tokens=sum(map(len, rows)))
+
+    def describe(self):
+        return {"kind": "listed"}
+
+
+@dp.hookimpl
+def dfo_prompt_endpoints():
+    return [dp.Spec(name="listed", target="listed:Listed", summary="")]
+'''
+
+
+@pytest.fixture
+def listed(tiny_folder, tiny_task):
+    """Builds an objective over a stranger's endpoint."""
+    import dfo_prompt as dp
+    from dfo_prompt.plugin.catalogue import plugin_files
+
+    file = tiny_task.parent / "listed.py"
+    file.write_text(LISTED)
+    problem = dp.ProblemConfig(model=tiny_folder, task=tiny_task, shots=3, device="cpu")
+
+    def build(calls=1000):
+        with plugin_files(file):
+            endpoint = dp.EndpointConfig(kind="listed", url="http://x", cache="off", options={"calls": calls})
+            return dp.create_objective("trigger", dim=2, problem=problem, endpoint=endpoint)
+
+    return build
+
+
+def test_labels_that_are_bounds_are_counted(listed):
+    found = listed().evaluate(np.zeros((3, 2)))
+    assert found.metrics["bounded"].tolist() == [6.0] * 3  # one of two labels on each of six texts
+
+
+def test_an_outage_has_the_usage_of_all_candidates(listed):
+    from dfo_prompt.errors import OutageError
+
+    objective = listed(2)
+    once = listed().evaluate(np.zeros((1, 2))).usage
+    with pytest.raises(OutageError, match="no more") as raised:
+        objective.evaluate(np.arange(8.0).reshape(4, 2))
+    assert raised.value.usage.requests == 3
+    assert raised.value.usage.billed_tokens == 3 * once.billed_tokens
+
+
+def test_an_objective_estimates_what_its_candidates_consume(listed):
+    objective = listed()
+    assert objective.estimate(2).billed_tokens == objective.evaluate(np.zeros((2, 2))).usage.billed_tokens
+    assert objective.estimate(1, "dev").requests == 1
