@@ -190,7 +190,7 @@ def test_a_key_that_no_header_can_hold_is_not_shown(monkeypatch, key):
 
 
 def test_the_endpoint_of_the_page_works(tmp_path):
-    page = (Path(__file__).parent.parent.parent / "docs" / "ENDPOINTS.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "pages" / "tutorials" / "endpoints.md").read_text()
     (tmp_path / "lengths.py").write_text(re.search(r"```python\n(.*?)```", page, flags=re.DOTALL)[1])
     with plugin_files(tmp_path / "lengths.py"):
         found = opened("lengths", options={"slope": 2.0})

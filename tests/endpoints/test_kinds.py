@@ -110,7 +110,7 @@ def test_a_probe_says_what_an_endpoint_can_do(model_server, labels, kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_estimates_are_the_most_that_is_billed(model_server, lm, labels, kind):
     endpoint = endpoint_of(model_server, kind)
-    for form in endpoint.forms:
+    for form in endpoint.probe(labels).forms:
         rows = [FORMS[form](lm, text) for text in TEXTS]
         estimate, took = endpoint.estimate(rows), endpoint.score(rows, labels).usage
         assert took.billed_tokens <= estimate.billed_tokens
