@@ -7,17 +7,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dfo_prompt.contracts.objective import Evaluation, Outer
+from dfo_prompt.contracts.objective import Evaluation
 from dfo_prompt.contracts.usage import Usage
-from dfo_prompt.errors import InputError
 from dfo_prompt.lm.precision import Precision, choose_precision
 from dfo_prompt.lm.scorer import Scorer
 from dfo_prompt.lm.verbalizer import EncodedTexts, Verbalizer
-from dfo_prompt.objectives.outer import CrossEntropy
-from dfo_prompt.prompt.losses import loss_called
 from dfo_prompt.prompt.problem import Problem
+from dfo_prompt.prompt.task_objective import TaskObjective
 from dfo_prompt.tasks.examples import Texts
-from dfo_prompt.tasks.metrics import score as metric_score
 from dfo_prompt.types import Json, Matrix, Vector
 
 WORD = 4
@@ -35,7 +32,7 @@ class Split:
     labels: Tensor
 
 
-class PromptObjective:
+class PromptObjective(TaskObjective):
     """The loss of soft prompts A z + p0 on a task, for a language model.
 
     The prompt stands ahead of every text, or at the {prompt} mark of the task's template.
@@ -66,66 +63,20 @@ class PromptObjective:
         calibration: str = "none",
         about: dict[str, Json] | None = None,
     ) -> None:
-        self.dim = dim
+        super().__init__(split=problem, dim=dim, loss=loss)
         lm, task = problem.lm, problem.task
-        self.metric = task.metric
-        self.classes = task.classes
         self.calibration = calibration
         self.problem, self._about = problem, dict(about or {})
         self._projection, self._prompt_tokens = projection, prompt_tokens
-        self._loss_name, self._loss = loss, loss_called(loss)
         self._verbalizer = Verbalizer(
             lm, task, prompt_tokens=prompt_tokens, calibration=calibration, sample=problem.texts("train")
         )
         # Where calibration asks of the training texts, they need not be asked twice.
         train = self._verbalizer.reference if self._verbalizer.asks_sample else None
         self._splits = {"train": self._split("train", train), "dev": self._split("dev")}
-        self._baselines: dict[str, Evaluation] = {}
         self._engines = self._splits["train"].texts.engines(Scorer(lm), prompt_tokens)
         self._precision = choose_precision(lm.model, dtype, self._probe)
         self._logits = self._logits_in(self._precision)
-
-    def evaluate(self, candidates: Matrix) -> Evaluation:
-        """Score candidates (B, d) on the training split; the task's metric comes along."""
-        return self.validate(candidates, "train")
-
-    @property
-    def outer(self) -> Outer | None:
-        """Return the cross entropy as a function of the N C calibrated scores; None for other losses."""
-        if self._loss_name != "cross_entropy":
-            return None
-        return CrossEntropy(labels=self.problem.labels("train"), classes=len(self.classes))
-
-    def evaluate_outputs(self, candidates: Matrix) -> Evaluation:
-        """Score candidates (B, d) on the training split, with the calibrated scores of the label words, (B, N C)."""
-        return self._score(self._projection(candidates), self._get("train"), outputs=True)
-
-    def validate(self, candidates: Matrix, split: str) -> Evaluation:
-        """Score candidates (B, d) on "train", "dev" or "test"."""
-        return self._score(self._projection(candidates), self._get(split))
-
-    def baseline(self, split: str) -> Evaluation:
-        """Score the task's hand-written prompt, without any soft prompt; computed once."""
-        if split not in self._baselines:
-            nothing = torch.zeros((1, 0, self.problem.lm.width), device=self.problem.lm.device)
-            self._baselines[split] = self._score(nothing, self._get(split))
-        return self._baselines[split]
-
-    def predict(self, candidate: Vector, texts: Texts) -> Matrix:
-        """Return the probabilities (N, C) of the label words for new texts, under the candidate (d,).
-
-        Raises:
-            InputError: an example has more texts, or fewer, than the task takes.
-        """
-        wanted = len(self.problem.task.fields)
-        for one in texts:
-            if len(one) != wanted:
-                found = f"{len(one)} texts separated by tabs, where task {self.problem.task.name!r} takes {wanted}"
-                raise InputError(f"{one[0]!r} and what follows: {found}")
-        prompts = self._projection(candidate[None])
-        logits = self._logits(prompts, self._verbalizer.encode(texts))[0]  # (N, C)
-        probabilities: Matrix = logits.softmax(dim=-1).double().cpu().numpy()
-        return probabilities
 
     def prompt(self, candidate: Vector) -> Tensor:
         """Return the soft prompt (P, E) of a candidate (d,), or (H, P, E) with one for each layer."""
@@ -156,31 +107,32 @@ class PromptObjective:
         labels = torch.as_tensor(self.problem.labels(name), device=self.problem.lm.device)
         return Split(texts=texts or self._verbalizer.encode(self.problem.texts(name)), labels=labels)
 
-    def _score(self, prompts: Tensor, split: Split, *, outputs: bool = False) -> Evaluation:
-        logits = self._logits(prompts, split.texts)
-        return self._evaluation(logits, split, prompt_tokens=prompts.shape[-2], outputs=outputs)
+    def _score(self, candidates: Matrix, split: str, *, outputs: bool = False) -> Evaluation:
+        return self._score_prompts(self._projection(candidates), split, outputs=outputs)
 
-    def _evaluation(self, logits: Tensor, split: Split, *, prompt_tokens: int, outputs: bool = False) -> Evaluation:
-        losses, labels = self._loss(logits, split.labels).double(), split.labels.cpu().numpy()
-        # One copy down: losses and predictions together, and the scores if they are asked for.
-        parts = [losses[:, None], logits.argmax(dim=-1).double(), *([logits.flatten(1).double()] if outputs else [])]
-        down = torch.cat(parts, dim=1).cpu().numpy()  # (B, 1 + N) or (B, 1 + N + N C)
-        predicted = down[:, 1 : 1 + len(labels)].astype(np.int64)
-        metrics: dict[str, Vector] = {self.metric: metric_score(self.metric, predicted, labels)}
+    def _manual(self, split: str) -> Evaluation:
+        nothing = torch.zeros((1, 0, self.problem.lm.width), device=self.problem.lm.device)
+        return self._score_prompts(nothing, split)
+
+    def _label(self, candidate: Vector, texts: Texts) -> Tensor:
+        return self._logits(self._projection(candidate[None]), self._verbalizer.encode(texts))[0]  # (N, C)
+
+    def _score_prompts(self, prompts: Tensor, name: str, *, outputs: bool = False) -> Evaluation:
+        split = self._get(name)
+        logits = self._logits(prompts, split.texts)
+        usage = self._usage(len(prompts), split, prompt_tokens=prompts.shape[-2])
+        return self._evaluation(logits, split.labels, usage, outputs=outputs)
+
+    def _usage(self, count: int, split: Split, *, prompt_tokens: int) -> Usage:
         reference = self._verbalizer.reference
         asked = [split.texts, *([reference] if reference and reference is not split.texts else [])]
         rows, sent = sum(part.rows for part in asked), sum(part.tokens(0) for part in asked)
-        return Evaluation(
-            losses=down[:, 0].copy(),
-            metrics=metrics,
-            outputs=down[:, 1 + len(labels) :].copy() if outputs else None,
-            usage=Usage(
-                rows=len(logits) * rows,
-                tokens=len(logits) * (sent + rows * prompt_tokens),
-                # The service holds the projection: it is sent z and the texts' token ids, and sends back label-word scores.
-                uploaded=len(logits) * WORD * (self.dim + sent),
-                downloaded=len(logits) * WORD * sum(part.scores for part in asked),
-            ),
+        return Usage(
+            rows=count * rows,
+            tokens=count * (sent + rows * prompt_tokens),
+            # The service holds the projection: it is sent z and the texts' token ids, and sends back label-word scores.
+            uploaded=count * WORD * (self.dim + sent),
+            downloaded=count * WORD * sum(part.scores for part in asked),
         )
 
     def _logits_in(self, precision: Precision) -> Callable[[Tensor, EncodedTexts], Tensor]:
@@ -190,5 +142,4 @@ class PromptObjective:
         candidates = PROBE_STEP * np.random.default_rng(0).standard_normal((PROBES, self.dim))
         train = self._splits["train"]
         logits = self._logits_in(precision)(self._projection(candidates), train.texts)
-        losses: Vector = self._loss(logits, train.labels).double().cpu().numpy()
-        return losses
+        return self._losses(logits, train.labels)
