@@ -12,7 +12,7 @@ from dfo_prompt.errors import InputError
 from dfo_prompt.plugin.catalogue import KINDS, Catalogue, catalogue
 
 LISTED = (*KINDS, "plugins")
-HIDDEN = ("target", "options", "defaults", "budgets")
+HIDDEN = ("target", "options", "defaults", "budgets", "dimension")
 """What of a spec is for the program, not for readers."""
 
 

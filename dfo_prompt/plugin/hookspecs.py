@@ -84,7 +84,10 @@ def dfo_prompt_presets() -> Iterable[Spec]:  # type: ignore[empty-body]
 
 @hookspec
 def dfo_prompt_exporters() -> Iterable[ExporterSpec]:  # type: ignore[empty-body]
-    """Give formats of `export`: targets are callables `(objective: PromptObjective, candidate: Vector, out: Path)`."""
+    """Give formats of `export`: targets are callables `(objective: PromptObjective, candidate: Vector, out: Path)`.
+
+    One whose spec `takes` "text" is given an objective that is `Textual` instead.
+    """
 
 
 @hookspec
