@@ -89,7 +89,9 @@ def test_a_common_beginning_is_computed_once():
     rows = [" ".join(["the film was"] * 15 + [word]) for word in WORDS[:4]]
     endpoint.score(rows, LABELS)  # engines are checked
     lm.model.base_model.register_forward_pre_hook(
-        lambda _, args, named: seen.append(next(v for v in (named.get("inputs_embeds"),) if v is not None).shape[:2].numel()),
+        lambda _, args, named: seen.append(
+            next(v for v in (named.get("inputs_embeds"),) if v is not None).shape[:2].numel()
+        ),
         with_kwargs=True,
     )
     endpoint.score(rows, LABELS)

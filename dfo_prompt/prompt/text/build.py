@@ -1,6 +1,8 @@
 """The objective named "text-prompt", from names: model, task, decoder."""
 
+from collections.abc import Sequence
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,8 @@ from dfo_prompt.config.problem import ProblemConfig
 from dfo_prompt.config.prompt import PromptConfig
 from dfo_prompt.contracts.endpoint import Label
 from dfo_prompt.errors import InputError
-from dfo_prompt.lm.encoding import encode_words
+from dfo_prompt.lm.encoding import ANCHOR, encode_words
+from dfo_prompt.lm.layout import template_of
 from dfo_prompt.lm.load import LanguageModel
 from dfo_prompt.lm.local import LocalEndpoint
 from dfo_prompt.lm.precision import Precision, choose_precision
@@ -97,10 +100,24 @@ def local_text_objective(
 
 def words_of(lm: LanguageModel, task: Task) -> Words:
     """Return a task's label words in the tokens of a model."""
-    labels = tuple(
-        tuple(Label(text=str(lm.tokenizer.decode([token])), token=token) for token in ids) for ids in encode_words(lm, task)
-    )
+    texts = template_of(lm, task).words(task.words)
+    pairs = zip(texts, encode_words(lm, task), strict=True)
+    labels = tuple(tuple(map(_label, _pieces(lm, text, ids), ids)) for text, ids in pairs)
     return Words(labels=labels, ids=lambda text: (*lm.frame[0], *lm.tokens(text)))
+
+
+def _label(text: str, token: int) -> Label:
+    return Label(text=text, token=token)
+
+
+def _pieces(lm: LanguageModel, word: str, ids: Sequence[int]) -> list[str]:
+    """Return the parts of a label word that its tokens stand for, spaces included: decoders of some tokenizers drop them."""
+    for ahead in (ANCHOR, ""):
+        found = lm.tokenizer(ahead + word, add_special_tokens=False, return_offsets_mapping=True)
+        if tuple(found.input_ids[-len(ids) :]) == tuple(ids):
+            ends = [end for _, end in found.offset_mapping[-len(ids) :]]
+            return [(ahead + word)[start:end] for start, end in pairwise([len(ahead), *ends[:-1], len(ahead + word)])]
+    return [str(lm.tokenizer.decode([token])) for token in ids]
 
 
 def _longest(problem: Problem, keys: RandomKeys) -> Choice:

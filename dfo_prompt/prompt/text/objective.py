@@ -97,7 +97,7 @@ class TextObjective(TaskObjective):
 
     def _score(self, candidates: Matrix, split: str, *, outputs: bool = False) -> Evaluation:
         labels = torch.as_tensor(self.split.labels(split))
-        texts = self._train if split == "train" else self.split.texts(split)
+        texts = self._texts(split)
         found: dict[Choice, Evaluation] = {}
         chosen = [self.decoder.decode(z) for z in candidates]
         for choice in dict.fromkeys(chosen):
@@ -111,11 +111,14 @@ class TextObjective(TaskObjective):
         return _together([found[choice] for choice in chosen], sum((one.usage for one in found.values()), Usage()))
 
     def _manual(self, split: str) -> Evaluation:
-        logits, usage = self._scores(Choice(), self.split.texts(split))
+        logits, usage = self._scores(Choice(), self._texts(split))
         return self._evaluation(logits[None], torch.as_tensor(self.split.labels(split)), usage, outputs=False)
 
     def _label(self, candidate: Vector, texts: Texts) -> Tensor:
         return self._scores(self.decoder.decode(candidate), texts)[0]
+
+    def _texts(self, split: str) -> Texts:
+        return self._train if split == "train" else self.split.texts(split)
 
     def _scores(self, choice: Choice, texts: Texts) -> tuple[Tensor, Usage]:
         """Return the calibrated scores (N, C) of texts, and what they took."""

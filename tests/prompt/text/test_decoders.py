@@ -79,7 +79,8 @@ def test_instructions_come_from_a_file_with_the_label_words_filled_in(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("parts", "demonstrations", "dim"), [("both", 3, 8 + 8), ("demonstrations", 3, 8), ("instruction", 3, 8), ("both", 8, 16)]
+    ("parts", "demonstrations", "dim"),
+    [("both", 3, 8 + 8), ("demonstrations", 3, 8), ("instruction", 3, 8), ("both", 8, 16)],
 )
 def test_the_dimension_follows_from_shots_classes_and_pool(tiny_task, parts, demonstrations, dim):
     problem = ProblemConfig(task=tiny_task, shots=4)

@@ -105,7 +105,12 @@ def test_the_hand_written_prompt_scores_as_under_the_prompt_objective(words, cal
     for split in ("train", "dev", "test"):
         one, other = soft.baseline(split), text.baseline(split)
         np.testing.assert_allclose(other.losses, one.losses, atol=1e-4)
-        assert (other.metrics, other.usage.rows, other.usage.tokens) == (one.metrics, one.usage.rows, one.usage.tokens)
+        assert other.metrics == one.metrics
+        if words != (
+            "bad film plot",
+            "bad story",
+        ):  # an endpoint scores the next token only: a row more for each further one
+            assert (other.usage.rows, other.usage.tokens) == (one.usage.rows, one.usage.tokens)
 
 
 def test_no_training_example_is_asked_with_itself_in_the_prompt():
@@ -181,6 +186,13 @@ def test_texts_and_token_ids_give_the_same_losses():
         np.testing.assert_allclose(one, other, atol=1e-6)
     with pytest.raises(InputError, match="need an endpoint that takes texts, not only embeddings"):
         watched(found, endpoint=Watched(found.lm, forms=[Form.EMBEDDINGS]))
+
+
+def test_the_tokens_of_a_label_word_are_parts_of_its_text():
+    lm = tiny_lm()
+    words = words_of(lm, replace(TASK, labels={"0": "bad film plot", "1": "good"}))
+    assert [[label.text for label in word] for word in words.labels] == [[" bad", " film", " plot"], [" good"]]
+    assert [[label.token for label in word] for word in words.labels] == [lm.tokens("bad film plot"), lm.tokens("good")]
 
 
 def test_a_long_example_loses_its_end_and_the_prompt_nothing():
