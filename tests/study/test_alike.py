@@ -3,12 +3,13 @@
 import subprocess
 import sys
 import time
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
-from fakes import HeldOutBowl, steps, study
+from fakes import HeldOutBowl, Steps, steps, study
 
+import dfo_prompt as dp
 from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.errors import PluginError
 from dfo_prompt.objectives.outer import LeastSquares
@@ -78,6 +79,50 @@ def test_every_break_ends_with_the_files_and_costs_of_the_unbroken_study(tmp_pat
         study(Signs(), folder=folder, validate_every=8).run()
         assert spent(folder) == spent(whole)
         for name in FILES:
+            assert (folder / name).read_bytes() == (whole / name).read_bytes(), (stop, name)
+
+
+class Residuals(Signs):
+    """The same with residuals as outputs."""
+
+    def evaluate_outputs(self, candidates):
+        found = self.evaluate(candidates)
+        return replace(found, outputs=np.sign(candidates) + np.arange(self.dim))
+
+
+class Learns(dp.StructuredOptimizer, Steps):
+    """Walks by the outputs that it was told."""
+
+    shift = 0.0
+
+    def ask(self):
+        return super().ask() + 0.01 * self.shift
+
+    def tell_outputs(self, candidates, losses, outputs):
+        self.shift = np.nansum(outputs)
+        Steps.tell(self, candidates, losses)
+
+
+def learns(objective, folder):
+    settings = {"dim": 3, "seed": 1, "budget": 50, "popsize": 4, "sigma": 0.5, "x0": np.ones(3)}
+    optimizer = Learns(outer=objective.outer, **settings)
+    return study(objective, folder=folder, optimizer=optimizer, outputs=3, validate_every=8).run()
+
+
+def test_outputs_of_one_text_are_known_again_after_every_break(tmp_path):
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    first = Residuals()
+    learns(first, whole)
+    assert len(first.texts) == len(set(first.texts)) < 50
+    for stop in range(1, first.calls + 1):
+        folder = tmp_path / str(stop)
+        folder.mkdir()
+        with pytest.raises(KeyboardInterrupt):
+            learns(Residuals(stop_at=stop), folder)
+        learns(Residuals(), folder)
+        assert spent(folder) == spent(whole)
+        for name in (*FILES, "outputs.f64"):
             assert (folder / name).read_bytes() == (whole / name).read_bytes(), (stop, name)
 
 

@@ -215,7 +215,7 @@ def test_demonstrations_that_leave_no_room_are_refused_before_any_query():
 
 def test_an_outage_in_a_batch_tells_what_was_spent_before_it():
     found = problem()
-    endpoint, objective = watched(found, endpoint=Watched(found.lm, fails_at=3))
+    _, objective = watched(found, endpoint=Watched(found.lm, fails_at=3))
     z = candidates(3)
     spent = local(found).evaluate(z[:2]).usage
     with pytest.raises(OutageError) as outage:
