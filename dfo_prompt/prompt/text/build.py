@@ -16,7 +16,6 @@ from dfo_prompt.lm.layout import template_of
 from dfo_prompt.lm.load import LanguageModel
 from dfo_prompt.lm.local import LocalEndpoint
 from dfo_prompt.lm.precision import Precision, choose_precision
-from dfo_prompt.prompt.objective import PROBES
 from dfo_prompt.prompt.open import open_problem
 from dfo_prompt.prompt.problem import Problem
 from dfo_prompt.prompt.text.asking import Words
@@ -24,6 +23,9 @@ from dfo_prompt.prompt.text.decoders import Choice, Parts, RandomKeys, random_ke
 from dfo_prompt.prompt.text.objective import TextObjective
 from dfo_prompt.tasks.task import Task
 from dfo_prompt.types import Vector
+
+PROBES = 8
+"""Half of those of soft prompts, whose queries are cheaper; every rank has to agree then."""
 
 
 def text_objective(
