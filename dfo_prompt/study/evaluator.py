@@ -61,8 +61,8 @@ class Meter:
         records = [replace(known[key].record, query=first + i, candidate=name) for i, (key, name) in enumerate(pairs)]
         outputs = np.array([known[key].outputs for key in keys]) if size is not None else None
         costs = replace(costs, optimizer_seconds=self.take_optimizer_seconds())
-        records = [*self.ledger.record(records, costs=costs, outputs=outputs)]
-        return self.noted(Outcome(candidates=batch, records=tuple(records), outputs=outputs), keys)
+        journaled = self.ledger.record(records, costs=costs, outputs=outputs)
+        return self.noted(Outcome(candidates=batch, records=journaled, outputs=outputs), keys)
 
     def noted(self, outcome: Outcome, keys: Sequence[str] | None = None) -> Outcome:
         """Return the outcome of a batch, new or recalled, for whose texts no later one pays."""

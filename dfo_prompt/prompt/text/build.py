@@ -59,7 +59,8 @@ def text_objective(
         raise InputError("objective 'text-prompt' takes loss, calibration and dtype of a prompt, and nothing else of it")
     right = text_dim(problem=problem, demonstrations=demonstrations, instructions=instructions, decoder=decoder)
     if dim != right:
-        raise InputError(f"objective 'text-prompt' has {right} dimensions in these settings, not {dim}; leave dim out")
+        said = f"objective 'text-prompt' has {right} dimensions in these settings, not {dim}"
+        raise InputError(f"{said}; set dim to that, or leave it out")
     opened = open_problem(problem, seed=seed)
     keys = random_keys(
         opened.task,

@@ -74,7 +74,7 @@ def test_a_wrong_dimension_is_one_line_that_says_the_right_one(program, where):
     status, _, err = program("run", *where, "--dim", "12", "--out", "s")
     assert (status, err) == (
         2,
-        "error: objective 'text-prompt' has 11 dimensions in these settings, not 12; leave dim out\n",
+        "error: objective 'text-prompt' has 11 dimensions in these settings, not 12; set dim to that, or leave it out\n",
     )
 
 
