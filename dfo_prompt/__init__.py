@@ -23,12 +23,14 @@ if TYPE_CHECKING:
     from dfo_prompt.contracts.objective import Numbered as Numbered
     from dfo_prompt.contracts.objective import Objective as Objective
     from dfo_prompt.contracts.objective import Outer as Outer
+    from dfo_prompt.contracts.objective import Textual as Textual
     from dfo_prompt.contracts.objective import Validated as Validated
     from dfo_prompt.contracts.optimizer import Best as Best
     from dfo_prompt.contracts.optimizer import Optimizer as Optimizer
     from dfo_prompt.contracts.optimizer import StructuredOptimizer as StructuredOptimizer
     from dfo_prompt.contracts.spec import ExporterSpec as ExporterSpec
     from dfo_prompt.contracts.spec import MetricSpec as MetricSpec
+    from dfo_prompt.contracts.spec import ObjectiveSpec as ObjectiveSpec
     from dfo_prompt.contracts.spec import OptimizerSpec as OptimizerSpec
     from dfo_prompt.contracts.spec import Spec as Spec
     from dfo_prompt.contracts.usage import Usage as Usage
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
     from dfo_prompt.prompt.objective import PromptObjective as PromptObjective
     from dfo_prompt.prompt.problem import Problem as Problem
     from dfo_prompt.prompt.projections.affine import Space as Space
+    from dfo_prompt.prompt.text.objective import TextObjective as TextObjective
     from dfo_prompt.report.analysis import Analysis as Analysis
     from dfo_prompt.report.frames import read_journal as read_journal
     from dfo_prompt.report.frames import read_suite as read_suite
@@ -115,6 +118,7 @@ _HOME = {
     "ModelError": "errors",
     "Numbered": "contracts.objective",
     "Objective": "contracts.objective",
+    "ObjectiveSpec": "contracts.spec",
     "Observer": "study.result",
     "Optimizer": "contracts.optimizer",
     "OptimizerSpec": "contracts.spec",
@@ -140,7 +144,9 @@ _HOME = {
     "StudyInfo": "study.result",
     "StudyResult": "study.result",
     "Task": "tasks.task",
+    "TextObjective": "prompt.text.objective",
     "Texts": "tasks.examples",
+    "Textual": "contracts.objective",
     "UnknownNameError": "errors",
     "Validated": "contracts.objective",
     "Vector": "types",

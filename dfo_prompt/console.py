@@ -15,6 +15,7 @@ from dfo_prompt.contracts.usage import currencies
 from dfo_prompt.report.summary import Summary
 from dfo_prompt.report.texts import printable
 from dfo_prompt.study.best import answer_of
+from dfo_prompt.study.folder import read_text
 from dfo_prompt.study.result import Batch, StudyInfo, StudyResult
 from dfo_prompt.suite.run import SuiteState
 
@@ -131,6 +132,8 @@ def print_summary(summary: Summary, folder: Path) -> None:
     console = Console(soft_wrap=True, highlight=False)
     for name, value in lines:
         console.print(f"[bold]{name:<{width}}[/bold]  {escape(printable(value))}")
+    if (text := read_text(folder)) is not None:
+        console.print(f"\n{escape(chr(10).join(map(printable, text.splitlines())))}")
 
 
 def print_plan(config: StudyConfig, folder: Path) -> None:

@@ -76,7 +76,7 @@ def test_the_parts_of_the_page_run_as_a_file(program, tmp_path, tiny_folder, tin
     status, out, err = program("--plugin", "parts.py", "run", *where, *what, "--budget", "30", "--out", "study")
     assert status == 0, err
     assert "30 of 30" in out
-    assert program("--plugin", "parts.py", "export", "study", "--format", "text")[:2] == (0, "study/prompt.txt\n")
+    assert program("--plugin", "parts.py", "export", "study", "--format", "numbers")[:2] == (0, "study/prompt.txt\n")
     listed = [program("--plugin", "parts.py", "list", kind)[1] for kind in ("metrics", "sections")]
     assert all(name in text for name, text in zip(("errors", "entries"), listed, strict=True))
 

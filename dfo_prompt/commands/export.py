@@ -5,16 +5,19 @@ from pathlib import Path
 import click
 
 from dfo_prompt.console import note_unfinished
+from dfo_prompt.contracts.objective import Textual
 from dfo_prompt.errors import InputError
 from dfo_prompt.plugin.catalogue import catalogue
 from dfo_prompt.run.study import reopen
 
+DEFAULTS = {"soft": "peft", "text": "text"}
+
 
 @click.command("export")
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--format", "kind", default="peft", show_default=True, help="See list exporters.")
+@click.option("--format", "kind", help="See list exporters [default: peft, or text].")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder or file [default: below the study].")
-def command(folder: Path, kind: str, out: Path | None) -> None:
+def command(folder: Path, kind: str | None, out: Path | None) -> None:
     """Write the prompt that the study in FOLDER tuned, in a format that list exporters shows.
 
     An adapter begins with the special tokens that the model's tokenizer puts ahead of a text: give it texts by the task's
@@ -22,11 +25,18 @@ def command(folder: Path, kind: str, out: Path | None) -> None:
     """
     from dfo_prompt.prompt.objective import PromptObjective  # noqa: PLC0415 - brings torch
 
-    spec = catalogue().exporters.find(kind)
+    if kind:
+        catalogue().exporters.find(kind)
     objective, candidate = reopen(folder)
     note_unfinished(folder)
-    if not isinstance(objective, PromptObjective):
+    takes = "soft" if isinstance(objective, PromptObjective) else "text" if isinstance(objective, Textual) else ""
+    if not takes:
         raise InputError(f"the study in {folder} tunes no prompt, so there is nothing to export")
+    kind = kind or DEFAULTS[takes]
+    spec = catalogue().exporters.find(kind)
+    if spec.takes != takes:
+        said = f"{kind} is no format for a {takes} prompt, which the study in {folder} tunes"
+        raise InputError(f"{said}; use --format {DEFAULTS[takes]}")
     place = out or folder / spec.place
     catalogue().exporters.bound(kind)(objective, candidate, place)
     click.echo(place)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,10 @@ from dfo_prompt.config.presets import read_preset
 from dfo_prompt.config.problem import ProblemConfig
 from dfo_prompt.config.prompt import PromptConfig
 from dfo_prompt.config.study import StudyConfig
+from dfo_prompt.contracts.spec import ObjectiveSpec, load_target
 from dfo_prompt.errors import DfoPromptError, InputError
 from dfo_prompt.plugin.catalogue import plugin_files
-from dfo_prompt.plugin.entries import PROVIDED, find, options_of, target_of
+from dfo_prompt.plugin.entries import PROVIDED, arguments_of, find, options_of, target_of
 from dfo_prompt.plugin.options import parameters
 
 KINDS = ("optimizer", "objective", "method")
@@ -61,9 +62,9 @@ def combined(written: Mapping[str, Any], base: Path, overrides: Mapping[str, Any
         whole = merge(written, overrides)
         _check_places(whole)
         data = merge(_with_paths(written, base, whole), _with_paths(overrides, Path.cwd(), whole))
-        config = parse(StudyConfig, data).resolved()
+        config = parse(StudyConfig, data)
         _check_names(config)
-        return config
+        return (config if "dim" in data else _with_own_dim(config)).resolved()
 
 
 @contextmanager
@@ -128,6 +129,19 @@ def _check_names(config: StudyConfig) -> None:
         find(kind, name)
         if options:  # else there is nothing to import the target for
             options_of(kind, name, options)
+
+
+def _with_own_dim(config: StudyConfig) -> StudyConfig:
+    """Return the study with the dimension that its objective has in these settings, if it has one of its own."""
+    spec = find("objective", config.objective)
+    if not isinstance(spec, ObjectiveSpec):
+        return config
+    options = arguments_of("objective", config.objective, config.objective_options)
+    dim = load_target(spec.dimension, needed_by=spec.name)(problem=config.problem, **options)
+    try:
+        return replace(config, dim=dim)
+    except ValueError as error:
+        raise InputError(str(error)) from error
 
 
 def _located_options(kind: str, name: Any, options: Mapping[str, Any], base: Path) -> dict[str, Any]:

@@ -114,6 +114,14 @@ class Predictor(Protocol):
 
 
 @runtime_checkable
+class Textual(Protocol):
+    """An objective whose candidates stand for texts. Those of one text have one outcome, paid for once."""
+
+    def text(self, candidate: Vector) -> str:
+        """Return the text of a candidate (d,), as a person may paste it."""
+
+
+@runtime_checkable
 class Layered(Protocol):
     """An objective whose candidates hold prompts for the layers of a model, bottom layer first, in equal parts."""
 

@@ -10,6 +10,9 @@ from typing import Any
 from dfo_prompt._util.contained import contained
 from dfo_prompt.errors import PluginError, one_line
 
+TEXT_FILE = "prompt.txt"
+"""Of a study whose candidates stand for texts: that of its answer."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Spec:
@@ -61,6 +64,18 @@ class OptimizerSpec(Spec):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ObjectiveSpec(Spec):
+    """An objective whose dimension follows from its settings.
+
+    Attributes:
+        dimension: "package.module:function", the function returning d from the study's `problem` and the objective's
+            options, by keyword; a study that does not set dim has it.
+    """
+
+    dimension: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class MetricSpec(Spec):
     """A metric as a plugin offers it.
 
@@ -77,9 +92,12 @@ class ExporterSpec(Spec):
 
     Attributes:
         place: name of the file or folder that it writes, below the study unless the user names another.
+        takes: the prompts that it is for: "soft" ones, of a `PromptObjective`, or those that are a "text", of an objective
+            that is `Textual`.
     """
 
     place: str
+    takes: str = "soft"
 
 
 def load_target(target: str, *, needed_by: str) -> Any:

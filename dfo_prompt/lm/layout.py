@@ -54,13 +54,18 @@ def lay_out(
         layout = _lay_out(lm, template.render(texts), template.gap, list(answer))
         if len(layout.left) + prompt_tokens + len(layout.right) <= lm.max_tokens:
             return layout
-        longest = max(range(len(texts)), key=lambda i: len(texts[i]))
-        if not texts[longest]:
+        if not any(texts):
             prompt = f"the template and a prompt of {prompt_tokens} tokens"
             raise ModelError(f"{prompt} alone are longer than the {lm.max_tokens} tokens that {lm.name!r} takes")
-        cut = texts[longest][: len(texts[longest]) * 9 // 10]
-        cut = cut.rpartition(" ")[0] or cut  # between words, where there are any
-        texts = (*texts[:longest], cut, *texts[longest + 1 :])
+        texts = shorter(texts)
+
+
+def shorter(texts: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the texts of an example, the longest of them without its last tenth."""
+    longest = max(range(len(texts)), key=lambda i: len(texts[i]))
+    cut = texts[longest][: len(texts[longest]) * 9 // 10]
+    cut = cut.rpartition(" ")[0] or cut  # between words, where there are any
+    return (*texts[:longest], cut, *texts[longest + 1 :])
 
 
 def _lay_out(lm: LanguageModel, cloze: Cloze, gap: str, answer: list[int]) -> Layout:

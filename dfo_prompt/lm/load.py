@@ -18,6 +18,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from dfo_prompt.errors import ModelError
 from dfo_prompt.lm.checkpoint import Head, first_line, quiet, read_checkpoint, read_gguf
 from dfo_prompt.lm.packing import enable_packing
+from dfo_prompt.types import Json
 
 SENTINEL = "<extra_id_0>"
 """What models pretrained on corrupted spans (Raffel et al., 2020) put in place of a missing one."""
@@ -126,6 +127,10 @@ class LanguageModel:
     def tokens(self, text: str) -> list[int]:
         """Return the token ids of a text, without special tokens of the tokenizer's own."""
         return list(self.tokenizer(text, add_special_tokens=False).input_ids)
+
+    def describe(self) -> dict[str, Json]:
+        """Return what defines it, for manifests."""
+        return {"model": self.name, "model_fingerprint": self.fingerprint, "device": self.device.type}
 
     @torch.inference_mode()
     def embed(self, ids: npt.NDArray[np.integer]) -> Tensor:

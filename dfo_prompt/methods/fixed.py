@@ -15,11 +15,11 @@ from dfo_prompt.lm.layout import lay_out, template_of
 from dfo_prompt.methods.setting import Fitted, Predict, Setting
 from dfo_prompt.prompt.objective import PromptObjective
 from dfo_prompt.prompt.problem import Problem
+from dfo_prompt.prompt.text.rendering import demonstration
 from dfo_prompt.study.costs import Spent
 from dfo_prompt.tasks.examples import Example, Texts
 from dfo_prompt.types import Json, Matrix
 
-SEPARATOR = "\n\n"
 SMALLEST = float(np.finfo(np.float32).tiny)
 """Probability: the model's own precision gives zero to smaller ones."""
 
@@ -131,7 +131,7 @@ def _shown(problem: Problem, rng: np.random.Generator, most: int | None) -> list
     longest = max(len(lay_out(lm, task, one.texts, prompt_tokens=0).ids) for one in data.train)
     room, shown = max(lm.max_tokens - longest, lm.max_tokens // 2), []
     for example in _in_turn(data.train, len(task.classes), rng)[:most]:
-        ids = lm.tokens(_demonstration(problem, example))
+        ids = lm.tokens(demonstration(template_of(lm, task), example.texts, task.words[example.label]))
         room -= len(ids)
         if room < 0:
             break
@@ -146,9 +146,3 @@ def _in_turn(examples: Sequence[Example], classes: int, rng: np.random.Generator
     drawn = [examples[i] for i in rng.permutation(len(examples))]
     by_class = [[one for one in drawn if one.label == label] for label in rng.permutation(classes)]
     return [one for turn in zip_longest(*by_class) for one in turn if one]
-
-
-def _demonstration(problem: Problem, example: Example) -> str:
-    template = template_of(problem.lm, problem.task)
-    cloze = template.render(example.texts)
-    return f"{cloze.before}{template.gap}{problem.task.words[example.label]}{cloze.after}{SEPARATOR}"

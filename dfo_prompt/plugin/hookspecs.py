@@ -28,7 +28,10 @@ def dfo_prompt_methods() -> Iterable[MethodSpec]:  # type: ignore[empty-body]
 
 @hookspec
 def dfo_prompt_objectives() -> Iterable[Spec]:  # type: ignore[empty-body]
-    """Give objectives: targets are callables `(*, dim: int, seed: int, **options) -> Objective`."""
+    """Give objectives: targets are callables `(*, dim: int, seed: int, **options) -> Objective`.
+
+    One whose dimension follows from its settings has an `ObjectiveSpec`, which names the function that returns it.
+    """
 
 
 @hookspec
@@ -93,7 +96,10 @@ def dfo_prompt_presets() -> Iterable[Spec]:  # type: ignore[empty-body]
 
 @hookspec
 def dfo_prompt_exporters() -> Iterable[ExporterSpec]:  # type: ignore[empty-body]
-    """Give formats of `export`: targets are callables `(objective: PromptObjective, candidate: Vector, out: Path)`."""
+    """Give formats of `export`: targets are callables `(objective: PromptObjective, candidate: Vector, out: Path)`.
+
+    One whose spec `takes` "text" is given an objective that is `Textual` instead.
+    """
 
 
 @hookspec

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from dfo_prompt.contracts.spec import ExporterSpec, Spec
+from dfo_prompt.contracts.spec import TEXT_FILE, ExporterSpec, ObjectiveSpec, Spec
 from dfo_prompt.plugin.hookspecs import hookimpl
 
 PROJECTIONS = {
@@ -31,6 +31,14 @@ def dfo_prompt_objectives() -> Iterable[Spec]:
     yield Spec(name="prompt", target="dfo_prompt.prompt.soft:prompt_objective", summary=summary)
     summary = "The same of a prompt of d tokens, each coordinate a token (after AutoPrompt: Shin et al., 2020)."
     yield Spec(name="trigger", target="dfo_prompt.prompt.discrete:trigger_objective", summary=summary)
+    summary = "Loss of a text ahead of each example: demonstrations and an instruction, which z chooses and orders."
+    place = "dfo_prompt.prompt.text."
+    yield ObjectiveSpec(
+        name="text-prompt",
+        target=place + "build:text_objective",
+        summary=summary,
+        dimension=place + "decoders:text_dim",
+    )
 
 
 @hookimpl
@@ -57,3 +65,5 @@ def dfo_prompt_exporters() -> Iterable[ExporterSpec]:
     yield ExporterSpec(name="peft", target=place + "save_for_peft", summary=summary, place="adapter")
     summary = 'The tensor "prompt" of a safetensors file.'
     yield ExporterSpec(name="safetensors", target=place + "save_tensors", summary=summary, place="prompt.safetensors")
+    summary = "A text file to paste, with the marks of the template in place of an example."
+    yield ExporterSpec(name="text", target=place + "save_text", summary=summary, place=TEXT_FILE, takes="text")

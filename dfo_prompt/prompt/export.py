@@ -1,4 +1,4 @@
-"""A tuned prompt as other programs take it: an adapter of peft, or a safetensors file."""
+"""A tuned prompt as other programs take it: an adapter of peft, a safetensors file, or a text."""
 
 import warnings
 from pathlib import Path
@@ -6,11 +6,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from dfo_prompt.contracts.objective import Textual
 from dfo_prompt.errors import InputError, ModelError
 from dfo_prompt.lm.checkpoint import quiet
 from dfo_prompt.lm.layout import template_of
 from dfo_prompt.prompt.objective import PromptObjective
 from dfo_prompt.prompt.projections.learned import TunedPrompt
+from dfo_prompt.study.folder import save_text as write_text
 from dfo_prompt.types import Vector
 
 SHALLOW = 2
@@ -25,6 +27,15 @@ def tuned_prompt(objective: PromptObjective, candidate: Vector) -> TunedPrompt:
 def save_tensors(objective: PromptObjective, candidate: Vector, file: Path) -> None:
     """Write the prompt of a candidate (d,) as the tensor "prompt" of a safetensors file."""
     tuned_prompt(objective, candidate).save(file)
+
+
+def save_text(objective: Textual, candidate: Vector, file: Path) -> None:
+    """Write the text of a candidate (d,), with the marks of the template, such as {text}, in place of an example.
+
+    Raises:
+        StudyError: it cannot be written.
+    """
+    write_text(file, objective.text(candidate))
 
 
 def save_for_peft(objective: PromptObjective, candidate: Vector, folder: Path) -> None:

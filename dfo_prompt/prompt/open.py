@@ -10,10 +10,10 @@ from dfo_prompt.errors import ModelError
 from dfo_prompt.lm.load import LanguageModel, load_model
 from dfo_prompt.lm.shell import load_shell
 from dfo_prompt.plugin.catalogue import catalogue
-from dfo_prompt.prompt.problem import Problem
+from dfo_prompt.prompt.problem import Problem, TaskSplit
 from dfo_prompt.tasks.examples import read_examples
 from dfo_prompt.tasks.sampling import sample
-from dfo_prompt.tasks.task import Task, load_task
+from dfo_prompt.tasks.task import find_task
 
 
 def open_problem(config: ProblemConfig, *, seed: int, served: bool = False) -> Problem:
@@ -24,18 +24,21 @@ def open_problem(config: ProblemConfig, *, seed: int, served: bool = False) -> P
     Raises:
         InputError: a name is unknown, a value is bad, or data or model cannot be had.
     """
-    task = _find_task(config.task)
+    split = open_split(config, seed=seed)
+    return Problem(lm=_load(config.model, config.device, load_shell if served else load_model), **vars(split))
+
+
+def open_split(config: ProblemConfig, *, seed: int) -> TaskSplit:
+    """Read the task's examples and draw the split from `seed`.
+
+    Raises:
+        InputError: a name is unknown, a value is bad, or data cannot be had.
+    """
+    task = find_task(config.task)
     examples = read_examples(task, config.data)
     split = sample(task, examples, shots=config.shots, seed=seed, test_examples=config.test_examples)
     logging.getLogger(__name__).info("task %s: %s", task.name, split.report)
-    lm = _load(config.model, config.device, load_shell if served else load_model)
-    return Problem(lm=lm, task=task, data=split, seed=seed)
-
-
-def _find_task(task: str | Path) -> Task:
-    if isinstance(task, Path) or task.endswith(".toml"):
-        return load_task(Path(task))
-    return load_task(catalogue().tasks.find(task).target)
+    return TaskSplit(task=task, data=split, seed=seed)
 
 
 @lru_cache(maxsize=1)

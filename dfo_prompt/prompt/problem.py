@@ -15,14 +15,13 @@ from dfo_prompt.types import Json, Matrix
 
 
 @dataclass(frozen=True, kw_only=True)
-class Problem:
-    """A frozen language model, a task, and the split that methods are compared on.
+class TaskSplit:
+    """A task, and the split that methods are compared on.
 
     Attributes:
         seed: of the split, and of whatever a method draws.
     """
 
-    lm: LanguageModel
     task: Task
     data: FewShot
     seed: int
@@ -49,10 +48,18 @@ class Problem:
             "task": self.task.name,
             "task_fingerprint": self.task.fingerprint,
             "metric": self.task.metric,
-            "model": self.lm.name,
-            "model_fingerprint": self.lm.fingerprint,
             "data_fingerprint": self.data.fingerprint,
             "examples": {name: len(self.data.part(name)) for name in ("train", "dev", "test")},
             **({"rows": self.data.report.describe()} if self.data.report else {}),
-            "device": self.lm.device.type,
         }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem(TaskSplit):
+    """The same with a frozen language model in this process."""
+
+    lm: LanguageModel
+
+    def describe(self) -> dict[str, Json]:
+        """Return what defines it, for manifests."""
+        return {**super().describe(), **self.lm.describe()}

@@ -14,8 +14,9 @@ from dfo_prompt.config.problem import ProblemConfig
 from dfo_prompt.config.prompt import PromptConfig
 from dfo_prompt.config.reading import parse_config
 from dfo_prompt.config.study import StudyConfig
-from dfo_prompt.contracts.objective import Described, Layered, Objective, Outer, Validated
+from dfo_prompt.contracts.objective import Described, Layered, Objective, Outer, Textual, Validated
 from dfo_prompt.contracts.optimizer import Optimizer, StructuredOptimizer
+from dfo_prompt.contracts.spec import TEXT_FILE
 from dfo_prompt.errors import InputError, one_line
 from dfo_prompt.plugin.catalogue import catalogue, given_files, plugin_files
 from dfo_prompt.plugin.entries import target_of
@@ -27,7 +28,16 @@ from dfo_prompt.run.start import start_at
 from dfo_prompt.study.answers import describe, outer_of
 from dfo_prompt.study.best import answer_of
 from dfo_prompt.study.checked_optimizer import GuardedOptimizer
-from dfo_prompt.study.folder import CODE, check_objective, load_result, read_manifest, save_result, start_over, study_folder
+from dfo_prompt.study.folder import (
+    CODE,
+    check_objective,
+    load_result,
+    read_manifest,
+    save_result,
+    save_text,
+    start_over,
+    study_folder,
+)
 from dfo_prompt.study.ledger import Budget, Ledger
 from dfo_prompt.study.loop import Study
 from dfo_prompt.study.recheck import recheck
@@ -100,10 +110,13 @@ def conduct(
         validate_every=config.validate_every,
         observers=[*observers, *_installed_observers()],
     )
-    if not isinstance(objective, Validated):
-        return study.run()
     forget_peak()
-    result = replace(study.run(), peak_bytes=peak_resident(), user_bytes=_user_bytes(config, outer))
+    result = study.run()
+    if out and isinstance(objective, Textual):  # ahead of the result, which says that the study is finished
+        save_text(out / TEXT_FILE, objective.text(result.chosen))
+    if not isinstance(objective, Validated):
+        return result
+    result = replace(result, peak_bytes=peak_resident(), user_bytes=_user_bytes(config, outer))
     if out and (before := _finished(out)):  # a replay allocates less
         result = replace(result, peak_bytes=before.peak_bytes, user_bytes=before.user_bytes)
     return result

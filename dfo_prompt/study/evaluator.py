@@ -1,6 +1,6 @@
 """Runs evaluations on the ledger's account: recalled from the journal, or reserved, run and recorded."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
 
@@ -9,6 +9,7 @@ import numpy as np
 from dfo_prompt.contracts.objective import Evaluation
 from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.errors import OutageError, StudyError
+from dfo_prompt.study.alike import Alike
 from dfo_prompt.study.answers import checked_evaluation
 from dfo_prompt.study.candidates import candidate_hash
 from dfo_prompt.study.costs import Spent
@@ -33,9 +34,11 @@ class Meter:
         take_optimizer_seconds: returns what the optimizer took since the last call.
         validated: told of every outcome on the second account, recalled or not.
         expect: told the account and the number of the evaluation that an objective is asked for next.
+        alike: what is known of candidates that stand for the same.
     """
 
     ledger: Ledger
+    alike: Alike
     take_optimizer_seconds: Callable[[], float]
     validated: Callable[[Record], object] = lambda _: None
     expect: Callable[[Account, int], object] = lambda *_: None
@@ -46,18 +49,25 @@ class Meter:
         A candidate that was scored before is charged again, and answered from the journal; a failed one is tried again.
         """
         self.ledger.reserve(len(batch), candidates=batch)
-        names = [candidate_hash(z) for z in batch]
+        names, keys = [candidate_hash(z) for z in batch], self.alike.keys(batch)
         first = self.ledger.queries + 1
         self.expect(Account.QUERIES, first)
-        known = {name: past for name in names if (past := self.ledger.known(name))}
-        fresh = {name: z for name, z in zip(names, batch, strict=True) if name not in known}
+        pairs = [*zip(keys, names, strict=True)]
+        known = {key: past for key, name in pairs if (past := self.ledger.known(name) or self.alike.find(key, "train"))}
+        fresh = {key: z for key, z in zip(keys, batch, strict=True) if key not in known}
         size = self.ledger.outputs
         scored, costs = evaluate_batch(np.array(list(fresh.values())), call, size) if fresh else ([], Spent())
         known |= dict(zip(fresh, scored, strict=True))
-        records = [replace(known[name].record, query=first + i, candidate=name) for i, name in enumerate(names)]
-        outputs = np.array([known[name].outputs for name in names]) if size is not None else None
+        records = [replace(known[key].record, query=first + i, candidate=name) for i, (key, name) in enumerate(pairs)]
+        outputs = np.array([known[key].outputs for key in keys]) if size is not None else None
         costs = replace(costs, optimizer_seconds=self.take_optimizer_seconds())
-        return Outcome(candidates=batch, records=self.ledger.record(records, costs=costs, outputs=outputs), outputs=outputs)
+        journaled = self.ledger.record(records, costs=costs, outputs=outputs)
+        return self.noted(Outcome(candidates=batch, records=journaled, outputs=outputs), keys)
+
+    def noted(self, outcome: Outcome, keys: Sequence[str] | None = None) -> Outcome:
+        """Return the outcome of a batch, new or recalled, for whose texts no later one pays."""
+        self.alike.note(keys or self.alike.keys(outcome.candidates), outcome)
+        return outcome
 
     def validate(self, candidate: Matrix, call: Call, *, split: str, role: str) -> Outcome:
         """Score one candidate (1, d) on the second account, or recall what an earlier run journaled.
@@ -66,18 +76,20 @@ class Meter:
             StudyError: the objective raised. Nothing is recorded: the study's answer would lack a figure for good.
         """
         found = self.ledger.recall(candidate, split=split, role=role) or self._validate(candidate, call, split, role)
+        self.noted(found)
         self.validated(found.records[0])
         return found
 
     def _validate(self, candidate: Matrix, call: Call, split: str, role: str) -> Outcome:
         self.ledger.reserve(1, Account.VALIDATION, candidates=candidate)
         self.expect(Account.VALIDATION, self.ledger.spent(Account.VALIDATION).queries + 1)
-        (scored,), costs = evaluate_batch(candidate, call)
+        past = None if role == "baseline" else self.alike.find(self.alike.keys(candidate)[0], split)
+        (scored,), costs = ([past], Spent()) if past else evaluate_batch(candidate, call)
         if (status := scored.record.status).startswith("error"):
             said = f"scoring the {role} candidate on {split} failed with {status!r}"
             raise StudyError(f"{said}; mend it and run the same command again to go on")
         name = "" if role == "baseline" else candidate_hash(candidate[0])
-        record = replace(scored.record, query=self.ledger.queries, candidate=name, split=split, role=role)
+        record = replace(scored.record, query=self.ledger.queries, candidate=name, split=split, role=role, outputs="")
         return Outcome(candidates=candidate, records=self.ledger.record([record], costs=costs))
 
 

@@ -13,8 +13,10 @@ from filelock import FileLock, Timeout
 from dfo_prompt._util.durable import replacing, sync_folder, writing
 from dfo_prompt._util.json_files import read_json, write_json
 from dfo_prompt._util.parsing import parse
+from dfo_prompt._util.reading import exists, read_bytes
 from dfo_prompt.config.endpoint import PRACTICAL
 from dfo_prompt.config.paths import by_name, portable
+from dfo_prompt.contracts.spec import TEXT_FILE
 from dfo_prompt.errors import InputError, StudyError, one_line
 from dfo_prompt.study.costs import Spent
 from dfo_prompt.study.ledger import LOCK
@@ -27,7 +29,7 @@ CODE = "code"
 """Part of the identity as well; manifests of earlier versions have none."""
 LONGEST_VALUE = 60
 """Characters of a value in an error."""
-MEASURED = ("dtype_spearman", "engine", "rows", "endpoint_probe")
+MEASURED = ("dtype_spearman", "engine", "rows", "capabilities", "endpoint_probe")
 """Facts of an objective that were measured, and may be a little different the next time; of rows, what was read of them
 has a fingerprint."""
 PLACES = ("device", "dtype")
@@ -93,6 +95,24 @@ def save_result(path: Path, result: Result) -> None:
         write_json(path / "result.json", {name: value for name, value in asdict(result).items() if name not in VECTORS})
 
 
+def save_text(path: Path, text: str) -> None:
+    """Write the text that a finished study's answer stands for.
+
+    Raises:
+        StudyError: it cannot be written.
+    """
+    with writing(path), replacing(path) as file:
+        file.write(f"{text}\n".encode(errors="backslashreplace"))
+
+
+def read_text(path: Path) -> str | None:
+    """Return what `save_text` wrote in the folder of a study; None for one that is unfinished, or has no text."""
+    file = path / TEXT_FILE
+    if not (path / "result.json").exists() or not exists(file):
+        return None
+    return read_bytes(file).decode("utf-8", errors="backslashreplace")
+
+
 def load_result(path: Path) -> StudyResult | None:
     """Return what `save_result` wrote, or None while the study is unfinished.
 
@@ -115,7 +135,7 @@ def load_result(path: Path) -> StudyResult | None:
 def start_over(path: Path) -> None:
     """Forget the queries of a study whose optimizer cannot be led through a journal."""
     with writing(path):
-        for name in (*FILES.values(), *CANDIDATES.values(), OUTPUTS, "result.json", "candidates.npz"):
+        for name in (*FILES.values(), *CANDIDATES.values(), OUTPUTS, "result.json", "candidates.npz", TEXT_FILE):
             (path / name).unlink(missing_ok=True)
 
 

@@ -21,6 +21,7 @@ import numpy as np
 from dfo_prompt.contracts.objective import Composite, Numbered, Objective, Validated
 from dfo_prompt.contracts.optimizer import Optimizer, StructuredOptimizer
 from dfo_prompt.errors import DfoPromptError, InputError, StudyError, one_line
+from dfo_prompt.study.alike import Alike
 from dfo_prompt.study.answers import outer_of, without_outputs
 from dfo_prompt.study.checked_optimizer import GuardedOptimizer
 from dfo_prompt.study.costs import Spent
@@ -69,6 +70,7 @@ class Study:
         self._observers = list(observers)
         self._meter = Meter(
             ledger=ledger,
+            alike=Alike(objective=objective),
             take_optimizer_seconds=self._optimizer.take_seconds,
             validated=self._report_validation,
             expect=objective.expect if isinstance(objective, Numbered) else _unheard,
@@ -115,7 +117,7 @@ class Study:
         recalled = self._recall(batch)
         if recalled:
             batch = recalled.candidates
-        outcome = recalled or self._meter.evaluate(batch, self._evaluate)
+        outcome = self._meter.noted(recalled) if recalled else self._meter.evaluate(batch, self._evaluate)
         records = outcome.records
         self._learn(batch, records)
         if len(batch) == len(candidates):

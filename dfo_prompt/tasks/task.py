@@ -10,6 +10,7 @@ from typing import Literal, Self
 from dfo_prompt._util.parsing import STRICT, parse, read_toml
 from dfo_prompt._util.reading import exists
 from dfo_prompt.errors import InputError
+from dfo_prompt.plugin.catalogue import catalogue
 from dfo_prompt.tasks.metrics import check_metric
 from dfo_prompt.tasks.template import Template
 
@@ -160,6 +161,17 @@ class Task:
             )
             for one in self.patterns
         )
+
+
+def find_task(task: str | Path) -> Task:
+    """Return the task of this name, or in this file.
+
+    Raises:
+        InputError: there is none, or something in it is wrong.
+    """
+    if isinstance(task, Path) or task.endswith(".toml"):
+        return load_task(Path(task))
+    return load_task(catalogue().tasks.find(task).target)
 
 
 def load_task(where: str | Path) -> Task:

@@ -26,6 +26,18 @@ class TestPrompts(ObjectiveConformance):
         return dp.create_objective(name, dim=self.dim, seed=seed, problem=self.where)
 
 
+class TestTexts(ObjectiveConformance):
+    names = ("text-prompt",)
+    dim = 8 + 8  # examples and instructions
+
+    @pytest.fixture(autouse=True)
+    def _problem(self, tiny_folder, tiny_task):
+        self.where = {"model": str(tiny_folder), "task": str(tiny_task), "shots": 4}
+
+    def build(self, name, seed=1):
+        return dp.create_objective(name, dim=self.dim, seed=seed, problem=self.where)
+
+
 class Lying(dp.LeastSquares):
     """Says that the loss is half the sum of squares, or that it has no slope, or no curvature."""
 

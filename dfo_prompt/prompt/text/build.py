@@ -1,0 +1,131 @@
+"""The objective named "text-prompt", from names: model, task, decoder."""
+
+from collections.abc import Sequence
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from dfo_prompt.config.problem import ProblemConfig
+from dfo_prompt.config.prompt import PromptConfig
+from dfo_prompt.contracts.endpoint import Label
+from dfo_prompt.errors import InputError
+from dfo_prompt.lm.encoding import ANCHOR, encode_words
+from dfo_prompt.lm.layout import template_of
+from dfo_prompt.lm.load import LanguageModel
+from dfo_prompt.lm.local import LocalEndpoint
+from dfo_prompt.lm.precision import Precision, choose_precision
+from dfo_prompt.prompt.open import open_problem
+from dfo_prompt.prompt.problem import Problem
+from dfo_prompt.prompt.text.asking import Words
+from dfo_prompt.prompt.text.decoders import Choice, Parts, RandomKeys, random_keys, text_dim
+from dfo_prompt.prompt.text.objective import TextObjective
+from dfo_prompt.tasks.task import Task
+from dfo_prompt.types import Vector
+
+PROBES = 8
+"""Half of those of soft prompts, whose queries are cheaper; every rank has to agree then."""
+
+
+def text_objective(
+    *,
+    dim: int,
+    seed: int,
+    problem: ProblemConfig | None = None,
+    prompt: PromptConfig | None = None,
+    demonstrations: int = 3,
+    instructions: Path | None = None,
+    decoder: Parts = "both",
+) -> TextObjective:
+    """Build the loss of a text, demonstrations and an instruction, for a language model on a k-shot task.
+
+    Args:
+        dim: d, which the other settings determine; a study that does not set it has the right one.
+        seed: of the split.
+        problem: the language model and the task.
+        prompt: loss, calibration and dtype.
+        demonstrations: training examples that are shown with their answers.
+        instructions: a text file with an instruction a line, in which {answers} stands for the label words; by default a few
+            that suit any task. None at all is always among the choices.
+        decoder: what z chooses: "demonstrations", the "instruction", or "both".
+
+    Raises:
+        InputError: a name is unknown, a value is bad, data or model cannot be had, `prompt` sets something else, or `dim` is
+            another than the settings have.
+    """
+    prompt, problem = prompt or PromptConfig(), problem or ProblemConfig()
+    if prompt != PromptConfig(tokens=prompt.tokens, loss=prompt.loss, calibration=prompt.calibration, dtype=prompt.dtype):
+        raise InputError("objective 'text-prompt' takes loss, calibration and dtype of a prompt, and nothing else of it")
+    right = text_dim(problem=problem, demonstrations=demonstrations, instructions=instructions, decoder=decoder)
+    if dim != right:
+        said = f"objective 'text-prompt' has {right} dimensions in these settings, not {dim}"
+        raise InputError(f"{said}; set dim to that, or leave it out")
+    opened = open_problem(problem, seed=seed)
+    keys = random_keys(
+        opened.task,
+        examples=len(opened.data.train),
+        parts=decoder,
+        demonstrations=demonstrations,
+        instructions=instructions,
+    )
+    build = partial(local_text_objective, opened, keys, loss=prompt.loss, calibration=prompt.calibration)
+
+    def probe(precision: Precision) -> Vector:
+        return build(precision).evaluate(np.random.default_rng(0).standard_normal((PROBES, keys.dim))).losses
+
+    return build(choose_precision(opened.lm.model, prompt.dtype, probe))
+
+
+def local_text_objective(
+    problem: Problem, keys: RandomKeys, precision: Precision | None = None, *, loss: str, calibration: str
+) -> TextObjective:
+    """Return the objective over the model in this process.
+
+    Raises:
+        InputError: see `TextObjective`.
+    """
+    lm = problem.lm
+    precision = precision or Precision(model=lm.model)
+    built = TextObjective(
+        split=problem,
+        endpoint=LocalEndpoint(lm, precision),
+        words=words_of(lm, problem.task),
+        decoder=keys,
+        loss=loss,
+        calibration=calibration,
+        most_tokens=lm.max_tokens,
+        about={"dtype": precision.dtype, "dtype_spearman": precision.spearman},
+    )
+    built.check_room(_longest(problem, keys))
+    return built
+
+
+def words_of(lm: LanguageModel, task: Task) -> Words:
+    """Return a task's label words in the tokens of a model."""
+    texts = template_of(lm, task).words(task.words)
+    pairs = zip(texts, encode_words(lm, task), strict=True)
+    labels = tuple(tuple(map(_label, _pieces(lm, text, ids), ids)) for text, ids in pairs)
+    return Words(labels=labels, ids=lambda text: (*lm.frame[0], *lm.tokens(text)))
+
+
+def _label(text: str, token: int) -> Label:
+    return Label(text=text, token=token)
+
+
+def _pieces(lm: LanguageModel, word: str, ids: Sequence[int]) -> list[str]:
+    """Return the parts of a label word that its tokens stand for, spaces included: decoders of some tokenizers drop them."""
+    for ahead in (ANCHOR, ""):
+        found = lm.tokenizer(ahead + word, add_special_tokens=False, return_offsets_mapping=True)
+        if tuple(found.input_ids[-len(ids) :]) == tuple(ids):
+            ends = [end for _, end in found.offset_mapping[-len(ids) :]]
+            return [(ahead + word)[start:end] for start, end in pairwise([len(ahead), *ends[:-1], len(ahead + word)])]
+    return [str(lm.tokenizer.decode([token])) for token in ids]
+
+
+def _longest(problem: Problem, keys: RandomKeys) -> Choice:
+    """Return the longest of all prompts."""
+    sizes = [sum(len(problem.lm.tokens(text)) for text in one.texts) for one in problem.data.train]
+    order = sorted(range(len(sizes)), key=sizes.__getitem__, reverse=True)
+    instruction = max(keys.instructions, key=lambda text: len(problem.lm.tokens(text) if text else ()))
+    return Choice(instruction=instruction, shown=tuple(order[: keys.demonstrations]))

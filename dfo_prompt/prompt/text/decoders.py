@@ -1,0 +1,163 @@
+"""Text decoders, the siblings of projections: from z (d,) to the demonstrations and the instruction of a prompt."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+
+from dfo_prompt._util.reading import read_bytes
+from dfo_prompt.config.problem import ProblemConfig
+from dfo_prompt.errors import InputError
+from dfo_prompt.tasks.task import Task, find_task
+from dfo_prompt.types import Json, Vector
+
+Parts = Literal["both", "demonstrations", "instruction"]
+LARGEST = 2**20
+"""Bytes of a file of instructions."""
+ANSWERS = "{answers}"
+"""The mark in an instruction that stands for the label words."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """What a prompt is made of.
+
+    Attributes:
+        instruction: "" for none.
+        shown: places in the training split of the demonstrations, in the order in which they are shown.
+    """
+
+    instruction: str = ""
+    shown: tuple[int, ...] = ()
+
+
+class TextDecoder(Protocol):
+    """A map from z to the parts of a text."""
+
+    @property
+    def dim(self) -> int:
+        """Return d."""
+
+    def decode(self, candidate: Vector) -> Choice:
+        """Return what a candidate (d,) stands for."""
+
+    def describe(self) -> dict[str, Json]:
+        """Return what defines the decoder, for manifests."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RandomKeys:
+    """Demonstrations by random keys (Bean, 1994), and an instruction by the largest of further coordinates.
+
+    The first N coordinates are the keys of the training examples: those with the k largest are shown, in ascending order, so
+    that the largest stands next to the text, where a demonstration counts most, and a small step in z changes the farthest
+    one first. The other M coordinates are the keys of the instructions. Of equal keys the earlier place counts as larger:
+    z = 0 shows the first k examples, under the first instruction. Only the ranks of the keys matter, not their scale.
+
+    Attributes:
+        examples: N; without demonstrations z has no coordinates for them.
+        demonstrations: k.
+        instructions: M; with fewer than two z has no coordinates for them.
+    """
+
+    examples: int
+    demonstrations: int
+    instructions: tuple[str, ...] = ("",)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.demonstrations <= self.examples:
+            raise InputError(f"demonstrations must be between 1 and the {self.examples} training examples")
+        if not self.dim:
+            raise InputError("there is nothing to choose: give demonstrations, or two instructions")
+
+    @property
+    def dim(self) -> int:
+        """Return N + M."""
+        return self._keys + (len(self.instructions) if len(self.instructions) > 1 else 0)
+
+    def decode(self, candidate: Vector) -> Choice:
+        """Return what a candidate (d,) stands for.
+
+        Raises:
+            ValueError: it has another shape, or is not finite.
+        """
+        z = np.asarray(candidate, dtype=np.float64)
+        if z.shape != (self.dim,) or not np.isfinite(z).all():
+            raise ValueError(f"a candidate of shape {z.shape}, or not finite, where {self.dim} keys are needed")
+        keys, others = z[: self._keys], z[self._keys :]
+        largest = np.argsort(-keys, kind="stable")[: self.demonstrations]
+        instruction = self.instructions[int(np.argmax(others)) if len(others) else 0] if self.instructions else ""
+        return Choice(instruction=instruction, shown=tuple(largest[::-1].tolist()))
+
+    def describe(self) -> dict[str, Json]:
+        """Return the number of demonstrations, and a hash of the instructions."""
+        pool = hashlib.sha256("\n".join(self.instructions).encode()).hexdigest()[:16]
+        return {"demonstrations": self.demonstrations, "instructions": len(self.instructions), "pool_fingerprint": pool}
+
+    @property
+    def _keys(self) -> int:
+        return self.examples if self.demonstrations else 0
+
+
+def random_keys(task: Task, *, examples: int, parts: Parts, demonstrations: int, instructions: Path | None) -> RandomKeys:
+    """Build the decoder.
+
+    Args:
+        task: whose label words stand in instructions.
+        examples: of the training split.
+        parts: what z chooses.
+        demonstrations: k.
+        instructions: a text file with an instruction a line, beside which there is always the choice of none; by default a
+            few that suit any task. The mark {answers} stands for the label words.
+
+    Raises:
+        InputError: there are too few or too many demonstrations, or the file cannot be read or has none.
+    """
+    if parts != "instruction" and demonstrations < 1:
+        raise InputError(f'demonstrations must be between 1 and {examples}; for none set decoder = "instruction"')
+    if parts == "demonstrations" and instructions:
+        raise InputError('the decoder "demonstrations" takes no instructions; leave one out')
+    pool = [] if parts == "demonstrations" else read_instructions(instructions)
+    *others, last = task.words
+    listed = f"{', '.join(others)} or {last}"
+    filled = dict.fromkeys(["", *(line.replace(ANSWERS, listed) for line in pool)])
+    return RandomKeys(
+        examples=examples, demonstrations=0 if parts == "instruction" else demonstrations, instructions=tuple(filled)
+    )
+
+
+def read_instructions(path: Path | None) -> Sequence[str]:
+    """Return the lines of a file that are not blank; those of the built-in pool without one.
+
+    Raises:
+        InputError: it cannot be read, or has none.
+    """
+    raw = read_bytes(path, most=LARGEST) if path else files(__package__).joinpath("instructions.txt").read_bytes()
+    try:
+        lines = [line.strip() for line in raw.decode("utf-8-sig").splitlines() if line.strip()]
+    except UnicodeDecodeError as error:
+        raise InputError(f"cannot read {path}: it is not UTF-8") from error
+    if not lines:
+        raise InputError(f"{path} has no instruction; write one a line")
+    return lines
+
+
+def text_dim(
+    *,
+    problem: ProblemConfig,
+    demonstrations: int = 3,
+    instructions: Path | None = None,
+    decoder: Parts = "both",
+) -> int:
+    """Return the dimension that the objective "text-prompt" has in these settings; no model or data is read.
+
+    Raises:
+        InputError: a name is unknown, or a value is bad.
+    """
+    task = find_task(problem.task)
+    examples = problem.shots * len(task.classes)
+    return random_keys(task, examples=examples, parts=decoder, demonstrations=demonstrations, instructions=instructions).dim
