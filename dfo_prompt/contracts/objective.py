@@ -94,6 +94,22 @@ class Composite(Protocol):
 
 
 @runtime_checkable
+class Estimating(Protocol):
+    """An objective that knows what candidates will consume before they do, as limits need it.
+
+    A batch that was cut off and runs again has consumed twice, and its first time is charged at the estimate. Where that is
+    not so, since evaluations are computed here or a service replays them, an attribute `costs_again` names the currencies
+    that a repetition does consume; () for none.
+    """
+
+    def estimate(self, count: int, split: str = "train") -> Usage:
+        """Return the most that scoring `count` candidates can consume, without asking; 0 where nothing is known or used.
+
+        More candidates never consume less. Only an objective that is `Validated` is asked about another split than "train".
+        """
+
+
+@runtime_checkable
 class Numbered(Protocol):
     """An objective that is told which evaluation comes next, to name it to a service that charges each name once."""
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Self
 
+from dfo_prompt.errors import UnknownNameError
+
 
 @dataclass(frozen=True, kw_only=True)
 class Usage:
@@ -33,3 +35,13 @@ class Usage:
 def currencies(kind: type[Usage] = Usage) -> Mapping[str, str]:
     """Return what each currency but queries means, by name."""
     return {one.name: one.metadata["about"] for one in fields(kind) if one.name != "queries"}
+
+
+def check_currency(name: str) -> None:
+    """Refuse what is no currency; queries, which have a budget of their own, are none.
+
+    Raises:
+        UnknownNameError: the nearest currency is named.
+    """
+    if name not in currencies():
+        raise UnknownNameError.among("currency", name, currencies())

@@ -1,6 +1,7 @@
 """Runs evaluations on the ledger's account: recalled from the journal, or reserved, run and recorded."""
 
-from collections.abc import Callable
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
 
@@ -9,11 +10,13 @@ import numpy as np
 from dfo_prompt.contracts.objective import Evaluation
 from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.errors import OutageError, StudyError
-from dfo_prompt.study.answers import checked_evaluation
+from dfo_prompt.study.answers import checked_evaluation, checked_usage
+from dfo_prompt.study.audit import Audit
 from dfo_prompt.study.candidates import candidate_hash
 from dfo_prompt.study.costs import Spent
 from dfo_prompt.study.ledger import Ledger
 from dfo_prompt.study.records import Account, Outcome, Record, Scored
+from dfo_prompt.study.tariff import Tariff
 from dfo_prompt.types import Matrix
 
 Call = Callable[[Matrix], Evaluation]
@@ -26,38 +29,52 @@ class Meter:
     """Evaluates batches so that each is charged once and journaled before the next.
 
     A loss that is NaN or infinite is recorded as "nonfinite"; an objective that raises, as "error: ..." for its whole batch
-    of queries. An OutageError passes through and leaves the reservation open, as a kill does.
+    of queries. An OutageError passes through: what it says of its usage is charged, and no query is; one that says nothing
+    leaves the reservation open, as a kill does.
 
     Attributes:
         ledger: charged for everything.
+        tariff: what evaluations cost.
+        audit: of that.
         take_optimizer_seconds: returns what the optimizer took since the last call.
         validated: told of every outcome on the second account, recalled or not.
         expect: told the account and the number of the evaluation that an objective is asked for next.
     """
 
     ledger: Ledger
+    tariff: Tariff
+    audit: Audit
     take_optimizer_seconds: Callable[[], float]
     validated: Callable[[Record], object] = lambda _: None
     expect: Callable[[Account, int], object] = lambda *_: None
 
-    def evaluate(self, batch: Matrix, call: Call) -> Outcome:
-        """Charge a query for each candidate in `batch` (B, d) and return the outcome.
+    def evaluate(self, batch: Matrix, call: Call) -> Outcome | None:
+        """Charge a query for each candidate in `batch` (B, d), as far as limits allow, and return the outcome.
 
         A candidate that was scored before is charged again, and answered from the journal; a failed one is tried again.
+        None stands for a batch whose first candidate does not fit.
         """
-        self.ledger.reserve(len(batch), candidates=batch)
-        names = [candidate_hash(z) for z in batch]
-        first = self.ledger.queries + 1
-        self.expect(Account.QUERIES, first)
+        names, limits = [candidate_hash(z) for z in batch], self.ledger.budget.limits
         known = {name: past for name in names if (past := self.ledger.known(name))}
+        if limits:
+            names = names[: self._fitting(names, known)]
+            batch = batch[: len(names)]
+        if not names:
+            return None
+        first = self.ledger.queries + 1
         fresh = {name: z for name, z in zip(names, batch, strict=True) if name not in known}
+        most = self.tariff.most(len(fresh)) if limits else Usage()
+        self.ledger.reserve(len(batch), candidates=batch, most=most, unsettled=self.tariff.unsettled(len(fresh)))
+        self.expect(Account.QUERIES, first)
         size = self.ledger.outputs
-        scored, costs = evaluate_batch(np.array(list(fresh.values())), call, size) if fresh else ([], Spent())
+        scored, costs = self._run(Account.QUERIES, np.array(list(fresh.values())), call, size) if fresh else ([], Spent())
         known |= dict(zip(fresh, scored, strict=True))
         records = [replace(known[name].record, query=first + i, candidate=name) for i, name in enumerate(names)]
         outputs = np.array([known[name].outputs for name in names]) if size is not None else None
         costs = replace(costs, optimizer_seconds=self.take_optimizer_seconds())
-        return Outcome(candidates=batch, records=self.ledger.record(records, costs=costs, outputs=outputs), outputs=outputs)
+        found = self.ledger.record(records, costs=costs, outputs=outputs)
+        self.audit.check(costs, most, limits)
+        return Outcome(candidates=batch, records=found, outputs=outputs)
 
     def validate(self, candidate: Matrix, call: Call, *, split: str, role: str) -> Outcome:
         """Score one candidate (1, d) on the second account, or recall what an earlier run journaled.
@@ -70,15 +87,36 @@ class Meter:
         return found
 
     def _validate(self, candidate: Matrix, call: Call, split: str, role: str) -> Outcome:
-        self.ledger.reserve(1, Account.VALIDATION, candidates=candidate)
+        unsettled = self.tariff.unsettled(1, split)
+        self.ledger.reserve(1, Account.VALIDATION, candidates=candidate, unsettled=unsettled)
         self.expect(Account.VALIDATION, self.ledger.spent(Account.VALIDATION).queries + 1)
-        (scored,), costs = evaluate_batch(candidate, call)
+        (scored,), costs = self._run(Account.VALIDATION, candidate, call)
         if (status := scored.record.status).startswith("error"):
+            self.ledger.lose(Account.VALIDATION, Spent.of(costs))
             said = f"scoring the {role} candidate on {split} failed with {status!r}"
             raise StudyError(f"{said}; mend it and run the same command again to go on")
         name = "" if role == "baseline" else candidate_hash(candidate[0])
         record = replace(scored.record, query=self.ledger.queries, candidate=name, split=split, role=role)
         return Outcome(candidates=candidate, records=self.ledger.record([record], costs=costs))
+
+    def _fitting(self, names: Sequence[str], known: Mapping[str, Scored]) -> int:
+        """Return how many candidates fit in the limits, at the most that those among them that are new can consume."""
+        new: set[str] = set()
+        counts = []
+        for name in names:
+            if name not in known:
+                new.add(name)
+            counts.append(len(new))
+        return bisect_left(counts, True, key=lambda count: bool(self.ledger.binding(self.tariff.most(count))))
+
+    def _run(self, account: Account, batch: Matrix, call: Call, outputs: int | None = None) -> tuple[list[Scored], Spent]:
+        try:
+            scored, costs = evaluate_batch(batch, call, outputs)
+        except OutageError as error:
+            if (usage := getattr(error, "usage", None)) is not None:
+                self.ledger.lose(account, Spent.of(self.tariff.priced(checked_usage(usage))))
+            raise
+        return scored, self.tariff.priced(costs)
 
 
 def evaluate_batch(batch: Matrix, call: Call, outputs: int | None = None) -> tuple[list[Scored], Spent]:
