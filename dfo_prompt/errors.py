@@ -67,7 +67,14 @@ class OutageError(StudyError):
     """A service that an objective calls gives no usable answer.
 
     The study stops where it is: nothing is journaled and the optimizer is told nothing, so that the same command goes on.
+
+    Args:
+        usage: a `Usage`, what was spent all the same; None leaves the evaluations to be charged at their estimate.
     """
+
+    def __init__(self, *said: object, usage: object = None) -> None:
+        super().__init__(*said)
+        self.usage = usage
 
 
 def one_line(error: BaseException) -> str:

@@ -1,6 +1,6 @@
 """Usage: what evaluations consume, in every currency that a budget, a bill or a report may count."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Self
 
@@ -30,6 +30,14 @@ class Usage:
     def __add__(self, other: Self) -> Self:
         """Add up every field."""
         return type(self)(**{name: value + getattr(other, name) for name, value in vars(self).items()})
+
+    def only(self, names: Collection[str]) -> Self:
+        """Return the fields with these names; the others are zero."""
+        return type(self)(**{name: value for name, value in vars(self).items() if name in names})
+
+    def times(self, count: int) -> Self:
+        """Multiply every field."""
+        return type(self)(**{name: value * count for name, value in vars(self).items()})
 
 
 def currencies(kind: type[Usage] = Usage) -> Mapping[str, str]:

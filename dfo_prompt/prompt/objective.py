@@ -54,6 +54,8 @@ class PromptObjective:
         about: further facts for the manifest.
     """
 
+    costs_again = ()
+
     def __init__(
         self,
         *,
@@ -111,6 +113,10 @@ class PromptObjective:
             self._baselines[split] = self._score(nothing, self._get(split))
         return self._baselines[split]
 
+    def estimate(self, count: int, split: str = "train") -> Usage:
+        """Return what `count` candidates consume on a split."""
+        return self._usage(count, self._get(split), prompt_tokens=self._prompt_tokens)
+
     def predict(self, candidate: Vector, texts: Texts) -> Matrix:
         """Return the probabilities (N, C) of the label words for new texts, under the candidate (d,).
 
@@ -158,29 +164,33 @@ class PromptObjective:
 
     def _score(self, prompts: Tensor, split: Split, *, outputs: bool = False) -> Evaluation:
         logits = self._logits(prompts, split.texts)
-        return self._evaluation(logits, split, prompt_tokens=prompts.shape[-2], outputs=outputs)
+        usage = self._usage(len(prompts), split, prompt_tokens=prompts.shape[-2])
+        return self._evaluation(logits, split, usage, outputs=outputs)
 
-    def _evaluation(self, logits: Tensor, split: Split, *, prompt_tokens: int, outputs: bool = False) -> Evaluation:
+    def _evaluation(self, logits: Tensor, split: Split, usage: Usage, *, outputs: bool = False) -> Evaluation:
         losses, labels = self._loss(logits, split.labels).double(), split.labels.cpu().numpy()
         # One copy down: losses and predictions together, and the scores if they are asked for.
         parts = [losses[:, None], logits.argmax(dim=-1).double(), *([logits.flatten(1).double()] if outputs else [])]
         down = torch.cat(parts, dim=1).cpu().numpy()  # (B, 1 + N) or (B, 1 + N + N C)
         predicted = down[:, 1 : 1 + len(labels)].astype(np.int64)
         metrics: dict[str, Vector] = {self.metric: metric_score(self.metric, predicted, labels)}
-        reference = self._verbalizer.reference
-        asked = [split.texts, *([reference] if reference and reference is not split.texts else [])]
-        rows, sent = sum(part.rows for part in asked), sum(part.tokens(0) for part in asked)
         return Evaluation(
             losses=down[:, 0].copy(),
             metrics=metrics,
             outputs=down[:, 1 + len(labels) :].copy() if outputs else None,
-            usage=Usage(
-                rows=len(logits) * rows,
-                tokens=len(logits) * (sent + rows * prompt_tokens),
-                # The service holds the projection: it is sent z and the texts' token ids, and sends back label-word scores.
-                uploaded=len(logits) * WORD * (self.dim + sent),
-                downloaded=len(logits) * WORD * sum(part.scores for part in asked),
-            ),
+            usage=usage,
+        )
+
+    def _usage(self, count: int, split: Split, *, prompt_tokens: int) -> Usage:
+        reference = self._verbalizer.reference
+        asked = [split.texts, *([reference] if reference and reference is not split.texts else [])]
+        rows, sent = sum(part.rows for part in asked), sum(part.tokens(0) for part in asked)
+        return Usage(
+            rows=count * rows,
+            tokens=count * (sent + rows * prompt_tokens),
+            # The service holds the projection: it is sent z and the texts' token ids, and sends back label-word scores.
+            uploaded=count * WORD * (self.dim + sent),
+            downloaded=count * WORD * sum(part.scores for part in asked),
         )
 
     def _logits_in(self, precision: Precision) -> Callable[[Tensor, EncodedTexts], Tensor]:

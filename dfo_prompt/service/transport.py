@@ -2,7 +2,7 @@
 
 import logging
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
@@ -81,32 +81,32 @@ class Transport:
         return self._send("POST", path, encode(message))
 
     def _send(self, method: str, path: str, content: bytes) -> Reply:
+        tries, data = 0, b""
         try:
             with only_errors("stamina"):  # it says less of a retry than `_again` does
-                data, tries = self._retried(method, path, content)
-            usage = Usage(requests=tries, uploaded=tries * len(content), downloaded=len(data))
-            return Reply(message=decode(data), usage=usage)
+                for attempt in self._attempts():
+                    tries += 1
+                    with attempt:
+                        data = self._once(method, path, content)
+            return Reply(message=decode(data), usage=_usage(tries, content, data))
         except RefusedError as error:
-            raise OutageError(f"service {self._url} refused: {error}; mend it, and {GOES_ON}") from error
+            raise self._outage(f"refused: {error}; mend it", _usage(tries, content)) from error
         except httpx2.HTTPError as error:
-            raise OutageError(f"service {self._url} gives no answer: {one_line(error)}; start it, and {GOES_ON}") from error
+            raise self._outage(f"gives no answer: {one_line(error)}; start it", _usage(tries, content)) from error
         except InputError as error:
-            raise self.nonsense(str(error)) from error
+            raise self.nonsense(str(error), _usage(tries, content, data)) from error
 
-    def nonsense(self, said: str) -> OutageError:
-        """Return the error of an answer that is not what was asked for."""
-        return OutageError(f"service {self._url} answers nonsense: {said}; mend it, and {GOES_ON}")
+    def nonsense(self, said: str, usage: Usage) -> OutageError:
+        """Return the error of an answer that is not what was asked for, and took `usage`."""
+        return self._outage(f"answers nonsense: {said}; mend it", usage)
 
-    def _retried(self, method: str, path: str, content: bytes) -> tuple[bytes, int]:
-        """Return the body of an answer, and how many requests it took."""
-        tries, data = 0, b""
-        for attempt in stamina.retry_context(
+    def _outage(self, said: str, usage: Usage) -> OutageError:
+        return OutageError(f"service {self._url} {said}, and {GOES_ON}", usage=usage)
+
+    def _attempts(self) -> Iterable[stamina.Attempt]:
+        return stamina.retry_context(
             self._again, attempts=None, timeout=self._patience, wait_initial=FIRST_WAIT, wait_max=LONGEST_WAIT
-        ):
-            tries += 1
-            with attempt:
-                data = self._once(method, path, content)
-        return data, tries
+        )
 
     def _once(self, method: str, path: str, content: bytes) -> bytes:
         began, parts, size = monotonic(), [], 0
@@ -134,6 +134,10 @@ class Transport:
             return False
         logger.info("service %s: %s; trying again", self._url, one_line(error))
         return error.wait if isinstance(error, RefusedError) and error.wait is not None else True
+
+
+def _usage(tries: int, content: bytes, data: bytes = b"") -> Usage:
+    return Usage(requests=1, attempts=tries, uploaded=tries * len(content), downloaded=len(data))
 
 
 def _checked(url: str) -> str:

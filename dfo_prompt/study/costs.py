@@ -75,7 +75,7 @@ class Charge:
     @property
     def lost(self) -> Spent:
         """Return what stays spent where the line is void."""
-        return Spent(**{name: getattr(self.spent, name) for name in self.again})
+        return self.spent.only(self.again)
 
 
 class Costs:

@@ -199,10 +199,9 @@ class Ledger:
     def lose(self, account: Account, costs: Spent) -> None:
         """Charge reserved evaluations that have no outcome, and are no queries therefore, with what they took."""
         costs = replace(costs, queries=0)
-        if costs != Spent():
-            self._check_lock()
-            self._costs.lose(account, costs)
-            self._priced[account] += costs
+        self._check_lock()
+        self._costs.lose(account, costs)  # even if that is nothing: the reservation is closed by it
+        self._priced[account] += costs
 
     def charge(self, costs: Spent) -> None:
         """Charge queries with costs that came after the last of them."""

@@ -48,7 +48,7 @@ class Tariff:
         if not again or not isinstance(self.objective, Estimating):
             return {}
         most = self._estimate(count, split)
-        part = Usage(**{name: getattr(most, name) for name in again})
+        part = most.only(again)
         part = replace(part if most.nanodollars else self.priced(part), unanswered=most.requests)
         kept = {*again, "unanswered", *(["nanodollars"] if part.nanodollars else [])}
         return {name: getattr(part, name) for name in currencies() if name in kept}
