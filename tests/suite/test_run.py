@@ -152,9 +152,10 @@ def test_a_mended_study_is_run_again(suite, tmp_path):
 
 
 def test_a_probe_times_each_problem_and_charges_nobody(suite, tmp_path):
-    seconds = probe_suite(suite(SUITE + '[cross]\n"objective_options.noise" = [0.0, 0.5]\n'), tmp_path / "out")
-    assert set(seconds) == {"0.0", "0.5"}
-    assert all(0 < value < 1 for value in seconds.values())
+    found = probe_suite(suite(SUITE + '[cross]\n"objective_options.noise" = [0.0, 0.5]\n'), tmp_path / "out")
+    assert set(found) == {"0.0", "0.5"}
+    assert all(0 < event.seconds < 1 for event in found.values())
+    assert [event.forecast.search.rows for event in found.values()] == [found["0.0"].forecast.search.queries, 0]
     assert not (tmp_path / "out").exists()
 
 
