@@ -1,11 +1,12 @@
 """Minimizes a function from Python, in one call."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from dfo_prompt._util.parsing import parse
+from dfo_prompt.config.prices import Prices
 from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.contracts.objective import Objective
 from dfo_prompt.errors import InputError
@@ -25,6 +26,8 @@ def minimize(
     x0: Vector | None = None,
     bounds: Bounds | None = None,
     validate_every: int | None = None,
+    limits: Mapping[str, int | float | str] | None = None,
+    prices: Prices | None = None,
     out: Path | str | None = None,
     start_from: Path | str | None = None,
     observers: Sequence[Observer] = (),
@@ -38,7 +41,7 @@ def minimize(
         x0: (d,) initial point; zero by default.
         out: study folder; a call with the same arguments continues it. Without one nothing is written.
         start_from: folder of another study, finished or not, whose answer is the initial point.
-        seed, popsize, sigma, bounds, validate_every: see `StudyConfig`.
+        seed, popsize, sigma, bounds, validate_every, limits, prices: see `StudyConfig`.
         observers: told of every batch.
 
     Raises:
@@ -60,6 +63,8 @@ def minimize(
         "x0": None if x0 is None else [float(value) for value in x0],
         "bounds": bounds,
         "validate_every": validate_every,
+        "limits": None if limits is None else dict(limits),
+        "prices": prices,
         "optimizer_options": dict(options),
     }
     config = parse(StudyConfig, data, where="minimize()").resolved()
