@@ -84,7 +84,7 @@ def conduct(
         StudyError, PluginError: see `Study.run`.
     """
     if out:
-        recheck(objective, out, budget_of(config))
+        recheck(objective, out, budget_of(config), prices=config.prices)
         if not is_deterministic(config.optimizer):
             if (found := load_result(out)) is not None:
                 return found

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TypeVar
 
 from dfo_prompt.config.prices import Prices
@@ -18,11 +19,23 @@ class Tariff:
     """The costs of an objective, with prices where there are some.
 
     A price that the objective reports itself stands.
+
+    Attributes:
+        name: of the objective.
     """
 
     objective: Objective
     name: str
     prices: Prices | None = None
+
+    @cached_property
+    def again(self) -> tuple[str, ...]:
+        """Return the currencies that a repetition costs again; none of an objective that estimates nothing."""
+        return tuple(getattr(self.objective, "costs_again", currencies())) if self._estimates else ()
+
+    @cached_property
+    def _estimates(self) -> bool:
+        return isinstance(self.objective, Estimating)
 
     def priced(self, usage: Used) -> Used:
         """Return a usage with its price."""
@@ -44,14 +57,17 @@ class Tariff:
         Raises:
             PluginError: the objective breaks its contract.
         """
-        again = tuple(getattr(self.objective, "costs_again", currencies()))
-        if not again or not isinstance(self.objective, Estimating):
+        if not self.again:
             return {}
         most = self._estimate(count, split)
-        part = most.only(again)
-        part = replace(part if most.nanodollars else self.priced(part), unanswered=most.requests)
-        kept = {*again, "unanswered", *(["nanodollars"] if part.nanodollars else [])}
+        part = replace(self.lost(most), unanswered=most.requests)
+        kept = {*self.again, "unanswered", *(["nanodollars"] if part.nanodollars else [])}
         return {name: getattr(part, name) for name in currencies() if name in kept}
+
+    def lost(self, usage: Used) -> Used:
+        """Return what of a usage is lost where its evaluations run again, with its price."""
+        part = usage.only(self.again)
+        return part if usage.nanodollars else self.priced(part)
 
     def check(self, limits: Mapping[str, int]) -> None:
         """Refuse limits in currencies that the objective does not estimate, and those below a single query.
@@ -71,8 +87,9 @@ class Tariff:
     def _estimate(self, count: int, split: str) -> Usage:
         if not count or not isinstance(self.objective, Estimating):
             return Usage()
+        given = (count,) if split == "train" else (count, split)
         try:
-            return checked_usage(self.objective.estimate(*([count] if split == "train" else [count, split])))
+            return checked_usage(self.objective.estimate(*given))
         except PluginError:
             raise
         except Exception as error:

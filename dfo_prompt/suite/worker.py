@@ -99,7 +99,7 @@ def _carry_out(order: Order, objectives: Objectives, pipe: Connection) -> Event:
     config = order.plan.config
     if order.folder is None:
         objective = objectives.get(config)
-        seconds = None if Tariff(objective=objective, name=config.objective).unsettled(1) else _seconds(objective, config)
+        seconds = None if Tariff(objective=objective, name=config.objective).again else _seconds(objective, config)
         return Event(finished=True, seconds=seconds, forecast=forecast(config, objective))
     observers = [_Reporter(pipe)]
     run_method(config, out=order.folder, observers=observers, lock_seconds=LOCK_SECONDS, objectives=objectives)

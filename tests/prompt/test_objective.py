@@ -60,7 +60,7 @@ def test_rows_and_tokens_are_those_a_service_would_see():
     assert evaluation.usage.tokens == 3 * (text_tokens + len(data.train) * TOKENS)
 
 
-@pytest.mark.parametrize("calibration", ["none", "content_free"])
+@pytest.mark.parametrize("calibration", ["none", "contextual", "median"])
 def test_an_estimate_is_what_is_used(calibration):
     built = objective(calibration=calibration)
     assert built.estimate(3) == built.evaluate(candidates(3)).usage == built.evaluate_outputs(candidates(3)).usage

@@ -11,6 +11,7 @@ from fakes import Bowl, Metered, Paid, steps, study
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import dfo_prompt as dp
 from dfo_prompt._util import durable
 from dfo_prompt.contracts.objective import Evaluation
 from dfo_prompt.contracts.usage import Usage
@@ -18,7 +19,7 @@ from dfo_prompt.errors import InputError, OutageError, PluginError, StudyError
 from dfo_prompt.run.manifest import describe_run
 from dfo_prompt.study.costs import read_spent
 from dfo_prompt.study.folder import load_result, save_result, study_folder
-from dfo_prompt.study.records import Account, read_records
+from dfo_prompt.study.records import Account, Outcome, Record, joined, read_records
 
 MANIFEST = describe_run({"budget": 50, "dim": 3}, {}, {})
 COMPARED = ("journal.jsonl", "validation.jsonl", "candidates.f64", "candidates.npz")
@@ -267,3 +268,21 @@ def test_a_limit_that_cut_off_batches_used_up_is_one_line(tmp_path):
     said = "limits.tokens: 40 of 45 went on batches that were cut off, and no query fits in the rest; start again"
     with pytest.raises(StudyError, match=said):
         study(Paid(), folder=tmp_path, limits={"tokens": 45}).run()
+
+
+def test_asking_a_paid_objective_again_whether_it_is_the_same_is_charged(tmp_path):
+    first = dp.minimize(Paid(), budget=20, out=tmp_path / "s")
+    again = Paid()
+    second = dp.minimize(again, budget=20, out=tmp_path / "s")
+    assert again.bill.tokens > 0
+    assert second.validation.tokens == first.validation.tokens + again.bill.tokens
+    assert (second.spent, second.validation.repeated) == (first.spent, 1)
+
+
+def test_the_outputs_of_a_batch_in_parts_are_told_together():
+    whole = np.arange(12.0).reshape(4, 3)
+    records = tuple(Record(query=query, candidate="") for query in range(1, 5))
+    parts = [Outcome(candidates=whole[i : i + 2], records=records[i : i + 2], outputs=2 * whole[i : i + 2]) for i in (0, 2)]
+    found = joined(parts)
+    np.testing.assert_array_equal(found.outputs, 2 * found.candidates)
+    assert found.records == records
