@@ -107,7 +107,10 @@ class Meter:
             if name not in known:
                 new.add(name)
             counts.append(len(new))
-        return bisect_left(counts, True, key=lambda count: bool(self.ledger.binding(self.tariff.most(count))))
+        return bisect_left(counts, True, key=self._exceeds) if self._exceeds(counts[-1]) else len(counts)
+
+    def _exceeds(self, count: int) -> bool:
+        return bool(self.ledger.binding(self.tariff.most(count)))
 
     def _run(self, account: Account, batch: Matrix, call: Call, outputs: int | None = None) -> tuple[list[Scored], Spent]:
         try:

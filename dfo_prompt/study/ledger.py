@@ -61,9 +61,11 @@ class Budget:
             if limit < 1:
                 raise InputError(f"limits.{name} must be at least 1, not {limit}")
 
-    def binding(self, spent: Usage) -> str:
-        """Return the currency whose limit `spent` is above, the first of several; "" for none."""
-        return next((name for name, limit in self.limits.items() if getattr(spent, name) > limit), "")
+    def binding(self, spent: Usage, more: Usage | None = None) -> str:
+        """Return the currency whose limit `spent`, and `more` beside it, is above, the first of several; "" for none."""
+        more = more or Usage()
+        over = (name for name, limit in self.limits.items() if getattr(spent, name) + getattr(more, name) > limit)
+        return next(over, "")
 
 
 class Ledger:
@@ -115,8 +117,7 @@ class Ledger:
 
     def binding(self, most: Usage) -> str:
         """Return the currency that the budget has less left of than `most`, the first of several; "" for none."""
-        limits, spent = self.budget.limits, self._priced[Account.QUERIES]
-        return self.budget.binding(spent + Spent.of(most)) if limits else ""
+        return self.budget.binding(self._priced[Account.QUERIES], most)
 
     def spent(self, account: Account = Account.QUERIES) -> Spent:
         """Return what `account` has been charged so far, earlier runs of the same study included."""

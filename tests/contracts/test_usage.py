@@ -66,7 +66,7 @@ def test_a_new_currency_can_be_limited_too():
 
     budget = dp.Budget(queries=1)
     object.__setattr__(budget, "limits", {"joules": 5})
-    assert [budget.binding(Watched(joules=joules)) for joules in (5, 6)] == ["", "joules"]
+    assert [budget.binding(Watched(joules=joules), Watched(joules=1)) for joules in (4, 5)] == ["", "joules"]
 
 
 def test_parts_and_multiples_of_a_usage():
