@@ -42,7 +42,7 @@ class Objective(Protocol):
         """Score candidates (B, d), which must not be changed.
 
         Whatever it raises fails the whole batch, except an OutageError, which stops the study. An error with an attribute
-        `usage`, a `Usage`, is charged with that.
+        `usage`, a `Usage`, is charged with that, and any other at the estimate of what is paid for; see `Estimating`.
         """
 
 

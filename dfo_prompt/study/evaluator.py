@@ -29,8 +29,8 @@ class Meter:
     """Evaluates batches so that each is charged once and journaled before the next.
 
     A loss that is NaN or infinite is recorded as "nonfinite"; an objective that raises, as "error: ..." for its whole batch
-    of queries. An OutageError passes through: what it says of its usage is charged, and no query is; one that says nothing
-    leaves the reservation open, as a kill does.
+    of queries, which is charged what the error says of its usage, or else what a batch is that was cut off. An OutageError
+    passes through: its usage is charged, and no query is; one that says nothing leaves the reservation open, as a kill does.
 
     Attributes:
         ledger: charged for everything.
@@ -64,10 +64,13 @@ class Meter:
         first = self.ledger.queries + 1
         fresh = {name: z for name, z in zip(names, batch, strict=True) if name not in known}
         most = self.tariff.most(len(fresh)) if limits else Usage()
-        self.ledger.reserve(len(batch), candidates=batch, most=most, unsettled=self.tariff.unsettled(len(fresh)))
+        unsettled = self.tariff.unsettled(len(fresh))
+        self.ledger.reserve(len(batch), candidates=batch, most=most, unsettled=unsettled)
         self.expect(Account.QUERIES, first)
-        size = self.ledger.outputs
-        scored, costs = self._run(Account.QUERIES, np.array(list(fresh.values())), call, size) if fresh else ([], Spent())
+        size, costs = self.ledger.outputs, Spent()
+        scored: list[Scored] = []
+        if fresh:
+            scored, costs = self._run(Account.QUERIES, np.array(list(fresh.values())), call, Usage(**unsettled), size)
         known |= dict(zip(fresh, scored, strict=True))
         records = [replace(known[name].record, query=first + i, candidate=name) for i, name in enumerate(names)]
         outputs = np.array([known[name].outputs for name in names]) if size is not None else None
@@ -90,7 +93,7 @@ class Meter:
         unsettled = self.tariff.unsettled(1, split)
         self.ledger.reserve(1, Account.VALIDATION, candidates=candidate, unsettled=unsettled)
         self.expect(Account.VALIDATION, self.ledger.spent(Account.VALIDATION).queries + 1)
-        (scored,), costs = self._run(Account.VALIDATION, candidate, call)
+        (scored,), costs = self._run(Account.VALIDATION, candidate, call, Usage(**unsettled))
         if (status := scored.record.status).startswith("error"):
             self.ledger.lose(Account.VALIDATION, Spent.of(costs))
             said = f"scoring the {role} candidate on {split} failed with {status!r}"
@@ -112,9 +115,11 @@ class Meter:
     def _exceeds(self, count: int) -> bool:
         return bool(self.ledger.binding(self.tariff.most(count)))
 
-    def _run(self, account: Account, batch: Matrix, call: Call, outputs: int | None = None) -> tuple[list[Scored], Spent]:
+    def _run(
+        self, account: Account, batch: Matrix, call: Call, unknown: Usage, outputs: int | None = None
+    ) -> tuple[list[Scored], Spent]:
         try:
-            scored, costs = evaluate_batch(batch, call, outputs)
+            scored, costs = evaluate_batch(batch, call, outputs, unknown=unknown)
         except OutageError as error:
             if (usage := getattr(error, "usage", None)) is not None:
                 self.ledger.lose(account, Spent.of(self.tariff.priced(checked_usage(usage))))
@@ -122,22 +127,25 @@ class Meter:
         return scored, self.tariff.priced(costs)
 
 
-def evaluate_batch(batch: Matrix, call: Call, outputs: int | None = None) -> tuple[list[Scored], Spent]:
+def evaluate_batch(
+    batch: Matrix, call: Call, outputs: int | None = None, *, unknown: Usage | None = None
+) -> tuple[list[Scored], Spent]:
     """Return what came of each candidate (B, d), still without number and name, and what they took together.
 
-    With `outputs`, M, the call gives as many outputs of each.
+    With `outputs`, M, the call gives as many outputs of each. A failure that does not say what it took took `unknown`.
 
     Raises:
         OutageError: of a service that the objective calls.
     """
     started = perf_counter()
-    evaluation, error = _attempt(batch, call, outputs)
+    evaluation, error = _attempt(batch, call, outputs, unknown or Usage())
     costs = Spent.of(evaluation.usage, objective_seconds=perf_counter() - started)
     return [_scored(evaluation, i, error) for i in range(len(batch))], costs
 
 
-def _attempt(batch: Matrix, call: Call, outputs: int | None) -> tuple[Evaluation, str]:
-    failed = Evaluation(losses=np.full(len(batch), np.nan), outputs=np.full((len(batch), outputs or 0), np.nan))
+def _attempt(batch: Matrix, call: Call, outputs: int | None, unknown: Usage) -> tuple[Evaluation, str]:
+    nothing = np.full((len(batch), outputs or 0), np.nan)
+    failed = Evaluation(losses=np.full(len(batch), np.nan), outputs=nothing, usage=unknown)
     try:
         given = call(batch.copy())
     except OutageError:

@@ -286,3 +286,18 @@ def test_the_outputs_of_a_batch_in_parts_are_told_together():
     found = joined(parts)
     np.testing.assert_array_equal(found.outputs, 2 * found.candidates)
     assert found.records == records
+
+
+@pytest.mark.parametrize(("kind", "tokens"), [(Paid, 40), (Metered, 0)])
+def test_a_batch_that_fails_without_a_word_is_charged_its_estimate_where_it_may_have_been_paid_for(kind, tokens):
+    class Failing(kind):
+        def evaluate(self, candidates):
+            if not self.queries:
+                self.queries += len(candidates)
+                raise OSError("garbled")
+            return super().evaluate(candidates)
+
+    result = study(Failing(), budget=5).run()
+    last = int(result.spent.tokens) - tokens
+    assert 1 <= last <= 10
+    assert (result.failures, result.spent.unanswered) == (4, int(kind is Paid))
