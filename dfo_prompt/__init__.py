@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dfo_prompt.config.endpoint import EndpointConfig as EndpointConfig
+    from dfo_prompt.config.prices import Prices as Prices
     from dfo_prompt.config.problem import ProblemConfig as ProblemConfig
     from dfo_prompt.config.prompt import PromptConfig as PromptConfig
     from dfo_prompt.config.study import StudyConfig as StudyConfig
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from dfo_prompt.contracts.method import MethodSpec as MethodSpec
     from dfo_prompt.contracts.objective import Composite as Composite
     from dfo_prompt.contracts.objective import Described as Described
+    from dfo_prompt.contracts.objective import Estimating as Estimating
     from dfo_prompt.contracts.objective import Evaluation as Evaluation
     from dfo_prompt.contracts.objective import Layered as Layered
     from dfo_prompt.contracts.objective import Numbered as Numbered
@@ -99,6 +101,7 @@ _HOME = {
     "Endpoint": "contracts.endpoint",
     "EndpointConfig": "config.endpoint",
     "EndpointOutageError": "contracts.endpoint",
+    "Estimating": "contracts.objective",
     "Evaluation": "contracts.objective",
     "Example": "tasks.examples",
     "ExporterSpec": "contracts.spec",
@@ -125,6 +128,7 @@ _HOME = {
     "OutageError": "errors",
     "Outer": "contracts.objective",
     "PluginError": "errors",
+    "Prices": "config.prices",
     "ProblemConfig": "config.problem",
     "PromptConfig": "config.prompt",
     "Predict": "methods.setting",

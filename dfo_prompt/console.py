@@ -10,10 +10,12 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
+from dfo_prompt._util.money import dollars
 from dfo_prompt.config.study import STUDY, StudyConfig
-from dfo_prompt.contracts.usage import currencies
+from dfo_prompt.contracts.usage import Usage, currencies
 from dfo_prompt.report.summary import Summary
 from dfo_prompt.report.texts import printable
+from dfo_prompt.run.forecast import Forecast
 from dfo_prompt.study.best import answer_of
 from dfo_prompt.study.folder import read_text
 from dfo_prompt.study.result import Batch, StudyInfo, StudyResult
@@ -162,6 +164,28 @@ def print_next(summary: Summary, folder: Path) -> None:
     Console(stderr=True, highlight=False, soft_wrap=True).print(f"next: {', or '.join(steps)}", markup=False)
 
 
+def print_forecast(found: Forecast) -> None:
+    """Print what a study will consume at most."""
+    console = Console(soft_wrap=True, highlight=False)
+    for name, usage, what in (("search", found.search, "queries"), ("held-out", found.held_out, "evaluations")):
+        if usage.queries:
+            said = ", ".join([f"{usage.queries:,} {what}", *amounts(usage)])
+            console.print(f"[bold]{name:<8}[/bold]  at most {said}")
+    if not found.estimated:
+        console.print("[bold]rest[/bold]      unknown: this gives no estimate of anything but queries")
+
+
+def amounts(usage: Usage) -> list[str]:
+    """Return how much was used of each currency of which something was."""
+    return [text if name == "money" else f"{text} {name.replace('_', ' ')}" for name, text in _amounts(usage)]
+
+
+def _amounts(usage: Usage) -> list[tuple[str, str]]:
+    spent = {name: getattr(usage, name) for name in currencies()}
+    money = "nanodollars"
+    return [("money", dollars(n)) if name == money else (name, f"{n:,}") for name, n in spent.items() if n]
+
+
 def note_unfinished(folder: Path) -> None:
     """Say on standard error that the study in `folder` is unfinished, if it is, and what stands for its answer."""
     answer = answer_of(folder)
@@ -192,7 +216,8 @@ def _lines(summary: Summary) -> list[tuple[str, str]]:
     lines = [("method", summary.method), what]
     if summary.queries or not summary.finished:
         lines.append(("optimizer", summary.optimizer))
-        lines.append(("queries", f"{summary.queries} of {summary.budget} ({state})"))
+        ended = f", ended by {summary.stop_reason}" if summary.stop_reason.startswith("limits.") else ""
+        lines.append(("queries", f"{summary.queries} of {summary.budget} ({state}{ended})"))
     else:
         lines.append(("queries", f"0 ({state})"))
     if summary.best_query:
@@ -206,7 +231,7 @@ def _lines(summary: Summary) -> list[tuple[str, str]]:
             (f"test {summary.metric}", _beside(held_out.test_metric, held_out.manual_test_metric)),
             ("dev and test", f"{summary.validation.queries} evaluations, not charged to the budget"),
         ]
-    lines += [(name, f"{spent:,}") for name in currencies() if (spent := getattr(summary.spent, name))]
+    lines += _amounts(summary.spent)
     if not summary.finished and summary.best_query:
         lines.append(("answer so far", f"query {summary.best_query}, for predict, export and run --start-from"))
     notes = {
@@ -215,7 +240,8 @@ def _lines(summary: Summary) -> list[tuple[str, str]]:
         "queries without costs": summary.spent.unpriced,
         "rounded otherwise": summary.rounded,
     }
-    return [*lines, *((name, str(count)) for name, count in notes.items() if count)]
+    lines += [(name, str(count)) for name, count in notes.items() if count]
+    return [*lines, *(("warning", said) for said in summary.warnings)]
 
 
 def _number(value: float | None) -> str:

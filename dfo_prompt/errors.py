@@ -14,7 +14,7 @@ The message is one line: what, where, what to do. The command line prints it and
 
 from collections.abc import Iterable
 from difflib import get_close_matches
-from typing import Self
+from typing import Any, Self
 
 LISTED = 12
 """Names that an error lists at most."""
@@ -67,7 +67,14 @@ class OutageError(StudyError):
     """A service that an objective calls gives no usable answer.
 
     The study stops where it is: nothing is journaled and the optimizer is told nothing, so that the same command goes on.
+
+    Args:
+        usage: a `Usage`, what was spent all the same; None leaves the evaluations to be charged at their estimate.
     """
+
+    def __init__(self, *said: object, usage: Any = None) -> None:
+        super().__init__(*said)
+        self.usage = usage
 
 
 def one_line(error: BaseException) -> str:

@@ -1,5 +1,6 @@
 """Small optimizers and objectives with known behaviour."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,36 @@ class Bowl:
         )
 
 
+class Metered(Bowl):
+    """The sphere, where a candidate takes from one token to ten, and its repetition nothing more."""
+
+    costs_again: tuple[str, ...] = ()
+
+    def estimate(self, count: int) -> Usage:
+        return Usage(rows=count, tokens=10 * count, requests=min(count, 1))
+
+    def evaluate(self, candidates: Matrix) -> Evaluation:
+        self.queries += len(candidates)
+        tokens = int(sum(1 + int(1e6 * abs(z[0])) % 10 for z in candidates))
+        losses = (candidates**2).sum(axis=1)
+        return Evaluation(losses=losses, usage=Usage(rows=len(candidates), tokens=tokens, requests=1))
+
+
+class Paid(Metered):
+    """One whose repetition costs again; knows what was spent in all."""
+
+    costs_again = ("rows", "tokens", "requests")
+
+    def __init__(self, dim: int = 3) -> None:
+        super().__init__(dim)
+        self.bill = Usage()
+
+    def evaluate(self, candidates: Matrix) -> Evaluation:
+        found = super().evaluate(candidates)
+        self.bill += found.usage
+        return found
+
+
 class HeldOutBowl(Bowl):
     """The sphere, with a dev metric that prefers candidates near (1, 1, ...), and a test metric that is minus the loss."""
 
@@ -75,12 +106,13 @@ def study(
     folder: Path | None = None,
     optimizer: Optimizer | None = None,
     outputs: int | None = None,
+    limits: Mapping[str, int] | None = None,
     **more: Any,
 ):
     return Study(
         optimizer=optimizer or steps(objective.dim),
         objective=objective,
-        ledger=Ledger(Budget(queries=budget), folder, outputs=outputs),
+        ledger=Ledger(Budget(queries=budget, limits=limits or {}), folder, outputs=outputs),
         info=StudyInfo(optimizer="steps", objective="bowl", budget=budget, dim=objective.dim, seed=1, folder=folder),
         **more,
     )

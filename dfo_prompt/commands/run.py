@@ -12,9 +12,11 @@ from dfo_prompt.commands.names import Named
 from dfo_prompt.commands.settings import given_keys, parse_settings, table_flags
 from dfo_prompt.config.reading import merge, parse_config, read_config
 from dfo_prompt.config.study import STUDY, StudyConfig
-from dfo_prompt.console import ProgressObserver, print_next, print_plan, print_summary
+from dfo_prompt.console import ProgressObserver, print_forecast, print_next, print_plan, print_summary
 from dfo_prompt.methods.run import run_method
 from dfo_prompt.report.summary import summarize
+from dfo_prompt.run.forecast import forecast_of
+from dfo_prompt.run.objectives import Objectives
 from dfo_prompt.run.study import plugin_of
 
 SECONDS = click.FloatRange(min=0, min_open=True)
@@ -41,6 +43,8 @@ SECONDS = click.FloatRange(min=0, min_open=True)
     metavar="KEY=VALUE",
     help="Any key: problem.KEY, prompt.KEY, optimizer.KEY, ...",
 )
+@click.option("--limit", "limits", multiple=True, metavar="CURRENCY=AMOUNT", help="Of tokens, requests, dollars, ...")
+@click.option("--dry-run", is_flag=True, help="Say what it would cost at most, and stop.")
 @click.option("--batch-seconds", type=SECONDS, help="End where a batch takes longer; the same command goes on.")
 @click.option("--study-seconds", type=SECONDS, help="End where this run takes longer; the same command goes on.")
 @click.option("--out", type=click.Path(path_type=Path), help="Study folder [default: below runs/].")
@@ -53,19 +57,25 @@ def command(
     out: Path | None,
     start_from: Path | None,
     settings: tuple[str, ...],
+    limits: tuple[str, ...],
+    dry_run: bool,
     batch_seconds: float | None,
     study_seconds: float | None,
     **flags: Any,
 ) -> None:
     """Run a study, or continue it: the same command on the same folder goes on where it stopped."""
-    overrides = merge(given_keys(flags), parse_settings(settings))
+    overrides = merge(given_keys(flags), parse_settings([*settings, *(f"limits.{limit}" for limit in limits)]))
     config = read_config(study, overrides) if study else parse_config(overrides, where="command line")
+    if dry_run:
+        with plugin_of(config):
+            print_forecast(forecast_of(config, Objectives()))
+        return
     folder = out or Path("runs") / _name(config)
     place = folder.absolute()  # whatever changes the working directory later
-    limits = set_limits(supervisor, batch_seconds=batch_seconds, study_seconds=study_seconds)
     print_plan(config, folder)
+    observers = set_limits(supervisor, batch_seconds=batch_seconds, study_seconds=study_seconds)
     with plugin_of(config), on_standard_error("dfo_prompt"), ProgressObserver() as progress:
-        run_method(config, out=place, start_from=start_from, observers=[progress, *limits])
+        run_method(config, out=place, start_from=start_from, observers=[progress, *observers])
     summary = summarize(place)
     print_summary(summary, folder)
     print_next(summary, folder)

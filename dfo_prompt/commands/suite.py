@@ -1,13 +1,15 @@
 """`dfo-prompt suite`: many studies from one file."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import click
 
 from dfo_prompt.commands.settings import parse_settings
-from dfo_prompt.console import SuiteProgress
+from dfo_prompt.console import SuiteProgress, amounts
+from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.errors import InputError, StudyError
 from dfo_prompt.suite.folder import check_same, is_finished, read_errors, read_suite_folder
 from dfo_prompt.suite.plan import Plan, Suite, slug
@@ -25,7 +27,9 @@ def command() -> None:
 @click.option("--out", type=click.Path(path_type=Path), help="Suite folder [default: below runs/].")
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Studies at a time.")
 @click.option("--model", help="Of all studies, instead of the file's; takes the file's [variants.MODEL] with it.")
-@click.option("--dry-run", is_flag=True, help="Say what it would cost, from two batches a problem, and stop.")
+@click.option(
+    "--dry-run", is_flag=True, help="Say what it would cost, from two batches a problem if those are free, and stop."
+)
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A key of every study, whatever the file says.")
 def run(
     suite_file: Path, out: Path | None, jobs: int, model: str | None, settings: tuple[str, ...], *, dry_run: bool
@@ -39,7 +43,7 @@ def run(
     folder = out or Path("runs") / slug(suite.settings.name)
     check_same(folder, suite)
     todo = [plan for plan in suite.plans if not is_finished(folder, plan.id)]
-    duration = f", about {_duration(suite, todo, folder, jobs)} for them" if dry_run else ""
+    duration = f", {_cost(suite, todo, folder, jobs)} for them" if dry_run else ""
     done = f" ({len(suite.plans) - len(todo)} studies are finished)" if len(todo) < len(suite.plans) else ""
     queries = sum(plan.queries for plan in todo)
     click.echo(f"{suite.settings.name}: {len(todo):,} studies, {queries:,} queries{duration}{done}", err=True)
@@ -81,6 +85,13 @@ def _write_report() -> Callable[[Path], Path]:
     return write_report
 
 
-def _duration(suite: Suite, todo: list[Plan], folder: Path, jobs: int) -> timedelta:
-    seconds = probe_suite(suite, folder)
-    return timedelta(seconds=round(sum(seconds.get(plan.problem, 0.0) * plan.queries for plan in todo) / jobs))
+def _cost(suite: Suite, todo: list[Plan], folder: Path, jobs: int) -> str:
+    """Return what studies will take, by the first one of each problem."""
+    probed = probe_suite(suite, folder)
+    parts = [(plan, probed[plan.problem]) for plan in todo if plan.queries]
+    seconds = [plan.queries * event.seconds for plan, event in parts if event.seconds is not None]
+    duration = [str(timedelta(seconds=round(sum(seconds) / jobs)))] if len(seconds) == len(parts) else []
+    forecasts = [(plan.queries // plan.config.budget, event.forecast) for plan, event in parts if event.forecast]
+    accounts = [account.times(budgets) for budgets, one in forecasts for account in (one.search, one.held_out)]
+    used = replace(sum(accounts, Usage()), queries=0)
+    return f"about {', '.join([*duration, *amounts(used)])}"

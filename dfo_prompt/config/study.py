@@ -9,7 +9,9 @@ from pydantic import Field
 
 from dfo_prompt._util.parsing import STRICT, plain
 from dfo_prompt.config.endpoint import EndpointConfig
+from dfo_prompt.config.limits import Limits
 from dfo_prompt.config.paths import FilePath
+from dfo_prompt.config.prices import Prices
 from dfo_prompt.config.problem import Count, ProblemConfig
 from dfo_prompt.config.prompt import PromptConfig
 from dfo_prompt.types import Json, Options
@@ -33,6 +35,8 @@ class StudyConfig:
         prompt: how a prompt is made from z, and the loss, likewise.
         endpoint: the server that scores prompts; None runs the model in this process.
         budget: queries.
+        limits: of other currencies of `Usage`, by name, or of "dollars"; whichever binds first ends the search.
+        prices: what a service asks for, or would.
         dim: d, the intrinsic dimension.
         popsize: candidates per ask; None means 4 + floor(3 ln d), the default of CMA-ES (Hansen, 2016).
         sigma: initial step size, in units of z.
@@ -50,6 +54,8 @@ class StudyConfig:
     optimizer: str = "cma"
     objective: str = "prompt"
     budget: Count = 8000
+    limits: Limits | None = None
+    prices: Prices | None = None
     seed: Annotated[int, Field(ge=0)] = 0
     dim: Count = 500
     popsize: Annotated[int, Field(ge=1, le=MOST_CANDIDATES)] | None = 20
@@ -80,7 +86,8 @@ class StudyConfig:
         """Return the same study with every default that depends on others filled in."""
         popsize = self.popsize or default_popsize(self.dim)
         every = self.validate_every or max(popsize, min(100, self.budget // 10))
-        return replace(self, popsize=popsize, validate_every=every)
+        prices = self.prices.resolved() if self.prices else None
+        return replace(self, popsize=popsize, validate_every=every, prices=prices)
 
     def as_dict(self) -> dict[str, Json]:
         """Return plain data, as in a STUDY.toml; paths are marked, see `dfo_prompt.config.paths`."""

@@ -42,7 +42,7 @@ class Objective(Protocol):
         """Score candidates (B, d), which must not be changed.
 
         Whatever it raises fails the whole batch, except an OutageError, which stops the study. An error with an attribute
-        `usage`, a `Usage`, is charged with that.
+        `usage`, a `Usage`, is charged with that, and any other at the estimate of what is paid for; see `Estimating`.
         """
 
 
@@ -91,6 +91,22 @@ class Composite(Protocol):
 
     def evaluate_outputs(self, candidates: Matrix) -> Evaluation:
         """Score candidates (B, d) as `evaluate` does, and give the outputs as well."""
+
+
+@runtime_checkable
+class Estimating(Protocol):
+    """An objective that knows what candidates will consume before they do, as limits need it.
+
+    A batch that was cut off and runs again has consumed twice, and its first time is charged at the estimate. Where that is
+    not so, since evaluations are computed here or a service replays them, an attribute `costs_again` names the currencies
+    that a repetition does consume; () for none.
+    """
+
+    def estimate(self, count: int, split: str = "train") -> Usage:
+        """Return the most that scoring `count` candidates can consume, without asking; 0 where nothing is known or used.
+
+        More candidates never consume less. Only an objective that is `Validated` is asked about another split than "train".
+        """
 
 
 @runtime_checkable

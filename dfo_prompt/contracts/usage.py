@@ -1,8 +1,10 @@
 """Usage: what evaluations consume, in every currency that a budget, a bill or a report may count."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Self
+
+from dfo_prompt.errors import UnknownNameError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +31,25 @@ class Usage:
         """Add up every field."""
         return type(self)(**{name: value + getattr(other, name) for name, value in vars(self).items()})
 
+    def only(self, names: Collection[str]) -> Self:
+        """Return the fields with these names; the others are zero."""
+        return type(self)(**{name: value for name, value in vars(self).items() if name in names})
+
+    def times(self, count: int) -> Self:
+        """Multiply every field."""
+        return type(self)(**{name: value * count for name, value in vars(self).items()})
+
 
 def currencies(kind: type[Usage] = Usage) -> Mapping[str, str]:
     """Return what each currency but queries means, by name."""
     return {one.name: one.metadata["about"] for one in fields(kind) if one.name != "queries"}
+
+
+def check_currency(name: str) -> None:
+    """Refuse what is no currency; queries, which have a budget of their own, are none.
+
+    Raises:
+        UnknownNameError: the nearest currency is named.
+    """
+    if name not in currencies():
+        raise UnknownNameError.among("currency", name, currencies())

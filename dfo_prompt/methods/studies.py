@@ -22,7 +22,7 @@ def mean_of_studies(setting: Setting, *, members: int = 4) -> Fitted:
 
     Args:
         setting: where; problem, prompt, optimizer and budget are those of the studies.
-        members: studies, which get equal parts of the budget.
+        members: studies, which get equal parts of the budget and its limits.
 
     Raises:
         InputError: there are fewer members than 1, or more than queries.
@@ -51,7 +51,7 @@ def _members(setting: Setting, members: int) -> list[tuple[Fitted, float]]:
     if not 1 <= members <= setting.config.budget:
         raise InputError(f"members must be between 1 and the {setting.config.budget} queries, not {members}")
     parts = [len(part) for part in np.array_split(np.arange(setting.config.budget), members)]
-    return [_member(setting, budget=budget, draw=draw) for draw, budget in enumerate(parts)]
+    return [_member(setting, budget=budget, draw=draw, members=members) for draw, budget in enumerate(parts)]
 
 
 def tune(
@@ -86,9 +86,11 @@ def fitted_by(objective: PromptObjective, result: StudyResult) -> Fitted:
     )
 
 
-def _member(setting: Setting, *, budget: int, draw: int) -> tuple[Fitted, float]:
+def _member(setting: Setting, *, budget: int, draw: int, members: int) -> tuple[Fitted, float]:
     folder = setting.folder and setting.folder / "members" / str(draw)
-    config = replace(setting.config, budget=budget, prompt=replace(setting.config.prompt, draw=draw))
+    limits = setting.config.limits and {name: amount // members for name, amount in setting.config.limits.items()}
+    prompt = replace(setting.config.prompt, draw=draw)
+    config = replace(setting.config, budget=budget, limits=limits, prompt=prompt)
     objective, result = tune(setting, config, folder=folder)
     return fitted_by(objective, result), (result.held_out and result.held_out.dev_metric) or 0.0
 

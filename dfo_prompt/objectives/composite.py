@@ -5,6 +5,7 @@ The residuals are those of Moré, Garbow and Hillstrom (1981), numbered as there
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -102,6 +103,7 @@ class Composed:
         start: (d,) the point that z = 0 stands for.
     """
 
+    costs_again: ClassVar[tuple[str, ...]] = ()
     inner: Callable[[Matrix], Matrix]
     outer: Outer
     start: Vector
@@ -122,8 +124,11 @@ class Composed:
         with np.errstate(over="ignore", invalid="ignore"):
             outputs = self.inner(candidates + self.start)
             losses = self.outer.losses(outputs)
-        usage = Usage(rows=len(candidates), downloaded=FLOAT64 * outputs.size)
-        return Evaluation(losses=losses, usage=usage, outputs=outputs)
+        return Evaluation(losses=losses, usage=self.estimate(len(candidates)), outputs=outputs)
+
+    def estimate(self, count: int) -> Usage:
+        """Return what `count` candidates consume where outputs are asked for."""
+        return Usage(rows=count, downloaded=FLOAT64 * self.outer.size * count)
 
 
 def build_least_squares(*, dim: int, seed: int, residuals: str) -> Composed:  # noqa: ARG001 - these have no random part

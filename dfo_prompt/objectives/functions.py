@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -49,6 +50,7 @@ class Shifted:
         shift: (d,) the place of the minimum.
     """
 
+    costs_again: ClassVar[tuple[str, ...]] = ()
     function: Function
     shift: Vector
 
@@ -59,7 +61,11 @@ class Shifted:
 
     def evaluate(self, candidates: Matrix) -> Evaluation:
         """Evaluate candidates (B, d)."""
-        return Evaluation(losses=self.function(candidates - self.shift), usage=Usage(rows=len(candidates)))
+        return Evaluation(losses=self.function(candidates - self.shift), usage=self.estimate(len(candidates)))
+
+    def estimate(self, count: int) -> Usage:
+        """Return what `count` candidates consume."""
+        return Usage(rows=count)
 
 
 @dataclass(frozen=True, kw_only=True)

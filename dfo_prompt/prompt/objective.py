@@ -8,7 +8,7 @@ from torch import Tensor
 
 from dfo_prompt.config.endpoint import EndpointConfig
 from dfo_prompt.contracts.objective import Evaluation
-from dfo_prompt.contracts.usage import Usage
+from dfo_prompt.contracts.usage import Usage, currencies
 from dfo_prompt.errors import InputError
 from dfo_prompt.lm.precision import Precision, choose_precision
 from dfo_prompt.lm.scorer import Scorer
@@ -87,6 +87,7 @@ class PromptObjective(TaskObjective):
         else:
             self._model = self._local(dtype, prompt_tokens)
         self.deterministic = self._model.deterministic
+        self.costs_again = tuple(currencies()) if endpoint else ()
 
     def estimate(self, count: int, split: str = "train") -> Usage:
         """Return the most that `count` candidates consume on a split, as far as every request is answered at once."""

@@ -76,7 +76,14 @@ def _spent(studies: pd.DataFrame, searched: "pd.Series[bool]") -> str:
     parts = [f"{number:,} {'study' if number == 1 else 'studies'} with a budget of {each} queries"] if number else []
     parts += [f"{counted(others, 'run')} of other methods"] if others else []
     again = f", and {repeated:,} that were interrupted and repeated" if repeated else ""
-    return f"{' and '.join(parts)}, {queries:,} queries in all{again}"
+    return f"{' and '.join(parts)}, {queries:,} queries in all{again}{_ended(studies)}"
+
+
+def _ended(studies: pd.DataFrame) -> str:
+    """Return how many studies ended by a limit."""
+    reasons = studies["stop_reason"].value_counts()
+    limits = {str(name): int(count) for name, count in reasons.items() if str(name).startswith("limits.")}
+    return "".join(f"; {name} ended {count:,} of the studies" for name, count in sorted(limits.items()))
 
 
 def _missing(analysis: Analysis) -> str:

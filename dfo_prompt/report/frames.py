@@ -31,6 +31,7 @@ STUDY_COLUMNS = {
     "queries": "queries spent",
     "repeated": "cut off by an interruption, and run again; not among these",
     "finished": "whether there is a result",
+    "stop_reason": "what ended the search: its budget of queries, or limits.CURRENCY",
     "best_loss": "smallest training loss observed",
     "recommended_loss": "training loss of the optimizer's answer, evaluated anew on the second account",
     "dev_metric": "of the candidate chosen on dev",
@@ -56,7 +57,9 @@ OF_SUMMARY = (
     "failures",
     "user_bytes",
     "peak_bytes",
+    "stop_reason",
 )
+TEXTS = ("metric", "stop_reason")
 OF_HELD_OUT = ("dev_metric", "test_metric", "manual_test_metric")
 OF_SPENT = ("repeated", "optimizer_seconds", "objective_seconds", *currencies())
 """Columns that are fields of a study's summary, and of its parts."""
@@ -146,7 +149,7 @@ def _checked(row: dict[str, Any], place: Path) -> dict[str, Any]:
     """
     for name, value in row.items():
         number = isinstance(value, int | float) and (value != value or abs(value) <= LARGEST)  # noqa: PLR0124 - NaN
-        if value is not None and not (isinstance(value, str) if name == "metric" else number):
+        if value is not None and not (isinstance(value, str) if name in TEXTS else number):
             raise InputError(f"{place} is damaged: its {name.replace('_', ' ')} cannot be {value!r:.60}")
     return {name: _storable(value) for name, value in row.items()}
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from dfo_prompt._util.money import NANO
 from dfo_prompt.contracts.usage import currencies
 from dfo_prompt.report.analysis import Analysis, counted
 from dfo_prompt.report.marks import spec_of
@@ -17,14 +18,18 @@ FORMS = {
     "server memory (MiB)": "{:.0f}",
     "upload a query (KiB)": "{:.3g}",
     "download a query (KiB)": "{:.3g}",
+    "tokens a query": "{:,.0f}",
+    "dollars": "{:,.4g}",
 }
 """Of the costs, as they are printed."""
+USED = ("upload a query (KiB)", "download a query (KiB)", "tokens a query", "dollars")
+"""Columns that are left out where nothing was used."""
 
 
 def method_tables(analysis: Analysis) -> list[Section]:
-    """Return the tables, or none where all entries are studies and nothing published stands beside them."""
+    """Return the tables; of studies alone, with nothing published beside them, only what they cost, if they did."""
     if analysis.studies["searched"].all() and not analysis.suite.settings.published:
-        return []
+        return [efficiency(analysis)] if analysis.studies["nanodollars"].any() else []
     return [results(analysis), efficiency(analysis)]
 
 
@@ -83,6 +88,8 @@ def efficiency(analysis: Analysis) -> Section:
             "server memory (MiB)": done["peak_bytes"].mean() / MIB,
             "upload a query (KiB)": done["uploaded"].sum() / queries / KIB if queries else np.nan,
             "download a query (KiB)": done["downloaded"].sum() / queries / KIB if queries else np.nan,
+            "tokens a query": done["tokens"].sum() / queries if queries else np.nan,
+            "dollars": done["nanodollars"].mean() / NANO,
         }
         each = {f"{name} a query": done[name].sum() / queries if queries else np.nan for name in currencies()}
         shown = {column: _number(costs[column], form) for column, form in FORMS.items()}
@@ -96,10 +103,12 @@ def efficiency(analysis: Analysis) -> Section:
         "on the user's side. Server memory: peak main memory of the process, on Linux. It includes libraries, the model, a "
         "copy that gradients change and what earlier entries left behind, but no GPU memory; small differences mean "
         "nothing. Bytes: float32 and int32 payloads as a service would see them, without its protocol; a method without "
-        f"queries sends none for training.{_sources(analysis)}"
+        "queries sends none for training. Dollars: of the search, as a service billed it, or at the prices of the suite."
+        f"{_sources(analysis)}"
     )
-    table = pd.DataFrame(rows)
-    return Section(name="efficiency", title="Efficiency", text=text, table=table, data=pd.DataFrame(data))
+    figures = pd.DataFrame(data)
+    table = pd.DataFrame(rows).drop(columns=[name for name in USED if not figures[name].fillna(0).any()])
+    return Section(name="efficiency", title="Efficiency", text=text, table=table, data=figures)
 
 
 def _published(analysis: Analysis, problem: str, kind: str) -> dict[str, str]:

@@ -20,6 +20,7 @@ class Summary:
         best_query: the query of the smallest loss.
         training_seconds: until there was an answer, without looks at dev and test.
         spent: what the queries took; `validation`, the same for the second account.
+        warnings: figures of what was spent that do not agree.
     """
 
     __pydantic_config__ = STRICT
@@ -44,6 +45,7 @@ class Summary:
     peak_bytes: int | None
     rounded: int
     stop_reason: str
+    warnings: tuple[str, ...] = ()
 
     @property
     def queries(self) -> int:
@@ -89,6 +91,7 @@ def summarize(folder: Path) -> Summary:
         **{name: figures.get(name) for name in ("recommended_loss", "user_bytes", "peak_bytes")},
         "rounded": figures.get("rounded", 0),
         "stop_reason": figures.get("stop_reason", "unfinished"),
+        "warnings": figures.get("warnings", ()),
     }
     return parse(Summary, data, where=str(folder))
 

@@ -1,11 +1,12 @@
 """Minimizes a function from Python, in one call."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from dfo_prompt._util.parsing import parse
+from dfo_prompt.config.prices import Prices
 from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.contracts.objective import Objective
 from dfo_prompt.errors import InputError
@@ -28,6 +29,8 @@ def minimize(
     x0: Vector | None = None,
     bounds: Bounds | None = None,
     validate_every: int | None = None,
+    limits: Mapping[str, int | float | str] | None = None,
+    prices: Prices | None = None,
     out: Path | str | None = None,
     start_from: Path | str | None = None,
     observers: Sequence[Observer] = (),
@@ -48,6 +51,8 @@ def minimize(
         sigma: initial step size.
         bounds: the box [low, high]^d; None means R^d.
         validate_every: queries between two evaluations on dev, where the objective has it.
+        limits: of other currencies, by name; see `StudyConfig`.
+        prices: of what the objective consumes.
         observers: told of every batch.
 
     Raises:
@@ -69,6 +74,8 @@ def minimize(
         "x0": None if x0 is None else [float(value) for value in x0],
         "bounds": bounds,
         "validate_every": validate_every,
+        "limits": None if limits is None else dict(limits),
+        "prices": prices,
         "optimizer_options": dict(options),
     }
     config = parse(StudyConfig, data, where="minimize()").resolved()

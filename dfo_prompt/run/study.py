@@ -94,7 +94,7 @@ def conduct(
         StudyError, PluginError: see `Study.run`.
     """
     if out:
-        recheck(objective, out, Budget(queries=config.budget))
+        recheck(objective, out, budget_of(config), prices=config.prices)
         if not is_deterministic(config.optimizer):
             if (found := load_result(out)) is not None:
                 return found
@@ -105,10 +105,11 @@ def conduct(
     study = Study(
         optimizer=optimizer,
         objective=objective,
-        ledger=Ledger(Budget(queries=config.budget), out, outputs=outputs),
+        ledger=Ledger(budget_of(config), out, outputs=outputs),
         info=_info(config, out),
         validate_every=config.validate_every,
         observers=[*observers, *_installed_observers()],
+        prices=config.prices,
     )
     forget_peak()
     result = study.run()
@@ -164,6 +165,11 @@ def objective_of(config: StudyConfig) -> Objective:
 def plugin_of(config: StudyConfig) -> AbstractContextManager[None]:
     """Return the context in which the plugin that `config` names is in the catalogue."""
     return plugin_files(*([config.plugin] if config.plugin else []))
+
+
+def budget_of(config: StudyConfig) -> Budget:
+    """Return what the search of a study may spend."""
+    return Budget(queries=config.budget, limits=config.limits or {})
 
 
 def optimizer_of(config: StudyConfig, outer: Outer | None) -> Optimizer:

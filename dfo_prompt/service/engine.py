@@ -21,15 +21,13 @@ from dfo_prompt.contracts.usage import currencies
 from dfo_prompt.errors import InputError, one_line
 from dfo_prompt.service.clients import Client
 from dfo_prompt.service.store import Kept, Store
-from dfo_prompt.service.wire import About, EvaluationRequest, PredictionRequest, numbers, unpack
+from dfo_prompt.service.wire import TOLD, About, EvaluationRequest, PredictionRequest, numbers, unpack
 from dfo_prompt.study.answers import checked_evaluation
 from dfo_prompt.types import Matrix
 
 T = TypeVar("T")
 RETRY_SECONDS = 1
 """After which a client that found no room asks again."""
-TOLD = {"rows", "tokens", "nanodollars"}
-"""Currencies that the service knows; requests and bytes are the client's to count."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,11 +6,10 @@ answer. So does one that is asked for the same study in another folder; give tha
 """
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import replace
 from math import ceil
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 from pydantic import Field
@@ -18,10 +17,10 @@ from pydantic import Field
 from dfo_prompt._util.parsing import parse
 from dfo_prompt.contracts.objective import Evaluation
 from dfo_prompt.contracts.usage import Usage
-from dfo_prompt.errors import InputError
+from dfo_prompt.errors import InputError, OutageError
 from dfo_prompt.service.clients import read_token
 from dfo_prompt.service.transport import Transport
-from dfo_prompt.service.wire import FLOAT, About, Answer, Prediction, array, pack
+from dfo_prompt.service.wire import FLOAT, TOLD, About, Answer, Prediction, array, pack
 from dfo_prompt.tasks.examples import Texts
 from dfo_prompt.types import Json, Matrix, Vector
 
@@ -73,6 +72,8 @@ class RemoteObjective:
         run: see `remote_objective`.
     """
 
+    costs_again = ("requests", "attempts", "uploaded", "downloaded")
+
     def __init__(self, transport: Transport, about: About, *, run: str = "") -> None:
         self.dim, self.prompt_layers, self.deterministic = about.dim, about.prompt_layers, about.deterministic
         self._transport, self._about, self._run = transport, about, run
@@ -90,19 +91,41 @@ class RemoteObjective:
         """
         return self._score(candidates, "train")
 
+    def estimate(self, count: int, split: str = "train") -> Usage:
+        """Return the most that `count` candidates consume, as far as the service tells; bytes of answers are not known."""
+        told = {name: figure for name, figure in self._about.estimate.get(split, {}).items() if name in TOLD}
+        requests = ceil(count / self._most)
+        return Usage(**told).times(count) + Usage(requests=requests, uploaded=requests * HEAD + count * self._row)
+
     def describe(self) -> dict[str, Json]:
         """Return what the service says of the objective."""
         about = self._about
         return {**about.description, "service": about.objective, "seed": about.seed, "fingerprint": about.fingerprint}
 
     def _score(self, candidates: Matrix, split: str) -> Evaluation:
-        return _joined([self._ask(part, len(part), split) for part in self._parts(candidates)])
+        parts: list[Evaluation] = []
+        try:
+            for i in range(0, len(candidates), self._most):
+                part = candidates[i : i + self._most]
+                parts.append(self._ask(part, len(part), split))
+        except OutageError as error:
+            error.usage = self._again(error.usage, *(one.usage for one in parts))
+            raise
+        return _joined(parts)
 
-    def _parts(self, candidates: Matrix) -> Iterator[Matrix]:
-        """Split candidates (B, d) into what the service takes in a request."""
-        row = ceil(self.dim * FLOAT.itemsize / 3) * 4
-        most = max(1, min(self._about.limits.candidates, (self._about.limits.bytes - HEAD) // row))
-        return (candidates[i : i + most] for i in range(0, len(candidates), most))
+    def _again(self, *used: object) -> Usage:
+        """Return what evaluations took that the service will replay."""
+        return sum((one for one in used if isinstance(one, Usage)), Usage()).only(self.costs_again)
+
+    @property
+    def _row(self) -> int:
+        """Return the bytes of a candidate in a request, at most."""
+        return ceil(self.dim * FLOAT.itemsize / 3) * 4
+
+    @property
+    def _most(self) -> int:
+        """Return how many candidates the service takes in a request."""
+        return max(1, min(self._about.limits.candidates, (self._about.limits.bytes - HEAD) // self._row))
 
     def _ask(self, candidates: Matrix | None, count: int, split: str) -> Evaluation:
         block = None if candidates is None else pack(candidates)
@@ -112,15 +135,16 @@ class RemoteObjective:
         try:
             answer = parse(Answer, reply.message)
         except InputError as error:
-            raise self._transport.nonsense(str(error)) from error
+            raise self._transport.nonsense(str(error), reply.usage) from error
         lengths = {len(values) for values in (answer.losses, *answer.metrics.values())}
         if answer.id != name or lengths != {count}:
-            raise self._transport.nonsense(f"an answer with {len(answer.losses)} losses to a request of {count} candidates")
-        said = {key: answer.usage.get(key, 0) for key in ("rows", "tokens", "nanodollars")}
+            said = f"an answer with {len(answer.losses)} losses to a request of {count} candidates"
+            raise self._transport.nonsense(said, reply.usage)
+        told = {name: answer.usage.get(name, 0) for name in TOLD}
         return Evaluation(
             losses=array(answer.losses),
             metrics={name: array(values) for name, values in answer.metrics.items()},
-            usage=reply.usage + Usage(**said),
+            usage=reply.usage + Usage(**told),
         )
 
     def _id(self, split: str, candidates: bytes) -> str:
@@ -145,7 +169,7 @@ class RemoteValidated(RemoteObjective):
 
     def _with_metric(self, found: Evaluation) -> Evaluation:
         if self.metric not in found.metrics:
-            raise self._transport.nonsense(f"an answer without {self.metric}")
+            raise self._transport.nonsense(f"an answer without {self.metric}", self._again(found.usage))
         return found
 
 
@@ -171,19 +195,19 @@ class RemotePredictor(RemoteValidated):
         try:
             found = parse(Prediction, reply.message)
         except InputError as error:
-            raise self._transport.nonsense(str(error)) from error
+            raise self._transport.nonsense(str(error), reply.usage) from error
         shape = (len(texts), len(self.classes))
         if {len(row) for row in found.probabilities} != {shape[1]} or len(found.probabilities) != shape[0]:
-            raise self._transport.nonsense(f"probabilities of another shape than {shape}")
+            raise self._transport.nonsense(f"probabilities of another shape than {shape}", reply.usage)
         return np.array([array(row) for row in found.probabilities])
 
 
 def _about(transport: Transport) -> About:
-    message: Any = transport.get("/v1/about").message
+    reply = transport.get("/v1/about")
     try:
-        return parse(About, message)
+        return parse(About, reply.message)
     except InputError as error:
-        raise transport.nonsense(str(error)) from error
+        raise transport.nonsense(str(error), reply.usage) from error
 
 
 def _joined(parts: list[Evaluation]) -> Evaluation:

@@ -6,21 +6,22 @@ import signal
 import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import uvicorn
 
 from dfo_prompt.config.paths import by_name
 from dfo_prompt.config.study import StudyConfig
-from dfo_prompt.contracts.objective import Objective, Validated
+from dfo_prompt.contracts.objective import Estimating, Objective, Validated
 from dfo_prompt.errors import InputError
 from dfo_prompt.service.app import application
 from dfo_prompt.service.clients import Client
 from dfo_prompt.service.engine import Engine
 from dfo_prompt.service.store import Store
-from dfo_prompt.service.wire import About, Limits
+from dfo_prompt.service.wire import TOLD, About, Limits, Split
 from dfo_prompt.study.answers import describe
 from dfo_prompt.study.folder import MEASURED
+from dfo_prompt.study.tariff import Tariff
 
 DEFINES = ("objective", "dim", "seed", "prompt", "objective_options")
 """Keys of a study that make its objective; of its problem, the objective describes what it is."""
@@ -40,20 +41,29 @@ def about(config: StudyConfig, objective: Objective, code: dict[str, str], limit
     facts = {key: value for key, value in description.items() if key not in MEASURED}
     whole = {**{key: data[key] for key in DEFINES}, "description": facts, "code": code}
     hashed = hashlib.sha256(json.dumps(by_name(whole), sort_keys=True).encode()).hexdigest()
-    held_out = isinstance(objective, Validated)
+    splits: tuple[Split, ...] = get_args(Split) if isinstance(objective, Validated) else ("train",)
     return About(
         objective=config.objective,
         dim=objective.dim,
         seed=config.seed,
         fingerprint=hashed[:32],
         description=description,
-        splits=("train", "dev", "test") if held_out else ("train",),
+        splits=splits,
         metric=objective.metric if isinstance(objective, Validated) else "",
         classes=tuple(getattr(objective, "classes", ())) if hasattr(objective, "predict") else (),
         prompt_layers=int(getattr(objective, "prompt_layers", 1)),
         deterministic=bool(getattr(objective, "deterministic", True)),
         limits=limits,
+        estimate=_estimate(config.objective, objective, splits),
     )
+
+
+def _estimate(name: str, objective: Objective, splits: Sequence[Split]) -> dict[str, dict[str, int]]:
+    """Return the most that a candidate consumes of what a service knows, by split; nothing that is not estimated."""
+    if not isinstance(objective, Estimating):
+        return {}
+    tariff = Tariff(objective=objective, name=name)
+    return {split: {key: getattr(tariff.most(1, split), key) for key in sorted(TOLD)} for split in splits}
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -8,7 +8,7 @@ from dfo_prompt._util.http import Exchange, Http, HttpError
 from dfo_prompt._util.logs import only_errors
 from dfo_prompt._util.messages import decode, encode
 from dfo_prompt.contracts.usage import Usage
-from dfo_prompt.errors import InputError
+from dfo_prompt.errors import InputError, OutageError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,21 +37,30 @@ class Transport:
         """
         return self._send("POST", path, encode(message))
 
-    def nonsense(self, said: str) -> HttpError:
-        """Return the error of an answer that is not what was asked for."""
-        return self._http.nonsense(said, Exchange())
+    def nonsense(self, said: str, usage: Usage) -> OutageError:
+        """Return the error of an answer that is not what was asked for, and took `usage`."""
+        error = self._http.nonsense(said, Exchange())
+        error.usage = usage
+        return error
 
     def _send(self, method: str, path: str, content: bytes) -> Reply:
-        with only_errors("stamina"):  # it says less of a retry than `Http` does
-            took = self._http.send(method, path, content)
-        usage = Usage(
-            requests=1,
-            attempts=took.attempts,
-            unanswered=took.unanswered,
-            uploaded=took.attempts * len(content),
-            downloaded=len(took.body),
-        )
         try:
-            return Reply(message=decode(took.body), usage=usage)
+            with only_errors("stamina"):  # it says less of a retry than `Http` does
+                took = self._http.send(method, path, content)
+        except HttpError as error:
+            error.usage = _usage(error.exchange, content)
+            raise
+        try:
+            return Reply(message=decode(took.body), usage=_usage(took, content))
         except InputError as error:
-            raise self._http.nonsense(str(error), took) from error
+            raise self.nonsense(str(error), _usage(took, content)) from error
+
+
+def _usage(took: Exchange, content: bytes) -> Usage:
+    return Usage(
+        requests=1,
+        attempts=took.attempts,
+        unanswered=took.unanswered,
+        uploaded=took.attempts * len(content),
+        downloaded=len(took.body),
+    )

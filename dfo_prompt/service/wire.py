@@ -21,6 +21,8 @@ OPEN = ConfigDict(extra="ignore", strict=True)
 Split = Literal["train", "dev", "test"]
 Size = Annotated[int, Field(ge=1, le=2**31)]
 Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
+TOLD = frozenset(("rows", "tokens", "nanodollars"))
+"""Currencies that a service knows; requests and bytes are the client's to count."""
 Number = Annotated[float, Field(allow_inf_nan=False)] | None
 
 
@@ -97,6 +99,7 @@ class About:
         description: what the objective says of itself.
         metric: on held-out examples; "" without any.
         classes: those that it labels texts with; none if it does not.
+        estimate: the most that a candidate consumes, by split and currency, as far as that is known.
     """
 
     __pydantic_config__ = OPEN
@@ -112,6 +115,7 @@ class About:
     prompt_layers: Size = 1
     deterministic: bool = True
     limits: Limits = field(default_factory=Limits)
+    estimate: dict[str, dict[str, Count]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,7 +31,7 @@ def checked_evaluation(given: object, count: int, outputs: int | None = None) ->
         given,
         losses=losses,
         metrics={name: _numbers(name, values, count) for name, values in given.metrics.items()},
-        usage=_usage(given.usage),
+        usage=checked_usage(given.usage),
         outputs=None if outputs is None else _outputs(given.outputs, losses, outputs),
     )
 
@@ -109,7 +109,12 @@ def _numbers(name: str, values: object, *shape: int) -> Matrix:
     return numbers
 
 
-def _usage(usage: object) -> Usage:
+def checked_usage(usage: object) -> Usage:
+    """Return a usage in whole numbers.
+
+    Raises:
+        PluginError: it is none, or a figure is no whole number from 0 on.
+    """
     if not isinstance(usage, Usage):
         raise PluginError(f"the objective gave a {type(usage).__name__} for usage, not a Usage")
     figures = {one.name: getattr(usage, one.name) for one in fields(Usage)}

@@ -4,8 +4,13 @@ A line of costs names the lines of the journal that it is for (`first`, from 1, 
 (`journal`). It is written ahead of them: where a kill came in between, the line is void, and the queries run again. So costs
 and queries agree whatever happens to the process. Queries whose costs are missing, after a power cut or from an earlier
 version, stay, and are counted as unpriced.
+
+A reservation says what is lost if it is cut off (`unsettled`): nothing of an objective whose repetitions cost nothing. Else,
+where no outcome follows, that much is charged; where a line of costs is void, those currencies of it are; where the
+objective itself said at its failure what it took (`lost`), that is.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Self
@@ -25,7 +30,7 @@ class Spent(Usage):
 
     Attributes:
         repeated: evaluations that were cut off and ran again, or were asked once more to see that an objective is still the
-            same. They, and what they took, are in no other figure.
+            same. They are in no other figure, nor is what they took, but for currencies that a repetition costs again.
         unpriced: queries whose costs were lost in a power cut; those are in no other figure.
         optimizer_seconds: inside ask and tell.
         objective_seconds: of evaluations.
@@ -44,7 +49,7 @@ class Spent(Usage):
         return self.optimizer_seconds + self.objective_seconds
 
     @classmethod
-    def of(cls, usage: Usage, *, objective_seconds: float) -> Self:
+    def of(cls, usage: Usage, *, objective_seconds: float = 0.0) -> Self:
         """Return what evaluations took that consumed `usage`."""
         return cls(**{one.name: int(getattr(usage, one.name)) for one in fields(Usage)}, objective_seconds=objective_seconds)
 
@@ -55,12 +60,22 @@ CHARGED = tuple(one.name for one in fields(Spent) if one.name not in ("queries",
 
 @dataclass(frozen=True, kw_only=True)
 class Charge:
-    """A line of costs: of `done` evaluations from line `first` of the journal on, whose checksum is `journal`, if known."""
+    """A line of costs: of `done` evaluations from line `first` of the journal on, whose checksum is `journal`, if known.
+
+    Attributes:
+        again: currencies that are spent even if the line is void.
+    """
 
     first: int
     done: int
     journal: str
     spent: Spent
+    again: frozenset[str] = frozenset()
+
+    @property
+    def lost(self) -> Spent:
+        """Return what stays spent where the line is void."""
+        return self.spent.only(self.again)
 
 
 class Costs:
@@ -74,16 +89,25 @@ class Costs:
         self.journal = Journal(path)
         self.reserved = dict.fromkeys(Account, 0)
         self._charges: dict[Account, list[Charge]] = {account: [] for account in Account}
+        self._open: dict[Account, dict[str, int]] = {account: {} for account in Account}
+        self._lost = {account: Spent() for account in Account}
         for number, line in enumerate(self.journal.take(self.journal.count) or [], start=1):
             try:
                 self._read(line)
             except (KeyError, TypeError, ValueError, InputError) as error:
                 raise damaged(path, number, f"it is no entry ({one_line(error)})") from error
+        for account in Account:
+            self._cut_off(account)
 
-    def reserve(self, account: Account, count: int) -> None:
-        """Note that so many evaluations are about to run."""
-        self.journal.append([{"account": account, "reserved": count}])
+    def reserve(self, account: Account, count: int, unsettled: Mapping[str, int]) -> None:
+        """Note that so many evaluations are about to run, and what is lost, by currency, if they are cut off."""
+        line: Line = {"account": account, "reserved": count}
+        self.journal.append([{**line, "unsettled": {**unsettled}} if unsettled else line])
         self.reserved[account] += count
+
+    def lose(self, account: Account, spent: Spent) -> None:
+        """Note what evaluations took that have no outcome."""
+        self.journal.append([{"account": account, "lost": {name: getattr(spent, name) for name in CHARGED}}])
 
     def charge(self, account: Account, charge: Charge) -> None:
         """Note what evaluations took."""
@@ -91,19 +115,27 @@ class Costs:
         self.journal.append([{**head, **{name: getattr(charge.spent, name) for name in CHARGED}}])
 
     def priced(self, account: Account, journal: Journal) -> Spent:
-        """Return the costs of the evaluations in `journal`, as earlier runs left both; `queries` are those that have some.
+        """Return the costs of the evaluations in `journal`, as earlier runs left both, and what is lost.
+
+        `queries` are those in the journal that have costs.
 
         Raises:
             StudyError: lines of the journal are not those that were charged.
         """
-        total = Spent()
+        total = self._lost[account]
         for one in self._charges[account]:
             if one.first + one.done - 1 > journal.count:
+                total += one.lost
                 continue
             if one.journal and one.done and one.journal != journal.checksum(one.first, one.done):
                 raise damaged(journal.path, one.first, f"it, or one of the next {one.done - 1}, is not what was written")
             total += replace(one.spent, queries=one.done)
         return total
+
+    def settled(self, account: Account, journal: Journal) -> int:
+        """Return how many lines of `journal` were written whole, batch by batch, with their costs."""
+        ends = (one.first + one.done - 1 for one in self._charges[account])
+        return max((end for end in ends if end <= journal.count), default=0)
 
     def counted(self, priced: Spent, account: Account, count: int) -> Spent:
         """Return the costs of `count` evaluations on `account`, of which `priced.queries` have some."""
@@ -113,15 +145,28 @@ class Costs:
     def _read(self, line: Line) -> None:
         account = Account(str(line["account"]))
         if "reserved" in line:
+            self._cut_off(account)
             self.reserved[account] += _whole(line["reserved"])
+            self._open[account] = _figures(line.get("unsettled", {}))
+            return
+        again, self._open[account] = frozenset(self._open[account]), {}
+        if "lost" in line:
+            self._lost[account] += parse(Spent, _table(line["lost"]), where="")
             return
         charges = self._charges[account]
         # Earlier versions did not say which lines they charged: the next ones.
         first = _whole(line.get("first", charges[-1].first + charges[-1].done if charges else 1))
         while charges and charges[-1].first >= first:
-            charges.pop()  # its evaluations were cut off, and ran again
+            self._lost[account] += charges.pop().lost  # its evaluations were cut off, and ran again
         spent = parse(Spent, {name: line[name] for name in CHARGED if name in line}, where="")
-        charges.append(Charge(first=first, done=_whole(line["done"]), journal=str(line.get("journal", "")), spent=spent))
+        journal = str(line.get("journal", ""))
+        charges.append(Charge(first=first, done=_whole(line["done"]), journal=journal, spent=spent, again=again))
+
+    def _cut_off(self, account: Account) -> None:
+        """Charge the reservation that is open, if one is."""
+        if self._open[account]:
+            self._lost[account] += Spent(**self._open[account])
+            self._open[account] = {}
 
 
 def read_spent(folder: Path, account: Account = Account.QUERIES) -> Spent:
@@ -132,6 +177,18 @@ def read_spent(folder: Path, account: Account = Account.QUERIES) -> Spent:
     """
     journal, costs = Journal(folder / FILES[account]), Costs(folder / COSTS)
     return costs.counted(costs.priced(account, journal), account, journal.count)
+
+
+def _table(value: object) -> Mapping[str, object]:
+    if not isinstance(value, dict):
+        raise TypeError(f"{value!r} is no table")
+    return value
+
+
+def _figures(value: object) -> dict[str, int]:
+    figures = {name: _whole(figure) for name, figure in _table(value).items()}
+    parse(Spent, figures, where="")
+    return figures
 
 
 def _whole(value: object) -> int:

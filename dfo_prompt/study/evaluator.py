@@ -1,6 +1,7 @@
 """Runs evaluations on the ledger's account: recalled from the journal, or reserved, run and recorded."""
 
-from collections.abc import Callable, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
 
@@ -10,11 +11,13 @@ from dfo_prompt.contracts.objective import Evaluation
 from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.errors import OutageError, StudyError
 from dfo_prompt.study.alike import Alike
-from dfo_prompt.study.answers import checked_evaluation
+from dfo_prompt.study.answers import checked_evaluation, checked_usage
+from dfo_prompt.study.audit import Audit
 from dfo_prompt.study.candidates import candidate_hash
 from dfo_prompt.study.costs import Spent
 from dfo_prompt.study.ledger import Ledger
 from dfo_prompt.study.records import Account, Outcome, Record, Scored
+from dfo_prompt.study.tariff import Tariff
 from dfo_prompt.types import Matrix
 
 Call = Callable[[Matrix], Evaluation]
@@ -27,10 +30,13 @@ class Meter:
     """Evaluates batches so that each is charged once and journaled before the next.
 
     A loss that is NaN or infinite is recorded as "nonfinite"; an objective that raises, as "error: ..." for its whole batch
-    of queries. An OutageError passes through and leaves the reservation open, as a kill does.
+    of queries, which is charged what the error says of its usage, or else what a batch is that was cut off. An OutageError
+    passes through: its usage is charged, and no query is; one that says nothing leaves the reservation open, as a kill does.
 
     Attributes:
         ledger: charged for everything.
+        tariff: what evaluations cost.
+        audit: of that.
         take_optimizer_seconds: returns what the optimizer took since the last call.
         validated: told of every outcome on the second account, recalled or not.
         expect: told the account and the number of the evaluation that an objective is asked for next.
@@ -39,30 +45,42 @@ class Meter:
 
     ledger: Ledger
     alike: Alike
+    tariff: Tariff
+    audit: Audit
     take_optimizer_seconds: Callable[[], float]
     validated: Callable[[Record], object] = lambda _: None
     expect: Callable[[Account, int], object] = lambda *_: None
 
-    def evaluate(self, batch: Matrix, call: Call) -> Outcome:
-        """Charge a query for each candidate in `batch` (B, d) and return the outcome.
+    def evaluate(self, batch: Matrix, call: Call) -> Outcome | None:
+        """Charge a query for each candidate in `batch` (B, d), as far as limits allow, and return the outcome.
 
         A candidate that was scored before is charged again, and answered from the journal; a failed one is tried again.
+        None stands for a batch whose first candidate does not fit.
         """
-        self.ledger.reserve(len(batch), candidates=batch)
-        names, keys = [candidate_hash(z) for z in batch], self.alike.keys(batch)
-        first = self.ledger.queries + 1
-        self.expect(Account.QUERIES, first)
-        pairs = [*zip(keys, names, strict=True)]
+        pairs, limits = [*zip(self.alike.keys(batch), map(candidate_hash, batch), strict=True)], self.ledger.budget.limits
         known = {key: past for key, name in pairs if (past := self.ledger.known(name) or self.alike.find(key, "train"))}
-        fresh = {key: z for key, z in zip(keys, batch, strict=True) if key not in known}
-        size = self.ledger.outputs
-        scored, costs = evaluate_batch(np.array(list(fresh.values())), call, size) if fresh else ([], Spent())
+        if limits:
+            pairs = pairs[: self._fitting([key for key, _ in pairs], known)]
+            batch = batch[: len(pairs)]
+        if not pairs:
+            return None
+        first = self.ledger.queries + 1
+        fresh = {key: z for (key, _), z in zip(pairs, batch, strict=True) if key not in known}
+        most = self.tariff.most(len(fresh)) if limits else Usage()
+        unsettled = self.tariff.unsettled(len(fresh))
+        self.ledger.reserve(len(batch), candidates=batch, most=most, unsettled=unsettled)
+        self.expect(Account.QUERIES, first)
+        size, costs = self.ledger.outputs, Spent()
+        scored: list[Scored] = []
+        if fresh:
+            scored, costs = self._run(Account.QUERIES, np.array(list(fresh.values())), call, Usage(**unsettled), size)
         known |= dict(zip(fresh, scored, strict=True))
         records = [replace(known[key].record, query=first + i, candidate=name) for i, (key, name) in enumerate(pairs)]
-        outputs = np.array([known[key].outputs for key in keys]) if size is not None else None
+        outputs = np.array([known[key].outputs for key, _ in pairs]) if size is not None else None
         costs = replace(costs, optimizer_seconds=self.take_optimizer_seconds())
         journaled = self.ledger.record(records, costs=costs, outputs=outputs)
-        return self.noted(Outcome(candidates=batch, records=journaled, outputs=outputs), keys)
+        self.audit.check(costs, most, limits)
+        return self.noted(Outcome(candidates=batch, records=journaled, outputs=outputs), [key for key, _ in pairs])
 
     def noted(self, outcome: Outcome, keys: Sequence[str] | None = None) -> Outcome:
         """Return the outcome of a batch, new or recalled, for whose texts no later one pays."""
@@ -81,34 +99,63 @@ class Meter:
         return found
 
     def _validate(self, candidate: Matrix, call: Call, split: str, role: str) -> Outcome:
-        self.ledger.reserve(1, Account.VALIDATION, candidates=candidate)
-        self.expect(Account.VALIDATION, self.ledger.spent(Account.VALIDATION).queries + 1)
         past = None if role == "baseline" else self.alike.find(self.alike.keys(candidate)[0], split)
-        (scored,), costs = ([past], Spent()) if past else evaluate_batch(candidate, call)
-        if (status := scored.record.status).startswith("error"):
+        unsettled = {} if past else self.tariff.unsettled(1, split)
+        self.ledger.reserve(1, Account.VALIDATION, candidates=candidate, unsettled=unsettled)
+        self.expect(Account.VALIDATION, self.ledger.spent(Account.VALIDATION).queries + 1)
+        scored, costs = ([past], Spent()) if past else self._run(Account.VALIDATION, candidate, call, Usage(**unsettled))
+        if (status := scored[0].record.status).startswith("error"):
+            self.ledger.lose(Account.VALIDATION, Spent.of(costs))
             said = f"scoring the {role} candidate on {split} failed with {status!r}"
             raise StudyError(f"{said}; mend it and run the same command again to go on")
         name = "" if role == "baseline" else candidate_hash(candidate[0])
-        record = replace(scored.record, query=self.ledger.queries, candidate=name, split=split, role=role, outputs="")
+        record = replace(scored[0].record, query=self.ledger.queries, candidate=name, split=split, role=role, outputs="")
         return Outcome(candidates=candidate, records=self.ledger.record([record], costs=costs))
 
+    def _fitting(self, names: Sequence[str], known: Mapping[str, Scored]) -> int:
+        """Return how many candidates fit in the limits, at the most that those among them that are new can consume."""
+        new: set[str] = set()
+        counts = []
+        for name in names:
+            if name not in known:
+                new.add(name)
+            counts.append(len(new))
+        return bisect_left(counts, True, key=self._exceeds) if self._exceeds(counts[-1]) else len(counts)
 
-def evaluate_batch(batch: Matrix, call: Call, outputs: int | None = None) -> tuple[list[Scored], Spent]:
+    def _exceeds(self, count: int) -> bool:
+        return bool(self.ledger.binding(self.tariff.most(count)))
+
+    def _run(
+        self, account: Account, batch: Matrix, call: Call, unknown: Usage, outputs: int | None = None
+    ) -> tuple[list[Scored], Spent]:
+        try:
+            scored, costs = evaluate_batch(batch, call, outputs, unknown=unknown)
+        except OutageError as error:
+            if (usage := getattr(error, "usage", None)) is not None:
+                self.ledger.lose(account, Spent.of(self.tariff.priced(checked_usage(usage))))
+            raise
+        return scored, self.tariff.priced(costs)
+
+
+def evaluate_batch(
+    batch: Matrix, call: Call, outputs: int | None = None, *, unknown: Usage | None = None
+) -> tuple[list[Scored], Spent]:
     """Return what came of each candidate (B, d), still without number and name, and what they took together.
 
-    With `outputs`, M, the call gives as many outputs of each.
+    With `outputs`, M, the call gives as many outputs of each. A failure that does not say what it took took `unknown`.
 
     Raises:
         OutageError: of a service that the objective calls.
     """
     started = perf_counter()
-    evaluation, error = _attempt(batch, call, outputs)
+    evaluation, error = _attempt(batch, call, outputs, unknown or Usage())
     costs = Spent.of(evaluation.usage, objective_seconds=perf_counter() - started)
     return [_scored(evaluation, i, error) for i in range(len(batch))], costs
 
 
-def _attempt(batch: Matrix, call: Call, outputs: int | None) -> tuple[Evaluation, str]:
-    failed = Evaluation(losses=np.full(len(batch), np.nan), outputs=np.full((len(batch), outputs or 0), np.nan))
+def _attempt(batch: Matrix, call: Call, outputs: int | None, unknown: Usage) -> tuple[Evaluation, str]:
+    nothing = np.full((len(batch), outputs or 0), np.nan)
+    failed = Evaluation(losses=np.full(len(batch), np.nan), outputs=nothing, usage=unknown)
     try:
         given = call(batch.copy())
     except OutageError:

@@ -127,7 +127,8 @@ def load_result(path: Path) -> StudyResult | None:
     try:
         held_out = parse(HeldOut, figures["held_out"], where=where) if figures["held_out"] else None
         accounts = {name: parse(Spent, figures[name], where=where) for name in ("spent", "validation")}
-        return StudyResult(**{**figures, "held_out": held_out, **accounts, **vectors})
+        said = {"warnings": tuple(figures.get("warnings", ()))}
+        return StudyResult(**{**figures, "held_out": held_out, **accounts, **vectors, **said})
     except (KeyError, TypeError) as error:
         raise InputError(f"{where} is damaged: {error}") from error
 

@@ -45,6 +45,11 @@ class Journal:
         """Return the old lines."""
         return self._old
 
+    @property
+    def left(self) -> int:
+        """Return how many old lines have not been taken."""
+        return len(self._old) - self._taken
+
     def take(self, count: int) -> list[Line] | None:
         """Return the next `count` old lines, or None if there are not that many left."""
         lines = self._old[self._taken : self._taken + count]

@@ -8,21 +8,22 @@ that nothing is lost. A study folder holds these files:
 - `candidates.f64` and `validation.f64`, the candidate of each line; see `candidates`.
 - `outputs.f64`, the outputs of each query, where the optimizer learns from them; see `outputs`.
 - `ledger.jsonl`, what was reserved and what it took: rows, tokens, bytes, seconds; see `costs`. A reservation without an
-  outcome was cut off; those queries ran again, and are counted as `repeated`.
+  outcome was cut off; those queries ran again, and are counted as `repeated`. Where that costs something, it is charged.
 
 An earlier run's lines are recalled in order, against the candidates of the rebuilt optimizer, until they are used up. A
 candidate that differs from the journaled one by rounding only (`ROUNDING`), as on another processor, is replaced by that.
 What survives a kill or a power cut is said in `journal`.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import monotonic
 
 import numpy as np
 
 from dfo_prompt._util.durable import OwnFile, sync_folder
+from dfo_prompt.contracts.usage import Usage, check_currency
 from dfo_prompt.errors import InputError, StudyError
 from dfo_prompt.study.candidates import Candidates, candidate_hash
 from dfo_prompt.study.costs import COSTS, Charge, Costs, Spent
@@ -40,17 +41,31 @@ LOCK = ".lock"
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
-    """What a study may spend.
+    """What the search of a study may spend; whichever binds first ends it.
+
+    Attributes:
+        limits: of other currencies of `Usage`, by name.
 
     Raises:
-        InputError: fewer than one query.
+        InputError: fewer than one query, or of another currency; or there is no such currency.
     """
 
     queries: int
+    limits: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.queries < 1:
             raise InputError(f"the budget must be at least 1 query, not {self.queries}")
+        for name, limit in self.limits.items():
+            check_currency(name)
+            if limit < 1:
+                raise InputError(f"limits.{name} must be at least 1, not {limit}")
+
+    def binding(self, spent: Usage, more: Usage | None = None) -> str:
+        """Return the currency whose limit `spent`, and `more` beside it, is above, the first of several; "" for none."""
+        more = more or Usage()
+        over = (name for name, limit in self.limits.items() if getattr(spent, name) + getattr(more, name) > limit)
+        return next(over, "")
 
 
 class Ledger:
@@ -73,11 +88,13 @@ class Ledger:
         self._lock = OwnFile(folder / LOCK) if folder else None
         self._journals = {account: Journal(folder and folder / name) for account, name in FILES.items()}
         self._outputs = Outputs(folder and folder / OUTPUTS) if outputs is not None else None
+        journal = self._journals[Account.QUERIES]
         if self._outputs and outputs:
-            journal = self._journals[Account.QUERIES]
             journal.keep(self._outputs.whole(journal.lines, outputs))
         self._candidates = {account: Candidates(folder and folder / name) for account, name in CANDIDATES.items()}
         self._costs = Costs(folder and folder / COSTS)
+        if budget.limits:  # they split batches, and only costs tell a part of one from one that was torn
+            journal.keep(self._costs.settled(Account.QUERIES, journal))
         # Costs come first: a journal that is ahead of them would have queries without a price.
         kept = [*self._candidates.values(), *([self._outputs] if self._outputs else [])]
         files = [self._costs.journal.file, *(one.file for one in kept)]
@@ -98,6 +115,10 @@ class Ledger:
         """Return the queries left."""
         return self.budget.queries - self.queries
 
+    def binding(self, most: Usage) -> str:
+        """Return the currency that the budget has less left of than `most`, the first of several; "" for none."""
+        return self.budget.binding(self._priced[Account.QUERIES], most)
+
     def spent(self, account: Account = Account.QUERIES) -> Spent:
         """Return what `account` has been charged so far, earlier runs of the same study included."""
         return self._costs.counted(self._priced[account], account, self._count[account])
@@ -105,12 +126,15 @@ class Ledger:
     def recall(self, batch: Matrix, *, split: str = "train", role: str = "") -> Outcome | None:
         """Return what an earlier run journaled in the place of `batch` (B, d), or None where the journal ends.
 
-        The candidates are the journaled ones, which may differ from `batch` by rounding.
+        The candidates are the journaled ones, which may differ from `batch` by rounding. Under limits they may be fewer: a
+        part of a batch.
 
         Raises:
             StudyError: the journal holds another candidate in this place.
         """
         account = Account.VALIDATION if role else Account.QUERIES
+        if self.budget.limits and not role:
+            batch = batch[: self._journals[account].left or len(batch)]
         lines = self._journals[account].take(len(batch))
         if lines is None:
             return None
@@ -131,16 +155,32 @@ class Ledger:
         """Return the journaled candidate (d,) that took the place of this one in `recall`, or this one itself."""
         return self._journaled.get(candidate_hash(candidate), candidate) if self._journaled else candidate
 
-    def reserve(self, count: int, account: Account = Account.QUERIES, *, candidates: Matrix | None = None) -> None:
+    def reserve(
+        self,
+        count: int,
+        account: Account = Account.QUERIES,
+        *,
+        candidates: Matrix | None = None,
+        most: Usage | None = None,
+        unsettled: Mapping[str, int] | None = None,
+    ) -> None:
         """Set aside `count` evaluations, before they run, and keep their candidates (count, d).
 
+        Args:
+            count, account, candidates: see above.
+            most: that they can consume.
+            unsettled: what is charged, by currency, if they are cut off.
+
         Raises:
-            StudyError: the budget has fewer queries left, or a file cannot be written.
+            StudyError: the budget has fewer queries left, or less of another currency, or a file cannot be written.
         """
         if account is Account.QUERIES and count > self.remaining:
             raise StudyError(f"{count} queries asked for, {self.remaining} left of {self.budget.queries}")
+        if account is Account.QUERIES and most and (name := self.binding(most)):
+            left = self.budget.limits[name] - getattr(self._priced[account], name)
+            raise StudyError(f"{getattr(most, name)} {name} asked for, {left} left of {self.budget.limits[name]}")
         self._check_lock()
-        self._costs.reserve(account, count)
+        self._costs.reserve(account, count, unsettled or {})
         if candidates is not None:
             self._candidates[account].put(self._count[account], candidates)
 
@@ -156,6 +196,13 @@ class Ledger:
         if monotonic() - self._synced >= SYNC_SECONDS:
             self.sync()
         return tuple(records)
+
+    def lose(self, account: Account, costs: Spent) -> None:
+        """Charge reserved evaluations that have no outcome, and are no queries therefore, with what they took."""
+        costs = replace(costs, queries=0)
+        self._check_lock()
+        self._costs.lose(account, costs)  # even if that is nothing: the reservation is closed by it
+        self._priced[account] += costs
 
     def charge(self, costs: Spent) -> None:
         """Charge queries with costs that came after the last of them."""

@@ -9,27 +9,31 @@ What can go wrong with a query is decided here and in `evaluator`, once:
   it;
 - a study in which no query has a finite loss has no result;
 - the outputs of a failed query are told as NaN;
-- the batch that would overrun the budget is cut, evaluated and journaled, but not told.
+- the batch that would overrun the budget is cut, evaluated and journaled, but not told. Limits cut likewise, by what the
+  candidates can consume at most; where they consume less, more of the batch is evaluated, until not one candidate fits.
 """
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 
 import numpy as np
 
+from dfo_prompt.config.prices import Prices
 from dfo_prompt.contracts.objective import Composite, Numbered, Objective, Validated
 from dfo_prompt.contracts.optimizer import Optimizer, StructuredOptimizer
 from dfo_prompt.errors import DfoPromptError, InputError, StudyError, one_line
 from dfo_prompt.study.alike import Alike
 from dfo_prompt.study.answers import outer_of, without_outputs
+from dfo_prompt.study.audit import Audit, mismatch
 from dfo_prompt.study.checked_optimizer import GuardedOptimizer
 from dfo_prompt.study.costs import Spent
 from dfo_prompt.study.evaluator import Call, Meter
 from dfo_prompt.study.holdout import Holdout
 from dfo_prompt.study.ledger import Ledger
-from dfo_prompt.study.records import Account, Outcome, Record
+from dfo_prompt.study.records import Account, Outcome, Record, joined
 from dfo_prompt.study.result import Batch, Observer, StudyInfo, StudyResult, Validation
+from dfo_prompt.study.tariff import Tariff
 from dfo_prompt.types import Matrix, Vector
 
 PATIENCE = 3
@@ -49,6 +53,11 @@ class Study:
         info: names for observers and messages.
         validate_every: queries between two looks at the dev examples; None means only at the end.
         observers: told of every batch.
+        prices: of what the objective consumes.
+
+    Raises:
+        InputError: a limit is below what a query takes, or in a currency that the objective does not estimate; or the
+            optimizer learns from outputs that there are not.
     """
 
     def __init__(
@@ -60,6 +69,7 @@ class Study:
         info: StudyInfo,
         validate_every: int | None = None,
         observers: Sequence[Observer] = (),
+        prices: Prices | None = None,
     ) -> None:
         self._optimizer = GuardedOptimizer(optimizer, name=info.optimizer)
         self._objective = objective
@@ -68,9 +78,13 @@ class Study:
         self._info = info
         self._validate_every = validate_every or ledger.budget.queries
         self._observers = list(observers)
+        self._tariff = Tariff(objective=objective, name=info.objective, prices=prices)
+        self._tariff.check(ledger.budget.limits)
         self._meter = Meter(
             ledger=ledger,
             alike=Alike(objective=objective),
+            tariff=self._tariff,
+            audit=Audit(info.objective),
             take_optimizer_seconds=self._optimizer.take_seconds,
             validated=self._report_validation,
             expect=objective.expect if isinstance(objective, Numbered) else _unheard,
@@ -78,7 +92,7 @@ class Study:
         self._best, self._best_loss = optimizer.x0.copy(), np.inf
         self._worst_loss = -np.inf
         self._failures = self._failed_batches = self._fresh = 0
-        self._error = ""
+        self._error = self._limit = ""
 
     def run(self) -> StudyResult:
         """Spend the budget and return the result.
@@ -104,7 +118,7 @@ class Study:
         self._notify(lambda observer: observer.study_started(self._info))
         objective = self._objective
         holdout = Holdout(objective, meter=self._meter, dim=self._info.dim) if isinstance(objective, Validated) else None
-        while self._ledger.remaining:
+        while self._ledger.remaining and not self._limit:
             before = self._ledger.queries
             self._step()
             if holdout and before // self._validate_every < self._ledger.queries // self._validate_every:
@@ -113,22 +127,35 @@ class Study:
 
     def _step(self) -> None:
         candidates = self._optimizer.ask()  # (B, d)
-        batch = candidates[: self._ledger.remaining]  # (B', d)
-        recalled = self._recall(batch)
-        if recalled:
-            batch = recalled.candidates
-        outcome = self._meter.noted(recalled) if recalled else self._meter.evaluate(batch, self._evaluate)
+        fresh = self._fresh
+        outcome = joined([*self._parts(candidates[: self._ledger.remaining])])  # (B', d)
+        if outcome is None:
+            return
         records = outcome.records
-        self._learn(batch, records)
-        if len(batch) == len(candidates):
-            self._optimizer.tell(batch, self._told(records), outcome.outputs)
-        report = self._report(batch, records, recalled=recalled is not None)
+        if len(records) == len(candidates):
+            self._optimizer.tell(outcome.candidates, self._told(records), outcome.outputs)
+        report = self._report(outcome.candidates, records, recalled=self._fresh == fresh)
         self._notify(lambda observer: observer.batch_evaluated(report))
-        if recalled:
+        if self._fresh == fresh:
             self._optimizer.take_seconds()  # an earlier run was charged for them
         else:
-            self._fresh += len(records)
             self._give_up_after_failures(records)
+
+    def _parts(self, batch: Matrix) -> Iterator[Outcome]:
+        """Yield the outcome of a batch (B, d): whole, or in parts where limits cut it, as far as they allow."""
+        while len(batch):
+            outcome = self._recall(batch)
+            if outcome is None:
+                outcome = self._meter.evaluate(batch, self._evaluate)
+                if outcome is None:
+                    self._limit = self._ledger.binding(self._tariff.most(1))
+                    return
+                self._fresh += len(outcome.records)
+            else:
+                self._meter.noted(outcome)
+            self._learn(outcome.candidates, outcome.records)
+            yield outcome
+            batch = batch[len(outcome.records) :]
 
     def _recall(self, batch: Matrix) -> Outcome | None:
         before = self._ledger.rounded
@@ -169,6 +196,10 @@ class Study:
         return self._ledger.as_journaled(self._optimizer.recommend())
 
     def _finish(self, holdout: Holdout | None) -> StudyResult:
+        if self._limit and not self._ledger.queries:
+            spent = getattr(self._ledger.spent(), self._limit)
+            said = f"{spent:,} of {self._ledger.budget.limits[self._limit]:,} went on batches that were cut off"
+            raise StudyError(f"limits.{self._limit}: {said}, and no query fits in the rest; start again in a new folder")
         if self._failures == self._ledger.queries:
             raise StudyError(
                 f"every query of objective {self._info.objective!r} failed, at last with {self._error!r}; mend it and start "
@@ -197,7 +228,15 @@ class Study:
             validation=self._ledger.spent(Account.VALIDATION),
             optimizer_state=self._optimizer.describe(),
             rounded=self._ledger.rounded,
+            stop_reason=f"limits.{self._limit}" if self._limit else "budget",
+            warnings=self._warnings(spent),
         )
+
+    def _warnings(self, spent: Spent) -> tuple[str, ...]:
+        limits = self._ledger.budget.limits
+        passed = self._ledger.budget.binding(spent)
+        over = f"{getattr(spent, passed):,} {passed} were used, above the limit of {limits[passed]:,}" if passed else ""
+        return tuple(filter(None, (mismatch(spent), over)))
 
     def _report(self, batch: Matrix, records: Sequence[Record], *, recalled: bool) -> Batch:
         return Batch(

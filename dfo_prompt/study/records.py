@@ -1,11 +1,12 @@
 """Records: the outcome of an evaluation, and the line of a journal that it becomes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 from pydantic import Field
 
 from dfo_prompt._util.parsing import STRICT, parse
@@ -67,6 +68,18 @@ class Outcome:
     candidates: Matrix
     records: tuple[Record, ...]
     outputs: Matrix | None = None
+
+
+def joined(parts: Sequence[Outcome]) -> Outcome | None:
+    """Return the outcome of a batch from those of its parts; None where there are none."""
+    if len(parts) <= 1:
+        return parts[0] if parts else None
+    outputs = [part.outputs for part in parts if part.outputs is not None]
+    return Outcome(
+        candidates=np.concatenate([part.candidates for part in parts]),
+        records=tuple(record for part in parts for record in part.records),
+        outputs=np.concatenate(outputs) if outputs else None,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

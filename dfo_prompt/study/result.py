@@ -97,7 +97,9 @@ class Result:
         about: what a method says of itself: what it chose on dev, sizes.
         rounded: queries of an earlier run whose candidates the optimizer now proposes with other rounding, as on another
             processor; they count as journaled.
-        stop_reason: "budget", or "fitted" for methods without a search of their own.
+        stop_reason: "budget", "limits.tokens" or another currency whose limit ended the search before; "fitted" for methods
+            without a search of their own.
+        warnings: figures of what was spent that do not agree.
     """
 
     held_out: HeldOut | None
@@ -113,6 +115,7 @@ class Result:
     about: Mapping[str, Json] = field(default_factory=dict)
     rounded: int = 0
     stop_reason: str = "budget"
+    warnings: Sequence[str] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -83,7 +83,11 @@ def _check_different(plans: Sequence[Plan], path: Path) -> None:
 def _check_budgets(plans: Sequence[Plan], path: Path) -> None:
     first: dict[str, Plan] = {}
     for plan in plans:
-        if plan.queries and plan.config.budget != (one := first.setdefault(plan.problem, plan)).config.budget:
+        one = first.setdefault(plan.problem, plan) if plan.queries else plan
+        if plan.config.limits != one.config.limits:
+            who = f"{one.optimizer!r} and {plan.optimizer!r}"
+            raise InputError(f"{path}: limits of {who} differ on {plan.problem!r}; set them in [study], or cross them")
+        if plan.config.budget != one.config.budget:
             have = f"{one.optimizer!r} has {one.config.budget:,} queries on {plan.problem!r}"
             raise InputError(
                 f"{path}: {have}, and {plan.optimizer!r} {plan.config.budget:,}; on one problem all have the same budget: "

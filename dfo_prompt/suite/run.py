@@ -10,7 +10,7 @@ from dfo_prompt.suite.config import SuiteSettings
 from dfo_prompt.suite.folder import is_finished, study_path, suite_folder, write_errors
 from dfo_prompt.suite.plan import Plan, Suite
 from dfo_prompt.suite.process import WorkerProcess, limited_threads, wait_for
-from dfo_prompt.suite.worker import Order
+from dfo_prompt.suite.worker import Event, Order
 
 SUSPENDED_SECONDS = 5.0
 """A pause of this process beyond it was not the workers' fault: they were stopped too."""
@@ -81,8 +81,10 @@ def run_suite(suite: Suite, folder: Path, *, jobs: int = 1, watch: Watcher = unw
         return {study: error for study, error in errors.items() if study in planned}
 
 
-def probe_suite(suite: Suite, folder: Path) -> dict[str, float]:
-    """Return the seconds that a query of each problem takes, from a batch of zeros that no account is charged for.
+def probe_suite(suite: Suite, folder: Path) -> dict[str, Event]:
+    """Return the seconds that a query of each problem takes, and what a study of it consumes at most.
+
+    Seconds are those of a batch of zeros that no account is charged for; where it would cost something, there are none.
 
     Problems whose studies are all finished in `folder` are left out.
 
@@ -93,26 +95,26 @@ def probe_suite(suite: Suite, folder: Path) -> dict[str, float]:
     for plan in suite.plans:
         if plan.queries and not is_finished(folder, plan.id):
             first.setdefault(plan.problem, plan)
-    seconds = {}
+    found = {}
     with limited_threads(suite.settings.threads):
         worker = WorkerProcess()
         try:
             for problem, plan in first.items():
                 worker.begin(Order(plan=plan, folder=None))
-                seconds[problem] = _probed(worker, problem, suite.settings.stall_seconds)
+                found[problem] = _probed(worker, problem, suite.settings.stall_seconds)
         finally:
             worker.kill()
-    return seconds
+    return found
 
 
-def _probed(worker: WorkerProcess, problem: str, stall_seconds: float) -> float:
+def _probed(worker: WorkerProcess, problem: str, stall_seconds: float) -> Event:
     while monotonic() - worker.began < stall_seconds:
         wait_for([worker])
         events, gone = worker.take()
         if error := next((event.error for event in events if event.error), "" if events else gone):
             raise StudyError(f"problem {problem!r}: {error}")
         if events:
-            return events[-1].seconds
+            return events[-1]
     raise StudyError(f"problem {problem!r}: two batches take longer than {stall_seconds:g} seconds")
 
 

@@ -15,9 +15,11 @@ from dfo_prompt.contracts.objective import Objective
 from dfo_prompt.errors import DfoPromptError, one_line, shortened
 from dfo_prompt.methods.run import run_method
 from dfo_prompt.plugin.catalogue import plugin_files
+from dfo_prompt.run.forecast import Forecast, forecast
 from dfo_prompt.run.objectives import Objectives
 from dfo_prompt.run.study import plugin_of
 from dfo_prompt.study.result import Batch, StudyInfo, StudyResult
+from dfo_prompt.study.tariff import Tariff
 from dfo_prompt.suite.plan import Plan
 
 LOCK_SECONDS = 30.0
@@ -38,14 +40,16 @@ class Event:
 
     Attributes:
         queries: the study has asked so far; `fresh`, of these in this batch and not from its journal.
-        seconds: a query of the objective takes, of an order without a folder.
+        seconds: a query of the objective takes, of an order without a folder; None where asking would cost something.
+        forecast: of the study, of an order without a folder.
         error: why there is no result.
     """
 
     queries: int = 0
     fresh: int = 0
     finished: bool = False
-    seconds: float = 0.0
+    seconds: float | None = None
+    forecast: Forecast | None = None
     error: str = ""
 
 
@@ -94,7 +98,9 @@ def _say(pipe: Connection, event: Event) -> None:
 def _carry_out(order: Order, objectives: Objectives, pipe: Connection) -> Event:
     config = order.plan.config
     if order.folder is None:
-        return Event(finished=True, seconds=_seconds(objectives.get(config), config))
+        objective = objectives.get(config)
+        seconds = None if Tariff(objective=objective, name=config.objective).again else _seconds(objective, config)
+        return Event(finished=True, seconds=seconds, forecast=forecast(config, objective))
     observers = [_Reporter(pipe)]
     run_method(config, out=order.folder, observers=observers, lock_seconds=LOCK_SECONDS, objectives=objectives)
     return Event(finished=True)

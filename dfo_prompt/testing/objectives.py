@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from dfo_prompt.contracts.objective import Composite, Described, Evaluation, Objective, Outer, Validated
+from dfo_prompt.contracts.objective import Composite, Described, Estimating, Evaluation, Objective, Outer, Validated
 from dfo_prompt.run.factory import create_objective
 from dfo_prompt.types import Matrix, Vector
 
@@ -96,6 +96,21 @@ class ObjectiveConformance:
             for count, found in ((3, objective.validate(self._candidates(3), split)), (1, objective.baseline(split))):
                 _check(found, count, name)
                 assert objective.metric in found.metrics, f"{name!r} gives no {objective.metric} on {split}"
+
+    def test_estimates_hold(self, name: str) -> None:
+        """What candidates consume is at most what the objective estimates, and more of them consume no less."""
+        objective = self.build(name)
+        if not isinstance(objective, Estimating):
+            pytest.skip("gives no estimate")
+        for count in (1, 3):
+            most, more = asdict(objective.estimate(count)), asdict(objective.estimate(count + 1))
+            calls = {"train": objective.evaluate(self._candidates(count))}
+            if isinstance(objective, Composite) and objective.outer is not None:
+                calls["outputs"] = objective.evaluate_outputs(self._candidates(count))
+            for what, found in calls.items():
+                over = {key: used for key, used in asdict(found.usage).items() if 0 < most[key] < used}
+                assert not over, f"{name!r} consumes more than its estimate on {what}: {over}"
+            assert all(most[key] <= more[key] for key in most), f"{name!r} estimates less for more candidates"
 
     def test_outputs_give_the_losses(self, name: str) -> None:
         """The outer function of the outputs is the loss, its derivatives are right, and outputs change no loss."""

@@ -1,6 +1,7 @@
 from dataclasses import dataclass, field, fields
 
 import numpy as np
+import pytest
 from fakes import Bowl
 
 import dfo_prompt as dp
@@ -41,3 +42,34 @@ def test_an_objective_is_charged_in_every_currency(tmp_path):
     assert all(getattr(spent, name) == 20 for name in currencies())
     assert read_spent(tmp_path / "s") == spent
     assert all(dp.Usage.__dataclass_fields__[name].type is int for name in currencies())
+
+
+@pytest.mark.parametrize("currency", currencies())
+def test_every_currency_can_be_limited_by_its_name(currency):
+    class Service(Bowl):
+        costs_again = ()
+
+        def estimate(self, count):
+            return dp.Usage(**{"tokens": 3 * count, currency: 3 * count})
+
+        def evaluate(self, candidates):
+            return dp.Evaluation(losses=(candidates**2).sum(axis=1), usage=self.estimate(len(candidates)))
+
+    result = dp.minimize(Service(), budget=20, popsize=4, limits={currency: 20})
+    assert (result.stop_reason, result.spent.queries, getattr(result.spent, currency)) == (f"limits.{currency}", 6, 18)
+
+
+def test_a_new_currency_can_be_limited_too():
+    @dataclass(frozen=True, kw_only=True)
+    class Watched(dp.Usage):
+        joules: int = field(default=0, metadata={"about": "energy"})
+
+    budget = dp.Budget(queries=1)
+    object.__setattr__(budget, "limits", {"joules": 5})
+    assert [budget.binding(Watched(joules=joules), Watched(joules=1)) for joules in (4, 5)] == ["", "joules"]
+
+
+def test_parts_and_multiples_of_a_usage():
+    usage = dp.Usage(rows=2, tokens=3)
+    assert usage.only(("tokens",)) == dp.Usage(tokens=3)
+    assert usage.times(3) == usage + usage + usage

@@ -153,6 +153,15 @@ def test_the_manual_prompt_has_the_precision_of_the_studies_beside(options):
     assert found.result.held_out.test_metric == study.baseline("test").metrics[study.metric][0]
 
 
+def test_studies_that_share_a_budget_share_its_limits(options, tmp_path):
+    settings = replace(config(options, method="ensemble"), method_options={"members": 2})
+    one = objective_of(settings).estimate(1).tokens
+    result = run_method(replace(settings, limits={"tokens": 6 * one + 1}), out=tmp_path / "s").result
+    assert (result.spent.queries, result.spent.tokens) == (6, 6 * one)
+    reasons = [json.loads(file.read_text())["stop_reason"] for file in (tmp_path / "s").glob("members/*/result.json")]
+    assert reasons == ["limits.tokens", "limits.tokens"]
+
+
 def test_a_suite_of_methods_is_reported(tiny_folder, tiny_task):
     folder = tiny_task.parent
     (folder / "suite.toml").write_text(SUITE.replace("MODEL", str(tiny_folder)))

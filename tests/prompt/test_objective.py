@@ -60,6 +60,14 @@ def test_rows_and_tokens_are_those_a_service_would_see():
     assert evaluation.usage.tokens == 3 * (text_tokens + len(data.train) * TOKENS)
 
 
+@pytest.mark.parametrize("calibration", ["none", "contextual", "median"])
+def test_an_estimate_is_what_is_used(calibration):
+    built = objective(calibration=calibration)
+    assert built.estimate(3) == built.evaluate(candidates(3)).usage == built.evaluate_outputs(candidates(3)).usage
+    assert built.estimate(2, "test") == built.validate(candidates(2), "test").usage
+    assert built.costs_again == ()
+
+
 def test_candidates_do_not_influence_each_other():
     built, z = objective(), candidates(4)
     together = built.evaluate(z).losses

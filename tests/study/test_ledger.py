@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.errors import InputError, StudyError
 from dfo_prompt.study.candidates import candidate_hash
 from dfo_prompt.study.costs import Spent
@@ -122,3 +123,43 @@ def test_equal_candidates_hash_alike_whatever_their_memory():
     z = np.arange(6.0).reshape(2, 3)
     assert candidate_hash(z[:, 1]) == candidate_hash(np.array([1.0, 4.0]))
     assert candidate_hash(z[0]) != candidate_hash(z[1])
+
+
+ENDS = st.sampled_from(("settled", "lost", "cut off", "torn"))
+AMOUNTS = st.builds(Usage, tokens=st.integers(0, 9), nanodollars=st.integers(0, 9))
+
+
+@given(st.lists(st.tuples(st.integers(1, 3), AMOUNTS, AMOUNTS, ENDS), max_size=15), st.integers(5, 60), st.integers(5, 60))
+def test_whatever_fails_or_is_cut_off_nothing_is_overspent_and_nothing_is_lost(tmp_path_factory, batches, tokens, money):
+    folder = tmp_path_factory.mktemp("limits")
+    budget = Budget(queries=100, limits={"tokens": tokens, "nanodollars": money})
+    ledger, spent, done = Ledger(budget, folder), Usage(), 0
+    for count, used, spare, end in batches:
+        most, batch = used + spare, np.full((count, 2), float(done))
+        unsettled = {"tokens": most.tokens, "nanodollars": most.nanodollars}
+        if name := budget.binding(spent + most):
+            assert ledger.binding(most) == name
+            with pytest.raises(StudyError, match=f"{name} asked for"):
+                ledger.reserve(count, candidates=batch, most=most, unsettled=unsettled)
+            continue
+        ledger.reserve(count, candidates=batch, most=most, unsettled=unsettled)
+        if end == "lost":
+            ledger.lose(Account.QUERIES, Spent.of(used))
+        elif end != "cut off":
+            records = [Record(query=done + i + 1, candidate=candidate_hash(z), loss=0.0) for i, z in enumerate(batch)]
+            ledger.record(records, costs=Spent.of(used))
+        spent += most if end == "cut off" else used
+        done += count * (end == "settled")
+        if end == "torn":  # the costs were written, and the last line of the journal was not
+            journal = folder / "journal.jsonl"
+            journal.write_bytes(journal.read_bytes()[:-5])
+        if end in ("cut off", "torn"):
+            ledger = Ledger(budget, folder)
+            for query in range(done):
+                row = np.fromfile(folder / "candidates.f64")[2 * query : 2 * query + 2]
+                assert len(ledger.recall(row[None]).records) == 1
+            assert ledger.recall(np.zeros((1, 2))) is None
+        for found in (ledger, Ledger(budget, folder)):
+            assert (found.spent().tokens, found.spent().nanodollars) == (spent.tokens, spent.nanodollars)
+        assert ledger.queries == done
+    assert not budget.binding(spent)

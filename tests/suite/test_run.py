@@ -1,5 +1,6 @@
 import json
 
+import pandas as pd
 import pytest
 
 from dfo_prompt.errors import InputError, StudyError
@@ -152,9 +153,10 @@ def test_a_mended_study_is_run_again(suite, tmp_path):
 
 
 def test_a_probe_times_each_problem_and_charges_nobody(suite, tmp_path):
-    seconds = probe_suite(suite(SUITE + '[cross]\n"objective_options.noise" = [0.0, 0.5]\n'), tmp_path / "out")
-    assert set(seconds) == {"0.0", "0.5"}
-    assert all(0 < value < 1 for value in seconds.values())
+    found = probe_suite(suite(SUITE + '[cross]\n"objective_options.noise" = [0.0, 0.5]\n'), tmp_path / "out")
+    assert set(found) == {"0.0", "0.5"}
+    assert all(0 < event.seconds < 1 for event in found.values())
+    assert [event.forecast.search.rows for event in found.values()] == [found["0.0"].forecast.search.queries, 0]
     assert not (tmp_path / "out").exists()
 
 
@@ -175,3 +177,71 @@ def test_the_program_runs_says_and_reports(program, tmp_path):
     status, _, said = program("suite", "run", "suite.toml", "--out", "out", "--set", "sigma=3.0")
     assert status == 2
     assert "sigma is 1.0 there and 3.0 here" in said
+
+
+PRICED = SUITE.replace("[study]", '[study]\nlimits = { rows = 20, dollars = "0.01" }\nprices = { output = "2.5" }')
+
+
+def test_limits_and_prices_hold_in_a_suite_and_stand_in_its_report(program, tmp_path):
+    (tmp_path / "suite.toml").write_text(PRICED)
+    status, _, said = program("suite", "run", "suite.toml", "--out", "out", "--dry-run")
+    assert status == 0, said
+    # Four studies of 20 rows at most, whose 33 queries would cost $0.0000825, and one evaluation of each answer.
+    assert "84 rows, $0.00034 for them" in said
+    assert program("suite", "run", "suite.toml", "--out", "out")[0] == 0
+    shown = program("show", "out/studies/sphere/cma/1")[1]
+    assert "20 of 33" in shown
+    assert "ended by limits.rows" in shown
+    assert "money                $0.00005" in shown
+    status, _, said = program("suite", "report", "out")
+    assert status == 0, said
+    page = (tmp_path / "out/report/report.md").read_text()
+    assert "limits.rows ended 4 of the studies" in page
+    header = next(line for line in page.splitlines() if "dollars" in line and line.startswith("|"))
+    assert "tokens a query" not in header  # none were used
+    studies = pd.read_csv(tmp_path / "out/report/studies.csv")
+    assert set(studies["stop_reason"]) == {"limits.rows"}
+    assert set(studies["nanodollars"]) == {50_000}
+
+
+def test_limits_of_one_problem_must_be_the_same(suite):
+    text = SUITE.replace('"random"', '{ name = "few", optimizer = "random", limits = { rows = 9 } }')
+    with pytest.raises(InputError, match="limits of 'cma' and 'few' differ on 'sphere'"):
+        suite(text)
+
+
+PAID = """
+import dfo_prompt as dp
+
+class Paid:
+    dim = 5
+    def estimate(self, count, split="train"):
+        return dp.Usage(tokens=100 * count, requests=1)
+    def evaluate(self, candidates):
+        raise AssertionError("it was asked")
+
+@dp.hookimpl
+def dfo_prompt_objectives():
+    return [dp.Spec(name="paid", target="paid:build", summary="Paid.")]
+
+def build(*, dim, seed):
+    return Paid()
+"""
+
+
+def test_a_dry_run_asks_nothing_that_costs_something(program, tmp_path):
+    (tmp_path / "paid.py").write_text(PAID)
+    text = SUITE.replace('"sphere"', '"paid"').replace("[study]", '[study]\nprices = { input = "1", request = "0.001" }')
+    (tmp_path / "suite.toml").write_text(text)
+    status, _, said = program("--plugin", "paid.py", "suite", "run", "suite.toml", "--dry-run")
+    assert status == 0, said
+    # 33 queries in 9 batches of 4 at most, and one evaluation of the answer; four studies
+    assert "little: 4 studies, 132 queries, about 13,600 tokens, 40 requests, $0.0536 for them" in said
+    flags = "--objective paid --dim 5 --budget 33 --popsize 4 --set prices.input=1 --limit tokens=1000 --limit dollars=2.50"
+    status, out, said = program("--plugin", "paid.py", "run", *flags.split(), "--dry-run")
+    assert status == 0, said
+    assert out.splitlines() == [
+        "search    at most 33 queries, 1,000 tokens, 9 requests, $0.0033",
+        "held-out  at most 1 evaluations, 100 tokens, 1 requests, $0.0001",
+    ]
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir() and path.name == "runs") == []

@@ -44,24 +44,38 @@ class Asker:
         self._ids = words.ids if Form.TOKENS in forms else None
         if self._ids is None and Form.TEXT not in forms:
             raise InputError(f"texts as prompts need an endpoint that takes texts, not only {', '.join(sorted(forms))}")
+        if self.capabilities.normalised and (long := [word for word in words.labels if len(word) > 1]):
+            said = "".join(label.text for label in long[0])
+            raise InputError(
+                f"the endpoint compares labels of one token only, and {said!r} has {len(long[0])}; change the task"
+            )
         self._endpoint, self._words = endpoint, words.labels
         self._first = list(dict.fromkeys(word[0] for word in words.labels))
 
-    def scores(self, texts: Sequence[str]) -> tuple[Matrix, Usage]:
-        """Return the scores (N, C) of the words after N texts, and what they took.
+    def scores(self, texts: Sequence[str]) -> tuple[Matrix, int, Usage]:
+        """Return the scores (N, C) of the words after N texts, how many tokens had a bound only, and what they took.
 
         Raises:
             OutageError: see `Endpoint.score`.
         """
         found = self._endpoint.score([self.row(text) for text in texts], self._first)
         logs = np.stack([found.logs[:, self._first.index(word[0])] for word in self._words], axis=1)
-        usage = found.usage
+        bounded, usage = int(found.bounds.sum()), found.usage
         for column, word in enumerate(self._words):
             for said in range(1, len(word)):
                 more = self._endpoint.score([self.row(text, word[:said]) for text in texts], [word[said]])
                 logs[:, column] += more.logs[:, 0]
+                bounded += int(more.bounds.sum())
                 usage += more.usage
-        return logs, usage
+        return logs, bounded, usage
+
+    def estimate(self, texts: Sequence[str]) -> Usage:
+        """Return the most that `scores` consumes for these texts."""
+        usage = self._endpoint.estimate([self.row(text) for text in texts])
+        for word in self._words:
+            for said in range(1, len(word)):
+                usage += self._endpoint.estimate([self.row(text, word[:said]) for text in texts])
+        return usage
 
     def row(self, text: str, said: Sequence[Label] = ()) -> Row:
         """Return the row for a text that the first tokens of an answer follow."""

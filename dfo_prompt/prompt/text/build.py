@@ -7,9 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
+from dfo_prompt.config.endpoint import EndpointConfig
 from dfo_prompt.config.problem import ProblemConfig
 from dfo_prompt.config.prompt import PromptConfig
-from dfo_prompt.contracts.endpoint import Label
+from dfo_prompt.contracts.endpoint import Endpoint, Label
+from dfo_prompt.contracts.usage import currencies
+from dfo_prompt.endpoints.opening import create_endpoint
 from dfo_prompt.errors import InputError
 from dfo_prompt.lm.encoding import ANCHOR, encode_words
 from dfo_prompt.lm.layout import template_of
@@ -22,7 +25,7 @@ from dfo_prompt.prompt.text.asking import Words
 from dfo_prompt.prompt.text.decoders import Choice, Parts, RandomKeys, random_keys, text_dim
 from dfo_prompt.prompt.text.objective import TextObjective
 from dfo_prompt.tasks.task import Task
-from dfo_prompt.types import Vector
+from dfo_prompt.types import Json, Vector
 
 PROBES = 8
 """Half of those of soft prompts, whose queries are cheaper; every rank has to agree then."""
@@ -34,6 +37,7 @@ def text_objective(
     seed: int,
     problem: ProblemConfig | None = None,
     prompt: PromptConfig | None = None,
+    endpoint: EndpointConfig | None = None,
     demonstrations: int = 3,
     instructions: Path | None = None,
     decoder: Parts = "both",
@@ -45,6 +49,7 @@ def text_objective(
         seed: of the split.
         problem: the language model and the task.
         prompt: loss, calibration and dtype.
+        endpoint: what scores the texts; None for the model in this process.
         demonstrations: training examples that are shown with their answers.
         instructions: a text file with an instruction a line, in which {answers} stands for the label words; by default a few
             that suit any task. None at all is always among the choices.
@@ -61,7 +66,7 @@ def text_objective(
     if dim != right:
         said = f"objective 'text-prompt' has {right} dimensions in these settings, not {dim}"
         raise InputError(f"{said}; set dim to that, or leave it out")
-    opened = open_problem(problem, seed=seed)
+    opened = open_problem(problem, seed=seed, served=endpoint is not None)
     keys = random_keys(
         opened.task,
         examples=len(opened.data.train),
@@ -69,6 +74,11 @@ def text_objective(
         demonstrations=demonstrations,
         instructions=instructions,
     )
+    if endpoint:
+        if prompt.dtype != "auto":
+            raise InputError(f"dtype {prompt.dtype!r} is for the server of an [endpoint] to choose; leave out prompt.dtype")
+        again = tuple(currencies())
+        return _over(create_endpoint(endpoint), opened, keys, prompt.loss, prompt.calibration, costs_again=again)
     build = partial(local_text_objective, opened, keys, loss=prompt.loss, calibration=prompt.calibration)
 
     def probe(precision: Precision) -> Vector:
@@ -85,20 +95,33 @@ def local_text_objective(
     Raises:
         InputError: see `TextObjective`.
     """
-    lm = problem.lm
-    precision = precision or Precision(model=lm.model)
-    built = TextObjective(
+    precision = precision or Precision(model=problem.lm.model)
+    about: dict[str, Json] = {"dtype": precision.dtype, "dtype_spearman": precision.spearman}
+    return _over(LocalEndpoint(problem.lm, precision), problem, keys, loss, calibration, about=about)
+
+
+def _over(
+    endpoint: Endpoint,
+    problem: Problem,
+    keys: RandomKeys,
+    loss: str,
+    calibration: str,
+    *,
+    costs_again: tuple[str, ...] = (),
+    about: dict[str, Json] | None = None,
+) -> TextObjective:
+    return TextObjective(
         split=problem,
-        endpoint=LocalEndpoint(lm, precision),
-        words=words_of(lm, problem.task),
+        endpoint=endpoint,
+        words=words_of(problem.lm, problem.task),
         decoder=keys,
         loss=loss,
         calibration=calibration,
-        most_tokens=lm.max_tokens,
-        about={"dtype": precision.dtype, "dtype_spearman": precision.spearman},
+        longest=_longest(problem, keys),
+        most_tokens=problem.lm.max_tokens,
+        costs_again=costs_again,
+        about=about,
     )
-    built.check_room(_longest(problem, keys))
-    return built
 
 
 def words_of(lm: LanguageModel, task: Task) -> Words:

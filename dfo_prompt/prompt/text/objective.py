@@ -10,6 +10,7 @@ from torch import Tensor
 from dfo_prompt.contracts.endpoint import Endpoint
 from dfo_prompt.contracts.objective import Evaluation
 from dfo_prompt.contracts.usage import Usage
+from dfo_prompt.endpoints.cache import STEADY
 from dfo_prompt.errors import InputError, OutageError
 from dfo_prompt.lm.calibration import Calibration
 from dfo_prompt.lm.layout import shorter
@@ -39,7 +40,9 @@ class TextObjective(TaskObjective):
         decoder: from z (d,) to what a prompt is made of.
         loss: a name that `dfo-prompt list losses` shows.
         calibration: a name that `dfo-prompt list calibrations` shows; a query costs the rows of its reference texts too.
+        longest: the longest prompt that z can stand for, for estimates; None gives none.
         most_tokens: that the model takes; an example that is too long loses its end. Without it none is cut.
+        costs_again: currencies that a repeated evaluation consumes again; see `Estimating`.
         about: further facts for the manifest.
 
     Raises:
@@ -55,7 +58,9 @@ class TextObjective(TaskObjective):
         decoder: TextDecoder,
         loss: str = "cross_entropy",
         calibration: str = "none",
+        longest: Choice | None = None,
         most_tokens: int | None = None,
+        costs_again: tuple[str, ...] = (),
         about: dict[str, Json] | None = None,
     ) -> None:
         super().__init__(split=split, dim=decoder.dim, loss=loss)
@@ -65,6 +70,18 @@ class TextObjective(TaskObjective):
         self._train = split.texts("train")
         self._calibration: Calibration = catalogue().calibrations.bound(calibration)(split.task, self._train)
         self._most, self._about = most_tokens, dict(about or {})
+        self._longest, self.costs_again = longest, costs_again
+        self.deterministic = self._asker.capabilities.spread <= STEADY
+        if longest is not None:
+            self._check_room(longest)
+
+    def estimate(self, count: int, split: str = "train") -> Usage:
+        """Return the most that `count` candidates consume on a split: that of the longest prompt for each."""
+        if self._longest is None:
+            return Usage()
+        ahead = self._rendering.ahead(self._longest)
+        asked = [*self._texts(split), *self._calibration.texts]
+        return self._asker.estimate([self._fitting(ahead, tuple(one)) for one in asked]).times(count)
 
     def text(self, candidate: Vector) -> str:
         """Return the prompt of a candidate (d,), with the marks of the template, such as {text}, in place of an example."""
@@ -81,7 +98,7 @@ class TextObjective(TaskObjective):
             **self._about,
         }
 
-    def check_room(self, longest: Choice) -> None:
+    def _check_room(self, longest: Choice) -> None:
         """Check that behind the longest prompt there is room for every training text, or half of what the model takes.
 
         Raises:
@@ -102,17 +119,17 @@ class TextObjective(TaskObjective):
         chosen = [self.decoder.decode(z) for z in candidates]
         for choice in dict.fromkeys(chosen):
             try:
-                logits, usage = self._scores(choice, texts)
+                logits, bounded, usage = self._scores(choice, texts)
             except OutageError as error:  # what came before it was paid for as well
-                spent = sum((one.usage for one in found.values()), getattr(error, "usage", Usage()))
-                error.usage = spent  # type: ignore[attr-defined]
+                error.usage = sum((one.usage for one in found.values()), error.usage or Usage())
                 raise
-            found[choice] = self._evaluation(logits[None], labels, usage, outputs=outputs)
+            found[choice] = self._evaluation(logits[None], labels, usage, outputs=outputs, bounded=bounded)
         return _together([found[choice] for choice in chosen], sum((one.usage for one in found.values()), Usage()))
 
     def _manual(self, split: str) -> Evaluation:
-        logits, usage = self._scores(Choice(), self._texts(split))
-        return self._evaluation(logits[None], torch.as_tensor(self.split.labels(split)), usage, outputs=False)
+        logits, bounded, usage = self._scores(Choice(), self._texts(split))
+        labels = torch.as_tensor(self.split.labels(split))
+        return self._evaluation(logits[None], labels, usage, outputs=False, bounded=bounded)
 
     def _label(self, candidate: Vector, texts: Texts) -> Tensor:
         return self._scores(self.decoder.decode(candidate), texts)[0]
@@ -120,24 +137,26 @@ class TextObjective(TaskObjective):
     def _texts(self, split: str) -> Texts:
         return self._train if split == "train" else self.split.texts(split)
 
-    def _scores(self, choice: Choice, texts: Texts) -> tuple[Tensor, Usage]:
-        """Return the calibrated scores (N, C) of texts, and what they took."""
-        scores, usage = self._raw(choice, texts)
+    def _scores(self, choice: Choice, texts: Texts) -> tuple[Tensor, Vector | None, Usage]:
+        """Return the calibrated scores (N, C) of texts, how many were bounds only (1,), and what they took."""
+        scores, bounded, usage = self._raw(choice, texts)
+        known = None if self._asker.capabilities.exact else np.array([float(bounded)])
         reference = self._calibration.texts
         if not reference:
-            return scores, usage
-        neutral, more = (scores, Usage()) if texts is reference else self._raw(choice, reference)
-        return scores - self._calibration.average(neutral.log_softmax(dim=-1)[None])[0], usage + more
+            return scores, known, usage
+        neutral, _, more = (scores, 0, Usage()) if texts is reference else self._raw(choice, reference)
+        return scores - self._calibration.average(neutral.log_softmax(dim=-1)[None])[0], known, usage + more
 
-    def _raw(self, choice: Choice, texts: Texts) -> tuple[Tensor, Usage]:
+    def _raw(self, choice: Choice, texts: Texts) -> tuple[Tensor, int, Usage]:
         ahead: Callable[[int], str]
         if texts is self._train:
             ahead = lambda i: self._rendering.ahead(choice, without=i)  # noqa: E731
         else:
             whole = self._rendering.ahead(choice)
             ahead = lambda _: whole  # noqa: E731
-        scores, usage = self._asker.scores([self._fitting(ahead(i), tuple(one)) for i, one in enumerate(texts)])
-        return torch.from_numpy(scores), usage
+        rows = [self._fitting(ahead(i), tuple(one)) for i, one in enumerate(texts)]
+        scores, bounded, usage = self._asker.scores(rows)
+        return torch.from_numpy(scores), bounded, usage
 
     def _fitting(self, ahead: str, texts: tuple[str, ...]) -> str:
         row = ahead + self._rendering.asked(texts)

@@ -1,0 +1,65 @@
+"""What a study will consume at most, told before it asks anything."""
+
+from dataclasses import dataclass, field, replace
+
+from dfo_prompt.config.study import StudyConfig, default_popsize
+from dfo_prompt.contracts.objective import Estimating, Objective, Validated
+from dfo_prompt.contracts.usage import Usage
+from dfo_prompt.plugin.catalogue import catalogue
+from dfo_prompt.run.objectives import Objectives
+from dfo_prompt.study.tariff import Tariff
+
+LOOK = 2
+"""Candidates that a look at dev scores at most: the best, and the one recommended."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forecast:
+    """What studies will consume at most.
+
+    Attributes:
+        search: on the first account.
+        held_out: on the second one.
+        estimated: whether the objective tells more than the number of queries.
+    """
+
+    search: Usage = field(default_factory=Usage)
+    held_out: Usage = field(default_factory=Usage)
+    estimated: bool = True
+
+
+def forecast_of(config: StudyConfig, objectives: Objectives) -> Forecast:
+    """Return what the method of `config` will consume; of one that is no study, queries only are told.
+
+    Raises:
+        InputError, PluginError: see `forecast`, and `Objectives.get`.
+    """
+    spec = catalogue().methods.find(config.method)
+    if spec.tunes:
+        return forecast(config, objectives.get(config))
+    return Forecast(search=Usage(queries=config.budget if spec.searches else 0), estimated=False)
+
+
+def forecast(config: StudyConfig, objective: Objective) -> Forecast:
+    """Return what the study `config` of `objective` will consume, asking in batches of its popsize.
+
+    Raises:
+        InputError: a limit cannot be kept.
+        PluginError: the objective breaks its contract.
+    """
+    tariff = Tariff(objective=objective, name=config.objective, prices=config.prices)
+    tariff.check(config.limits or {})
+    popsize = config.popsize or default_popsize(config.dim)
+    batches, rest = divmod(config.budget, popsize)
+    most = tariff.most(popsize).times(batches) + tariff.most(rest)
+    limited = {name: min(limit, getattr(most, name)) for name, limit in (config.limits or {}).items()}
+    scored = {"train": 1}
+    if isinstance(objective, Validated):
+        looks = config.budget // (config.validate_every or popsize) + 1
+        scored |= {"dev": 1 + LOOK * looks, "test": 2}  # and the hand-written prompt on each, the chosen one on test
+    held_out = sum((tariff.most(1, split).times(count) for split, count in scored.items()), Usage())
+    return Forecast(
+        search=replace(most, queries=config.budget, **limited),
+        held_out=replace(held_out, queries=sum(scored.values())),
+        estimated=isinstance(objective, Estimating),
+    )
