@@ -24,6 +24,8 @@ LAZY: dict[str, Any] = {"_raise_exceptions_for_missing_entries": False}
 def load_shell(name: str, where: str | Path, *, device: str = "auto") -> LanguageModel:
     """Load a decoder-only model without its layers and head; its fingerprint is that of the whole model.
 
+    In a few families, whose checkpoints call weights otherwise than the model, it is another.
+
     A GGUF file is loaded whole.
 
     Raises:

@@ -24,7 +24,7 @@ def labels(lm):
 
 
 def endpoint_of(server, kind, **options):
-    return create_endpoint(EndpointConfig(kind=kind, url=server.url, patience=5.0, options=options))
+    return create_endpoint(EndpointConfig(kind=kind, url=server.url, patience=5.0, cache="off", options=options))
 
 
 def whole(lm, text):
