@@ -14,7 +14,7 @@ from dfo_prompt.report.summary import Summary
 from dfo_prompt.report.texts import printable
 from dfo_prompt.study.best import answer_of
 from dfo_prompt.study.result import Batch, StudyInfo, StudyResult
-from dfo_prompt.suite.run import SuiteState
+from dfo_prompt.suite.state import SuiteState
 
 LOG_LINES = 10
 """Lines a study in a log file, where nothing can be redrawn."""

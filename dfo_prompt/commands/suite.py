@@ -1,16 +1,18 @@
 """`dfo-prompt suite`: many studies from one file."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 
 import click
 
-from dfo_prompt.commands.settings import parse_settings
+from dfo_prompt.commands.settings import parse_options, parse_settings
 from dfo_prompt.console import SuiteProgress
 from dfo_prompt.errors import InputError, StudyError
+from dfo_prompt.plugin.entries import arguments_of
+from dfo_prompt.suite.executor import PROCESSES
 from dfo_prompt.suite.folder import check_same, is_finished, read_errors, read_suite_folder
-from dfo_prompt.suite.plan import Plan, Suite, slug
+from dfo_prompt.suite.plan import Plan, slug
 from dfo_prompt.suite.reading import read_suite_file
 from dfo_prompt.suite.run import probe_suite, run_suite
 
@@ -23,12 +25,22 @@ def command() -> None:
 @command.command("run")
 @click.argument("suite_file", metavar="SUITE.toml", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="Suite folder [default: below runs/].")
-@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Studies at a time.")
+@click.option("--jobs", type=click.IntRange(min=1), help="Studies at a time [default: 1; of a cluster, what has room].")
+@click.option("--executor", default=PROCESSES, show_default=True, help="What runs them: see `dfo-prompt list executors`.")
+@click.option("--executor-option", "given", multiple=True, metavar="KEY=VALUE", help="An option of the executor.")
 @click.option("--model", help="Of all studies, instead of the file's; takes the file's [variants.MODEL] with it.")
 @click.option("--dry-run", is_flag=True, help="Say what it would cost, from two batches a problem, and stop.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A key of every study, whatever the file says.")
 def run(
-    suite_file: Path, out: Path | None, jobs: int, model: str | None, settings: tuple[str, ...], *, dry_run: bool
+    suite_file: Path,
+    out: Path | None,
+    jobs: int | None,
+    executor: str,
+    given: tuple[str, ...],
+    model: str | None,
+    settings: tuple[str, ...],
+    *,
+    dry_run: bool,
 ) -> None:
     """Run, or continue, the studies of SUITE.toml.
 
@@ -37,16 +49,22 @@ def run(
     """
     suite = read_suite_file(suite_file, parse_settings(settings), model=model)
     folder = out or Path("runs") / slug(suite.settings.name)
+    options = parse_options(given, "--executor-option")
+    arguments_of("executor", executor, options)  # what is wrong with them is said before anything else is done
     check_same(folder, suite)
     todo = [plan for plan in suite.plans if not is_finished(folder, plan.id)]
-    duration = f", about {_duration(suite, todo, folder, jobs)} for them" if dry_run else ""
+    duration = ""
+    if dry_run:
+        seconds = probe_suite(suite, folder, executor=executor, options=options)
+        each = "" if jobs or executor == PROCESSES else ", one at a time"
+        duration = f", about {_duration(seconds, todo, jobs or 1)} for them{each}"
     done = f" ({len(suite.plans) - len(todo)} studies are finished)" if len(todo) < len(suite.plans) else ""
     queries = sum(plan.queries for plan in todo)
     click.echo(f"{suite.settings.name}: {len(todo):,} studies, {queries:,} queries{duration}{done}", err=True)
     if dry_run:
         return
     with SuiteProgress() as progress:
-        errors = run_suite(suite, folder, jobs=jobs, watch=progress)
+        errors = run_suite(suite, folder, jobs=jobs, executor=executor, options=options, watch=progress)
     click.echo(f"suite  {folder}/\nreport dfo-prompt suite report {folder}")
     if errors:
         raise StudyError(f"{len(errors)} of {len(suite.plans)} studies have no result; see dfo-prompt suite status {folder}")
@@ -81,6 +99,5 @@ def _write_report() -> Callable[[Path], Path]:
     return write_report
 
 
-def _duration(suite: Suite, todo: list[Plan], folder: Path, jobs: int) -> timedelta:
-    seconds = probe_suite(suite, folder)
+def _duration(seconds: Mapping[str, float], todo: list[Plan], jobs: int) -> timedelta:
     return timedelta(seconds=round(sum(seconds.get(plan.problem, 0.0) * plan.queries for plan in todo) / jobs))

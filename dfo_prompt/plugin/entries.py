@@ -14,6 +14,7 @@ PROVIDED: Mapping[str, frozenset[str]] = {
     "objective": frozenset({"dim", "seed"}),
     "projection": frozenset({"space", "rng"}),
     "method": frozenset({"setting"}),
+    "executor": frozenset({"jobs", "threads", "folder"}),
 }
 """By kind, the arguments that the study fills in: nobody's options."""
 PLURALS = {"loss": "losses"}
