@@ -51,7 +51,8 @@ def run(
     folder = out or Path("runs") / slug(suite.settings.name)
     options = parse_options(given, "--executor-option")
     arguments_of("executor", executor, options)  # what is wrong with them is said before anything else is done
-    check_same(folder, suite)
+    if dry_run:  # a run asks again, once nobody else can change the folder
+        check_same(folder, suite)
     todo = [plan for plan in suite.plans if not is_finished(folder, plan.id)]
     duration = ""
     if dry_run:
