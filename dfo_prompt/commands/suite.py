@@ -87,7 +87,6 @@ def status(folder: Path) -> None:
 @click.argument("folder", type=click.Path(path_type=Path))
 def report(folder: Path) -> None:
     """Write the report of the suite in FOLDER, finished or not: one page, and its tables and pictures as files."""
-    read_suite_folder(folder)
     page = _write_report()(folder)
     click.echo(page)
 

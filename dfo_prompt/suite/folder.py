@@ -32,7 +32,7 @@ class Errors:
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._errors = folder, read_errors(folder)
-        self._written, self._changed = monotonic(), False
+        self._written, self._changed = monotonic(), not (folder / ERRORS).exists()
 
     def note(self, study: str, error: str) -> None:
         """Keep the error of a study; "" forgets that of an earlier run."""

@@ -68,10 +68,11 @@ def written(folder, suite):
 
 def start(place, file, *options):
     """Starts a cluster of three nodes, each with room for one study, and the suite on it."""
-    secret = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32), "RAY_gcs_rpc_server_reconnect_timeout_s": "5"}
+    secret = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    patience = {"RAY_gcs_rpc_server_reconnect_timeout_s": "5"}
     run = [sys.executable, "-m", "dfo_prompt", "suite", "run", file, "--out", "ray", "--executor", "ray", *options]
     command = [*NAMESPACE, sys.executable, str(Path(__file__).parent / "cluster.py"), "3", str(place), *run]
-    return subprocess.Popen(command, cwd=place, stderr=subprocess.PIPE, text=True, env={**os.environ, **secret})
+    return subprocess.Popen(command, cwd=place, stderr=subprocess.PIPE, text=True, env={**os.environ, **secret, **patience})
 
 
 def wait_for_lines(process, files, count):
