@@ -1,8 +1,8 @@
 """The executor of a Ray cluster (Moritz et al., 2018): a streaming task a study, which runs it in a process of its own."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from logging import ERROR
 from pathlib import Path
@@ -24,6 +24,8 @@ LOST = (exceptions.NodeDiedError, exceptions.WorkerCrashedError, exceptions.Acto
 """Ends of a task that are not the study's fault."""
 LOOK_SECONDS = 1.0
 """Between two looks at what the cluster has."""
+TELL_SECONDS = 1.0
+"""Between two events of a study that runs."""
 CHECK_SECONDS = 120.0
 """For every node to read the file that says whether it shares the folder of the suite."""
 
@@ -124,7 +126,11 @@ class RayCluster:
         _, silent = ray.wait(checks, num_returns=len(checks), timeout=CHECK_SECONDS)
         if silent:
             raise StudyError(f"{len(silent)} of {len(nodes)} nodes of the Ray cluster do not answer")
-        for fault in filter(None, ray.get(checks)):
+        try:
+            faults = ray.get(checks)
+        except exceptions.RayError as error:
+            raise InputError(f"a node of the Ray cluster cannot run dfo-prompt: {one_line(error)}") from error
+        for fault in filter(None, faults):
             raise InputError(fault)
         if self._jobs is None and not _capacity(self._needs):
             wanted = ", ".join(f"{count:g} {name}" for name, count in self._needs.items() if count)
@@ -158,7 +164,21 @@ def _carry_out(order: Order, nonce: _Nonce, files: tuple[Path, ...], variables: 
     """Run a study on this node."""
     if fault := nonce.fault():
         raise InputError(fault)
-    yield from events_of(order, files=files, variables=variables)
+    yield from seldom(events_of(order, files=files, variables=variables))
+
+
+def seldom(events: Iterable[Event]) -> Iterator[Event]:
+    """Yield events with those of batches merged, at most one in `TELL_SECONDS`: a cluster has one driver to hear them."""
+    told, kept = -TELL_SECONDS, None
+    for event in events:
+        if event.finished:
+            yield from [kept] if kept else []
+            yield event
+            return
+        kept = replace(event, fresh=event.fresh + (kept.fresh if kept else 0))
+        if monotonic() - told >= TELL_SECONDS:
+            yield kept
+            told, kept = monotonic(), None
 
 
 def _on_node(node: str, nonce: _Nonce) -> Any:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from dfo_prompt.suite.executor import Event
 from dfo_prompt.suite.folder import study_path
 from dfo_prompt.suite.reading import read_suite_file
 from dfo_prompt.suite.run import run_suite
@@ -109,6 +110,27 @@ def journals_of(place):
         return files if len(files) == 3 else [place / "none"]
 
     return found
+
+
+def test_events_of_batches_are_told_once_a_second_and_none_is_lost(monkeypatch):
+    from dfo_prompt.suite import on_ray
+
+    now = [0.0]
+    monkeypatch.setattr(on_ray, "monotonic", lambda: now[0])
+
+    def batches():
+        yield Event()
+        for number in range(1, 31):
+            now[0] += 0.1
+            yield Event(queries=4 * number, fresh=4 if 10 < number <= 25 else 0)
+        yield Event(finished=True)
+
+    told = [*on_ray.seldom(batches())]
+    assert len(told) <= 6
+    assert told[0] == Event()
+    assert told[-2].queries == 120
+    assert told[-1] == Event(finished=True)
+    assert sum(event.fresh for event in told) == 60
 
 
 def test_a_study_goes_on_elsewhere_when_its_node_is_killed(held, tmp_path):
