@@ -113,7 +113,7 @@ class RayCluster:
         except LOST as error:
             event = Event(finished=True, lost=True, error=f"its node was lost ({type(error).__name__})")
         except exceptions.RayError as error:
-            event = Event(finished=True, error=one_line(error))
+            event = Event(finished=True, error=one_line(getattr(error, "cause", None) or error))
         except StopIteration:
             event = Event(finished=True, error="its task ended without a result")
         if event.finished:
@@ -172,9 +172,10 @@ def seldom(events: Iterable[Event]) -> Iterator[Event]:
     told, kept = -TELL_SECONDS, None
     for event in events:
         if event.finished:
-            yield from [kept] if kept else []
+            if kept:
+                yield kept  # not "yield from": Ray sends to what a task yields from
             yield event
-            return
+            continue
         kept = replace(event, fresh=event.fresh + (kept.fresh if kept else 0))
         if monotonic() - told >= TELL_SECONDS:
             yield kept
