@@ -19,7 +19,7 @@ from dfo_prompt.run.forecast import Forecast
 from dfo_prompt.study.best import answer_of
 from dfo_prompt.study.folder import read_text
 from dfo_prompt.study.result import Batch, StudyInfo, StudyResult
-from dfo_prompt.suite.run import SuiteState
+from dfo_prompt.suite.state import SuiteState
 
 ON_TASKS = ("prompt", "trigger", "text-prompt")
 """Objectives that score a language model on a task."""

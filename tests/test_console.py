@@ -13,7 +13,7 @@ from dfo_prompt.run.manifest import describe_run
 from dfo_prompt.study.folder import save_result, study_folder
 from dfo_prompt.study.ledger import Record
 from dfo_prompt.study.result import Batch, StudyInfo
-from dfo_prompt.suite.run import SuiteState
+from dfo_prompt.suite.state import SuiteState
 
 CONFIG = {"optimizer": "nevergrad:OnePlusOne", "objective": "bowl", "budget": 50, "seed": 1}
 

@@ -96,6 +96,21 @@ def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
     return keys
 
 
+def parse_options(options: Iterable[str], flag: str) -> dict[str, Any]:
+    """Return the options that KEY=VALUE texts of `flag` set, values as `parse_settings` reads them.
+
+    Raises:
+        InputError: a text has no "=".
+    """
+    keys = {}
+    for option in options:
+        key, equals, value = option.partition("=")
+        if not equals:
+            raise InputError(f"{flag} {option}: write KEY=VALUE")
+        keys[key] = _value(value)
+    return keys
+
+
 def _value(text: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]

@@ -1,18 +1,20 @@
 """`dfo-prompt suite`: many studies from one file."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import click
 
-from dfo_prompt.commands.settings import parse_settings
+from dfo_prompt.commands.settings import parse_options, parse_settings
 from dfo_prompt.console import SuiteProgress, amounts
 from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.errors import InputError, StudyError
+from dfo_prompt.plugin.entries import arguments_of
+from dfo_prompt.suite.executor import PROCESSES, Event
 from dfo_prompt.suite.folder import check_same, is_finished, read_errors, read_suite_folder
-from dfo_prompt.suite.plan import Plan, Suite, slug
+from dfo_prompt.suite.plan import Plan, slug
 from dfo_prompt.suite.reading import read_suite_file
 from dfo_prompt.suite.run import probe_suite, run_suite
 
@@ -25,14 +27,24 @@ def command() -> None:
 @command.command("run")
 @click.argument("suite_file", metavar="SUITE.toml", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="Suite folder [default: below runs/].")
-@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Studies at a time.")
+@click.option("--jobs", type=click.IntRange(min=1), help="Studies at a time [default: 1; of a cluster, what has room].")
+@click.option("--executor", default=PROCESSES, show_default=True, help="What runs them: see `dfo-prompt list executors`.")
+@click.option("--executor-option", "given", multiple=True, metavar="KEY=VALUE", help="An option of the executor.")
 @click.option("--model", help="Of all studies, instead of the file's; takes the file's [variants.MODEL] with it.")
 @click.option(
     "--dry-run", is_flag=True, help="Say what it would cost, from two batches a problem if those are free, and stop."
 )
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A key of every study, whatever the file says.")
 def run(
-    suite_file: Path, out: Path | None, jobs: int, model: str | None, settings: tuple[str, ...], *, dry_run: bool
+    suite_file: Path,
+    out: Path | None,
+    jobs: int | None,
+    executor: str,
+    given: tuple[str, ...],
+    model: str | None,
+    settings: tuple[str, ...],
+    *,
+    dry_run: bool,
 ) -> None:
     """Run, or continue, the studies of SUITE.toml.
 
@@ -41,16 +53,23 @@ def run(
     """
     suite = read_suite_file(suite_file, parse_settings(settings), model=model)
     folder = out or Path("runs") / slug(suite.settings.name)
-    check_same(folder, suite)
+    options = parse_options(given, "--executor-option")
+    arguments_of("executor", executor, options)  # what is wrong with them is said before anything else is done
+    if dry_run:  # a run asks again, once nobody else can change the folder
+        check_same(folder, suite)
     todo = [plan for plan in suite.plans if not is_finished(folder, plan.id)]
-    duration = f", {_cost(suite, todo, folder, jobs)} for them" if dry_run else ""
+    duration = ""
+    if dry_run:
+        probed = probe_suite(suite, folder, executor=executor, options=options)
+        each = "" if jobs or executor == PROCESSES else ", one at a time"
+        duration = f", {_cost(probed, todo, jobs or 1)} for them{each}"
     done = f" ({len(suite.plans) - len(todo)} studies are finished)" if len(todo) < len(suite.plans) else ""
     queries = sum(plan.queries for plan in todo)
     click.echo(f"{suite.settings.name}: {len(todo):,} studies, {queries:,} queries{duration}{done}", err=True)
     if dry_run:
         return
     with SuiteProgress() as progress:
-        errors = run_suite(suite, folder, jobs=jobs, watch=progress)
+        errors = run_suite(suite, folder, jobs=jobs, executor=executor, options=options, watch=progress)
     click.echo(f"suite  {folder}/\nreport dfo-prompt suite report {folder}")
     if errors:
         raise StudyError(f"{len(errors)} of {len(suite.plans)} studies have no result; see dfo-prompt suite status {folder}")
@@ -72,7 +91,6 @@ def status(folder: Path) -> None:
 @click.argument("folder", type=click.Path(path_type=Path))
 def report(folder: Path) -> None:
     """Write the report of the suite in FOLDER, finished or not: one page, and its tables and pictures as files."""
-    read_suite_folder(folder)
     page = _write_report()(folder)
     click.echo(page)
 
@@ -85,9 +103,8 @@ def _write_report() -> Callable[[Path], Path]:
     return write_report
 
 
-def _cost(suite: Suite, todo: list[Plan], folder: Path, jobs: int) -> str:
+def _cost(probed: Mapping[str, Event], todo: list[Plan], jobs: int) -> str:
     """Return what studies will take, by the first one of each problem."""
-    probed = probe_suite(suite, folder)
     parts = [(plan, probed[plan.problem]) for plan in todo if plan.queries]
     seconds = [plan.queries * event.seconds for plan, event in parts if event.seconds is not None]
     duration = [str(timedelta(seconds=round(sum(seconds) / jobs)))] if len(seconds) == len(parts) else []

@@ -65,6 +65,8 @@ def run_method(
     start = start_at(config, start_from, out)
     setting = Setting(config=start.config, folder=out, observers=observers, objectives=objectives or Objectives())
     with study_folder(out, {**_manifest(spec, setting), **start.manifest}, lock_seconds=lock_seconds):
+        if not spec.tunes:  # a study does so itself, where it is measured: a collection takes longer than a short one
+            forget_peak()
         try:
             found = _found(setting, lambda: fit(setting, **options))
         except (DfoPromptError, OSError):
@@ -96,7 +98,6 @@ def _manifest(spec: MethodSpec, setting: Setting) -> Mapping[str, Any]:
 
 
 def _found(setting: Setting, fit: Callable[[], Fitted]) -> MethodResult:
-    forget_peak()
     started = perf_counter()
     fitted = fit()
     seconds = perf_counter() - started - fitted.validation.objective_seconds

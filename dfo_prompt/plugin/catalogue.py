@@ -21,7 +21,19 @@ from dfo_prompt.plugin.files import importable, module_of
 from dfo_prompt.plugin.installed import installed_points
 from dfo_prompt.plugin.shelf import S, Shelf
 
-ROOMS = ("optimizers", "wrappers", "methods", "objectives", "prompt", "service", "tasks", "lm", "endpoints", "config")
+ROOMS = (
+    "optimizers",
+    "wrappers",
+    "methods",
+    "objectives",
+    "prompt",
+    "service",
+    "tasks",
+    "lm",
+    "endpoints",
+    "config",
+    "suite",
+)
 BUILT_IN = tuple(f"dfo_prompt.{room}" for room in (*ROOMS, "report", "commands"))
 OWN = "dfo-prompt"
 """The distribution of the built-ins."""
@@ -77,6 +89,7 @@ class Catalogue:
     sections = Kind(Spec, "report section")
     commands = Kind(Spec, "command")
     observers = Kind(Spec, "observer")
+    executors = Kind(Spec, "executor")
 
     def __init__(self, manager: pluggy.PluginManager, plugins: list[PluginInfo], files: Collection[str]) -> None:
         self._manager, self._plugins, self._files = manager, plugins, files

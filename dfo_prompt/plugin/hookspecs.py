@@ -120,4 +120,12 @@ def dfo_prompt_observers() -> Iterable[Spec]:  # type: ignore[empty-body]
     """
 
 
+@hookspec
+def dfo_prompt_executors() -> Iterable[Spec]:  # type: ignore[empty-body]
+    """Give what runs the studies of suites: targets are callables `(*, jobs, threads, folder, **options) -> Executor`.
+
+    See `dfo_prompt.suite.executor`; `dfo_prompt.suite.process.events_of` carries out an order on whatever machine.
+    """
+
+
 HOOKS = tuple(name for name in list(globals()) if name.startswith(f"{PROJECT}_"))

@@ -12,7 +12,7 @@ from dfo_prompt.errors import InputError
 from dfo_prompt.report import statistics
 from dfo_prompt.report.curves import Range, area_over_curve, hits, range_of
 from dfo_prompt.report.damage import reading
-from dfo_prompt.report.frames import read_curves, read_suite
+from dfo_prompt.report.frames import read_curves, studies_of
 from dfo_prompt.report.identical import Identical, find_identical
 from dfo_prompt.report.plan import read_checked_suite
 from dfo_prompt.study.folder import read_manifest
@@ -95,7 +95,8 @@ def analyse(folder: Path) -> Analysis:
     Raises:
         InputError: it is not a suite folder, no study in it is finished, or studies that are compared saw different data.
     """
-    suite, studies = read_checked_suite(folder), read_suite(folder)
+    suite = read_checked_suite(folder)
+    studies = studies_of(folder, suite)
     measure = suite.settings.measure
     done = studies[studies["finished"] & studies[measure].notna()]
     if done.empty and studies["finished"].all():

@@ -16,7 +16,8 @@ from dfo_prompt.report.texts import printable
 from dfo_prompt.study.folder import read_manifest
 from dfo_prompt.study.records import FILES, Account, read_records
 from dfo_prompt.suite.folder import read_errors, study_path
-from dfo_prompt.types import Matrix
+from dfo_prompt.suite.plan import Suite
+from dfo_prompt.types import Matrix, Vector
 
 LARGEST = 1e150
 """The square of a figure must be one, too."""
@@ -93,10 +94,14 @@ def read_suite(folder: Path | str) -> pd.DataFrame:
     Raises:
         InputError: it is not a suite folder.
     """
-    path = Path(folder)
+    return studies_of(Path(folder), read_checked_suite(Path(folder)))
+
+
+def studies_of(path: Path, suite: Suite) -> pd.DataFrame:
+    """Return `read_suite` of a suite that has been read from its folder `path`."""
     errors = read_errors(path)
     rows = []
-    for plan in read_checked_suite(path).plans:
+    for plan in suite.plans:
         place = {"study": plan.id, "problem": plan.problem, "optimizer": plan.optimizer, "seed": plan.seed}
         rows.append(
             {
@@ -120,9 +125,14 @@ def read_curves(folder: Path | str, studies: pd.DataFrame) -> Matrix:
     columns = (studies[name] for name in ("study", "queries", "searched"))
     for row, (study, queries, searched) in enumerate(zip(*columns, strict=True)):
         if queries and searched:
-            journal = read_journal(study_path(Path(folder), study))[:queries]  # of a running study there may be more by now
-            table[row, : len(journal)] = journal["best_loss"]
+            losses = _losses(study_path(Path(folder), study))[:queries]  # of a running study there may be more by now
+            table[row, : len(losses)] = np.fmin.accumulate(losses)
     return table
+
+
+def _losses(place: Path) -> Vector:
+    with reading(place / FILES[Account.QUERIES]):
+        return np.array([record.loss for record in read_records(place)], dtype=np.float64)
 
 
 def _figures(place: Path) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """Entries of a suite that turned out to be the same: their journals are identical wherever both ran."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
@@ -16,8 +17,8 @@ from dfo_prompt.study.records import read_records
 from dfo_prompt.suite.folder import study_path
 from dfo_prompt.suite.plan import Plan
 
-Digests = Mapping[tuple[str, int], str]
-"""Of journals, by (problem, seed)."""
+Studies = Mapping[tuple[str, int], Path]
+"""Folders by (problem, seed)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,10 +55,10 @@ def find_identical(folder: Path, studies: pd.DataFrame, plans: Mapping[str, Plan
         plans: of the studies, by id.
     """
     searched = studies[studies["finished"] & studies["searched"] & (studies["queries"] > 0)]
-    entries: dict[str, dict[tuple[str, int], str]] = {}
+    entries: dict[str, dict[tuple[str, int], Path]] = {}
     columns = (searched[column].tolist() for column in ("optimizer", "problem", "seed", "study"))
     for name, problem, seed, study in zip(*columns, strict=True):
-        entries.setdefault(name, {})[problem, seed] = _digest(study_path(folder, study))
+        entries.setdefault(name, {})[problem, seed] = study_path(folder, study)
     found = []
     for names in _groups(entries):
         shared = set.intersection(*(set(entries[name]) for name in names))
@@ -68,10 +69,11 @@ def find_identical(folder: Path, studies: pd.DataFrame, plans: Mapping[str, Plan
     return tuple(found)
 
 
-def _groups(entries: Mapping[str, Digests]) -> list[tuple[str, ...]]:
+def _groups(entries: Mapping[str, Studies]) -> list[tuple[str, ...]]:
+    digest = cache(_digest)  # entries differ on the first problem as a rule, so that few journals are read
     groups: list[list[str]] = []
-    for name, digests in entries.items():
-        fits = (group for group in groups if all(_same(digests, entries[other]) for other in group))
+    for name, studies in entries.items():
+        fits = (group for group in groups if all(_same(studies, entries[other], digest) for other in group))
         if (group := next(fits, None)) is None:
             groups.append([name])
         else:
@@ -79,9 +81,9 @@ def _groups(entries: Mapping[str, Digests]) -> list[tuple[str, ...]]:
     return [tuple(group) for group in groups if len(group) > 1]
 
 
-def _same(one: Digests, other: Digests) -> bool:
-    shared = one.keys() & other.keys()
-    return bool(shared) and all(one[instance] == other[instance] for instance in shared)
+def _same(one: Studies, other: Studies, digest: Callable[[Path], str]) -> bool:
+    shared = [instance for instance in one if instance in other]
+    return bool(shared) and all(digest(one[instance]) == digest(other[instance]) for instance in shared)
 
 
 def _digest(place: Path) -> str:

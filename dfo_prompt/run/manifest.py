@@ -3,6 +3,7 @@
 import os
 import platform
 import subprocess
+import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
@@ -25,7 +26,7 @@ def describe_run(config: Mapping[str, Json], objective: Mapping[str, Json], opti
         "config": dict(config),
         "objective": dict(objective),
         "optimizer": dict(optimizer),
-        "versions": {"python": platform.python_version(), **_versions()},
+        "versions": {"python": platform.python_version(), **_versions(_places())},
         "machine": {"platform": platform.platform(), "processor": _processor(), "cores": os.cpu_count()},
         "git_commit": _git_commit(),
     }
@@ -39,7 +40,17 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def _versions() -> dict[str, str]:
+def _places() -> tuple[tuple[str, int], ...]:
+    """Return the folders that packages are found in, each with its time of change: installing a package changes it."""
+    found = []
+    for place in sys.path:
+        with suppress(OSError):
+            found.append((place, Path(place).stat().st_mtime_ns))
+    return tuple(found)
+
+
+@cache  # reading the metadata of some fifty packages takes longer than a short study
+def _versions(_: tuple[tuple[str, int], ...]) -> dict[str, str]:
     """Return the versions of what is ours, of installed plugins, and of what these need."""
     plugins = {point.distribution for point in installed_points() if not point.error}
     needed = {one.name for plugin in plugins for one in _requirements(plugin) if one.marker is None}

@@ -209,6 +209,8 @@ def _check_same(
     path: Path, there: Mapping[str, Any], here: Mapping[str, Any], *, remedy: str = "choose another --out"
 ) -> None:
     for part in [part for part in (*IDENTITY, CODE) if part in here and (part in there or part != CODE)]:
+        if there.get(part) == here[part]:
+            continue
         old, new = (_lasting(by_name(one.get(part, {}))) for one in (there, json.loads(json.dumps(here))))
         for key in sorted({*old, *new} - {*MEASURED}):
             # As texts NaN is the same as NaN, and tables are the same whatever the order of their keys.

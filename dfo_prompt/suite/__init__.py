@@ -1,1 +1,18 @@
 """Suites: many studies under equal budgets, from one file."""
+
+from collections.abc import Iterable
+
+from dfo_prompt.contracts.spec import Spec
+from dfo_prompt.plugin.hookspecs import hookimpl
+
+
+@hookimpl
+def dfo_prompt_executors() -> Iterable[Spec]:
+    """Give processes of this machine, and a cluster."""
+    yield Spec(name="processes", target="dfo_prompt.suite.process:Processes", summary="Processes of this machine.")
+    yield Spec(
+        name="ray",
+        target="dfo_prompt.suite.on_ray:RayCluster",
+        summary="A Ray cluster whose nodes share a file system: a task a study (Moritz et al., 2018).",
+        extra="ray",
+    )

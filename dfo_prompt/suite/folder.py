@@ -1,8 +1,9 @@
 """A suite folder: the plan, the folders of its studies, and what went wrong with some."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from time import monotonic
 
 from filelock import FileLock, Timeout
 
@@ -14,6 +15,8 @@ from dfo_prompt.study.folder import check_config, read_result
 from dfo_prompt.suite.plan import Suite
 
 PLAN, ERRORS = "suite.json", "errors.json"
+WRITE_SECONDS = 1.0
+"""Between two versions of a file that every study may change."""
 
 
 def study_path(folder: Path, study: str) -> Path:
@@ -21,9 +24,41 @@ def study_path(folder: Path, study: str) -> Path:
     return folder / "studies" / study
 
 
+class Errors:
+    """Why studies ended without a result, by id, and the file that keeps it; that is written once a second at most.
+
+    What a kill takes with it is found again: those studies have no result.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._errors = folder, read_errors(folder)
+        self._written, self._changed = monotonic(), not (folder / ERRORS).exists()
+
+    def note(self, study: str, error: str) -> None:
+        """Keep the error of a study; "" forgets that of an earlier run."""
+        if error == self._errors.get(study, ""):
+            return
+        self._errors.pop(study, None)
+        if error:
+            self._errors[study] = error
+        self._changed = True
+        if monotonic() - self._written > WRITE_SECONDS:
+            self.write()
+
+    def write(self) -> None:
+        """Write the file, if anything changed."""
+        if self._changed:
+            write_json(self._folder / ERRORS, dict(sorted(self._errors.items())))
+            self._written, self._changed = monotonic(), False
+
+    def among(self, studies: Container[str]) -> dict[str, str]:
+        """Return the errors of these studies."""
+        return {study: error for study, error in self._errors.items() if study in studies}
+
+
 @contextmanager
-def suite_folder(folder: Path, suite: Suite) -> Iterator[dict[str, str]]:
-    """Create or reopen the folder of a suite, locked against other processes; yields what went wrong with studies, by id.
+def suite_folder(folder: Path, suite: Suite) -> Iterator[Errors]:
+    """Create or reopen the folder of a suite, locked against other processes; yields what went wrong with studies.
 
     Optimizers, problems and seeds may have been added or taken away; what would make old results wrong is refused.
 
@@ -39,7 +74,11 @@ def suite_folder(folder: Path, suite: Suite) -> Iterator[dict[str, str]]:
             elif any(not entry.name.startswith(".") and entry.suffix != ".part" for entry in folder.iterdir()):
                 raise InputError(f"{folder} is not empty and not a suite folder; choose another with --out")
             write_json(folder / PLAN, portable(suite.as_dict(), folder))
-            yield read_errors(folder)
+            errors = Errors(folder)
+            try:
+                yield errors
+            finally:
+                errors.write()
     except Timeout as error:
         raise StudyError(f"another process is running the suite in {folder}") from error
     except OSError as error:
@@ -59,11 +98,6 @@ def read_suite_folder(folder: Path) -> Suite:
 def read_errors(folder: Path) -> dict[str, str]:
     """Return why studies ended without a result, by id."""
     return read_json(folder / ERRORS, missing="") if (folder / ERRORS).exists() else {}
-
-
-def write_errors(folder: Path, errors: Mapping[str, str]) -> None:
-    """Keep why studies ended without a result, by id."""
-    write_json(folder / ERRORS, dict(sorted(errors.items())))
 
 
 def is_finished(folder: Path, study: str) -> bool:

@@ -2,7 +2,6 @@
 
 import os
 import signal
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from time import perf_counter
@@ -15,42 +14,15 @@ from dfo_prompt.contracts.objective import Objective
 from dfo_prompt.errors import DfoPromptError, one_line, shortened
 from dfo_prompt.methods.run import run_method
 from dfo_prompt.plugin.catalogue import plugin_files
-from dfo_prompt.run.forecast import Forecast, forecast
+from dfo_prompt.run.forecast import forecast
 from dfo_prompt.run.objectives import Objectives
 from dfo_prompt.run.study import plugin_of
 from dfo_prompt.study.result import Batch, StudyInfo, StudyResult
 from dfo_prompt.study.tariff import Tariff
-from dfo_prompt.suite.plan import Plan
+from dfo_prompt.suite.executor import Event, Order
 
 LOCK_SECONDS = 30.0
 """For the process of a suite that was killed to let go of its study."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Order:
-    """What a worker is to do: run the study of `plan` in `folder`, or, without one, time its objective."""
-
-    plan: Plan
-    folder: Path | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Event:
-    """What a worker says of its order: batches, and at the end a result, or why there is none.
-
-    Attributes:
-        queries: the study has asked so far; `fresh`, of these in this batch and not from its journal.
-        seconds: a query of the objective takes, of an order without a folder; None where asking would cost something.
-        forecast: of the study, of an order without a folder.
-        error: why there is no result.
-    """
-
-    queries: int = 0
-    fresh: int = 0
-    finished: bool = False
-    seconds: float | None = None
-    forecast: Forecast | None = None
-    error: str = ""
 
 
 class _Reporter:

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import dfo_prompt
+from dfo_prompt.run.manifest import describe_run
 
 PACKAGE = Path(dfo_prompt.__file__).parent
 COMMIT = "from dfo_prompt.run.manifest import describe_run; print(describe_run({}, {}, {})['git_commit'])"
@@ -29,3 +30,16 @@ def test_the_commit_is_that_of_the_repository_with_the_package_in_it(tmp_path):
     assert commit_of(tmp_path, "mine.txt")[1] == "None"
     head, said = commit_of(tmp_path, "site")
     assert said == head
+
+
+def test_versions_are_read_once_and_again_after_an_installation(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    before = describe_run({}, {}, {})["versions"]
+    with monkeypatch.context() as patched:
+        patched.setattr("dfo_prompt.run.manifest.version", lambda package: f"{package} was read")
+        assert describe_run({}, {}, {})["versions"] == before
+    installed = tmp_path / "late-1.5.dist-info"
+    installed.mkdir()
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: late\nVersion: 1.5\n")
+    (installed / "entry_points.txt").write_text("[dfo_prompt]\nlate = late\n")
+    assert describe_run({}, {}, {})["versions"] == {**before, "late": "1.5"}

@@ -1,0 +1,206 @@
+"""The executor of a Ray cluster (Moritz et al., 2018): a streaming task a study, which runs it in a process of its own."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from logging import ERROR
+from pathlib import Path
+from socket import gethostname
+from time import monotonic, sleep
+from typing import Any
+from uuid import uuid4
+
+import ray
+from ray import exceptions
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from dfo_prompt.errors import InputError, StudyError, one_line
+from dfo_prompt.plugin.catalogue import given_files
+from dfo_prompt.suite.executor import Event, Order
+from dfo_prompt.suite.process import events_of, thread_variables
+
+LOST = (exceptions.NodeDiedError, exceptions.WorkerCrashedError, exceptions.ActorUnavailableError)
+"""Ends of a task that are not the study's fault."""
+LOOK_SECONDS = 1.0
+"""Between two looks at what the cluster has."""
+TELL_SECONDS = 1.0
+"""Between two events of a study that runs."""
+CHECK_SECONDS = 120.0
+"""For every node to read the file that says whether it shares the folder of the suite."""
+
+
+class RayCluster:
+    """Runs studies on the nodes of a Ray cluster, which share the file system of the suite's folder; an `Executor`."""
+
+    def __init__(
+        self,
+        *,
+        jobs: int | None,
+        threads: int | None,
+        folder: Path | None,
+        address: str = "auto",
+        cpus: float | None = None,
+        gpus: float = 0.0,
+    ) -> None:
+        """Join the cluster.
+
+        Args:
+            jobs: studies given to the cluster at a time, which may wait there; None means as many as it has room for.
+            threads: see `open_executor`.
+            folder: see `open_executor`.
+            address: of the cluster's head, "HOST:PORT"; "auto" is the one in RAY_ADDRESS, or on this machine.
+            cpus: that Ray keeps for a study; None means one a thread.
+            gpus: likewise; a study sees these only. A fraction lets several studies share one.
+
+        Raises:
+            InputError: there is no cluster, a node does not see the folder, or none is large enough for a study.
+        """
+        self._jobs, self._variables = jobs, thread_variables(threads)
+        self._needs = {"CPU": float(threads or 1) if cpus is None else cpus, "GPU": gpus}
+        self._orders: dict[Any, Order] = {}
+        self._looked, self._capacity = -LOOK_SECONDS, 0
+        self._joined = _join(address)
+        self._nonce = _Nonce.written(folder)
+        try:
+            self._check()
+        except BaseException:
+            self.close()
+            raise
+
+    def room(self) -> Sequence[str]:
+        """Return an item for each study that fits the nodes that are there now."""
+        if self._jobs is None and monotonic() - self._looked >= LOOK_SECONDS:
+            self._looked, self._capacity = monotonic(), _capacity(self._needs)
+        return [""] * ((self._capacity if self._jobs is None else self._jobs) - len(self._orders))
+
+    def begin(self, order: Order) -> None:
+        """Give the order to the cluster, which chooses a node."""
+        needs = {"num_cpus": self._needs["CPU"], "num_gpus": self._needs["GPU"]}
+        task = ray.remote(_carry_out).options(num_returns="streaming", max_retries=0, **needs)
+        self._orders[task.remote(order, self._nonce, given_files(), self._variables)] = order
+
+    def wait(self, seconds: float) -> Sequence[tuple[str, Event]]:
+        """Return what the tasks say, or how one ended."""
+        if not self._orders:
+            sleep(seconds)
+            return []
+        first, rest = ray.wait([*self._orders], num_returns=1, timeout=seconds, fetch_local=False)
+        ready = [*first, *(ray.wait(rest, num_returns=len(rest), timeout=0, fetch_local=False)[0] if first and rest else ())]
+        return [(self._orders[task].plan.id, self._take(task)) for task in ready]
+
+    def stop(self, study: str) -> None:
+        """Kill the task of a study; the process that it has started ends with it."""
+        for task in [task for task, order in self._orders.items() if order.plan.id == study]:
+            del self._orders[task]
+            ray.cancel(task, force=True)
+
+    def close(self) -> None:
+        """Kill all tasks, and leave the cluster if this joined it."""
+        for order in [*self._orders.values()]:
+            with suppress(exceptions.RayError):
+                self.stop(order.plan.id)
+        if self._nonce.path:
+            self._nonce.path.unlink(missing_ok=True)
+        if self._joined:
+            ray.shutdown()
+
+    def _take(self, task: Any) -> Event:
+        try:
+            event: Event = ray.get(next(task))
+        except InputError:  # this node, which joined later, does not share the folder
+            raise
+        except LOST as error:
+            event = Event(finished=True, lost=True, error=f"its node was lost ({type(error).__name__})")
+        except exceptions.RayError as error:
+            event = Event(finished=True, error=one_line(getattr(error, "cause", None) or error))
+        except StopIteration:
+            event = Event(finished=True, error="its task ended without a result")
+        if event.finished:
+            del self._orders[task]
+        return event
+
+    def _check(self) -> None:
+        nodes = [node for node in ray.nodes() if node["Alive"]]
+        checks = [_on_node(node["NodeID"], self._nonce) for node in nodes]
+        _, silent = ray.wait(checks, num_returns=len(checks), timeout=CHECK_SECONDS)
+        if silent:
+            raise StudyError(f"{len(silent)} of {len(nodes)} nodes of the Ray cluster do not answer")
+        try:
+            faults = ray.get(checks)
+        except exceptions.RayError as error:
+            raise InputError(f"a node of the Ray cluster cannot run dfo-prompt: {one_line(error)}") from error
+        for fault in filter(None, faults):
+            raise InputError(fault)
+        if self._jobs is None and not _capacity(self._needs):
+            wanted = ", ".join(f"{count:g} {name}" for name, count in self._needs.items() if count)
+            raise InputError(f"no node of the Ray cluster has {wanted}; where nodes are added on demand, give --jobs")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Nonce:
+    """A file in the suite's folder that every node must see: no other machine has one of this name."""
+
+    path: Path | None
+    package: str
+
+    @classmethod
+    def written(cls, folder: Path | None) -> "_Nonce":
+        path = folder and folder / f".shared-{uuid4()}"
+        if path:
+            path.touch()
+        return cls(path=path, package=version("dfo-prompt"))
+
+    def fault(self) -> str:
+        """Return why this node cannot take studies; "" where it can."""
+        if self.path and not self.path.exists():
+            return f"node {gethostname()} does not share {self.path.parent}; put --out on a file system that all nodes have"
+        if (found := version("dfo-prompt")) != self.package:
+            return f"node {gethostname()} has dfo-prompt {found}, not {self.package}; install the same everywhere"
+        return ""
+
+
+def _carry_out(order: Order, nonce: _Nonce, files: tuple[Path, ...], variables: Mapping[str, str | None]) -> Iterator[Event]:
+    """Run a study on this node."""
+    if fault := nonce.fault():
+        raise InputError(fault)
+    yield from seldom(events_of(order, files=files, variables=variables))
+
+
+def seldom(events: Iterable[Event]) -> Iterator[Event]:
+    """Yield events with those of batches merged, at most one in `TELL_SECONDS`: a cluster has one driver to hear them."""
+    told, kept = -TELL_SECONDS, None
+    for event in events:
+        if event.finished:
+            if kept:
+                yield kept  # not "yield from": Ray sends to what a task yields from
+            yield event
+            continue
+        kept = replace(event, fresh=event.fresh + (kept.fresh if kept else 0))
+        if monotonic() - told >= TELL_SECONDS:
+            yield kept
+            told, kept = monotonic(), None
+
+
+def _on_node(node: str, nonce: _Nonce) -> Any:
+    """Begin to check a node."""
+    there = NodeAffinitySchedulingStrategy(node_id=node, soft=False)
+    return ray.remote(_Nonce.fault).options(num_cpus=0, max_retries=0, scheduling_strategy=there).remote(nonce)
+
+
+def _capacity(needs: Mapping[str, float]) -> int:
+    """Return the number of studies that the nodes have room for."""
+    wanted = {name: count for name, count in needs.items() if count}
+    alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    return sum(int(min(has.get(name, 0.0) / count for name, count in wanted.items())) for has in alive)
+
+
+def _join(address: str) -> bool:
+    """Join a cluster, unless this process is in one already; tell whether it was needed."""
+    if ray.is_initialized():
+        return False
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level=ERROR)
+    except (OSError, RuntimeError, ValueError, exceptions.RayError) as error:
+        raise InputError(f"no Ray cluster at {address!r} can be joined: {one_line(error)}; see docs/CLUSTERS.md") from error
+    return True
