@@ -10,6 +10,7 @@ from dfo_prompt.lm.load import LanguageModel, load_model
 from dfo_prompt.plugin.catalogue import catalogue
 from dfo_prompt.prompt.problem import Problem
 from dfo_prompt.tasks.examples import read_examples
+from dfo_prompt.tasks.feedback import grow
 from dfo_prompt.tasks.sampling import sample
 from dfo_prompt.tasks.task import Task, load_task
 
@@ -23,6 +24,8 @@ def open_problem(config: ProblemConfig, *, seed: int) -> Problem:
     task = _find_task(config.task)
     examples = read_examples(task, config.data)
     split = sample(task, examples, shots=config.shots, seed=seed, test_examples=config.test_examples)
+    if config.feedback:
+        split = grow(task, split, config.feedback)
     logging.getLogger(__name__).info("task %s: %s", task.name, split.report)
     return Problem(lm=_load(config.model, config.device), task=task, data=split, seed=seed)
 

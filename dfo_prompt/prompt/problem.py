@@ -53,6 +53,12 @@ class Problem:
             "model_fingerprint": self.lm.fingerprint,
             "data_fingerprint": self.data.fingerprint,
             "examples": {name: len(self.data.part(name)) for name in ("train", "dev", "test")},
+            **self._grown(),
             **({"rows": self.data.report.describe()} if self.data.report else {}),
             "device": self.lm.device.type,
         }
+
+    def _grown(self) -> dict[str, Json]:
+        if not self.data.feedback:
+            return {}
+        return {"feedback": self.data.feedback, "drawn_fingerprint": self.data.drawn.fingerprint}

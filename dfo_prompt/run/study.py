@@ -1,7 +1,7 @@
 """Runs a study from its configuration: opens the folder, runs the loop, saves the result."""
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +12,7 @@ import numpy as np
 from dfo_prompt._util.memory import allocated_by, forget_peak, peak_resident
 from dfo_prompt.config.problem import ProblemConfig
 from dfo_prompt.config.prompt import PromptConfig
-from dfo_prompt.config.reading import parse_config
+from dfo_prompt.config.reading import combined
 from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.contracts.objective import Described, Layered, Objective, Outer, Validated
 from dfo_prompt.contracts.optimizer import Optimizer, StructuredOptimizer
@@ -120,12 +120,7 @@ def reopen(folder: Path) -> tuple[Objective, Vector]:
         InputError: it holds no study, or what another method found, which is no candidate; or model, task or data are not
             those of the study any more.
     """
-    recorded = dict(read_manifest(folder)["config"])
-    plugin, _ = Path(str(recorded.pop("plugin", None) or "")).name, recorded.pop("preset", None)
-    if plugin and plugin not in {file.name for file in given_files()}:
-        asked = f"if you trust that file, begin the command with dfo-prompt --plugin PATH/{plugin}"
-        raise InputError(f"the study in {folder} used the plugin file {plugin}; {asked}")
-    config = parse_config(recorded, where=str(folder / "manifest.json"), base=folder)
+    config = config_of(folder)
     if not catalogue().methods.find(config.method).tunes:
         raise InputError(f"{folder} holds what method {config.method!r} found, and no candidate of a study")
     candidate = answer_of(folder).candidate
@@ -133,6 +128,20 @@ def reopen(folder: Path) -> tuple[Objective, Vector]:
     if isinstance(objective, Described):
         check_objective(folder, describe(objective, name=config.objective))
     return objective, candidate
+
+
+def config_of(folder: Path, overrides: Mapping[str, Any] | None = None) -> StudyConfig:
+    """Return the configuration of the study in `folder`, with keys of `overrides` winning; see `reopen`.
+
+    Raises:
+        InputError: it holds no study, or names a plugin file that was not given.
+    """
+    recorded = dict(read_manifest(folder)["config"])
+    plugin, _ = Path(str(recorded.pop("plugin", None) or "")).name, recorded.pop("preset", None)
+    if plugin and plugin not in {file.name for file in given_files()}:
+        asked = f"if you trust that file, begin the command with dfo-prompt --plugin PATH/{plugin}"
+        raise InputError(f"the study in {folder} used the plugin file {plugin}; {asked}")
+    return combined(recorded, folder, overrides or {}, where=str(folder / "manifest.json"))
 
 
 def objective_of(config: StudyConfig) -> Objective:
