@@ -20,10 +20,12 @@ from dfo_prompt.errors import InputError
 from dfo_prompt.service import app as module
 from dfo_prompt.service.app import application
 from dfo_prompt.service.clients import Client, find_client, read_clients, read_token
+from dfo_prompt.service.collection import Collection
 from dfo_prompt.service.engine import Engine
 from dfo_prompt.service.openapi import document
 from dfo_prompt.service.serving import about
 from dfo_prompt.service.store import Store
+from dfo_prompt.service.training import Training
 from dfo_prompt.service.wire import Limits, encode, pack
 
 TOKENS = (Client(name="ann", token="a" * 16), Client(name="bob", token="b" * 16, budget=5))
@@ -56,11 +58,16 @@ class Labelling(HeldOutBowl):
         return np.array([[1.0, np.nan] if len(one[0]) < 5 else [0.25, 0.75] for one in texts])
 
 
+def app_of(objective, said, store, clients=ANYONE):
+    engine = Engine(objective, said, store)
+    return application(engine, clients, Training(engine, Collection(store, task="t", fingerprint=said.fingerprint)))
+
+
 @contextmanager
 def serving(tmp_path, objective=None, clients=ANYONE, **limits):
     objective = objective or Labelling()
     said = about(parse_config({"objective": "sphere", "dim": 3}), objective, {}, Limits(**limits))
-    app = application(Engine(objective, said, Store(tmp_path / "store.sqlite", said.fingerprint)), clients)
+    app = app_of(objective, said, Store(tmp_path / "store.sqlite", said.fingerprint), clients)
     with TestClient(app, base_url="http://localhost") as client:
         yield client
 
@@ -128,9 +135,8 @@ def hold(tmp_path, *, budget=None, **limits):
     objective = Labelling()
     objective.gate.clear()
     said = about(parse_config({"objective": "sphere", "dim": 3}), objective, {}, Limits(**limits))
-    return objective, application(
-        Engine(objective, said, Store(tmp_path / "s.sqlite", said.fingerprint)), [replace(ANYONE[0], budget=budget)]
-    )
+    store = Store(tmp_path / "s.sqlite", said.fingerprint)
+    return objective, app_of(objective, said, store, [replace(ANYONE[0], budget=budget)])
 
 
 def test_one_id_in_flight_is_evaluated_once_and_the_loop_stays_free(tmp_path):
@@ -157,9 +163,11 @@ def test_a_budget_is_reserved_before_it_is_spent(tmp_path):
 
 
 def test_429_says_when(tmp_path):
-    engine = Engine(Labelling(), about(parse_config({"dim": 3}), Labelling(), {}, Limits()), Store(tmp_path / "s", "f"))
+    store = Store(tmp_path / "s", "f")
+    engine = Engine(Labelling(), about(parse_config({"dim": 3}), Labelling(), {}, Limits()), store)
     engine.pending = 64
-    with TestClient(application(engine, ANYONE), base_url="http://localhost") as client:
+    app = application(engine, ANYONE, Training(engine, Collection(store, task="t", fingerprint="f")))
+    with TestClient(app, base_url="http://localhost") as client:
         found = ask(client)
     assert (found.status_code, found.headers["retry-after"]) == (429, "1")
 
@@ -188,10 +196,10 @@ def test_a_store_that_cannot_be_written_is_503(tmp_path):
     objective = Labelling()
     said = about(parse_config({"dim": 3}), objective, {}, Limits())
     store = Store(tmp_path / "s", said.fingerprint)
-    with TestClient(application(Engine(objective, said, store), ANYONE), base_url="http://localhost") as client:
-        store._writer.execute("PRAGMA query_only = 1")
+    with TestClient(app_of(objective, said, store), base_url="http://localhost") as client:
+        store.writer.execute("PRAGMA query_only = 1")
         assert ask(client).status_code == 503
-        store._writer.execute("PRAGMA query_only = 0")
+        store.writer.execute("PRAGMA query_only = 0")
         assert ask(client).json()["replayed"] is False
 
 
