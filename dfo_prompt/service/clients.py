@@ -27,7 +27,7 @@ class Client:
     name: str
     token: str = ""
     budget: int | None = None
-    trains: bool = True
+    trains: bool = False
 
 
 def find_client(clients: Sequence[Client], authorization: str) -> Client | None:
@@ -56,7 +56,7 @@ def read_clients(path: Path | None, budget: int | None = None, *, trainer: str =
     if path is None and trainer:
         raise InputError("--trainer names a client of a --token-file; give that, or leave it out")
     if path is None:
-        return (Client(name="anyone", budget=budget),)
+        return (Client(name="anyone", budget=budget, trains=True),)
     clients = [_client(fields, budget, f"{path}, line {number}") for number, fields in _lines(path)]
     if not clients:
         raise InputError(f"{path} has no token; write a line NAME TOKEN for each client")

@@ -29,7 +29,7 @@ from dfo_prompt.service.training import Training
 from dfo_prompt.service.wire import Limits, encode, pack
 
 TOKENS = (Client(name="ann", token="a" * 16), Client(name="bob", token="b" * 16, budget=5))
-ANYONE = (Client(name="anyone"),)
+ANYONE = (Client(name="anyone", trains=True),)
 Z = np.arange(6.0).reshape(2, 3)
 
 
@@ -389,6 +389,8 @@ def test_the_document_has_every_route_and_status(tmp_path):
     with TestClient(app, base_url="http://localhost") as client:
         assert client.get("/openapi.json").json() == described
         answers = {"About": client.get("/v1/about").json(), "Answer": ask(client).json()}
+        feedback = {"id": "f", "texts": [["a"]], "labels": ["long"]}
+        answers["Taken"] = client.post("/v1/feedback", json=feedback).json()
         answers["Prediction"] = client.post("/v1/predictions", json={"candidates": pack(Z[:1]), "texts": [["a"]]}).json()
     for name, answer in answers.items():
         assert {*answer} == {*described["components"]["schemas"][name]["properties"]}
