@@ -58,6 +58,7 @@ class Server:
 
     def __init__(self, place: Path, *flags: str, plugin: Path | None = None) -> None:
         self._place, self._flags, self._port, self.url = place, flags, 0, ""
+        self.said: list[str] = []
         self._before = ["--plugin", str(plugin)] if plugin else []
         self.process: subprocess.Popen | None = None
 
@@ -66,9 +67,13 @@ class Server:
         log = (self._place / "server.log").open("a")
         self.process = subprocess.Popen(command, cwd=self._place, stdout=subprocess.PIPE, stderr=log, text=True)
         log.close()
-        line = self.process.stdout.readline()  # said before the first request; empty if it has ended
-        found = ADDRESS.search(line.strip())
-        assert found, (line, (self._place / "server.log").read_text())
+        self.said = []
+        found = None
+        while not found:
+            line = self.process.stdout.readline()  # said before the first request; empty if it has ended
+            assert line, (self.said, (self._place / "server.log").read_text())
+            self.said.append(line.strip())
+            found = ADDRESS.search(line.strip())
         self.url, self._port = found[1], int(found[2])
         return self
 
