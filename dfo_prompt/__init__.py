@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from dfo_prompt.contracts.objective import Numbered as Numbered
     from dfo_prompt.contracts.objective import Objective as Objective
     from dfo_prompt.contracts.objective import Outer as Outer
+    from dfo_prompt.contracts.objective import Remote as Remote
     from dfo_prompt.contracts.objective import Validated as Validated
     from dfo_prompt.contracts.optimizer import Best as Best
     from dfo_prompt.contracts.optimizer import Optimizer as Optimizer
@@ -100,6 +101,7 @@ _HOME = {
     "MetricSpec": "contracts.spec",
     "ModelError": "errors",
     "Numbered": "contracts.objective",
+    "Remote": "contracts.objective",
     "Objective": "contracts.objective",
     "Observer": "study.result",
     "Optimizer": "contracts.optimizer",

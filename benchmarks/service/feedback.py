@@ -2,10 +2,10 @@
 
     python benchmarks/service/feedback.py --out benchmarks/results/service/feedback
 
-A prompt for SmolLM2-135M is tuned on a few BBC headlines a class and served. Headlines that no split has arrive in batches, in
-the order of the archive's numbers, which has no dates. In each round the service labels a batch, is told the right labels,
+A prompt for SmolLM2-135M is tuned on a few BBC headlines a class and served. Headlines that no split has arrive in batches,
+in the order of the archive's numbers, which has no dates. In each round the service labels a batch and is given the labels,
 and a study goes on from the served prompt on all feedback so far; its answer is offered, and served if it is better on dev.
-The accuracy of a round is that on its batch before its labels are known, beside that of the first prompt, which never changes.
+The accuracy of a round is that on its batch before its labels are known, beside that of the first prompt, kept as it was.
 """
 
 import json

@@ -14,7 +14,7 @@ from dfo_prompt.config.problem import ProblemConfig
 from dfo_prompt.config.prompt import PromptConfig
 from dfo_prompt.config.reading import combined
 from dfo_prompt.config.study import StudyConfig
-from dfo_prompt.contracts.objective import Described, Layered, Objective, Outer, Validated
+from dfo_prompt.contracts.objective import Described, Layered, Objective, Outer, Remote, Validated
 from dfo_prompt.contracts.optimizer import Optimizer, StructuredOptimizer
 from dfo_prompt.errors import InputError, one_line
 from dfo_prompt.plugin.catalogue import catalogue, given_files, plugin_files
@@ -103,7 +103,7 @@ def conduct(
     if not isinstance(objective, Validated):
         return study.run()
     forget_peak()
-    result = replace(study.run(), peak_bytes=peak_resident(), user_bytes=_user_bytes(config, outer))
+    result = _with_memory(study.run(), config, objective, outer)
     if out and (before := _finished(out)):  # a replay allocates less
         result = replace(result, peak_bytes=before.peak_bytes, user_bytes=before.user_bytes)
     return result
@@ -196,6 +196,13 @@ def _finished(folder: Path) -> StudyResult | None:
         return load_result(folder)
     except InputError:
         return None  # damaged: it is about to be written again
+
+
+def _with_memory(result: StudyResult, config: StudyConfig, objective: Objective, outer: Outer | None) -> StudyResult:
+    """Return the result with what both sides held: two processes where the objective is remote, else parts of this one."""
+    if isinstance(objective, Remote):
+        return replace(result, user_bytes=peak_resident(), peak_bytes=objective.server_bytes())
+    return replace(result, peak_bytes=peak_resident(), user_bytes=_user_bytes(config, outer))
 
 
 def _user_bytes(config: StudyConfig, outer: Outer | None) -> int | None:
