@@ -52,6 +52,42 @@ def dfo_prompt_objectives():
     return [dp.Spec(name="slow", target="slow_plugin:build", summary="")]
 '''
 
+LABELLING = '''
+import numpy as np
+import dfo_prompt as dp
+
+
+class Labelling:
+    """The sphere, best on dev at (1, 1, ...), whose candidates label a text by its length."""
+
+    metric, classes, fields = "nearness", ("short", "long"), ("text",)
+
+    def __init__(self, dim):
+        self.dim = dim
+
+    def evaluate(self, candidates):
+        return self.validate(candidates, "train")
+
+    def validate(self, candidates, split):
+        distance = ((candidates - (split == "dev")) ** 2).sum(axis=1)
+        return dp.Evaluation(losses=distance, metrics={"nearness": -distance}, usage=dp.Usage(rows=3 * len(candidates)))
+
+    def baseline(self, split):
+        return self.validate(np.full((1, self.dim), 9.0), split)
+
+    def predict(self, candidate, texts):
+        return np.array([[0.75, 0.25] if len(one[0]) < 5 + candidate[0] else [0.2, 0.8] for one in texts])
+
+
+def build(*, dim, seed):
+    return Labelling(dim)
+
+
+@dp.hookimpl
+def dfo_prompt_objectives():
+    return [dp.Spec(name="labelling", target="labelling_plugin:build", summary="")]
+'''
+
 
 class Server:
     """A server process in the folder `place`; may be killed and started again at the same address."""
