@@ -29,16 +29,18 @@ SEED = 1
 
 
 @click.command()
-@click.option("--rounds", default=4, show_default=True, help="Batches that arrive.")
-@click.option("--batch", default=25, show_default=True, help="Headlines of a batch.")
-@click.option("--shots", default=8, show_default=True, help="Training examples a class of the first study.")
-@click.option("--budget", default=60, show_default=True, help="Queries of each study.")
+@click.option("--rounds", default=3, show_default=True, help="Batches that arrive.")
+@click.option("--batch", default=20, show_default=True, help="Headlines of a batch.")
+@click.option("--shots", default=4, show_default=True, help="Training examples a class of the first study.")
+@click.option("--budget", default=30, show_default=True, help="Queries of each study.")
+@click.option("--test-examples", default=100, show_default=True, help="Of each study.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder to write figures and manifest to.")
-def main(rounds: int, batch: int, shots: int, budget: int, out: Path | None) -> None:
+def main(rounds: int, batch: int, shots: int, budget: int, test_examples: int, out: Path | None) -> None:
     """Print the accuracy of each round."""
-    problem = ProblemConfig(shots=shots, test_examples=200)
+    problem = ProblemConfig(shots=shots, test_examples=test_examples)
     study = ["--budget", str(budget), "--popsize", "10"]
-    flags = ["--shots", str(shots), "--test-examples", "200", "--dim", "200", "--prompt-tokens", "10", "--seed", str(SEED)]
+    flags = ["--shots", str(shots), "--test-examples", str(test_examples), "--seed", str(SEED)]
+    flags += ["--dim", "200", "--prompt-tokens", "10", "--dtype", "bfloat16"]
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         program("run", *flags, *study, "--sigma", "0.5", "--out", "study-0", folder=folder)
