@@ -87,7 +87,7 @@ def command(
 
         def ready(prompt: "Prompt | None") -> None:
             if prompt:
-                whose = "the study's" if np.array_equal(prompt.candidate, candidate) else "kept, better than the study's"
+                whose = "the study's" if np.array_equal(prompt.candidate, candidate) else "kept from an earlier offer"
                 click.echo(f"prompt {candidate_hash(prompt.candidate)}, {said.metric} on dev {prompt.score:.4g}, {whose}")
             click.echo(f"serving {said.objective}, d = {said.dim}, at {address}")
 

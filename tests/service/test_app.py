@@ -443,16 +443,19 @@ messages = st.fixed_dictionaries(
         "id": st.sampled_from(["a", "b", ""]) | anything,
         "split": st.sampled_from(["train", "dev", "test", "x"]) | anything,
         "candidates": st.just(BLOCK) | blocks | anything,
+        "candidate": st.just(pack(Z[:1])) | blocks | anything,
+        "labels": st.lists(st.sampled_from(["short", "long"]), max_size=3) | anything,
         "texts": st.lists(st.lists(st.text(max_size=5), max_size=2), max_size=3) | anything,
         "fingerprint": st.just("") | anything,
         "more": anything,
     },
 )
 BODIES = st.binary(max_size=200) | (messages | anything).map(lambda message: json.dumps(message).encode())
+PATHS = [f"/v1/{name}" for name in ("evaluations", "predictions", "predict", "feedback", "prompt")]
 KNOWN = {200, 402, 404, 409, 413, 415, 422}
 
 
-@given(BODIES, st.sampled_from(["/v1/evaluations", "/v1/predictions"]), st.sampled_from(["application/json", "text/plain"]))
+@given(BODIES, st.sampled_from(PATHS), st.sampled_from(["application/json", "text/plain"]))
 @settings(max_examples=max(300, settings().max_examples))
 def test_no_body_makes_the_service_fail(fuzzed, body, path, media):
     found = fuzzed.post(path, content=body, headers={"Content-Type": media})
