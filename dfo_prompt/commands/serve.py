@@ -86,7 +86,7 @@ def command(
         address = f"http://{place}:{at.getsockname()[1]}"
 
         def ready(prompt: "Prompt | None") -> None:
-            if prompt:
+            if prompt and candidate is not None:
                 whose = "the study's" if np.array_equal(prompt.candidate, candidate) else "kept from an earlier offer"
                 click.echo(f"prompt {candidate_hash(prompt.candidate)}, {said.metric} on dev {prompt.score:.4g}, {whose}")
             click.echo(f"serving {said.objective}, d = {said.dim}, at {address}")
