@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from dfo_prompt.contracts.objective import Numbered as Numbered
     from dfo_prompt.contracts.objective import Objective as Objective
     from dfo_prompt.contracts.objective import Outer as Outer
+    from dfo_prompt.contracts.objective import Remote as Remote
     from dfo_prompt.contracts.objective import Textual as Textual
     from dfo_prompt.contracts.objective import Validated as Validated
     from dfo_prompt.contracts.optimizer import Best as Best
@@ -120,6 +121,7 @@ _HOME = {
     "MetricSpec": "contracts.spec",
     "ModelError": "errors",
     "Numbered": "contracts.objective",
+    "Remote": "contracts.objective",
     "Objective": "contracts.objective",
     "ObjectiveSpec": "contracts.spec",
     "Observer": "study.result",

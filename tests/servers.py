@@ -21,8 +21,9 @@ class Slow:
 
     metric = "nearness"
 
-    def __init__(self, dim, log, seconds, missing):
+    def __init__(self, dim, log, seconds, missing, fails):
         self.dim, self._log, self._seconds, self._missing = dim, Path(log), seconds, missing
+        self._fails, self._calls = fails, 0
 
     def evaluate(self, candidates):
         return self._score(candidates, 0.0, "train")
@@ -34,6 +35,9 @@ class Slow:
         return self.validate(np.full((1, self.dim), 9.0), split)
 
     def _score(self, candidates, target, split):
+        self._calls += 1
+        if self._fails and self._calls % self._fails == 0:
+            raise RuntimeError("out of luck")
         with self._log.open("a") as file:
             file.writelines(f"{split} {z.tobytes().hex()}\\n" for z in candidates)
         time.sleep(self._seconds)
@@ -43,8 +47,8 @@ class Slow:
         return dp.Evaluation(losses=distance, metrics={"nearness": -distance}, usage=dp.Usage(rows=3 * len(candidates)))
 
 
-def build(*, dim, seed, log="asked.txt", seconds=0.0, missing=True):
-    return Slow(dim, log, seconds, missing)
+def build(*, dim, seed, log="asked.txt", seconds=0.0, missing=True, fails=0):
+    return Slow(dim, log, seconds, missing, fails)
 
 
 @dp.hookimpl
@@ -52,23 +56,67 @@ def dfo_prompt_objectives():
     return [dp.Spec(name="slow", target="slow_plugin:build", summary="")]
 '''
 
+LABELLING = '''
+import numpy as np
+import dfo_prompt as dp
+
+
+class Labelling:
+    """The sphere, best on dev at (1, 1, ...), whose candidates label a text by its length."""
+
+    metric, classes, fields = "nearness", ("short", "long"), ("text",)
+
+    def __init__(self, dim):
+        self.dim = dim
+
+    def evaluate(self, candidates):
+        return self.validate(candidates, "train")
+
+    def validate(self, candidates, split):
+        distance = ((candidates - (split == "dev")) ** 2).sum(axis=1)
+        return dp.Evaluation(losses=distance, metrics={"nearness": -distance}, usage=dp.Usage(rows=3 * len(candidates)))
+
+    def baseline(self, split):
+        return self.validate(np.full((1, self.dim), 9.0), split)
+
+    def predict(self, candidate, texts):
+        return np.array([[0.75, 0.25] if len(one[0]) < 5 + candidate[0] else [0.2, 0.8] for one in texts])
+
+
+def build(*, dim, seed):
+    return Labelling(dim)
+
+
+@dp.hookimpl
+def dfo_prompt_objectives():
+    return [dp.Spec(name="labelling", target="labelling_plugin:build", summary="")]
+'''
+
 
 class Server:
     """A server process in the folder `place`; may be killed and started again at the same address."""
 
-    def __init__(self, place: Path, *flags: str, plugin: Path | None = None) -> None:
+    def __init__(self, place: Path, *flags: str, plugin: Path | None = None, env: dict[str, str] | None = None) -> None:
         self._place, self._flags, self._port, self.url = place, flags, 0, ""
+        self.said: list[str] = []
+        self._env = env
         self._before = ["--plugin", str(plugin)] if plugin else []
         self.process: subprocess.Popen | None = None
 
     def start(self) -> "Server":
         command = [sys.executable, "-m", "dfo_prompt", *self._before, "serve", *self._flags, "--port", str(self._port)]
         log = (self._place / "server.log").open("a")
-        self.process = subprocess.Popen(command, cwd=self._place, stdout=subprocess.PIPE, stderr=log, text=True)
+        self.process = subprocess.Popen(
+            command, cwd=self._place, stdout=subprocess.PIPE, stderr=log, text=True, env=self._env
+        )
         log.close()
-        line = self.process.stdout.readline()  # said before the first request; empty if it has ended
-        found = ADDRESS.search(line.strip())
-        assert found, (line, (self._place / "server.log").read_text())
+        self.said = []
+        found = None
+        while not found:
+            line = self.process.stdout.readline()  # said before the first request; empty if it has ended
+            assert line, (self.said, (self._place / "server.log").read_text())
+            self.said.append(line.strip())
+            found = ADDRESS.search(line.strip())
         self.url, self._port = found[1], int(found[2])
         return self
 

@@ -12,6 +12,7 @@ COMMANDS = {
     "show": "Show what a study found.",
     "predict": "Label texts with a tuned prompt.",
     "serve": "Serve an objective to studies elsewhere.",
+    "offer": "Offer a study's prompt to a service, which takes it if it is better.",
     "export": "Write a tuned prompt for other programs.",
     "pretrain-projection": "Learn a search space from prompts tuned on other tasks.",
     "list": "List what is installed.",

@@ -13,9 +13,11 @@ from dfo_prompt.commands.settings import given_keys, parse_settings, table_flags
 from dfo_prompt.config.reading import merge, parse_config, read_config
 from dfo_prompt.config.study import STUDY, StudyConfig
 from dfo_prompt.console import ProgressObserver, print_forecast, print_next, print_plan, print_summary
+from dfo_prompt.errors import InputError
 from dfo_prompt.methods.run import run_method
 from dfo_prompt.report.summary import summarize
 from dfo_prompt.run.forecast import forecast_of
+from dfo_prompt.run.growing import check_grown, grown_config
 from dfo_prompt.run.objectives import Objectives
 from dfo_prompt.run.study import plugin_of
 
@@ -49,6 +51,11 @@ SECONDS = click.FloatRange(min=0, min_open=True)
 @click.option("--study-seconds", type=SECONDS, help="End where this run takes longer; the same command goes on.")
 @click.option("--out", type=click.Path(path_type=Path), help="Study folder [default: below runs/].")
 @click.option("--start-from", type=click.Path(path_type=Path), help="Study folder, finished or not, whose answer is x0.")
+@click.option(
+    "--continue-with",
+    type=click.Path(path_type=Path),
+    help="Labelled examples: with --start-from, go on with that study's settings on the grown training split.",
+)
 @click.pass_obj
 def command(
     supervisor: Supervisor | None,
@@ -56,6 +63,7 @@ def command(
     study: Path | None,
     out: Path | None,
     start_from: Path | None,
+    continue_with: Path | None,
     settings: tuple[str, ...],
     limits: tuple[str, ...],
     dry_run: bool,
@@ -65,17 +73,25 @@ def command(
 ) -> None:
     """Run a study, or continue it: the same command on the same folder goes on where it stopped."""
     overrides = merge(given_keys(flags), parse_settings([*settings, *(f"limits.{limit}" for limit in limits)]))
-    config = read_config(study, overrides) if study else parse_config(overrides, where="command line")
+    if continue_with and (study or not start_from):
+        raise InputError("--continue-with takes its settings from the study that --start-from names; give that, and no file")
+    if continue_with and start_from:
+        config = grown_config(start_from, continue_with, overrides)
+    else:
+        config = read_config(study, overrides) if study else parse_config(overrides, where="command line")
     if dry_run:
         with plugin_of(config):
             print_forecast(forecast_of(config, Objectives()))
         return
-    folder = out or Path("runs") / _name(config)
+    folder = out or Path("runs") / (f"{start_from.name}-continued" if continue_with and start_from else _name(config))
     place = folder.absolute()  # whatever changes the working directory later
     print_plan(config, folder)
     observers = set_limits(supervisor, batch_seconds=batch_seconds, study_seconds=study_seconds)
     with plugin_of(config), on_standard_error("dfo_prompt"), ProgressObserver() as progress:
-        run_method(config, out=place, start_from=start_from, observers=[progress, *observers])
+        objectives = Objectives()
+        if continue_with and start_from:
+            check_grown(start_from, objectives.get(config), config)
+        run_method(config, out=place, start_from=start_from, observers=[progress, *observers], objectives=objectives)
     summary = summarize(place)
     print_summary(summary, folder)
     print_next(summary, folder)

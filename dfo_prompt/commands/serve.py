@@ -1,23 +1,29 @@
 """`dfo-prompt serve`: an objective as a service, which studies elsewhere query."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+import numpy as np
 
 from dfo_prompt._util.logs import on_standard_error
 from dfo_prompt.commands.settings import given_keys, parse_settings, table_flags
 from dfo_prompt.config.reading import merge, parse_config
 from dfo_prompt.errors import InputError
 from dfo_prompt.run.code import code_of
-from dfo_prompt.run.study import objective_of, plugin_of
+from dfo_prompt.run.study import config_of, objective_of, plugin_of, reopen
 from dfo_prompt.service.clients import read_clients
 from dfo_prompt.service.wire import Limits
+from dfo_prompt.study.candidates import candidate_hash
+
+if TYPE_CHECKING:
+    from dfo_prompt.service.collection import Prompt
 
 COUNT = click.IntRange(min=1, max=2**31)
 
 
 @click.command("serve")
+@click.option("--from", "source", type=click.Path(path_type=Path), help="Study folder whose prompt labels texts.")
 @click.option("--preset", help="Published settings to start from; see list presets.")
 @click.option("--objective", help="Name of the objective [default: prompt].")
 @click.option("--seed", type=int, help="Of split, projection and start [default: 0].")
@@ -29,6 +35,7 @@ COUNT = click.IntRange(min=1, max=2**31)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port to listen at [default: a free one].")
 @click.option("--token-file", type=click.Path(path_type=Path), help="Lines NAME TOKEN [BUDGET], one a client.")
+@click.option("--trainer", default="", help="Client that may read feedback and offer prompts [default: the only one].")
 @click.option("--client-budget", type=COUNT, help="Candidates that a client may have scored, unless its line says.")
 @click.option(
     "--store",
@@ -42,9 +49,11 @@ COUNT = click.IntRange(min=1, max=2**31)
 @click.option("--most-texts", type=COUNT, default=Limits.texts, show_default=True, help="Of a request.")
 @click.option("--concurrency", type=COUNT, default=Limits.concurrency, show_default=True, help="Requests that may wait.")
 def command(
+    source: Path | None,
     host: str,
     port: int,
     token_file: Path | None,
+    trainer: str,
     client_budget: int | None,
     store: Path,
     most_bytes: int,
@@ -54,23 +63,32 @@ def command(
     settings: tuple[str, ...],
     **flags: Any,
 ) -> None:
-    """Serve an objective to studies with `--objective remote`, until Ctrl-C."""
+    """Serve an objective to studies with `--objective remote`, until Ctrl-C.
+
+    With --from, label texts with a study's prompt as well, take corrected labels, and swap the prompt for a better one.
+    """
     try:
         from dfo_prompt.service import serving  # noqa: PLC0415 - an extra
     except ImportError as error:
         raise InputError("this needs an extra: pip install 'dfo-prompt[serve]'") from error
     if token_file is None and not serving.is_loopback(host):
         raise InputError(f"others reach {host}: give --token-file, or leave out --host")
-    clients = read_clients(token_file, client_budget)
-    config = parse_config(merge(given_keys(flags), parse_settings(settings)), where="command line")
+    clients = read_clients(token_file, client_budget, trainer=trainer)
+    given = merge(given_keys(flags), parse_settings(settings))
+    if source and given:
+        raise InputError(f"--from takes all settings from {source}; leave out {min(given)}")
+    config = config_of(source) if source else parse_config(given, where="command line")
     limits = Limits(bytes=most_bytes, candidates=most_candidates, texts=most_texts, concurrency=concurrency)
     with plugin_of(config), on_standard_error("dfo_prompt"), serving.listen(host, port) as at:
-        objective = objective_of(config)
+        objective, candidate = reopen(source) if source else (objective_of(config), None)
         said = serving.about(config, objective, code_of(config), limits)
         place = f"[{host}]" if ":" in host else host
         address = f"http://{place}:{at.getsockname()[1]}"
 
-        def ready() -> None:
+        def ready(prompt: "Prompt | None") -> None:
+            if prompt and candidate is not None:
+                whose = "the study's" if np.array_equal(prompt.candidate, candidate) else "kept from an earlier offer"
+                click.echo(f"prompt {candidate_hash(prompt.candidate)}, {said.metric} on dev {prompt.score:.4g}, {whose}")
             click.echo(f"serving {said.objective}, d = {said.dim}, at {address}")
 
-        serving.serve(objective, said, at=at, store=store, clients=clients, ready=ready)
+        serving.serve(objective, said, at=at, store=store, clients=clients, ready=ready, candidate=candidate)

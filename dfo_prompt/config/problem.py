@@ -19,6 +19,7 @@ class ProblemConfig:
         model: a name that `dfo-prompt list models` shows, a hub id, or the path of a model folder or GGUF file.
         task: a name that `dfo-prompt list tasks` shows, or the path of a task file.
         data: file or folder with the task's examples; None takes those that the task names.
+        feedback: file of labelled examples that the training split grows by; see `dfo_prompt.tasks.feedback`.
         shots: k, training examples a class.
         test_examples: the most examples to test on; None takes all.
         device: "auto", "cpu", "cuda", "mps" or "sharded"; see `dfo_prompt.lm.load`.
@@ -29,6 +30,7 @@ class ProblemConfig:
     model: Annotated[ModelName, Field(description="Model name, hub id, folder or GGUF file.")] = "smollm2-135m"
     task: Annotated[TaskName, Field(description="Task name or TOML file.")] = "bbc-headlines"
     data: Annotated[FilePath | None, Field(description="Local file or folder with the task's examples.")] = None
+    feedback: FilePath | None = None
     shots: Annotated[Count, Field(description="Training examples per class.")] = 16
     test_examples: Annotated[Count | None, Field(description="Test on at most this many examples.")] = None
     device: Annotated[str, Field(description="auto, cpu, cuda, mps or sharded.")] = "auto"

@@ -91,8 +91,11 @@ class StudyConfig:
 
     def as_dict(self) -> dict[str, Json]:
         """Return plain data, as in a STUDY.toml; paths are marked, see `dfo_prompt.config.paths`."""
-        data: dict[str, Json] = json.loads(json.dumps(asdict(self), default=plain))
-        return data
+        data = asdict(self)
+        if self.problem.feedback is None:  # folders of earlier versions do not have the key
+            del data["problem"]["feedback"]
+        found: dict[str, Json] = json.loads(json.dumps(data, default=plain))
+        return found
 
 
 def default_popsize(dim: int) -> int:

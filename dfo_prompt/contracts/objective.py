@@ -118,6 +118,14 @@ class Numbered(Protocol):
 
 
 @runtime_checkable
+class Remote(Protocol):
+    """An objective that another process evaluates: this process is the user's side, and that one the server's."""
+
+    def server_bytes(self) -> int | None:
+        """Return the bytes of main memory that the process that evaluates held at most, or None if it does not say."""
+
+
+@runtime_checkable
 class Predictor(Protocol):
     """An objective whose candidates label texts."""
 

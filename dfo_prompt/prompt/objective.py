@@ -73,11 +73,10 @@ class PromptObjective(TaskObjective):
         self.calibration = calibration
         self.problem, self._about = problem, dict(about or {})
         self._projection, self._prompt_tokens = projection, prompt_tokens
-        self._verbalizer = Verbalizer(
-            lm, task, prompt_tokens=prompt_tokens, calibration=calibration, sample=problem.texts("train")
-        )
+        drawn = [example.texts for example in problem.data.drawn.train]  # a prompt means the same whatever the feedback
+        self._verbalizer = Verbalizer(lm, task, prompt_tokens=prompt_tokens, calibration=calibration, sample=drawn)
         # Where calibration asks of the training texts, they need not be asked twice.
-        train = self._verbalizer.reference if self._verbalizer.asks_sample else None
+        train = self._verbalizer.reference if self._verbalizer.asks_sample and not problem.data.added else None
         self._splits = {"train": self._split("train", train), "dev": self._split("dev")}
         if endpoint and dtype != "auto":
             raise InputError(f"dtype {dtype!r} is for the server of an [endpoint] to choose; leave out prompt.dtype")

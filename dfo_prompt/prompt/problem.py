@@ -50,8 +50,14 @@ class TaskSplit:
             "metric": self.task.metric,
             "data_fingerprint": self.data.fingerprint,
             "examples": {name: len(self.data.part(name)) for name in ("train", "dev", "test")},
+            **self._grown(),
             **({"rows": self.data.report.describe()} if self.data.report else {}),
         }
+
+    def _grown(self) -> dict[str, Json]:
+        if not self.data.feedback:
+            return {}
+        return {"feedback": self.data.feedback, "drawn_fingerprint": self.data.drawn.fingerprint}
 
 
 @dataclass(frozen=True, kw_only=True)

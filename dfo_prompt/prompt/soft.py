@@ -71,5 +71,7 @@ def _projection(
     start = initial_prompt_of(lm, prompt.start, prompt.tokens, generator(seed, Stream.START, draw=prompt.draw))
     if prompt.layers == "first":
         return shallow_projection(lm, start, dim, project)
-    layouts = [lay_out(lm, problem.task, texts, prompt_tokens=prompt.tokens) for texts in problem.texts("train")]
+    # Without feedback, so that z means the same prompt however much of it there is.
+    texts = [example.texts for example in problem.data.drawn.train]
+    layouts = [lay_out(lm, problem.task, one, prompt_tokens=prompt.tokens) for one in texts]
     return deep_projection(lm, start, dim, project, [np.array(layout.ids) for layout in layouts])

@@ -34,7 +34,7 @@ class TaskObjective(ABC):
     def __init__(self, *, split: TaskSplit, dim: int, loss: str) -> None:
         self.dim = dim
         self.metric = split.task.metric
-        self.classes = split.task.classes
+        self.classes, self.fields = split.task.classes, split.task.fields
         self._split_of_task = split
         self._loss_name, self._loss = loss, loss_called(loss)
         self._baselines: dict[str, Evaluation] = {}

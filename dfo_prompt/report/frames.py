@@ -44,8 +44,8 @@ STUDY_COLUMNS = {
     "objective_seconds": "spent evaluating queries",
     "failures": "queries without a finite loss",
     **currencies(),
-    "user_bytes": "memory of the user's side: the optimizer's with its first batch, or that of a head of the user's own",
-    "peak_bytes": "of main memory while searching or fitting, model and libraries included",
+    "user_bytes": "memory of the user's side: the optimizer's with its first batch, a head's, or of a service's client",
+    "peak_bytes": "of main memory while searching or fitting, model and libraries included; of a service where there is one",
     "error": "why there is no result",
 }
 

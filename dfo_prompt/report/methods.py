@@ -100,10 +100,11 @@ def efficiency(analysis: Analysis) -> Section:
         "Means over seeds; of seconds the median, measured on the machine of the suite beside its other load. A query "
         "scores the whole training split once. Training seconds: until the answer is found, without evaluations on dev "
         "and test. User memory: what the optimizer allocates until it has been told its first batch, or the size of a head "
-        "on the user's side. Server memory: peak main memory of the process, on Linux. It includes libraries, the model, a "
-        "copy that gradients change and what earlier entries left behind, but no GPU memory; small differences mean "
-        "nothing. Bytes: float32 and int32 payloads as a service would see them, without its protocol; a method without "
-        "queries sends none for training. Dollars: of the search, as a service billed it, or at the prices of the suite."
+        "on the user's side; with a service elsewhere, the peak of the client's process. Server memory: peak main memory of "
+        "the process, on Linux, or of the service's. It includes libraries, the model, a copy that gradients change and "
+        "what earlier entries left behind, but no GPU memory; small differences mean nothing. Bytes: float32 and int32 "
+        "payloads as a service would see them, without its protocol; a method without queries sends none for training. "
+        "Dollars: of the search, as a service billed it, or at the prices of the suite."
         f"{_sources(analysis)}"
     )
     figures = pd.DataFrame(data)

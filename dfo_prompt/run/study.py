@@ -12,9 +12,9 @@ import numpy as np
 from dfo_prompt._util.memory import allocated_by, forget_peak, peak_resident
 from dfo_prompt.config.problem import ProblemConfig
 from dfo_prompt.config.prompt import PromptConfig
-from dfo_prompt.config.reading import parse_config
+from dfo_prompt.config.reading import combined
 from dfo_prompt.config.study import StudyConfig
-from dfo_prompt.contracts.objective import Described, Layered, Objective, Outer, Textual, Validated
+from dfo_prompt.contracts.objective import Described, Layered, Objective, Outer, Remote, Textual
 from dfo_prompt.contracts.optimizer import Optimizer, StructuredOptimizer
 from dfo_prompt.contracts.spec import TEXT_FILE
 from dfo_prompt.errors import InputError, one_line
@@ -115,9 +115,7 @@ def conduct(
     result = study.run()
     if out and isinstance(objective, Textual):  # ahead of the result, which says that the study is finished
         save_text(out / TEXT_FILE, objective.text(result.chosen))
-    if not isinstance(objective, Validated):
-        return result
-    result = replace(result, peak_bytes=peak_resident(), user_bytes=_user_bytes(config, outer))
+    result = _with_memory(result, config, objective, outer)
     if out and (before := _finished(out)):  # a replay allocates less
         result = replace(result, peak_bytes=before.peak_bytes, user_bytes=before.user_bytes)
     return result
@@ -134,12 +132,7 @@ def reopen(folder: Path) -> tuple[Objective, Vector]:
         InputError: it holds no study, or what another method found, which is no candidate; or model, task or data are not
             those of the study any more.
     """
-    recorded = dict(read_manifest(folder)["config"])
-    plugin, _ = Path(str(recorded.pop("plugin", None) or "")).name, recorded.pop("preset", None)
-    if plugin and plugin not in {file.name for file in given_files()}:
-        asked = f"if you trust that file, begin the command with dfo-prompt --plugin PATH/{plugin}"
-        raise InputError(f"the study in {folder} used the plugin file {plugin}; {asked}")
-    config = parse_config(recorded, where=str(folder / "manifest.json"), base=folder)
+    config = config_of(folder)
     if not catalogue().methods.find(config.method).tunes:
         raise InputError(f"{folder} holds what method {config.method!r} found, and no candidate of a study")
     candidate = answer_of(folder).candidate
@@ -147,6 +140,20 @@ def reopen(folder: Path) -> tuple[Objective, Vector]:
     if isinstance(objective, Described):
         check_objective(folder, describe(objective, name=config.objective))
     return objective, candidate
+
+
+def config_of(folder: Path, overrides: Mapping[str, Any] | None = None) -> StudyConfig:
+    """Return the configuration of the study in `folder`, with keys of `overrides` winning; see `reopen`.
+
+    Raises:
+        InputError: it holds no study, or names a plugin file that was not given.
+    """
+    recorded = dict(read_manifest(folder)["config"])
+    plugin, _ = Path(str(recorded.pop("plugin", None) or "")).name, recorded.pop("preset", None)
+    if plugin and plugin not in {file.name for file in given_files()}:
+        asked = f"if you trust that file, begin the command with dfo-prompt --plugin PATH/{plugin}"
+        raise InputError(f"the study in {folder} used the plugin file {plugin}; {asked}")
+    return combined(recorded, folder, overrides or {}, where=str(folder / "manifest.json"))
 
 
 def objective_of(config: StudyConfig) -> Objective:
@@ -210,6 +217,13 @@ def _finished(folder: Path) -> StudyResult | None:
         return load_result(folder)
     except InputError:
         return None  # damaged: it is about to be written again
+
+
+def _with_memory(result: StudyResult, config: StudyConfig, objective: Objective, outer: Outer | None) -> StudyResult:
+    """Return the result with what both sides held: two processes where the objective is remote, else parts of this one."""
+    if isinstance(objective, Remote):
+        return replace(result, user_bytes=peak_resident(), peak_bytes=objective.server_bytes())
+    return replace(result, peak_bytes=peak_resident(), user_bytes=_user_bytes(config, outer))
 
 
 def _user_bytes(config: StudyConfig, outer: Outer | None) -> int | None:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from time import perf_counter
 from typing import TypeVar
 
@@ -15,17 +15,21 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from dfo_prompt._util.memory import peak_resident
 from dfo_prompt._util.messages import decode, encode
 from dfo_prompt._util.parsing import parse
 from dfo_prompt.errors import InputError
 from dfo_prompt.service.clients import Client, find_client
 from dfo_prompt.service.engine import Engine
+from dfo_prompt.service.labels import FeedbackRequest, LabelRequest, PromptRequest
 from dfo_prompt.service.meters import MEDIA_TYPE, Meters
 from dfo_prompt.service.openapi import document
+from dfo_prompt.service.training import Training
 from dfo_prompt.service.wire import EvaluationRequest, PredictionRequest
 
 T = TypeVar("T")
 JSON = "application/json"
+JSON_LINES = "application/jsonl"
 BODY_SECONDS = 60.0
 """For which a request's body is waited."""
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
@@ -33,14 +37,15 @@ LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
 Handler = Callable[["Service", Request], Awaitable[Response]]
 
 
-def application(engine: Engine, clients: Sequence[Client]) -> Starlette:
+def application(engine: Engine, clients: Sequence[Client], training: Training) -> Starlette:
     """Build the application.
 
     Args:
         engine: closed when the application ends.
         clients: those that have tokens; a single one without a token stands for everybody on this machine.
+        training: the prompt that is served, and feedback on it.
     """
-    service = Service(engine, clients)
+    service = Service(engine, clients, training)
     routes = [
         Route("/health", service.health, methods=["GET"]),
         Route("/metrics", service.metrics, methods=["GET"]),
@@ -48,6 +53,9 @@ def application(engine: Engine, clients: Sequence[Client]) -> Starlette:
         Route("/v1/about", service.about, methods=["GET"]),
         Route("/v1/evaluations", service.evaluations, methods=["POST"]),
         Route("/v1/predictions", service.predictions, methods=["POST"]),
+        Route("/v1/predict", service.predict, methods=["POST"]),
+        Route("/v1/feedback", service.feedback, methods=["GET", "POST"]),
+        Route("/v1/prompt", service.prompt, methods=["POST"]),
     ]
     guards = [] if clients[0].token else [Middleware(TrustedHostMiddleware, allowed_hosts=[*LOOPBACK])]
     handlers = {HTTPException: _refused}
@@ -76,9 +84,10 @@ def _counted(handler: Handler) -> Handler:
 class Service:
     """The handlers of the routes."""
 
-    def __init__(self, engine: Engine, clients: Sequence[Client]) -> None:
-        self._engine, self._clients, self.meters = engine, clients, Meters()
+    def __init__(self, engine: Engine, clients: Sequence[Client], training: Training) -> None:
+        self._engine, self._clients, self._training, self.meters = engine, clients, training, Meters()
         self.meters.pending.set_function(lambda: engine.pending)
+        self.meters.peak.set_function(lambda: peak_resident() or 0)
 
     @asynccontextmanager
     async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
@@ -103,7 +112,7 @@ class Service:
     async def about(self, request: Request) -> Response:
         """Say what is served."""
         self._client(request)
-        return _json(asdict(self._engine.about))
+        return _json(asdict(replace(self._engine.about, prompt=self._training.prompt, peak_bytes=peak_resident())))
 
     @_counted
     async def evaluations(self, request: Request) -> Response:
@@ -118,6 +127,43 @@ class Service:
         """Label texts."""
         client = self._client(request)
         return _json(await self._engine.predict(client, await self._read(request, PredictionRequest)))
+
+    @_counted
+    async def predict(self, request: Request) -> Response:
+        """Label texts with the prompt that is served."""
+        client = self._client(request)
+        return _json(await self._training.label(client, await self._read(request, LabelRequest)))
+
+    @_counted
+    async def feedback(self, request: Request) -> Response:
+        """Keep corrected labels; or give all of them, as JSON lines."""
+        if request.method != "POST":
+            self._trainer(request)
+            examples = await asyncio.to_thread(self._training.examples)
+            return Response(b"".join(encode(one) + b"\n" for one in examples), media_type=JSON_LINES)
+        client = self._client(request)
+        answer = await self._training.take(client, await self._read(request, FeedbackRequest))
+        self.meters.feedback.labels(answer["replayed"]).inc(answer["taken"])
+        return _json(answer)
+
+    @_counted
+    async def prompt(self, request: Request) -> Response:
+        """Serve another prompt, if it is better on dev."""
+        client = self._trainer(request)
+        answer = await self._training.offer(client, await self._read(request, PromptRequest))
+        self.meters.prompts.labels(answer["swapped"]).inc()
+        return _json(answer)
+
+    def _trainer(self, request: Request) -> Client:
+        """Return who asks.
+
+        Raises:
+            HTTPException: 401, or 403 if that is not for this client.
+        """
+        client = self._client(request)
+        if not client.trains:
+            raise HTTPException(403, "that is for the client that --trainer names")
+        return client
 
     def _client(self, request: Request) -> Client:
         """Return who asks.

@@ -2,11 +2,11 @@
 
 import hmac
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dfo_prompt._util.reading import read_bytes
-from dfo_prompt.errors import InputError
+from dfo_prompt.errors import InputError, UnknownNameError
 
 MOST_BYTES = 2**20
 """Of a file of tokens."""
@@ -21,11 +21,13 @@ class Client:
     Attributes:
         token: in a request's header; "" where a service asks for none.
         budget: candidates that it may have scored, on any split; None means any number.
+        trains: it may read feedback, and offer prompts.
     """
 
     name: str
     token: str = ""
     budget: int | None = None
+    trains: bool = False
 
 
 def find_client(clients: Sequence[Client], authorization: str) -> Client | None:
@@ -39,26 +41,32 @@ def find_client(clients: Sequence[Client], authorization: str) -> Client | None:
     return found
 
 
-def read_clients(path: Path | None, budget: int | None = None) -> tuple[Client, ...]:
+def read_clients(path: Path | None, budget: int | None = None, *, trainer: str = "") -> tuple[Client, ...]:
     """Read a file of tokens; without one there is a single client that needs none.
 
     Args:
         path: a line "NAME TOKEN" or "NAME TOKEN BUDGET" a client; a line "TOKEN" is the client "default". Empty lines and
             those that begin with # are skipped.
         budget: of clients whose line has none.
+        trainer: name of the client that trains; "" means the only one, and none of several.
 
     Raises:
         InputError: the file cannot be read, or a line is wrong.
     """
+    if path is None and trainer:
+        raise InputError("--trainer names a client of a --token-file; give that, or leave it out")
     if path is None:
-        return (Client(name="anyone", budget=budget),)
+        return (Client(name="anyone", budget=budget, trains=True),)
     clients = [_client(fields, budget, f"{path}, line {number}") for number, fields in _lines(path)]
     if not clients:
         raise InputError(f"{path} has no token; write a line NAME TOKEN for each client")
     for what, values in {"name": [one.name for one in clients], "token": [one.token for one in clients]}.items():
         if len({*values}) < len(clients):
             raise InputError(f"{path}: two clients have the same {what}")
-    return tuple(clients)
+    if trainer and trainer not in {one.name for one in clients}:
+        raise UnknownNameError.among("client", trainer, [one.name for one in clients])
+    trains = trainer or (clients[0].name if len(clients) == 1 else "")
+    return tuple(replace(one, trains=one.name == trains) for one in clients)
 
 
 def read_token(path: Path) -> str:

@@ -21,7 +21,7 @@ from dfo_prompt.contracts.usage import currencies
 from dfo_prompt.errors import InputError, one_line
 from dfo_prompt.service.clients import Client
 from dfo_prompt.service.store import Kept, Store
-from dfo_prompt.service.wire import TOLD, About, EvaluationRequest, PredictionRequest, numbers, unpack
+from dfo_prompt.service.wire import TOLD, About, Block, EvaluationRequest, PredictionRequest, numbers, unpack
 from dfo_prompt.study.answers import checked_evaluation
 from dfo_prompt.types import Matrix
 
@@ -48,7 +48,7 @@ class Engine:
     """
 
     def __init__(self, objective: Objective, about: About, store: Store) -> None:
-        self.about, self._objective, self._store = about, objective, store
+        self.about, self.objective, self.store = about, objective, store
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="objective")
         self._context = copy_context()  # in which plugin files are in the catalogue
         self._running: dict[tuple[str, str], Running] = {}
@@ -63,7 +63,7 @@ class Engine:
         """
         self._check(request.fingerprint)
         digest, key = request.digest, (client.name, request.id)
-        if kept := _reading(self._store.find, *key):
+        if kept := _reading(self.store.find, *key):
             return {**_of_same(json.loads(kept.answer), kept.digest, digest), "replayed": True}
         if running := self._running.get(key):
             _of_same({}, running.digest, digest)
@@ -82,24 +82,32 @@ class Engine:
             HTTPException: as `evaluate`; or 404 if the objective labels no texts.
         """
         self._check(request.fingerprint)
-        predict = getattr(self._objective, "predict", None)
+        predict = getattr(self.objective, "predict", None)
         if predict is None or not self.about.classes:
             raise HTTPException(404, f"objective {self.about.objective!r} labels no texts")
-        (candidate,) = self._unpacked(request.candidates, most=1)
+        (candidate,) = self.unpacked(request.candidates, most=1)
         if len(request.texts) > self.about.limits.texts:
             raise HTTPException(413, f"{len(request.texts)} texts; at most {self.about.limits.texts} a request")
 
         def label() -> dict[str, Any]:
             probabilities = predict(candidate, [tuple(one) for one in request.texts])  # (N, C)
-            self._store.charge(client.name, 1)
+            self.store.charge(client.name, 1)
             return {"classes": [*self.about.classes], "probabilities": [numbers(row) for row in probabilities]}
 
-        return await asyncio.shield(self._start(client, 1, label))
+        return await self.run(client, 1, label)
+
+    async def run(self, client: Client, count: int, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Run other work for a client in the same thread, with `count` candidates reserved in its budget.
+
+        Raises:
+            HTTPException: as `evaluate`, or raised by the work.
+        """
+        return await asyncio.shield(self._start(client, count, work))
 
     def close(self) -> None:
         """Wait for what runs, and close the store."""
         self._worker.shutdown()
-        self._store.close()
+        self.store.close()
 
     def _check(self, fingerprint: str) -> None:
         if fingerprint not in ("", self.about.fingerprint):
@@ -109,12 +117,17 @@ class Engine:
         if request.split not in self.about.splits:
             raise HTTPException(422, f"there is no split {request.split!r}; there is {', '.join(self.about.splits)}")
         if request.candidates is not None:
-            return self._unpacked(request.candidates, most=self.about.limits.candidates)
+            return self.unpacked(request.candidates, most=self.about.limits.candidates)
         if request.split == "train":
             raise HTTPException(422, "candidates may be null on held-out examples only")
         return None
 
-    def _unpacked(self, block: Any, *, most: int) -> Matrix:
+    def unpacked(self, block: Block, *, most: int) -> Matrix:
+        """Return the candidates (B, d) in a block of at most `most`.
+
+        Raises:
+            HTTPException: 413 or 422.
+        """
         if block.shape[0] > most:
             raise HTTPException(413, f"{block.shape[0]} candidates; at most {most} a request")
         try:
@@ -126,7 +139,7 @@ class Engine:
         most = self.about.limits.concurrency
         if self.pending >= most:
             raise HTTPException(429, f"{most} requests run or wait", headers={"Retry-After": str(RETRY_SECONDS)})
-        spent = _reading(self._store.charged, client.name) + self._reserved[client.name]
+        spent = _reading(self.store.charged, client.name) + self._reserved[client.name]
         if client.budget is not None and spent + count > client.budget:
             left = max(0, client.budget - spent)
             raise HTTPException(402, f"{count} candidates asked for, {left} left of {client.budget}")
@@ -158,20 +171,22 @@ class Engine:
             "usage": {name: getattr(found.usage, name) for name in currencies() if name in TOLD},
         }
         kept = Kept(digest=request.digest, answer=json.dumps(answer, allow_nan=False))
-        self._store.keep(client.name, request.id, kept, candidates=len(found.losses))
+        self.store.keep(client.name, request.id, kept, candidates=len(found.losses))
         return answer
 
     def _ask(self, split: str, candidates: Matrix | None) -> Evaluation:
         if split == "train" and candidates is not None:
-            return self._objective.evaluate(candidates)
-        if not isinstance(self._objective, Validated):
+            return self.objective.evaluate(candidates)
+        if not isinstance(self.objective, Validated):
             raise InputError(f"there is no split {split!r}")
-        return self._objective.baseline(split) if candidates is None else self._objective.validate(candidates, split)
+        return self.objective.baseline(split) if candidates is None else self.objective.validate(candidates, split)
 
 
 def _attempt(work: Callable[[], T]) -> T:
     try:
         return work()
+    except HTTPException:
+        raise
     except InputError as error:
         raise HTTPException(422, str(error)) from error
     except sqlite3.Error as error:

@@ -13,6 +13,9 @@ class Meters:
         self.requests = Counter("dfo_prompt_requests", "Requests answered.", ("path", "status"), registry=to)
         self.seconds = Histogram("dfo_prompt_request_seconds", "Seconds until an answer.", ("path",), registry=to)
         self.candidates = Counter("dfo_prompt_candidates", "Candidates answered.", ("replayed",), registry=to)
+        self.feedback = Counter("dfo_prompt_feedback", "Corrected labels taken.", ("replayed",), registry=to)
+        self.prompts = Counter("dfo_prompt_prompts", "Prompts offered.", ("swapped",), registry=to)
+        self.peak = Gauge("dfo_prompt_peak_bytes", "Main memory held at most since the start.", registry=to)
         self.pending = Gauge("dfo_prompt_pending", "Requests that run or wait.", registry=to)
 
     def text(self) -> bytes:

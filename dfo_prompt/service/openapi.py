@@ -6,14 +6,19 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from dfo_prompt.service.labels import Comparison, FeedbackRequest, LabelRequest, Labels, PromptRequest, Taken
 from dfo_prompt.service.wire import About, Answer, EvaluationRequest, Prediction, PredictionRequest
 
-MESSAGES = (About, Answer, EvaluationRequest, Prediction, PredictionRequest)
+MESSAGES = (
+    *(About, Answer, EvaluationRequest, Prediction, PredictionRequest),
+    *(Comparison, FeedbackRequest, LabelRequest, Labels, PromptRequest, Taken),
+)
 REASONS: Mapping[int, str] = {
     400: "The request is no HTTP, is for another host, or breaks off.",
     401: "No known token.",
     402: "The client's budget has too few candidates left.",
-    404: "The objective labels no texts.",
+    403: "That is for the client that trains.",
+    404: "The objective labels no texts, or no prompt is served.",
     408: "The body did not arrive in time.",
     409: "The id was used for another request, or another objective is served.",
     413: "The body, the candidates or the texts are too many.",
@@ -42,6 +47,14 @@ def document() -> dict[str, Any]:
             "/openapi.json": {"get": {"summary": "This document.", "security": [], "responses": _plain()}},
             "/v1/about": {"get": {"summary": "What is served.", "responses": _answers("About", 400, 401)}},
             "/v1/evaluations": {"post": _post("Score candidates, once for each id.", "EvaluationRequest", "Answer", *BOTH)},
+            "/v1/feedback": {
+                "get": {"summary": "All corrected labels, a JSON object a line.", "responses": _plain(400, 401, 403)},
+                "post": _post("Keep corrected labels, once for each id.", "FeedbackRequest", "Taken", *BOTH, 404),
+            },
+            "/v1/predict": {"post": _post("Label texts with the prompt served.", "LabelRequest", "Labels", *BOTH, 404)},
+            "/v1/prompt": {
+                "post": _post("Serve a candidate if it is better on dev.", "PromptRequest", "Comparison", *BOTH, 403, 404)
+            },
             "/v1/predictions": {"post": _post("Label texts.", "PredictionRequest", "Prediction", *BOTH, 404)},
         },
         "components": {

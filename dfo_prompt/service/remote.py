@@ -102,6 +102,13 @@ class RemoteObjective:
         about = self._about
         return {**about.description, "service": about.objective, "seed": about.seed, "fingerprint": about.fingerprint}
 
+    def server_bytes(self) -> int | None:
+        """Return the main memory that the service says it held at most; None if it does not, or does not answer."""
+        try:
+            return _about(self._transport).peak_bytes
+        except OutageError:
+            return None  # the budget is spent: not for a figure beside it
+
     def _score(self, candidates: Matrix, split: str) -> Evaluation:
         parts: list[Evaluation] = []
         try:
@@ -178,7 +185,7 @@ class RemotePredictor(RemoteValidated):
 
     def __init__(self, transport: Transport, about: About, *, run: str = "") -> None:
         super().__init__(transport, about, run=run)
-        self.classes = about.classes
+        self.classes, self.fields = about.classes, about.fields
 
     def predict(self, candidate: Vector, texts: Texts) -> Matrix:
         """Return the probabilities (N, C) of the classes of N examples' texts under the candidate (d,)."""

@@ -10,18 +10,22 @@ from typing import Any, get_args
 
 import uvicorn
 
+from dfo_prompt._util.memory import forget_peak
 from dfo_prompt.config.paths import by_name
 from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.contracts.objective import Estimating, Objective, Validated
 from dfo_prompt.errors import InputError
 from dfo_prompt.service.app import application
 from dfo_prompt.service.clients import Client
+from dfo_prompt.service.collection import Collection, Prompt
 from dfo_prompt.service.engine import Engine
 from dfo_prompt.service.store import Store
+from dfo_prompt.service.training import Training, first_prompt
 from dfo_prompt.service.wire import TOLD, About, Limits, Split
 from dfo_prompt.study.answers import describe
 from dfo_prompt.study.folder import MEASURED
 from dfo_prompt.study.tariff import Tariff
+from dfo_prompt.types import Vector
 
 DEFINES = ("objective", "dim", "seed", "prompt", "objective_options")
 """Keys of a study that make its objective; of its problem, the objective describes what it is."""
@@ -51,6 +55,7 @@ def about(config: StudyConfig, objective: Objective, code: dict[str, str], limit
         splits=splits,
         metric=objective.metric if isinstance(objective, Validated) else "",
         classes=tuple(getattr(objective, "classes", ())) if hasattr(objective, "predict") else (),
+        fields=tuple(getattr(objective, "fields", ("text",))),
         prompt_layers=int(getattr(objective, "prompt_layers", 1)),
         deterministic=bool(getattr(objective, "deterministic", True)),
         limits=limits,
@@ -85,7 +90,14 @@ def is_loopback(host: str) -> bool:
 
 
 def serve(
-    objective: Objective, said: About, *, at: socket.socket, store: Path, clients: Sequence[Client], ready: Callable[[], Any]
+    objective: Objective,
+    said: About,
+    *,
+    at: socket.socket,
+    store: Path,
+    clients: Sequence[Client],
+    ready: Callable[[Prompt | None], Any],
+    candidate: Vector | None = None,
 ) -> None:
     """Answer requests until SIGINT or SIGTERM; what runs then is finished and committed first.
 
@@ -94,19 +106,30 @@ def serve(
         at: a socket that listens.
         store: SQLite file of answers and charges.
         clients: see `application`.
-        ready: called before the first request.
+        ready: called before the first request, with the prompt that is served.
+        candidate: (d,) the answer of a study, to label texts with; see `first_prompt`.
 
     Raises:
-        InputError: the store cannot be used.
+        InputError: the store cannot be used, or the candidate has no score on dev.
     """
-    app = application(Engine(objective, said, Store(store, said.fingerprint)), clients)
+    kept = Store(store, said.fingerprint)
+    collection = Collection(kept, task=_task(said), fingerprint=said.fingerprint)
+    prompt = None if candidate is None else first_prompt(objective, candidate, collection)
+    engine = Engine(objective, said, kept)
+    app = application(engine, clients, Training(engine, collection, prompt))
     config = uvicorn.Config(app, http="h11", ws="none", log_config=None, access_log=False, server_header=False)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stopped)
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    ready()
+    forget_peak()  # of loading
+    ready(prompt)
     uvicorn.Server(config).run(sockets=[at])
+
+
+def _task(said: About) -> str:
+    """Return what a service's feedback is for: other prompts for the same task go on with it."""
+    return json.dumps([said.description.get("task", said.objective), said.fields, said.classes])
 
 
 def _stopped(*_: object) -> None:

@@ -40,9 +40,9 @@ class Store:
     def __init__(self, path: Path, fingerprint: str) -> None:
         self._fingerprint = fingerprint
         try:
-            self._writer = _connect(path)
-            self._writer.executescript(f"PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; {SCHEMA}")
-            self._reader = _connect(path)
+            self.writer = _connect(path)
+            self.writer.executescript(f"PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; {SCHEMA}")
+            self.reader = _connect(path)
             self.charged("")
         except sqlite3.Error as error:
             raise InputError(f"cannot use {path} as a store: {error}; choose another with --store") from error
@@ -50,30 +50,36 @@ class Store:
     def find(self, client: str, name: str) -> Kept | None:
         """Return the answer that a client has had for the request called `name`, if any."""
         query = "SELECT digest, answer FROM answers WHERE client = ? AND fingerprint = ? AND id = ?"
-        row = self._reader.execute(query, (client, self._fingerprint, name)).fetchone()
+        row = self.reader.execute(query, (client, self._fingerprint, name)).fetchone()
         return Kept(digest=row[0], answer=row[1]) if row else None
 
     def charged(self, client: str) -> int:
         """Return how many candidates a client has been charged for."""
-        row = self._reader.execute("SELECT candidates FROM charges WHERE client = ?", (client,)).fetchone()
+        row = self.reader.execute("SELECT candidates FROM charges WHERE client = ?", (client,)).fetchone()
         return int(row[0]) if row else 0
 
     def keep(self, client: str, name: str, kept: Kept, *, candidates: int) -> None:
         """Commit an answer together with its charge; for the thread that writes."""
-        with self._writer:
+        with self.writer:
             row = (client, self._fingerprint, name, kept.digest, kept.answer)
-            if self._writer.execute("INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?)", row).rowcount:
-                self._writer.execute(CHARGE, (client, candidates))
+            if self.writer.execute("INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?)", row).rowcount:
+                self.charge_in(self.writer, client, candidates)
 
     def charge(self, client: str, candidates: int) -> None:
         """Commit a charge without an answer; for the thread that writes."""
-        with self._writer:
-            self._writer.execute(CHARGE, (client, candidates))
+        with self.writer:
+            self.charge_in(self.writer, client, candidates)
+
+    @staticmethod
+    def charge_in(writer: sqlite3.Connection, client: str, candidates: int) -> None:
+        """Charge as part of what else `writer` is about to commit."""
+        if candidates:
+            writer.execute(CHARGE, (client, candidates))
 
     def close(self) -> None:
         """Close the file."""
-        self._reader.close()
-        self._writer.close()
+        self.reader.close()
+        self.writer.close()
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -23,6 +23,7 @@ Size = Annotated[int, Field(ge=1, le=2**31)]
 Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
 TOLD = frozenset(("rows", "tokens", "nanodollars"))
 """Currencies that a service knows; requests and bytes are the client's to count."""
+Name = Annotated[str, Field(pattern="^[0-9A-Za-z_.-]{1,128}$")]
 Number = Annotated[float, Field(allow_inf_nan=False)] | None
 
 
@@ -49,7 +50,7 @@ class EvaluationRequest:
 
     __pydantic_config__ = STRICT
 
-    id: Annotated[str, Field(pattern="^[0-9A-Za-z_.-]{1,128}$")]
+    id: Name
     candidates: Block | None
     split: Split = "train"
     fingerprint: str = ""
@@ -100,6 +101,9 @@ class About:
         metric: on held-out examples; "" without any.
         classes: those that it labels texts with; none if it does not.
         estimate: the most that a candidate consumes, by split and currency, as far as that is known.
+        fields: names of the texts of an example.
+        prompt: hash of the candidate that labels texts; "" without any.
+        peak_bytes: of main memory that the service held since it began to answer; only on Linux.
     """
 
     __pydantic_config__ = OPEN
@@ -112,6 +116,9 @@ class About:
     splits: tuple[Split, ...]
     metric: str = ""
     classes: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ("text",)
+    prompt: str = ""
+    peak_bytes: Count | None = None
     prompt_layers: Size = 1
     deterministic: bool = True
     limits: Limits = field(default_factory=Limits)

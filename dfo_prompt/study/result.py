@@ -91,8 +91,10 @@ class Result:
         training_seconds: until there was an answer, without looks at dev and test.
         best_loss: smallest loss observed; `recommended_loss`, that of the optimizer's own answer, evaluated anew at the end.
         failures: queries without a finite loss.
-        user_bytes: memory on the user's side: the optimizer's, measured on a batch, or that of a head of the user's own.
-        peak_bytes: of main memory during the search or fit, libraries and model included; only on Linux.
+        user_bytes: memory on the user's side: the optimizer's, measured on a batch, or that of a head of the user's own;
+            with a `Remote` objective, the most that this process held.
+        peak_bytes: of main memory during the search or fit, libraries and model included; only on Linux. With a `Remote`
+            objective, that of the service's process since its start.
         optimizer_state: what the optimizer says of itself at the end, restarts for instance.
         about: what a method says of itself: what it chose on dev, sizes.
         rounded: queries of an earlier run whose candidates the optimizer now proposes with other rounding, as on another

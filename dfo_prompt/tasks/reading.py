@@ -50,21 +50,24 @@ class ReadReport:
     Attributes:
         train: what shots are drawn from.
         test: None where the data have no split of their own for it.
+        feedback: what the training split grew by, if anything.
         unread: names of files in the data folder that look like data and were not read.
     """
 
     train: SourceRows
     test: SourceRows | None = None
+    feedback: SourceRows | None = None
     unread: tuple[str, ...] = ()
 
     def describe(self) -> dict[str, Json]:
         """Return plain data for a manifest."""
-        sources = {"train": self.train} | ({"test": self.test} if self.test else {})
-        rows: dict[str, Json] = {name: source.describe() for name, source in sources.items()}
+        sources = {"train": self.train, "test": self.test, "feedback": self.feedback}
+        rows: dict[str, Json] = {name: source.describe() for name, source in sources.items() if source}
         return rows | ({"unread": list(self.unread[:LISTED])} if self.unread else {})
 
     def __str__(self) -> str:
         test = f"; test on {self.test}" if self.test else ""
+        feedback = f"; grown by {self.feedback}" if self.feedback else ""
         more = ", ..." if len(self.unread) > LISTED else ""
         unread = f"; not read: {', '.join(self.unread[:LISTED])}{more}" if self.unread else ""
-        return f"train on {self.train}{test}{unread}"
+        return f"train on {self.train}{test}{feedback}{unread}"

@@ -5,6 +5,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 
@@ -18,13 +19,24 @@ from dfo_prompt.tasks.task import Task
 class FewShot:
     """The examples of one study: k a class in `train`, k a class in `dev`, and `test`, which shares no text with them.
 
-    `report` says what became of the rows that they were drawn from.
+    Attributes:
+        added: how many of the last training examples came as feedback; they are beyond the k a class.
+        feedback: SHA-256 of the file that they came in; "" without any.
+        report: what became of the rows that all were drawn from.
     """
 
     train: tuple[Example, ...]
     dev: tuple[Example, ...]
     test: tuple[Example, ...]
+    added: int = 0
+    feedback: str = ""
     report: ReadReport | None = None
+
+    @property
+    def drawn(self) -> Self:
+        """Return the split as it was drawn, without feedback."""
+        report = self.report and replace(self.report, feedback=None)
+        return replace(self, train=self.train[: len(self.train) - self.added], added=0, feedback="", report=report)
 
     def part(self, split: str) -> tuple[Example, ...]:
         """Return the examples of "train", "dev" or "test"."""
@@ -58,7 +70,7 @@ def sample(task: Task, splits: Splits, *, shots: int, seed: int, test_examples: 
     if min(shots, test_examples or 1) < 1 or test_examples == 0:
         raise InputError(f"shots and test_examples must be at least 1, not {shots} and {test_examples}")
     rng = np.random.default_rng(seed)
-    distinct = _distinct(splits.train)
+    distinct = distinct_examples(splits.train)
     train, dev, rest = _deal(task, _shuffled(distinct, rng), shots)
     seen = {example.texts for example in (*train, *dev)}
     given = rest if splits.test is None else _shuffled(sorted(splits.test), rng)
@@ -69,7 +81,8 @@ def sample(task: Task, splits: Splits, *, shots: int, seed: int, test_examples: 
     return FewShot(train=train, dev=dev, test=unseen[:test_examples], report=report)
 
 
-def _distinct(examples: Iterable[Example]) -> list[Example]:
+def distinct_examples(examples: Iterable[Example]) -> list[Example]:
+    """Return examples in order, texts that occur twice once, and those with two labels not at all."""
     labels: dict[tuple[str, ...], set[int]] = {}
     for example in examples:
         labels.setdefault(example.texts, set()).add(example.label)

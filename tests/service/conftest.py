@@ -9,10 +9,10 @@ def serve(tmp_path):
     """Starts a server process with these flags, in a folder of its own; ends it after the test."""
     with ExitStack() as stack:
 
-        def start(*flags, plugin=None):
+        def start(*flags, plugin=None, env=None):
             place = tmp_path / "server"
             place.mkdir(exist_ok=True)
-            server = Server(place, *flags, plugin=plugin).start()
+            server = Server(place, *flags, plugin=plugin, env=env).start()
             stack.callback(server.stop)
             return server
 

@@ -21,14 +21,16 @@ from dfo_prompt.errors import InputError
 from dfo_prompt.service import app as module
 from dfo_prompt.service.app import application
 from dfo_prompt.service.clients import Client, find_client, read_clients, read_token
+from dfo_prompt.service.collection import Collection
 from dfo_prompt.service.engine import Engine
 from dfo_prompt.service.openapi import document
 from dfo_prompt.service.serving import about
 from dfo_prompt.service.store import Store
+from dfo_prompt.service.training import Training
 from dfo_prompt.service.wire import Limits, pack
 
 TOKENS = (Client(name="ann", token="a" * 16), Client(name="bob", token="b" * 16, budget=5))
-ANYONE = (Client(name="anyone"),)
+ANYONE = (Client(name="anyone", trains=True),)
 Z = np.arange(6.0).reshape(2, 3)
 
 
@@ -57,11 +59,16 @@ class Labelling(HeldOutBowl):
         return np.array([[1.0, np.nan] if len(one[0]) < 5 else [0.25, 0.75] for one in texts])
 
 
+def app_of(objective, said, store, clients=ANYONE):
+    engine = Engine(objective, said, store)
+    return application(engine, clients, Training(engine, Collection(store, task="t", fingerprint=said.fingerprint)))
+
+
 @contextmanager
 def serving(tmp_path, objective=None, clients=ANYONE, **limits):
     objective = objective or Labelling()
     said = about(parse_config({"objective": "sphere", "dim": 3}), objective, {}, Limits(**limits))
-    app = application(Engine(objective, said, Store(tmp_path / "store.sqlite", said.fingerprint)), clients)
+    app = app_of(objective, said, Store(tmp_path / "store.sqlite", said.fingerprint), clients)
     with TestClient(app, base_url="http://localhost") as client:
         yield client
 
@@ -129,9 +136,8 @@ def hold(tmp_path, *, budget=None, **limits):
     objective = Labelling()
     objective.gate.clear()
     said = about(parse_config({"objective": "sphere", "dim": 3}), objective, {}, Limits(**limits))
-    return objective, application(
-        Engine(objective, said, Store(tmp_path / "s.sqlite", said.fingerprint)), [replace(ANYONE[0], budget=budget)]
-    )
+    store = Store(tmp_path / "s.sqlite", said.fingerprint)
+    return objective, app_of(objective, said, store, [replace(ANYONE[0], budget=budget)])
 
 
 def test_one_id_in_flight_is_evaluated_once_and_the_loop_stays_free(tmp_path):
@@ -158,9 +164,11 @@ def test_a_budget_is_reserved_before_it_is_spent(tmp_path):
 
 
 def test_429_says_when(tmp_path):
-    engine = Engine(Labelling(), about(parse_config({"dim": 3}), Labelling(), {}, Limits()), Store(tmp_path / "s", "f"))
+    store = Store(tmp_path / "s", "f")
+    engine = Engine(Labelling(), about(parse_config({"dim": 3}), Labelling(), {}, Limits()), store)
     engine.pending = 64
-    with TestClient(application(engine, ANYONE), base_url="http://localhost") as client:
+    app = application(engine, ANYONE, Training(engine, Collection(store, task="t", fingerprint="f")))
+    with TestClient(app, base_url="http://localhost") as client:
         found = ask(client)
     assert (found.status_code, found.headers["retry-after"]) == (429, "1")
 
@@ -189,10 +197,10 @@ def test_a_store_that_cannot_be_written_is_503(tmp_path):
     objective = Labelling()
     said = about(parse_config({"dim": 3}), objective, {}, Limits())
     store = Store(tmp_path / "s", said.fingerprint)
-    with TestClient(application(Engine(objective, said, store), ANYONE), base_url="http://localhost") as client:
-        store._writer.execute("PRAGMA query_only = 1")
+    with TestClient(app_of(objective, said, store), base_url="http://localhost") as client:
+        store.writer.execute("PRAGMA query_only = 1")
         assert ask(client).status_code == 503
-        store._writer.execute("PRAGMA query_only = 0")
+        store.writer.execute("PRAGMA query_only = 0")
         assert ask(client).json()["replayed"] is False
 
 
@@ -382,6 +390,8 @@ def test_the_document_has_every_route_and_status(tmp_path):
     with TestClient(app, base_url="http://localhost") as client:
         assert client.get("/openapi.json").json() == described
         answers = {"About": client.get("/v1/about").json(), "Answer": ask(client).json()}
+        feedback = {"id": "f", "texts": [["a"]], "labels": ["long"]}
+        answers["Taken"] = client.post("/v1/feedback", json=feedback).json()
         answers["Prediction"] = client.post("/v1/predictions", json={"candidates": pack(Z[:1]), "texts": [["a"]]}).json()
     for name, answer in answers.items():
         assert {*answer} == {*described["components"]["schemas"][name]["properties"]}
@@ -434,16 +444,19 @@ messages = st.fixed_dictionaries(
         "id": st.sampled_from(["a", "b", ""]) | anything,
         "split": st.sampled_from(["train", "dev", "test", "x"]) | anything,
         "candidates": st.just(BLOCK) | blocks | anything,
+        "candidate": st.just(pack(Z[:1])) | blocks | anything,
+        "labels": st.lists(st.sampled_from(["short", "long"]), max_size=3) | anything,
         "texts": st.lists(st.lists(st.text(max_size=5), max_size=2), max_size=3) | anything,
         "fingerprint": st.just("") | anything,
         "more": anything,
     },
 )
 BODIES = st.binary(max_size=200) | (messages | anything).map(lambda message: json.dumps(message).encode())
+PATHS = [f"/v1/{name}" for name in ("evaluations", "predictions", "predict", "feedback", "prompt")]
 KNOWN = {200, 402, 404, 409, 413, 415, 422}
 
 
-@given(BODIES, st.sampled_from(["/v1/evaluations", "/v1/predictions"]), st.sampled_from(["application/json", "text/plain"]))
+@given(BODIES, st.sampled_from(PATHS), st.sampled_from(["application/json", "text/plain"]))
 @settings(max_examples=max(300, settings().max_examples))
 def test_no_body_makes_the_service_fail(fuzzed, body, path, media):
     found = fuzzed.post(path, content=body, headers={"Content-Type": media})

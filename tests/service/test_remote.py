@@ -230,6 +230,17 @@ def test_a_slow_connection_is_an_outage(slow):
         dp.create_objective("remote", dim=2, url=f"http://127.0.0.1:{port}", timeout=0.05, patience=0.01)
 
 
+def test_what_the_service_holds_is_asked_of_it_and_nothing_depends_on_the_answer(remote, httpserver):
+    objective, _ = remote(lambda request, _: as_json(answer(request)), patience=0.01, timeout=0.5)
+    assert objective.server_bytes() is None  # an earlier version does not say
+    httpserver.clear()
+    httpserver.expect_request("/v1/about").respond_with_json({**ABOUT, "peak_bytes": 7})
+    assert objective.server_bytes() == 7
+    httpserver.clear()
+    httpserver.expect_request("/v1/about").respond_with_data("ill", status=500)
+    assert objective.server_bytes() is None
+
+
 def test_nobody_there_is_an_outage():
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]

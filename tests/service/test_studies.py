@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 
+import httpx2
 import numpy as np
 import pytest
 from servers import TOKEN, blocked
@@ -88,6 +89,9 @@ def test_a_prompt_is_tuned_where_torch_cannot_be_imported(program, tmp_path, ser
             assert one.loss == pytest.approx(other.loss, abs=1e-6)
             assert one.metrics == pytest.approx(other.metrics)
     assert program("predict", "local", "good film", "a bad plot")[1] == labelled.stdout
+    result = json.loads((tmp_path / "remote" / "result.json").read_text())
+    if (peak := httpx2.get(f"{server.url}/v1/about").json()["peak_bytes"]) is not None:  # as Linux says
+        assert 2**25 < result["user_bytes"] < result["peak_bytes"] <= peak  # the server has torch and the model
     ours, theirs = (read_spent(tmp_path / name) for name in ("remote", "local"))
     assert (ours.rows, ours.tokens) == (theirs.rows, theirs.tokens)
 

@@ -1,0 +1,36 @@
+"""`dfo-prompt offer`: a study's prompt for a running service, which serves it from now on if it is better on dev."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from dfo_prompt.console import note_unfinished
+from dfo_prompt.errors import InputError
+from dfo_prompt.study.best import answer_of
+
+SECONDS = click.FloatRange(min=0, min_open=True)
+
+
+@click.command("offer")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--url", required=True, help="Of the service, as `dfo-prompt serve` prints it.")
+@click.option("--token-file", type=click.Path(path_type=Path), help="File with the token, if the service asks for one.")
+@click.option("--timeout", type=SECONDS, default=600.0, show_default=True, help="Seconds for the answer.")
+@click.option("--patience", type=SECONDS, default=60.0, show_default=True, help="Seconds of trying again.")
+def command(folder: Path, **service: Any) -> None:
+    """Offer the prompt that the study in FOLDER tuned to a service that labels texts with one of the same kind.
+
+    The service scores it on dev itself, beside the one that it serves, and keeps the better one.
+    """
+    try:
+        from dfo_prompt.service import offering  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise InputError("this needs an extra: pip install 'dfo-prompt[remote]'") from error
+    answer = answer_of(folder)
+    note_unfinished(folder)
+    found = offering.offer(answer.candidate, **service)
+    offered, served = (f"{one.score:.4g}" if one.score is not None else "none" for one in (found.offered, found.served))
+    same = found.prompt == found.offered.prompt
+    outcome = "it is served from now on" if found.swapped else "it is served already" if same else "the other one stays"
+    click.echo(f"{found.metric} on dev: {offered} offered, {served} served; {outcome}")

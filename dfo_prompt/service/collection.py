@@ -1,0 +1,87 @@
+"""What a service learns beside answers: corrected labels, and the prompts that it served. Committed before it is told."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dfo_prompt.service.store import Store
+from dfo_prompt.service.wire import FLOAT
+from dfo_prompt.types import Vector
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS feedback (
+    number INTEGER PRIMARY KEY, client TEXT NOT NULL, task TEXT NOT NULL, id TEXT NOT NULL, digest TEXT NOT NULL,
+    rows TEXT NOT NULL, UNIQUE (client, task, id)
+);
+CREATE TABLE IF NOT EXISTS prompts (
+    number INTEGER PRIMARY KEY, client TEXT NOT NULL, fingerprint TEXT NOT NULL, candidate BLOB NOT NULL,
+    score REAL NOT NULL, loss REAL NOT NULL
+);
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prompt:
+    """A candidate (d,) with its figures on dev, and the client that offered it."""
+
+    candidate: Vector
+    score: float
+    loss: float
+    client: str = ""
+
+    def beats(self, other: "Prompt") -> bool:
+        """Tell whether it is better on dev, as a study chooses: the larger score wins, then the smaller loss."""
+        return (self.score, -self.loss) > (other.score, -other.loss)
+
+
+class Collection:
+    """Feedback for one task, and prompts of one objective, in a store that may hold others too.
+
+    Args:
+        store: its thread that writes is the only one to call what writes.
+        task: what tells feedback apart: fields and classes belong to it.
+        fingerprint: of the objective.
+    """
+
+    def __init__(self, store: Store, *, task: str, fingerprint: str) -> None:
+        self._store, self._task, self._fingerprint = store, task, fingerprint
+        with store.writer:
+            store.writer.executescript(SCHEMA)
+
+    def take(self, client: str, name: str, digest: str, rows: Sequence[dict[str, str]]) -> bool | None:
+        """Commit labelled examples, unless a request of that name was taken.
+
+        Returns:
+            Whether they are new; None if the name was used for others.
+        """
+        with self._store.writer as writer:
+            row = (client, self._task, name, digest, json.dumps(rows))
+            command = "INSERT OR IGNORE INTO feedback (client, task, id, digest, rows) VALUES (?, ?, ?, ?, ?)"
+            if writer.execute(command, row).rowcount:
+                return True
+            query = "SELECT digest FROM feedback WHERE client = ? AND task = ? AND id = ?"
+            (there,) = writer.execute(query, row[:3]).fetchone()
+        return False if there == digest else None
+
+    def examples(self) -> Iterator[dict[str, str]]:
+        """Return all labelled examples in the order in which they came, each with the client and id of its request."""
+        query = "SELECT client, id, rows FROM feedback WHERE task = ? ORDER BY number"
+        for client, name, rows in self._store.reader.execute(query, (self._task,)).fetchall():
+            for row in json.loads(rows):
+                yield {**row, "client": client, "id": name}
+
+    def serve(self, prompt: Prompt, *, candidates: int = 0) -> None:
+        """Commit the prompt that is served from now on, and the charge of its client."""
+        with self._store.writer as writer:
+            data = np.ascontiguousarray(prompt.candidate, dtype=FLOAT).tobytes()
+            row = (prompt.client, self._fingerprint, data, prompt.score, prompt.loss)
+            writer.execute("INSERT INTO prompts (client, fingerprint, candidate, score, loss) VALUES (?, ?, ?, ?, ?)", row)
+            self._store.charge_in(writer, prompt.client, candidates)
+
+    def served(self) -> Vector | None:
+        """Return the candidate (d,) that was served last, if any was."""
+        query = "SELECT candidate FROM prompts WHERE fingerprint = ? ORDER BY number DESC LIMIT 1"
+        row = self._store.reader.execute(query, (self._fingerprint,)).fetchone()
+        return np.frombuffer(row[0], dtype=FLOAT).astype(np.float64) if row else None

@@ -1,0 +1,26 @@
+"""Offers a candidate to a service that labels texts with one."""
+
+from pathlib import Path
+
+from dfo_prompt._util.parsing import parse
+from dfo_prompt.errors import InputError
+from dfo_prompt.service.clients import read_token
+from dfo_prompt.service.labels import Comparison
+from dfo_prompt.service.transport import Transport
+from dfo_prompt.service.wire import pack
+from dfo_prompt.types import Vector
+
+
+def offer(candidate: Vector, *, url: str, token_file: Path | None, timeout: float, patience: float) -> Comparison:
+    """Offer a candidate (d,) to the service at `url`, and return how it compares on dev; see `remote_objective`.
+
+    Raises:
+        InputError: the URL is none, or the file of the token cannot be read.
+        OutageError: the service refuses it, or gives no usable answer.
+    """
+    transport = Transport(url, token=read_token(token_file) if token_file else "", timeout=timeout, patience=patience)
+    reply = transport.post("/v1/prompt", {"candidate": pack(candidate[None])})
+    try:
+        return parse(Comparison, reply.message)
+    except InputError as error:
+        raise transport.nonsense(str(error), reply.usage) from error

@@ -1,0 +1,170 @@
+"""Inference as training: labels texts with the prompt that is served, keeps corrected labels, takes a better prompt.
+
+A prompt is better if its candidate is, on dev, as the service itself scores it: nothing that a client says of it counts.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from starlette.exceptions import HTTPException
+
+from dfo_prompt.contracts.objective import Objective, Predictor, Validated
+from dfo_prompt.errors import InputError
+from dfo_prompt.service.clients import Client
+from dfo_prompt.service.collection import Collection, Prompt
+from dfo_prompt.service.engine import Engine
+from dfo_prompt.service.labels import FeedbackRequest, LabelRequest, PromptRequest
+from dfo_prompt.service.wire import numbers
+from dfo_prompt.study.answers import checked_evaluation
+from dfo_prompt.study.candidates import candidate_hash
+from dfo_prompt.tasks.examples import HALF_PAIR
+from dfo_prompt.types import Vector
+
+
+@runtime_checkable
+class Labelling(Validated, Predictor, Protocol):
+    """An objective whose candidates label texts, and are compared on dev."""
+
+
+class Training:
+    """The prompt that a service labels texts with, and what it learns for the next one.
+
+    Args:
+        engine: runs whatever asks the objective or writes the store, one after the other.
+        collection: what is kept.
+        prompt: the one to begin with, from `first_prompt`; None serves none.
+    """
+
+    def __init__(self, engine: Engine, collection: Collection, prompt: Prompt | None = None) -> None:
+        self._engine, self._collection, self._prompt = engine, collection, prompt
+
+    @property
+    def prompt(self) -> str:
+        """Return the hash of the candidate that is served; "" without any."""
+        return candidate_hash(self._prompt.candidate) if self._prompt else ""
+
+    async def label(self, client: Client, request: LabelRequest) -> dict[str, Any]:
+        """Label texts; charged as one candidate.
+
+        Raises:
+            HTTPException: as `Engine.evaluate`; or 404 if no prompt is served.
+        """
+        objective = self._labelling()
+        self._check_count(request.texts)
+
+        def work() -> dict[str, Any]:
+            prompt, classes = self._served(), [*objective.classes]
+            found = np.asarray(objective.predict(prompt.candidate, [tuple(one) for one in request.texts]))  # (N, C)
+            self._engine.store.charge(client.name, 1)
+            labels = [classes[int(row.argmax())] if np.isfinite(row).all() else None for row in found]
+            said = {"prompt": candidate_hash(prompt.candidate), "classes": classes, "labels": labels}
+            return {**said, "probabilities": [numbers(row) for row in found]}
+
+        self._served()
+        return await self._engine.run(client, 1, work)
+
+    async def take(self, client: Client, request: FeedbackRequest) -> dict[str, Any]:
+        """Keep corrected labels; free of charge.
+
+        Raises:
+            HTTPException: 404, 409, 413, 422, 429 or 503 with a reason.
+        """
+        self._check_count(request.texts)
+        rows = self._rows(request)
+
+        def work() -> dict[str, Any]:
+            new = self._collection.take(client.name, request.id, request.digest, rows)
+            if new is None:
+                raise HTTPException(409, "the id was used for another request")
+            return {"id": request.id, "taken": len(rows), "replayed": not new}
+
+        return await self._engine.run(client, 0, work)
+
+    async def offer(self, client: Client, request: PromptRequest) -> dict[str, Any]:
+        """Score a candidate on dev, and serve it from now on if it is better there; charged as one candidate.
+
+        Raises:
+            HTTPException: as `label`.
+        """
+        objective = self._labelling()
+        (candidate,) = self._engine.unpacked(request.candidate, most=1)
+
+        def work() -> dict[str, Any]:
+            before, offered = self._served(), on_dev(objective, candidate, client.name)
+            swapped = offered.beats(before)
+            if swapped:
+                self._collection.serve(offered, candidates=1)
+                self._prompt = offered
+            else:
+                self._engine.store.charge(client.name, 1)
+            figures = {"offered": _figures(offered), "served": _figures(before)}
+            return {"metric": objective.metric, **figures, "swapped": swapped, "prompt": self.prompt}
+
+        self._served()
+        return await self._engine.run(client, 1, work)
+
+    def examples(self) -> list[dict[str, str]]:
+        """Return all corrected labels."""
+        return [*self._collection.examples()]
+
+    def _served(self) -> Prompt:
+        if self._prompt is None:
+            raise HTTPException(404, "no prompt is served; start the service with --from STUDY")
+        return self._prompt
+
+    def _labelling(self) -> Labelling:
+        if not isinstance(self._engine.objective, Labelling):
+            raise HTTPException(404, f"objective {self._engine.about.objective!r} labels no texts")
+        return self._engine.objective
+
+    def _check_count(self, texts: Sequence[object]) -> None:
+        most = self._engine.about.limits.texts
+        if len(texts) > most:
+            raise HTTPException(413, f"{len(texts)} texts; at most {most} a request")
+
+    def _rows(self, request: FeedbackRequest) -> list[dict[str, str]]:
+        classes, fields = self._labelling().classes, self._engine.about.fields
+        if len(request.labels) != len(request.texts):
+            raise HTTPException(422, f"{len(request.labels)} labels for {len(request.texts)} examples")
+        if unknown := sorted({*request.labels} - {*classes}):
+            raise HTTPException(422, f"labels: {unknown[0][:60]!r} is no class; known: {', '.join(classes)}")
+        for texts in request.texts:
+            if len(texts) != len(fields):
+                raise HTTPException(422, f"texts: an example has {len(texts)} texts; it takes {', '.join(fields)}")
+            if any(not text.strip() or HALF_PAIR.search(text) for text in texts):
+                raise HTTPException(422, "texts: a text is empty, or holds half of a surrogate pair")
+        pairs = zip(request.texts, request.labels, strict=True)
+        return [{**dict(zip(fields, texts, strict=True)), "label": label} for texts, label in pairs]
+
+
+def first_prompt(objective: Objective, candidate: Vector, collection: Collection) -> Prompt:
+    """Return the prompt to begin with: the better one on dev of a study's answer (d,) and the one that was served last.
+
+    Raises:
+        InputError: the objective labels no texts, or the candidate has no score on dev.
+    """
+    if not isinstance(objective, Labelling):
+        raise InputError("the study tunes no prompt, so there is nothing to label texts with")
+    given, last = on_dev(objective, candidate), collection.served()
+    if not np.isfinite([given.score, given.loss]).all():
+        raise InputError("the answer of the study has no score on dev; choose another study")
+    before = on_dev(objective, last) if last is not None else None
+    if before and not given.beats(before):
+        return before
+    collection.serve(given)
+    return given
+
+
+def on_dev(objective: Validated, candidate: Vector, client: str = "") -> Prompt:
+    """Score a candidate (d,) on dev; figures that are missing or not finite lose against any."""
+    found = checked_evaluation(objective.validate(candidate[None], "dev"), 1)
+    metric = found.metrics.get(objective.metric, np.array([np.nan]))
+    score, loss = float(metric[0]), float(found.losses[0])
+    finite = bool(np.isfinite([score, loss]).all())
+    return Prompt(candidate=candidate, client=client, score=score if finite else -np.inf, loss=loss if finite else np.inf)
+
+
+def _figures(prompt: Prompt) -> dict[str, Any]:
+    score, loss = numbers(np.array([prompt.score, prompt.loss]))
+    return {"prompt": candidate_hash(prompt.candidate), "score": score, "loss": loss}
