@@ -1,7 +1,8 @@
 """The tables of a suite's report."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Hashable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,15 +13,19 @@ from dfo_prompt.plugin.catalogue import BUILT_IN, catalogue
 from dfo_prompt.plugin.door import NAME
 from dfo_prompt.report import statistics
 from dfo_prompt.report.analysis import RANDOM, Analysis, counted
+from dfo_prompt.report.comparison import Conclusion
 from dfo_prompt.report.marks import Marks, marks_of
 from dfo_prompt.report.section import Section
-from dfo_prompt.report.verdict import FEW_SEEDS
+from dfo_prompt.report.verdict import FEW_SEEDS, impossible
 
-FEW_PROBLEMS = 3
-"""With fewer, the prior of the Bayesian test outweighs them."""
-ALPHA = 0.05
 MOST_PAIRS = 66
 """On the page: those of twelve optimizers."""
+MOST_DIGITS = 10
+CONCLUSIONS = {
+    Conclusion.BETTER: "first is better",
+    Conclusion.EQUAL: "equally good",
+    Conclusion.OPEN: "not told apart",
+}
 NAMED = ("optimizer", "method", "first", "second")
 """Columns with names of entries."""
 
@@ -55,7 +60,7 @@ def comparisons(analysis: Analysis) -> list[Section]:
     """Return the tables that compare entries with each other, where there are two."""
     if len(analysis.complete) <= 1:
         return []
-    return [pairs(analysis), *([practical(analysis)] if len(analysis.problems) >= FEW_PROBLEMS else [])]
+    return [pairs(analysis), practical(analysis)]
 
 
 def leaderboard(analysis: Analysis) -> Section:
@@ -63,9 +68,8 @@ def leaderboard(analysis: Analysis) -> Section:
     board, measure = analysis.leaderboard, analysis.score
     columns: dict[str, object] = {"optimizer": board["optimizer"]}
     if len(board):
-        if len(analysis.problems) > 1:
-            columns["mean rank"] = board["rank"].map("{:.2f}".format)
-        columns[analysis.score] = [_interval(*row) for row in board[["score", "low", "high"]].to_numpy()]
+        columns["rank"] = [_rank(*row) for row in board[["rank", "best_rank", "worst_rank"]].to_numpy().tolist()]
+        columns[analysis.score] = _intervals(board[["score", "low", "high"]])
         columns["area over curve"] = board["area"].map(lambda area: "-" if np.isnan(area) else f"{area:.3f}")
         columns["P(better than random)"] = _against_random(analysis)
         for name in ("best_loss", "recommended_loss", "dev_metric", "test_metric"):
@@ -75,12 +79,12 @@ def leaderboard(analysis: Analysis) -> Section:
         for name in ("optimizer_seconds", "objective_seconds"):
             columns[name.replace("_", " ")] = board[name].map(_number)
         columns["failed queries"] = board["failures"]
-    by, each = ("mean rank over the problems", " in each problem, averaged") if len(analysis.problems) > 1 else (measure, "")
+    each = " in each problem, averaged" if len(analysis.problems) > 1 else ""
     text = (
-        f"Ordered by {by}. {measure.capitalize()}: interquartile mean over {counted(len(analysis.seeds), 'seed')}{each}; "
-        f"higher is better.{_strength(len(analysis.seeds))} The score of a loss is the share of the way from the start to "
-        "the best known loss of the problem and seed. Area over curve: mean of that share over the budget. The other "
-        "figures are means over studies."
+        f"Ordered by {measure}; \"1 to 3\": ranks that the comparison of pairs leaves open. {measure[0].upper()}{measure[1:]}: "
+        f"interquartile mean over {counted(len(analysis.seeds), 'seed')}{each}; higher is better.{_strength(analysis)} The "
+        "score of a loss is the share of the way from the start to the best known loss of the problem and seed. Area over "
+        "curve: mean of that share over the budget. The other figures are means over studies."
     )
     table = pd.DataFrame({name: values for name, values in columns.items() if values is not None})
     return Section(name="leaderboard", title="Leaderboard", text=text, table=table, data=board)
@@ -103,32 +107,30 @@ def per_problem(analysis: Analysis) -> list[Section]:
 
 
 def pairs(analysis: Analysis) -> Section:
-    """Return a row each two optimizers."""
-    frame = analysis.pairs
+    """Return a row each two optimizers, or a sentence where the suite is too small to show a difference."""
+    frame, comparison = analysis.pairs, analysis.comparison
+    if not comparison.possible:
+        return Section(name="pairs", title="Pairs", text=_too_small(analysis), table=pd.DataFrame(), data=frame)
     table = pd.DataFrame(
         {
             "first": frame["first"],
             "second": frame["second"],
-            "difference of medians": frame["difference"].map(_number),
+            "difference of scores": _intervals(frame[["difference", "low", "high"]]),
             "P(first better)": frame["improvement"].map("{:.2f}".format),
+            "p (corrected)": frame["p"].map(_p),
+            "conclusion": frame["conclusion"].map(CONCLUSIONS),
         }
     )
+    test = {
+        "seeds": "the bootstrap that draws seeds anew in each problem (single-step max-t; Hothorn, Bretz and Westfall, 2008)",
+        "problems": "the randomization test that flips signs of problems (Fisher, 1935; intervals: Hartigan, 1969), with "
+        "Bonferroni's correction",
+    }[comparison.inference]
     text = (
-        f"Differences between medians over {counted(len(analysis.seeds), 'seed')}; positive: the first is better. P(first "
-        "better): the probability that the first wins on a pair of seeds, ties counting half, averaged over problems."
+        f"By how much the score of the first is higher, with 95 % intervals that hold at once for {counted(len(frame), 'pair')}, "
+        f"by {test}; {_sample(analysis)}. P(first better): the probability that the first wins on a pair of seeds, ties "
+        f"counting half, averaged over problems. Equally good: within {comparison.margin:g}."
     )
-    if len(analysis.problems) > 1:
-        table["rank-biserial"] = frame["rank_biserial"].map("{:+z.2f}".format)
-        table["p"], table["p (Holm)"] = frame["p"].map(_p), frame["p_holm"].map(_p)
-        text += (
-            f" Wilcoxon signed-rank test on the problems' medians, with Holm's correction for {counted(len(frame), 'pair')}."
-        )
-        if (smallest := 2.0 ** (1 - len(analysis.problems))) > ALPHA:
-            text += (
-                f" On {len(analysis.problems)} problems p cannot be below {smallest:.2g}: the test cannot find a difference."
-            )
-    if analysis.friedman is not None:
-        text += f" Friedman test over {len(analysis.problems)} problems: p = {analysis.friedman:.3g}."
     shown = None
     if len(table) > MOST_PAIRS:
         shown = len(analysis.complete) - 1
@@ -138,18 +140,42 @@ def pairs(analysis: Analysis) -> Section:
 
 def practical(analysis: Analysis) -> Section:
     """Return, of the leader against each other, whether the difference matters."""
-    rope = analysis.suite.settings.practical_difference
-    medians = np.median(analysis.values, axis=1)
-    rows = []
-    for i, name in enumerate(analysis.complete[1:], start=1):
-        chances = statistics.bayesian_signed_rank(medians[:, 0] - medians[:, i], rope, np.random.default_rng(0))
-        rows.append([name, *(f"{chance:.2f}" for chance in chances)])
-    heads = ["optimizer", "the leader is better", "no difference that matters", "it is better"]
-    text = (
-        f"Bayesian signed-rank test (Benavoli et al., 2014) of the leader, {analysis.complete[0]}, against each of the "
-        f"others over {len(medians)} problems: probabilities that add up to 1. Differences within {rope:g} do not matter."
+    comparison = analysis.comparison
+    frame, margin = analysis.pairs.head(len(comparison.names) - 1), comparison.margin
+    title, leader = "Does it matter?", comparison.names[0]
+    if not comparison.possible:
+        return Section(name="practical", title=title, text=_too_small(analysis), table=pd.DataFrame())
+    table = pd.DataFrame(
+        {
+            "optimizer": frame["second"],
+            f"score below that of {leader}": _intervals(frame[["difference", "low", "high"]]),
+            "does it matter?": [_matters(row, margin) for row in frame.to_dict("records")],
+        }
     )
-    return Section(name="practical", title="Does it matter?", text=text, table=pd.DataFrame(rows, columns=heads))
+    text = (
+        f"The leader, {leader}, against each of the others: the intervals of the table of pairs, held against the {margin:g} "
+        "that matters."
+    )
+    return Section(name="practical", title=title, text=text, table=table, data=frame)
+
+
+def _matters(row: Mapping[Hashable, Any], margin: float) -> str:
+    if row["conclusion"] == Conclusion.EQUAL:
+        return f"no: within {margin:g}"
+    if row["conclusion"] == Conclusion.OPEN:
+        return "not known: perhaps no difference"
+    return f"yes: more than {margin:g}" if row["low"] > margin else f"perhaps: better, but perhaps by less than {margin:g}"
+
+
+def _too_small(analysis: Analysis) -> str:
+    said = impossible(analysis)
+    return f"{said[0].upper()}{said[1:]}."
+
+
+def _sample(analysis: Analysis) -> str:
+    if analysis.comparison.inference == "seeds":
+        return "conclusions hold for these problems"
+    return "conclusions hold for problems like these"
 
 
 def sensitivity(analysis: Analysis) -> Section:
@@ -181,11 +207,13 @@ def failures(analysis: Analysis) -> Section:
     return Section(name="failures", title="Failures", text=text, table=table)
 
 
-def _strength(seeds: int) -> str:
-    """Return what so many seeds allow to say."""
-    if seeds == 1:
+def _strength(analysis: Analysis) -> str:
+    """Return what the size of the suite allows to say."""
+    if len(analysis.seeds) == 1 and analysis.comparison.inference == "seeds":
         return " A single seed gives no interval: any difference may be chance."
-    few = ", which is too narrow with so few seeds" * (seeds < FEW_SEEDS)
+    if analysis.comparison.inference == "problems":
+        return " In brackets: the 95 % bootstrap interval when problems are drawn anew."
+    few = ", which is too narrow with so few seeds" * (len(analysis.seeds) < FEW_SEEDS)
     return f" In brackets: the 95 % stratified bootstrap interval{few}."
 
 
@@ -211,13 +239,30 @@ def _against_random(analysis: Analysis) -> list[str] | None:
     ]
 
 
-def _interval(value: float, low: float, high: float) -> str:
-    return _number(value) if np.isnan(low) else f"{_number(value)} [{_number(low)}, {_number(high)}]"
+def _rank(rank: int, best: int, worst: int) -> str:
+    """Return a rank, or the ranks that are open: a tie."""
+    return f"{rank}" if best == worst else f"{rank} ({best} to {worst})"
 
 
-def _number(value: float) -> str:
-    return "-" if value is None or np.isnan(value) else f"{value:z.4g}"
+def _intervals(rows: pd.DataFrame) -> list[str]:
+    """Return each value with its interval, in as many digits as tell different values apart."""
+    digits = next((n for n in range(4, MOST_DIGITS) if _apart(rows.iloc[:, 0], n)), MOST_DIGITS)
+    return [_interval(*row, digits=digits) for row in rows.to_numpy().tolist()]
+
+
+def _apart(values: "pd.Series[float]", digits: int) -> bool:
+    return len({f"{value:.{digits}g}" for value in values}) == len({*values})
+
+
+def _interval(value: float, low: float, high: float, *, digits: int = 4) -> str:
+    one, *bounds = (_number(figure, digits) for figure in (value, low, high))
+    return one if np.isnan(low) else f"{one} [{', '.join(bounds)}]"
+
+
+def _number(value: float, digits: int = 4) -> str:
+    return "-" if value is None or np.isnan(value) else f"{value:z.{digits}g}"
 
 
 def _p(value: float) -> str:
-    return "-" if np.isnan(value) else f"{value:.3g}"
+    smallest = 1 / statistics.RESAMPLES
+    return "-" if np.isnan(value) else f"{value:.3g}" if value >= smallest else f"< {smallest:g}"
