@@ -56,7 +56,7 @@ class Comparison:
     def possible(self) -> bool:
         """Tell whether the suite is large enough to show any difference."""
         problems, seeds, _ = self.values.shape
-        return (seeds if self.inference == "seeds" else problems) >= self.needed
+        return bool((seeds if self.inference == "seeds" else problems) >= self.needed)
 
     @cached_property
     def differences(self) -> Vector:
@@ -116,6 +116,4 @@ def compare(values: Matrix, names: Sequence[str], *, margin: float, inference: I
     """Return the optimizers compared, ordered by score; equal scores keep their order."""
     scores = [statistics.average(values[:, :, i]) for i in range(len(names))]
     order = np.argsort(scores, kind="stable")
-    return Comparison(
-        names=tuple(names[i] for i in order), values=values[:, :, order], margin=margin, inference=inference
-    )
+    return Comparison(names=tuple(names[i] for i in order), values=values[:, :, order], margin=margin, inference=inference)

@@ -136,5 +136,6 @@ def _subsets(problems: int) -> Matrix:
     if problems <= MOST_EXACT:
         numbers = np.arange(1, 2**problems)
         return (numbers[:, None] >> np.arange(problems) & 1).astype(np.float64)
-    drawn = np.random.default_rng(0).integers(2, size=(2 ** (MOST_EXACT + 2) - 1, problems)).astype(np.float64)
-    return drawn[drawn.any(axis=1)]
+    drawn: Matrix = np.random.default_rng(0).integers(2, size=(2 ** (MOST_EXACT + 2) - 1, problems)).astype(np.float64)
+    filled: Matrix = drawn[drawn.any(axis=1)]
+    return filled

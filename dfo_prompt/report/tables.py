@@ -81,7 +81,8 @@ def leaderboard(analysis: Analysis) -> Section:
         columns["failed queries"] = board["failures"]
     each = " in each problem, averaged" if len(analysis.problems) > 1 else ""
     text = (
-        f"Ordered by {measure}; \"1 to 3\": ranks that the comparison of pairs leaves open. {measure[0].upper()}{measure[1:]}: "
+        f'Ordered by {measure}; "1 to 3": ranks that the comparison of pairs leaves open. '
+        f"{measure[0].upper()}{measure[1:]}: "
         f"interquartile mean over {counted(len(analysis.seeds), 'seed')}{each}; higher is better.{_strength(analysis)} The "
         "score of a loss is the share of the way from the start to the best known loss of the problem and seed. Area over "
         "curve: mean of that share over the budget. The other figures are means over studies."
@@ -122,14 +123,15 @@ def pairs(analysis: Analysis) -> Section:
         }
     )
     test = {
-        "seeds": "the bootstrap that draws seeds anew in each problem (single-step max-t; Hothorn, Bretz and Westfall, 2008)",
+        "seeds": "the bootstrap that draws seeds anew in each problem (single-step max-t; Hothorn et al., 2008)",
         "problems": "the randomization test that flips signs of problems (Fisher, 1935; intervals: Hartigan, 1969), with "
         "Bonferroni's correction",
     }[comparison.inference]
     text = (
-        f"By how much the score of the first is higher, with 95 % intervals that hold at once for {counted(len(frame), 'pair')}, "
-        f"by {test}; {_sample(analysis)}. P(first better): the probability that the first wins on a pair of seeds, ties "
-        f"counting half, averaged over problems. Equally good: within {comparison.margin:g}."
+        f"By how much the score of the first is higher, with 95 % intervals that hold at once for "
+        f"{counted(len(frame), 'pair')}, by {test}; {_sample(analysis)}. P(first better): the "
+        "probability that the first wins on a pair of seeds, ties counting half, averaged over problems. "
+        f"Equally good: within {comparison.margin:g}."
     )
     shown = None
     if len(table) > MOST_PAIRS:
@@ -153,8 +155,8 @@ def practical(analysis: Analysis) -> Section:
         }
     )
     text = (
-        f"The leader, {leader}, against each of the others: the intervals of the table of pairs, held against the {margin:g} "
-        "that matters."
+        f"The leader, {leader}, against each of the others: the intervals of the table of pairs, held against the "
+        f"{margin:g} that matters."
     )
     return Section(name="practical", title=title, text=text, table=table, data=frame)
 

@@ -84,8 +84,8 @@ class SuiteSettings:
             that any study of the problem and seed found.
         practical_difference: smaller ones do not matter (region of practical equivalence): of a metric, or of a score, which
             is the share of the way from the start to the best known loss of problem and seed.
-        inference: the sample that conclusions rest on: "seeds" (they hold for these problems, with other seeds) or "problems"
-            (they hold for problems like these, which takes many of them).
+        inference: the sample that conclusions rest on: "seeds" (they hold for these problems, with other seeds) or
+            "problems" (they hold for problems like these, which takes many of them).
         threads: of one study; None means the machine's cores. Results can depend on it, not on how many run at once.
         stall_seconds: without progress, after which a study is given up; for a method without queries, its time limit.
         study_seconds: after which a study is stopped; the next run of the suite continues it. None means no limit.

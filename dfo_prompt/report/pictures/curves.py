@@ -5,7 +5,7 @@ from itertools import pairwise
 from typing import Any
 
 from dfo_prompt.report.pictures.looks import Look
-from dfo_prompt.report.pictures.picture import HIDDEN, OVER, SHOWN, ZOOM, Columns, Spec, coloured, told
+from dfo_prompt.report.pictures.picture import HIDDEN, ON_DEMAND, OVER, SHOWN, ZOOM, Columns, Spec, coloured, told
 
 HEIGHT = 300
 
@@ -31,6 +31,7 @@ def curves(looks: Sequence[Look], x: Spec, y: Spec, *, form: str = ".4~g", bands
         },
     }
     points: Spec = {
+        "name": f"{ON_DEMAND}points",
         "mark": {"type": "point", "filled": True, "size": 50, "clip": True},
         "params": [OVER],
         "encoding": {
@@ -50,6 +51,7 @@ def curves(looks: Sequence[Look], x: Spec, y: Spec, *, form: str = ".4~g", bands
 
 def _band(y: Spec) -> Spec:
     return {
+        "name": f"{ON_DEMAND}band",
         "mark": {"type": "area", "interpolate": "step-after", "clip": True},
         "encoding": {
             "y": {**y, "field": "low"},

@@ -22,6 +22,13 @@ STYLE: Spec = {
 }
 """Of the files; the page has the same in the colours of its text."""
 SHOWN: Spec = {"filter": "indexof(hidden, datum.entry) < 0"}
+LABEL = (
+    "datum.label !== '' && datum.value !== 0 && (abs(datum.value) >= 1e5 || abs(datum.value) < 1e-3)"
+    " ? format(datum.value, '.2~e') : datum.label"
+)
+"""Of a tick."""
+ON_DEMAND = "on-demand-"
+"""What names of layers begin with that show something where the reader points only."""
 HIDDEN: Spec = {"name": "hidden", "value": []}
 """Labels of entries that the reader has switched off."""
 ZOOM: Spec = {"name": "zoom", "select": {"type": "interval", "zoom": "wheel![event.ctrlKey]"}, "bind": "scales"}
@@ -53,10 +60,21 @@ class Picture:
     problem: str = ""
 
 
+def still(spec: Spec) -> Spec:
+    """Return the definition of a picture that nobody points at."""
+    layers = [layer for layer in spec["layer"] if not layer.get("name", "").startswith(ON_DEMAND)]
+    return {**spec, "layer": [_still(layer) for layer in layers]}
+
+
+def _still(layer: Spec) -> Spec:
+    encoding = {channel: one for channel, one in layer["encoding"].items() if channel != "opacity"}
+    return {**{key: value for key, value in layer.items() if key != "params"}, "encoding": encoding}
+
+
 def axis(field: str, title: str, **scale: Any) -> Spec:
     """Return the encoding of a numeric field on an axis with a title in words."""
     logarithmic = scale.get("type") == "log"
-    of: Spec = {"grid": True, **({"format": "~g"} if logarithmic else {})}
+    of: Spec = {"grid": True, "labelExpr": LABEL, **({"format": "~g"} if logarithmic else {})}
     scale = {"nice": False, **scale} if logarithmic else {"nice": False, "zero": False, **scale}
     return {"field": field, "type": "quantitative", "title": title, "scale": scale, "axis": of}
 

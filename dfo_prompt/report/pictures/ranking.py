@@ -14,23 +14,24 @@ NEAR_ONE = 0.9
 def scores(analysis: Analysis) -> Picture:
     """Draw each optimizer's score with its interval."""
     data = analysis.leaderboard[["optimizer", "score", "low", "high"]]
-    near = bool(NEAR_ONE < data["score"].min() and data["score"].max() < 1)
+    near = bool(data["score"].min() > NEAR_ONE and data["score"].max() < 1)
     drawn = data.assign(**{name: 1 - data[name] for name in ("score", "low", "high")}) if near else data
     looks = all_looks(analysis)
     title = f"1 - {analysis.score} (lower is better)" if near else f"{analysis.score} (higher is better)"
-    x = axis("score", title, **(logarithmic(drawn["high"]) if near else {}))
+    x = axis("score", title, padding=12, **(logarithmic(drawn["score"]) if near else {}))
     sample = analysis.comparison.inference
     alone = len(analysis.seeds if sample == "seeds" else analysis.problems) == 1
     each = f" in each of {len(analysis.problems)} problems, averaged over problems" if len(analysis.problems) > 1 else ""
     text = f"Interquartile mean over {counted(len(analysis.seeds), 'seed')}{each}"
     text += f". One {sample[:-1]} gives no interval." if alone else f", with its 95 % bootstrap interval over {sample}."
     edges = [] if alone else [told("low", "from", ".5~g"), told("high", "to", ".5~g")]
+    told_of = [told("entry", "entry"), told("score", title, ".5~g"), *edges]
     order = [looks[name] for name in data["optimizer"]]
     return Picture(
         name="scores",
         title="Scores",
         text=text + marks_of(analysis).note + note_on(analysis.complete),
-        spec=dots(order, x, [told("entry", "entry"), told("score", title, ".5~g"), *edges], spread=None if alone else ("low", "high")),
+        spec=dots(order, x, told_of, spread=None if alone else ("low", "high")),
         columns=columns_of(drawn, looks, ["score", "low", "high"]),
         looks=(),
         data=data,
@@ -40,11 +41,11 @@ def scores(analysis: Analysis) -> Picture:
 def ranks(analysis: Analysis) -> Picture:
     """Draw the ranks that the comparison of pairs leaves open to each optimizer."""
     data, looks = analysis.leaderboard[["optimizer", "rank", "best_rank", "worst_rank"]], all_looks(analysis)
-    x = axis("rank", "rank (1 is the best)", domain=[1, len(data)])
+    x = axis("rank", "rank (1 is the best)", domain=[1, len(data)], padding=12)
     x["axis"] = {**x["axis"], "tickMinStep": 1, "format": "d"}
     text = (
-        "Dots: ranks by score. Lines: ranks that are left open by the comparison of pairs; an optimizer's line begins behind "
-        "those that are shown to be better, and ends before those that it is shown to be better than."
+        "Dots: ranks by score. Lines: ranks that are left open by the comparison of pairs; an optimizer's line begins "
+        "behind those that are shown to be better, and ends before those that it is shown to be better than."
     )
     lines = [told("rank", "rank by score", "d"), told("best_rank", "at best", "d"), told("worst_rank", "at worst", "d")]
     order = [looks[name] for name in data["optimizer"]]

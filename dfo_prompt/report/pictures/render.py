@@ -4,7 +4,7 @@ from typing import Any
 
 import vl_convert
 
-from dfo_prompt.report.pictures.picture import STYLE, Columns, Spec
+from dfo_prompt.report.pictures.picture import STYLE, Columns, Spec, still
 
 VEGA_LITE = "6.4"
 WIDTH = 560
@@ -16,7 +16,7 @@ SCALE = 2.0
 def svg_of(spec: Spec, columns: Columns, title: str) -> str:
     """Return the picture, its title in it, as SVG."""
     full = {
-        **spec,
+        **still(spec),
         "width": WIDTH,
         "title": title,
         "background": "white",

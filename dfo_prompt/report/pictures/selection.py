@@ -1,7 +1,7 @@
 """Which optimizers a picture shows, and the tables behind its curves."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -49,7 +49,8 @@ def all_looks(analysis: Analysis) -> dict[str, Look]:
     marks = marks_of(analysis)
     names = dict.fromkeys([*analysis.complete, *analysis.studies["optimizer"]])
     looks = looks_of(names, [name for name in names if _is_baseline(analysis, name)])
-    return {name: Look(**{**vars(look), "label": look.label + marks.marked(name).removeprefix(name)}) for name, look in looks.items()}
+    daggers = {name: marks.marked(name).removeprefix(name) for name in names}
+    return {name: replace(look, label=look.label + daggers[name]) for name, look in looks.items()}
 
 
 def _is_baseline(analysis: Analysis, name: str) -> bool:

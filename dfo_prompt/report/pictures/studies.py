@@ -1,11 +1,15 @@
 """Pictures of single studies: the loss that was observed beside the recommended one, and the optimizer's own time."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
 from dfo_prompt.report.analysis import Analysis
 from dfo_prompt.report.pictures.curves import HEIGHT
 from dfo_prompt.report.pictures.labels import note_on
+from dfo_prompt.report.pictures.looks import Look
 from dfo_prompt.report.pictures.picture import HIDDEN, SHOWN, ZOOM, Picture, Spec, axis, coloured, told
 from dfo_prompt.report.pictures.rows import dots
 from dfo_prompt.report.pictures.selection import all_looks, columns_of, logarithmic, ranked, searched, shown
@@ -21,7 +25,7 @@ def gap(analysis: Analysis) -> Picture:
     data, of = analysis.studies.loc[searched(analysis), columns], shown(analysis, ranked(analysis))
     drawn = data[data["optimizer"].isin(of.looks) & data["best_loss"].notna() & data["recommended_loss"].notna()]
     looks = list(of.looks.values())
-    scale = logarithmic(pd.concat([drawn["best_loss"], drawn["recommended_loss"]]))
+    scale: dict[str, Any] = {"padding": 8, **logarithmic(pd.concat([drawn["best_loss"], drawn["recommended_loss"]]))}
     x = axis("best_loss", "best loss observed", **scale)
     y = axis("recommended_loss", "clean loss of the recommended candidate", **scale)
     text = "One point per study. Above the line, the recommended candidate is worse than the best loss observed."
@@ -37,18 +41,18 @@ def gap(analysis: Analysis) -> Picture:
     )
 
 
-def _scatter(looks: list, x: Spec, y: Spec) -> Spec:
+def _scatter(looks: Sequence[Look], x: Spec, y: Spec) -> Spec:
     labels = [look.label for look in looks]
-    shape = {"field": "entry", "type": "nominal", "title": None, "sort": None}
+    shape: Spec = {"field": "entry", "type": "nominal", "title": None, "sort": None}
     shape["scale"] = {"domain": labels, "range": [look.shape for look in looks]}
     tooltip = [told("entry", "entry"), told("problem", "problem"), told("seed", "seed")]
     tooltip += [told(one["field"], one["title"], ".5~g") for one in (x, y)]
-    points = {
+    points: Spec = {
         "mark": {"type": "point", "filled": True, "size": 45, "opacity": 0.8, "clip": True},
         "params": [ZOOM],
         "encoding": {"x": x, "y": y, "color": coloured(looks), "shape": shape, "tooltip": tooltip},
     }
-    diagonal = {
+    diagonal: Spec = {
         "mark": {"type": "line", "color": "#888888", "clip": True, "strokeWidth": 1},
         "encoding": {"x": x, "y": {**y, "field": "best_loss"}},
     }
@@ -62,7 +66,10 @@ def seconds(analysis: Analysis) -> Picture:
     data = means[["optimizer_seconds", "objective_seconds", "queries"]].mean().reset_index()
     data["milliseconds_per_query"] = 1e3 * data["optimizer_seconds"] / data["queries"]
     data = data.sort_values("milliseconds_per_query", kind="stable", ignore_index=True)
-    drawn, looks = data[np.isfinite(data["milliseconds_per_query"]) & (data["milliseconds_per_query"] > 0)], all_looks(analysis)
+    drawn, looks = (
+        data[np.isfinite(data["milliseconds_per_query"]) & (data["milliseconds_per_query"] > 0)],
+        all_looks(analysis),
+    )
     title = "milliseconds a query inside ask and tell"
     order = [looks[name] for name in drawn["optimizer"]]
     tooltip = [told("entry", "entry"), told("milliseconds_per_query", title, ".3~g")]
@@ -71,7 +78,7 @@ def seconds(analysis: Analysis) -> Picture:
         name="seconds",
         title="Optimizer time",
         text=text + note_on(data["optimizer"]),
-        spec=dots(order, axis("milliseconds_per_query", title, type="log"), tooltip),
+        spec=dots(order, axis("milliseconds_per_query", title, type="log", padding=12), tooltip),
         columns=columns_of(drawn, looks, ["milliseconds_per_query"]),
         looks=(),
         data=data,
