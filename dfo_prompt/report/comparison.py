@@ -72,8 +72,9 @@ class Comparison:
             pass
         elif self.inference == "seeds":
             draws = np.stack([1 - statistics.resampled(self.values[:, :, i]) for i in range(len(self.names))], axis=1)
-            seeds = self.values.shape[1]
-            intervals, p = statistics.simultaneous(self.differences, draws[:, first] - draws[:, second], seeds)
+            problems, seeds, _ = self.values.shape
+            drawn = draws[:, first] - draws[:, second]
+            intervals, p = statistics.simultaneous(self.differences, drawn, problems=problems, seeds=seeds)
         else:
             each = 1 - statistics.by_problem(np.moveaxis(self.values, 2, 0))  # (k, problems)
             intervals, p = statistics.sign_flips(each[first] - each[second])

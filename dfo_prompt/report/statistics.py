@@ -68,25 +68,27 @@ def resampled(values: Matrix) -> Vector:
     return averages
 
 
-def simultaneous(estimates: Vector, draws: Matrix, seeds: int) -> tuple[Matrix, Vector]:
+def simultaneous(estimates: Vector, draws: Matrix, *, problems: int, seeds: int) -> tuple[Matrix, Vector]:
     """Return intervals that hold at once for all estimates, (m, 2), and p values that are corrected for all of them, (m,).
 
     The single-step max-t bootstrap (Hothorn, Bretz and Westfall, 2008): an interval excludes 0 exactly where p <= 0.05.
-    Standard errors are widened by sqrt(S / (S - 1)), by which drawing S seeds with replacement makes them too small.
+    Standard errors are widened by sqrt(S / (S - 1)), by which drawing S seeds with replacement makes them too small, and
+    critical values are those of Student's t with P (S - 1) degrees of freedom instead of the normal distribution.
 
     Args:
         estimates: (m,).
         draws: (R, m), the estimates when seeds are drawn anew.
+        problems: P.
         seeds: S.
     """
-    error = draws.std(axis=0)
+    error, free = draws.std(axis=0), problems * (seeds - 1)
     moves = error > 1e-12 * (1 + np.abs(estimates))  # the others are the same in every draw
     wide = error * np.sqrt(seeds / (seeds - 1))
     largest = np.abs((draws - estimates)[:, moves] / error[moves]).max(axis=1, initial=0.0)  # (R,)
-    cut = np.sort(largest)[int(np.ceil(CONFIDENCE * len(largest))) - 1]
+    cut = stats.t.isf(stats.norm.sf(np.sort(largest)[int(np.ceil(CONFIDENCE * len(largest))) - 1]), free)
     half = np.where(moves, cut * wide, 0.0)
     observed = np.where(estimates == 0, 0.0, np.inf)
-    observed[moves] = np.abs(estimates[moves]) / wide[moves]
+    observed[moves] = stats.norm.isf(stats.t.sf(np.abs(estimates[moves]) / wide[moves], free))
     p = 1 - np.searchsorted(np.sort(largest), observed, side="left") / len(largest)
     return np.stack([estimates - half, estimates + half], axis=1), p
 

@@ -111,7 +111,9 @@ def test_dragging_moves_and_the_wheel_zooms(visit):
     page = visit()
     picture = page.locator("[data-picture=targets] svg")
     picture.scroll_into_view_if_needed()
-    ticks = "() => [...document.querySelectorAll('[data-picture=targets] .role-axis-label text')].map(t => t.textContent).join()"
+    ticks = (
+        "() => [...document.querySelectorAll('[data-picture=targets] .role-axis-label text')].map(t => t.textContent).join()"
+    )
     before, box = page.evaluate(ticks), picture.bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     page.mouse.wheel(0, -300)

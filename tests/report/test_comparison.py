@@ -1,11 +1,11 @@
 """The verdict, the pairs, the ranks and whether it matters never disagree: they are one comparison."""
 
 import re
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+from comparisons import with_values
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -22,23 +22,6 @@ NAMES = ("cma", "random", "far")
 @pytest.fixture(scope="module")
 def analysis(finished):
     return analyse(finished)
-
-
-def with_values(analysis, values, names, inference="seeds", margin=0.01):
-    """Return the analysis with other values (problems, seeds, optimizers), its names and its leaderboard to match."""
-    comparison = compare(values, names, margin=margin, inference=inference)
-    suite = replace(
-        analysis.suite, settings=replace(analysis.suite.settings, inference=inference, practical_difference=margin)
-    )
-    return replace(
-        analysis,
-        suite=suite,
-        complete=comparison.names,
-        values=comparison.values,
-        problems=tuple(f"p{number}" for number in range(values.shape[0])),
-        seeds=tuple(range(values.shape[1])),
-        leaderboard=leaderboard_of(analysis.studies, comparison, np.zeros(len(analysis.studies))),
-    )
 
 
 @st.composite

@@ -85,7 +85,9 @@ def _simultaneous(values):
     scores = np.array([statistics.average(values[:, :, i]) for i in range(values.shape[2])])
     draws = np.stack([statistics.resampled(values[:, :, i]) for i in range(values.shape[2])], axis=1)
     first, second = np.triu_indices(values.shape[2], 1)
-    return statistics.simultaneous(scores[first] - scores[second], draws[:, first] - draws[:, second], values.shape[1])
+    problems, seeds, _ = values.shape
+    differences, drawn = scores[first] - scores[second], draws[:, first] - draws[:, second]
+    return statistics.simultaneous(differences, drawn, problems=problems, seeds=seeds)
 
 
 def test_simultaneous_intervals_and_p_values_say_the_same():
@@ -103,9 +105,14 @@ def test_a_difference_that_is_the_same_on_every_seed_is_certain():
     assert p[0] == 0
 
 
-def test_under_the_null_hypothesis_any_pair_errs_about_as_often_as_it_says():
+@pytest.mark.parametrize(("problems", "seeds"), [(3, 10), (3, 3), (1, 5)])
+def test_under_the_null_hypothesis_any_pair_errs_about_as_often_as_it_says(problems, seeds):
     rng, runs = np.random.default_rng(2), 60
-    errors = sum((_simultaneous(rng.standard_normal((3, 10, 4)))[1] <= 0.05).any() for _ in range(runs))
+    errors = sum((_simultaneous(rng.standard_normal((problems, seeds, 4)))[1] <= 0.05).any() for _ in range(runs))
     assert errors / runs < 0.15
+
+
+def test_under_the_null_hypothesis_flipped_signs_err_as_often_as_they_say():
+    rng = np.random.default_rng(2)
     flips = sum((statistics.sign_flips(rng.standard_normal((6, 10)))[1] <= 0.05).any() for _ in range(400))
     assert stats.binomtest(flips, 400, 0.05, alternative="greater").pvalue > 0.001
