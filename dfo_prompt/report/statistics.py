@@ -137,7 +137,7 @@ def _subsets(problems: int) -> Matrix:
     """Return non-empty subsets of so many problems, (s, problems) of 0 and 1."""
     if problems <= MOST_EXACT:
         numbers = np.arange(1, 2**problems)
-        return (numbers[:, None] >> np.arange(problems) & 1).astype(np.float64)
+        every: Matrix = (numbers[:, None] >> np.arange(problems) & 1).astype(np.float64)
+        return every
     drawn: Matrix = np.random.default_rng(0).integers(2, size=(2 ** (MOST_EXACT + 2) - 1, problems)).astype(np.float64)
-    filled: Matrix = drawn[drawn.any(axis=1)]
-    return filled
+    return np.compress(drawn.any(axis=1), drawn, axis=0)
