@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dfo_prompt.errors import InputError
 from dfo_prompt.report.pictures.curves import curves, thinned
 from dfo_prompt.report.pictures.looks import looks_of
 from dfo_prompt.report.pictures.picture import axis
@@ -23,9 +24,15 @@ def best_so_far(folder: Path) -> Vector:
 
 
 def plot_convergence(folders: Sequence[Path], out: Path, *, title: str) -> Path:
-    """Draw the studies in `folders` into the picture file `out`, .svg or .png, and return its path."""
-    from dfo_prompt.report.pictures.render import png_of, svg_of  # noqa: PLC0415 - an extra, and a JavaScript engine
+    """Draw the studies in `folders` into the picture file `out`, .svg or .png, and return its path.
 
+    Raises:
+        InputError: the extra that draws is not installed.
+    """
+    try:
+        from dfo_prompt.report.pictures.render import png_of, svg_of  # noqa: PLC0415 - brings a JavaScript engine
+    except ImportError as error:
+        raise InputError(f"pictures need an extra: pip install 'dfo-prompt[report]' ({error})") from error
     names = [read_manifest(folder)["config"]["optimizer"] for folder in folders]
     looks = looks_of(names, BASELINES)
     columns: dict[str, list[object]] = {"entry": [], "queries": [], "loss": []}

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dfo_prompt.report.analysis import RANDOM, Analysis, counted
 from dfo_prompt.report.comparison import Conclusion
 from dfo_prompt.report.marks import marks_of
+from dfo_prompt.report.numbers import interval_text
 
 FEW_SEEDS = 5
 """With fewer the bootstrap's intervals are too narrow."""
@@ -98,12 +99,7 @@ def _matters(analysis: Analysis, first: str, second: str) -> str:
 def _difference(analysis: Analysis, first: str, second: str) -> str:
     comparison = analysis.comparison
     at = comparison.of(comparison.names.index(first), comparison.names.index(second))
-    return interval_text(comparison.differences[at], *comparison.intervals[at])
-
-
-def interval_text(value: float, low: float, high: float) -> str:
-    """Return a difference and its interval, if there is one."""
-    return f"{value:.3g}" if low != low else f"{value:.3g} [{low:.3g}, {high:.3g}]"  # noqa: PLR0124 - NaN
+    return interval_text(comparison.differences[at], *comparison.intervals[at], digits=3)
 
 
 def _distinct(analysis: Analysis) -> list[str]:

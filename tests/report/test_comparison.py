@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from dfo_prompt.report.analysis import analyse
 from dfo_prompt.report.comparison import Conclusion, compare
+from dfo_prompt.report.contrasts import pairs, practical
 from dfo_prompt.report.leaderboard import leaderboard_of
 from dfo_prompt.report.pictures.ranking import ranks, scores
-from dfo_prompt.report.tables import leaderboard, pairs, practical
+from dfo_prompt.report.tables import leaderboard
 from dfo_prompt.report.verdict import verdict
 
 NAMES = ("cma", "random", "far")

@@ -290,7 +290,7 @@ def test_a_measure_that_objectives_do_not_have_is_one_line(copy):
 
 
 def test_of_many_pairs_the_page_has_those_of_the_leader_and_the_file_all(copy, monkeypatch):
-    monkeypatch.setattr("dfo_prompt.report.tables.MOST_PAIRS", 2)
+    monkeypatch.setattr("dfo_prompt.report.contrasts.MOST_PAIRS", 2)
     write_report(copy)
     text = (copy / "report/report.md").read_text()
     section = text[text.index("## Pairs") : text.index("## Does it matter?")]
