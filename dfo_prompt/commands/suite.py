@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from shutil import get_terminal_size
 
 import click
 
@@ -17,6 +18,9 @@ from dfo_prompt.suite.folder import check_same, is_finished, read_errors, read_s
 from dfo_prompt.suite.plan import Plan, slug
 from dfo_prompt.suite.reading import read_suite_file
 from dfo_prompt.suite.run import probe_suite, run_suite
+
+WIDEST = 100
+"""Characters of a line, however wide the terminal is."""
 
 
 @click.group("suite")
@@ -70,7 +74,7 @@ def run(
         return
     with SuiteProgress() as progress:
         errors = run_suite(suite, folder, jobs=jobs, executor=executor, options=options, watch=progress)
-    click.echo(f"suite  {folder}/\nreport dfo-prompt suite report {folder}")
+    click.echo(f"{_outcome(folder)}suite  {folder}/\nreport dfo-prompt suite report {folder}")
     if errors:
         raise StudyError(f"{len(errors)} of {len(suite.plans)} studies have no result; see dfo-prompt suite status {folder}")
 
@@ -92,7 +96,19 @@ def status(folder: Path) -> None:
 def report(folder: Path) -> None:
     """Write the report of the suite in FOLDER, finished or not: one page, and its tables and pictures as files."""
     page = _write_report()(folder)
-    click.echo(page)
+    click.echo(f"{_outcome(folder)}{page}")
+
+
+def _outcome(folder: Path) -> str:
+    """Return the leaderboard's first lines and the verdict, or why there are none."""
+    try:
+        from dfo_prompt.report.terminal import outcome  # noqa: PLC0415 - brings pandas
+
+        return f"{outcome(folder, width=min(get_terminal_size().columns, WIDEST))}\n\n"
+    except ImportError:
+        return ""  # the extra of reports is not installed: `suite report` says so
+    except InputError as error:
+        return f"{error}\n\n"
 
 
 def _write_report() -> Callable[[Path], Path]:

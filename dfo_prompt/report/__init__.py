@@ -9,7 +9,7 @@ SECTIONS = {
     "leaderboard": ("tables:leaderboard", "All entries, the best first"),
     "methods": ("methods:method_tables", "What methods of several kinds reach, and what they take"),
     "problems": ("tables:per_problem", "Median and quartiles by problem"),
-    "pairs": ("tables:comparisons", "Each two entries: differences, tests, and whether they matter"),
+    "pairs": ("contrasts:comparisons", "Each two entries: differences, tests, and whether they matter"),
     "sigma": ("tables:sensitivity", "Scores by step size, where a suite has several"),
     "failures": ("tables:failures", "Studies without a result, and failed queries"),
 }

@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 from pathlib import Path
 
@@ -9,11 +10,12 @@ import numpy as np
 import pandas as pd
 
 from dfo_prompt.errors import InputError
-from dfo_prompt.report import statistics
+from dfo_prompt.report.comparison import Comparison, compare
 from dfo_prompt.report.curves import Range, area_over_curve, hits, range_of
 from dfo_prompt.report.damage import reading
 from dfo_prompt.report.frames import read_curves, studies_of
 from dfo_prompt.report.identical import Identical, find_identical
+from dfo_prompt.report.leaderboard import leaderboard_of, pairs_of
 from dfo_prompt.report.plan import read_checked_suite
 from dfo_prompt.study.folder import read_manifest
 from dfo_prompt.suite.folder import study_path
@@ -25,8 +27,6 @@ RANDOM = "random"
 Instance = Hashable
 """(problem, seed)."""
 HIGHER_IS_BETTER = ("test_metric",)
-MEANS = ("best_loss", "recommended_loss", "dev_metric", "test_metric", "optimizer_seconds", "objective_seconds")
-"""Columns of studies whose means stand in the leaderboard; the last two, over those that asked something."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,10 +41,9 @@ class Analysis:
         raw: (problems, seeds, optimizers) of the measure.
         values: the same, comparable between problems, the smaller the better: one minus a metric; of losses the share that
             is left of the way from the start to the best known one, 0 to 1.
-        leaderboard: a row a ranked optimizer, the best first: its mean rank over problems, the average of one minus values
-            and its interval ("score", "low", "high"), the area over its curves, means of what studies found.
-        pairs: each two of them compared.
-        friedman: p value, or None.
+        leaderboard: a row a ranked optimizer, the best first: its rank and those that the comparison leaves open ("rank",
+            "best_rank", "worst_rank"), the average of one minus values and its interval ("score", "low", "high"), the area
+            over its curves, means of what studies found.
         curves: (studies, queries), rows as in `studies`: the smallest loss so far.
         reached: by optimizer that searched, the query at which each (study, target) was reached.
         identical: groups of optimizers that did the same.
@@ -58,8 +57,6 @@ class Analysis:
     raw: Matrix
     values: Matrix
     leaderboard: pd.DataFrame
-    pairs: pd.DataFrame
-    friedman: float | None
     curves: Matrix
     reached: Mapping[str, Matrix]
     identical: tuple[Identical, ...] = ()
@@ -68,6 +65,17 @@ class Analysis:
     def measure(self) -> str:
         """Return what ranks."""
         return self.suite.settings.measure
+
+    @cached_property
+    def comparison(self) -> Comparison:
+        """Return each two ranked optimizers compared."""
+        settings = self.suite.settings
+        return compare(self.values, self.complete, margin=settings.practical_difference, inference=settings.inference)
+
+    @property
+    def pairs(self) -> pd.DataFrame:
+        """Return a row each two optimizers, the one with the higher score first."""
+        return pairs_of(self.comparison)
 
     @property
     def budget(self) -> int:
@@ -114,22 +122,18 @@ def analyse(folder: Path) -> Analysis:
     complete, raw = _raw(measure, studies, done)
     values = _comparable(raw, measure, studies, ranges)
     areas, reached = _areas_and_hits(suite.settings.targets, studies, curves, ranges)
-    leaderboard = _leaderboard(studies, complete, values, areas)
-    ranked = tuple(leaderboard["optimizer"])
-    order = [complete.index(name) for name in ranked]
-    values = values[:, :, order]
-    medians = np.median(values, axis=1) if values.size else np.zeros((0, 0))
+    settings = suite.settings
+    comparison = compare(values, complete, margin=settings.practical_difference, inference=settings.inference)
+    order = [complete.index(name) for name in comparison.names]
     return Analysis(
         suite=suite,
         studies=studies,
-        complete=ranked,
+        complete=comparison.names,
         problems=tuple(dict.fromkeys(studies["problem"])),
         seeds=tuple(dict.fromkeys(studies["seed"])),
         raw=raw[:, :, order],
-        values=values,
-        leaderboard=leaderboard,
-        pairs=statistics.pairwise(values, list(ranked)),
-        friedman=statistics.friedman(medians) if medians.size else None,
+        values=comparison.values,
+        leaderboard=leaderboard_of(studies, comparison, areas),
         curves=curves,
         reached=reached,
         identical=find_identical(folder, studies, suite.by_id),
@@ -191,35 +195,3 @@ def _areas_and_hits(
         for name, row in zip(studies["optimizer"].iloc[these], queries, strict=True):
             reached[name].append(row)
     return areas, {name: np.array(rows) for name, rows in reached.items() if rows}
-
-
-def _leaderboard(
-    studies: pd.DataFrame,
-    complete: list[str],
-    values: Matrix,
-    areas: Vector,
-) -> pd.DataFrame:
-    rows = []
-    ranks = statistics.average_ranks(np.median(values, axis=1)) if complete else np.zeros(0)
-    for i, name in enumerate(complete):
-        of = (studies["optimizer"] == name).to_numpy()
-        asked = of & (studies["queries"] > 0).to_numpy()
-        score = statistics.stratified(1 - values[:, :, i])
-        rows.append(
-            {
-                "optimizer": name,
-                "rank": float(ranks[i]),
-                "score": score.value,
-                "low": score.low,
-                "high": score.high,
-                "area": float(areas[of].mean()),
-                **{key: float(studies.loc[asked if key.endswith("_seconds") else of, key].mean()) for key in MEANS},
-                "failures": int(studies.loc[of, "failures"].sum()),
-            }
-        )
-    if not rows:
-        return pd.DataFrame(columns=["optimizer", "rank"])
-    # On one problem a rank says no more than the value itself.
-    order = ["score"] if len(values) == 1 else ["rank", "score"]
-    ascending = [name == "rank" for name in order]
-    return pd.DataFrame(rows).sort_values(order, ascending=ascending, kind="stable", ignore_index=True)

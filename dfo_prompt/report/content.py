@@ -12,7 +12,7 @@ from dfo_prompt.report.pictures.picture import Picture
 from dfo_prompt.report.section import Section
 from dfo_prompt.report.shared import shared_manifest
 from dfo_prompt.report.tables import all_tables
-from dfo_prompt.report.verdict import verdict
+from dfo_prompt.report.verdict import remarks, verdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +23,8 @@ class Report:
         intro: the size of the comparison.
         missing: studies and entries without results; "" where there are none.
         identical: a sentence on each group of entries that turned out to be the same.
-        verdict: what the leaderboard means.
+        verdict: what the leaderboard means, in one sentence.
+        remarks: what else a reader must know of it.
         manifest: what the studies ran on.
     """
 
@@ -32,6 +33,7 @@ class Report:
     missing: str
     identical: tuple[str, ...]
     verdict: str
+    remarks: tuple[str, ...]
     tables: list[Section]
     pictures: list[Picture]
     manifest: dict[str, Any]
@@ -55,6 +57,7 @@ def report_of(folder: Path) -> Report:
         missing=_missing(analysis),
         identical=tuple(map(str, analysis.identical)),
         verdict=verdict(analysis),
+        remarks=tuple(remarks(analysis)),
         tables=all_tables(analysis),
         pictures=list(draw_all(analysis)),
         manifest=shared_manifest(folder, analysis),

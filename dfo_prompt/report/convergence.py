@@ -4,13 +4,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from matplotlib.axes import Axes
 
-from dfo_prompt.report.pictures.labels import labels_of
-from dfo_prompt.report.pictures.picture import figure_of, step_curve
+from dfo_prompt.errors import InputError
+from dfo_prompt.report.pictures.curves import curves, thinned
+from dfo_prompt.report.pictures.looks import looks_of
+from dfo_prompt.report.pictures.picture import axis
 from dfo_prompt.study.folder import read_manifest
 from dfo_prompt.study.records import read_records
 from dfo_prompt.types import Vector
+
+BASELINES = ("random",)
 
 
 def best_so_far(folder: Path) -> Vector:
@@ -21,16 +24,24 @@ def best_so_far(folder: Path) -> Vector:
 
 
 def plot_convergence(folders: Sequence[Path], out: Path, *, title: str) -> Path:
-    """Draw the studies in `folders` into the picture file `out` and return its path."""
+    """Draw the studies in `folders` into the picture file `out`, .svg or .png, and return its path.
 
-    def paint(axes: Axes) -> None:
-        for i, folder in enumerate(folders):
-            curve, name = best_so_far(folder), read_manifest(folder)["config"]["optimizer"]
-            label = labels_of([name])[name]
-            found = f"{label}: {curve[-1]:.3f}" if len(curve) else label
-            step_curve(axes, i, np.arange(1, len(curve) + 1), curve, label=found)
-        axes.set(xlabel="queries", ylabel="best training loss so far", title=title)
-        axes.set_xlim(left=0)
-
-    figure_of(paint).savefig(out, dpi=150)
+    Raises:
+        InputError: the extra that draws is not installed.
+    """
+    try:
+        from dfo_prompt.report.pictures.render import png_of, svg_of  # noqa: PLC0415 - brings a JavaScript engine
+    except ImportError as error:
+        raise InputError(f"pictures need an extra: pip install 'dfo-prompt[report]' ({error})") from error
+    names = [read_manifest(folder)["config"]["optimizer"] for folder in folders]
+    looks = looks_of(names, BASELINES)
+    columns: dict[str, list[object]] = {"entry": [], "queries": [], "loss": []}
+    for folder, name in zip(folders, names, strict=True):
+        curve = best_so_far(folder)
+        columns["entry"] += [looks[name].label] * len(curve)
+        columns["queries"] += range(1, len(curve) + 1)
+        columns["loss"] += [None if np.isnan(loss) else float(loss) for loss in curve]
+    spec = curves(list(looks.values()), axis("queries", "queries"), axis("loss", "best training loss so far"))
+    svg = svg_of(spec, thinned(columns, "queries"), title)
+    out.write_bytes(png_of(svg) if out.suffix == ".png" else svg.encode())
     return out

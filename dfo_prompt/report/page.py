@@ -1,39 +1,49 @@
-"""The report as one HTML page that needs no other file."""
+"""The report as one HTML page that needs no other file, and that no browser lets ask for one."""
 
 import json
-import re
+from base64 import b64encode
+from functools import cache
+from hashlib import sha256
 from importlib.resources import files
 from typing import Any
 
+import vl_convert
 from jinja2 import Environment
 from markupsafe import Markup
 
 from dfo_prompt.report.content import Report
+from dfo_prompt.report.latex import latex_table
+from dfo_prompt.report.pictures.picture import STYLE, Picture
+from dfo_prompt.report.pictures.render import VEGA_LITE
 from dfo_prompt.report.section import Section
+from dfo_prompt.report.spreadsheet import csv_text
 from dfo_prompt.report.texts import printable
 
 
-def page(report: Report, svg: dict[str, str]) -> str:
-    """Return the page; `svg` has the pictures by name."""
+def page(report: Report) -> str:
+    """Return the page."""
     first, *others = [_table(table) for table in report.tables]
-    drawn = [
-        {"id": one.name, "title": one.title, "text": one.text, "svg": Markup(_inline(svg[one.name], one.name))}  # noqa: S704
-        for one in report.pictures
-    ]
     manifest = {
         "id": "manifest",
         "title": "Manifest",
         "text": "Versions, machines and settings of the studies.",
         "code": json.dumps(report.manifest, indent=2).splitlines(),
     }
-    template = Environment(autoescape=True, trim_blocks=True, finalize=_shown).from_string(
-        files("dfo_prompt.report").joinpath("page.html.in").read_text(encoding="utf-8")
-    )
+    problems = [printable(problem) for problem in report.analysis.problems]
+    drawn = {picture.name: {"spec": picture.spec, "columns": picture.columns} for picture in report.pictures}
+    scripts = [_bundle(), _file("page.js.in")]
+    template = Environment(autoescape=True, trim_blocks=True, finalize=_shown).from_string(_file("page.html.in"))
     return template.render(
         name=report.name,
+        verdict=report.verdict,
         intro=report.intro,
-        notes=[note for note in (report.missing, *report.identical, report.verdict) if note],
-        sections=[first, *drawn, *others, manifest],
+        notes=[note for note in (report.missing, *report.remarks, *report.identical) if note],
+        problems=problems,
+        sections=[first, *map(_picture, report.pictures), *others, manifest],
+        style=Markup(_file("page.css.in")),  # noqa: S704 - a file of this package, like the scripts
+        pictures=_json({"style": STYLE, "pictures": drawn, "problems": problems}),
+        scripts=[Markup(script) for script in scripts],  # noqa: S704
+        hashes=Markup(" ".join(map(_hash, scripts))),  # noqa: S704
     )
 
 
@@ -42,14 +52,49 @@ def _shown(value: Any) -> Any:
 
 
 def _table(table: Section) -> dict[str, Any]:
-    rows = table.printed.astype(str).to_numpy().tolist()
-    return {"id": table.name, "title": table.title, "text": table.text, "heads": list(table.table.columns), "rows": rows}
+    data = table.table if table.data is None else table.data
+    return {
+        "id": table.name,
+        "title": table.title,
+        "text": table.text,
+        "heads": list(table.table.columns),
+        "rows": table.printed.astype(str).to_numpy().tolist(),
+        "texts": [("CSV", _lines(csv_text(data))), ("LaTeX", _lines(latex_table(table.printed)))],
+    }
 
 
-def _inline(svg: str, name: str) -> str:
-    """Return the picture for a page: without the XML prologue, black drawn in the colour of the text around it.
+def _picture(picture: Picture) -> dict[str, Any]:
+    return {
+        "id": picture.name,
+        "title": picture.title,
+        "text": picture.text,
+        "picture": True,
+        "looks": picture.looks,
+        "problem": printable(picture.problem),
+    }
 
-    Its ids begin with its name: those of two pictures would be the same.
-    """
-    coloured = re.sub(r"#000000\b", "currentColor", svg[svg.index("<svg") :])
-    return re.sub(r'(\bid="|\bhref="#|url\(#)', rf"\g<1>{name}-", coloured)
+
+def _lines(text: str) -> Markup:
+    """Return text that is printable line by line, escaped, its ends of lines kept."""
+    return Markup("\n").join(map(printable, text.splitlines()))
+
+
+def _json(value: Any) -> Markup:
+    """Return JSON that no name in it can end."""
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+    return Markup(text.replace("<", r"\u003c").replace(">", r"\u003e").replace("&", r"\u0026"))  # noqa: S704
+
+
+def _hash(script: str) -> str:
+    """Return what allows this script and no other."""
+    return f"'sha256-{b64encode(sha256(script.encode()).digest()).decode()}'"
+
+
+def _file(name: str) -> str:
+    return files("dfo_prompt.report").joinpath(name).read_text(encoding="utf-8")
+
+
+@cache
+def _bundle() -> str:
+    """Return Vega, Vega-Lite and Vega-Embed."""
+    return vl_convert.javascript_bundle(snippet="window.vegaEmbed = vegaEmbed;", vl_version=VEGA_LITE)

@@ -13,12 +13,17 @@ EMPTY = "-"
 
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:
-    """Write the table; text that a spreadsheet would evaluate gets an apostrophe in front, numbers stay numbers."""
+    """Write the table."""
+    path.write_text(csv_text(table), encoding="utf-8", newline="")
+
+
+def csv_text(table: pd.DataFrame) -> str:
+    """Return the table; text that a spreadsheet would evaluate gets an apostrophe in front, numbers stay numbers."""
     safe = table.rename(columns=_cell)
     for number, kind in enumerate(table.dtypes):
         if kind.kind not in "biuf":
             safe.isetitem(number, list(map(_cell, table.iloc[:, number])))
-    safe.to_csv(path, index=False, encoding="utf-8")
+    return safe.to_csv(index=False)
 
 
 def _cell(value: object) -> object:

@@ -1,22 +1,20 @@
 """What a comparison of optimizers rests on. Values are (problems, seeds, optimizers), the smaller the better.
 
-A problem is the unit; seeds are nested in it: one seed means one split, projection and start for all optimizers. Tests
-across problems use the median over seeds. With few problems, intervals by the stratified bootstrap say more.
+A problem is the unit; seeds are nested in it: one seed means one split, projection and start for all optimizers.
 """
 
 from dataclasses import dataclass
-from itertools import combinations
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
 
 from dfo_prompt.types import Matrix, Vector
 
 RESAMPLES = 2000
 CONFIDENCE = 0.95
+MOST_EXACT = 14
+"""Problems up to which every subset is looked at; of more, so many subsets at random as there are then."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,27 +31,92 @@ def average(values: Matrix) -> Any:
 
     Agarwal et al. (2021) trim over all problems at once; where metrics of problems lie apart that would leave out problems.
     """
-    return stats.trim_mean(values, 0.25, axis=-1).mean(axis=-1)
+    return by_problem(values).mean(axis=-1)
 
 
-def stratified(values: Matrix, less: Matrix | None = None) -> Interval:
-    """Return the average of values (problems, seeds), less that of others, and its interval when seeds are drawn anew.
+def by_problem(values: Matrix) -> Any:
+    """Return the interquartile mean over seeds in each problem, (..., problems, seeds) -> (..., problems)."""
+    return stats.trim_mean(values, 0.25, axis=-1)
 
-    The percentile bootstrap, stratified by problem (Agarwal et al., 2021). All calls draw the same seeds: what is compared
-    is drawn in pairs, and an interval does not depend on what else was asked.
+
+def stratified(values: Matrix) -> Interval:
+    """Return the average of values (problems, seeds) and its interval when seeds are drawn anew.
+
+    The percentile bootstrap, stratified by problem (Agarwal et al., 2021). NaN bounds where there is one seed.
+    """
+    return _percentiles(float(average(values)), resampled(values) if values.shape[1] > 1 else None)
+
+
+def clustered(values: Matrix) -> Interval:
+    """Return the average of values (problems, seeds) and its interval when problems are drawn anew.
+
+    NaN bounds where there is one problem.
+    """
+    each = by_problem(values)
+    drawn = np.random.default_rng(0).integers(len(each), size=(RESAMPLES, len(each)))
+    return _percentiles(float(each.mean()), each[drawn].mean(axis=1) if len(each) > 1 else None)
+
+
+def resampled(values: Matrix) -> Vector:
+    """Return the averages of values (problems, seeds) when seeds are drawn anew in each problem, (R,).
+
+    All calls draw the same seeds: what is compared is drawn in pairs, and does not depend on what else was asked.
     """
     problems, seeds = values.shape
     drawn = np.random.default_rng(0).integers(seeds, size=(RESAMPLES, problems, seeds))
+    averages: Vector = average(np.take_along_axis(values[None], drawn, axis=2))
+    return averages
 
-    def estimates(given: Matrix) -> Any:
-        return average(np.take_along_axis(given[None], drawn, axis=2))
 
-    value, resampled = average(values), estimates(values)
-    if less is not None:
-        value, resampled = value - average(less), resampled - estimates(less)
-    tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(resampled, [tail, 1 - tail]) if seeds > 1 else (np.nan, np.nan)
-    return Interval(value=float(value), low=float(low), high=float(high))
+def simultaneous(estimates: Vector, draws: Matrix, *, problems: int, seeds: int) -> tuple[Matrix, Vector]:
+    """Return intervals that hold at once for all estimates, (m, 2), and p values that are corrected for all of them, (m,).
+
+    The single-step max-t bootstrap (Hothorn, Bretz and Westfall, 2008): an interval excludes 0 exactly where p <= 0.05.
+    Standard errors are widened by sqrt(S / (S - 1)), by which drawing S seeds with replacement makes them too small, and
+    critical values are those of Student's t with P (S - 1) degrees of freedom instead of the normal distribution.
+
+    Args:
+        estimates: (m,).
+        draws: (R, m), the estimates when seeds are drawn anew.
+        problems: P.
+        seeds: S.
+    """
+    error, free = draws.std(axis=0), problems * (seeds - 1)
+    moves = error > 1e-12 * (1 + np.abs(estimates))  # the others are the same in every draw
+    wide = error * np.sqrt(seeds / (seeds - 1))
+    largest = np.abs((draws - estimates)[:, moves] / error[moves]).max(axis=1, initial=0.0)  # (R,)
+    cut = stats.t.isf(stats.norm.sf(np.sort(largest)[int(np.ceil(CONFIDENCE * len(largest))) - 1]), free)
+    half = np.where(moves, cut * wide, 0.0)
+    observed = np.where(estimates == 0, 0.0, np.inf)
+    observed[moves] = stats.norm.isf(stats.t.sf(np.abs(estimates[moves]) / wide[moves], free))
+    p = 1 - np.searchsorted(np.sort(largest), observed, side="left") / len(largest)
+    return np.stack([estimates - half, estimates + half], axis=1), p
+
+
+def sign_flips(differences: Matrix) -> tuple[Matrix, Vector]:
+    """Return intervals that hold at once for the means of differences (m, n), (m, 2), and corrected p values, (m,).
+
+    The randomization test of Fisher (1935) that flips signs, corrected by Bonferroni for m, and the interval that it does
+    not reject: between two of the ordered means of all subsets of the n problems (Hartigan, 1969). The interval excludes 0
+    exactly where p <= 0.05. No p is below m * 2^(1 - n): NaN bounds where that is above 0.05.
+    """
+    number, problems = differences.shape
+    subsets = _subsets(problems)  # (s, n)
+    skipped = int((1 - CONFIDENCE) / (2 * number) * (len(subsets) + 1))
+    intervals, p = np.full((number, 2), np.nan), np.ones(number)
+    sizes = subsets.sum(axis=1)
+    for row, difference in enumerate(differences):
+        means = np.sort(subsets @ difference / sizes)
+        beyond = min(np.searchsorted(means, 0.0, side="right"), len(means) - np.searchsorted(means, 0.0, side="left"))
+        p[row] = min(1.0, 2 * number * (beyond + 1) / (len(means) + 1))
+        if skipped:
+            intervals[row] = means[skipped - 1], means[-skipped]
+    return intervals, p
+
+
+def problems_needed(pairs: int) -> int:
+    """Return the fewest problems on which the test that flips signs, corrected for so many pairs, can find a difference."""
+    return int(np.ceil(1 + np.log2(pairs / (1 - CONFIDENCE)) - 1e-9))
 
 
 def probability_of_improvement(values: Matrix) -> float:
@@ -62,85 +125,19 @@ def probability_of_improvement(values: Matrix) -> float:
     return float(((x < y) + 0.5 * (x == y)).mean())
 
 
-def average_ranks(medians: Matrix) -> Vector:
-    """Return the mean rank of each optimizer over the problems, medians (problems, optimizers)."""
-    ranks: Vector = stats.rankdata(medians, axis=1).mean(axis=0)
-    return ranks
+def _percentiles(value: float, draws: Vector | None) -> Interval:
+    if draws is None:
+        return Interval(value=value, low=np.nan, high=np.nan)
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(draws, [tail, 1 - tail])
+    return Interval(value=value, low=float(low), high=float(high))
 
 
-def friedman(medians: Matrix) -> float | None:
-    """Return the p value of the Friedman test, or None: it needs three optimizers and two problems."""
-    problems, optimizers = medians.shape
-    if optimizers < 3 or problems < 2:  # noqa: PLR2004
-        return None
-    if np.ptp(medians, axis=1).max() == 0:
-        return 1.0
-    return float(stats.friedmanchisquare(*medians.T).pvalue)
-
-
-def pairwise(values: Matrix, names: list[str]) -> pd.DataFrame:
-    """Compare every pair: Wilcoxon signed-rank on the problems' medians, Holm-corrected, and effect sizes.
-
-    Args:
-        values: (problems, seeds, optimizers).
-        names: of the optimizers.
-
-    Returns:
-        Columns: first, second, difference (median of second - first: by how much the first is better), improvement (the
-        probability of improvement of the first), rank_biserial (the correlation of Kerby, 2014; 1: the first is better on
-        every problem), p, and p_holm, corrected (Holm, 1979); p is NaN with fewer than two problems.
-    """
-    medians = np.median(values, axis=1)
-    rows = []
-    for a, b in combinations(range(len(names)), 2):
-        difference = medians[:, b] - medians[:, a]
-        rows.append(
-            {
-                "first": names[a],
-                "second": names[b],
-                "difference": float(np.median(difference)),
-                "improvement": probability_of_improvement(values[:, :, [a, b]]),
-                "rank_biserial": rank_biserial(difference),
-                "p": _wilcoxon(difference),
-            }
-        )
-    frame = pd.DataFrame(rows, columns=["first", "second", "difference", "improvement", "rank_biserial", "p"])
-    tested = len(frame) > 0 and frame["p"].notna().all()
-    frame["p_holm"] = multipletests(frame["p"], method="holm")[1] if tested else np.nan
-    return frame
-
-
-def rank_biserial(difference: Vector) -> float:
-    """Return the matched-pairs rank-biserial correlation: -1, every difference negative, to 1 (Kerby, 2014)."""
-    kept = difference[difference != 0]
-    if not len(kept):
-        return 0.0
-    ranks = stats.rankdata(np.abs(kept))
-    return float((ranks * np.sign(kept)).sum() / ranks.sum())
-
-
-def bayesian_signed_rank(difference: Vector, rope: float, rng: np.random.Generator) -> tuple[float, float, float]:
-    """Return the posterior probabilities that the first is better, that it does not matter, that the second is.
-
-    The Dirichlet process of Benavoli et al. (2014), with one pseudo-observation at zero; pairs whose mean difference lies
-    within +- rope do not matter.
-
-    Args:
-        difference: (problems,), first minus second, the smaller the better.
-        rope: half the region of practical equivalence.
-        rng: of the posterior's draws.
-    """
-    z = np.concatenate([[0.0], difference])
-    sums = z[:, None] + z
-    weights = rng.dirichlet(np.ones(len(z)), size=RESAMPLES)  # (R, n + 1)
-    first = np.einsum("ri,ij,rj->r", weights, sums < -2 * rope, weights)
-    second = np.einsum("ri,ij,rj->r", weights, sums > 2 * rope, weights)
-    winner = np.argmax(np.stack([first, 1 - first - second, second]), axis=0)
-    first_better, no_matter, second_better = (np.bincount(winner, minlength=3) / RESAMPLES).tolist()
-    return first_better, no_matter, second_better
-
-
-def _wilcoxon(difference: Vector) -> float:
-    if len(difference) < 2:  # noqa: PLR2004
-        return np.nan
-    return float(stats.wilcoxon(difference).pvalue) if (difference != 0).any() else 1.0
+def _subsets(problems: int) -> Matrix:
+    """Return non-empty subsets of so many problems, (s, problems) of 0 and 1."""
+    if problems <= MOST_EXACT:
+        numbers = np.arange(1, 2**problems)
+        every: Matrix = (numbers[:, None] >> np.arange(problems) & 1).astype(np.float64)
+        return every
+    drawn: Matrix = np.random.default_rng(0).integers(2, size=(2 ** (MOST_EXACT + 2) - 1, problems)).astype(np.float64)
+    return np.compress(drawn.any(axis=1), drawn, axis=0)

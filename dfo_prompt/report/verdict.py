@@ -1,79 +1,126 @@
-"""What a leaderboard means, in a few sentences."""
+"""What a comparison allows to say: one sentence, and remarks on its weaknesses."""
 
-from dfo_prompt.report import statistics
+from collections.abc import Sequence
+
 from dfo_prompt.report.analysis import RANDOM, Analysis, counted
+from dfo_prompt.report.comparison import Conclusion
 from dfo_prompt.report.marks import marks_of
+from dfo_prompt.report.numbers import interval_text
 
 FEW_SEEDS = 5
 """With fewer the bootstrap's intervals are too narrow."""
-SOURCE = "(difference of scores with its 95 % stratified bootstrap interval)"
+NAMED = 3
+"""Optimizers that a sentence names at most."""
 
 
 def verdict(analysis: Analysis) -> str:
-    """Return what the leaderboard means in a few sentences, and in what it is weak.
-
-    Where methods that need gradients are ahead, also what it means for the others.
-    """
+    """Return what the leaderboard means in one sentence."""
     if len(analysis.complete) < 2:  # noqa: PLR2004
         return "Fewer than two optimizers have finished every study: there is nothing to rank yet."
-    ranked, gradients = _distinct(analysis), marks_of(analysis).names
-    sample = f"On {counted(len(analysis.problems), 'problem')}, {counted(len(analysis.seeds), 'seed')}"
+    ranked = _distinct(analysis)
     if len(ranked) < 2:  # noqa: PLR2004
-        return f"{sample}: all ranked optimizers gave identical journals; there is nothing to compare."
-    said = [f"{sample}: {_claim(analysis, *ranked[:2])}"]
-    if gradients & {*ranked[:2]} and len(others := [name for name in ranked if name not in gradients]) > 1:
-        said.append(f"Without gradients: {_claim(analysis, *others[:2])}")
-    said += [_against_random(analysis, *ranked[:2]), _against_the_manual_prompt(analysis, ranked[0])]
-    if 1 < len(analysis.seeds) < FEW_SEEDS:
-        said.append(f"With fewer than {FEW_SEEDS} seeds the intervals are too narrow: this result is preliminary.")
-    return " ".join(sentence for sentence in said if sentence)
+        return f"{_scope(analysis)} all ranked optimizers gave identical journals; there is nothing to compare."
+    return f"{_scope(analysis)} {_claim(analysis, ranked)}."
+
+
+def remarks(analysis: Analysis) -> list[str]:
+    """Return what else a reader must know of the leader, a sentence each."""
+    if len(analysis.complete) < 2:  # noqa: PLR2004
+        return []
+    ranked, gradients, seeds = _distinct(analysis), marks_of(analysis).names, len(analysis.seeds)
+    others = [name for name in ranked if name not in gradients]
+    said = [
+        f"Without methods that need gradients: {_claim(analysis, others)}." * (gradients >= {ranked[0]} and len(others) > 1),
+        _against_random(analysis, ranked[0]),
+        _against_the_manual_prompt(analysis, ranked[0]),
+        _same_scores(analysis),
+        f"With fewer than {FEW_SEEDS} seeds this result is preliminary." * (1 < seeds < FEW_SEEDS),
+    ]
+    return [sentence for sentence in said if sentence]
+
+
+def _scope(analysis: Analysis) -> str:
+    number, seeds = len(analysis.problems), counted(len(analysis.seeds), "seed")
+    if analysis.comparison.inference == "problems":
+        return f"On problems like these {number} ({seeds}),"
+    return f"On {'this problem' if number == 1 else f'these {number} problems'} ({seeds}),"
+
+
+def _claim(analysis: Analysis, names: Sequence[str]) -> str:
+    """Return how the first of some optimizers stands against the others."""
+    first, second, *_ = names
+    ahead = f"{first} has the highest score, {_difference(analysis, first, second)} above {second}"
+    if not analysis.comparison.possible:
+        return f"{ahead}, but {impossible(analysis)}"
+    concluded = {name: conclusion(analysis, first, name) for name in names[1:]}
+    better = [name for name, found in concluded.items() if found is Conclusion.BETTER]
+    equal = [name for name, found in concluded.items() if found is Conclusion.EQUAL]
+    unsettled = [name for name, found in concluded.items() if found is Conclusion.OPEN]
+    margin = f"{analysis.comparison.margin:g}"
+    if not equal and not unsettled:
+        than = second if len(better) == 1 else f"each of the {len(better)} others; the closest is {second}"
+        by = _difference(analysis, first, second)
+        return f"{first} is better than {than}, by {by}, {_matters(analysis, first, second)} the {margin} that matters"
+    said = []
+    if equal:
+        said.append(f"{first} and {_listed(equal)} are equally good, within the {margin} that matters")
+    if unsettled:
+        alone = "" if equal else f"{ahead}, "
+        said.append(f"{alone}{'but ' * (not equal)}it is not shown to be better than {_listed(unsettled)}")
+    if better:
+        said.append(f"it is better than {_listed(better)}")
+    return "; ".join(said)
+
+
+def impossible(analysis: Analysis) -> str:
+    """Return how large a suite it would take to show any difference."""
+    comparison = analysis.comparison
+    if comparison.inference == "seeds":
+        return "a single seed cannot tell that from chance"
+    pairs = counted(len(comparison.pairs), "pair")
+    return (
+        f"{counted(len(analysis.problems), 'problem')} cannot show a difference: with {pairs} to compare it takes "
+        f"{comparison.needed}"
+    )
+
+
+def conclusion(analysis: Analysis, first: str, second: str) -> Conclusion:
+    """Return what is concluded of two optimizers, the first of which has the higher score."""
+    comparison = analysis.comparison
+    return comparison.conclusions[comparison.of(comparison.names.index(first), comparison.names.index(second))]
+
+
+def _matters(analysis: Analysis, first: str, second: str) -> str:
+    comparison = analysis.comparison
+    low, _ = comparison.intervals[comparison.of(comparison.names.index(first), comparison.names.index(second))]
+    return "more than" if low > comparison.margin else "which may be less than"
+
+
+def _difference(analysis: Analysis, first: str, second: str) -> str:
+    comparison = analysis.comparison
+    at = comparison.of(comparison.names.index(first), comparison.names.index(second))
+    return interval_text(comparison.differences[at], *comparison.intervals[at], digits=3)
 
 
 def _distinct(analysis: Analysis) -> list[str]:
     """Return the ranked optimizers without those that did the same as one before them."""
     kept: list[str] = []
-    for name in analysis.complete:
+    for name in analysis.comparison.names:
         twins = {twin for group in analysis.identical if name in group.names for twin in group.names}
         if not twins & {*kept}:
             kept.append(name)
     return kept
 
 
-def _difference(analysis: Analysis, first: str, second: str) -> statistics.Interval:
-    one, other = (analysis.values[:, :, analysis.complete.index(name)] for name in (first, second))
-    return statistics.stratified(other, less=one)
-
-
-def _claim(analysis: Analysis, first: str, second: str) -> str:
-    """Return how two entries differ, the first of which ranks before the second."""
-    difference, margin = _difference(analysis, first, second), analysis.suite.settings.practical_difference
-    ahead = f"{first} leads {second} by"
-    if difference.value < 0:
-        ahead = f"{first} ranks before {second} over the problems, but not on average, where it leads by"
-    if len(analysis.seeds) == 1:
-        return f"{ahead} {difference.value:.3g}; a single seed cannot tell that from chance."
-    interval = _interval(difference)
-    if -margin <= difference.low and difference.high <= margin:
-        claim = f"{first} and {second} are equally good: they differ by {interval}, within the {margin:g} that matters"
-    elif difference.low > margin:
-        claim = f"{first} is better than {second} by {interval}, more than the {margin:g} that matters"
-    elif difference.low > 0:
-        claim = f"{first} is better than {second} by {interval}, but perhaps by less than the {margin:g} that matters"
-    elif difference.high < 0:
-        claim = f"{first} ranks before {second} over the problems, but is worse on average, by {interval}"
-    else:
-        claim = f"{ahead} {interval}; the interval includes zero, so this may be chance"
-    return f"{claim} {SOURCE}."
-
-
-def _against_random(analysis: Analysis, first: str, second: str) -> str:
+def _against_random(analysis: Analysis, first: str) -> str:
     """Return a warning where the leader is not shown to be better than random search."""
     if first == RANDOM:
         return "Random search leads: no optimizer is shown to be better than chance."
-    if second == RANDOM or RANDOM not in analysis.complete or len(analysis.seeds) == 1:
+    if RANDOM not in analysis.complete or not analysis.comparison.possible:
         return ""
-    difference = _difference(analysis, first, RANDOM)
-    return "" if difference.low > 0 else f"{first} is not shown to be better than random search: {_interval(difference)}."
+    if conclusion(analysis, first, RANDOM) is Conclusion.BETTER:
+        return ""
+    return f"{first} is not shown to be better than random search: {_difference(analysis, first, RANDOM)}."
 
 
 def _against_the_manual_prompt(analysis: Analysis, first: str) -> str:
@@ -86,5 +133,17 @@ def _against_the_manual_prompt(analysis: Analysis, first: str) -> str:
     return "" if ours > manual else f"{tuned}: tuning gained nothing."
 
 
-def _interval(difference: statistics.Interval) -> str:
-    return f"{difference.value:.3g} [{difference.low:.3g}, {difference.high:.3g}]"
+def _same_scores(analysis: Analysis) -> str:
+    """Return a remark on optimizers that scored the same everywhere though their journals differ."""
+    known = {name for group in analysis.identical for name in group.names}
+    groups: dict[bytes, list[str]] = {}
+    for i, name in enumerate(analysis.comparison.names):
+        groups.setdefault(analysis.comparison.values[:, :, i].tobytes(), []).append(name)
+    said = [_listed(names) for names in groups.values() if len(names) > 1 and not {*names} <= known]
+    return f"The same score on every problem and seed: {'; '.join(said)}." if said else ""
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Return the names, of many the first ones and how many more there are."""
+    *most, last = [*names[:NAMED], f"{len(names) - NAMED} more"] if len(names) > NAMED + 1 else names
+    return f"{', '.join(most)} and {last}" if most else last

@@ -2,21 +2,21 @@
 
 import json
 import math
-from io import BytesIO
 from pathlib import Path
 from shutil import rmtree
 from typing import Any
 
 import pandas as pd
-from matplotlib import rc_context
-from matplotlib.figure import Figure
 
 from dfo_prompt.errors import InputError, StudyError
 from dfo_prompt.report.content import Report, report_of
 from dfo_prompt.report.ioh import write_ioh
+from dfo_prompt.report.latex import latex_table
 from dfo_prompt.report.markdown import markdown
 from dfo_prompt.report.page import page
+from dfo_prompt.report.pictures.render import png_of, svg_of
 from dfo_prompt.report.spreadsheet import write_csv
+from dfo_prompt.report.texts import printable
 
 FOLDER = "report"
 
@@ -51,16 +51,17 @@ def _write(report: Report, out: Path) -> None:
     write_csv(report.analysis.studies, out / "studies.csv")
     for table in report.tables:
         write_csv(table.table if table.data is None else table.data, out / f"{table.name}.csv")
-    drawn = {picture.name: _svg(picture.figure) for picture in report.pictures}
+        (out / f"{table.name}.tex").write_text(latex_table(table.printed), encoding="utf-8")
     for picture in report.pictures:
         write_csv(picture.data, out / f"{picture.name}.csv")
-        picture.figure.savefig(out / f"{picture.name}.png", dpi=150)
-        (out / f"{picture.name}.svg").write_text(drawn[picture.name], encoding="utf-8")
+        svg = svg_of(picture.spec, picture.columns, printable(f"{report.name}: {picture.title}"))
+        (out / f"{picture.name}.svg").write_text(svg, encoding="utf-8")
+        (out / f"{picture.name}.png").write_bytes(png_of(svg))
     text = json.dumps(_as_json(report), indent=2, ensure_ascii=False) + "\n"
     # A lone surrogate, of a file name that is no text, becomes the escape that JSON has for it.
     (out / "report.json").write_text(text, encoding="utf-8", errors="backslashreplace")
     (out / "report.md").write_text(markdown(report), encoding="utf-8")
-    (out / "index.html").write_text(page(report, drawn), encoding="utf-8")
+    (out / "index.html").write_text(page(report), encoding="utf-8")
     write_ioh(report.analysis, out / "ioh")
 
 
@@ -69,11 +70,12 @@ def _as_json(report: Report) -> dict[str, Any]:
     return {
         "name": report.name,
         "verdict": report.verdict,
+        "remarks": list(report.remarks),
+        "inference": analysis.comparison.inference,
         "missing": report.missing,
         "identical": [{"entries": list(one.names), "said": str(one)} for one in analysis.identical],
         "measure": analysis.measure,
         "leaderboard": _records(analysis.leaderboard),
-        "friedman_p": analysis.friedman,
         "pairs": _records(analysis.pairs),
         "tables": {table.name: table.text for table in report.tables},
         "manifest": report.manifest,
@@ -87,11 +89,3 @@ def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
         {str(key): None if isinstance(value, float) and math.isnan(value) else value for key, value in row.items()}
         for row in rows
     ]
-
-
-def _svg(figure: Figure) -> str:
-    buffer = BytesIO()
-    # Without a date, and with names of its parts from a fixed salt, the same figures give the same bytes.
-    with rc_context({"svg.hashsalt": "dfo-prompt"}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
-    return buffer.getvalue().decode()

@@ -13,6 +13,7 @@ from dfo_prompt.config.study import Finite, Positive
 
 Name = Annotated[str, Field(min_length=1)]
 Measure = Literal["test_metric", "recommended_loss", "best_loss"]
+Inference = Literal["seeds", "problems"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +84,8 @@ class SuiteSettings:
             that any study of the problem and seed found.
         practical_difference: smaller ones do not matter (region of practical equivalence): of a metric, or of a score, which
             is the share of the way from the start to the best known loss of problem and seed.
+        inference: the sample that conclusions rest on: "seeds" (they hold for these problems, with other seeds) or
+            "problems" (they hold for problems like these, which takes many of them).
         threads: of one study; None means the machine's cores. Results can depend on it, not on how many run at once.
         stall_seconds: without progress, after which a study is given up; for a method without queries, its time limit.
         study_seconds: after which a study is stopped; the next run of the suite continues it. None means no limit.
@@ -95,6 +98,7 @@ class SuiteSettings:
     measure: Measure = "recommended_loss"
     targets: list[Finite] = field(default_factory=list)
     practical_difference: Annotated[float, Field(ge=0)] = 0.01
+    inference: Inference = "seeds"
     threads: Count | None = None
     stall_seconds: Positive = 1800.0
     study_seconds: Positive | None = None

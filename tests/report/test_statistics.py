@@ -1,48 +1,12 @@
-"""Checked against SciPy and scikit-posthocs, on published examples, and by simulation under the null hypothesis."""
+"""Checked against SciPy, and by simulation under the null hypothesis."""
+
+from itertools import product
 
 import numpy as np
 import pytest
-from scikit_posthocs import posthoc_wilcoxon
 from scipy import stats
 
 from dfo_prompt.report import statistics
-
-# Conover (1999), example of the Friedman test: twelve homeowners rank four grasses; T1 = 8.097, three degrees of freedom.
-GRASSES = np.array(
-    [
-        [4, 3, 2, 1], [4, 2, 3, 1], [3, 1.5, 1.5, 4], [3, 1, 2, 4], [4, 2, 1, 3], [2, 2, 2, 4],
-        [1, 3, 2, 4], [2, 4, 1, 3], [3.5, 1, 2, 3.5], [4, 1, 3, 2], [4, 2, 3, 1], [3.5, 1, 2, 3.5],
-    ]
-)  # fmt: skip
-
-
-def test_friedman_on_a_published_example():
-    assert statistics.friedman(GRASSES) == pytest.approx(stats.chi2.sf(8.097, 3), abs=1e-4)
-
-
-def test_average_ranks_of_a_published_example():
-    np.testing.assert_allclose(statistics.average_ranks(GRASSES) * 12, [38, 23.5, 24.5, 34])
-
-
-def test_friedman_needs_three_optimizers_and_two_problems():
-    assert statistics.friedman(GRASSES[:, :2]) is None
-    assert statistics.friedman(GRASSES[:1]) is None
-    assert statistics.friedman(np.ones((4, 3))) == 1
-
-
-def test_pairs_agree_with_scikit_posthocs():
-    values = np.random.default_rng(0).standard_normal((9, 1, 4)) + np.array([0.0, 0.3, 0.6, 0.9])
-    frame = statistics.pairwise(values, list("abcd"))
-    plain, holm = (posthoc_wilcoxon(list(values[:, 0].T), p_adjust=adjust).to_numpy() for adjust in (None, "holm"))
-    upper = np.triu_indices(4, 1)
-    np.testing.assert_allclose(frame["p"], plain[upper])
-    np.testing.assert_allclose(frame["p_holm"], holm[upper])
-
-
-def test_rank_biserial_is_the_share_of_favourable_ranks_less_that_of_the_others():
-    difference = np.arange(1.0, 15) * np.where(np.isin(np.arange(1, 15), [2, 4, 14]), -1, 1)
-    assert statistics.rank_biserial(difference) == pytest.approx((105 - 2 * 20) / 105)
-    assert statistics.rank_biserial(np.zeros(3)) == 0
 
 
 def test_the_average_leaves_out_the_outer_quarters_of_seeds_but_no_problem():
@@ -56,14 +20,22 @@ def test_what_is_compared_is_drawn_in_pairs():
     one = statistics.stratified(values)
     assert one == statistics.stratified(values)
     assert one.low < one.value < one.high
-    ahead = statistics.stratified(values + 0.25, less=values)
-    assert (ahead.value, ahead.low, ahead.high) == pytest.approx((0.25, 0.25, 0.25))
+    np.testing.assert_allclose(statistics.resampled(values + 0.25) - statistics.resampled(values), 0.25)
 
 
-def test_one_seed_has_no_interval():
+def test_one_seed_or_one_problem_has_no_interval():
     interval = statistics.stratified(np.array([[0.5], [0.7]]))
     assert interval.value == pytest.approx(0.6)
     assert np.isnan([interval.low, interval.high]).all()
+    over_problems = statistics.clustered(np.array([[0.5, 0.7]]))
+    assert over_problems.value == pytest.approx(0.6)
+    assert np.isnan([over_problems.low, over_problems.high]).all()
+
+
+def test_problems_that_lie_apart_widen_the_interval_over_problems_alone():
+    values = np.arange(4.0)[:, None] + np.zeros((4, 3))
+    assert statistics.stratified(values).high == 1.5
+    assert statistics.clustered(values).high > 2
 
 
 def test_the_probability_of_improvement_counts_ties_half():
@@ -72,36 +44,75 @@ def test_the_probability_of_improvement_counts_ties_half():
     assert statistics.probability_of_improvement(values[:, :, ::-1]) == 0.25
 
 
-@pytest.mark.parametrize("optimizers", [3, 5])
-def test_under_the_null_hypothesis_friedman_errs_as_often_as_it_says(optimizers):
-    rng, runs = np.random.default_rng(1), 1500
-    errors = sum(statistics.friedman(rng.standard_normal((12, optimizers))) < 0.05 for _ in range(runs))
-    assert stats.binomtest(errors, runs, 0.05).pvalue > 0.001
-
-
-def test_under_the_null_hypothesis_some_pair_errs_no_more_often_than_holm_says(monkeypatch):
-    monkeypatch.setattr("gc.collect", lambda: 0)  # which statsmodels calls every time
-    rng, runs = np.random.default_rng(2), 400
-    errors = 0
-    for _ in range(runs):
-        errors += statistics.pairwise(rng.standard_normal((10, 1, 4)), list("abcd"))["p_holm"].min() < 0.05
-    assert stats.binomtest(errors, runs, 0.05, alternative="greater").pvalue > 0.001
-
-
 def test_bootstrap_intervals_hold_the_truth_about_as_often_as_they_say():
     rng, runs = np.random.default_rng(3), 120
     held = 0
     for _ in range(runs):
-        values = rng.standard_normal((3, 15))
-        interval = statistics.stratified(values)
+        interval = statistics.stratified(rng.standard_normal((3, 15)))
         held += interval.low <= 0 <= interval.high
     assert held / runs > 0.85
 
 
-def test_the_bayesian_test_tells_better_from_worse_from_equal():
+def test_sign_flips_agree_with_the_enumeration_of_signs():
     rng = np.random.default_rng(0)
-    better, same, worse = statistics.bayesian_signed_rank(np.full(10, -0.5), 0.01, rng)
-    assert better > 0.95
-    assert same + worse < 0.05
-    assert statistics.bayesian_signed_rank(np.full(10, 0.5), 0.01, rng)[2] > 0.95
-    assert statistics.bayesian_signed_rank(np.full(10, 0.001), 0.01, rng)[1] > 0.95
+    differences = rng.standard_normal((5, 8)) + 0.4
+    intervals, p = statistics.sign_flips(differences)
+    signs = np.array([*product([-1, 1], repeat=8)])
+    for difference, (low, high), corrected in zip(differences, intervals, p, strict=True):
+        plain = (np.abs(signs @ difference) >= abs(difference.sum()) - 1e-12).mean()
+        assert corrected == pytest.approx(min(1, 5 * plain), abs=5 * 2 / 256 + 1e-12)
+        assert low <= difference.mean() <= high
+        assert (corrected <= 0.05) == (low > 0 or high < 0)
+
+
+@pytest.mark.parametrize("problems", [2, 5, 6, 9])
+def test_no_p_is_below_what_so_many_problems_allow(problems):
+    intervals, p = statistics.sign_flips(np.full((1, problems), 0.3))
+    assert p[0] == pytest.approx(stats.wilcoxon(np.arange(1, problems + 1), method="exact").pvalue) == 2.0 ** (1 - problems)
+    assert np.isnan(intervals).all() == (problems < statistics.problems_needed(1))
+    assert statistics.problems_needed(1) == 6
+
+
+def test_many_problems_are_drawn_from():
+    differences = np.random.default_rng(0).standard_normal((2, 40)) + np.array([[0.0], [1.0]])
+    intervals, p = statistics.sign_flips(differences)
+    assert p[0] > 0.05 > p[1]
+    low, high = stats.t.interval(0.975, 39, differences[1].mean(), stats.sem(differences[1]))
+    np.testing.assert_allclose(intervals[1], [low, high], atol=0.05)
+
+
+def _simultaneous(values):
+    scores = np.array([statistics.average(values[:, :, i]) for i in range(values.shape[2])])
+    draws = np.stack([statistics.resampled(values[:, :, i]) for i in range(values.shape[2])], axis=1)
+    first, second = np.triu_indices(values.shape[2], 1)
+    problems, seeds, _ = values.shape
+    differences, drawn = scores[first] - scores[second], draws[:, first] - draws[:, second]
+    return statistics.simultaneous(differences, drawn, problems=problems, seeds=seeds)
+
+
+def test_simultaneous_intervals_and_p_values_say_the_same():
+    rng = np.random.default_rng(0)
+    for _ in range(10):
+        intervals, p = _simultaneous(rng.standard_normal((2, 6, 5)) + rng.normal(0, 0.6, 5))
+        np.testing.assert_array_equal(p <= 0.05, (intervals[:, 0] > 0) | (intervals[:, 1] < 0))
+
+
+def test_a_difference_that_is_the_same_on_every_seed_is_certain():
+    values = np.random.default_rng(0).standard_normal((2, 6, 3))
+    values[:, :, 1] = values[:, :, 0] + 0.5
+    intervals, p = _simultaneous(values)
+    np.testing.assert_allclose(intervals[0], -0.5)
+    assert p[0] == 0
+
+
+@pytest.mark.parametrize(("problems", "seeds"), [(3, 10), (3, 3), (1, 5)])
+def test_under_the_null_hypothesis_any_pair_errs_about_as_often_as_it_says(problems, seeds):
+    rng, runs = np.random.default_rng(2), 60
+    errors = sum((_simultaneous(rng.standard_normal((problems, seeds, 4)))[1] <= 0.05).any() for _ in range(runs))
+    assert errors / runs < 0.15
+
+
+def test_under_the_null_hypothesis_flipped_signs_err_as_often_as_they_say():
+    rng = np.random.default_rng(2)
+    flips = sum((statistics.sign_flips(rng.standard_normal((6, 10)))[1] <= 0.05).any() for _ in range(400))
+    assert stats.binomtest(flips, 400, 0.05, alternative="greater").pvalue > 0.001

@@ -22,7 +22,7 @@ def draw_all(analysis: Analysis) -> Iterator[Picture]:
         yield performance(analysis, searched)
         if len(dims := {plan.config.dim for plan in analysis.suite.plans}) == 1:
             yield data_profile(analysis, searched, *dims)
-    if len(analysis.complete) > 2 and len(analysis.problems) > 2:  # noqa: PLR2004
+    if len(analysis.complete) > 1 and analysis.comparison.possible:
         yield ranks(analysis)
     if analysis.reached:
         yield gap(analysis)

@@ -1,60 +1,90 @@
-"""The style that all pictures share: size, colours, legend, step curves."""
+"""A picture: one declarative definition (Vega-Lite) from which the page, the SVG and the PNG come."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+from dfo_prompt.report.pictures.looks import Look
 
 if TYPE_CHECKING:  # the picture of a single study needs no pandas
     import pandas as pd
 
-# Okabe and Ito's palette: told apart with any colour vision.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+Spec = dict[str, Any]
+Columns = Mapping[str, Sequence[Any]]
+"""What is drawn: a list of values a field; "entry" has labels."""
+STYLE: Spec = {
+    "font": "sans-serif",
+    "view": {"stroke": None},
+    "axis": {"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "gridOpacity": 0.6, "tickCount": 6},
+    "axisY": {"labelLimit": 260},
+    "legend": {"labelFontSize": 12, "labelLimit": 260, "symbolStrokeWidth": 2, "symbolSize": 300},
+    "title": {"fontSize": 14, "anchor": "start", "offset": 14, "limit": 700},
+}
+"""Of the files; the page has the same in the colours of its text."""
+SHOWN: Spec = {"filter": "indexof(hidden, datum.entry) < 0"}
+LABEL = (
+    "datum.label !== '' && datum.value !== 0 && (abs(datum.value) >= 1e5 || abs(datum.value) < 1e-3)"
+    " ? format(datum.value, '.2~e') : datum.label"
+)
+"""Of a tick."""
+ON_DEMAND = "on-demand-"
+"""What names of layers begin with that show something where the reader points only."""
+HIDDEN: Spec = {"name": "hidden", "value": []}
+"""Labels of entries that the reader has switched off."""
+ZOOM: Spec = {"name": "zoom", "select": {"type": "interval", "zoom": "wheel![event.ctrlKey]"}, "bind": "scales"}
+OVER: Spec = {
+    "name": "over",
+    "select": {"type": "point", "on": "pointerover", "clear": "pointerout", "nearest": True, "fields": ["entry"]},
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """A figure with its title, its caption and the plotted numbers."""
+    """A picture with its title, its caption and the plotted numbers.
+
+    Attributes:
+        spec: in Vega-Lite, without data.
+        columns: what is drawn.
+        looks: of the entries, in the order of the legend; none where an axis has the names.
+        data: the numbers, for the file.
+        problem: that it is about; "" if it is about all of them.
+    """
 
     name: str
     title: str
     text: str
-    figure: Figure
+    spec: Spec
+    columns: Columns
+    looks: Sequence[Look]
     data: "pd.DataFrame"
+    problem: str = ""
 
 
-def figure_of(paint: Callable[[Axes], None], *, height: float = 4.2, legend: bool = True) -> Figure:
-    """Return a figure 8 inches wide in the report's style, painted by `paint`; a legend stands beside the axes."""
-    figure = Figure(figsize=(8.0, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(alpha=0.25)
-    paint(axes)
-    if legend and axes.get_legend_handles_labels()[0]:
-        axes.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1.0, 0.5))
-    return figure
+def still(spec: Spec) -> Spec:
+    """Return the definition of a picture that nobody points at."""
+    layers = [layer for layer in spec["layer"] if not layer.get("name", "").startswith(ON_DEMAND)]
+    return {**spec, "layer": [_still(layer) for layer in layers]}
 
 
-def rows_of(axes: Axes, labels: Sequence[str]) -> None:
-    """Make the vertical axis one row for each label, from the bottom up."""
-    axes.set_yticks(range(len(labels)), labels)
-    axes.set_ylim(-0.6, len(labels) - 0.4)
+def _still(layer: Spec) -> Spec:
+    encoding = {channel: one for channel, one in layer["encoding"].items() if channel != "opacity"}
+    return {**{key: value for key, value in layer.items() if key != "params"}, "encoding": encoding}
 
 
-def step_curve(axes: Axes, i: int, x: Any, y: Any, *, label: str) -> None:
-    """Draw the curve of the i-th optimizer, which holds until the next query that improves it."""
-    axes.plot(x, y, color=colour(i), linestyle=("-", "--", ":")[turn(i)], drawstyle="steps-post", label=label)
+def axis(field: str, title: str, **scale: Any) -> Spec:
+    """Return the encoding of a numeric field on an axis with a title in words."""
+    logarithmic = scale.get("type") == "log"
+    of: Spec = {"grid": True, "labelExpr": LABEL, **({"format": "~g"} if logarithmic else {})}
+    scale = {"nice": False, **scale} if logarithmic else {"nice": False, "zero": False, **scale}
+    return {"field": field, "type": "quantitative", "title": title, "scale": scale, "axis": of}
 
 
-def colour(i: int) -> str:
-    """Return the colour of the i-th optimizer."""
-    return COLOURS[i % len(COLOURS)]
+def coloured(looks: Sequence[Look]) -> Spec:
+    """Return the encoding of an entry as its colour."""
+    scale = {"domain": [look.label for look in looks], "range": [look.colour for look in looks]}
+    return {"field": "entry", "type": "nominal", "title": None, "scale": scale, "sort": None}
 
 
-def turn(i: int) -> int:
-    """Return which line style or marker distinguishes the i-th optimizer from others of its colour, 0 to 2."""
-    return i // len(COLOURS) % 3
+def told(field: str, title: str, form: str = "") -> Spec:
+    """Return a line of a tooltip."""
+    return {"field": field, "title": title, **({"format": form, "type": "quantitative"} if form else {"type": "nominal"})}

@@ -1,87 +1,60 @@
-"""The ranking in pictures: scores with intervals, and mean ranks that the Nemenyi test tells apart or not."""
-
-from dataclasses import dataclass, field
-
-import numpy as np
-import pandas as pd
-from matplotlib.axes import Axes
-from scikit_posthocs import critical_difference_diagram, posthoc_nemenyi_friedman
+"""The ranking in pictures: scores with their intervals, and the ranks that the comparison leaves open."""
 
 from dfo_prompt.report.analysis import Analysis, counted
-from dfo_prompt.report.marks import Marks, marks_of
-from dfo_prompt.report.pictures.labels import labels_of, note_on
-from dfo_prompt.report.pictures.picture import COLOURS, Picture, colour, figure_of, rows_of
+from dfo_prompt.report.marks import marks_of
+from dfo_prompt.report.pictures.labels import note_on
+from dfo_prompt.report.pictures.picture import Picture, axis, told
+from dfo_prompt.report.pictures.rows import dots
+from dfo_prompt.report.pictures.selection import all_looks, columns_of, logarithmic
 
-
-@dataclass(frozen=True)
-class _Entry:
-    """An optimizer in a diagram that keeps entries in sets: sets of texts have another order in every process."""
-
-    number: int
-    label: str = field(compare=False)
-
-    def __str__(self) -> str:
-        return self.label
+NEAR_ONE = 0.9
+"""Scores that are all above this are drawn as what they lack to 1."""
 
 
 def scores(analysis: Analysis) -> Picture:
     """Draw each optimizer's score with its interval."""
-    data, marks = analysis.leaderboard[["optimizer", "score", "low", "high"]].iloc[::-1], marks_of(analysis)
-    labels = _marked_labels(analysis, marks)
-
-    def paint(axes: Axes) -> None:
-        errors = np.abs(data[["low", "high"]].to_numpy().T - data["score"].to_numpy())
-        axes.errorbar(data["score"], np.arange(len(data)), xerr=errors, fmt="o", color=COLOURS[0], capsize=3)
-        rows_of(axes, [labels[name] for name in data["optimizer"]])
-        axes.set_xlabel(f"{analysis.score} (higher is better)")
-
-    seeds, problems = len(analysis.seeds), len(analysis.problems)
-    each = f" in each of {problems} problems, averaged over problems" if problems > 1 else ""
-    text = f"Interquartile mean over {counted(seeds, 'seed')}{each}"
-    text += ", with its 95 % stratified bootstrap interval." if seeds > 1 else ". One seed gives no interval."
+    data = analysis.leaderboard[["optimizer", "score", "low", "high"]]
+    near = bool(data["score"].min() > NEAR_ONE and data["score"].max() < 1)
+    drawn = data.assign(**{name: 1 - data[name] for name in ("score", "low", "high")}) if near else data
+    looks = all_looks(analysis)
+    title = f"1 - {analysis.score} (lower is better)" if near else f"{analysis.score} (higher is better)"
+    x = axis("score", title, padding=12, **(logarithmic(drawn["score"]) if near else {}))
+    sample = analysis.comparison.inference
+    alone = len(analysis.seeds if sample == "seeds" else analysis.problems) == 1
+    each = f" in each of {len(analysis.problems)} problems, averaged over problems" if len(analysis.problems) > 1 else ""
+    text = f"Interquartile mean over {counted(len(analysis.seeds), 'seed')}{each}"
+    text += f". One {sample[:-1]} gives no interval." if alone else f", with its 95 % bootstrap interval over {sample}."
+    edges = [] if alone else [told("low", "from", ".5~g"), told("high", "to", ".5~g")]
+    told_of = [told("entry", "entry"), told("score", title, ".5~g"), *edges]
+    order = [looks[name] for name in data["optimizer"]]
     return Picture(
         name="scores",
         title="Scores",
-        text=text + marks.note + note_on(analysis.complete),
-        figure=figure_of(paint, height=1.2 + 0.3 * len(data), legend=False),
+        text=text + marks_of(analysis).note + note_on(analysis.complete),
+        spec=dots(order, x, told_of, spread=None if alone else ("low", "high")),
+        columns=columns_of(drawn, looks, ["score", "low", "high"]),
+        looks=(),
         data=data,
     )
 
 
 def ranks(analysis: Analysis) -> Picture:
-    """Draw the critical-difference diagram (Demšar, 2006)."""
-    names, marks = list(analysis.complete), marks_of(analysis)
-    medians = pd.DataFrame(np.median(analysis.values, axis=1), columns=names)
-    mean, labels = medians.rank(axis=1).mean(), _marked_labels(analysis, marks)
-    entries = [_Entry(number, labels[name]) for number, name in enumerate(names)]
-
-    def paint(axes: Axes) -> None:
-        axes.grid(visible=False)
-        test = posthoc_nemenyi_friedman(medians.to_numpy()).set_axis(entries).set_axis(entries, axis=1)
-        critical_difference_diagram(
-            dict(zip(entries, mean, strict=True)),
-            test,
-            ax=axes,
-            label_fmt_left="{label} ({rank:.2f})  ",
-            label_fmt_right="  {label} ({rank:.2f})",
-            color_palette={entry: colour(entry.number) for entry in entries},
-            text_h_margin=0.03 * len(names),
-            label_props={"fontsize": "small"},
-        )
-
+    """Draw the ranks that the comparison of pairs leaves open to each optimizer."""
+    data, looks = analysis.leaderboard[["optimizer", "rank", "best_rank", "worst_rank"]], all_looks(analysis)
+    x = axis("rank", "rank (1 is the best)", domain=[1, len(data)], padding=12)
+    x["axis"] = {**x["axis"], "tickMinStep": 1, "format": "d"}
     text = (
-        f"Mean ranks over {counted(len(medians), 'problem')}; lower is better. The Nemenyi test (alpha 0.05) does not tell "
-        "apart optimizers joined by a bar; with few problems it joins nearly all. The table of pairs has the stronger tests."
+        "Dots: ranks by score. Lines: ranks that are left open by the comparison of pairs; an optimizer's line begins "
+        "behind those that are shown to be better, and ends before those that it is shown to be better than."
     )
+    lines = [told("rank", "rank by score", "d"), told("best_rank", "at best", "d"), told("worst_rank", "at worst", "d")]
+    order = [looks[name] for name in data["optimizer"]]
     return Picture(
         name="ranks",
-        title="Critical difference",
-        text=text + marks.note + note_on(names),
-        figure=figure_of(paint, height=1.2 + 0.2 * len(names), legend=False),
-        data=mean.rename("rank").rename_axis("optimizer").reset_index(),
+        title="Ranks",
+        text=text + marks_of(analysis).note + note_on(analysis.complete),
+        spec=dots(order, x, [told("entry", "entry"), *lines], spread=("best_rank", "worst_rank")),
+        columns=columns_of(data, looks, ["rank", "best_rank", "worst_rank"]),
+        looks=(),
+        data=data,
     )
-
-
-def _marked_labels(analysis: Analysis, marks: Marks) -> dict[str, str]:
-    labels = labels_of(analysis.studies["optimizer"])
-    return {name: label + marks.marked(name).removeprefix(name) for name, label in labels.items()}

@@ -1,16 +1,16 @@
 """Which optimizers a picture shows, and the tables behind its curves."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.ticker import PercentFormatter
 
 from dfo_prompt.report.analysis import RANDOM, Analysis
-from dfo_prompt.report.pictures.labels import labels_of, note_on
-from dfo_prompt.report.pictures.picture import step_curve
+from dfo_prompt.report.marks import marks_of
+from dfo_prompt.report.pictures.labels import note_on
+from dfo_prompt.report.pictures.looks import Look, looks_of
 from dfo_prompt.types import Matrix, Vector
 
 POINTS = 200
@@ -26,11 +26,11 @@ class Shown:
     """The optimizers that a picture has room for.
 
     Attributes:
-        labels: as they are drawn, by name, in order.
+        looks: of each, by name, in order.
         note: on those left out and on shortened names; "" where there are none.
     """
 
-    labels: Mapping[str, str]
+    looks: Mapping[str, Look]
     note: str
 
 
@@ -39,25 +39,36 @@ def shown(analysis: Analysis, names: Sequence[str]) -> Shown:
     first = list(names[:SHOWN])
     if RANDOM in names[SHOWN:]:
         first[-1] = RANDOM
-    labels = labels_of(analysis.studies["optimizer"])
+    looks = all_looks(analysis)
     left_out = f" The picture shows {SHOWN} of {len(names)}; the plotted numbers have all." if len(names) > SHOWN else ""
-    return Shown(labels={name: labels[name] for name in first}, note=left_out + note_on(first))
+    return Shown(looks={name: looks[name] for name in first}, note=left_out + note_on(first))
 
 
-def share_curves(data: pd.DataFrame, of: Shown, x: str, *, what: str) -> Callable[[Axes], None]:
-    """Return what paints a step curve of `data["share"]`, 0 to 1, for each optimizer; `what` names the vertical axis."""
+def all_looks(analysis: Analysis) -> dict[str, Look]:
+    """Return the looks of all entries: random search is the baseline; names that need gradients have a dagger."""
+    marks = marks_of(analysis)
+    names = dict.fromkeys([*analysis.complete, *analysis.studies["optimizer"]])
+    looks = looks_of(names, [name for name in names if _is_baseline(analysis, name)])
+    daggers = {name: marks.marked(name).removeprefix(name) for name in names}
+    return {name: replace(look, label=look.label + daggers[name]) for name, look in looks.items()}
 
-    def paint(axes: Axes) -> None:
-        for i, (name, label) in enumerate(of.labels.items()):
-            part = data[data["optimizer"] == name]
-            step_curve(axes, i, part[x], part["share"], label=label)
-        at = data[x].to_numpy()
-        axes.set(xlabel=x, ylabel=what, ylim=(0, 1.02))
-        if at.min() < at.max():
-            axes.set_xlim(at.min(), at.max())
-        axes.yaxis.set_major_formatter(PercentFormatter(1.0))
 
-    return paint
+def _is_baseline(analysis: Analysis, name: str) -> bool:
+    study = analysis.studies.loc[analysis.studies["optimizer"] == name, "study"].iloc[0]
+    plan = analysis.suite.by_id.get(str(study))
+    return name == RANDOM or (plan is not None and plan.config.optimizer == RANDOM)
+
+
+def columns_of(data: pd.DataFrame, looks: Mapping[str, Look], fields: Sequence[str]) -> dict[str, list[Any]]:
+    """Return what is drawn of the table: labels of the entries shown, and fields, numbers in six digits."""
+    part = data[data["optimizer"].isin(looks)]
+    columns: dict[str, list[Any]] = {"entry": [looks[name].label for name in part["optimizer"]]}
+    return columns | {field: [_rounded(value) for value in part[field].tolist()] for field in fields}
+
+
+def logarithmic(values: "pd.Series[float]") -> dict[str, str]:
+    """Return the scale on which values that reach over orders of magnitude are drawn."""
+    return {"type": "log"} if values.max() > LOG_FROM * values.min() > 0 else {}
 
 
 def ranked(analysis: Analysis) -> list[str]:
@@ -80,3 +91,9 @@ def shares_table(values: Mapping[str, Vector], x: str, at: Vector) -> pd.DataFra
 def points(budget: int) -> Matrix:
     """Return the queries at which curves are drawn."""
     return np.unique(np.linspace(1, budget, POINTS).round().astype(int))
+
+
+def _rounded(value: Any) -> Any:
+    if not isinstance(value, float):
+        return value
+    return float(f"{value:.6g}") if np.isfinite(value) else None

@@ -1,36 +1,63 @@
 """Pictures of single studies: the loss that was observed beside the recommended one, and the optimizer's own time."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
+import pandas as pd
 
 from dfo_prompt.report.analysis import Analysis
-from dfo_prompt.report.pictures.labels import labels_of, note_on
-from dfo_prompt.report.pictures.picture import COLOURS, Picture, colour, figure_of, rows_of, turn
-from dfo_prompt.report.pictures.selection import LOG_FROM, ranked, searched, shown
+from dfo_prompt.report.pictures.curves import HEIGHT
+from dfo_prompt.report.pictures.labels import note_on
+from dfo_prompt.report.pictures.looks import Look
+from dfo_prompt.report.pictures.picture import HIDDEN, SHOWN, ZOOM, Picture, Spec, axis, coloured, told
+from dfo_prompt.report.pictures.rows import dots
+from dfo_prompt.report.pictures.selection import all_looks, columns_of, logarithmic, ranked, searched, shown
+from dfo_prompt.report.texts import printable
+
+PROBLEM: Spec = {"name": "problem", "value": ""}
+"""That the reader has chosen; "" means all."""
 
 
 def gap(analysis: Analysis) -> Picture:
     """Draw the clean loss of the recommended candidate against the best loss observed, a point a study."""
     columns = ["optimizer", "problem", "seed", "best_loss", "recommended_loss", "dev_metric", "test_metric"]
     data, of = analysis.studies.loc[searched(analysis), columns], shown(analysis, ranked(analysis))
-
-    def paint(axes: Axes) -> None:
-        for i, (name, label) in enumerate(of.labels.items()):
-            part = data[data["optimizer"] == name]
-            look: dict[str, Any] = {"color": colour(i), "marker": "o^s"[turn(i)], "label": label}
-            axes.scatter(part["best_loss"], part["recommended_loss"], s=18, **look)
-        drawn = data.loc[data["optimizer"].isin(of.labels), ["best_loss", "recommended_loss"]]
-        low, high = np.nanquantile(drawn.to_numpy(dtype=np.float64), [0, 1])
-        axes.plot([low, high], [low, high], color="grey", linewidth=1)
-        axes.set(xlabel="best loss observed", ylabel="clean loss of the recommended candidate")
-        if high > LOG_FROM * low > 0:
-            axes.set(xscale="log", yscale="log")
-
+    drawn = data[data["optimizer"].isin(of.looks) & data["best_loss"].notna() & data["recommended_loss"].notna()]
+    looks = list(of.looks.values())
+    scale: dict[str, Any] = {"padding": 8, **logarithmic(pd.concat([drawn["best_loss"], drawn["recommended_loss"]]))}
+    x = axis("best_loss", "best loss observed", **scale)
+    y = axis("recommended_loss", "clean loss of the recommended candidate", **scale)
     text = "One point per study. Above the line, the recommended candidate is worse than the best loss observed."
-    text += of.note
-    return Picture(name="gap", title="Observed and recommended", text=text, figure=figure_of(paint), data=data)
+    cells = columns_of(drawn, of.looks, ["seed", "best_loss", "recommended_loss"])
+    return Picture(
+        name="gap",
+        title="Observed and recommended",
+        text=text + of.note,
+        spec=_scatter(looks, x, y) | {"params": [HIDDEN, PROBLEM]},
+        columns={**cells, "problem": [printable(name) for name in drawn["problem"]]},
+        looks=looks,
+        data=data,
+    )
+
+
+def _scatter(looks: Sequence[Look], x: Spec, y: Spec) -> Spec:
+    labels = [look.label for look in looks]
+    shape: Spec = {"field": "entry", "type": "nominal", "title": None, "sort": None}
+    shape["scale"] = {"domain": labels, "range": [look.shape for look in looks]}
+    tooltip = [told("entry", "entry"), told("problem", "problem"), told("seed", "seed")]
+    tooltip += [told(one["field"], one["title"], ".5~g") for one in (x, y)]
+    points: Spec = {
+        "mark": {"type": "point", "filled": True, "size": 45, "opacity": 0.8, "clip": True},
+        "params": [ZOOM],
+        "encoding": {"x": x, "y": y, "color": coloured(looks), "shape": shape, "tooltip": tooltip},
+    }
+    diagonal: Spec = {
+        "mark": {"type": "line", "color": "#888888", "clip": True, "strokeWidth": 1},
+        "encoding": {"x": x, "y": {**y, "field": "best_loss"}},
+    }
+    chosen = {"filter": "problem === '' || datum.problem === problem"}
+    return {"height": HEIGHT, "transform": [SHOWN, chosen], "layer": [diagonal, points]}
 
 
 def seconds(analysis: Analysis) -> Picture:
@@ -38,15 +65,21 @@ def seconds(analysis: Analysis) -> Picture:
     means = analysis.studies[searched(analysis)].groupby("optimizer", sort=False)
     data = means[["optimizer_seconds", "objective_seconds", "queries"]].mean().reset_index()
     data["milliseconds_per_query"] = 1e3 * data["optimizer_seconds"] / data["queries"]
-    labels = labels_of(analysis.studies["optimizer"])
-
-    def paint(axes: Axes) -> None:
-        rows = data.iloc[::-1]
-        axes.scatter(rows["milliseconds_per_query"], np.arange(len(rows)), color=COLOURS[0])
-        rows_of(axes, [labels[name] for name in rows["optimizer"]])
-        axes.set(xlabel="milliseconds per query inside ask and tell", xscale="log")
-
+    data = data.sort_values("milliseconds_per_query", kind="stable", ignore_index=True)
+    drawn, looks = (
+        data[np.isfinite(data["milliseconds_per_query"]) & (data["milliseconds_per_query"] > 0)],
+        all_looks(analysis),
+    )
+    title = "milliseconds a query inside ask and tell"
+    order = [looks[name] for name in drawn["optimizer"]]
+    tooltip = [told("entry", "entry"), told("milliseconds_per_query", title, ".3~g")]
     text = "Time that the optimizer itself takes, inside ask and tell. The leaderboard has the objective's time beside it."
-    text += note_on(data["optimizer"])
-    figure = figure_of(paint, height=1.2 + 0.25 * len(data), legend=False)
-    return Picture(name="seconds", title="Optimizer time", text=text, figure=figure, data=data)
+    return Picture(
+        name="seconds",
+        title="Optimizer time",
+        text=text + note_on(data["optimizer"]),
+        spec=dots(order, axis("milliseconds_per_query", title, type="log", padding=12), tooltip),
+        columns=columns_of(drawn, looks, ["milliseconds_per_query"]),
+        looks=(),
+        data=data,
+    )

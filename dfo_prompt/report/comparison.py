@@ -1,0 +1,120 @@
+"""Each two optimizers compared at one level of inference: what tables, pictures and the verdict all rest on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from itertools import combinations
+
+import numpy as np
+
+from dfo_prompt.report import statistics
+from dfo_prompt.suite.config import Inference
+from dfo_prompt.types import Matrix, Vector
+
+
+class Conclusion(StrEnum):
+    """What the interval of the difference allows to say of two optimizers, the first of which has the higher score."""
+
+    BETTER = "better"
+    EQUAL = "equal"
+    OPEN = "open"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Each two optimizers compared.
+
+    Attributes:
+        names: of the optimizers, the one with the highest score first.
+        values: (problems, seeds, optimizers), in the order of `names`; the smaller the better.
+        margin: differences of scores that do not matter.
+        inference: what is a sample: seeds, or problems too.
+    """
+
+    names: tuple[str, ...]
+    values: Matrix
+    margin: float
+    inference: Inference
+
+    @cached_property
+    def scores(self) -> Vector:
+        """Return the score of each optimizer, (k,)."""
+        return np.array([1 - statistics.average(self.values[:, :, i]) for i in range(len(self.names))])
+
+    @cached_property
+    def pairs(self) -> tuple[tuple[int, int], ...]:
+        """Return the positions of each two optimizers, the one with the higher score first."""
+        return tuple(combinations(range(len(self.names)), 2))
+
+    @property
+    def needed(self) -> int:
+        """Return the fewest problems (or seeds, if those are the sample) on which any difference can be shown."""
+        return 2 if self.inference == "seeds" else statistics.problems_needed(max(len(self.pairs), 1))
+
+    @property
+    def possible(self) -> bool:
+        """Tell whether the suite is large enough to show any difference."""
+        problems, seeds, _ = self.values.shape
+        return bool((seeds if self.inference == "seeds" else problems) >= self.needed)
+
+    @cached_property
+    def differences(self) -> Vector:
+        """Return the difference of scores of each pair, (m,), never negative."""
+        return np.array([self.scores[i] - self.scores[j] for i, j in self.pairs])
+
+    @cached_property
+    def _tested(self) -> tuple[Matrix, Vector]:
+        first, second = np.triu_indices(len(self.names), 1)
+        same = ~(self.values[:, :, first] != self.values[:, :, second]).any(axis=(0, 1))
+        intervals, p = np.full((len(first), 2), np.nan), np.full(len(first), np.nan)
+        if not len(first) or not self.possible:
+            pass
+        elif self.inference == "seeds":
+            draws = np.stack([1 - statistics.resampled(self.values[:, :, i]) for i in range(len(self.names))], axis=1)
+            problems, seeds, _ = self.values.shape
+            drawn = draws[:, first] - draws[:, second]
+            intervals, p = statistics.simultaneous(self.differences, drawn, problems=problems, seeds=seeds)
+        else:
+            each = 1 - statistics.by_problem(np.moveaxis(self.values, 2, 0))  # (k, problems)
+            intervals, p = statistics.sign_flips(each[first] - each[second])
+        intervals[same] = 0.0
+        return intervals, p
+
+    @cached_property
+    def intervals(self) -> Matrix:
+        """Return the 95 % intervals of the differences, which hold at once, (m, 2); NaN where none is possible."""
+        return self._tested[0]
+
+    @cached_property
+    def p(self) -> Vector:
+        """Return the p values of the differences, corrected for all pairs, (m,); NaN where none is possible."""
+        return self._tested[1]
+
+    @cached_property
+    def conclusions(self) -> tuple[Conclusion, ...]:
+        """Return of each pair whether the first is better."""
+        return tuple(self._conclusion(low, high) for low, high in self.intervals)
+
+    def _conclusion(self, low: float, high: float) -> Conclusion:
+        if -self.margin <= low and high <= self.margin:
+            return Conclusion.EQUAL
+        return Conclusion.BETTER if low > 0 else Conclusion.OPEN
+
+    def of(self, first: int, second: int) -> int:
+        """Return the position of the pair of two optimizers, the first of which has the higher score."""
+        return first * len(self.names) - first * (first + 1) // 2 + second - first - 1
+
+    def ranks(self, i: int) -> tuple[int, int]:
+        """Return the best and the worst rank that the conclusions leave to an optimizer."""
+        k = len(self.names)
+        above = sum(self.conclusions[self.of(j, i)] is Conclusion.BETTER for j in range(i))
+        below = sum(self.conclusions[self.of(i, j)] is Conclusion.BETTER for j in range(i + 1, k))
+        return 1 + above, k - below
+
+
+def compare(values: Matrix, names: Sequence[str], *, margin: float, inference: Inference) -> Comparison:
+    """Return the optimizers compared, ordered by score; equal scores keep their order."""
+    scores = [statistics.average(values[:, :, i]) for i in range(len(names))]
+    order = np.argsort(scores, kind="stable")
+    return Comparison(names=tuple(names[i] for i in order), values=values[:, :, order], margin=margin, inference=inference)

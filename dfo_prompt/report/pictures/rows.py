@@ -1,0 +1,29 @@
+"""Dots with or without an interval, a row an entry."""
+
+from collections.abc import Sequence
+
+from dfo_prompt.report.pictures.looks import Look
+from dfo_prompt.report.pictures.picture import HIDDEN, SHOWN, Spec, coloured
+
+STEP = 24
+"""Pixels a row."""
+
+
+def dots(looks: Sequence[Look], x: Spec, tooltip: list[Spec], *, spread: tuple[str, str] | None = None) -> Spec:
+    """Return a dot an entry on the axis `x`, and a line between the two fields `spread`, if there are any."""
+    labels = [look.label for look in looks]
+    y = {"field": "entry", "type": "nominal", "title": None, "sort": labels, "axis": {"ticks": False, "domain": False}}
+    colour = {**coloured(looks), "legend": None}
+    lines: list[Spec] = []
+    if spread is not None:
+        low, high = spread
+        encoding = {"x": {**x, "field": low}, "x2": {"field": high}}
+        lines = [{"mark": {"type": "rule", "strokeWidth": 3, "opacity": 0.55}, "encoding": encoding}]
+    point = {"mark": {"type": "point", "filled": True, "size": 80, "opacity": 1}, "encoding": {"x": x}}
+    return {
+        "height": STEP * len(labels),
+        "params": [HIDDEN],
+        "transform": [SHOWN],
+        "encoding": {"y": y, "color": colour, "tooltip": tooltip},
+        "layer": [*lines, point],
+    }

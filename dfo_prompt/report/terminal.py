@@ -1,0 +1,41 @@
+"""What a terminal says of a suite: the leaderboard's first lines and the verdict."""
+
+import textwrap
+from pathlib import Path
+
+import pandas as pd
+from tabulate import tabulate
+
+from dfo_prompt.report.analysis import RANDOM, Analysis, analyse
+from dfo_prompt.report.tables import leaderboard
+from dfo_prompt.report.texts import printable, shortened
+from dfo_prompt.report.verdict import remarks, verdict
+
+LINES = 5
+LONGEST = 30
+"""Characters of a name; longer names lose their middle."""
+
+
+def outcome(folder: Path, *, width: int) -> str:
+    """Return the leaderboard's first lines, the verdict and remarks on it, in lines of at most `width` characters.
+
+    Raises:
+        InputError: it is not a suite folder, or no study in it is finished.
+    """
+    analysis = analyse(folder)
+    said = [textwrap.fill(printable(text), width) for text in (verdict(analysis), *remarks(analysis))]
+    return "\n\n".join(part for part in (_first_lines(analysis), "\n".join(said)) if part)
+
+
+def _first_lines(analysis: Analysis) -> str:
+    table = leaderboard(analysis).table.iloc[:, :3]  # name, rank and score
+    if table.empty:
+        return ""
+    first = table.head(LINES)
+    if RANDOM in [*table["optimizer"][LINES:]]:
+        first = pd.concat([first, table[table["optimizer"] == RANDOM]])
+    names = [shortened(printable(name), LONGEST) for name in first["optimizer"]]
+    rows = [[name, *cells] for name, cells in zip(names, first.iloc[:, 1:].to_numpy().tolist(), strict=True)]
+    lines: str = tabulate(rows, headers=[*table.columns], tablefmt="plain", disable_numparse=True)
+    left = len(table) - len(first)
+    return lines + f"\nand {left} more" * (left > 0)
