@@ -17,7 +17,7 @@ from dfo_prompt.errors import InputError
 
 PREFIXES = {"optimizer": "optimizer_options", "objective": "objective_options", "method": "method_options"}
 TABLES: Mapping[str, type[Any]] = {"problem": ProblemConfig, "prompt": PromptConfig}
-LONG = {"tokens", "start", "layers"}
+LONG = {"tokens", "place", "start", "layers"}
 """Keys of [prompt] whose flags say so: --prompt-tokens."""
 
 

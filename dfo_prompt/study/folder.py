@@ -14,6 +14,7 @@ from dfo_prompt._util.durable import replacing, sync_folder, writing
 from dfo_prompt._util.json_files import read_json, write_json
 from dfo_prompt._util.parsing import parse
 from dfo_prompt.config.paths import by_name, portable
+from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.errors import InputError, StudyError, one_line
 from dfo_prompt.study.costs import Spent
 from dfo_prompt.study.ledger import LOCK
@@ -188,12 +189,21 @@ def _check_same(
 ) -> None:
     for part in [part for part in (*IDENTITY, CODE) if part in here and (part in there or part != CODE)]:
         old, new = (by_name(one.get(part, {})) for one in (there, json.loads(json.dumps(here))))
+        if part == "config":
+            old = _filled(old, new, StudyConfig().as_dict())
         for key in sorted({*old, *new} - {*MEASURED}):
             # As texts NaN is the same as NaN, and tables are the same whatever the order of their keys.
             if json.dumps(old.get(key), sort_keys=True) != json.dumps(new.get(key), sort_keys=True):
                 difference = f"{key} is {_short(old.get(key))} there and {_short(new.get(key))} here"
                 way = remedy if part != CODE else f"go back to that, or --start-from {path} with another --out"
                 raise InputError(f"{path} holds another study: {difference}; {way}")
+
+
+def _filled(old: Mapping[str, Any], new: Mapping[str, Any], usual: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return `old` with the keys that are younger than it, where `new` leaves them at their defaults."""
+    younger = {key: value for key, value in new.items() if key not in old and key in usual and value == usual[key]}
+    tables = {key for key in old if all(isinstance(one.get(key), Mapping) for one in (old, new, usual))}
+    return {**old, **younger, **{key: _filled(old[key], new[key], usual[key]) for key in tables}}
 
 
 def _short(value: object) -> str:

@@ -148,6 +148,12 @@ class Task:
         return tuple(next(label for label in self.labels if self.labels[label] == word) for word in self.words)
 
     @property
+    def with_prompt_behind(self) -> Self:
+        """Return the same task with the soft prompt right behind the texts, in its own templates and in other patterns'."""
+        own, other = _with_prompt_behind(self), tuple(replace(one, **_with_prompt_behind(one)) for one in self.patterns)
+        return replace(self, **own, patterns=other)
+
+    @property
     def rephrased(self) -> tuple[Self, ...]:
         """Return the same task by each of its other patterns."""
         return tuple(
@@ -184,6 +190,11 @@ def _read(path: Path) -> Task:
     source = parse(Source, table.get("data", {}), where=f"{path}: [data]")
     task = parse(Task, table, where=str(path))
     return replace(task, data=replace(source, path=str(path.parent / source.path) if source.path else ""))
+
+
+def _with_prompt_behind(where: Task | Pattern) -> dict[str, str]:
+    given = {key: getattr(where, key) for key in ("template", "causal_template")}
+    return {key: Template.parse(text).with_prompt_behind for key, text in given.items() if text}
 
 
 def _parsed(task: Task, key: str) -> Template:
