@@ -6,7 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from dfo_prompt.config.problem import ProblemConfig
-from dfo_prompt.errors import ModelError
+from dfo_prompt.errors import InputError, ModelError
 from dfo_prompt.lm.layout import template_of
 from dfo_prompt.lm.load import LanguageModel, load_model
 from dfo_prompt.plugin.catalogue import catalogue
