@@ -39,7 +39,12 @@ def main(task: str, data: Path | None, shots: int, sizes: tuple[int, ...], round
     load = getloadavg()
     if out:
         out.mkdir(parents=True, exist_ok=True)
-        about = {"task": f"{task}, {len(split.train)} examples", "threads": torch.get_num_threads(), "load": load, "rows": rows}
+        about = {
+            "task": f"{task}, {len(split.train)} examples",
+            "threads": torch.get_num_threads(),
+            "load": load,
+            "rows": rows,
+        }
         (out / "figures.json").write_text(json.dumps(about, indent=2) + "\n")
         (out / "manifest.json").write_text(json.dumps(describe_run({"task": task, "shots": shots}, {}, {}), indent=2) + "\n")
 

@@ -33,8 +33,8 @@ class Group:
         places: (N', L') of their tokens in the row; padding points at the beginning of the row.
         real: (N', L') whether it is a token, not padding.
         starts: (N',) position of each text's first token, for the model.
-        distance: (L', P' + L') how far each token is behind one of the prefix, or of its own text; or (N', L', L0 + L'), behind
-            one of its own past or its own text; negative for padding.
+        distance: (L', P' + L') how far each token is behind one of the prefix, or of its own text; or (N', L', L0 + L'),
+            behind one of its own past or its own text; negative for padding.
         past: of the texts, which is read.
         kept: where the keys and values of these texts are kept, as the past of others.
     """
@@ -88,9 +88,7 @@ def pack(lengths: Sequence[Sequence[int]], prefix: int, device: torch.device) ->
     return Pack(prefix=prefix, groups=tuple(groups))
 
 
-def pack_behind(
-    pasts: Sequence[tuple[Past, Sequence[int]]], lengths: Sequence[Sequence[int]], device: torch.device
-) -> Pack:
+def pack_behind(pasts: Sequence[tuple[Past, Sequence[int]]], lengths: Sequence[Sequence[int]], device: torch.device) -> Pack:
     """Lay out groups of texts of the given lengths, each text behind its own past.
 
     Args:

@@ -89,7 +89,7 @@ class Template:
 
     @property
     def with_prompt_behind(self) -> str:
-        """Return the template's text with its {prompt} right behind the texts, or without one where none is ahead of the slot."""
+        """Return the template with its {prompt} right behind the texts, or without one where no text precedes the slot."""
         ahead = self.pieces[: self._place("answer")]
         last = max((place for place in range(1, len(ahead), 2) if ahead[place].startswith("text")), default=0)
         marks = {0: ""} | {place: f"{{{mark}}}" for place, mark in enumerate(self.pieces) if place % 2 and mark != "prompt"}

@@ -1,4 +1,4 @@
-"""Two optimizers one after the other, the second from the best point of the first (BBT-RGB: Sun et al., 2024, section 3.1)."""
+"""Two optimizers one after the other, the second from the best point of the first (BBT-RGB: Sun et al., 2024)."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -51,7 +51,7 @@ class TwoStage(Optimizer):
         return self._inner.ask()
 
     def tell(self, candidates: Matrix, losses: Vector) -> None:
-        """Teach the stage's optimizer, keep the best point, and begin the second stage when the first one's share is spent."""
+        """Teach the stage's optimizer, keep the best point, and turn to the second stage when the first share is spent."""
         self._inner.tell(candidates, losses)
         self._best.learn(candidates, losses)
         self._spent += len(candidates)

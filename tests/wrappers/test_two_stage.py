@@ -26,7 +26,9 @@ def test_the_second_starts_from_the_best_point_of_the_first_when_its_share_is_sp
 
 
 def test_options_go_to_the_optimizer_that_they_are_for():
-    optimizer = make("two-stage:blockwise:cma", first_options={"blocks": 3}, second="blockwise:cma", second_options={"blocks": 2})
+    optimizer = make(
+        "two-stage:blockwise:cma", first_options={"blocks": 3}, second="blockwise:cma", second_options={"blocks": 2}
+    )
     assert optimizer.describe()["inner"]["blocks"] == 3
     while optimizer.describe()["stage"] == 1:
         candidates = optimizer.ask()

@@ -44,16 +44,17 @@ class GaussNewton(dp.StructuredOptimizer):
 
     J interpolates the outputs at near points that span a subspace (Cartis and Roberts, 2019; in random subspaces, 2023). The
     first of a batch is the minimiser, once enough directions are known, and the next ones those in balls of other radii; the
-    others, and whole batches before that, are fresh: random, orthonormal, orthogonal to the directions known best. The ratio of true to predicted decrease moves the
-    radius; below `least_step` the search starts anew around the best point. Bounds clip candidates.
+    others, and whole batches before that, are fresh: random, orthonormal, orthogonal to the directions known best. The ratio
+    of true to predicted decrease moves the radius; below `least_step` the search starts anew around the best point. Bounds
+    clip candidates.
 
     Args:
         length: of the first directions and the first radius, in units of sigma sqrt(d).
         least_step: the shortest directions, relative to the first: 1 for losses with as much noise as a language model's in
             bfloat16.
         fresh: directions asked for ahead of a step at most, while there are unknown ones.
-        steps: minimisers in balls of several radii in a batch, of half a batch at most; more where there is room for more than d
-            directions.
+        steps: minimisers in balls of several radii that a batch holds, at most half of it; more where there is room for more
+            than d directions.
         ridge: see `interpolate`.
         memory: points that a model can be of, besides those of twice the dimension.
         study: see `dfo_prompt.StructuredOptimizer`.
