@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal, Self, TypeVar
 
 from dfo_prompt._util.parsing import STRICT, parse, read_toml
 from dfo_prompt._util.reading import exists
@@ -150,8 +150,7 @@ class Task:
     @property
     def with_prompt_behind(self) -> Self:
         """Return the same task with the soft prompt right behind the texts, in its own templates and in other patterns'."""
-        own, other = _with_prompt_behind(self), tuple(replace(one, **_with_prompt_behind(one)) for one in self.patterns)
-        return replace(self, **own, patterns=other)
+        return replace(_with_prompt_behind(self), patterns=tuple(_with_prompt_behind(one) for one in self.patterns))
 
     @property
     def rephrased(self) -> tuple[Self, ...]:
@@ -166,6 +165,9 @@ class Task:
             )
             for one in self.patterns
         )
+
+
+Asked = TypeVar("Asked", Task, Pattern)
 
 
 def load_task(where: str | Path) -> Task:
@@ -192,9 +194,9 @@ def _read(path: Path) -> Task:
     return replace(task, data=replace(source, path=str(path.parent / source.path) if source.path else ""))
 
 
-def _with_prompt_behind(where: Task | Pattern) -> dict[str, str]:
-    given = {key: getattr(where, key) for key in ("template", "causal_template")}
-    return {key: Template.parse(text).with_prompt_behind for key, text in given.items() if text}
+def _with_prompt_behind(where: Asked) -> Asked:
+    placed = [text and Template.parse(text).with_prompt_behind for text in (where.template, where.causal_template)]
+    return replace(where, template=placed[0], causal_template=placed[1])
 
 
 def _parsed(task: Task, key: str) -> Template:

@@ -33,6 +33,11 @@ def test_the_quadratic_is_minimised_in_the_ball(radius, rank):
     assert multiplier < 1e-6 or np.linalg.norm(found) == pytest.approx(radius)
 
 
+def test_a_slope_whose_square_is_hardly_a_number_is_followed():
+    found = quadratic_in_ball(np.array([3e-162, 0.0]), 4 * np.eye(2), 0.5)
+    np.testing.assert_allclose(found, [-7.5e-163, 0.0])
+
+
 @pytest.mark.parametrize("radius", [0.3, 5.0])
 def test_the_subproblem_of_the_cross_entropy_is_solved_as_by_scipy(radius):
     rng = RNG(3)
