@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Literal, Self, TypeVar
+from typing import Literal, Self
 
 from dfo_prompt._util.parsing import STRICT, parse, read_toml
 from dfo_prompt._util.reading import exists
@@ -150,7 +150,12 @@ class Task:
     @property
     def with_prompt_behind(self) -> Self:
         """Return the same task with the soft prompt right behind the texts, in its own templates and in other patterns'."""
-        return replace(_with_prompt_behind(self), patterns=tuple(_with_prompt_behind(one) for one in self.patterns))
+        patterns = tuple(
+            replace(one, template=_behind(one.template), causal_template=_behind(one.causal_template))
+            for one in self.patterns
+        )
+        own, causal = _behind(self.template), _behind(self.causal_template)
+        return replace(self, template=own, causal_template=causal, patterns=patterns)
 
     @property
     def rephrased(self) -> tuple[Self, ...]:
@@ -165,9 +170,6 @@ class Task:
             )
             for one in self.patterns
         )
-
-
-Asked = TypeVar("Asked", Task, Pattern)
 
 
 def load_task(where: str | Path) -> Task:
@@ -194,9 +196,8 @@ def _read(path: Path) -> Task:
     return replace(task, data=replace(source, path=str(path.parent / source.path) if source.path else ""))
 
 
-def _with_prompt_behind(where: Asked) -> Asked:
-    placed = [text and Template.parse(text).with_prompt_behind for text in (where.template, where.causal_template)]
-    return replace(where, template=placed[0], causal_template=placed[1])
+def _behind(template: str) -> str:
+    return template and Template.parse(template).with_prompt_behind
 
 
 def _parsed(task: Task, key: str) -> Template:
