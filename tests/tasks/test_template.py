@@ -86,7 +86,7 @@ def test_the_number_of_texts_must_match() -> None:
         ("Headline: {text}\nCategory: {answer}", "Headline: {text}{prompt}\nCategory: {answer}"),
         ("{prompt} Review: {text}. It was {answer}.", " Review: {text}{prompt}. It was {answer}."),
         ("{text} {prompt} It was {answer}", "{text}{prompt}  It was {answer}"),
-        ("{text_a} {{a}} {text_b}? {answer}", "{text_a} {{a}} {text_b}{prompt}? {answer}"),
+        ("{text_a} { } {text_b}? {answer}", "{text_a} { } {text_b}{prompt}? {answer}"),
         ("{text_a}? {answer}, {text_b}", "{text_a}{prompt}? {answer}, {text_b}"),
         ("{prompt}{answer} News: {text}", "{answer} News: {text}"),
     ],
