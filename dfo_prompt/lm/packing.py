@@ -50,8 +50,8 @@ class Group:
         """Return the same on a device: the layers of a sharded model lie on several."""
         if self.places.device == device:
             return self
-        moved = {name: value.to(device) for name, value in vars(self).items() if isinstance(value, Tensor)}
-        return replace(self, **moved)
+        places, real, starts, distance = (x.to(device) for x in (self.places, self.real, self.starts, self.distance))
+        return replace(self, places=places, real=real, starts=starts, distance=distance)
 
 
 @dataclass(frozen=True, kw_only=True)
