@@ -95,6 +95,12 @@ def test_presets_are_the_published_settings(preset, expected):
     assert config.problem.shots == 16
 
 
+def test_the_efficient_preset_puts_the_prompt_behind_the_texts():
+    config = parse_config({"preset": "efficient"})
+    assert (config.optimizer, config.prompt.place, config.prompt.tokens) == ("structured:cma", "behind", 10)
+    assert 100 <= config.budget <= 1000
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [(b"budget =", "study.toml is not valid TOML"), (b"\xff", "not valid TOML"), (None, "cannot read .*study.toml")],
