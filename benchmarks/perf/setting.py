@@ -14,7 +14,7 @@ from textbook import textbook_losses
 from torch import Tensor
 
 from dfo_prompt.lm.encoding import encode_words
-from dfo_prompt.lm.layout import lay_out
+from dfo_prompt.lm.layout import Layout, lay_out
 from dfo_prompt.lm.load import LanguageModel, load_model
 from dfo_prompt.lm.precision import choose_precision
 from dfo_prompt.lm.scorer import Scorer
@@ -59,7 +59,16 @@ class Setting:
     @cached_property
     def texts(self) -> list[list[int]]:
         """Return the token ids of the training examples."""
-        return [lay_out(self.lm, self.task, one.texts, prompt_tokens=self.tokens).ids for one in self.data.train]
+        return [layout.ids for layout in self._layouts]
+
+    @property
+    def behind(self) -> "Setting":
+        """Return the same with the prompt behind the texts."""
+        return replace(self, task=self.task.with_prompt_behind)
+
+    @cached_property
+    def _layouts(self) -> list[Layout]:
+        return [lay_out(self.lm, self.task, one.texts, prompt_tokens=self.tokens) for one in self.data.train]
 
     def with_examples(self, count: int) -> "Setting":
         """Return the same with so many training examples, of all classes."""
@@ -71,7 +80,8 @@ class Setting:
         model: Any = self.lm.model if dtype == torch.float32 else deepcopy(self.lm.model).to(dtype)
         labels = torch.tensor([example.label for example in self.data.train], device=self.lm.device)
         words = torch.tensor([ids[0] for ids in encode_words(self.lm, self.task)], device=self.lm.device)
-        run = partial(textbook_losses, model, texts=self.texts, labels=labels, words=words)
+        (behind,) = {len(one.right) for one in self._layouts} if "prompt" in self.task.causal.marks else {None}
+        run = partial(textbook_losses, model, texts=self.texts, labels=labels, words=words, behind=behind)
         return lambda count: run(self.projection(self.candidates[:count]), last_only=last_only)
 
     def engine(self, dtype: str) -> Losses:

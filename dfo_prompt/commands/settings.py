@@ -28,7 +28,7 @@ NAMES = {
     ("endpoint", "kind"): Named("endpoints"),
 }
 """Keys whose values are names of the catalogue, or paths and hub ids beside them."""
-LONG = {"tokens", "start", "layers"}
+LONG = {"tokens", "place", "start", "layers"}
 """Keys of [prompt] whose flags say so: --prompt-tokens. Those of [endpoint] all do."""
 
 

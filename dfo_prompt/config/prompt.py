@@ -17,6 +17,8 @@ class PromptConfig:
 
     Attributes:
         tokens: P, the length of the prompt.
+        place: "ahead" of the texts, or at the {prompt} mark of the task's template; or "behind" the texts, whose keys and
+            values a causal model then computes once for all queries.
         start: p0: "zero", "vocabulary" (embeddings of tokens drawn from the vocabulary), "text:WORDS" (those of a text,
             repeated or cut to P tokens), or "file:PATH" (from a file of `dfo-prompt pretrain-projection`).
         projection: a name that `dfo-prompt list projections` shows, with its `projection_options`.
@@ -31,6 +33,9 @@ class PromptConfig:
     __pydantic_config__ = STRICT
 
     tokens: Annotated[Count, Field(description="Length of the soft prompt.")] = 50
+    place: Annotated[Literal["ahead", "behind"], Field(description="Of the prompt: ahead of the texts, or behind.")] = (
+        "ahead"
+    )
     start: Annotated[Start, Field(description="zero, vocabulary, text:WORDS or file:PATH.")] = "vocabulary"
     projection: Annotated[str, Field(description="Name of the projection.")] = "normal"
     projection_options: Options = field(default_factory=dict)

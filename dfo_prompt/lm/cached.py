@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from copy import deepcopy
+from copy import copy, deepcopy
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
 from transformers import DynamicCache
+from transformers.cache_utils import DynamicLayer
 
 from dfo_prompt.lm.answers import Reader
 from dfo_prompt.lm.encoding import Bucket, Encoded
@@ -53,14 +54,14 @@ class Cached:
         return torch.cat([self._behind(one, prefix, self._runs.within(prompt, at), reader) for one in buckets])
 
     def _ahead(self, bucket: Bucket, prefix: Any, length: int, reader: Reader) -> Tensor:
-        past = deepcopy(prefix)
+        past = _continued(prefix)
         if length:
             past.reorder_cache(torch.zeros_like(bucket.rows))  # the one row, N' times
         return self._read(reader, self._runs.embed(bucket.ids), bucket.slot, past, length)
 
     def _behind(self, bucket: Bucket, prefix: Tensor, within: AbstractContextManager[None], reader: Reader) -> Tensor:
         count, start = bucket.left.shape
-        past = deepcopy(self._left(bucket))  # before the layers are given this candidate's prompts
+        past = _continued(self._left(bucket))  # before the layers are given this candidate's prompts
         inputs = torch.cat([prefix.expand(count, -1, -1), self._runs.embed(bucket.ids)], dim=1)
         with within:
             return self._read(reader, inputs, bucket.slot + len(prefix), past, start)
@@ -85,6 +86,14 @@ class Cached:
         rows = torch.arange(len(slot), device=slot.device)
         arguments = {"inputs_embeds": inputs, "past_key_values": past, "position_ids": positions, "use_cache": True}
         return reader.read(rows, slot, arguments)
+
+
+def _continued(cache: Any) -> Any:
+    """Return a cache that goes on from this one and leaves it as it is."""
+    found = copy(cache)
+    # A dynamic layer joins new keys and values to its own in another tensor; states of other kinds change in place.
+    found.layers = [copy(layer) if isinstance(layer, DynamicLayer) else deepcopy(layer) for layer in cache.layers]
+    return found
 
 
 def prefix_of(runs: Runs, prompt: Tensor, texts: Encoded) -> Tensor:

@@ -45,8 +45,10 @@ class Layers:
         return iter(self._all)
 
     @contextmanager
-    def prompts(self, prompt: Tensor, at: int) -> Iterator[None]:
+    def prompts(self, prompt: Tensor, at: int | Tensor) -> Iterator[None]:
         """Add the prompts of layers 1, 2, ... of (H, P, E) to the places `at` and following of what they are given.
+
+        Where a row has several copies of the prompt, `at` holds the places of all, (N, P).
 
         So does the reference code of Sun et al. (2022b): each layer changes what the one below made of its own prompt.
         """
@@ -103,6 +105,7 @@ def _changed(layer: nn.Module, change: Change) -> Iterator[None]:
         handle.remove()
 
 
-def _added(prompt: Tensor, at: int, x: Tensor) -> Tensor:
-    x[:, at : at + len(prompt)] += prompt  # in place: it is what the layer below has just made, for us alone
+def _added(prompt: Tensor, at: int | Tensor, x: Tensor) -> Tensor:
+    places = at if isinstance(at, Tensor) else slice(at, at + len(prompt))
+    x[:, places] += prompt  # in place: it is what the layer below has just made, for us alone
     return x

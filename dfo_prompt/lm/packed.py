@@ -1,4 +1,4 @@
-"""The packed engine for decoders: many texts in one row behind one prompt; see `packing`."""
+"""The packed engine for decoders: many texts in one row, behind one prompt or each ahead of its copy; see `packing`."""
 
 from collections.abc import Iterator, Sequence
 
@@ -8,6 +8,7 @@ from torch import Tensor
 from dfo_prompt.lm.answers import Reader
 from dfo_prompt.lm.cached import prefix_of
 from dfo_prompt.lm.encoding import Bucket, Encoded
+from dfo_prompt.lm.packed_behind import PackedBehind
 from dfo_prompt.lm.packing import pack, packed
 from dfo_prompt.lm.runs import Runs
 
@@ -17,6 +18,7 @@ class Packed:
 
     def __init__(self, runs: Runs) -> None:
         self._runs = runs
+        self._behind = PackedBehind(runs)
 
     def arrange(self, bucket: Bucket) -> Sequence[Bucket]:
         """Return the bucket as it is."""
@@ -28,6 +30,8 @@ class Packed:
 
     def score(self, prompts: Tensor, texts: Encoded, buckets: list[Bucket], reader: Reader) -> Tensor:
         """Return scores (B, N', K)."""
+        if texts.texts_first:
+            return self._behind.score(prompts, buckets, reader)
         ahead = len(texts.head) + prompts.shape[2] + len(texts.common)
         layout = pack([bucket.lengths.tolist() for bucket in buckets], ahead, prompts.device)
         both = list(zip(buckets, layout.groups, strict=True))
@@ -47,7 +51,8 @@ class Packed:
 def _fill(buckets: list[Bucket], most_tokens: int) -> Iterator[Bucket]:
     tokens = 0
     for bucket in buckets:
-        tokens += int(bucket.lengths.sum())
-        if tokens > most_tokens and tokens > int(bucket.lengths.sum()):
+        own = bucket.left.numel() + int(bucket.lengths.sum())
+        tokens += own
+        if tokens > most_tokens and tokens > own:
             return
         yield bucket

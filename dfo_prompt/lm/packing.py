@@ -2,13 +2,14 @@
 
 The row is [prefix] [text 1] [text 2] ...; each text sees the prefix and itself. All that a model computes token by token
 then runs in one pass over exactly the tokens there are, with matrices as large as can be; only attention looks at texts one
-by one, and is given them padded, in groups of similar length.
+by one, and is given them padded, in groups of similar length. A text may also be the end of one whose beginning, which
+differs from text to text, ran before: attention then reads the keys and values that were kept of it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -17,6 +18,8 @@ from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
+
+from dfo_prompt.lm.past import Past
 
 IMPLEMENTATION = "dfo_prompt_packed"
 TOLERANCE = 1e-3
@@ -29,18 +32,26 @@ class Group:
     Attributes:
         places: (N', L') of their tokens in the row; padding points at the beginning of the row.
         real: (N', L') whether it is a token, not padding.
-        distance: (L', P' + L') how far each token is behind one of the prefix, or of its own text.
+        starts: (N',) position of each text's first token, for the model.
+        distance: (L', P' + L') how far each token is behind one of the prefix, or of its own text; or (N', L', L0 + L'),
+            behind one of its own past or its own text; negative for padding.
+        past: of the texts, which is read.
+        kept: where the keys and values of these texts are kept, as the past of others.
     """
 
     places: Tensor
     real: Tensor
+    starts: Tensor
     distance: Tensor
+    past: Past | None = None
+    kept: Past | None = None
 
     def to(self, device: torch.device) -> "Group":
         """Return the same on a device: the layers of a sharded model lie on several."""
         if self.places.device == device:
             return self
-        return Group(**{name: value.to(device) for name, value in vars(self).items()})
+        places, real, starts, distance = (x.to(device) for x in (self.places, self.real, self.starts, self.distance))
+        return replace(self, places=places, real=real, starts=starts, distance=distance)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,26 +68,52 @@ class Pack:
 
     @property
     def positions(self) -> Tensor:
-        """Return the position of each token of the row, (1, T): texts all begin right behind the prefix."""
+        """Return the position of each token of the row, (1, T)."""
         device = self.groups[0].places.device
         parts = [torch.arange(self.prefix, device=device)]
-        parts += [self.prefix + torch.arange(g.real.shape[1], device=device).expand_as(g.real)[g.real] for g in self.groups]
+        parts += [(g.starts[:, None] + torch.arange(g.real.shape[1], device=device))[g.real] for g in self.groups]
         return torch.cat(parts)[None]
 
 
-def pack(lengths: list[list[int]], prefix: int, device: torch.device) -> Pack:
+def pack(lengths: Sequence[Sequence[int]], prefix: int, device: torch.device) -> Pack:
     """Lay out groups of texts of the given lengths behind a prefix."""
     groups, start = [], prefix
     for group in lengths:
-        longest = max(group)
-        steps = torch.arange(longest)
-        starts = start + torch.tensor([0, *group[:-1]]).cumsum(0)
-        real = steps < torch.tensor(group)[:, None]
-        places = torch.where(real, starts[:, None] + steps, 0)
-        distance = prefix + steps[:, None] - torch.arange(prefix + longest)
-        groups.append(Group(places=places, real=real, distance=distance).to(device))
+        places, real = _in_row(group, start)
+        steps = torch.arange(prefix + real.shape[1])
+        distance = steps[prefix:, None] - steps
+        starts = torch.full((len(group),), prefix)
+        groups.append(Group(places=places, real=real, starts=starts, distance=distance).to(device))
         start += sum(group)
     return Pack(prefix=prefix, groups=tuple(groups))
+
+
+def pack_behind(pasts: Sequence[tuple[Past, Sequence[int]]], lengths: Sequence[Sequence[int]], device: torch.device) -> Pack:
+    """Lay out groups of texts of the given lengths, each text behind its own past.
+
+    Args:
+        pasts: of each group, with the length of each text's past.
+        lengths: of each group's texts.
+        device: of the row.
+    """
+    groups, start = [], 0
+    for (past, before), group in zip(pasts, lengths, strict=True):
+        places, real = _in_row(group, start)
+        starts, steps, ahead = torch.tensor(before), torch.arange(real.shape[1]), torch.arange(max(before))
+        behind = (starts[:, None] + steps)[:, :, None] - ahead  # (N', L', L0)
+        behind = torch.where(ahead < starts[:, None, None], behind, -1)
+        own = (steps[:, None] - steps).expand(len(group), -1, -1)
+        distance = torch.cat([behind, own], dim=2)
+        groups.append(Group(places=places, real=real, starts=starts, distance=distance, past=past).to(device))
+        start += sum(group)
+    return Pack(prefix=0, groups=tuple(groups))
+
+
+def _in_row(lengths: Sequence[int], start: int) -> tuple[Tensor, Tensor]:
+    """Return the places in the row of texts of the given lengths from `start` on, (N', L'), and whether each is real."""
+    steps, starts = torch.arange(max(lengths)), start + torch.tensor([0, *lengths[:-1]]).cumsum(0)
+    real = steps < torch.tensor(lengths)[:, None]
+    return torch.where(real, starts[:, None] + steps, 0), real
 
 
 @contextmanager
@@ -133,7 +170,12 @@ def _attention(
         parts.append(ahead[0].transpose(0, 1))  # (P', H, D)
     for group in (one.to(query.device) for one in layout.groups):
         q, k, v = (_gather(x, group.places) for x in (query, key, value))  # (N', H, L', D)
-        k, v = (torch.cat([x[:, :, :p].expand(len(y), -1, -1, -1), y], dim=2) for x, y in ((key, k), (value, v)))
+        if group.kept:
+            group.kept.keep(module, k, v)
+        if group.past:
+            k, v = group.past.with_more(module, k, v)
+        elif p:
+            k, v = (torch.cat([x[:, :, :p].expand(len(y), -1, -1, -1), y], dim=2) for x, y in ((key, k), (value, v)))
         texts = _attend(q, k, v, _sees(group.distance, window), scale)
         parts.append(texts.transpose(1, 2)[group.real])  # (T', H, D)
     return torch.cat(parts)[None], None
@@ -150,7 +192,8 @@ def _attend(q: Tensor, k: Tensor, v: Tensor, sees: Tensor, scale: float | None) 
     count, heads, length, width = q.shape
     shared = heads // k.shape[1]
     rows = q.reshape(count, k.shape[1], shared * length, width)
-    return scaled_dot_product_attention(rows, k, v, attn_mask=sees.repeat(shared, 1), scale=scale).view_as(q)
+    mask = sees.repeat(shared, 1) if sees.dim() == 2 else sees.repeat(1, shared, 1)[:, None]  # noqa: PLR2004
+    return scaled_dot_product_attention(rows, k, v, attn_mask=mask, scale=scale).view_as(q)
 
 
 def _sees(distance: Tensor, window: int | None) -> Tensor:

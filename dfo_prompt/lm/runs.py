@@ -53,8 +53,8 @@ class Runs:
     def _layers(self) -> Layers:
         return Layers(self.model)
 
-    def within(self, prompt: Tensor, at: int) -> AbstractContextManager[None]:
-        """Open the context in which layers above the first add their prompts of (H', P, E) at `at`."""
+    def within(self, prompt: Tensor, at: int | Tensor) -> AbstractContextManager[None]:
+        """Open the context in which layers above the first add their prompts of (H', P, E) at `at`; see `Layers.prompts`."""
         return self._layers.prompts(prompt, at) if len(prompt) > 1 else nullcontext()
 
     def each(self, prompts: Tensor, run: Forward) -> Tensor:

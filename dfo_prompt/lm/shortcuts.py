@@ -118,7 +118,7 @@ def _fastest(lm: LanguageModel, trial: Trial) -> Engine:
     expected = _plain(lm, trial)
     reader = FirstTokens(lm.model, trial.words, plain_head=False, narrow=head_is_narrow(lm))
     runs = Runs(lm.model)
-    *faster, last = engines_of(lm, texts_first=trial.texts.texts_first)
+    *faster, last = engines_of(lm)
 
     def agrees(engine: Engine) -> bool:
         strategy = strategy_of(lm, engine, runs)

@@ -34,10 +34,10 @@ class Strategy(Protocol):
         """Return the scores (B, N', K) of some buckets of the texts under prompts (B, H', P, E)."""
 
 
-def engines_of(lm: LanguageModel, *, texts_first: bool) -> tuple[Engine, ...]:
+def engines_of(lm: LanguageModel) -> tuple[Engine, ...]:
     """Return the engines that a model may take, fastest first; the last needs nothing of it."""
     shared: tuple[Engine, ...] = ("cached",) if lm.head == "causal" else ()
-    if lm.head == "causal" and takes_packed_rows(lm.model) and not texts_first:  # texts ahead of it share no prefix
+    if lm.head == "causal" and takes_packed_rows(lm.model):
         shared = ("packed", *shared)
     return (*shared, "plain", "unpadded", "single")
 

@@ -71,7 +71,7 @@ def tuned_decoder(setting: Setting, *, depths: Depths = LAST, fit: Fitting = DEF
     """
     folder = setting.folder and setting.folder / "study"
     objective, result = tune(setting, setting.config, folder=folder)
-    lm, task = setting.problem.lm, setting.problem.task
+    lm, task = objective.problem.lm, objective.problem.task  # whose template says where the prompt stands
     view = HiddenStates(lm=lm, depths=depths)
     slot = Slot(lm, task, _scorer(setting), view, prompt=objective.prompt(result.chosen), dim=objective.dim)
     started = perf_counter()

@@ -6,7 +6,7 @@ from dfo_prompt.config.problem import ProblemConfig
 from dfo_prompt.config.prompt import PromptConfig
 from dfo_prompt.errors import InputError
 from dfo_prompt.prompt.objective import PromptObjective
-from dfo_prompt.prompt.open import open_problem
+from dfo_prompt.prompt.open import open_problem, with_prompt_at
 from dfo_prompt.prompt.tokens import TokenPrompts
 
 
@@ -27,17 +27,18 @@ def trigger_objective(
         dim: the number of tokens.
         seed: of the split and of the order of the vocabulary.
         problem: the language model and the task.
-        prompt: loss, calibration and dtype; tokens may be given in suites for other objectives.
+        prompt: place, loss, calibration and dtype; tokens may be given in suites for other objectives.
         endpoint: what scores the prompts, sent as token ids; None for the model in this process.
 
     Raises:
         InputError: a name is unknown, a value is bad, data or model cannot be had, or `prompt` sets something else.
     """
     prompt = prompt or PromptConfig()
-    heeded = PromptConfig(tokens=prompt.tokens, loss=prompt.loss, calibration=prompt.calibration, dtype=prompt.dtype)
-    if prompt != heeded:
-        raise InputError("objective 'trigger' takes tokens, loss, calibration and dtype of a prompt, and nothing else of it")
+    heeded = ("tokens", "place", "loss", "calibration", "dtype")
+    if prompt != PromptConfig(**{name: getattr(prompt, name) for name in heeded}):
+        raise InputError(f"objective 'trigger' takes {', '.join(heeded)} of a prompt, and nothing else of it")
     opened = open_problem(problem or ProblemConfig(), seed=seed, served=endpoint is not None)
+    opened = with_prompt_at(opened, prompt.place)
     return PromptObjective(
         problem=opened,
         projection=TokenPrompts(opened.lm, generator(seed, Stream.TRIGGER)),

@@ -2,11 +2,13 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
 from dfo_prompt.config.problem import ProblemConfig
-from dfo_prompt.errors import ModelError
+from dfo_prompt.errors import InputError, ModelError
+from dfo_prompt.lm.layout import template_of
 from dfo_prompt.lm.load import LanguageModel, load_model
 from dfo_prompt.lm.shell import load_shell
 from dfo_prompt.plugin.catalogue import catalogue
@@ -42,6 +44,21 @@ def open_split(config: ProblemConfig, *, seed: int) -> TaskSplit:
         split = grow(task, split, config.feedback)
     logging.getLogger(__name__).info("task %s: %s", task.name, split.report)
     return TaskSplit(task=task, data=split, seed=seed)
+
+
+def with_prompt_at(problem: Problem, place: str) -> Problem:
+    """Return the problem with its soft prompt "ahead" of the texts, or where the template says; or "behind" them.
+
+    Raises:
+        InputError: the template that suits the model has no text ahead of the answer.
+    """
+    if place == "ahead":
+        return problem
+    placed = replace(problem, task=problem.task.with_prompt_behind)
+    if "prompt" not in template_of(placed.lm, placed.task).marks:
+        reason = f"the template of task {problem.task.name!r} for {problem.lm.name!r} has no text ahead of {{answer}}"
+        raise InputError(f"prompt.place = {place!r}: {reason}")
+    return placed
 
 
 @lru_cache(maxsize=1)

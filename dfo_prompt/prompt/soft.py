@@ -16,7 +16,7 @@ from dfo_prompt.lm.layout import lay_out
 from dfo_prompt.plugin.entries import arguments_of, target_of
 from dfo_prompt.prompt.initial import initial_prompt_of, shallow_projection
 from dfo_prompt.prompt.objective import PromptObjective
-from dfo_prompt.prompt.open import open_problem
+from dfo_prompt.prompt.open import open_problem, with_prompt_at
 from dfo_prompt.prompt.problem import Problem
 from dfo_prompt.prompt.projections.affine import Projection, projector
 from dfo_prompt.prompt.projections.layerwise import DeepProjection, deep_projection
@@ -47,6 +47,7 @@ def prompt_objective(
     if endpoint and prompt.layers != "first":
         raise InputError(f"prompt.layers {prompt.layers!r} needs the model here; leave out [endpoint], or set first")
     opened = open_problem(problem or ProblemConfig(), seed=seed, served=endpoint is not None)
+    opened = with_prompt_at(opened, prompt.place)
     options = arguments_of("projection", prompt.projection, prompt.projection_options)
     files = [path for path in (*options.values(), prompt.start) if isinstance(path, Path)]
     check_sources(opened.task.name, opened.lm.fingerprint, *files)

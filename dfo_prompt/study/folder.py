@@ -16,6 +16,7 @@ from dfo_prompt._util.parsing import parse
 from dfo_prompt._util.reading import exists, read_bytes
 from dfo_prompt.config.endpoint import PRACTICAL
 from dfo_prompt.config.paths import by_name, portable
+from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.contracts.spec import TEXT_FILE
 from dfo_prompt.errors import InputError, StudyError, one_line
 from dfo_prompt.study.costs import Spent
@@ -212,6 +213,8 @@ def _check_same(
         if there.get(part) == here[part]:
             continue
         old, new = (_lasting(by_name(one.get(part, {}))) for one in (there, json.loads(json.dumps(here))))
+        if part == "config":
+            old = _filled(old, new, StudyConfig().as_dict())
         for key in sorted({*old, *new} - {*MEASURED}):
             # As texts NaN is the same as NaN, and tables are the same whatever the order of their keys.
             if json.dumps(old.get(key), sort_keys=True) != json.dumps(new.get(key), sort_keys=True):
@@ -226,6 +229,13 @@ def _lasting(part: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(endpoint, Mapping):
         return dict(part)
     return {**part, "endpoint": {key: value for key, value in endpoint.items() if key not in PRACTICAL}}
+
+
+def _filled(old: Mapping[str, Any], new: Mapping[str, Any], usual: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return `old` with the keys that are younger than it, where `new` leaves them at their defaults."""
+    younger = {key: value for key, value in new.items() if key not in old and key in usual and value == usual[key]}
+    tables = {key for key in old if all(isinstance(one.get(key), Mapping) for one in (old, new, usual))}
+    return {**old, **younger, **{key: _filled(old[key], new[key], usual[key]) for key in tables}}
 
 
 def _short(value: object) -> str:

@@ -149,6 +149,16 @@ class Task:
         return tuple(next(label for label in self.labels if self.labels[label] == word) for word in self.words)
 
     @property
+    def with_prompt_behind(self) -> Self:
+        """Return the same task with the soft prompt right behind the texts, in its own templates and in other patterns'."""
+        patterns = tuple(
+            replace(one, template=_behind(one.template), causal_template=_behind(one.causal_template))
+            for one in self.patterns
+        )
+        own, causal = _behind(self.template), _behind(self.causal_template)
+        return replace(self, template=own, causal_template=causal, patterns=patterns)
+
+    @property
     def rephrased(self) -> tuple[Self, ...]:
         """Return the same task by each of its other patterns."""
         return tuple(
@@ -196,6 +206,10 @@ def _read(path: Path) -> Task:
     source = parse(Source, table.get("data", {}), where=f"{path}: [data]")
     task = parse(Task, table, where=str(path))
     return replace(task, data=replace(source, path=str(path.parent / source.path) if source.path else ""))
+
+
+def _behind(template: str) -> str:
+    return template and Template.parse(template).with_prompt_behind
 
 
 def _parsed(task: Task, key: str) -> Template:

@@ -87,6 +87,15 @@ class Template:
             prompt_at=len(self._fill(0, self._place("prompt"), values)) if "prompt" in self.marks else 0,
         )
 
+    @property
+    def with_prompt_behind(self) -> str:
+        """Return the template with its {prompt} right behind the texts, or without one where no text precedes the slot."""
+        ahead = self.pieces[: self._place("answer")]
+        last = max((place for place in range(1, len(ahead), 2) if ahead[place].startswith("text")), default=0)
+        marks = {0: ""} | {place: f"{{{mark}}}" for place, mark in enumerate(self.pieces) if place % 2 and mark != "prompt"}
+        marks[last] += "{prompt}" if last else ""
+        return "".join(marks.get(place, "") if place % 2 else piece for place, piece in enumerate(self.pieces))
+
     def words(self, labels: Sequence[str]) -> tuple[str, ...]:
         """Return the label words as they follow `Cloze.before`: " Business", with the gap."""
         return tuple(self.gap + label for label in labels)

@@ -1,4 +1,4 @@
-"""Optimizers made of other optimizers: over blocks of coordinates, and inside random subspaces."""
+"""Optimizers made of other optimizers: over blocks of coordinates, inside random subspaces, and one after the other."""
 
 from collections.abc import Iterable
 
@@ -8,6 +8,7 @@ from dfo_prompt.plugin.hookspecs import hookimpl
 EMBEDDING = "embedding:RandomEmbedding"
 _WRAPPERS: dict[str, tuple[str, dict[str, object], dict[str, object], str]] = {
     "blockwise": ("blockwise:Blockwise", {}, {}, "Blocks of coordinates in turn (BBTv2)"),
+    "two-stage": ("two_stage:TwoStage", {}, {}, "Two optimizers in turn, the second from the best point (BBT-RGB)"),
     "rembo": (EMBEDDING, {"draws": 1, "withdraw": False}, {}, "One random subspace (Wang et al., 2016)"),
     "sre": (EMBEDDING, {"withdraw": True}, {"draws": 5}, "Random subspaces in sequence (Qian et al., 2016)"),
     "redrawn": (EMBEDDING, {"withdraw": False}, {"draws": 10}, "Random subspaces through the best point so far"),

@@ -18,10 +18,12 @@ class Blockwise(Optimizer):
     Args:
         variant: name of the optimizers.
         blocks: how many; for deep prompts the number of layers. At most d.
+        whole: each block spends its whole share before the next one begins (second stage of BBT-RGB), so that what its
+            optimizer sees changes in that block only; by default blocks take turns after each batch.
         study: see `Optimizer`. Every block gets its share of the budget.
     """
 
-    def __init__(self, *, variant: str, blocks: int = 2, **study: Any) -> None:
+    def __init__(self, *, variant: str, blocks: int = 2, whole: bool = False, **study: Any) -> None:
         super().__init__(**study)
         count = max(1, min(blocks, self.dim))
         self._places = np.array_split(np.arange(self.dim), count)
@@ -38,7 +40,8 @@ class Blockwise(Optimizer):
             )
             for number, places in enumerate(self._places)
         ]
-        self._turn = 0
+        self._turn = self._spent = 0
+        self._share = -(-self.budget // count) if whole else 1
         self._best = Best(self.x0)
 
     def ask(self) -> Matrix:
@@ -52,7 +55,9 @@ class Blockwise(Optimizer):
         """Teach the block's optimizer, keep the best point, and turn to the next block."""
         self._inner[self._turn].tell(candidates[:, self._places[self._turn]].copy(), losses)
         self._best.learn(candidates, losses)
-        self._turn = (self._turn + 1) % len(self._inner)
+        self._spent += len(candidates)
+        if self._spent >= self._share:
+            self._turn, self._spent = (self._turn + 1) % len(self._inner), 0
 
     def recommend(self) -> Vector:
         """Return the best point told, (d,)."""

@@ -68,6 +68,7 @@ def test_tasks_of_a_method_are_relative_to_the_file(tmp_path):
     [
         ("bbt", {"dim": 500, "popsize": 20, "budget": 8000, "bounds": None, "sigma": 1.0, "optimizer": "cma"}),
         ("bbt-uniform", {"dim": 500, "popsize": 20, "budget": 8000, "bounds": (-5.0, 5.0), "optimizer": "cma"}),
+        ("bbt-rgb", {"dim": 24 * 500, "popsize": 20, "budget": 8000, "optimizer": "two-stage:blockwise:cma"}),
         (
             "bbtv2",
             {
@@ -87,10 +88,17 @@ def test_presets_are_the_published_settings(preset, expected):
     of = {
         "bbt": {"projection": "normal"},
         "bbt-uniform": {"projection": "uniform"},
+        "bbt-rgb": {"projection": "normal", "layers": "all", "projection_options": {"alpha": 0.2, "sigma": 0.2}},
         "bbtv2": {"projection": "normal", "layers": "all", "projection_options": {"alpha": 0.2, "sigma": 0.2}},
     }
     assert config.prompt == PromptConfig(tokens=50, start="vocabulary", **of[preset])
     assert config.problem.shots == 16
+
+
+def test_the_efficient_preset_puts_the_prompt_behind_the_texts():
+    config = parse_config({"preset": "efficient"})
+    assert (config.optimizer, config.prompt.place, config.prompt.tokens) == ("structured:cma", "behind", 10)
+    assert 100 <= config.budget <= 1000
 
 
 @pytest.mark.parametrize(

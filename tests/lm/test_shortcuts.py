@@ -7,7 +7,7 @@ from tiny import BEHIND, MIDDLE, SIZES, TASK, some_examples, textbook_logits, ti
 from transformers import AutoConfig
 
 from dfo_prompt.errors import ModelError
-from dfo_prompt.lm import packing
+from dfo_prompt.lm import packed_behind, packing
 from dfo_prompt.lm.answers import FirstTokens, SpanReader
 from dfo_prompt.lm.checkpoint import HEADS
 from dfo_prompt.lm.encoding import encode, encode_words
@@ -104,7 +104,8 @@ def test_models_that_a_shortcut_would_change_are_run_without_it(kind, task):
     [
         ("llama", True, TASK, "packed"),
         ("llama", False, TASK, "cached"),
-        ("llama", True, BEHIND, "cached"),
+        ("llama", True, BEHIND, "packed"),
+        ("llama", False, BEHIND, "cached"),
         ("mistral", True, TASK, "packed"),
         ("gemma2", False, BEHIND, "cached"),
         ("bert", False, TASK, "plain"),
@@ -128,9 +129,10 @@ def test_a_window_longer_than_one_check_is_met_by_the_check_for_longer_texts(mon
     assert engine(lm, longest=40) == "packed"
 
 
-@pytest.mark.parametrize(("task", "fallback"), [(TASK, "packed"), (BEHIND, "plain")], ids=["prompt first", "texts first"])
-def test_a_cache_that_is_not_continued_from_is_left_out(task, fallback):
-    lm = tiny_lm()
+@pytest.mark.parametrize("task", [TASK, BEHIND], ids=["prompt first", "texts first"])
+@pytest.mark.parametrize(("packing", "fallback"), [(True, "packed"), (False, "plain")])
+def test_a_cache_that_is_not_continued_from_is_left_out(task, packing, fallback):
+    lm = tiny_lm(packing=packing)
     forget = lambda _, args, named: (args, {**named, "past_key_values": None})  # noqa: E731
     lm.model.model.register_forward_pre_hook(forget, with_kwargs=True)
     assert engine(lm, task) == fallback
@@ -232,11 +234,12 @@ def test_layers_that_cannot_be_resumed_are_run_whole(monkeypatch):
     torch.testing.assert_close(Scorer(lm).score(deep, encoded(lm), reader), expected, atol=1e-4, rtol=1e-4)
 
 
-def test_keys_and_values_of_texts_are_kept_between_queries_and_exact_in_any_batch():
-    lm, texts = tiny_lm(), [one.texts for one in some_examples(12)]
+@pytest.mark.parametrize(("packing", "rows"), [(True, 12), (False, 1)], ids=["packed", "cached"])
+def test_keys_and_values_of_texts_are_kept_between_queries_and_exact_in_any_batch(packing, rows):
+    lm, texts = tiny_lm(packing=packing), [one.texts for one in some_examples(12)]
     texts, scorer = encode(lm, BEHIND, texts, prompt_tokens=5), Scorer(lm)
     reader = FirstTokens(lm.model, torch.tensor([7, 8]), plain_head=False)
-    assert scorer.engine(texts, prompt_tokens=5) == "cached"
+    assert scorer.engine(texts, prompt_tokens=5) == ("packed" if packing else "cached")
     prompts, lengths = prompts_of(lm, count=6), []
     together = scorer.score(prompts, texts, reader)
     lm.model.model.register_forward_pre_hook(
@@ -244,4 +247,29 @@ def test_keys_and_values_of_texts_are_kept_between_queries_and_exact_in_any_batc
     )
     apart = torch.cat([scorer.score(prompts[i : i + 1], texts, reader) for i in (5, 0, 3, 1, 2, 4)])
     assert torch.equal(apart, together[[5, 0, 3, 1, 2, 4]])
-    assert set(lengths) == {5 + len(lm.tokens("it was"))}  # the prompt and what follows it: no text is read again
+    # The prompt and what follows it, of a text or of all 12 in one row: no text is read again.
+    assert set(lengths) == {rows * (5 + len(lm.tokens("it was")))}
+
+
+def test_prompts_of_several_lengths_share_the_keys_and_values_that_are_kept():
+    lm = tiny_lm()
+    texts = encode(lm, BEHIND, [one.texts for one in some_examples(9)], prompt_tokens=5)
+    reader = FirstTokens(lm.model, torch.tensor([7, 8]), plain_head=False)
+    scorer = Scorer(lm)
+    for tokens in (2, 5, 0, 3):
+        prompts = prompts_of(lm, tokens=tokens)
+        alone = Scorer(lm).score(prompts, texts, reader)
+        assert torch.equal(scorer.score(prompts, texts, reader), alone)
+
+
+def test_texts_are_read_again_where_there_are_too_many_to_keep(monkeypatch):
+    lm, texts, ran = tiny_lm(), [one.texts for one in some_examples(9)], []
+    texts, scorer = encode(lm, BEHIND, texts, prompt_tokens=5), Scorer(lm)
+    reader, prompts = FirstTokens(lm.model, torch.tensor([7, 8]), plain_head=False), prompts_of(lm)
+    expected = scorer.score(prompts, texts, reader)
+    monkeypatch.setattr(packed_behind, "KEPT_TOKENS", 10)
+    scorer = Scorer(lm)
+    scorer.score(prompts, texts, reader)
+    lm.model.model.register_forward_pre_hook(lambda *_: ran.append(1))
+    assert torch.equal(scorer.score(prompts, texts, reader), expected)
+    assert len(ran) == 1 + len(prompts)

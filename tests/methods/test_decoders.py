@@ -224,11 +224,11 @@ def test_top_tokens_are_all_that_is_read(family):
     assert (found.spent.queries, found.spent.rows, found.spent.downloaded) == (1, 6, WORD * 6 * 6)
 
 
-@pytest.mark.parametrize("layers", ["first", "all"])
-def test_a_tuned_prompt_has_a_decoder_on_top(tiny_folder, tiny_task, tmp_path, layers):
+@pytest.mark.parametrize(("layers", "place"), [("first", "ahead"), ("first", "behind"), ("all", "ahead")])
+def test_a_tuned_prompt_has_a_decoder_on_top(tiny_folder, tiny_task, tmp_path, layers, place):
     options = {"model": str(tiny_folder), "task": str(tiny_task), "shots": 4, "tokens": 3, "dtype": "float32"}
     keys = {"dim": 6, "budget": 12, "popsize": 4, "optimizer": "random", "method": "tuned-decoder"}
-    config = parse_config({**keys, **tables({**options, "layers": layers})})
+    config = parse_config({**keys, **tables({**options, "layers": layers, "place": place})})
     result = run_method(config, out=tmp_path / "out")
     objective, chosen = reopen(tmp_path / "out" / "study")
     prompt, problem = objective.prompt(chosen), objective.problem

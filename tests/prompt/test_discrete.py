@@ -1,6 +1,9 @@
 """Prompts of tokens."""
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 import torch
 from tables import tables
 from tiny import TASK, textbook_logits, tiny_lm
@@ -36,3 +39,15 @@ def test_the_search_finds_the_best_token_where_there_is_but_one(tiny_folder, tin
     every = objective.evaluate(np.arange(30, dtype=np.float64)[:, None]).losses
     result = dp.minimize(objective, optimizer="coordinate", budget=300, popsize=10, sigma=100.0, seed=1)
     assert result.best_loss == every.min()
+
+
+def test_a_trigger_can_stand_behind_the_text_and_takes_nothing_else_of_a_prompt(tiny_folder, tiny_task):
+    options = {"model": str(tiny_folder), "task": str(tiny_task), "shots": 4, "dtype": "float32", "place": "behind"}
+    objective = dp.create_objective("trigger", dim=2, seed=0, **tables(options))
+    z = np.array([3.0, 7.0])
+    words = objective.problem.lm.embed(objective._projection.tokens(z[None])[0])
+    task = replace(TASK, template=TASK.template.replace("{text}", "{text}{prompt}"))
+    expected = textbook_logits(tiny_lm(), task, words, ("a film",)).softmax(dim=0)
+    np.testing.assert_allclose(objective.predict(z, [("a film",)])[0], expected.numpy(), atol=1e-5)
+    with pytest.raises(dp.InputError, match="takes tokens, place, loss, calibration, dtype of a prompt, and nothing else"):
+        dp.create_objective("trigger", dim=2, seed=0, **tables({**options, "start": "zero"}))

@@ -166,7 +166,7 @@ BEHIND = replace(TASK, template="{text} . {prompt} it was {answer}")
 
 @pytest.mark.parametrize(
     ("lm", "task", "engine"),
-    [("llama", TASK, "packed"), ("llama", BEHIND, "cached"), ("bert", TASK, "plain")],
+    [("llama", TASK, "packed"), ("llama", BEHIND, "packed"), ("bert", TASK, "plain")],
 )
 def test_the_engine_that_runs_is_told(lm, task, engine):
     assert objective(tiny_lm(lm), task=task).describe()["engine"] == engine

@@ -5,9 +5,11 @@ import json
 import numpy as np
 import pytest
 from tables import tables
+from tiny import MIDDLE, few_shot, tiny_lm
 
 import dfo_prompt as dp
 from dfo_prompt.errors import InputError
+from dfo_prompt.prompt.open import with_prompt_at
 
 
 @pytest.fixture
@@ -145,3 +147,20 @@ def test_data_in_another_encoding_is_one_line(options, tmp_path):
     (tmp_path / "films.csv").write_bytes("text,label\ncaf\u00e9,good\n".encode("latin-1"))
     with pytest.raises(InputError, match=r"films\.csv.*utf-8"):
         prompt(options)
+
+
+def test_a_prompt_can_stand_behind_the_texts(options, tiny_task):
+    z = np.arange(6.0)[None] / 6
+    ahead, behind = (prompt({**options, "place": place}).evaluate(z).losses for place in ("ahead", "behind"))
+    np.testing.assert_array_equal(ahead, prompt(options).evaluate(z).losses)
+    tiny_task.write_text(tiny_task.read_text().replace("{text}", "{text}{prompt}"))
+    np.testing.assert_array_equal(behind, prompt(options).evaluate(z).losses)
+    assert behind != ahead
+
+
+def test_the_place_belongs_to_the_template_that_suits_the_model():
+    models = {family: dp.Problem(lm=tiny_lm(family), task=MIDDLE, data=few_shot(), seed=0) for family in ("llama", "bert")}
+    assert with_prompt_at(models["llama"], "behind").task.causal_template == "{text}{prompt} . it was {answer}"
+    assert with_prompt_at(models["bert"], "ahead") is models["bert"]
+    with pytest.raises(InputError, match=r"prompt.place = 'behind': the template of task 'middle' for 'bert' has no text"):
+        with_prompt_at(models["bert"], "behind")

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from fakes import Bowl, study
 
+from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.errors import InputError, StudyError
 from dfo_prompt.run.manifest import describe_run
 from dfo_prompt.study.folder import load_result, read_candidate, read_manifest, read_result, save_result, study_folder
@@ -40,6 +41,18 @@ def test_the_folder_of_another_study_is_refused_with_the_difference(tmp_path, co
         pytest.raises(InputError, match=f"holds another study: {message}"),
         study_folder(tmp_path, describe_run(config, objective, {})),
     ):
+        pass
+
+
+def test_a_study_from_before_a_key_goes_on_where_the_key_is_at_its_default(tmp_path):
+    config = StudyConfig().as_dict()
+    before = {**config, "prompt": {key: value for key, value in config["prompt"].items() if key != "place"}}
+    with study_folder(tmp_path, describe_run(before, {}, {})):
+        pass
+    with study_folder(tmp_path, describe_run(config, {}, {})):
+        pass
+    changed = {**config, "prompt": {**config["prompt"], "place": "behind"}}
+    with pytest.raises(InputError, match="another study: prompt is"), study_folder(tmp_path, describe_run(changed, {}, {})):
         pass
 
 

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from dfo_prompt.objectives.outer import LeastSquares
 from dfo_prompt.plugin.catalogue import catalogue
 from dfo_prompt.run.factory import create_optimizer
 from dfo_prompt.suite.reading import read_suite_file
@@ -19,7 +20,8 @@ def test_every_suite_names_what_is_installed(name, model):
     assert suite.settings.name == name
     optimizers = {plan.optimizer: plan.config for plan in suite.plans if plan.config.method == "study"}
     for config in optimizers.values():
-        create_optimizer(config.optimizer, dim=30, budget=config.budget, **config.optimizer_options)
+        outer = LeastSquares(size=3)  # for those that learn from outputs
+        create_optimizer(config.optimizer, dim=30, budget=config.budget, outer=outer, **config.optimizer_options)
     for plan in suite.plans:
         catalogue().methods.find(plan.config.method)
         catalogue().objectives.find(plan.config.objective)

@@ -78,3 +78,20 @@ def test_bad_templates_say_why(template: str, message: str) -> None:
 def test_the_number_of_texts_must_match() -> None:
     with pytest.raises(ValueError, match="shorter"):
         Template.parse("{text_a} {text_b} {answer}").render(["one"])
+
+
+@pytest.mark.parametrize(
+    ("template", "behind"),
+    [
+        ("Headline: {text}\nCategory: {answer}", "Headline: {text}{prompt}\nCategory: {answer}"),
+        ("{prompt} Review: {text}. It was {answer}.", " Review: {text}{prompt}. It was {answer}."),
+        ("{text} {prompt} It was {answer}", "{text}{prompt}  It was {answer}"),
+        ("{text_a} { } {text_b}? {answer}", "{text_a} { } {text_b}{prompt}? {answer}"),
+        ("{text_a}? {answer}, {text_b}", "{text_a}{prompt}? {answer}, {text_b}"),
+        ("{prompt}{answer} News: {text}", "{answer} News: {text}"),
+    ],
+)
+def test_a_prompt_goes_behind_the_texts(template: str, behind: str) -> None:
+    found = Template.parse(template).with_prompt_behind
+    assert found == behind
+    assert Template.parse(found).with_prompt_behind == found

@@ -47,3 +47,15 @@ def test_it_finds_the_minimum_of_a_separable_function():
 def test_an_unknown_optimizer_inside_is_one_line():
     with pytest.raises(InputError, match="unknown optimizer 'cmb'; did you mean 'cma'"):
         dp.create_optimizer("blockwise:cmb", dim=3, budget=9)
+
+
+def test_a_block_can_spend_its_share_before_the_next_one_begins():
+    optimizer, best, turns = make(blocks=3, dim=6, whole=True), np.ones(6), []
+    for _ in range(9):
+        candidates = optimizer.ask()
+        turns.append(int(np.flatnonzero((candidates != best).any(axis=0))[0] // 2))
+        losses = np.square(candidates).sum(axis=1)
+        if losses.min() < np.square(best).sum():
+            best = candidates[losses.argmin()]
+        optimizer.tell(candidates, losses)
+    assert turns == [0] * 8 + [1]  # of 90 queries 30 each, four at a time

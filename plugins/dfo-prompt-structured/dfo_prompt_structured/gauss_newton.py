@@ -43,16 +43,18 @@ class GaussNewton(dp.StructuredOptimizer):
     """Asks for the minimiser of h(F + J s) in a trust region around the best point z, and for points that improve J.
 
     J interpolates the outputs at near points that span a subspace (Cartis and Roberts, 2019; in random subspaces, 2023). The
-    first of a batch is the minimiser, once enough directions are known; the others, and whole batches before that, are
-    fresh: random, orthonormal, orthogonal to the directions known best. Where a batch has room for more than d of them, it
-    holds minimisers in balls of other radii as well. The ratio of true to predicted decrease moves the
-    radius; below `least_step` the search starts anew around the best point. Bounds clip candidates.
+    first of a batch is the minimiser, once enough directions are known, and the next ones those in balls of other radii; the
+    others, and whole batches before that, are fresh: random, orthonormal, orthogonal to the directions known best. The ratio
+    of true to predicted decrease moves the radius; below `least_step` the search starts anew around the best point. Bounds
+    clip candidates.
 
     Args:
         length: of the first directions and the first radius, in units of sigma sqrt(d).
         least_step: the shortest directions, relative to the first: 1 for losses with as much noise as a language model's in
             bfloat16.
         fresh: directions asked for ahead of a step at most, while there are unknown ones.
+        steps: minimisers in balls of several radii that a batch holds, at most half of it; more where there is room for more
+            than d directions.
         ridge: see `interpolate`.
         memory: points that a model can be of, besides those of twice the dimension.
         study: see `dfo_prompt.StructuredOptimizer`.
@@ -64,6 +66,7 @@ class GaussNewton(dp.StructuredOptimizer):
         length: float = 0.42,
         least_step: float = 1e-8,
         fresh: int = 20,
+        steps: int = 3,
         ridge: float = 1e-10,
         memory: int = 200,
         **study: Any,
@@ -72,16 +75,18 @@ class GaussNewton(dp.StructuredOptimizer):
         self._rng = np.random.default_rng(self.seed)
         self._first = self._radius = length * self.sigma * self.dim**0.5
         self._least, self._fresh, self._ridge = least_step * self._first, fresh, ridge
+        self._steps = steps
         self._points = Points(memory + 2 * min(memory, self.dim))
         self._best = dp.Best(self.x0)
         self._owed = min(self.dim, fresh)
         self._step: Step | None = None
+        self._sees_no_way = False
         self._started = False
         self._restarts = 0
 
     def ask(self) -> dp.Matrix:
         """Return the initial point, or the model's minimiser, and fresh directions, (popsize, d)."""
-        best, self._step = self._points.best, None
+        best, self._step, self._sees_no_way = self._points.best, None, False
         if best is None:
             first = [] if self._started else [self.x0]
             return np.array(
@@ -89,6 +94,7 @@ class GaussNewton(dp.StructuredOptimizer):
             )
         model = self._model(best)
         first = self._minimisers(best, model) if self._owed < self.popsize and len(model.basis) else []
+        self._sees_no_way = not first and self._owed < self.popsize
         return np.array([*first, *self._directions(best.z, model.basis, self.popsize - len(first))])
 
     def tell_outputs(self, candidates: dp.Matrix, losses: dp.Vector, outputs: dp.Matrix) -> None:
@@ -99,8 +105,8 @@ class GaussNewton(dp.StructuredOptimizer):
         self._owed = max(0, self._owed - len(candidates) + (len(self._step.radii) if self._step else 0))
         if self._step:
             self._judge(self._step, losses[: len(self._step.radii)])
-        elif self._points.best and not self._owed:
-            self._shrink()  # the model sees no way down
+        elif self._sees_no_way:
+            self._shrink()
         if self._radius < self._least / 2 or not np.isfinite(self._radius):
             self._restart()
 
@@ -118,11 +124,15 @@ class GaussNewton(dp.StructuredOptimizer):
         return interpolate(away[near], change[near], ridge=self._ridge)
 
     def _minimisers(self, best: Point, model: Model) -> list[dp.Vector]:
-        count = 1 + max(0, self.popsize - 1 - self.dim)
+        count = max(1, min(self._steps, self.popsize // 2), self.popsize - self.dim)
         # The radius r, then r / 2, 2 r, r / 4, 4 r, ...
         radii = tuple(self._radius * 2.0 ** ((-1) ** i * ((i + 1) // 2)) for i in range(count))
         found = [minimise(self.outer, best.outputs, model.slopes, radius) for radius in radii]
-        (t, predicted), points = found[0], [self.inside(best.z + step @ model.basis) for step, _ in found]
+        t, predicted = found[0]
+        points = [self.inside(best.z + step @ model.basis) for step, _ in found]
+        # In balls that the minimiser does not fill it is the same.
+        other = [i for i in range(count) if not any(np.allclose(points[i], points[j], rtol=1e-6) for j in range(i))]
+        points, radii = [points[i] for i in other], tuple(radii[i] for i in other)
         if predicted <= NOTHING * abs(best.loss) or np.array_equal(points[0], best.z):
             return []
         at_border = float(np.linalg.norm(t)) > 0.9 * self._radius

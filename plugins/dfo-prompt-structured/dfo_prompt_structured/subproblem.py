@@ -60,7 +60,8 @@ def quadratic_in_ball(gradient: dp.Vector, hessian: dp.Matrix, radius: float) ->
     pull[np.abs(pull) < SINGULAR * np.abs(pull).max()] = 0
 
     def slack(multiplier: float) -> float:
-        return 1 / float(np.linalg.norm(pull / (widths + multiplier))) - 1 / radius
+        length = float(np.linalg.norm(pull / (widths + multiplier)))
+        return 1 / length - 1 / radius if length else np.inf  # squares of the smallest numbers are zero
 
     with np.errstate(over="ignore"):
         multiplier = 0.0 if slack(0.0) >= 0 else float(brentq(slack, 0.0, 2 * most, xtol=1e-16 * most))

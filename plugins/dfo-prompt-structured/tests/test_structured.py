@@ -8,6 +8,7 @@ from scipy.optimize import NonlinearConstraint
 from scipy.optimize import minimize as scipy_minimize
 
 import dfo_prompt as dp
+from dfo_prompt.objectives.composite import Composed
 
 RNG = np.random.default_rng
 
@@ -30,6 +31,11 @@ def test_the_quadratic_is_minimised_in_the_ball(radius, rank):
     assert multiplier >= -1e-9
     np.testing.assert_allclose(residual, multiplier * found, atol=1e-6)
     assert multiplier < 1e-6 or np.linalg.norm(found) == pytest.approx(radius)
+
+
+def test_a_slope_whose_square_is_hardly_a_number_is_followed():
+    found = quadratic_in_ball(np.array([3e-162, 0.0]), 4 * np.eye(2), 0.5)
+    np.testing.assert_allclose(found, [-7.5e-163, 0.0])
 
 
 @pytest.mark.parametrize("radius", [0.3, 5.0])
@@ -118,3 +124,42 @@ def test_without_outputs_it_is_refused(name, objective):
         dp.InputError, match="'structured:.*' learns from outputs, which the objective, or a wrapper ahead of it,"
     ):
         dp.minimize(dp.create_objective(objective, dim=3), optimizer=name, budget=9)
+
+
+def far_away():
+    """A linear problem whose minimiser is further away than any step."""
+    matrix = RNG(0).standard_normal((40, 60))
+    return Composed(inner=lambda z: z @ matrix - 1e4, outer=dp.LeastSquares(size=60), start=np.zeros(40))
+
+
+def batches(count, **options):
+    objective = far_away()
+    optimizer = dp.create_optimizer(
+        "structured:gauss-newton", dim=40, budget=200, popsize=10, sigma=1.0, outer=objective.outer, **options
+    )
+    best, best_loss = np.zeros(40), np.inf
+    for _ in range(count):
+        candidates = optimizer.ask()
+        yield np.linalg.norm(candidates - best, axis=1) / optimizer.describe()["first_radius"]
+        found = objective.evaluate_outputs(candidates)
+        optimizer.tell_outputs(candidates, found.losses, found.outputs)
+        if found.losses.min() < best_loss:
+            best, best_loss = candidates[found.losses.argmin()], found.losses.min()
+
+
+def test_the_first_step_is_as_long_as_the_first_radius_however_many_directions_were_asked_for_before():
+    *_, third = batches(3, steps=1)
+    np.testing.assert_allclose(third, 1)
+
+
+def test_a_batch_holds_minimisers_in_balls_of_several_radii_and_the_best_sets_the_next():
+    *_, third, fourth = batches(4)
+    np.testing.assert_allclose(third, [1, 0.5, 2, *[1] * 7])
+    np.testing.assert_allclose(fourth[:3], [2, 1, 4])
+
+
+def test_a_minimiser_inside_all_balls_is_asked_for_once():
+    objective = dp.create_objective("least-squares:linear", dim=10)
+    result = dp.minimize(objective, optimizer="structured:gauss-newton", budget=40, popsize=10, sigma=100.0)
+    assert result.best_loss == pytest.approx(10.0)
+    assert result.spent.queries == 40

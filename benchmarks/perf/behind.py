@@ -1,0 +1,90 @@
+"""Measures the engine with the prompt behind the texts, whose keys and values it keeps, against the prompt ahead of them.
+
+    python benchmarks/perf/behind.py --task agnews --data FOLDER --out benchmarks/results/behind
+
+All ratios come from one run, on one thread unless OMP_NUM_THREADS says otherwise. Processor seconds count: what else the
+machine does changes them less than the time on the clock, which is written beside.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from os import getloadavg
+from pathlib import Path
+from time import perf_counter, process_time
+from typing import Any
+
+import click
+import torch
+from setting import Losses, Setting, few_shot, small_model
+
+from dfo_prompt.run.manifest import describe_run
+
+DTYPES = ("float32", "bfloat16")
+
+
+@click.command()
+@click.option("--task", default="agnews", show_default=True, help="Task of the examples.")
+@click.option("--data", type=click.Path(path_type=Path, exists=True), help="Its local files.")
+@click.option("--shots", default=16, show_default=True, help="Examples a class.")
+@click.option("--tokens", "sizes", default=(10, 50), multiple=True, show_default=True, help="Lengths of the prompt.")
+@click.option("--rounds", default=1, show_default=True, help="Of each measurement; the best counts.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder to write figures and manifest to.")
+def main(task: str, data: Path | None, shots: int, sizes: tuple[int, ...], rounds: int, out: Path | None) -> None:
+    """Measure SmolLM2-135M with d = 200."""
+    found, split = few_shot(task, data, shots)
+    whole = Setting(lm=small_model(), task=found, data=split, dim=200)
+    about: dict[str, Any] = {"task": f"{task}, {len(split.train)} examples", "threads": torch.get_num_threads(), "rows": []}
+    for tokens in sizes:
+        about["rows"] += measure(replace(whole, tokens=tokens), rounds)
+        if out:  # after each length, the longer of which take minutes
+            out.mkdir(parents=True, exist_ok=True)
+            manifest = describe_run({"task": task, "shots": shots}, {}, {})
+            (out / "figures.json").write_text(json.dumps({**about, "load": getloadavg()}, indent=2) + "\n")
+            (out / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
+
+
+def measure(setting: Setting, rounds: int) -> list[dict[str, Any]]:
+    """Return what a query takes in the textbook loop and in the engine, with the prompt ahead of the texts and behind."""
+    ways: dict[str, tuple[Setting, Callable[[Setting], Losses]]] = {
+        "textbook, ahead, float32": (setting, _textbook),
+        "textbook, behind, float32": (setting.behind, _textbook),
+        **{f"engine, ahead, {dtype}": (setting, partial(_engine, dtype=dtype)) for dtype in DTYPES},
+        **{f"engine, behind, {dtype}": (setting.behind, partial(_engine, dtype=dtype)) for dtype in DTYPES},
+    }
+    made, rows = {name: make(one) for name, (one, make) in ways.items()}, {}
+    for name, losses in made.items():
+        exact = rows.get(f"textbook, {name.split(', ')[1]}, float32")
+        if name.startswith("engine"):
+            losses(1)  # what runs once, texts read and engines checked, is not measured
+        found, clock, processor = zip(*(_measured(losses) for _ in range(rounds)), strict=True)
+        rows[name] = {
+            "way": name,
+            "prompt_tokens": setting.tokens,
+            "processor_seconds_a_query": min(processor),
+            "clock_seconds_a_query": min(clock),
+            "loss": found[0],
+            "difference_in_loss": abs(found[0] - exact["loss"]) if exact else 0.0,
+        }
+        click.echo(json.dumps(rows[name]))
+    return [*rows.values()]
+
+
+def _textbook(setting: Setting) -> Losses:
+    return setting.textbook(last_only=False)
+
+
+def _engine(setting: Setting, dtype: str) -> Losses:
+    return setting.engine(dtype)
+
+
+def _measured(losses: Losses) -> tuple[float, float, float]:
+    """Return the loss of the first candidate, and the seconds that it took on the clock and on the processor."""
+    clock, processor = perf_counter(), process_time()
+    loss = float(losses(1)[0])
+    return loss, perf_counter() - clock, process_time() - processor
+
+
+if __name__ == "__main__":
+    main()

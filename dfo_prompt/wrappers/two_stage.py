@@ -1,0 +1,84 @@
+"""Two optimizers one after the other, the second from the best point of the first (BBT-RGB: Sun et al., 2024)."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import Field
+
+from dfo_prompt.contracts.optimizer import Best, Optimizer
+from dfo_prompt.run.factory import create_optimizer
+from dfo_prompt.types import Json, Matrix, Options, Vector
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+class TwoStage(Optimizer):
+    """Spends a share of the budget on one optimizer, and the rest on another that starts from the best point.
+
+    The first one ends with the batch that spends its share. The reference code of BBT-RGB starts its second stage from the
+    best points of the first as well.
+
+    Args:
+        variant: name of the first optimizer.
+        second: name of the other.
+        share: of the budget, for the first.
+        step: initial step size of the second, in units of sigma.
+        first_options, second_options: of each.
+        study: see `Optimizer`.
+    """
+
+    def __init__(
+        self,
+        *,
+        variant: str,
+        second: str = "cma:sep",
+        share: Share = 0.75,
+        step: Annotated[float, Field(gt=0)] = 1.0,
+        first_options: Options | None = None,
+        second_options: Options | None = None,
+        **study: Any,
+    ) -> None:
+        super().__init__(**study)
+        self._first_budget = min(self.budget, max(1, round(share * self.budget)))
+        self._second, self._step, self._second_options = second, step, dict(second_options or {})
+        self._best, self._spent, self._stage = Best(self.x0), 0, 1
+        self._inner = self._create(variant, self.x0, self._first_budget, self.sigma, first_options or {})
+        self._create_second(self.x0)  # a wrong name or option is found before the first query
+
+    def ask(self) -> Matrix:
+        """Return the candidates (B, d) of the stage's optimizer."""
+        return self._inner.ask()
+
+    def tell(self, candidates: Matrix, losses: Vector) -> None:
+        """Teach the stage's optimizer, keep the best point, and turn to the second stage when the first share is spent."""
+        self._inner.tell(candidates, losses)
+        self._best.learn(candidates, losses)
+        self._spent += len(candidates)
+        if self._stage == 1 and self._spent >= self._first_budget:
+            self._inner, self._stage = self._create_second(self._best.candidate), 2
+
+    def recommend(self) -> Vector:
+        """Return what the first optimizer recommends, and in the second stage the best point told, (d,)."""
+        return self._inner.recommend() if self._stage == 1 else self._best.candidate.copy()
+
+    def describe(self) -> dict[str, Json]:
+        """Return the names, the stage, and what the optimizers say."""
+        return {"second": self._second, "stage": self._stage, "inner": self._inner.describe()}
+
+    def _create_second(self, x0: Vector) -> Optimizer:
+        budget = max(1, self.budget - self._spent)
+        return self._create(self._second, x0, budget, self._step * self.sigma, self._second_options)
+
+    def _create(self, name: str, x0: Vector, budget: int, sigma: float, options: Mapping[str, Any]) -> Optimizer:
+        return create_optimizer(
+            name,
+            dim=self.dim,
+            budget=budget,
+            seed=int(np.random.SeedSequence([self.seed, self._stage]).generate_state(1)[0]),
+            popsize=self.popsize,
+            sigma=sigma,
+            x0=x0,
+            bounds=self.bounds,
+            **options,
+        )
