@@ -17,6 +17,7 @@ DECODERS = {
         "multi_prompt_decoder",
         "The same for several patterns and layers, which vote (after MPD, 2024)",
     ),
+    "chained-decoder": ("chained_decoder", "The same for several questions in one row, behind copies of the text"),
     "decoder-top-k": ("decoder_top_k", "The same on the most likely tokens at the slot, 20 by default"),
 }
 SEARCHES = {

@@ -10,8 +10,10 @@ from pydantic import Field
 
 from dfo_prompt._util.memory import allocated_by
 from dfo_prompt.contracts.usage import Usage
+from dfo_prompt.errors import InputError
 from dfo_prompt.lm.precision import choose_precision
 from dfo_prompt.lm.scorer import Scorer
+from dfo_prompt.methods.chains import chained
 from dfo_prompt.methods.fixed import dtype_of
 from dfo_prompt.methods.setting import Fitted, Setting
 from dfo_prompt.methods.slots import Answers, HiddenStates, Slot, TopTokens, View, tasks_of
@@ -57,6 +59,34 @@ def multi_prompt_decoder(
     """
     view = HiddenStates(lm=setting.problem.lm, depths=depths)
     return _decode(setting, _slots(setting, view, tasks_of(setting.problem.task, templates)), fit)
+
+
+def chained_decoder(
+    setting: Setting,
+    *,
+    depths: Depths = UPPER_HALF,
+    copies: Annotated[int, Field(ge=1)] = 2,
+    templates: tuple[str, ...] = (),
+    fit: Fitting = DEFAULT,
+) -> Fitted:
+    """Fit a decoder for each question of a chain and each layer, which vote; see `Chain`.
+
+    Args:
+        setting: where.
+        depths: layers.
+        copies: how often the text is shown.
+        templates: whose questions are asked, in place of the task's own patterns.
+        fit: how; see `Fitting`.
+
+    Raises:
+        InputError: a template is wrong, or the model fills in masks: it sees all questions at once.
+    """
+    lm = setting.problem.lm
+    if lm.head != "causal":
+        raise InputError(f"a chain needs a decoder-only model, which {lm.name!r} is not; use multi-prompt-decoder")
+    chain = chained(tasks_of(setting.problem.task, templates), copies=copies)
+    view = HiddenStates(lm=lm, depths=depths, back=chain.back(lm, setting.problem.texts("train")))
+    return _decode(setting, _slots(setting, view, [chain.task]), fit)
 
 
 def decoder_top_k(setting: Setting, *, k: Annotated[int, Field(ge=2)] = 20, fit: Fitting = DEFAULT) -> Fitted:

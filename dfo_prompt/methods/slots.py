@@ -33,6 +33,10 @@ class View(Protocol):
     def scaling(self) -> Scaling:
         """Return how features are standardised; see `Scale`."""
 
+    @property
+    def back(self) -> Sequence[int]:
+        """Return where it reads, in tokens ahead of the slot."""
+
     def reader(self, scorer: Scorer) -> Reader:
         """Return what reads the figures."""
 
@@ -42,17 +46,22 @@ class View(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class HiddenStates:
-    """The hidden states of layers at these parts of the model's depth; 1 is the last layer. Each layer is a member."""
+    """The hidden states of layers at these parts of the model's depth; 1 is the last layer. Each layer is a member.
+
+    Attributes:
+        back: where they are read, in tokens ahead of the slot; each place is as many members.
+    """
 
     lm: LanguageModel
     depths: Sequence[float]
+    back: Sequence[int] = (0,)
     scaling: Scaling = "each"
 
     def reader(self, scorer: Scorer) -> HiddenReader:
         """Return what reads the states, layer after layer."""
         last = len(hidden_widths(self.lm)) - 1
         layers = dict.fromkeys(max(1, round(depth * last)) for depth in self.depths)
-        return HiddenReader(self.lm, list(layers), scorer.model)
+        return HiddenReader(self.lm, list(layers), scorer.model, back=self.back)
 
     def learn(self, figures: Matrix) -> Features:  # noqa: ARG002
         """Return what splits the figures into layers."""
@@ -71,6 +80,7 @@ class TopTokens:
 
     lm: LanguageModel
     k: int
+    back: Sequence[int] = (0,)
     scaling: Scaling = "all"
 
     def reader(self, scorer: Scorer) -> TopReader:
@@ -130,7 +140,7 @@ class Slot:
 
     def ask(self, texts: Texts, *, words: bool) -> Answers:
         """Return the answers for N texts, with the label words' scores or without."""
-        encoded = encode(self._lm, self._task, texts, prompt_tokens=self._prompt_tokens)
+        encoded = encode(self._lm, self._task, texts, prompt_tokens=self._prompt_tokens, back=max(self.view.back))
         figures = self._scorer.score(self._prompts, encoded, self._reader)[0].double().cpu().numpy()
         usage = Usage(
             rows=encoded.count,

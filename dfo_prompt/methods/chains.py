@@ -1,0 +1,65 @@
+"""Chains: one row in which a text is followed by the questions of all patterns of its task, for decoders that read each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from dfo_prompt.errors import InputError
+from dfo_prompt.lm.layout import lay_out
+from dfo_prompt.lm.load import LanguageModel
+from dfo_prompt.tasks.examples import Texts
+from dfo_prompt.tasks.task import Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chain:
+    """A template that asks a text several questions, one after the other.
+
+    A causal model answers each without seeing those behind it. So one query gives as much as one a template, for little more
+    than the tokens of one.
+
+    Attributes:
+        task: with the chain as its template.
+        ends: the template up to the end of each question.
+    """
+
+    task: Task
+    ends: tuple[str, ...]
+
+    def back(self, lm: LanguageModel, texts: Texts) -> tuple[int, ...]:
+        """Return how many tokens ahead of the slot each question ends, told by the shortest of some texts."""
+        shortest = min(texts, key=lambda one: sum(map(len, one)))  # which no model has to cut
+        lengths = [_tokens(lm, self.task, end, shortest) for end in self.ends]
+        return tuple(lengths[-1] - length for length in lengths)
+
+
+def chained(tasks: Sequence[Task], *, copies: int) -> Chain:
+    """Return the chain of the questions of some tasks behind the text, `copies` times, as the first of them shows it.
+
+    Where there is more than one copy, each token of the last has seen the whole text (Springer et al., 2024).
+
+    Raises:
+        InputError: a task has no template for causal models, or no question behind its text.
+    """
+    body, _ = _parts(tasks[0])
+    questions = dict.fromkeys(question for _, question in map(_parts, tasks) if question)
+    if not questions:
+        raise InputError(f"task {tasks[0].name!r}: no template has words between its text and {{answer}}")
+    ends = ["\n".join([body] * copies)]
+    for question in questions:
+        ends.append(ends[-1] + question)
+    template = ends[-1] + "{answer}"
+    task = replace(tasks[0], template=template, causal_template="", patterns=())
+    return Chain(task=task, ends=tuple(end + "{answer}" for end in ends[1:]))
+
+
+def _parts(task: Task) -> tuple[str, str]:
+    """Return the causal template up to its last text, and what stands between that and the answer."""
+    pieces = task.causal.pieces
+    written = [f"{{{piece}}}" if place % 2 else piece for place, piece in enumerate(pieces)]
+    last = max(place for place in range(1, len(pieces), 2) if pieces[place] in task.fields)
+    body, question = ("".join(part).replace("{prompt}", "") for part in (written[: last + 1], written[last + 1 : -2]))
+    return body, question.rstrip(" ")
+
+
+def _tokens(lm: LanguageModel, task: Task, template: str, texts: tuple[str, ...]) -> int:
+    return len(lay_out(lm, replace(task, template=template), texts, prompt_tokens=0).right)
