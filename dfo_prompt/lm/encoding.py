@@ -127,14 +127,14 @@ def in_buckets(
     )
 
 
-def encode_words(lm: LanguageModel, task: Task) -> tuple[tuple[int, ...], ...]:
-    """Return the token ids of each class's label word.
+def encode_words(lm: LanguageModel, task: Task, words: Sequence[str] = ()) -> tuple[tuple[int, ...], ...]:
+    """Return the token ids of each class's label word, or of other words in their place.
 
     Raises:
         ModelError: two classes share all their tokens, or the tokenizer does not know a word.
     """
     found: dict[tuple[int, ...], str] = {}
-    for word in template_of(lm, task).words(task.words):
+    for word in template_of(lm, task).words(words or task.words):
         ids = tuple(_continuation(lm, word))
         if not ids or lm.unknown_tokens.intersection(ids):
             raise ModelError(f"the tokenizer of {lm.name!r} does not know label word {word!r}; choose another in the task")

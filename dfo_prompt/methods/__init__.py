@@ -18,6 +18,10 @@ DECODERS = {
         "The same for several patterns and layers, which vote (after MPD, 2024)",
     ),
     "chained-decoder": ("chained_decoder", "The same for several questions in one row, behind copies of the text"),
+    "label-scores-decoder": (
+        "label_scores_decoder",
+        "A ridge classifier on label words' scores, of the words of all patterns under each of them",
+    ),
     "decoder-top-k": ("decoder_top_k", "The same on the most likely tokens at the slot, 20 by default"),
 }
 SEARCHES = {

@@ -11,12 +11,13 @@ from pydantic import Field
 from dfo_prompt._util.memory import allocated_by
 from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.errors import InputError
+from dfo_prompt.lm.encoding import encode_words
 from dfo_prompt.lm.precision import choose_precision
 from dfo_prompt.lm.scorer import Scorer
 from dfo_prompt.methods.chains import chained
 from dfo_prompt.methods.fixed import dtype_of
 from dfo_prompt.methods.setting import Fitted, Setting
-from dfo_prompt.methods.slots import Answers, HiddenStates, Slot, TopTokens, View, tasks_of
+from dfo_prompt.methods.slots import Answers, HiddenStates, LabelScores, Slot, TopTokens, View, tasks_of
 from dfo_prompt.methods.studies import tune
 from dfo_prompt.methods.voting import Fitting, Voters, fitted, refitted
 from dfo_prompt.study.costs import Spent
@@ -29,6 +30,7 @@ Depths = Annotated[tuple[Annotated[float, Field(gt=0, le=1)], ...], Field(min_le
 LAST: Depths = (1.0,)
 UPPER_HALF: Depths = (0.5, 0.67, 0.83, 1.0)
 DEFAULT = Fitting()
+SCORES = Fitting(strength=0.1)
 
 
 def decoder(setting: Setting, *, depths: Depths = LAST, fit: Fitting = DEFAULT) -> Fitted:
@@ -94,6 +96,30 @@ def decoder_top_k(setting: Setting, *, k: Annotated[int, Field(ge=2)] = 20, fit:
     return _decode(setting, _slots(setting, TopTokens(lm=setting.problem.lm, k=k)), fit)
 
 
+def label_scores_decoder(setting: Setting, *, templates: tuple[str, ...] = (), fit: Fitting = SCORES) -> Fitted:
+    """Fit a classifier on label words' scores, of the words of all patterns under each of them; see `LabelScores`.
+
+    A word counts by its first token.
+
+    Args:
+        setting: where.
+        templates: to ask with, in place of the task's own patterns.
+        fit: how; see `Fitting`.
+
+    Raises:
+        InputError: a template is wrong.
+    """
+    problem, scorer = setting.problem, _scorer(setting)
+    verbalizers = dict.fromkeys(task.words for task in tasks_of(problem.task, ()))
+
+    def slot(task: Task) -> Slot:
+        sets = [encode_words(problem.lm, task, words) for words in verbalizers]
+        view = LabelScores(words=[[ids[0] for ids in words] for words in sets])
+        return Slot(problem.lm, task, scorer, view)
+
+    return _decode(setting, [slot(task) for task in tasks_of(problem.task, templates)], fit)
+
+
 def tuned_decoder(setting: Setting, *, depths: Depths = LAST, fit: Fitting = DEFAULT) -> Fitted:
     """Run the entry's own study, and fit a decoder under the prompt that is best on dev.
 
@@ -143,10 +169,10 @@ def _decode(setting: Setting, slots: Sequence[Slot], how: Fitting) -> Fitted:
 
 
 def _asked(slots: Sequence[Slot], texts: Texts, *, words: bool) -> tuple[list[Answers], Spent]:
-    """Return the answers of every slot, and what they took: a query each."""
+    """Return the answers of every slot, and what they took."""
     started = perf_counter()
     answers = [slot.ask(texts, words=words) for slot in slots]
-    usage = sum((one.usage for one in answers), Usage(queries=len(slots)))
+    usage = sum((one.usage for one in answers), Usage(queries=sum(slot.view.queries for slot in slots)))
     return answers, Spent.of(usage, objective_seconds=perf_counter() - started)
 
 

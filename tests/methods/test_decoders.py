@@ -12,7 +12,7 @@ import dfo_prompt as dp
 from dfo_prompt.config.reading import parse_config
 from dfo_prompt.lm.encoding import encode
 from dfo_prompt.lm.layout import lay_out
-from dfo_prompt.methods.decoders import decoder, decoder_top_k, multi_prompt_decoder
+from dfo_prompt.methods.decoders import decoder, decoder_top_k, label_scores_decoder, multi_prompt_decoder
 from dfo_prompt.methods.heads import Prototypes, Ridge, held_out_loss
 from dfo_prompt.methods.run import run_method
 from dfo_prompt.methods.slots import TopTokens, tasks_of
@@ -222,6 +222,30 @@ def test_top_tokens_are_all_that_is_read(family):
     found = decoder_top_k(where, k=3, fit=ALONE)
     np.testing.assert_allclose(found.predict(TEXTS), fitted(features(figures(TEXTS))[0], np.zeros((3, 2))), atol=1e-4)
     assert (found.spent.queries, found.spent.rows, found.spent.downloaded) == (1, 6, WORD * 6 * 6)
+
+
+@pytest.mark.parametrize("family", ["llama", "bert", "t5"])
+def test_label_scores_are_all_that_is_read(family):
+    other = replace(OTHER, labels={"0": "terrible", "1": "fun"})
+    where = setting(family, task=replace(TASK, patterns=(other,)))
+    lm, problem = where.problem.lm, where.problem
+    sets = [[lm.tokens(word)[0] for word in words] for words in (TASK.words, ("terrible", "fun"))]
+
+    def scores(task, texts):
+        rows = []
+        for one in texts:
+            found, slot = output(lm, task, one, torch.zeros(0, lm.width))
+            rows.append(torch.cat([found.logits[0, slot, ids].log_softmax(dim=-1) for ids in sets]))
+        return torch.stack(rows).double().numpy()
+
+    train, labels = problem.texts("train"), problem.labels("train")
+    votes = []
+    for task in (TASK, replace(TASK, template=OTHER.template)):
+        fitted = Ridge(strength=0.1)(scores(task, train), labels, np.zeros((6, 2)))
+        votes.append(fitted(scores(task, TEXTS), np.zeros((3, 2))))
+    found = label_scores_decoder(where, fit=Fitting(strength=0.1, sharpness=0, join_dev=False))
+    np.testing.assert_allclose(found.predict(TEXTS), np.mean(votes, axis=0), atol=1e-3)
+    assert (found.spent.queries, found.spent.rows, found.spent.downloaded) == (4, 24, WORD * 24 * 2)
 
 
 @pytest.mark.parametrize("layers", ["first", "all"])
