@@ -52,6 +52,11 @@ def dfo_prompt_methods() -> Iterable[MethodSpec]:
         yield MethodSpec(name=name, target=f"dfo_prompt.methods.fixed:{function}", summary=f"{summary}.")
     for name, (function, summary) in DECODERS.items():
         yield MethodSpec(name=name, target=f"dfo_prompt.methods.decoders:{function}", summary=f"{summary}.")
+    yield MethodSpec(
+        name="recipe",
+        target="dfo_prompt.methods.recipe:recipe",
+        summary="What the preset of this name holds: the best without gradients for a handful of queries.",
+    )
     for name, (function, summary) in SEARCHES.items():
         target = f"dfo_prompt.methods.{function}"
         budgets = "dfo_prompt.methods.sources:budgets_of_pretrained" if name == "pretrained" else ""

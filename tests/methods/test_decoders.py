@@ -293,6 +293,13 @@ def test_the_recipe_is_frozen_in_a_preset(tiny_folder, tiny_task):
     assert result.fitted.about["members"] == 2  # of three layers: the second, for three of the depths, and the last
 
 
+def test_the_recipe_is_a_method_too(tiny_folder, tiny_task):
+    where = tables({"model": str(tiny_folder), "task": str(tiny_task), "shots": 4})
+    named, preset = (run_method(parse_config({**key, **where})) for key in ({"method": "recipe"}, {"preset": "recipe"}))
+    np.testing.assert_array_equal(named.fitted.predict(TEXTS), preset.fitted.predict(TEXTS))
+    assert (named.fitted.spent.queries, named.fitted.about) == (preset.fitted.spent.queries, preset.fitted.about)
+
+
 def test_templates_of_a_users_own():
     assert [one.template for one in tasks_of(replace(TASK, patterns=(OTHER,)), ())] == [TASK.template, OTHER.template]
     assert [one.template for one in tasks_of(TASK, ("It is {answer} : {text}",))] == ["It is {answer} : {text}"]
