@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from dfo_prompt.errors import InputError
 from dfo_prompt.lm.layout import lay_out
 from dfo_prompt.lm.load import LanguageModel
 from dfo_prompt.tasks.examples import Texts
@@ -12,53 +11,50 @@ from dfo_prompt.tasks.task import Task
 
 @dataclass(frozen=True, kw_only=True)
 class Chain:
-    """A template that asks a text several questions, one after the other.
+    """A template that shows a text and asks several questions, one after the other.
 
-    A causal model answers each without seeing those behind it. So one query gives as much as one a template, for little more
-    than the tokens of one.
+    A causal model sees only what stands ahead of a place. So one query gives as much as one a template, and the state at the
+    end of the text besides, for little more than the tokens of one.
 
     Attributes:
         task: with the chain as its template.
-        ends: the template up to the end of each question.
+        ends: the template up to the end of the text, and of each question.
     """
 
     task: Task
     ends: tuple[str, ...]
 
     def back(self, lm: LanguageModel, texts: Texts) -> tuple[int, ...]:
-        """Return how many tokens ahead of the slot each question ends, told by the shortest of some texts."""
+        """Return how many tokens ahead of the slot each of the ends is, told by the shortest of some texts."""
         shortest = min(texts, key=lambda one: sum(map(len, one)))  # which no model has to cut
         lengths = [_tokens(lm, self.task, end, shortest) for end in self.ends]
         return tuple(lengths[-1] - length for length in lengths)
 
 
 def chained(tasks: Sequence[Task], *, copies: int) -> Chain:
-    """Return the chain of the questions of some tasks behind the text, `copies` times, as the first of them shows it.
+    """Return the chain of the questions of some tasks, a line each, behind the text.
 
-    Where there is more than one copy, each token of the last has seen the whole text (Springer et al., 2024).
+    The text is shown as the task does it that says most around it, `copies` times: where there is more than one copy, each
+    token of the last has seen the whole text (Springer et al., 2024).
 
     Raises:
-        InputError: a task has no template for causal models, or no question behind its text.
+        InputError: a task has no template for causal models.
     """
-    body, _ = _parts(tasks[0])
-    questions = dict.fromkeys(question for _, question in map(_parts, tasks) if question)
-    if not questions:
-        raise InputError(f"task {tasks[0].name!r}: no template has words between its text and {{answer}}")
-    ends = ["\n".join([body] * copies)]
-    for question in questions:
-        ends.append(ends[-1] + question)
-    template = ends[-1] + "{answer}"
-    task = replace(tasks[0], template=template, causal_template="", patterns=())
-    return Chain(task=task, ends=tuple(end + "{answer}" for end in ends[1:]))
+    bodies, questions = zip(*map(_parts, tasks), strict=True)
+    ends = ["\n".join([max(bodies, key=len)] * copies)]
+    for question in dict.fromkeys(filter(None, questions)):
+        ends.append(f"{ends[-1]}\n{question}")
+    ends = [f"{end}{{answer}}" for end in ends]
+    return Chain(task=replace(tasks[0], template=ends[-1], causal_template="", patterns=()), ends=tuple(ends))
 
 
 def _parts(task: Task) -> tuple[str, str]:
-    """Return the causal template up to its last text, and what stands between that and the answer."""
+    """Return the causal template up to its last text, and what is asked between that and the answer."""
     pieces = task.causal.pieces
     written = [f"{{{piece}}}" if place % 2 else piece for place, piece in enumerate(pieces)]
     last = max(place for place in range(1, len(pieces), 2) if pieces[place] in task.fields)
     body, question = ("".join(part).replace("{prompt}", "") for part in (written[: last + 1], written[last + 1 : -2]))
-    return body, question.rstrip(" ")
+    return body, question.lstrip(" \n.|").rstrip(" ")
 
 
 def _tokens(lm: LanguageModel, task: Task, template: str, texts: tuple[str, ...]) -> int:

@@ -67,11 +67,11 @@ def chained_decoder(
     setting: Setting,
     *,
     depths: Depths = UPPER_HALF,
-    copies: Annotated[int, Field(ge=1)] = 2,
+    copies: Annotated[int, Field(ge=1)] = 1,
     templates: tuple[str, ...] = (),
     fit: Fitting = DEFAULT,
 ) -> Fitted:
-    """Fit a decoder for each question of a chain and each layer, which vote; see `Chain`.
+    """Fit a decoder for each end in a chain and each layer, which vote; see `Chain`.
 
     Args:
         setting: where.

@@ -31,18 +31,18 @@ def setting(family="llama", task=ASKED):
     return dp.Setting(opened=problem, config=parse_config({"method": "chained-decoder", "seed": 3}))
 
 
-def test_questions_follow_copies_of_the_text():
-    chain = chained([ASKED, *ASKED.rephrased], copies=2)
-    assert chain.task.template == "so : {text}\nso : {text} It was the film was{answer}"
-    assert chain.ends[0] == "so : {text}\nso : {text} It was{answer}"
-    assert (len(chain.ends), chain.ends[1]) == (2, chain.task.template)
+def test_questions_follow_copies_of_the_text_that_says_most():
+    chain = chained([*ASKED.rephrased, ASKED], copies=2)
+    assert chain.task.template == "so : {text}\nso : {text}\nthe film was\nIt was{answer}"
+    shown = "so : {text}\nso : {text}"
+    assert chain.ends == (f"{shown}{{answer}}", f"{shown}\nthe film was{{answer}}", chain.task.template)
     pair = Task(name="pair", summary="", template="{text_a} or {text_b} ? {answer}", labels={"0": "no", "1": "yes"})
-    assert chained([pair], copies=1).task.template == "{text_a} or {text_b} ?{answer}"
+    assert chained([pair], copies=1).task.template == "{text_a} or {text_b}\n?{answer}"
 
 
-def test_a_template_without_a_question_is_refused():
-    with pytest.raises(dp.InputError, match="no template has words between its text and {answer}"):
-        chained([replace(ASKED, template="so : {text} {answer}", patterns=())], copies=2)
+def test_without_questions_the_end_of_the_text_is_read():
+    chain = chained([replace(ASKED, template="so : {text} {answer}", patterns=())], copies=1)
+    assert chain.ends == ("so : {text}{answer}",)
 
 
 @pytest.mark.parametrize("texts", [TEXTS, TEXTS[:1]], ids=["many", "one"])
@@ -68,7 +68,7 @@ def test_each_question_is_read_where_it_ends(copies, texts):
         votes.append(fitted(states(texts, end), np.zeros((len(texts), 2))))
     found = chained_decoder(where, depths=(0.67,), copies=copies, fit=Fitting(strength=0.1, sharpness=0))
     np.testing.assert_allclose(found.predict(texts), np.mean(votes, axis=0), atol=1e-4)
-    assert (found.spent.queries, found.about["members"]) == (2, 2)
+    assert (found.spent.queries, found.about["members"]) == (2, 3)
 
 
 def test_a_model_that_fills_in_masks_is_refused():
