@@ -18,7 +18,7 @@ class Chain:
 
     Attributes:
         task: with the chain as its template.
-        ends: the template up to the end of the text, and of each question.
+        ends: the template up to the end of the text, of its line, and of each question.
     """
 
     task: Task
@@ -41,10 +41,10 @@ def chained(tasks: Sequence[Task], *, copies: int) -> Chain:
         InputError: a task has no template for causal models.
     """
     bodies, questions = zip(*map(_parts, tasks), strict=True)
-    ends = ["\n".join([max(bodies, key=len)] * copies)]
-    for question in dict.fromkeys(filter(None, questions)):
-        ends.append(f"{ends[-1]}\n{question}")
-    ends = [f"{end}{{answer}}" for end in ends]
+    shown = "\n".join([max(bodies, key=len)] * copies)
+    asked = list(dict.fromkeys(filter(None, questions)))
+    lines = ["\n".join([shown, *asked[:number]]) for number in range(1, len(asked) + 1)]
+    ends = [f"{end}{{answer}}" for end in [shown, *([f"{shown}\n"] if asked else []), *lines]]
     return Chain(task=replace(tasks[0], template=ends[-1], causal_template="", patterns=()), ends=tuple(ends))
 
 

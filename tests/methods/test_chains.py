@@ -35,7 +35,8 @@ def test_questions_follow_copies_of_the_text_that_says_most():
     chain = chained([*ASKED.rephrased, ASKED], copies=2)
     assert chain.task.template == "so : {text}\nso : {text}\nthe film was\nIt was{answer}"
     shown = "so : {text}\nso : {text}"
-    assert chain.ends == (f"{shown}{{answer}}", f"{shown}\nthe film was{{answer}}", chain.task.template)
+    ends = [f"{shown}{{answer}}", f"{shown}\n{{answer}}", f"{shown}\nthe film was{{answer}}", chain.task.template]
+    assert chain.ends == tuple(ends)
     pair = Task(name="pair", summary="", template="{text_a} or {text_b} ? {answer}", labels={"0": "no", "1": "yes"})
     assert chained([pair], copies=1).task.template == "{text_a} or {text_b}\n?{answer}"
 
@@ -68,7 +69,7 @@ def test_each_question_is_read_where_it_ends(copies, texts):
         votes.append(fitted(states(texts, end), np.zeros((len(texts), 2))))
     found = chained_decoder(where, depths=(0.67,), copies=copies, fit=Fitting(strength=0.1, sharpness=0))
     np.testing.assert_allclose(found.predict(texts), np.mean(votes, axis=0), atol=1e-4)
-    assert (found.spent.queries, found.about["members"]) == (2, 3)
+    assert (found.spent.queries, found.about["members"]) == (2, 4)
 
 
 def test_a_model_that_fills_in_masks_is_refused():
