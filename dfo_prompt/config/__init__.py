@@ -9,7 +9,7 @@ PRESETS = {
     "bbt": "Black-Box Tuning (Sun et al., 2022), as its reference code runs it",
     "bbt-uniform": "Black-Box Tuning, as its paper has it: uniform projection, z in a box",
     "bbtv2": "BBTv2 (Sun et al., 2022b): a prompt in each of 24 layers",
-    "recipe": "A few queries to a service that returns hidden states: patterns and layers that vote, no search",
+    "recipe": "A few queries to a service that returns hidden states: questions and layers that vote, no search",
 }
 
 

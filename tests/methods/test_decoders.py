@@ -286,8 +286,8 @@ def test_dev_is_looked_at_once(tiny_folder, tiny_task):
 def test_the_recipe_is_frozen_in_a_preset(tiny_folder, tiny_task):
     config = parse_config({"preset": "recipe", **tables({"model": str(tiny_folder), "task": str(tiny_task), "shots": 4})})
     fitting = {"head": "ridge", "strength": 0.01, "words": "none", "sharpness": 5.0, "join_dev": True}
-    assert (config.method, config.problem.shots) == ("multi-prompt-decoder", 4)
-    assert config.method_options == {"depths": [0.5, 0.67, 0.83, 1.0], "fit": fitting}
+    assert (config.method, config.problem.shots) == ("chained-decoder", 4)
+    assert config.method_options == {"depths": [0.5, 0.67, 0.83, 1.0], "copies": 1, "fit": fitting}
     result = run_method(config)
     assert result.fitted.spent.queries == 2
     assert result.fitted.about["members"] == 2  # of three layers: the second, for three of the depths, and the last
