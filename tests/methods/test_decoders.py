@@ -290,7 +290,8 @@ def test_the_recipe_is_frozen_in_a_preset(tiny_folder, tiny_task):
     assert config.method_options == {"depths": [0.5, 0.67, 0.83, 1.0], "copies": 1, "fit": fitting}
     result = run_method(config)
     assert result.fitted.spent.queries == 2
-    assert result.fitted.about["members"] == 2  # of three layers: the second, for three of the depths, and the last
+    # Of three layers the second, for three of the depths, and the last; at the ends of text, line and question.
+    assert result.fitted.about["members"] == 2 * 3
 
 
 def test_the_recipe_is_a_method_too(tiny_folder, tiny_task):
