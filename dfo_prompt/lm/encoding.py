@@ -127,14 +127,14 @@ def in_buckets(
     )
 
 
-def encode_words(lm: LanguageModel, task: Task, words: Sequence[str] = ()) -> tuple[tuple[int, ...], ...]:
-    """Return the token ids of each class's label word, or of other words in their place.
+def encode_words(lm: LanguageModel, task: Task) -> tuple[tuple[int, ...], ...]:
+    """Return the token ids of each class's label word.
 
     Raises:
         ModelError: two classes share all their tokens, or the tokenizer does not know a word.
     """
     found: dict[tuple[int, ...], str] = {}
-    for word in template_of(lm, task).words(words or task.words):
+    for word in template_of(lm, task).words(task.words):
         ids = tuple(_continuation(lm, word))
         if not ids or lm.unknown_tokens.intersection(ids):
             raise ModelError(f"the tokenizer of {lm.name!r} does not know label word {word!r}; choose another in the task")
@@ -142,6 +142,11 @@ def encode_words(lm: LanguageModel, task: Task, words: Sequence[str] = ()) -> tu
             raise ModelError(f"label words {found[ids]!r} and {word!r} are the same tokens for {lm.name!r}; change one")
         found[ids] = word
     return tuple(found)
+
+
+def first_token(lm: LanguageModel, word: str) -> int:
+    """Return the first token of a word that continues a text, with the space ahead of it."""
+    return _continuation(lm, word)[0]
 
 
 def _continuation(lm: LanguageModel, word: str) -> list[int]:

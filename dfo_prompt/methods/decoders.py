@@ -11,7 +11,7 @@ from pydantic import Field
 from dfo_prompt._util.memory import allocated_by
 from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.errors import InputError
-from dfo_prompt.lm.encoding import encode_words
+from dfo_prompt.lm.encoding import first_token
 from dfo_prompt.lm.precision import choose_precision
 from dfo_prompt.lm.scorer import Scorer
 from dfo_prompt.methods.chains import chained
@@ -20,6 +20,7 @@ from dfo_prompt.methods.setting import Fitted, Setting
 from dfo_prompt.methods.slots import Answers, HiddenStates, LabelScores, Slot, TopTokens, View, tasks_of
 from dfo_prompt.methods.studies import tune
 from dfo_prompt.methods.voting import Fitting, Voters, fitted, refitted
+from dfo_prompt.methods.words import telling_words
 from dfo_prompt.study.costs import Spent
 from dfo_prompt.tasks.examples import Texts
 from dfo_prompt.tasks.task import Task
@@ -30,7 +31,7 @@ Depths = Annotated[tuple[Annotated[float, Field(gt=0, le=1)], ...], Field(min_le
 LAST: Depths = (1.0,)
 UPPER_HALF: Depths = (0.5, 0.67, 0.83, 1.0)
 DEFAULT = Fitting()
-SCORES = Fitting(strength=0.1)
+SCORES = Fitting(strength=0.03)
 
 
 def decoder(setting: Setting, *, depths: Depths = LAST, fit: Fitting = DEFAULT) -> Fitted:
@@ -96,13 +97,21 @@ def decoder_top_k(setting: Setting, *, k: Annotated[int, Field(ge=2)] = 20, fit:
     return _decode(setting, _slots(setting, TopTokens(lm=setting.problem.lm, k=k)), fit)
 
 
-def label_scores_decoder(setting: Setting, *, templates: tuple[str, ...] = (), fit: Fitting = SCORES) -> Fitted:
-    """Fit a classifier on label words' scores, of the words of all patterns under each of them; see `LabelScores`.
+def label_scores_decoder(
+    setting: Setting,
+    *,
+    sets: Annotated[int, Field(ge=0)] = 15,
+    templates: tuple[str, ...] = (),
+    fit: Fitting = SCORES,
+) -> Fitted:
+    """Fit a classifier on label words' scores, of several sets of words under several templates; see `LabelScores`.
 
-    A word counts by its first token.
+    Words are those of the task's patterns, and of the training texts; each counts by its first token. Templates are the
+    beginnings of a chain where the model can be asked any, else the patterns.
 
     Args:
         setting: where.
+        sets: of words of the training texts, at most; see `telling_words`.
         templates: to ask with, in place of the task's own patterns.
         fit: how; see `Fitting`.
 
@@ -110,14 +119,16 @@ def label_scores_decoder(setting: Setting, *, templates: tuple[str, ...] = (), f
         InputError: a template is wrong.
     """
     problem, scorer = setting.problem, _scorer(setting)
-    verbalizers = dict.fromkeys(task.words for task in tasks_of(problem.task, ()))
+    tasks = tasks_of(problem.task, templates)
+    if problem.lm.head == "causal":
+        chain = chained(tasks, copies=1)
+        tasks = [replace(chain.task, template=end) for end in chain.ends]
+    verbalizers = list(dict.fromkeys(task.words for task in tasks_of(problem.task, ())))
+    classes = len(problem.task.words)
+    verbalizers += telling_words(problem.texts("train"), problem.labels("train"), classes, sets=sets)
 
-    def slot(task: Task) -> Slot:
-        sets = [encode_words(problem.lm, task, words) for words in verbalizers]
-        view = LabelScores(words=[[ids[0] for ids in words] for words in sets])
-        return Slot(problem.lm, task, scorer, view)
-
-    return _decode(setting, [slot(task) for task in tasks_of(problem.task, templates)], fit)
+    words = [[first_token(problem.lm, f" {word}") for word in one] for one in verbalizers]
+    return _decode(setting, [Slot(problem.lm, task, scorer, LabelScores(words=words)) for task in tasks], fit)
 
 
 def tuned_decoder(setting: Setting, *, depths: Depths = LAST, fit: Fitting = DEFAULT) -> Fitted:
