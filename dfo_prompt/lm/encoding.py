@@ -93,8 +93,10 @@ class Encoded:
         return len(self.head) + len(self.common) + max(ends)
 
 
-def encode(lm: LanguageModel, task: Task, texts: Texts, *, prompt_tokens: int, answer: Sequence[int] = ()) -> Encoded:
-    """Render, tokenise and lay out examples; see `lay_out`.
+def encode(
+    lm: LanguageModel, task: Task, texts: Texts, *, prompt_tokens: int, answer: Sequence[int] = (), back: int = 0
+) -> Encoded:
+    """Render, tokenise and lay out examples; see `lay_out`. Up to `back` tokens ahead of the slot can be read, too.
 
     Raises:
         ModelError: prompt and template leave no room for a text.
@@ -106,14 +108,16 @@ def encode(lm: LanguageModel, task: Task, texts: Texts, *, prompt_tokens: int, a
     runs = [
         [group[i] for i in run] for group in groups.values() for run in split_rows([len(layouts[r].right) for r in group])
     ]
-    return in_buckets(layouts, runs, causal=lm.head == "causal", device=lm.device)
+    return in_buckets(layouts, runs, causal=lm.head == "causal", device=lm.device, back=back)
 
 
-def in_buckets(layouts: Sequence[Layout], runs: Sequence[list[int]], *, causal: bool, device: torch.device) -> Encoded:
+def in_buckets(
+    layouts: Sequence[Layout], runs: Sequence[list[int]], *, causal: bool, device: torch.device, back: int = 0
+) -> Encoded:
     """Lay out examples in a bucket for each run of rows, whose left parts must be of one length."""
     shared = all(one.left == layouts[0].left for one in layouts)
     head = layouts[0].left if shared else []
-    common = _common_start([one.right[: one.slot] for one in layouts]) if causal and shared else []
+    common = _common_start([one.right[: max(0, one.slot - back)] for one in layouts]) if causal and shared else []
     return Encoded(
         head=torch.tensor(head, dtype=torch.long, device=device),
         common=torch.tensor(common, dtype=torch.long, device=device),
@@ -138,6 +142,11 @@ def encode_words(lm: LanguageModel, task: Task) -> tuple[tuple[int, ...], ...]:
             raise ModelError(f"label words {found[ids]!r} and {word!r} are the same tokens for {lm.name!r}; change one")
         found[ids] = word
     return tuple(found)
+
+
+def first_token(lm: LanguageModel, word: str) -> int:
+    """Return the first token of a word that continues a text, with the space ahead of it."""
+    return _continuation(lm, word)[0]
 
 
 def _continuation(lm: LanguageModel, word: str) -> list[int]:

@@ -21,26 +21,36 @@ class HiddenReader:
         lm: the model whose layers are chosen.
         layers: any of 1 to H, or -H to -1.
         model: the same model in another precision; by default that of `lm`.
+        back: the places to read, in tokens ahead of the slot, which is 0.
 
     Raises:
         InputError: the model has no such layer.
     """
 
-    def __init__(self, lm: LanguageModel, layers: Sequence[int], model: PreTrainedModel | None = None) -> None:
+    def __init__(
+        self,
+        lm: LanguageModel,
+        layers: Sequence[int],
+        model: PreTrainedModel | None = None,
+        *,
+        back: Sequence[int] = (0,),
+    ) -> None:
         every = hidden_widths(lm)
         last = len(every) - 1
         if bad := [layer for layer in layers if not 1 <= abs(layer) <= last]:
             raise InputError(f"{lm.name!r} has layers 1 to {last}, or -{last} to -1 from the end; not {bad[0]}")
         # From the end: a run that begins at a layer in the middle returns the states of that layer and later ones only.
         self._from_end = [layer - last - 1 if layer > 0 else layer for layer in layers]
-        self.widths = tuple(every[place] for place in self._from_end)
+        self._back = back
+        self.widths = tuple(every[place] for place in self._from_end) * len(back)
         self.width = sum(self.widths)
         self._model: Any = (model or lm.model).base_model
 
     def read(self, rows: Tensor, slot: Tensor, inputs: dict[str, Any]) -> Tensor:
-        """Return the states (N, K) of the chosen layers side by side, in float32."""
+        """Return the states (N, K) side by side, in float32: layer after layer at one place, then at the next."""
         states = _states(self._model(**inputs, output_hidden_states=True))
-        return torch.cat([states[place][rows, slot].float() for place in self._from_end], dim=1)
+        read = [states[layer][rows, slot - back].float() for back in self._back for layer in self._from_end]
+        return torch.cat(read, dim=1)
 
 
 class TopReader:

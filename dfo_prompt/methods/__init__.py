@@ -17,6 +17,11 @@ DECODERS = {
         "multi_prompt_decoder",
         "The same for several patterns and layers, which vote (after MPD, 2024)",
     ),
+    "chained-decoder": ("chained_decoder", "The same for several questions in one row, behind copies of the text"),
+    "label-scores-decoder": (
+        "label_scores_decoder",
+        "A ridge classifier on label words' scores, of the words of all patterns under each of them",
+    ),
     "decoder-top-k": ("decoder_top_k", "The same on the most likely tokens at the slot, 20 by default"),
 }
 SEARCHES = {
@@ -47,6 +52,11 @@ def dfo_prompt_methods() -> Iterable[MethodSpec]:
         yield MethodSpec(name=name, target=f"dfo_prompt.methods.fixed:{function}", summary=f"{summary}.")
     for name, (function, summary) in DECODERS.items():
         yield MethodSpec(name=name, target=f"dfo_prompt.methods.decoders:{function}", summary=f"{summary}.")
+    yield MethodSpec(
+        name="recipe",
+        target="dfo_prompt.methods.recipe:recipe",
+        summary="What the preset of this name holds: the best without gradients for a handful of queries.",
+    )
     for name, (function, summary) in SEARCHES.items():
         target = f"dfo_prompt.methods.{function}"
         budgets = "dfo_prompt.methods.sources:budgets_of_pretrained" if name == "pretrained" else ""

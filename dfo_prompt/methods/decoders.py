@@ -10,13 +10,17 @@ from pydantic import Field
 
 from dfo_prompt._util.memory import allocated_by
 from dfo_prompt.contracts.usage import Usage
+from dfo_prompt.errors import InputError
+from dfo_prompt.lm.encoding import first_token
 from dfo_prompt.lm.precision import choose_precision
 from dfo_prompt.lm.scorer import Scorer
+from dfo_prompt.methods.chains import chained
 from dfo_prompt.methods.fixed import dtype_of
 from dfo_prompt.methods.setting import Fitted, Setting
-from dfo_prompt.methods.slots import Answers, HiddenStates, Slot, TopTokens, View, tasks_of
+from dfo_prompt.methods.slots import Answers, HiddenStates, LabelScores, Slot, TopTokens, View, tasks_of
 from dfo_prompt.methods.studies import tune
 from dfo_prompt.methods.voting import Fitting, Voters, fitted, refitted
+from dfo_prompt.methods.words import telling_words
 from dfo_prompt.study.costs import Spent
 from dfo_prompt.tasks.examples import Texts
 from dfo_prompt.tasks.task import Task
@@ -27,6 +31,7 @@ Depths = Annotated[tuple[Annotated[float, Field(gt=0, le=1)], ...], Field(min_le
 LAST: Depths = (1.0,)
 UPPER_HALF: Depths = (0.5, 0.67, 0.83, 1.0)
 DEFAULT = Fitting()
+SCORES = Fitting(strength=0.03)
 
 
 def decoder(setting: Setting, *, depths: Depths = LAST, fit: Fitting = DEFAULT) -> Fitted:
@@ -59,9 +64,71 @@ def multi_prompt_decoder(
     return _decode(setting, _slots(setting, view, tasks_of(setting.problem.task, templates)), fit)
 
 
+def chained_decoder(
+    setting: Setting,
+    *,
+    depths: Depths = UPPER_HALF,
+    copies: Annotated[int, Field(ge=1)] = 1,
+    templates: tuple[str, ...] = (),
+    fit: Fitting = DEFAULT,
+) -> Fitted:
+    """Fit a decoder for each end in a chain and each layer, which vote; see `Chain`.
+
+    Args:
+        setting: where.
+        depths: layers.
+        copies: how often the text is shown.
+        templates: whose questions are asked, in place of the task's own patterns.
+        fit: how; see `Fitting`.
+
+    Raises:
+        InputError: a template is wrong, or the model fills in masks: it sees all questions at once.
+    """
+    lm = setting.problem.lm
+    if lm.head != "causal":
+        raise InputError(f"a chain needs a decoder-only model, which {lm.name!r} is not; use multi-prompt-decoder")
+    chain = chained(tasks_of(setting.problem.task, templates), copies=copies)
+    view = HiddenStates(lm=lm, depths=depths, back=chain.back(lm, setting.problem.texts("train")))
+    return _decode(setting, _slots(setting, view, [chain.task]), fit)
+
+
 def decoder_top_k(setting: Setting, *, k: Annotated[int, Field(ge=2)] = 20, fit: Fitting = DEFAULT) -> Fitted:
     """Fit a classifier on the k most likely tokens at the answer slot; see `TopTokens`."""
     return _decode(setting, _slots(setting, TopTokens(lm=setting.problem.lm, k=k)), fit)
+
+
+def label_scores_decoder(
+    setting: Setting,
+    *,
+    sets: Annotated[int, Field(ge=0)] = 15,
+    templates: tuple[str, ...] = (),
+    fit: Fitting = SCORES,
+) -> Fitted:
+    """Fit a classifier on label words' scores, of several sets of words under several templates; see `LabelScores`.
+
+    Words are those of the task's patterns, and of the training texts; each counts by its first token. Templates are the
+    beginnings of a chain where the model can be asked any, else the patterns.
+
+    Args:
+        setting: where.
+        sets: of words of the training texts, at most; see `telling_words`.
+        templates: to ask with, in place of the task's own patterns.
+        fit: how; see `Fitting`.
+
+    Raises:
+        InputError: a template is wrong.
+    """
+    problem, scorer = setting.problem, _scorer(setting)
+    tasks = tasks_of(problem.task, templates)
+    if problem.lm.head == "causal":
+        chain = chained(tasks, copies=1)
+        tasks = [replace(chain.task, template=end) for end in chain.ends]
+    verbalizers = list(dict.fromkeys(task.words for task in tasks_of(problem.task, ())))
+    classes = len(problem.task.words)
+    verbalizers += telling_words(problem.texts("train"), problem.labels("train"), classes, sets=sets)
+
+    words = [[first_token(problem.lm, f" {word}") for word in one] for one in verbalizers]
+    return _decode(setting, [Slot(problem.lm, task, scorer, LabelScores(words=words)) for task in tasks], fit)
 
 
 def tuned_decoder(setting: Setting, *, depths: Depths = LAST, fit: Fitting = DEFAULT) -> Fitted:
@@ -113,10 +180,10 @@ def _decode(setting: Setting, slots: Sequence[Slot], how: Fitting) -> Fitted:
 
 
 def _asked(slots: Sequence[Slot], texts: Texts, *, words: bool) -> tuple[list[Answers], Spent]:
-    """Return the answers of every slot, and what they took: a query each."""
+    """Return the answers of every slot, and what they took."""
     started = perf_counter()
     answers = [slot.ask(texts, words=words) for slot in slots]
-    usage = sum((one.usage for one in answers), Usage(queries=len(slots)))
+    usage = sum((one.usage for one in answers), Usage(queries=sum(slot.view.queries for slot in slots)))
     return answers, Spent.of(usage, objective_seconds=perf_counter() - started)
 
 

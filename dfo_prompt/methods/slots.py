@@ -6,11 +6,12 @@ from typing import Protocol
 
 import numpy as np
 import torch
+from scipy.special import log_softmax
 from torch import Tensor
 
 from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.errors import InputError
-from dfo_prompt.lm.answers import Reader
+from dfo_prompt.lm.answers import FirstTokens, Reader
 from dfo_prompt.lm.encoding import encode
 from dfo_prompt.lm.load import LanguageModel
 from dfo_prompt.lm.scorer import Scorer
@@ -33,6 +34,14 @@ class View(Protocol):
     def scaling(self) -> Scaling:
         """Return how features are standardised; see `Scale`."""
 
+    @property
+    def back(self) -> Sequence[int]:
+        """Return where it reads, in tokens ahead of the slot."""
+
+    @property
+    def queries(self) -> int:
+        """Return how many queries a service is asked for what is read of one row."""
+
     def reader(self, scorer: Scorer) -> Reader:
         """Return what reads the figures."""
 
@@ -42,17 +51,23 @@ class View(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class HiddenStates:
-    """The hidden states of layers at these parts of the model's depth; 1 is the last layer. Each layer is a member."""
+    """The hidden states of layers at these parts of the model's depth; 1 is the last layer. Each layer is a member.
+
+    Attributes:
+        back: where they are read, in tokens ahead of the slot; each place is as many members.
+    """
 
     lm: LanguageModel
     depths: Sequence[float]
+    back: Sequence[int] = (0,)
     scaling: Scaling = "each"
+    queries: int = 1
 
     def reader(self, scorer: Scorer) -> HiddenReader:
         """Return what reads the states, layer after layer."""
         last = len(hidden_widths(self.lm)) - 1
         layers = dict.fromkeys(max(1, round(depth * last)) for depth in self.depths)
-        return HiddenReader(self.lm, list(layers), scorer.model)
+        return HiddenReader(self.lm, list(layers), scorer.model, back=self.back)
 
     def learn(self, figures: Matrix) -> Features:  # noqa: ARG002
         """Return what splits the figures into layers."""
@@ -71,7 +86,9 @@ class TopTokens:
 
     lm: LanguageModel
     k: int
+    back: Sequence[int] = (0,)
     scaling: Scaling = "all"
+    queries: int = 1
 
     def reader(self, scorer: Scorer) -> TopReader:
         """Return what reads log-probabilities and tokens."""
@@ -90,6 +107,33 @@ class TopTokens:
             return (made,)
 
         return features
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelScores:
+    """The log-probabilities of several sets of label words, each among its own: a query a set.
+
+    Attributes:
+        words: (S, C) the first tokens of each set.
+    """
+
+    words: Sequence[Sequence[int]]
+    back: Sequence[int] = (0,)
+    scaling: Scaling = "each"
+
+    @property
+    def queries(self) -> int:
+        """Return S."""
+        return len(self.words)
+
+    def reader(self, scorer: Scorer) -> FirstTokens:
+        """Return what reads the words' logits, set after set."""
+        ids = torch.tensor(self.words).flatten().to(scorer.model.device)
+        return FirstTokens(scorer.model, ids, plain_head=scorer.has_plain_head(ids), narrow=scorer.narrow)
+
+    def learn(self, figures: Matrix) -> Features:  # noqa: ARG002
+        """Return what puts the log-probabilities of all sets side by side."""
+        return lambda figures: (log_softmax(figures.reshape(len(figures), self.queries, -1), axis=2).reshape(figures.shape),)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -130,12 +174,13 @@ class Slot:
 
     def ask(self, texts: Texts, *, words: bool) -> Answers:
         """Return the answers for N texts, with the label words' scores or without."""
-        encoded = encode(self._lm, self._task, texts, prompt_tokens=self._prompt_tokens)
+        encoded = encode(self._lm, self._task, texts, prompt_tokens=self._prompt_tokens, back=max(self.view.back))
         figures = self._scorer.score(self._prompts, encoded, self._reader)[0].double().cpu().numpy()
+        asked = self.view.queries
         usage = Usage(
-            rows=encoded.count,
-            tokens=encoded.tokens + encoded.count * self._prompt_tokens,
-            uploaded=WORD * (self._dim + encoded.tokens),
+            rows=asked * encoded.count,
+            tokens=asked * (encoded.tokens + encoded.count * self._prompt_tokens),
+            uploaded=WORD * asked * (self._dim + encoded.tokens),
             downloaded=WORD * encoded.count * self._reader.width,
         )
         if not words:

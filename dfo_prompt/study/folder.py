@@ -214,7 +214,7 @@ def _check_same(
             continue
         old, new = (_lasting(by_name(one.get(part, {}))) for one in (there, json.loads(json.dumps(here))))
         if part == "config":
-            old = _filled(old, new, StudyConfig().as_dict())
+            old = dict(_filled(old, new, StudyConfig().as_dict()))
         for key in sorted({*old, *new} - {*MEASURED}):
             # As texts NaN is the same as NaN, and tables are the same whatever the order of their keys.
             if json.dumps(old.get(key), sort_keys=True) != json.dumps(new.get(key), sort_keys=True):

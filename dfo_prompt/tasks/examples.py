@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from dfo_prompt._util.downloads import wheel_file
@@ -19,6 +20,7 @@ Texts = Sequence[tuple[str, ...]]
 """N texts, or N pairs of them: each in the order of `Task.fields`."""
 
 HALF_PAIR = re.compile("[\ud800-\udfff]")
+WORD = re.compile(r"\S+")
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
@@ -136,7 +138,14 @@ def _example(task: Task, row: Row, index: dict[str, int]) -> Example | str:
     if label not in index:
         said = f"label {label!r} has no label word in task {task.name!r}"
         raise DataError(f"{row.place}: {said}; known: {', '.join(index)}")
-    return Example(texts=tuple(_cell(task, row, field) for field in task.fields), label=index[label])
+    texts = (_first_words(_cell(task, row, field), task.data.most_words) for field in task.fields)
+    return Example(texts=tuple(texts), label=index[label])
+
+
+def _first_words(text: str, most: int) -> str:
+    """Return the text up to the end of its `most`-th word; 0 keeps all of it."""
+    ends = [word.end() for word in islice(WORD.finditer(text), most)]
+    return text[: ends[-1]] if ends else text
 
 
 def _cell(task: Task, row: Row, field: str) -> str:

@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
+
+from pydantic import Field
 
 from dfo_prompt._util.parsing import STRICT, parse, read_toml
 from dfo_prompt._util.reading import exists
@@ -31,6 +33,7 @@ class Source:
         header: names of the columns, of local files without a header line.
         encoding: of local files; a byte order mark in one says more.
         excerpt: how much of each file counts, where every example is a file in a folder named after its class.
+        most_words: each text keeps at most that many of its first words; 0 keeps them all.
         unlabelled: labels that mean there is none, "" for an empty cell; such examples are skipped.
     """
 
@@ -47,6 +50,7 @@ class Source:
     header: tuple[str, ...] = ()
     encoding: str = "utf-8"
     excerpt: Literal["whole", "first line"] = "whole"
+    most_words: Annotated[int, Field(ge=0)] = 0
     unlabelled: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

@@ -107,3 +107,19 @@ def test_top_tokens_are_those_of_a_plain_forward(family):
         logs = output.logits[0, slot].log_softmax(dim=-1)
         torch.testing.assert_close(row[:4], logs.sort(descending=True).values[:4], atol=1e-4, rtol=1e-4)
         np.testing.assert_allclose(logs[row[4:].long()], row[:4], atol=1e-4)
+
+
+@pytest.mark.parametrize("packing", [True, False], ids=["packed", "cached"])
+@pytest.mark.parametrize("texts", [TEXTS, TEXTS[:1]], ids=["many", "one"])
+def test_places_ahead_of_the_slot_are_read(packing, texts):
+    lm = tiny_lm(packing=packing)
+    nothing = torch.zeros(1, 0, lm.width)
+    reader = HiddenReader(lm, [1, -1], back=(0, 2))
+    found = Scorer(lm).score(nothing, encode(lm, TASK, texts, prompt_tokens=0, back=2), reader)[0]
+    expected = []
+    for one in texts:
+        output, slot = plain(lm, TASK, nothing[0], one)
+        places = [(slot, 1), (slot, -1), (slot - 2, 1), (slot - 2, -1)]
+        expected.append(torch.cat([output.hidden_states[layer][0, at] for at, layer in places]))
+    assert reader.width == 4 * lm.width
+    torch.testing.assert_close(found, torch.stack(expected), atol=1e-4, rtol=1e-4)

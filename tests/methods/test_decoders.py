@@ -10,13 +10,15 @@ from tiny import TASK, few_shot, tiny_lm
 
 import dfo_prompt as dp
 from dfo_prompt.config.reading import parse_config
-from dfo_prompt.lm.encoding import encode
+from dfo_prompt.lm.encoding import encode, first_token
 from dfo_prompt.lm.layout import lay_out
-from dfo_prompt.methods.decoders import decoder, decoder_top_k, multi_prompt_decoder
+from dfo_prompt.methods.chains import chained
+from dfo_prompt.methods.decoders import decoder, decoder_top_k, label_scores_decoder, multi_prompt_decoder
 from dfo_prompt.methods.heads import Prototypes, Ridge, held_out_loss
 from dfo_prompt.methods.run import run_method
 from dfo_prompt.methods.slots import TopTokens, tasks_of
 from dfo_prompt.methods.voting import Fitting
+from dfo_prompt.methods.words import telling_words
 from dfo_prompt.prompt.problem import Problem
 from dfo_prompt.run.study import reopen
 from dfo_prompt.tasks.examples import Example
@@ -224,6 +226,42 @@ def test_top_tokens_are_all_that_is_read(family):
     assert (found.spent.queries, found.spent.rows, found.spent.downloaded) == (1, 6, WORD * 6 * 6)
 
 
+@pytest.mark.parametrize("family", ["llama", "bert", "t5"])
+def test_label_scores_are_all_that_is_read(family):
+    other = replace(OTHER, labels={"0": "terrible", "1": "fun"})
+    where = setting(family, task=replace(TASK, patterns=(other,)))
+    lm, problem = where.problem.lm, where.problem
+    train, labels = problem.texts("train"), problem.labels("train")
+    sets = [TASK.words, ("terrible", "fun"), *telling_words(train, labels, 2, sets=1)]
+    ids = [[first_token(lm, f" {word}") for word in words] for words in sets]
+
+    def scores(task, texts):
+        rows = []
+        for one in texts:
+            found, slot = output(lm, task, one, torch.zeros(0, lm.width))
+            rows.append(torch.cat([found.logits[0, slot, words].log_softmax(dim=-1) for words in ids]))
+        return torch.stack(rows).double().numpy()
+
+    tasks = [TASK, replace(TASK, template=OTHER.template)]
+    if lm.head == "causal":
+        tasks = [replace(TASK, template=end) for end in chained(tasks, copies=1).ends]
+    votes = []
+    for task in tasks:
+        fitted = Ridge(strength=0.1)(scores(task, train), labels, np.zeros((6, 2)))
+        votes.append(fitted(scores(task, TEXTS), np.zeros((3, 2))))
+    found = label_scores_decoder(where, sets=1, fit=Fitting(strength=0.1, sharpness=0, join_dev=False))
+    np.testing.assert_allclose(found.predict(TEXTS), np.mean(votes, axis=0), atol=1e-3)
+    queries = 3 * len(tasks)
+    assert (found.spent.queries, found.spent.rows, found.spent.downloaded) == (queries, 6 * queries, WORD * 6 * 2 * queries)
+
+
+def test_words_that_a_class_has_more_often_than_the_others_tell_most():
+    texts = [("the dull plot",), ("dull and 10 so",), ("the fun film",), ("fun fun film",)]
+    labels = np.array([0, 0, 1, 1])
+    assert telling_words(texts, labels, 2, sets=2) == [("dull", "film"), ("and", "fun")]
+    assert len(telling_words(texts, labels, 2, sets=9)) == 3
+
+
 @pytest.mark.parametrize(("layers", "place"), [("first", "ahead"), ("first", "behind"), ("all", "ahead")])
 def test_a_tuned_prompt_has_a_decoder_on_top(tiny_folder, tiny_task, tmp_path, layers, place):
     options = {"model": str(tiny_folder), "task": str(tiny_task), "shots": 4, "tokens": 3, "dtype": "float32"}
@@ -262,11 +300,19 @@ def test_dev_is_looked_at_once(tiny_folder, tiny_task):
 def test_the_recipe_is_frozen_in_a_preset(tiny_folder, tiny_task):
     config = parse_config({"preset": "recipe", **tables({"model": str(tiny_folder), "task": str(tiny_task), "shots": 4})})
     fitting = {"head": "ridge", "strength": 0.01, "words": "none", "sharpness": 5.0, "join_dev": True}
-    assert (config.method, config.problem.shots) == ("multi-prompt-decoder", 4)
-    assert config.method_options == {"depths": [0.5, 0.67, 0.83, 1.0], "fit": fitting}
+    assert (config.method, config.problem.shots) == ("chained-decoder", 4)
+    assert config.method_options == {"depths": [0.5, 0.67, 0.83, 1.0], "copies": 1, "fit": fitting}
     result = run_method(config)
     assert result.fitted.spent.queries == 2
-    assert result.fitted.about["members"] == 2  # of three layers: the second, for three of the depths, and the last
+    # Of three layers the second, for three of the depths, and the last; at the ends of text, line and question.
+    assert result.fitted.about["members"] == 2 * 3
+
+
+def test_the_recipe_is_a_method_too(tiny_folder, tiny_task):
+    where = tables({"model": str(tiny_folder), "task": str(tiny_task), "shots": 4})
+    named, preset = (run_method(parse_config({**key, **where})) for key in ({"method": "recipe"}, {"preset": "recipe"}))
+    np.testing.assert_array_equal(named.fitted.predict(TEXTS), preset.fitted.predict(TEXTS))
+    assert (named.fitted.spent.queries, named.fitted.about) == (preset.fitted.spent.queries, preset.fitted.about)
 
 
 def test_templates_of_a_users_own():

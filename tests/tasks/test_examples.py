@@ -154,6 +154,12 @@ def test_folders_named_after_classes(single: Task, tmp_path: Path) -> None:
     assert [example.texts[0] for example in read_examples(whole, tmp_path).train] == ["poor\nrest", "rich\r\n£"]
 
 
+def test_long_texts_keep_their_first_words(single: Task, tmp_path: Path) -> None:
+    (tmp_path / "train.csv").write_text("text,label\none  two\tthree four,no\nfive,yes\n")
+    capped = replace(single, data=Source(most_words=2))
+    assert [example.texts[0] for example in read_examples(capped, tmp_path).train] == ["one  two", "five"]
+
+
 def test_a_task_reads_its_own_path(single: Task, tmp_path: Path) -> None:
     (tmp_path / "data.csv").write_text("text,label\na,no\n")
     task = replace(single, data=Source(path=str(tmp_path / "data.csv")))

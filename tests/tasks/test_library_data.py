@@ -38,6 +38,14 @@ def test_tweets() -> None:
     assert sizes(task, read_examples(task)) == {"negative": 16186, "neutral": 15018, "positive": 6954}
 
 
+@pytest.mark.real
+def test_movie_reviews() -> None:
+    task = library("movie-reviews")
+    splits = read_examples(task)
+    assert sizes(task, splits) == {"0": 16765, "1": 16765}
+    assert max(len(example.texts[0].split()) for example in splits.train) == 60
+
+
 @pytest.mark.parametrize(("name", "train", "test"), [("sst2", 6920, 872), ("agnews", 3600, 4000), ("snli", 1273, 1254)])
 def test_local_files_of_hub_tasks(name: str, train: int, test: int) -> None:
     if not (SHARED / name).is_dir():

@@ -1,0 +1,77 @@
+"""Chained decoders: one row for all questions, each read where it ends."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from tiny import TASK, few_shot, tiny_lm
+
+import dfo_prompt as dp
+from dfo_prompt.config.reading import parse_config
+from dfo_prompt.lm.layout import lay_out
+from dfo_prompt.methods.chains import chained
+from dfo_prompt.methods.decoders import chained_decoder
+from dfo_prompt.methods.heads import Ridge
+from dfo_prompt.methods.voting import Fitting
+from dfo_prompt.prompt.problem import Problem
+from dfo_prompt.tasks.task import Pattern, Task
+
+TEXTS = [("bad film",), ("the plot was very very long",), ("fun",)]
+ASKED = replace(
+    TASK,
+    template="so : {text} It was {answer}",
+    causal_template="",
+    patterns=(Pattern(template="{text} the film {prompt}was {answer}"), Pattern(template="{text}{answer}")),
+)
+
+
+def setting(family="llama", task=ASKED):
+    problem = Problem(lm=tiny_lm(family), task=task, data=few_shot(), seed=3)
+    return dp.Setting(opened=problem, config=parse_config({"method": "chained-decoder", "seed": 3}))
+
+
+def test_questions_follow_copies_of_the_text_that_says_most():
+    chain = chained([*ASKED.rephrased, ASKED], copies=2)
+    assert chain.task.template == "so : {text}\nso : {text}\nthe film was\nIt was{answer}"
+    shown = "so : {text}\nso : {text}"
+    ends = [f"{shown}{{answer}}", f"{shown}\n{{answer}}", f"{shown}\nthe film was{{answer}}", chain.task.template]
+    assert chain.ends == tuple(ends)
+    pair = Task(name="pair", summary="", template="{text_a} or {text_b} ? {answer}", labels={"0": "no", "1": "yes"})
+    assert chained([pair], copies=1).task.template == "{text_a} or {text_b}\n?{answer}"
+
+
+def test_without_questions_the_end_of_the_text_is_read():
+    chain = chained([replace(ASKED, template="so : {text} {answer}", patterns=())], copies=1)
+    assert chain.ends == ("so : {text}{answer}",)
+
+
+@pytest.mark.parametrize("texts", [TEXTS, TEXTS[:1]], ids=["many", "one"])
+@pytest.mark.parametrize("copies", [1, 2])
+def test_each_question_is_read_where_it_ends(copies, texts):
+    where = setting()
+    lm, problem = where.problem.lm, where.problem
+    chain = chained([ASKED, *ASKED.rephrased], copies=copies)
+
+    def states(texts, end):
+        rows = []
+        for one in texts:
+            ids = torch.tensor([lay_out(lm, replace(chain.task, template=end), one, prompt_tokens=0).right])
+            with torch.no_grad():
+                rows.append(lm.model(input_ids=ids, output_hidden_states=True).hidden_states[2][0, -1])
+        return torch.stack(rows).double().numpy()
+
+    votes = []
+    for end in chain.ends:
+        x = states([*problem.texts("train"), *problem.texts("dev")], end)
+        y = np.concatenate([problem.labels("train"), problem.labels("dev")])
+        fitted = Ridge(strength=0.1)(x, y, np.zeros((len(y), 2)))
+        votes.append(fitted(states(texts, end), np.zeros((len(texts), 2))))
+    found = chained_decoder(where, depths=(0.67,), copies=copies, fit=Fitting(strength=0.1, sharpness=0))
+    np.testing.assert_allclose(found.predict(texts), np.mean(votes, axis=0), atol=1e-4)
+    assert (found.spent.queries, found.about["members"]) == (2, 4)
+
+
+def test_a_model_that_fills_in_masks_is_refused():
+    with pytest.raises(dp.InputError, match="a chain needs a decoder-only model"):
+        chained_decoder(setting("bert"))
