@@ -27,10 +27,9 @@ def remarks(analysis: Analysis) -> list[str]:
     """Return what else a reader must know of the leader, a sentence each."""
     if len(analysis.complete) < 2:  # noqa: PLR2004
         return []
-    ranked, gradients, seeds = _distinct(analysis), marks_of(analysis).names, len(analysis.seeds)
-    others = [name for name in ranked if name not in gradients]
+    ranked, seeds = _distinct(analysis), len(analysis.seeds)
     said = [
-        f"Without methods that need gradients: {_claim(analysis, others)}." * (gradients >= {ranked[0]} and len(others) > 1),
+        _without_gradients(analysis, ranked),
         _against_random(analysis, ranked[0]),
         _against_the_manual_prompt(analysis, ranked[0]),
         _same_scores(analysis),
@@ -110,6 +109,15 @@ def _distinct(analysis: Analysis) -> list[str]:
         if not twins & {*kept}:
             kept.append(name)
     return kept
+
+
+def _without_gradients(analysis: Analysis, ranked: Sequence[str]) -> str:
+    """Return, where a method that needs gradients leads, what holds of the others."""
+    gradients = marks_of(analysis).names
+    others = [name for name in ranked if name not in gradients]
+    if ranked[0] not in gradients or len(others) < 2:  # noqa: PLR2004
+        return ""
+    return f"Without methods that need gradients: {_claim(analysis, others)}."
 
 
 def _against_random(analysis: Analysis, first: str) -> str:

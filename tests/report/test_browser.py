@@ -1,6 +1,7 @@
 """The page in Chromium: what a reader sees, points at and clicks."""
 
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -83,6 +84,8 @@ def test_pointing_at_a_curve_tells_its_values(visit):
     tooltip = page.locator("#vg-tooltip-element.visible")
     tooltip.wait_for()
     text = tooltip.inner_text()
+    assert "undefined" not in text
+    assert re.search("^entry *(cma|random|far)$", text.replace("\t", " "), re.MULTILINE)
     for word in ("queries", "best training loss so far", "95 % interval from"):
         assert word in text
 

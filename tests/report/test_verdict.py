@@ -129,6 +129,10 @@ def test_entries_with_identical_journals_are_not_compared_with_each_other(analys
     assert "The same score" not in " ".join(remarks(twins))
     two = replace(of(analysis, 0.1, 0.1, names=("cma", "random")), identical=twins.identical)
     assert "gave identical journals; there is nothing to compare" in verdict(two)
+    assert (
+        remarks(replace(two, complete=("far", "cma"), identical=(Identical(names=("cma", "far"), problems=3, studies=9),)))
+        == []
+    )
 
 
 def test_entries_that_scored_the_same_everywhere_are_remarked(analysis):
