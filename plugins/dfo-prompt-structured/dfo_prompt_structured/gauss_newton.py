@@ -105,8 +105,8 @@ class GaussNewton(dp.StructuredOptimizer):
         self._owed = max(0, self._owed - len(candidates) + (len(self._step.radii) if self._step else 0))
         if self._step:
             self._judge(self._step, losses[: len(self._step.radii)])
-        elif self._sees_no_way:
-            self._shrink()
+        elif self._sees_no_way or (self.popsize == 1 and self._points.best and not self._owed):
+            self._shrink()  # also ahead of a step that no other radius is asked with: it is half as long as the directions
         if self._radius < self._least / 2 or not np.isfinite(self._radius):
             self._restart()
 
