@@ -78,9 +78,9 @@ class Prices:
     def of(self, usage: Usage) -> int:
         """Return the price of a usage in nano-dollars, rounded up.
 
-        Tokens are those of our count or of the service's own, whichever are more.
+        Tokens are those of our count or of the service's own, whichever are more; an answer is a token a row.
         """
-        tokens = max(usage.tokens, usage.billed_tokens)
+        tokens = max(usage.tokens, usage.billed_tokens - usage.rows)
         cached = min(usage.cached_tokens, tokens)
         asked = {"input": tokens - cached, "cached": cached, "output": usage.rows}
         dollars = sum(Fraction(getattr(self, name) or 0) * count for name, count in asked.items()) / MILLION

@@ -12,10 +12,12 @@ SHARE = 0.01
 def mismatch(usage: Usage) -> str:
     """Return what is wrong with a service's count of tokens; "" for nothing.
 
-    Tries without an answer have our estimate only, so that the service may seem to count less.
+    Services count the answers or leave them out; each is one token a row. Tries without an answer have our estimate only:
+    with some of them nothing can be compared.
     """
     ours, theirs = usage.tokens, usage.billed_tokens
-    if not theirs or abs(theirs - ours) <= SHARE * ours or (usage.unanswered and theirs < ours):
+    least, most = ours * (1 - SHARE), (ours + usage.rows) * (1 + SHARE)
+    if not theirs or usage.unanswered or least <= theirs <= most:
         return ""
     return f"the service counts {theirs:,} tokens, the ledger {ours:,}"
 

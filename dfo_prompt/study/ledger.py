@@ -167,7 +167,9 @@ class Ledger:
         """Set aside `count` evaluations, before they run, and keep their candidates (count, d).
 
         Args:
-            count, account, candidates: see above.
+            count: how many.
+            account: that they are charged to.
+            candidates: see above.
             most: that they can consume.
             unsettled: what is charged, by currency, if they are cut off.
 

@@ -213,8 +213,8 @@ def test_what_numpy_describes_is_written_as_numbers(tmp_path):
 
 
 def test_what_is_no_objective_is_one_line():
-    with pytest.raises(InputError, match="the objective is a function without dim and evaluate"):
-        dp.minimize(lambda z: z, budget=20)
+    with pytest.raises(InputError, match="the objective is a list without dim and evaluate"):
+        dp.minimize([], budget=20)
 
 
 @pytest.mark.parametrize(
