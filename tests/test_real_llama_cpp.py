@@ -122,3 +122,30 @@ def test_a_study_of_token_prompts_pays_what_the_server_counts(server, program, t
     )
     assert billed == counted(server) - before
     assert result["spent"]["queries"] == 6
+
+
+def test_a_study_of_texts_pays_what_the_server_counts(server, program, tmp_path):
+    folder, before = tmp_path / "study", counted(server)
+    flags = {
+        "--preset": "text",
+        "--task": "bbc-headlines",
+        "--shots": "1",
+        "--set": "objective.demonstrations=1",
+        "--test-examples": "8",
+        "--budget": "100",
+        "--validate-every": "50",
+        "--endpoint-kind": "llama.cpp",
+        "--endpoint-url": server,
+        "--endpoint-timeout": "600",
+    }
+    status, _, err = program("run", *(part for flag in flags.items() for part in flag), "--out", str(folder))
+    assert status == 0, err
+    result = json.loads((folder / "result.json").read_text())
+    about = json.loads((folder / "manifest.json").read_text())["objective"]
+    billed = sum(part["billed_tokens"] for part in (result["spent"], result["validation"], about["endpoint_probe"]))
+    assert billed == counted(server) - before
+    assert result["spent"]["queries"] == 100
+    assert result["warnings"] == []
+    losses = [json.loads(line)["loss"] for line in (folder / "journal.jsonl").read_text().splitlines()]
+    assert min(losses) == result["best_loss"] < losses[0]
+    assert "{text}" in (folder / "prompt.txt").read_text()

@@ -56,6 +56,15 @@ class Capabilities:
     sample: tuple[float, ...] = ()
     usage: Usage = field(default_factory=Usage)
 
+    def lasting(self) -> dict[str, Json]:
+        """Return for the manifest what a continued study must find again."""
+        return {"exact": self.exact, "top": self.top, "normalised": self.normalised}
+
+    def measured(self, *more: Usage) -> dict[str, Json]:
+        """Return for the manifest what was measured, and what that and `more` took: other figures at another time."""
+        took = sum(more, self.usage)
+        return {"spread": self.spread, **{name: value for name, value in vars(took).items() if value}}
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Scores:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from dfo_prompt._util.downloads import cache_folder
 from dfo_prompt.config.endpoint import EndpointConfig
 from dfo_prompt.contracts.endpoint import Capabilities, Endpoint, Form, Label
-from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.endpoints.cache import CachedEndpoint
 from dfo_prompt.errors import DfoPromptError, InputError, PluginError, one_line
 from dfo_prompt.plugin.entries import PROVIDED, arguments_of, target_of
@@ -30,11 +29,6 @@ class Opened:
     endpoint: Endpoint
     can: Capabilities
     about: dict[str, Json]
-
-    def probe(self, *more: Usage) -> dict[str, Json]:
-        """Return for the manifest what was measured, and what that and `more` took: other figures at another time."""
-        took = sum(more, self.can.usage)
-        return {"spread": self.can.spread, **{name: value for name, value in vars(took).items() if value}}
 
 
 def create_endpoint(config: EndpointConfig) -> Endpoint:
@@ -84,8 +78,7 @@ def open_endpoint(config: EndpointConfig, labels: Sequence[Label], *, needs: For
     if needs not in can.forms:
         taken = " and ".join(sorted(can.forms))
         raise InputError(f"{by} needs an endpoint that takes {needs}; endpoint {config.kind!r} takes {taken} only")
-    about = {**endpoint.describe(), "exact": can.exact, "top": can.top, "normalised": can.normalised}
-    return Opened(endpoint=endpoint, can=can, about=about)
+    return Opened(endpoint=endpoint, can=can, about={**endpoint.describe(), **can.lasting()})
 
 
 def _key(variable: str) -> str:

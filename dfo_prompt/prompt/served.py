@@ -81,7 +81,7 @@ class Served:
         if self._opened.can.normalised and (long := [ids for ids in words if len(ids) > 1]):
             said = f"endpoint {config.kind!r} compares labels of one token only"
             raise InputError(f"{said}, and {problem.lm.tokenizer.decode([*long[0]])!r} has {len(long[0])}; change the task")
-        self._probe = self._opened.probe(self._check_same(config, first))
+        self._probe = self._opened.can.measured(self._check_same(config, first))
 
     @cached_property
     def deterministic(self) -> bool:

@@ -30,7 +30,7 @@ CODE = "code"
 """Part of the identity as well; manifests of earlier versions have none."""
 LONGEST_VALUE = 60
 """Characters of a value in an error."""
-MEASURED = ("dtype_spearman", "engine", "rows", "capabilities", "endpoint_probe")
+MEASURED = ("dtype_spearman", "engine", "rows", "endpoint_probe")
 """Facts of an objective that were measured, and may be a little different the next time; of rows, what was read of them
 has a fingerprint."""
 PLACES = ("device", "dtype")

@@ -1,7 +1,6 @@
 """The text objective: the loss of a language model under a text, over any endpoint, as a function of z."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 
 import numpy as np
 import torch
@@ -93,8 +92,8 @@ class TextObjective(TaskObjective):
         return {
             **self.split.describe(),
             **self.decoder.describe(),
-            "endpoint": dict(self._endpoint.describe()),
-            "capabilities": {**asdict(found), "forms": sorted(found.forms)},
+            "endpoint": {**self._endpoint.describe(), **found.lasting()},
+            "endpoint_probe": found.measured(),
             **self._about,
         }
 
