@@ -196,7 +196,7 @@ def note_unfinished(folder: Path) -> None:
 def comparison_table(summaries: list[Summary], *, metric: str) -> Table:
     """Build the table that compares studies, with the hand-written prompt as its first row."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("optimizer", no_wrap=True)
+    table.add_column("method", no_wrap=True)
     for name in ("queries", "best loss", f"dev {metric}", f"test {metric}", "seconds"):
         table.add_column(name, justify="right")
     manual = summaries[0].held_out
@@ -206,7 +206,8 @@ def comparison_table(summaries: list[Summary], *, metric: str) -> Table:
         figures = (_percent(summary.held_out.dev_metric), _percent(summary.held_out.test_metric), f"{summary.seconds:.0f}")
         loss = "-" if summary.best_loss is None else f"{summary.best_loss:.4f}"
         style = "bold green" if summary.held_out.test_metric == winner else ""
-        table.add_row(escape(printable(summary.optimizer)), str(summary.queries), loss, *figures, style=style)
+        name = summary.optimizer if summary.method == STUDY else summary.method
+        table.add_row(escape(printable(name)), str(summary.queries), loss, *figures, style=style)
     return table
 
 

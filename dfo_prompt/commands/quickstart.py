@@ -1,4 +1,4 @@
-"""`dfo-prompt quickstart`: the whole road once, on a real model and real text."""
+"""`dfo-prompt quickstart`: an end-to-end demo on a real model and real text."""
 
 from pathlib import Path
 
@@ -16,6 +16,8 @@ from dfo_prompt.run.objectives import Objectives
 from dfo_prompt.study.folder import check_config, read_result
 
 OPTIMIZERS = ("cma", "nevergrad:OnePlusOne", "pymoo:ES", "random")
+DECODER = "recipe"
+"""The method that stands beside the optimizers: no search, hidden states instead of losses."""
 SETTINGS = {
     "objective": "prompt",
     "budget": 200,
@@ -34,18 +36,22 @@ SETTINGS = {
 @click.option("--budget", type=int, default=SETTINGS["budget"], show_default=True, help="Queries for each optimizer.")
 @click.option("--seed", type=int, default=SETTINGS["seed"], show_default=True, help="Of split, projection and optimizers.")
 def command(out: Path, budget: int, seed: int) -> None:
-    """Tune a soft prompt for BBC headlines with four optimizers, each with the same number of queries, and compare them."""
+    """Tune a soft prompt for BBC headlines with four optimizers, each with the same number of queries, and compare them.
+
+    A decoder of hidden states stands beside them, for services that return those.
+    """
     console = Console(soft_wrap=True, highlight=False)
     settings = {**SETTINGS, "budget": budget, "seed": seed}
     configs = {name: parse_config({**settings, "optimizer": name}, where="quickstart") for name in OPTIMIZERS}
-    folders = {name: out / name.replace(":", "-") for name in OPTIMIZERS}
+    configs[DECODER] = parse_config({"method": DECODER, "seed": seed, "problem": SETTINGS["problem"]}, where="quickstart")
+    folders = {name: out / name.replace(":", "-") for name in configs}
     for name, folder in folders.items():
         check_config(folder, configs[name].as_dict())
     console.print(_introduction(configs["cma"]))
     _run_unfinished(configs, folders)
     summaries = [summarize(folder) for folder in folders.values()]
     title = f"SmolLM2-135M, BBC headlines, {budget} queries each, seed {seed}"
-    picture = plot_convergence(list(folders.values()), out / "convergence.png", title=title)
+    picture = plot_convergence([folders[name] for name in OPTIMIZERS], out / "convergence.png", title=title)
     console.print()
     console.print(comparison_table(summaries, metric="accuracy"))
     console.print(f"\npicture  {picture}\nstudies  {out}/\n\n{_next(folders['cma'], seed)}", markup=False)
@@ -67,7 +73,8 @@ def _run_unfinished(configs: dict[str, StudyConfig], folders: dict[str, Path]) -
 def _introduction(config: StudyConfig) -> str:
     return (
         f"Tuning a soft prompt of {config.prompt.tokens} tokens (d = {config.dim}) for SmolLM2-135M "
-        f"on {config.problem.shots} BBC headlines a class,\n{len(OPTIMIZERS)} optimizers with {config.budget} queries each. "
+        f"on {config.problem.shots} BBC headlines a class,\n{len(OPTIMIZERS)} optimizers with {config.budget} queries each, "
+        "beside a decoder of hidden states with two.\n"
         "Ctrl-C stops; the same command goes on from there. A first run fetches 96 MB of model and text.\n"
     )
 

@@ -1,4 +1,3 @@
-import re
 from pathlib import Path
 
 import pytest
@@ -38,10 +37,3 @@ def test_the_table_of_methods_has_a_laptop_in_mind():
         for task, figures in [*one.figures.items(), *one.costs.items()]:
             assert {plan.problem for plan in whole.plans} >= {task}
             assert names[0] >= figures.keys()
-
-
-def test_what_the_readme_points_to_is_there():
-    paths = set(re.findall(r"\]\((?!http)([\w./-]+)\)|(benchmarks/[\w/-]+\.\w+)", (ROOT / "README.md").read_text()))
-    named = {one or other for one, other in paths}
-    assert {"benchmarks/suites", "benchmarks/suites/bbt-table.toml"} <= named
-    assert [path for path in named if not (ROOT / path).exists()] == []
