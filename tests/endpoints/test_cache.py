@@ -152,7 +152,7 @@ def test_a_strangers_endpoint_is_cached_unless_it_is_noisy(stranger, kind, cache
     one, again = (found.endpoint.score(["text"], LABELS) for _ in range(2))
     assert one.logs.tolist() == again.logs.tolist() == [[-6.0, -6.0]]
     assert (again.usage.requests == 0) == kept
-    assert found.probe()["spread"] == (0.5 if kind == "noisy" else 0.0)
+    assert found.can.measured()["spread"] == (0.5 if kind == "noisy" else 0.0)
 
 
 def test_a_strangers_endpoint_is_listed_and_checked(stranger, program):
