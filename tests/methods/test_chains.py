@@ -11,10 +11,12 @@ import dfo_prompt as dp
 from dfo_prompt.config.reading import parse_config
 from dfo_prompt.lm.layout import lay_out
 from dfo_prompt.methods.chains import chain_of, chained
-from dfo_prompt.methods.decoders import chained_decoder, describe_chain
+from dfo_prompt.methods.decoders import chained_decoder
 from dfo_prompt.methods.heads import Ridge
+from dfo_prompt.methods.run import run_method
 from dfo_prompt.methods.voting import Fitting
 from dfo_prompt.prompt.problem import Problem
+from dfo_prompt.study.folder import read_manifest
 from dfo_prompt.tasks.task import Pattern, Questions, Task
 
 TEXTS = [("bad film",), ("the plot was very very long",), ("fun",)]
@@ -71,23 +73,26 @@ def test_a_decoder_asks_its_task_s_own_chain():
 
 
 @pytest.mark.parametrize("method", ["chained-decoder", "recipe"])
-def test_the_chain_is_in_the_manifest_of_a_method_that_asks_it(tmp_path, method):
-    chain = {"text": "film: {text}", "questions": ["so it was"]}
-    place = file_of_task(tmp_path, chain)
+def test_the_chain_is_in_the_manifest_of_a_method_that_asks_it(tiny_folder, tiny_task, tmp_path, method):
+    problem = {"model": str(tiny_folder), "task": str(tiny_task), "shots": 4}
+    chain, plain_task = {"text": "film : {text}", "questions": ["so it was"]}, tiny_task.read_text()
 
-    def objective(folder, method, **options):
-        config = parse_config({**place, "method": method, "method_options": options})
-        run_method(config, out=tmp_path / folder)
-        return read_manifest(tmp_path / folder)["objective"]
+    def objective(method, **options):
+        out = tmp_path / f"{method}-{len(options)}"
+        run_method(parse_config({"problem": problem, "method": method, "method_options": options}), out=out)
+        return read_manifest(out)["objective"]
 
-    plain = objective("plain", "manual")
-    assert objective("asked", method) == {**plain, "chain": chain}
-    if method == "chained-decoder":
-        assert objective("given", method, templates=["{text} so {answer}"]) == plain
-    file_of_task(tmp_path, {**chain, "questions": ["but it was"]})
-    with pytest.raises(dp.InputError, match="chain"):
-        objective("asked", method)
-    assert objective("plain", "manual") == plain
+    def ask(chain):
+        tiny_task.write_text(f"chain = {{ text = '{chain['text']}', questions = {chain['questions']} }}\n{plain_task}")
+
+    plain = objective("manual")
+    ask(chain)
+    assert objective("manual") == plain  # in the same folder
+    assert objective(method) == {**plain, "chain": chain}
+    assert objective("chained-decoder", templates=["{text} so {answer}"]) == plain
+    ask({**chain, "questions": ["but it was"]})
+    with pytest.raises(dp.InputError, match=r"chain"):
+        objective(method)
 
 
 @pytest.mark.parametrize("texts", [TEXTS, TEXTS[:1]], ids=["many", "one"])
