@@ -14,7 +14,7 @@ from dfo_prompt.errors import InputError
 from dfo_prompt.plugin.catalogue import KINDS, Catalogue, catalogue
 
 LISTED = (*KINDS, "plugins")
-HIDDEN = ("target", "options", "defaults", "budgets", "variants", "dimension")
+HIDDEN = ("target", "options", "defaults", "budgets", "describe", "variants", "dimension")
 """Fields of a spec that serve the program, not its readers."""
 WIDEST = 120
 """Columns of a line, on however wide a terminal."""

@@ -20,6 +20,8 @@ class MethodSpec(Spec):
             curves, `predict`, `export` and `--start-from` work on it.
         budgets: of one that spends several budgets, "package.module:function", the function returning how many from the
             study's configuration.
+        describe: of one that asks what no fingerprint of the problem covers, "package.module:function", the function
+            returning it from the setting, for the manifest.
     """
 
     needs_gradients: bool = False
@@ -27,6 +29,7 @@ class MethodSpec(Spec):
     searches: bool = False
     tunes: bool = False
     budgets: str = ""
+    describe: str = ""
 
     @property
     def as_a_service(self) -> bool:

@@ -24,6 +24,7 @@ DECODERS = {
     ),
     "decoder-top-k": ("decoder_top_k", "The same on the most likely tokens at the slot, 20 by default"),
 }
+CHAIN = "dfo_prompt.methods.decoders:describe_chain"
 SEARCHES = {
     "tuned-decoder": ("decoders:tuned_decoder", "A study, and a decoder under the prompt that it chose"),
     "ensemble": ("studies:mean_of_studies", "Mean prediction of prompts tuned with several projections, the budget shared"),
@@ -51,11 +52,17 @@ def dfo_prompt_methods() -> Iterable[MethodSpec]:
     for name, (function, summary) in FIXED.items():
         yield MethodSpec(name=name, target=f"dfo_prompt.methods.fixed:{function}", summary=f"{summary}.")
     for name, (function, summary) in DECODERS.items():
-        yield MethodSpec(name=name, target=f"dfo_prompt.methods.decoders:{function}", summary=f"{summary}.")
+        yield MethodSpec(
+            name=name,
+            target=f"dfo_prompt.methods.decoders:{function}",
+            summary=f"{summary}.",
+            describe=CHAIN * (name == "chained-decoder"),
+        )
     yield MethodSpec(
         name="recipe",
         target="dfo_prompt.methods.recipe:recipe",
         summary="What the preset of this name holds: the best without gradients for a handful of queries.",
+        describe=CHAIN,
     )
     for name, (function, summary) in SEARCHES.items():
         target = f"dfo_prompt.methods.{function}"

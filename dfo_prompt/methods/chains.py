@@ -1,10 +1,11 @@
-"""Chains: one row in which a text is followed by the questions of all patterns of its task, for decoders that read each."""
+"""Chains: one row in which a text is followed by several questions of its task, for decoders that read each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from dfo_prompt.lm.layout import lay_out
 from dfo_prompt.lm.load import LanguageModel
+from dfo_prompt.methods.slots import tasks_of
 from dfo_prompt.tasks.examples import Texts
 from dfo_prompt.tasks.task import Task
 
@@ -31,21 +32,36 @@ class Chain:
         return tuple(lengths[-1] - length for length in lengths)
 
 
-def chained(tasks: Sequence[Task], *, copies: int) -> Chain:
-    """Return the chain of the questions of some tasks, a line each, behind the text.
+def chain_of(task: Task, templates: Sequence[str], *, copies: int) -> Chain:
+    """Return a task's own chain; that of some templates, where there are any; else that of its patterns.
 
-    The text is shown as the task does it that says most around it, `copies` times: where there is more than one copy, each
-    token of the last has seen the whole text (Springer et al., 2024).
+    Raises:
+        InputError: see `chained` and `tasks_of`.
+    """
+    if templates or task.chain is None:
+        return chained(tasks_of(task, templates), copies=copies)
+    return _chain(task, task.chain.text, task.chain.questions, copies)
+
+
+def chained(tasks: Sequence[Task], *, copies: int) -> Chain:
+    """Return the chain of the questions of some tasks, behind the text as the task shows it that says most around it.
 
     Raises:
         InputError: a task has no template for causal models.
     """
     bodies, questions = zip(*map(_parts, tasks), strict=True)
-    shown = "\n".join([max(bodies, key=len)] * copies)
-    asked = list(dict.fromkeys(filter(None, questions)))
+    return _chain(tasks[0], max(bodies, key=len), list(dict.fromkeys(filter(None, questions))), copies)
+
+
+def _chain(task: Task, text: str, asked: Sequence[str], copies: int) -> Chain:
+    """Return the chain of some questions, a line each, behind a text, which is shown `copies` times.
+
+    Where there is more than one copy, each token of the last has seen the whole text (Springer et al., 2024).
+    """
+    shown = "\n".join([text] * copies)
     lines = ["\n".join([shown, *asked[:number]]) for number in range(1, len(asked) + 1)]
     ends = [f"{end}{{answer}}" for end in [shown, *([f"{shown}\n"] if asked else []), *lines]]
-    return Chain(task=replace(tasks[0], template=ends[-1], causal_template="", patterns=()), ends=tuple(ends))
+    return Chain(task=replace(task, template=ends[-1], causal_template="", patterns=()), ends=tuple(ends))
 
 
 def _parts(task: Task) -> tuple[str, str]:

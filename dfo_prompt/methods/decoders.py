@@ -14,7 +14,7 @@ from dfo_prompt.errors import InputError
 from dfo_prompt.lm.encoding import first_token
 from dfo_prompt.lm.precision import choose_precision
 from dfo_prompt.lm.scorer import Scorer
-from dfo_prompt.methods.chains import chained
+from dfo_prompt.methods.chains import chain_of, chained
 from dfo_prompt.methods.fixed import dtype_of
 from dfo_prompt.methods.setting import Fitted, Setting
 from dfo_prompt.methods.slots import Answers, HiddenStates, LabelScores, Slot, TopTokens, View, tasks_of
@@ -78,7 +78,7 @@ def chained_decoder(
         setting: where.
         depths: layers.
         copies: how often the text is shown.
-        templates: whose questions are asked, in place of the task's own patterns.
+        templates: whose questions are asked, in place of the task's own chain, or of its patterns where it has none.
         fit: how; see `Fitting`.
 
     Raises:
@@ -87,9 +87,15 @@ def chained_decoder(
     lm = setting.problem.lm
     if lm.head != "causal":
         raise InputError(f"a chain needs a decoder-only model, which {lm.name!r} is not; use multi-prompt-decoder")
-    chain = chained(tasks_of(setting.problem.task, templates), copies=copies)
+    chain = chain_of(setting.problem.task, templates, copies=copies)
     view = HiddenStates(lm=lm, depths=depths, back=chain.back(lm, setting.problem.texts("train")))
     return _decode(setting, _slots(setting, view, [chain.task]), fit)
+
+
+def describe_chain(setting: Setting) -> dict[str, Json]:
+    """Return the task's own chain, for manifests, where a chained decoder asks its questions."""
+    chain = None if setting.config.method_options.get("templates") else setting.problem.task.chain
+    return {"chain": {"text": chain.text, "questions": list(chain.questions)}} if chain else {}
 
 
 def decoder_top_k(setting: Setting, *, k: Annotated[int, Field(ge=2)] = 20, fit: Fitting = DEFAULT) -> Fitted:

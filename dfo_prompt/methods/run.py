@@ -9,6 +9,7 @@ from typing import Any
 from dfo_prompt._util.memory import forget_peak, peak_resident
 from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.contracts.method import MethodSpec
+from dfo_prompt.contracts.spec import load_target
 from dfo_prompt.errors import DfoPromptError, InputError, PluginError, one_line
 from dfo_prompt.methods.setting import Fitted, Setting
 from dfo_prompt.objectives.outer import LeastSquares
@@ -94,7 +95,8 @@ def _manifest(spec: MethodSpec, setting: Setting) -> Mapping[str, Any]:
     if spec.tunes:
         optimizer_of(config, LeastSquares(size=1))  # what it refuses with any outputs is said before a model is loaded
         return manifest_of(config, setting.objectives.get(config))
-    return describe_run(config.as_dict(), setting.problem.describe(), {}) | {CODE: code_of(config)}
+    more = load_target(spec.describe, needed_by=spec.name)(setting) if spec.describe else {}
+    return describe_run(config.as_dict(), {**setting.problem.describe(), **more}, {}) | {CODE: code_of(config)}
 
 
 def _found(setting: Setting, fit: Callable[[], Fitted]) -> MethodResult:

