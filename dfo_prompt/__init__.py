@@ -1,6 +1,7 @@
 """Derivative-free optimization of prompts for language models that can only be queried."""
 
 from importlib import import_module
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -171,6 +172,8 @@ __all__ = sorted(_HOME)
 
 def __getattr__(name: str) -> Any:
     # Lazy, so that the command line need not import what it does not use.
+    if name == "__version__":
+        return version("dfo-prompt")
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -50,3 +50,4 @@ def test_what_cannot_be_minimized_is_one_line(objective, dim, message):
 
 def test_only_public_names_are_listed():
     assert dir(dp) == dp.__all__
+    assert dp.__version__[0].isdigit()
