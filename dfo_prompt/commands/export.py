@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from dfo_prompt.console import note_unfinished
+from dfo_prompt.console.notes import note_unfinished
 from dfo_prompt.contracts.objective import Textual
 from dfo_prompt.errors import InputError
 from dfo_prompt.plugin.catalogue import catalogue

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from dfo_prompt.console import note_unfinished
+from dfo_prompt.console.notes import note_unfinished
 from dfo_prompt.errors import InputError
 from dfo_prompt.study.best import answer_of
 

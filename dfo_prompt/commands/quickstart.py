@@ -8,7 +8,8 @@ from rich.console import Console
 from dfo_prompt._util.logs import on_standard_error
 from dfo_prompt.config.reading import parse_config
 from dfo_prompt.config.study import StudyConfig
-from dfo_prompt.console import ProgressObserver, comparison_table
+from dfo_prompt.console.figures import comparison_table
+from dfo_prompt.console.progress import ProgressObserver
 from dfo_prompt.methods.run import run_method
 from dfo_prompt.report.convergence import plot_convergence
 from dfo_prompt.report.summary import summarize

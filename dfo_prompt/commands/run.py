@@ -12,7 +12,9 @@ from dfo_prompt.commands.names import Named
 from dfo_prompt.commands.settings import given_keys, parse_settings, table_flags
 from dfo_prompt.config.reading import merge, parse_config, read_config
 from dfo_prompt.config.study import STUDY, StudyConfig
-from dfo_prompt.console import ProgressObserver, print_forecast, print_next, print_plan, print_summary
+from dfo_prompt.console.figures import print_summary
+from dfo_prompt.console.notes import print_forecast, print_next, print_plan
+from dfo_prompt.console.progress import ProgressObserver
 from dfo_prompt.errors import InputError
 from dfo_prompt.methods.run import run_method
 from dfo_prompt.report.summary import summarize

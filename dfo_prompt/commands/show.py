@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from dfo_prompt.console import print_summary
+from dfo_prompt.console.figures import print_summary
 from dfo_prompt.report.summary import summarize
 
 

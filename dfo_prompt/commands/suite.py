@@ -9,7 +9,8 @@ from shutil import get_terminal_size
 import click
 
 from dfo_prompt.commands.settings import parse_options, parse_settings
-from dfo_prompt.console import SuiteProgress, amounts
+from dfo_prompt.console.figures import amounts
+from dfo_prompt.console.progress import SuiteProgress
 from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.errors import InputError, StudyError
 from dfo_prompt.plugin.entries import arguments_of

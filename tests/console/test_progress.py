@@ -6,7 +6,8 @@ import pytest
 from fakes import Bowl, HeldOutBowl, study
 from rich.console import Console
 
-from dfo_prompt.console import ProgressObserver, SuiteProgress, comparison_table, print_summary
+from dfo_prompt.console.figures import comparison_table, print_summary
+from dfo_prompt.console.progress import ProgressObserver, SuiteProgress
 from dfo_prompt.report.convergence import best_so_far, plot_convergence
 from dfo_prompt.report.summary import summarize
 from dfo_prompt.run.manifest import describe_run
@@ -61,7 +62,7 @@ def test_nothing_is_cut_off_on_eighty_columns(folder):
     page = io.StringIO()
     Console(file=page, width=80).print(comparison_table([summarize(folder)], metric="accuracy"))
     lines = page.getvalue().splitlines()
-    assert lines[0].split() == ["optimizer", "queries", "best", "loss", "dev", "accuracy", "test", "accuracy", "seconds"]
+    assert lines[0].split() == ["method", "queries", "best", "loss", "dev", "accuracy", "test", "accuracy", "seconds"]
     assert lines[1].startswith("manual prompt")
     assert lines[2].startswith("nevergrad:OnePlusOne")
     assert len(lines) == 3

@@ -1,0 +1,1 @@
+"""What a person sees while studies run, and at their end."""

@@ -1,0 +1,100 @@
+"""The figures of studies as lines and as a table."""
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from dfo_prompt._util.money import dollars
+from dfo_prompt.config.study import STUDY
+from dfo_prompt.contracts.usage import Usage, currencies
+from dfo_prompt.report.summary import Summary
+from dfo_prompt.report.texts import printable
+from dfo_prompt.study.folder import read_text
+
+
+def print_summary(summary: Summary, folder: Path) -> None:
+    """Print the figures of one study."""
+    lines = [*_lines(summary), ("folder", str(folder))]
+    width = max(len(name) for name, _ in lines)
+    console = Console(soft_wrap=True, highlight=False)
+    for name, value in lines:
+        console.print(f"[bold]{name:<{width}}[/bold]  {escape(printable(value))}")
+    if (text := read_text(folder)) is not None:
+        console.print(f"\n{escape(chr(10).join(map(printable, text.splitlines())))}")
+
+
+def comparison_table(summaries: list[Summary], *, metric: str) -> Table:
+    """Build the table that compares studies, with the hand-written prompt as its first row."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("method", no_wrap=True)
+    for name in ("queries", "best loss", f"dev {metric}", f"test {metric}", "seconds"):
+        table.add_column(name, justify="right")
+    manual = summaries[0].held_out
+    table.add_row("manual prompt", "0", "", _percent(manual.manual_dev_metric), _percent(manual.manual_test_metric), "")
+    winner = max(summary.held_out.test_metric or 0.0 for summary in summaries)
+    for summary in summaries:
+        figures = (_percent(summary.held_out.dev_metric), _percent(summary.held_out.test_metric), f"{summary.seconds:.0f}")
+        loss = "-" if summary.best_loss is None else f"{summary.best_loss:.4f}"
+        style = "bold green" if summary.held_out.test_metric == winner else ""
+        name = summary.optimizer if summary.method == STUDY else summary.method
+        table.add_row(escape(printable(name)), str(summary.queries), loss, *figures, style=style)
+    return table
+
+
+def amounts(usage: Usage) -> list[str]:
+    """Return how much was used of each currency of which something was."""
+    return [text if name == "money" else f"{text} {name.replace('_', ' ')}" for name, text in _amounts(usage)]
+
+
+def _amounts(usage: Usage) -> list[tuple[str, str]]:
+    spent = {name: getattr(usage, name) for name in currencies()}
+    money = "nanodollars"
+    return [("money", dollars(n)) if name == money else (name, f"{n:,}") for name, n in spent.items() if n]
+
+
+def _lines(summary: Summary) -> list[tuple[str, str]]:
+    state = f"{summary.seconds:.1f} s" if summary.finished else summary.stop_reason
+    what = ("objective", " / ".join(name for name in (summary.objective, summary.task, summary.model) if name))
+    lines = [("method", summary.method), what]
+    if summary.queries or not summary.finished:
+        lines.append(("optimizer", summary.optimizer))
+        ended = f", ended by {summary.stop_reason}" if summary.stop_reason.startswith("limits.") else ""
+        lines.append(("queries", f"{summary.queries} of {summary.budget} ({state}{ended})"))
+    else:
+        lines.append(("queries", f"0 ({state})"))
+    if summary.best_query:
+        lines.append(("best loss observed", f"{_number(summary.best_loss)} (query {summary.best_query})"))
+    if summary.recommended_loss is not None:
+        lines.append(("loss of recommended", _number(summary.recommended_loss)))
+    if summary.metric:
+        held_out = summary.held_out
+        lines += [
+            (f"dev {summary.metric}", _beside(held_out.dev_metric, held_out.manual_dev_metric)),
+            (f"test {summary.metric}", _beside(held_out.test_metric, held_out.manual_test_metric)),
+            ("dev and test", f"{summary.validation.queries} evaluations, not charged to the budget"),
+        ]
+    lines += _amounts(summary.spent)
+    if not summary.finished and summary.best_query:
+        lines.append(("answer so far", f"query {summary.best_query}, for predict, export and run --start-from"))
+    notes = {
+        "failed queries": summary.failures,
+        "repeated queries": summary.spent.repeated,
+        "queries without costs": summary.spent.unpriced,
+        "rounded otherwise": summary.rounded,
+    }
+    lines += [(name, str(count)) for name, count in notes.items() if count]
+    return [*lines, *(("warning", said) for said in summary.warnings)]
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.6g}"
+
+
+def _beside(value: float | None, manual: float | None) -> str:
+    return _percent(value) + ("" if manual is None else f" (manual prompt {_percent(manual)})")
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.1f} %"
