@@ -7,7 +7,9 @@ from pathlib import Path
 import click
 
 from dfo_prompt.console.figures import print_summary
+from dfo_prompt.errors import InputError
 from dfo_prompt.report.summary import summarize
+from dfo_prompt.suite.folder import is_suite
 
 
 @click.command("show")
@@ -15,6 +17,8 @@ from dfo_prompt.report.summary import summarize
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(folder: Path, *, as_json: bool) -> None:
     """Show what the study in FOLDER found, or how far it has come."""
+    if is_suite(folder):
+        raise InputError(f"{folder} holds a suite; see dfo-prompt suite status {folder}, or suite report {folder}")
     summary = summarize(folder)
     if as_json:
         click.echo(json.dumps(asdict(summary), indent=2))

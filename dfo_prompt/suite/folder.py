@@ -24,6 +24,11 @@ def study_path(folder: Path, study: str) -> Path:
     return folder / "studies" / study
 
 
+def is_suite(folder: Path) -> bool:
+    """Tell whether `folder` is that of a suite."""
+    return (folder / PLAN).is_file()
+
+
 class Errors:
     """Why studies ended without a result, by id, and the file that keeps it; that is written once a second at most.
 
