@@ -96,56 +96,37 @@ def test_label_words_score_as_in_the_local_engine(server, lm, form):
     assert np.abs(np.exp(found.logs) - ours).max() < 1e-3
 
 
-def test_a_study_of_token_prompts_pays_what_the_server_counts(server, program, tmp_path):
-    folder, before = tmp_path / "study", counted(server)
-    flags = {
-        "--objective": "trigger",
-        "--optimizer": "coordinate",
-        "--task": "tweets",
-        "--shots": "2",
-        "--test-examples": "4",
-        "--dim": "3",
-        "--popsize": "2",
-        "--sigma": "20000",
-        "--budget": "6",
-        "--endpoint-kind": "llama.cpp",
-        "--endpoint-url": server,
-        "--endpoint-timeout": "600",
-    }
-    status, _, err = program("run", *(part for flag in flags.items() for part in flag), "--out", str(folder))
-    assert status == 0, err
-    result = json.loads((folder / "result.json").read_text())
-    about = json.loads((folder / "manifest.json").read_text())["objective"]
-    assert about["endpoint"]["served_model"] == NAME
-    billed = (
-        result["spent"]["billed_tokens"] + result["validation"]["billed_tokens"] + about["endpoint_probe"]["billed_tokens"]
-    )
-    assert billed == counted(server) - before
+@pytest.fixture
+def run(server, program, tmp_path):
+    """Runs a study over the server; returns its folder and result, once its bill is the server's own count."""
+
+    def call(**flags):
+        folder, before = tmp_path / "study", counted(server)
+        over = {"endpoint_kind": "llama.cpp", "endpoint_url": server, "endpoint_timeout": "600", "out": str(folder)}
+        words = [word for name, value in (flags | over).items() for word in (f"--{name.replace('_', '-')}", value)]
+        status, _, err = program("run", *words)
+        assert status == 0, err
+        result = json.loads((folder / "result.json").read_text())
+        about = json.loads((folder / "manifest.json").read_text())["objective"]
+        assert about["endpoint"]["served_model"] == NAME
+        billed = sum(part["billed_tokens"] for part in (result["spent"], result["validation"], about["endpoint_probe"]))
+        assert billed == counted(server) - before
+        assert result["warnings"] == []
+        return folder, result
+
+    return call
+
+
+def test_a_study_of_token_prompts_pays_what_the_server_counts(run):
+    what = {"objective": "trigger", "optimizer": "coordinate", "dim": "3", "popsize": "2", "sigma": "20000", "budget": "6"}
+    _, result = run(**what, task="tweets", shots="2", test_examples="4")
     assert result["spent"]["queries"] == 6
 
 
-def test_a_study_of_texts_pays_what_the_server_counts(server, program, tmp_path):
-    folder, before = tmp_path / "study", counted(server)
-    flags = {
-        "--preset": "text",
-        "--task": "bbc-headlines",
-        "--shots": "1",
-        "--set": "objective.demonstrations=1",
-        "--test-examples": "8",
-        "--budget": "100",
-        "--validate-every": "50",
-        "--endpoint-kind": "llama.cpp",
-        "--endpoint-url": server,
-        "--endpoint-timeout": "600",
-    }
-    status, _, err = program("run", *(part for flag in flags.items() for part in flag), "--out", str(folder))
-    assert status == 0, err
-    result = json.loads((folder / "result.json").read_text())
-    about = json.loads((folder / "manifest.json").read_text())["objective"]
-    billed = sum(part["billed_tokens"] for part in (result["spent"], result["validation"], about["endpoint_probe"]))
-    assert billed == counted(server) - before
+def test_a_study_of_texts_pays_what_the_server_counts(run):
+    what = {"preset": "text", "set": "objective.demonstrations=1", "budget": "100", "validate_every": "50"}
+    folder, result = run(**what, task="bbc-headlines", shots="1", test_examples="8")
     assert result["spent"]["queries"] == 100
-    assert result["warnings"] == []
     losses = [json.loads(line)["loss"] for line in (folder / "journal.jsonl").read_text().splitlines()]
     assert min(losses) == result["best_loss"] < losses[0]
     assert "{text}" in (folder / "prompt.txt").read_text()
