@@ -16,6 +16,7 @@ from dfo_prompt.report.analysis import analyse
 from dfo_prompt.report.frames import STUDY_COLUMNS, read_curves
 from dfo_prompt.report.pictures.looks import GREY, colour_of, looks_of
 from dfo_prompt.report.pictures.ranking import scores
+from dfo_prompt.report.pictures.render import svg_of
 from dfo_prompt.report.pictures.selection import all_looks
 from dfo_prompt.report.tables import all_tables
 from dfo_prompt.report.verdict import remarks, verdict
@@ -167,6 +168,16 @@ def test_the_same_suite_gives_the_same_report_in_another_process(copy, finished)
     for path in (finished / "report").iterdir():
         if path.suffix in (".csv", ".svg", ".md", ".html", ".json", ".tex"):
             assert (copy / "report" / path.name).read_bytes() == path.read_bytes(), path.name
+
+
+def test_pictures_do_not_depend_on_those_before_them():
+    mark = {"type": "line", "clip": True}
+    axes = {name: {"field": name, "type": "quantitative"} for name in ("x", "y")}
+    spec = {"layer": [{"mark": mark, "encoding": axes}]}
+    one, other = (svg_of(spec, {"x": [1, 2], "y": [2, 1]}, "t") for _ in range(2))
+    assert one == other
+    assert 'id="clip1"' in one
+    assert "url(#clip1)" in one
 
 
 def test_curves_for_iohanalyzer(finished):

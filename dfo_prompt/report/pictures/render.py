@@ -1,5 +1,6 @@
 """Pictures as files."""
 
+import re
 from typing import Any
 
 import vl_convert
@@ -9,6 +10,8 @@ from dfo_prompt.report.pictures.picture import STYLE, Columns, Spec, still
 VEGA_LITE = "6.4"
 WIDTH = 560
 """Of the axes, in pixels."""
+ID = re.compile(r'(id="|url\(#)(([a-z_]+)\d+)')
+"""A definition in a picture, and its uses."""
 SCALE = 2.0
 """Pixels of the PNG a pixel of the picture."""
 
@@ -24,7 +27,7 @@ def svg_of(spec: Spec, columns: Columns, title: str) -> str:
         "config": STYLE,
         "data": {"values": rows_of(columns)},
     }
-    return vl_convert.vegalite_to_svg(full, vl_version=VEGA_LITE)
+    return _renumbered(vl_convert.vegalite_to_svg(full, vl_version=VEGA_LITE))
 
 
 def png_of(svg: str) -> bytes:
@@ -35,3 +38,13 @@ def png_of(svg: str) -> bytes:
 def rows_of(columns: Columns) -> list[dict[str, Any]]:
     """Return the columns as rows."""
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _renumbered(svg: str) -> str:
+    """Return a picture whose ids are numbered from 1: Vega counts them over all pictures of a process."""
+    names: dict[str, str] = {}
+
+    def renamed(found: re.Match[str]) -> str:
+        return found[1] + names.setdefault(found[2], f"{found[3]}{len(names) + 1}")
+
+    return ID.sub(renamed, svg)
