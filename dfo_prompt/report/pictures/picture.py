@@ -17,7 +17,7 @@ STYLE: Spec = {
     "view": {"stroke": None},
     "axis": {"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "gridOpacity": 0.6, "tickCount": 6},
     # A label at the end of an axis turns inwards; one that would still leave the picture is left out.
-    "axisX": {"labelFlush": True, "labelBound": 4},
+    "axisX": {"labelFlush": True, "labelBound": True},
     "axisY": {"labelLimit": 260},
     "legend": {"labelFontSize": 12, "labelLimit": 260, "symbolStrokeWidth": 2, "symbolSize": 300},
     "title": {"fontSize": 14, "anchor": "start", "offset": 14, "limit": 700},
