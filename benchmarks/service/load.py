@@ -53,15 +53,16 @@ class Told:
 @click.option("--clients", default=64, show_default=True, help="Clients at once.")
 @click.option("--seconds", default=60.0, show_default=True, help="For which they ask.")
 @click.option("--batch", default=4, show_default=True, help="Candidates of a request.")
+@click.option("--gather", is_flag=True, help="Have the service evaluate candidates of several clients in one batch.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder to write figures and manifest to.")
-def main(model: str | None, clients: int, seconds: float, batch: int, out: Path | None) -> None:
+def main(model: str | None, clients: int, seconds: float, batch: int, gather: bool, out: Path | None) -> None:
     """Measure throughput and latency, and see that nothing is lost."""
     with tempfile.TemporaryDirectory() as place:
         keys = settings(model, Path(place))
         objective = objective_of(parse_config(keys))
         alone = queries_a_second(objective, batch, seconds=min(seconds, 20.0))
         before = os.getloadavg()[0]
-        with serving(*flags(keys), folder=Path(place)) as url:
+        with serving(*flags(keys), *(["--gather"] if gather else []), folder=Path(place)) as url:
             told, took, counted = asyncio.run(under_load(url, clients, seconds, batch))
         latencies = np.concatenate([one.seconds for one in told])
         worst = largest_difference(objective, told, batch)
@@ -70,6 +71,7 @@ def main(model: str | None, clients: int, seconds: float, batch: int, out: Path 
             "model": model or "a tiny random one",
             "clients": clients,
             "candidates_a_request": batch,
+            "gather": gather,
             "seconds": round(took, 1),
             "load_average_before": round(before, 1),
             "queries_a_second": round(answered / took, 1),

@@ -48,6 +48,7 @@ COUNT = click.IntRange(min=1, max=2**31)
 @click.option("--most-candidates", type=COUNT, default=Limits.candidates, show_default=True, help="Of a request.")
 @click.option("--most-texts", type=COUNT, default=Limits.texts, show_default=True, help="Of a request.")
 @click.option("--concurrency", type=COUNT, default=Limits.concurrency, show_default=True, help="Requests that may wait.")
+@click.option("--gather", is_flag=True, help="Evaluate candidates of several clients in one batch.")
 def command(
     source: Path | None,
     host: str,
@@ -60,6 +61,7 @@ def command(
     most_candidates: int,
     most_texts: int,
     concurrency: int,
+    gather: bool,
     settings: tuple[str, ...],
     **flags: Any,
 ) -> None:
@@ -81,7 +83,7 @@ def command(
     limits = Limits(bytes=most_bytes, candidates=most_candidates, texts=most_texts, concurrency=concurrency)
     with plugin_of(config), on_standard_error("dfo_prompt"), serving.listen(host, port) as at:
         objective, candidate = reopen(source) if source else (objective_of(config), None)
-        said = serving.about(config, objective, code_of(config), limits)
+        said = serving.about(config, objective, code_of(config), limits, gather=gather)
         place = f"[{host}]" if ":" in host else host
         address = f"http://{place}:{at.getsockname()[1]}"
 
@@ -91,4 +93,4 @@ def command(
                 click.echo(f"prompt {candidate_hash(prompt.candidate)}, {said.metric} on dev {prompt.score:.4g}, {whose}")
             click.echo(f"serving {said.objective}, d = {said.dim}, at {address}")
 
-        serving.serve(objective, said, at=at, store=store, clients=clients, ready=ready, candidate=candidate)
+        serving.serve(objective, said, at=at, store=store, clients=clients, ready=ready, candidate=candidate, gather=gather)

@@ -100,7 +100,8 @@ class ServedEndpoint(ABC):
         """Ask for two texts, alone and together; see `Endpoint`."""
         short, long = PROBES
         try:
-            alone = [self._ask([text], labels) for text in PROBES]
+            with only_errors("stamina"):  # it says less of a retry than `Http` does
+                alone = [self._ask([text], labels) for text in PROBES]
             together = self.score([long, short], labels)
         except EndpointOutageError as error:
             if error.refused:

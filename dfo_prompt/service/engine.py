@@ -1,4 +1,4 @@
-"""Evaluates requests one at a time in a thread of its own, each once, whoever sends it how often.
+"""Evaluates requests in turn in a thread of its own, each once, whoever sends it how often.
 
 A request is admitted before it runs: within the limits, and with its candidates reserved in its client's budget. Its answer
 and its charge are committed before it is sent. One that fails is charged nothing and may be sent again.
@@ -20,6 +20,7 @@ from dfo_prompt.contracts.objective import Evaluation, Objective, Validated
 from dfo_prompt.contracts.usage import currencies
 from dfo_prompt.errors import InputError, one_line
 from dfo_prompt.service.clients import Client
+from dfo_prompt.service.gathering import Gathering, Key
 from dfo_prompt.service.store import Kept, Store
 from dfo_prompt.service.wire import TOLD, About, Block, EvaluationRequest, PredictionRequest, numbers, unpack
 from dfo_prompt.study.answers import checked_evaluation
@@ -45,13 +46,15 @@ class Engine:
         objective: called in one thread only.
         about: what the service says of it, with its limits.
         store: of answers and charges.
+        gather: evaluate training candidates of several requests in one batch.
     """
 
-    def __init__(self, objective: Objective, about: About, store: Store) -> None:
+    def __init__(self, objective: Objective, about: About, store: Store, *, gather: bool = False) -> None:
         self.about, self.objective, self.store = about, objective, store
+        self._gathering = Gathering(objective, most=about.limits.candidates) if gather else None
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="objective")
         self._context = copy_context()  # in which plugin files are in the catalogue
-        self._running: dict[tuple[str, str], Running] = {}
+        self._running: dict[Key, Running] = {}
         self._reserved: Counter[str] = Counter()
         self.pending = 0
 
@@ -71,6 +74,8 @@ class Engine:
         candidates = self._candidates(request)
         count = 1 if candidates is None else len(candidates)
         task = self._start(client, count, lambda: self._score(client, request, candidates))
+        if self._gathering and candidates is not None and request.split == "train":
+            self._gathering.announce(key, candidates)
         self._running[key] = Running(digest=digest, answer=task)
         task.add_done_callback(lambda _: self._running.pop(key))
         return {**await asyncio.shield(task), "replayed": False}  # it goes on when its client has gone
@@ -163,7 +168,8 @@ class Engine:
             done.exception()  # seen, even if the client has gone
 
     def _score(self, client: Client, request: EvaluationRequest, candidates: Matrix | None) -> dict[str, Any]:
-        found = checked_evaluation(self._ask(request.split, candidates), 1 if candidates is None else len(candidates))
+        given = self._ask((client.name, request.id), request.split, candidates)
+        found = checked_evaluation(given, 1 if candidates is None else len(candidates))
         answer = {
             "id": request.id,
             "losses": numbers(found.losses),
@@ -174,9 +180,10 @@ class Engine:
         self.store.keep(client.name, request.id, kept, candidates=len(found.losses))
         return answer
 
-    def _ask(self, split: str, candidates: Matrix | None) -> Evaluation:
+    def _ask(self, key: Key, split: str, candidates: Matrix | None) -> Evaluation:
         if split == "train" and candidates is not None:
-            return self.objective.evaluate(candidates)
+            gathering = self._gathering
+            return gathering.evaluate(key, candidates) if gathering else self.objective.evaluate(candidates)
         if not isinstance(self.objective, Validated):
             raise InputError(f"there is no split {split!r}")
         return self.objective.baseline(split) if candidates is None else self.objective.validate(candidates, split)

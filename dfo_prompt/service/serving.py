@@ -31,7 +31,7 @@ DEFINES = ("objective", "dim", "seed", "prompt", "objective_options")
 """Keys of a study that make its objective; of its problem, the objective describes what it is."""
 
 
-def about(config: StudyConfig, objective: Objective, code: dict[str, str], limits: Limits) -> About:
+def about(config: StudyConfig, objective: Objective, code: dict[str, str], limits: Limits, *, gather: bool = False) -> About:
     """Return what a service says of an objective.
 
     Args:
@@ -39,6 +39,7 @@ def about(config: StudyConfig, objective: Objective, code: dict[str, str], limit
         objective: in its first state.
         code: of the plugins behind it; see `dfo_prompt.run.code`.
         limits: of the service.
+        gather: a batch may hold candidates of several clients, and a loss depend in its last bits on the others.
     """
     description = describe(objective, name=config.objective)
     data = config.as_dict()
@@ -57,7 +58,7 @@ def about(config: StudyConfig, objective: Objective, code: dict[str, str], limit
         classes=tuple(getattr(objective, "classes", ())) if hasattr(objective, "predict") else (),
         fields=tuple(getattr(objective, "fields", ("text",))),
         prompt_layers=int(getattr(objective, "prompt_layers", 1)),
-        deterministic=bool(getattr(objective, "deterministic", True)),
+        deterministic=bool(getattr(objective, "deterministic", True)) and not gather,
         limits=limits,
         estimate=_estimate(config.objective, objective, splits),
     )
@@ -98,6 +99,7 @@ def serve(
     clients: Sequence[Client],
     ready: Callable[[Prompt | None], Any],
     candidate: Vector | None = None,
+    gather: bool = False,
 ) -> None:
     """Answer requests until SIGINT or SIGTERM; what runs then is finished and committed first.
 
@@ -108,6 +110,7 @@ def serve(
         clients: see `application`.
         ready: called before the first request, with the prompt that is served.
         candidate: (d,) the answer of a study, to label texts with; see `first_prompt`.
+        gather: see `Engine`.
 
     Raises:
         InputError: the store cannot be used, or the candidate has no score on dev.
@@ -115,7 +118,7 @@ def serve(
     kept = Store(store, said.fingerprint)
     collection = Collection(kept, task=_task(said), fingerprint=said.fingerprint)
     prompt = None if candidate is None else first_prompt(objective, candidate, collection)
-    engine = Engine(objective, said, kept)
+    engine = Engine(objective, said, kept, gather=gather)
     app = application(engine, clients, Training(engine, collection, prompt))
     config = uvicorn.Config(app, http="h11", ws="none", log_config=None, access_log=False, server_header=False)
     for number in (signal.SIGINT, signal.SIGTERM):

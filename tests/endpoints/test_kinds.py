@@ -107,6 +107,15 @@ def test_a_probe_says_what_an_endpoint_can_do(model_server, labels, kind):
     assert endpoint.describe()["served_model"].startswith("tiny")
 
 
+def test_a_probe_that_is_tried_again_is_said_once(own_server, labels, caplog):
+    own_server.misbehave("cut")
+    with caplog.at_level("INFO"):
+        endpoint_of(own_server, "vllm").probe(labels)
+    said = [record for record in caplog.records if "again" in record.getMessage() or record.name == "stamina"]
+    assert len(said) == 1
+    assert said[0].getMessage().startswith(f"service {own_server.url}: ")
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_estimates_are_the_most_that_is_billed(model_server, lm, labels, kind):
     endpoint = endpoint_of(model_server, kind)

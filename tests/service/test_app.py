@@ -42,12 +42,13 @@ class Labelling(HeldOutBowl):
 
     def __init__(self):
         super().__init__(3)
-        self.gate, self.entered, self.threads = threading.Event(), threading.Event(), set()
+        self.gate, self.entered, self.threads, self.batches = threading.Event(), threading.Event(), set(), []
         self.gate.set()
 
     def evaluate(self, candidates):
         self.entered.set()
         self.threads.add(threading.get_ident())
+        self.batches.append(len(candidates))
         self.gate.wait()
         if self.error:
             raise self.error
@@ -59,8 +60,8 @@ class Labelling(HeldOutBowl):
         return np.array([[1.0, np.nan] if len(one[0]) < 5 else [0.25, 0.75] for one in texts])
 
 
-def app_of(objective, said, store, clients=ANYONE):
-    engine = Engine(objective, said, store)
+def app_of(objective, said, store, clients=ANYONE, **options):
+    engine = Engine(objective, said, store, **options)
     return application(engine, clients, Training(engine, Collection(store, task="t", fingerprint=said.fingerprint)))
 
 
@@ -132,12 +133,23 @@ async def in_flight(app, objective, requests, *, early):
     return [(one.status_code, one.json().get("replayed")) for one in answers], health
 
 
-def hold(tmp_path, *, budget=None, **limits):
+def hold(tmp_path, *, budget=None, gather=False, **limits):
     objective = Labelling()
     objective.gate.clear()
     said = about(parse_config({"objective": "sphere", "dim": 3}), objective, {}, Limits(**limits))
     store = Store(tmp_path / "s.sqlite", said.fingerprint)
-    return objective, app_of(objective, said, store, [replace(ANYONE[0], budget=budget)])
+    return objective, app_of(objective, said, store, [replace(ANYONE[0], budget=budget)], gather=gather)
+
+
+@pytest.mark.parametrize(("gather", "most"), [(False, 5), (True, 2)])
+def test_requests_that_wait_are_gathered_where_that_is_asked_for(tmp_path, gather, most):
+    objective, app = hold(tmp_path, gather=gather)
+    requests = [(str(i), Z + i) for i in range(5)]
+    answers, _ = asyncio.run(in_flight(app, objective, requests, early=0))
+    assert answers == [(200, False)] * 5
+    assert sum(objective.batches) == 10
+    assert len(objective.batches) <= most
+    assert gather or objective.batches == [2] * 5
 
 
 def test_one_id_in_flight_is_evaluated_once_and_the_loop_stays_free(tmp_path):
