@@ -13,8 +13,8 @@ from dfo_prompt.study.folder import read_manifest
 CARD, PROGRAM = "README.md", "classify.py"
 HUB = "It is meant for `{model}`{revision} on the hub."
 OTHER = (
-    "**Other weights:** it was tuned on a copy of `{model}` whose weights are not those of the hub (quantised, for instance),"
-    " so that figures and predictions will differ a little there. Give that copy with `--base` for the same ones."
+    "**Other weights:** it was tuned on a copy of `{model}` whose weights are not those of the hub (quantised, say), so"
+    " that figures and predictions will differ a little there. Give that copy with `--base` for the same ones."
 )
 LOCAL = (
     "**Base model:** only a local folder, `{model}`, is known, and no hub id: give yours with `--base`. The fingerprint of"
