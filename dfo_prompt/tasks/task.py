@@ -36,6 +36,7 @@ class Source:
         encoding: of local files; a byte order mark in one says more.
         excerpt: how much of each file counts, where every example is a file in a folder named after its class.
         most_words: each text keeps at most that many of its first words; 0 keeps them all.
+        empty_texts: whether a row without a text is refused, or skipped and counted.
         unlabelled: labels that mean there is none, "" for an empty cell; such examples are skipped.
     """
 
@@ -55,6 +56,7 @@ class Source:
     encoding: str = "utf-8"
     excerpt: Literal["whole", "first line"] = "whole"
     most_words: Annotated[int, Field(ge=0)] = 0
+    empty_texts: Literal["refuse", "skip"] = "refuse"
     unlabelled: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
