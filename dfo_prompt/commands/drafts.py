@@ -38,6 +38,11 @@ def draft_flags(command: Callable[..., Any]) -> Callable[..., Any]:
     return texts(label(words(instruction(command))))
 
 
+def take_usual(_: str, usual: str) -> str:
+    """Answer a question with its usual answer."""
+    return usual
+
+
 def draft_task(
     data: Path,
     *,
@@ -46,7 +51,7 @@ def draft_task(
     labels: str | None = None,
     instruction: str | None = None,
     beside: Path | None = None,
-    ask: Callable[[str, str], str] = lambda _, usual: usual,
+    ask: Callable[[str, str], str] = take_usual,
 ) -> Draft:
     """Draft the task of labelling the rows of a file or folder; what is not given is found out, or asked for.
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from dfo_prompt.commands.drafts import Draft, draft_flags, draft_task
+from dfo_prompt.commands.drafts import Draft, draft_flags, draft_task, take_usual
 from dfo_prompt.commands.names import Named
 from dfo_prompt.config.problem import ProblemConfig
 from dfo_prompt.config.reading import parse_config
@@ -36,7 +36,7 @@ def command(data: Path, model: str, out: Path | None, *, yes: bool, **flags: Any
     file = out or Path(f"{_stem(data)}.toml")
     if file.exists():
         raise InputError(f"{file} exists; remove it, or choose another with --out")
-    drafted = draft_task(data, beside=file.parent, **flags, **({} if yes or not _can_ask() else {"ask": _ask}))
+    drafted = draft_task(data, beside=file.parent, ask=take_usual if yes or not _can_ask() else _ask, **flags)
     report = read_examples(drafted.task, data).report
     write_task(drafted.task, file)
     load_task(file)
