@@ -9,7 +9,7 @@ from dfo_prompt._util.logs import on_standard_error
 from dfo_prompt._util.supervisor import Supervisor
 from dfo_prompt.commands.limits import set_limits
 from dfo_prompt.commands.names import Named
-from dfo_prompt.commands.settings import given_keys, parse_settings, table_flags
+from dfo_prompt.commands.settings import given_keys, parse_settings, table_flags, tracker_keys
 from dfo_prompt.config.reading import merge, parse_config, read_config
 from dfo_prompt.config.study import STUDY, StudyConfig
 from dfo_prompt.console.figures import print_summary
@@ -48,6 +48,7 @@ SECONDS = click.FloatRange(min=0, min_open=True)
     help="Any key: problem.KEY, prompt.KEY, optimizer.KEY, ...",
 )
 @click.option("--limit", "limits", multiple=True, metavar="CURRENCY=AMOUNT", help="Of tokens, requests, dollars, ...")
+@click.option("--tracker", "trackers", multiple=True, type=Named("observers"), help="Follows the study; see list observers.")
 @click.option("--dry-run", is_flag=True, help="Say what it would cost at most, and stop.")
 @click.option("--batch-seconds", type=SECONDS, help="End where a batch takes longer; the same command goes on.")
 @click.option("--study-seconds", type=SECONDS, help="End where this run takes longer; the same command goes on.")
@@ -68,13 +69,15 @@ def command(
     continue_with: Path | None,
     settings: tuple[str, ...],
     limits: tuple[str, ...],
+    trackers: tuple[str, ...],
     dry_run: bool,
     batch_seconds: float | None,
     study_seconds: float | None,
     **flags: Any,
 ) -> None:
     """Run a study, or continue it: the same command on the same folder goes on where it stopped."""
-    overrides = merge(given_keys(flags), parse_settings([*settings, *(f"limits.{limit}" for limit in limits)]))
+    given = parse_settings([*settings, *(f"limits.{limit}" for limit in limits)])
+    overrides = merge(merge(given_keys(flags), tracker_keys(trackers)), given)
     if continue_with and (study or not start_from):
         raise InputError("--continue-with takes its settings from the study that --start-from names; give that, and no file")
     if continue_with and start_from:

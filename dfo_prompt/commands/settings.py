@@ -65,6 +65,12 @@ def given_keys(flags: Mapping[str, Any]) -> dict[str, Any]:
     return keys
 
 
+def tracker_keys(names: Iterable[str]) -> dict[str, Any]:
+    """Return the keys of a study that asks for trackers by name."""
+    asked: dict[str, Any] = {name: {} for name in names}
+    return {"trackers": asked} if asked else {}
+
+
 DEEPEST = 100
 """Dots in a key."""
 

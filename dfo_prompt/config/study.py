@@ -14,6 +14,7 @@ from dfo_prompt.config.paths import FilePath
 from dfo_prompt.config.prices import Prices
 from dfo_prompt.config.problem import Count, ProblemConfig
 from dfo_prompt.config.prompt import PromptConfig
+from dfo_prompt.config.trackers import Trackers
 from dfo_prompt.types import Json, Options
 
 STUDY = "study"
@@ -45,6 +46,7 @@ class StudyConfig:
         validate_every: queries between two looks at dev; None means every 100, or every tenth of a budget below 1,000;
             never more often than once a batch.
         plugin: a Python file whose plugin the study uses.
+        trackers: observers that the study asks for, and their options. They change nothing, and no manifest holds them.
         optimizer_options, objective_options, method_options: keyword options of each, typed by the signature of its target.
     """
 
@@ -64,6 +66,7 @@ class StudyConfig:
     bounds: tuple[Finite, Finite] | None = None
     validate_every: Count | None = None
     plugin: FilePath | None = None
+    trackers: Trackers = field(default_factory=dict)
     problem: ProblemConfig = field(default_factory=ProblemConfig)
     prompt: PromptConfig = field(default_factory=PromptConfig)
     endpoint: EndpointConfig | None = None
@@ -90,8 +93,12 @@ class StudyConfig:
         return replace(self, popsize=popsize, validate_every=every, prices=prices)
 
     def as_dict(self) -> dict[str, Json]:
-        """Return plain data, as in a STUDY.toml; paths are marked, see `dfo_prompt.config.paths`."""
+        """Return plain data, as in a STUDY.toml; paths are marked, see `dfo_prompt.config.paths`.
+
+        Trackers are left out: a study is the same with them, and their options may be secret.
+        """
         data = asdict(self)
+        del data["trackers"]
         if self.problem.feedback is None:  # folders of earlier versions do not have the key
             del data["problem"]["feedback"]
         found: dict[str, Json] = json.loads(json.dumps(data, default=plain))

@@ -1,7 +1,6 @@
 """Runs a study from its configuration: opens the folder, runs the loop, saves the result."""
 
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -17,13 +16,14 @@ from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.contracts.objective import Described, Layered, Objective, Outer, Remote, Textual
 from dfo_prompt.contracts.optimizer import Optimizer, StructuredOptimizer
 from dfo_prompt.contracts.spec import TEXT_FILE
-from dfo_prompt.errors import InputError, one_line
+from dfo_prompt.errors import InputError
 from dfo_prompt.plugin.catalogue import catalogue, given_files, plugin_files
 from dfo_prompt.plugin.entries import target_of
 from dfo_prompt.plugin.options import parameters
 from dfo_prompt.run.code import code_of
 from dfo_prompt.run.factory import create_objective, create_optimizer, is_deterministic
 from dfo_prompt.run.manifest import describe_run
+from dfo_prompt.run.observers import observers_of
 from dfo_prompt.run.start import start_at
 from dfo_prompt.study.answers import describe, outer_of
 from dfo_prompt.study.best import answer_of
@@ -108,7 +108,7 @@ def conduct(
         ledger=Ledger(budget_of(config), out, outputs=outputs),
         info=_info(config, out),
         validate_every=config.validate_every,
-        observers=[*observers, *_installed_observers()],
+        observers=[*observers, *observers_of(config.trackers)],
         prices=config.prices,
     )
     forget_peak()
@@ -202,14 +202,6 @@ def _check_blocks(config: StudyConfig, objective: Objective) -> None:
     if layers > 1 and layers % blocks:
         said = f"{blocks} blocks do not fit {layers} layers, each with a prompt of its own"
         raise InputError(f"optimizer {config.optimizer!r}: {said}; set optimizer.blocks to {layers}, or to a part of it")
-
-
-def _installed_observers() -> Iterator[Observer]:
-    for spec in catalogue().observers:
-        try:
-            yield spec.load()(**spec.options)
-        except (Exception, SystemExit) as error:
-            warnings.warn(f"observer {spec.name!r} failed and is left out: {one_line(error)}", RuntimeWarning, stacklevel=2)
 
 
 def _finished(folder: Path) -> StudyResult | None:

@@ -138,8 +138,9 @@ class StudyResult(Result):
 class Observer(Protocol):
     """Watches studies; it cannot change them. One that raises is named in a warning and dropped.
 
-    It may have two more methods: `validated(validation: Validation)`, for scores on dev and test, and
-    `failed(error: str)`, for the line with which a study ended early.
+    It may have three more methods: `validated(validation: Validation)`, for scores on dev and test;
+    `failed(error: str)`, for the line with which a study ended early; and of a tracker,
+    `suite_finished(folder: Path, page: Path | None)`, for a suite whose studies have ended, and the page of its report.
     """
 
     def study_started(self, info: StudyInfo) -> None:
