@@ -14,6 +14,7 @@ from dfo_prompt.config.paths import FilePath
 from dfo_prompt.config.prices import Prices
 from dfo_prompt.config.problem import Count, ProblemConfig
 from dfo_prompt.config.prompt import PromptConfig
+from dfo_prompt.config.stop import StopConfig
 from dfo_prompt.config.trackers import Trackers
 from dfo_prompt.types import Json, Options
 
@@ -37,6 +38,7 @@ class StudyConfig:
         endpoint: the server that scores prompts; None runs the model in this process.
         budget: queries.
         limits: of other currencies of `Usage`, by name, or of "dollars"; whichever binds first ends the search.
+        stop: what ends the search before its budget: a time limit, patience, a target.
         prices: what a service asks for, or would.
         dim: d, the intrinsic dimension.
         popsize: candidates per ask; None means 4 + floor(3 ln d), the default of CMA-ES (Hansen, 2016).
@@ -57,6 +59,7 @@ class StudyConfig:
     objective: str = "prompt"
     budget: Count = 8000
     limits: Limits | None = None
+    stop: StopConfig | None = None
     prices: Prices | None = None
     seed: Annotated[int, Field(ge=0)] = 0
     dim: Count = 500
@@ -99,6 +102,8 @@ class StudyConfig:
         """
         data = asdict(self)
         del data["trackers"]
+        if self.stop is None:
+            del data["stop"]
         if self.problem.feedback is None:  # folders of earlier versions do not have the key
             del data["problem"]["feedback"]
         found: dict[str, Json] = json.loads(json.dumps(data, default=plain))

@@ -44,6 +44,9 @@ from dfo_prompt.study.recheck import recheck
 from dfo_prompt.study.result import Observer, StudyInfo, StudyResult
 from dfo_prompt.types import Vector
 
+CLOCK = "depends_on_the_clock"
+"""Part of a manifest: the key of a study whose queries differ from run to run. Other manifests have none."""
+
 
 def run_study(
     config: StudyConfig,
@@ -82,7 +85,8 @@ def manifest_of(config: StudyConfig, objective: Objective) -> dict[str, Any]:
     optimizer = GuardedOptimizer(optimizer_of(config, outer), name=config.optimizer)
     _check_blocks(config, objective)
     about = describe(objective, name=config.objective)
-    return describe_run(config.as_dict(), about, optimizer.describe()) | {CODE: code_of(config)}
+    clock = {} if config.stop is None or config.stop.time_limit is None else {CLOCK: "stop.time_limit"}
+    return describe_run(config.as_dict(), about, optimizer.describe()) | {CODE: code_of(config)} | clock
 
 
 def conduct(
@@ -110,6 +114,7 @@ def conduct(
         validate_every=config.validate_every,
         observers=[*observers, *observers_of(config.trackers)],
         prices=config.prices,
+        stop=config.stop,
     )
     forget_peak()
     result = study.run()

@@ -115,6 +115,11 @@ class Ledger:
         """Return the queries left."""
         return self.budget.queries - self.queries
 
+    @property
+    def left(self) -> int:
+        """Return the queries of an earlier run that have not been recalled."""
+        return self._journals[Account.QUERIES].left
+
     def binding(self, most: Usage) -> str:
         """Return the currency that the budget has less left of than `most`, the first of several; "" for none."""
         return self.budget.binding(self._priced[Account.QUERIES], most)
