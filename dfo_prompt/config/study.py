@@ -91,7 +91,7 @@ class StudyConfig:
     def resolved(self) -> "StudyConfig":
         """Return the same study with every default that depends on others filled in."""
         popsize = self.popsize or default_popsize(self.dim)
-        every = self.validate_every or max(popsize, min(100, self.budget // 10))
+        every = self.validate_every or usual_looks(popsize, self.budget)
         prices = self.prices.resolved() if self.prices else None
         return replace(self, popsize=popsize, validate_every=every, prices=prices)
 
@@ -113,3 +113,8 @@ class StudyConfig:
 def default_popsize(dim: int) -> int:
     """Return 4 + floor(3 ln d), the population size that CMA-ES takes by default (Hansen, 2016, table 1)."""
     return 4 + int(3 * log(dim))
+
+
+def usual_looks(popsize: int, budget: int) -> int:
+    """Return the queries between two looks at dev, unless a study says otherwise."""
+    return max(popsize, min(100, budget // 10))

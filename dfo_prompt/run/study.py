@@ -22,6 +22,7 @@ from dfo_prompt.plugin.entries import target_of
 from dfo_prompt.plugin.options import parameters
 from dfo_prompt.run.code import code_of
 from dfo_prompt.run.factory import create_objective, create_optimizer, is_deterministic
+from dfo_prompt.run.larger import as_begun, grow
 from dfo_prompt.run.manifest import describe_run
 from dfo_prompt.run.observers import observers_of
 from dfo_prompt.run.start import start_at
@@ -38,6 +39,7 @@ from dfo_prompt.study.folder import (
     start_over,
     study_folder,
 )
+from dfo_prompt.study.growth import budgets_of
 from dfo_prompt.study.ledger import Budget, Ledger
 from dfo_prompt.study.loop import Study
 from dfo_prompt.study.recheck import recheck
@@ -66,9 +68,10 @@ def run_study(
         InputError, StudyError, PluginError: see `minimize`.
     """
     out = out.absolute() if out else None  # whatever changes the working directory later
-    start = start_at(config, start_from, out)
+    start = start_at(as_begun(config, out), start_from, out)
     manifest = {**manifest_of(start.config, objective), **start.manifest}
-    with study_folder(out, manifest, lock_seconds=lock_seconds):
+    larger = lambda path: grow(start.config, objective, manifest, path, fresh=opened)  # noqa: E731
+    with study_folder(out, manifest, lock_seconds=lock_seconds, ahead=larger):
         result = conduct(start.config, objective, out=out, observers=observers)
         if out:
             save_result(out, result)
@@ -103,13 +106,11 @@ def conduct(
             if (found := load_result(out)) is not None:
                 return found
             start_over(out)
-    outer = outer_of(objective, name=config.objective)
-    optimizer = optimizer_of(config, outer)
-    outputs = outer.size if outer and isinstance(optimizer, StructuredOptimizer) else None
+    optimizer, ledger = opened(config, objective, out)
     study = Study(
         optimizer=optimizer,
         objective=objective,
-        ledger=Ledger(budget_of(config), out, outputs=outputs),
+        ledger=ledger,
         info=_info(config, out),
         validate_every=config.validate_every,
         observers=[*observers, *observers_of(config.trackers)],
@@ -120,10 +121,19 @@ def conduct(
     result = study.run()
     if out and isinstance(objective, Textual):  # ahead of the result, which says that the study is finished
         save_text(out / TEXT_FILE, objective.text(result.chosen))
-    result = _with_memory(result, config, objective, outer)
+    result = _with_memory(result, config, objective)
     if out and (before := _finished(out)):  # a replay allocates less
         result = replace(result, peak_bytes=before.peak_bytes, user_bytes=before.user_bytes)
     return result
+
+
+def opened(config: StudyConfig, objective: Objective, out: Path | None) -> tuple[Optimizer, Ledger]:
+    """Return a fresh optimizer of the study, and its ledger, opened on the folder `out` (in memory only, without one)."""
+    outer = outer_of(objective, name=config.objective)
+    optimizer = optimizer_of(config, outer)
+    outputs = outer.size if outer and isinstance(optimizer, StructuredOptimizer) else None
+    earlier = budgets_of(read_manifest(out)) if out else ()
+    return optimizer, Ledger(replace(budget_of(config), earlier=earlier), out, outputs=outputs)
 
 
 def reopen(folder: Path) -> tuple[Objective, Vector]:
@@ -216,10 +226,11 @@ def _finished(folder: Path) -> StudyResult | None:
         return None  # damaged: it is about to be written again
 
 
-def _with_memory(result: StudyResult, config: StudyConfig, objective: Objective, outer: Outer | None) -> StudyResult:
+def _with_memory(result: StudyResult, config: StudyConfig, objective: Objective) -> StudyResult:
     """Return the result with what both sides held: two processes where the objective is remote, else parts of this one."""
     if isinstance(objective, Remote):
         return replace(result, user_bytes=peak_resident(), peak_bytes=objective.server_bytes())
+    outer = outer_of(objective, name=config.objective)
     return replace(result, peak_bytes=peak_resident(), user_bytes=_user_bytes(config, outer))
 
 

@@ -196,10 +196,8 @@ class Study:
             said = f"{spent:,} of {self._ledger.budget.limits[self._limit]:,} went on batches that were cut off"
             raise StudyError(f"limits.{self._limit}: {said}, and no query fits in the rest; start again in a new folder")
         if self._standing.failures == self._ledger.queries:
-            raise StudyError(
-                f"every query of objective {self._info.objective!r} failed, at last with {self._standing.error!r}; mend it and start "
-                "again in a new folder"
-            )
+            said = f"every query of objective {self._info.objective!r} failed, at last with {self._standing.error!r}"
+            raise StudyError(f"{said}; mend it and start again in a new folder")
         recommended = self._recommended()
         if self._fresh:
             self._ledger.charge(Spent(optimizer_seconds=self._optimizer.take_seconds()))

@@ -213,7 +213,7 @@ def test_limits_of_one_problem_must_be_the_same(suite):
 def test_studies_that_stop_early_are_counted_in_the_report_with_their_reason(program, tmp_path):
     stop = "stop = {{ {} }}\n"
     for name, rules, said in (
-        ("patience", "patience = 10", "patience ended 4 of the studies"),
+        ("patience", "patience = 1", "patience ended 4 of the studies"),
         (
             "clock",
             "time_limit = 1e-9",
