@@ -5,9 +5,11 @@ from dataclasses import asdict, dataclass, field, replace
 from math import log
 from typing import Annotated
 
+import numpy as np
 from pydantic import Field
 
 from dfo_prompt._util.parsing import STRICT, plain
+from dfo_prompt.config.bounds import Box, check_box, check_start, given_to_optimizers, storable, usual_start
 from dfo_prompt.config.endpoint import EndpointConfig
 from dfo_prompt.config.limits import Limits
 from dfo_prompt.config.paths import FilePath
@@ -16,7 +18,7 @@ from dfo_prompt.config.problem import Count, ProblemConfig
 from dfo_prompt.config.prompt import PromptConfig
 from dfo_prompt.config.stop import StopConfig
 from dfo_prompt.config.trackers import Trackers
-from dfo_prompt.types import Json, Options
+from dfo_prompt.types import Bounds, Json, Options, Vector
 
 STUDY = "study"
 """The method that all optimizers are compared by."""
@@ -43,8 +45,9 @@ class StudyConfig:
         dim: d, the intrinsic dimension.
         popsize: candidates per ask; None means 4 + floor(3 ln d), the default of CMA-ES (Hansen, 2016).
         sigma: initial step size, in units of z.
-        x0: initial point (d); None means zero.
-        bounds: the box [low, high]^d; None means unbounded.
+        x0: initial point (d); None means zero, and in a coordinate whose bounds leave zero out the middle of both, or a step
+            of sigma inside the only one.
+        bounds: the box [low, high], each a number or a list of d; "inf" or inf for no end. None means unbounded.
         validate_every: queries between two looks at dev; None means every 100, or every tenth of a budget below 1,000;
             never more often than once a batch.
         plugin: a Python file whose plugin the study uses.
@@ -66,7 +69,7 @@ class StudyConfig:
     popsize: Annotated[int, Field(ge=1, le=MOST_CANDIDATES)] | None = 20
     sigma: Positive = 1.0
     x0: list[Finite] | None = None
-    bounds: tuple[Finite, Finite] | None = None
+    bounds: Box | None = None
     validate_every: Count | None = None
     plugin: FilePath | None = None
     trackers: Trackers = field(default_factory=dict)
@@ -80,13 +83,22 @@ class StudyConfig:
     def __post_init__(self) -> None:
         if self.method == STUDY and self.method_options:
             raise ValueError(f"method_options: a study has no option {min(self.method_options)!r}; name a method")
-        if self.bounds and not self.bounds[0] < self.bounds[1]:
-            raise ValueError(f"bounds must be [low, high] with low < high, not {list(self.bounds)}")
+        if self.bounds:
+            check_box(self.bounds, self.dim)
         if self.x0 is not None and len(self.x0) != self.dim:
             raise ValueError(f"x0 has {len(self.x0)} coordinates, dim is {self.dim}")
-        outside = [value for value in self.x0 or [0.0] if self.bounds and not self.bounds[0] <= value <= self.bounds[1]]
-        if outside:
-            raise ValueError(f"x0 starts at {outside[0]:g}, outside the bounds {list(self.bounds or ())}; set x0")
+        if self.x0 is not None and self.bounds:
+            check_start(self.bounds, self.x0)
+
+    @property
+    def start(self) -> Vector:
+        """Return the initial point (d,)."""
+        return usual_start(self.bounds, self.dim, self.sigma) if self.x0 is None else np.array(self.x0, dtype=np.float64)
+
+    @property
+    def box(self) -> Bounds | None:
+        """Return the bounds as optimizers are given them."""
+        return given_to_optimizers(self.bounds, self.dim) if self.bounds else None
 
     def resolved(self) -> "StudyConfig":
         """Return the same study with every default that depends on others filled in."""
@@ -102,6 +114,7 @@ class StudyConfig:
         """
         data = asdict(self)
         del data["trackers"]
+        data["bounds"] = storable(json.loads(json.dumps(data["bounds"])))
         if self.stop is None:
             del data["stop"]
         if self.problem.feedback is None:  # folders of earlier versions do not have the key

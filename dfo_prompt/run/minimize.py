@@ -50,7 +50,7 @@ def minimize(
         seed: of split, projection, start and optimizer.
         popsize: candidates per ask; by default that of CMA-ES.
         sigma: initial step size.
-        bounds: the box [low, high]^d; None means R^d.
+        bounds: the box [low, high]^d, or two vectors (d,), whose ends may be infinite; None means R^d.
         validate_every: queries between two evaluations on dev, where the objective has it.
         limits: of other currencies, by name; see `StudyConfig`.
         prices: of what the objective consumes.

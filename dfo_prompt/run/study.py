@@ -204,7 +204,7 @@ def optimizer_of(config: StudyConfig, outer: Outer | None) -> Optimizer:
         popsize=config.popsize,
         sigma=config.sigma,
         x0=None if config.x0 is None else np.array(config.x0),
-        bounds=config.bounds,
+        bounds=config.box,
         outer=outer,
         **config.optimizer_options,
     )
