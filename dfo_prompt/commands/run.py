@@ -37,7 +37,9 @@ SECONDS = click.FloatRange(min=0, min_open=True)
 @click.option("--dim", type=int, help="Intrinsic dimension d [default: 500].")
 @click.option("--popsize", type=int, help="Candidates per ask [default: 20].")
 @click.option("--sigma", type=float, help="Initial step size [default: 1].")
-@click.option("--bounds", type=float, nargs=2, metavar="LOW HIGH", help="Box of every coordinate [default: none].")
+@click.option(
+    "--bounds", type=float, nargs=2, metavar="LOW HIGH", help="Box of every coordinate, inf for no end [default: none]."
+)
 @click.option("--validate-every", type=int, help="Queries between two looks at dev.")
 @table_flags
 @click.option(
