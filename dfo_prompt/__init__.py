@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from dfo_prompt.contracts.spec import ExporterSpec as ExporterSpec
     from dfo_prompt.contracts.spec import MetricSpec as MetricSpec
     from dfo_prompt.contracts.spec import ObjectiveSpec as ObjectiveSpec
+    from dfo_prompt.contracts.spec import ObserverSpec as ObserverSpec
     from dfo_prompt.contracts.spec import OptimizerSpec as OptimizerSpec
     from dfo_prompt.contracts.spec import Spec as Spec
     from dfo_prompt.contracts.usage import Usage as Usage
@@ -69,6 +70,7 @@ if TYPE_CHECKING:
     from dfo_prompt.run.factory import create_objective as create_objective
     from dfo_prompt.run.factory import create_optimizer as create_optimizer
     from dfo_prompt.run.minimize import minimize as minimize
+    from dfo_prompt.run.observers import create_observer as create_observer
     from dfo_prompt.study.costs import Spent as Spent
     from dfo_prompt.study.ledger import Budget as Budget
     from dfo_prompt.study.ledger import Ledger as Ledger
@@ -126,6 +128,7 @@ _HOME = {
     "Objective": "contracts.objective",
     "ObjectiveSpec": "contracts.spec",
     "Observer": "study.result",
+    "ObserverSpec": "contracts.spec",
     "Optimizer": "contracts.optimizer",
     "OptimizerSpec": "contracts.spec",
     "OutageError": "errors",
@@ -160,6 +163,7 @@ _HOME = {
     "Usage": "contracts.usage",
     "catalogue": "plugin.catalogue",
     "create_objective": "run.factory",
+    "create_observer": "run.observers",
     "create_optimizer": "run.factory",
     "hookimpl": "plugin.hookspecs",
     "minimize": "run.minimize",

@@ -12,8 +12,8 @@ Vector: TypeAlias = npt.NDArray[np.float64]
 Matrix: TypeAlias = npt.NDArray[np.float64]
 """A population of candidates (B, d), one candidate a row."""
 
-Bounds: TypeAlias = tuple[float, float]
-"""The box [low, high]^d, the same for every coordinate."""
+Bounds: TypeAlias = tuple[float, float] | tuple[Vector, Vector]
+"""The box [low, high]: two finite numbers for every coordinate, or two vectors (d,), whose ends may be infinite."""
 
 Json: TypeAlias = bool | int | float | str | list["Json"] | dict[str, "Json"] | None
 """What a manifest or a journal line can hold."""

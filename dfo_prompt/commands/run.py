@@ -10,7 +10,7 @@ from dfo_prompt._util.supervisor import Supervisor
 from dfo_prompt.commands.drafts import draft_flags, with_drafted_task
 from dfo_prompt.commands.limits import set_limits
 from dfo_prompt.commands.names import Named
-from dfo_prompt.commands.settings import given_keys, parse_settings, table_flags
+from dfo_prompt.commands.settings import given_keys, parse_settings, table_flags, tracker_keys
 from dfo_prompt.config.reading import merge, parse_config, read_config
 from dfo_prompt.config.study import STUDY, StudyConfig
 from dfo_prompt.console.figures import print_summary
@@ -38,7 +38,9 @@ SECONDS = click.FloatRange(min=0, min_open=True)
 @click.option("--dim", type=int, help="Intrinsic dimension d [default: 500].")
 @click.option("--popsize", type=int, help="Candidates per ask [default: 20].")
 @click.option("--sigma", type=float, help="Initial step size [default: 1].")
-@click.option("--bounds", type=float, nargs=2, metavar="LOW HIGH", help="Box of every coordinate [default: none].")
+@click.option(
+    "--bounds", type=float, nargs=2, metavar="LOW HIGH", help="Box of every coordinate, inf for no end [default: none]."
+)
 @click.option("--validate-every", type=int, help="Queries between two looks at dev.")
 @table_flags
 @draft_flags
@@ -50,6 +52,7 @@ SECONDS = click.FloatRange(min=0, min_open=True)
     help="Any key: problem.KEY, prompt.KEY, optimizer.KEY, ...",
 )
 @click.option("--limit", "limits", multiple=True, metavar="CURRENCY=AMOUNT", help="Of tokens, requests, dollars, ...")
+@click.option("--tracker", "trackers", multiple=True, type=Named("observers"), help="Follows the study; see list observers.")
 @click.option("--dry-run", is_flag=True, help="Say what it would cost at most, and stop.")
 @click.option("--batch-seconds", type=SECONDS, help="End where a batch takes longer; the same command goes on.")
 @click.option("--study-seconds", type=SECONDS, help="End where this run takes longer; the same command goes on.")
@@ -70,6 +73,7 @@ def command(
     continue_with: Path | None,
     settings: tuple[str, ...],
     limits: tuple[str, ...],
+    trackers: tuple[str, ...],
     dry_run: bool,
     batch_seconds: float | None,
     study_seconds: float | None,
@@ -83,7 +87,8 @@ def command(
 
     With --text-column and --label-column, the task is drafted from --data, as new-task does, and needs no file.
     """
-    overrides = merge(given_keys(flags), parse_settings([*settings, *(f"limits.{limit}" for limit in limits)]))
+    given = parse_settings([*settings, *(f"limits.{limit}" for limit in limits)])
+    overrides = merge(merge(given_keys(flags), tracker_keys(trackers)), given)
     columns = {"text_columns": text_columns, "label_column": label_column, "labels": labels, "instruction": instruction}
     if any(columns.values()):
         overrides = with_drafted_task(overrides, columns | {"instruction": instruction or ""}, out)

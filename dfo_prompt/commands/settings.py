@@ -14,11 +14,17 @@ from dfo_prompt.config.paths import bare
 from dfo_prompt.config.problem import ProblemConfig
 from dfo_prompt.config.prompt import PromptConfig
 from dfo_prompt.config.reading import merge, nested
+from dfo_prompt.config.stop import StopConfig
 from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.errors import InputError, UnknownNameError
 
 PREFIXES = {"optimizer": "optimizer_options", "objective": "objective_options", "method": "method_options"}
-TABLES: Mapping[str, type[Any]] = {"problem": ProblemConfig, "prompt": PromptConfig, "endpoint": EndpointConfig}
+TABLES: Mapping[str, type[Any]] = {
+    "problem": ProblemConfig,
+    "prompt": PromptConfig,
+    "endpoint": EndpointConfig,
+    "stop": StopConfig,
+}
 NAMES = {
     ("problem", "model"): Named("models"),
     ("problem", "task"): Named("tasks"),
@@ -28,12 +34,12 @@ NAMES = {
     ("endpoint", "kind"): Named("endpoints"),
 }
 """Keys whose values are names of the catalogue, or paths and hub ids beside them."""
-LONG = {"tokens", "place", "start", "layers"}
-"""Keys of [prompt] whose flags say so: --prompt-tokens. Those of [endpoint] all do."""
+LONG = {"tokens", "place", "start", "layers", "on"}
+"""Keys of [prompt] and [stop] whose flags say so: --prompt-tokens. Those of [endpoint] all do."""
 
 
 def table_flags(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command a flag for each key of [problem], [prompt] and [endpoint] that has a description."""
+    """Give a command a flag for each key of [problem], [prompt], [endpoint] and [stop] that has a description."""
     for table, kind in reversed([*TABLES.items()]):
         hints = get_type_hints(kind, include_extras=True)
         for field in reversed(fields(kind)):
@@ -63,6 +69,12 @@ def given_keys(flags: Mapping[str, Any]) -> dict[str, Any]:
         if value is not None:
             keys = merge(keys, nested(key.replace("__", "."), value))
     return keys
+
+
+def tracker_keys(names: Iterable[str]) -> dict[str, Any]:
+    """Return the keys of a study that asks for trackers by name."""
+    asked: dict[str, Any] = {name: {} for name in names}
+    return {"trackers": asked} if asked else {}
 
 
 DEEPEST = 100

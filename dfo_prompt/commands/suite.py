@@ -8,12 +8,15 @@ from shutil import get_terminal_size
 
 import click
 
-from dfo_prompt.commands.settings import parse_options, parse_settings
+from dfo_prompt.commands.names import Named
+from dfo_prompt.commands.settings import parse_options, parse_settings, tracker_keys
+from dfo_prompt.config.reading import merge
 from dfo_prompt.console.figures import amounts
 from dfo_prompt.console.progress import SuiteProgress
 from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.errors import InputError, StudyError
 from dfo_prompt.plugin.entries import arguments_of
+from dfo_prompt.report.tracked import track_suite
 from dfo_prompt.suite.executor import PROCESSES, Event
 from dfo_prompt.suite.folder import check_same, is_finished, read_errors, read_suite_folder
 from dfo_prompt.suite.plan import Plan, slug
@@ -40,6 +43,9 @@ def command() -> None:
     "--dry-run", is_flag=True, help="Say what it would cost, from two batches a problem if those are free, and stop."
 )
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A key of every study, whatever the file says.")
+@click.option(
+    "--tracker", "trackers", multiple=True, type=Named("observers"), help="Follows every study; see list observers."
+)
 def run(
     suite_file: Path,
     out: Path | None,
@@ -48,6 +54,7 @@ def run(
     given: tuple[str, ...],
     model: str | None,
     settings: tuple[str, ...],
+    trackers: tuple[str, ...],
     *,
     dry_run: bool,
 ) -> None:
@@ -56,7 +63,7 @@ def run(
     Stop it at any moment: the same command goes on. Optimizers and seeds that are added to the file are run; what is
     finished is not run again.
     """
-    suite = read_suite_file(suite_file, parse_settings(settings), model=model)
+    suite = read_suite_file(suite_file, merge(tracker_keys(trackers), parse_settings(settings)), model=model)
     folder = out or Path("runs") / slug(suite.settings.name)
     options = parse_options(given, "--executor-option")
     arguments_of("executor", executor, options)  # what is wrong with them is said before anything else is done
@@ -75,6 +82,7 @@ def run(
         return
     with SuiteProgress() as progress:
         errors = run_suite(suite, folder, jobs=jobs, executor=executor, options=options, watch=progress)
+    track_suite(suite, folder)
     click.echo(f"{_outcome(folder)}suite  {folder}/\nreport dfo-prompt suite report {folder}")
     if errors:
         raise StudyError(f"{len(errors)} of {len(suite.plans)} studies have no result; see dfo-prompt suite status {folder}")

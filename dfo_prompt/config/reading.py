@@ -104,6 +104,11 @@ def _with_paths(data: Mapping[str, Any], base: Path, whole: Mapping[str, Any]) -
     for kind in KINDS:
         if isinstance(options := data.get(f"{kind}_options"), Mapping) and options:
             marked[f"{kind}_options"] = _located_options(kind, whole.get(kind, getattr(StudyConfig, kind)), options, base)
+    if isinstance(trackers := data.get("trackers"), Mapping):
+        marked["trackers"] = {
+            name: _located_options("observer", name, options, base) if isinstance(options, Mapping) and options else options
+            for name, options in trackers.items()
+        }
     endpoint = data.get("endpoint")
     if isinstance(endpoint, Mapping) and isinstance(options := endpoint.get("options"), Mapping) and options:
         kind = merge({"endpoint": {"kind": None}}, whole)["endpoint"]["kind"]
@@ -125,6 +130,8 @@ def _check_names(config: StudyConfig) -> None:
     entries.append(("projection", config.prompt.projection, config.prompt.projection_options))
     if config.endpoint:
         entries.append(("endpoint", config.endpoint.kind, config.endpoint.options))
+    for name, options in config.trackers.items():
+        options_of("observer", name, options)  # imports it: a tracker that is not installed is named ahead of the study
     for kind, name, options in entries:
         find(kind, name)
         if options:  # else there is nothing to import the target for

@@ -5,16 +5,20 @@ from dataclasses import asdict, dataclass, field, replace
 from math import log
 from typing import Annotated
 
+import numpy as np
 from pydantic import Field
 
 from dfo_prompt._util.parsing import STRICT, plain
+from dfo_prompt.config.bounds import Box, check_box, check_start, given_to_optimizers, storable, usual_start
 from dfo_prompt.config.endpoint import EndpointConfig
 from dfo_prompt.config.limits import Limits
 from dfo_prompt.config.paths import FilePath
 from dfo_prompt.config.prices import Prices
 from dfo_prompt.config.problem import Count, ProblemConfig
 from dfo_prompt.config.prompt import PromptConfig
-from dfo_prompt.types import Json, Options
+from dfo_prompt.config.stop import StopConfig
+from dfo_prompt.config.trackers import Trackers
+from dfo_prompt.types import Bounds, Json, Options, Vector
 
 STUDY = "study"
 """The method that all optimizers are compared by."""
@@ -36,15 +40,18 @@ class StudyConfig:
         endpoint: the server that scores prompts; None runs the model in this process.
         budget: queries.
         limits: of other currencies of `Usage`, by name, or of "dollars"; whichever binds first ends the search.
+        stop: what ends the search before its budget: a time limit, patience, a target.
         prices: what a service asks for, or would.
         dim: d, the intrinsic dimension.
         popsize: candidates per ask; None means 4 + floor(3 ln d), the default of CMA-ES (Hansen, 2016).
         sigma: initial step size, in units of z.
-        x0: initial point (d); None means zero.
-        bounds: the box [low, high]^d; None means unbounded.
+        x0: initial point (d); None means zero, and in a coordinate whose bounds leave zero out the middle of both, or a step
+            of sigma inside the only one.
+        bounds: the box [low, high], each a number or a list of d; "inf" or inf for no end. None means unbounded.
         validate_every: queries between two looks at dev; None means every 100, or every tenth of a budget below 1,000;
             never more often than once a batch.
         plugin: a Python file whose plugin the study uses.
+        trackers: observers that the study asks for, and their options. They change nothing, and no manifest holds them.
         optimizer_options, objective_options, method_options: keyword options of each, typed by the signature of its target.
     """
 
@@ -55,15 +62,17 @@ class StudyConfig:
     objective: str = "prompt"
     budget: Count = 8000
     limits: Limits | None = None
+    stop: StopConfig | None = None
     prices: Prices | None = None
     seed: Annotated[int, Field(ge=0)] = 0
     dim: Count = 500
     popsize: Annotated[int, Field(ge=1, le=MOST_CANDIDATES)] | None = 20
     sigma: Positive = 1.0
     x0: list[Finite] | None = None
-    bounds: tuple[Finite, Finite] | None = None
+    bounds: Box | None = None
     validate_every: Count | None = None
     plugin: FilePath | None = None
+    trackers: Trackers = field(default_factory=dict)
     problem: ProblemConfig = field(default_factory=ProblemConfig)
     prompt: PromptConfig = field(default_factory=PromptConfig)
     endpoint: EndpointConfig | None = None
@@ -74,24 +83,40 @@ class StudyConfig:
     def __post_init__(self) -> None:
         if self.method == STUDY and self.method_options:
             raise ValueError(f"method_options: a study has no option {min(self.method_options)!r}; name a method")
-        if self.bounds and not self.bounds[0] < self.bounds[1]:
-            raise ValueError(f"bounds must be [low, high] with low < high, not {list(self.bounds)}")
+        if self.bounds:
+            check_box(self.bounds, self.dim)
         if self.x0 is not None and len(self.x0) != self.dim:
             raise ValueError(f"x0 has {len(self.x0)} coordinates, dim is {self.dim}")
-        outside = [value for value in self.x0 or [0.0] if self.bounds and not self.bounds[0] <= value <= self.bounds[1]]
-        if outside:
-            raise ValueError(f"x0 starts at {outside[0]:g}, outside the bounds {list(self.bounds or ())}; set x0")
+        if self.x0 is not None and self.bounds:
+            check_start(self.bounds, self.x0)
+
+    @property
+    def start(self) -> Vector:
+        """Return the initial point (d,)."""
+        return usual_start(self.bounds, self.dim, self.sigma) if self.x0 is None else np.array(self.x0, dtype=np.float64)
+
+    @property
+    def box(self) -> Bounds | None:
+        """Return the bounds as optimizers are given them."""
+        return given_to_optimizers(self.bounds, self.dim) if self.bounds else None
 
     def resolved(self) -> "StudyConfig":
         """Return the same study with every default that depends on others filled in."""
         popsize = self.popsize or default_popsize(self.dim)
-        every = self.validate_every or max(popsize, min(100, self.budget // 10))
+        every = self.validate_every or usual_looks(popsize, self.budget)
         prices = self.prices.resolved() if self.prices else None
         return replace(self, popsize=popsize, validate_every=every, prices=prices)
 
     def as_dict(self) -> dict[str, Json]:
-        """Return plain data, as in a STUDY.toml; paths are marked, see `dfo_prompt.config.paths`."""
+        """Return plain data, as in a STUDY.toml; paths are marked, see `dfo_prompt.config.paths`.
+
+        Trackers are left out: a study is the same with them, and their options may be secret.
+        """
         data = asdict(self)
+        del data["trackers"]
+        data["bounds"] = storable(json.loads(json.dumps(data["bounds"])))
+        if self.stop is None:
+            del data["stop"]
         if self.problem.feedback is None:  # folders of earlier versions do not have the key
             del data["problem"]["feedback"]
         found: dict[str, Json] = json.loads(json.dumps(data, default=plain))
@@ -101,3 +126,8 @@ class StudyConfig:
 def default_popsize(dim: int) -> int:
     """Return 4 + floor(3 ln d), the population size that CMA-ES takes by default (Hansen, 2016, table 1)."""
     return 4 + int(3 * log(dim))
+
+
+def usual_looks(popsize: int, budget: int) -> int:
+    """Return the queries between two looks at dev, unless a study says otherwise."""
+    return max(popsize, min(100, budget // 10))

@@ -12,6 +12,7 @@ from dfo_prompt.contracts.usage import Usage, currencies
 from dfo_prompt.report.summary import Summary
 from dfo_prompt.report.texts import printable
 from dfo_prompt.study.folder import read_text
+from dfo_prompt.study.result import USUAL
 
 
 def print_summary(summary: Summary, folder: Path) -> None:
@@ -60,7 +61,7 @@ def _lines(summary: Summary) -> list[tuple[str, str]]:
     lines = [("method", summary.method), what]
     if summary.queries or not summary.finished:
         lines.append(("optimizer", summary.optimizer))
-        ended = f", ended by {summary.stop_reason}" if summary.stop_reason.startswith("limits.") else ""
+        ended = f", ended by {summary.stop_reason}" if summary.stop_reason not in USUAL else ""
         lines.append(("queries", f"{summary.queries} of {summary.budget} ({state}{ended})"))
     else:
         lines.append(("queries", f"0 ({state})"))

@@ -39,7 +39,8 @@ class Optimizer(ABC):
         popsize: the candidates the study would like per ask.
         sigma: initial step size, the same unit in every coordinate.
         x0: (d,) initial point; the first answer of `recommend`.
-        bounds: the box [low, high]^d, or None for R^d. Every candidate lies inside it.
+        bounds: the box, or None for R^d: two finite numbers for every coordinate, or two vectors (d,), whose ends may be
+            infinite. Every candidate lies inside it.
     """
 
     def __init__(
@@ -73,10 +74,15 @@ class Optimizer(ABC):
         return z if self.bounds is None else z.clip(*self.bounds)
 
     def box(self) -> tuple[Vector, Vector]:
-        """Return the bounds as two vectors (d,); without any, `HALF_WIDTH` steps around x0, for methods that need a box."""
+        """Return the bounds as two finite vectors (d,), for methods that need a box.
+
+        An end that is not there lies `HALF_WIDTH` steps away from x0.
+        """
+        near = self.x0 - HALF_WIDTH * self.sigma, self.x0 + HALF_WIDTH * self.sigma
         if self.bounds is None:
-            return self.x0 - HALF_WIDTH * self.sigma, self.x0 + HALF_WIDTH * self.sigma
-        return np.full(self.dim, self.bounds[0]), np.full(self.dim, self.bounds[1])
+            return near
+        low, high = (np.broadcast_to(side, self.dim) for side in self.bounds)
+        return np.where(np.isfinite(low), low, near[0]), np.where(np.isfinite(high), high, near[1])
 
     def describe(self) -> dict[str, Json]:
         """Return what the backend really runs: resolved algorithm, options in effect, restarts. For the manifest."""

@@ -113,6 +113,17 @@ class ExporterSpec(Spec):
     card: bool = False
 
 
+@dataclass(frozen=True, kw_only=True)
+class ObserverSpec(Spec):
+    """An observer as a plugin offers it.
+
+    Attributes:
+        on_request: it watches only studies that name it, by `--tracker` or under [trackers]; others watch every study.
+    """
+
+    on_request: bool = True
+
+
 def load_target(target: str, *, needed_by: str) -> Any:
     """Import and return "package.module:attribute".
 

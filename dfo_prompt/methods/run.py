@@ -7,7 +7,7 @@ from time import perf_counter
 from typing import Any
 
 from dfo_prompt._util.memory import forget_peak, peak_resident
-from dfo_prompt.config.study import StudyConfig
+from dfo_prompt.config.study import STUDY, StudyConfig
 from dfo_prompt.contracts.method import MethodSpec
 from dfo_prompt.contracts.spec import load_target
 from dfo_prompt.errors import DfoPromptError, InputError, PluginError, one_line
@@ -16,10 +16,11 @@ from dfo_prompt.objectives.outer import LeastSquares
 from dfo_prompt.plugin.catalogue import catalogue
 from dfo_prompt.plugin.entries import arguments_of, target_of
 from dfo_prompt.run.code import code_of
+from dfo_prompt.run.larger import as_begun, grow
 from dfo_prompt.run.manifest import describe_run
 from dfo_prompt.run.objectives import Objectives
 from dfo_prompt.run.start import start_at
-from dfo_prompt.run.study import manifest_of, optimizer_of
+from dfo_prompt.run.study import manifest_of, opened, optimizer_of
 from dfo_prompt.study.costs import Spent
 from dfo_prompt.study.folder import CODE, save_result, study_folder
 from dfo_prompt.study.result import HeldOut, Observer, Result
@@ -63,9 +64,11 @@ def run_method(
     _check_suits(spec, config, start_from)
     fit, options = target_of("method", config.method), arguments_of("method", config.method, config.method_options)
     out = out.absolute() if out else None  # whatever changes the working directory later
-    start = start_at(config, start_from, out)
+    start = start_at(as_begun(config, out), start_from, out)
     setting = Setting(config=start.config, folder=out, observers=observers, objectives=objectives or Objectives())
-    with study_folder(out, {**_manifest(spec, setting), **start.manifest}, lock_seconds=lock_seconds):
+    manifest = {**_manifest(spec, setting), **start.manifest}
+    larger = lambda path: _grow(setting, manifest, path)  # noqa: E731
+    with study_folder(out, manifest, lock_seconds=lock_seconds, ahead=larger):
         if not spec.tunes:  # a study does so itself, where it is measured: a collection takes longer than a short one
             forget_peak()
         try:
@@ -97,6 +100,11 @@ def _manifest(spec: MethodSpec, setting: Setting) -> Mapping[str, Any]:
         return manifest_of(config, setting.objectives.get(config))
     more = load_target(spec.describe, needed_by=spec.name)(setting) if spec.describe else {}
     return describe_run(config.as_dict(), {**setting.problem.describe(), **more}, {}) | {CODE: code_of(config)}
+
+
+def _grow(setting: Setting, manifest: Mapping[str, Any], path: Path) -> None:
+    if setting.config.method == STUDY:
+        grow(setting.config, setting.objectives.get(setting.config), manifest, path, fresh=opened)
 
 
 def _found(setting: Setting, fit: Callable[[], Fitted]) -> MethodResult:

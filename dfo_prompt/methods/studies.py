@@ -22,7 +22,7 @@ def mean_of_studies(setting: Setting, *, members: int = 4) -> Fitted:
 
     Args:
         setting: where; problem, prompt, optimizer and budget are those of the studies.
-        members: studies, which get equal parts of the budget and its limits.
+        members: studies, which get equal parts of the budget, its limits and the time.
 
     Raises:
         InputError: there are fewer members than 1, or more than queries.
@@ -90,7 +90,8 @@ def _member(setting: Setting, *, budget: int, draw: int, members: int) -> tuple[
     folder = setting.folder and setting.folder / "members" / str(draw)
     limits = setting.config.limits and {name: amount // members for name, amount in setting.config.limits.items()}
     prompt = replace(setting.config.prompt, draw=draw)
-    config = replace(setting.config, budget=budget, limits=limits, prompt=prompt)
+    stop = setting.config.stop and setting.config.stop.shared(members)
+    config = replace(setting.config, budget=budget, limits=limits, stop=stop, prompt=prompt)
     objective, result = tune(setting, config, folder=folder)
     return fitted_by(objective, result), (result.held_out and result.held_out.dev_metric) or 0.0
 

@@ -99,7 +99,7 @@ class CMA(Optimizer):
             "CMA_active": active,
         }
         if self.bounds is not None:
-            options["bounds"] = list(self.bounds)
+            options["bounds"] = [np.array(side).tolist() for side in self.bounds]
         if covariance == "diagonal":
             options["CMA_diagonal"] = True
         if covariance in RESTRICTED:

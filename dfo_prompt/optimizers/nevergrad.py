@@ -91,6 +91,11 @@ class Nevergrad(Optimizer):
         """Return which optimizer the name stands for here, and how many candidates it is asked for at once."""
         return {"resolved": str(_innermost(self._backend).name), "workers": self._workers}
 
+    @property
+    def _closed(self) -> bool:
+        """Tell whether nevergrad can be given the box: with an infinite end, its candidates are clipped instead."""
+        return self.bounds is not None and bool(np.isfinite(self.bounds).all())
+
     def _build(self, variant: str) -> Any:
         with self._isolation():
             try:
@@ -105,16 +110,17 @@ class Nevergrad(Optimizer):
         # Its CMA-ES variants start at a step of their own, in units of the parametrization's.
         factor = 1.0
         if isinstance(optimizer, ParametrizedCMA):
-            factor = optimizer.scale * (_shrinkage(len(start)) if self.bounds else 1.0)
+            factor = optimizer.scale * (_shrinkage(len(start)) if self._closed else 1.0)
         parameter = ng.p.Array(init=start).set_mutation(sigma=self.sigma / factor)
-        if self.bounds is not None:
+        if self.bounds is not None and self._closed:
             # Else populations would begin all over the box, wherever the study starts.
-            parameter.set_bounds(*self.bounds, full_range_sampling=False)
+            sides = (side if np.ndim(side) == 0 else np.resize(side, len(start)) for side in self.bounds)
+            parameter.set_bounds(*sides, full_range_sampling=False)
         parameter.random_state.seed(self.seed % 2**32)
         return parameter
 
     def _point(self, parameter: Any) -> Vector:
-        return np.array(parameter.value[: self.dim], dtype=np.float64)
+        return self.inside(np.array(parameter.value[: self.dim], dtype=np.float64))
 
 
 def _shrinkage(dim: int) -> float:

@@ -132,5 +132,8 @@ class Pymoo(Optimizer):
 
     def _simplex(self) -> dict[str, Any]:
         """Return the first simplex, as a part of the box, and in one dimension what its usual rule reduces to nothing."""
-        part = 0.5 / HALF_WIDTH if self.bounds is None else min(0.5, self.sigma / (self.bounds[1] - self.bounds[0]))
+        if self.bounds is None or np.ndim(self.bounds[0]) == 0:
+            part = 0.5 / HALF_WIDTH if self.bounds is None else min(0.5, self.sigma / (self.bounds[1] - self.bounds[0]))
+        else:
+            part = np.minimum(0.5, self.sigma / (self._box[1] - self._box[0]))
         return {"init_simplex_scale": part, **({"func_params": lambda _: SIMPLEX_IN_ONE_DIMENSION} if self.dim == 1 else {})}

@@ -15,6 +15,7 @@ PROVIDED: Mapping[str, frozenset[str]] = {
     "projection": frozenset({"space", "rng"}),
     "method": frozenset({"setting"}),
     "endpoint": frozenset({"url", "model", "key", "timeout", "patience", "concurrency"}),
+    "observer": frozenset(),
     "executor": frozenset({"jobs", "threads", "folder"}),
 }
 """By kind, the arguments that the study fills in: nobody's options."""

@@ -116,7 +116,7 @@ def dfo_prompt_commands() -> Iterable[Spec]:  # type: ignore[empty-body]
 def dfo_prompt_observers() -> Iterable[Spec]:  # type: ignore[empty-body]
     """Give observers of every study: targets are classes with the methods of `dfo_prompt.study.result.Observer`.
 
-    They may have the two further methods that it names.
+    They may have the further methods that it names. One with an `ObserverSpec` watches only the studies that ask for it.
     """
 
 

@@ -13,6 +13,10 @@ from dfo_prompt.report.section import Section
 from dfo_prompt.report.shared import shared_manifest
 from dfo_prompt.report.tables import all_tables
 from dfo_prompt.report.verdict import remarks, verdict
+from dfo_prompt.study.result import USUAL
+
+EARLY = {"time_limit": " (by the clock: run again, they may end elsewhere)"}
+"""What a reader must know of a stop reason."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,10 +87,10 @@ def _spent(studies: pd.DataFrame, searched: "pd.Series[bool]") -> str:
 
 
 def _ended(studies: pd.DataFrame) -> str:
-    """Return how many studies ended by a limit."""
+    """Return how many studies ended before their budget, and by what."""
     reasons = studies["stop_reason"].value_counts()
-    limits = {str(name): int(count) for name, count in reasons.items() if str(name).startswith("limits.")}
-    return "".join(f"; {name} ended {count:,} of the studies" for name, count in sorted(limits.items()))
+    early = {str(name): int(count) for name, count in reasons.items() if str(name) not in USUAL}
+    return "".join(f"; {name} ended {count:,} of the studies{EARLY.get(name, '')}" for name, count in sorted(early.items()))
 
 
 def _missing(analysis: Analysis) -> str:

@@ -32,7 +32,7 @@ STUDY_COLUMNS = {
     "queries": "queries spent",
     "repeated": "cut off by an interruption, and run again; not among these",
     "finished": "whether there is a result",
-    "stop_reason": "what ended the search: its budget of queries, or limits.CURRENCY",
+    "stop_reason": "what ended the search: its budget of queries, limits.CURRENCY, time_limit, patience or target",
     "best_loss": "smallest training loss observed",
     "recommended_loss": "training loss of the optimizer's answer, evaluated anew on the second account",
     "dev_metric": "of the candidate chosen on dev",

@@ -41,8 +41,8 @@ def create_optimizer(
         seed: of the optimizer's own random generator.
         popsize: candidates per ask; by default that of CMA-ES.
         sigma: initial step size.
-        x0: initial point (d,); zero by default.
-        bounds: the box [low, high]^d; None means R^d.
+        x0: initial point (d,); zero by default, or see `StudyConfig` where bounds leave it out.
+        bounds: the box [low, high]^d, or two vectors (d,), whose ends may be infinite; None means R^d.
         outer: the objective's function from outputs to losses, for a `StructuredOptimizer`; others are not given it.
 
     Raises:
@@ -55,7 +55,7 @@ def create_optimizer(
     asked = {"dim": dim, "seed": seed, "budget": budget, "popsize": popsize, "sigma": sigma, "bounds": bounds}
     start = None if x0 is None else np.asarray(x0, dtype=np.float64).tolist()
     config = parse(StudyConfig, {**asked, "x0": start}, where=f"optimizer {name!r}").resolved()
-    given = {key: getattr(config, key) for key in asked} | {"x0": np.zeros(dim) if start is None else np.array(start)}
+    given = {key: getattr(config, key) for key in asked} | {"x0": config.start, "bounds": config.box}
     built = _build("optimizer", name, given | _outer_for(name, outer), options)
     if not isinstance(built, Optimizer):
         raise PluginError(f"optimizer {name!r} is a {type(built).__name__}, which is no subclass of dfo_prompt.Optimizer")

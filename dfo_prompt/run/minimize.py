@@ -31,6 +31,7 @@ def minimize(
     validate_every: int | None = None,
     limits: Mapping[str, int | float | str] | None = None,
     prices: Prices | None = None,
+    stop: Mapping[str, object] | None = None,
     out: Path | str | None = None,
     start_from: Path | str | None = None,
     observers: Sequence[Observer] = (),
@@ -49,10 +50,11 @@ def minimize(
         seed: of split, projection, start and optimizer.
         popsize: candidates per ask; by default that of CMA-ES.
         sigma: initial step size.
-        bounds: the box [low, high]^d; None means R^d.
+        bounds: the box [low, high]^d, or two vectors (d,), whose ends may be infinite; None means R^d.
         validate_every: queries between two evaluations on dev, where the objective has it.
         limits: of other currencies, by name; see `StudyConfig`.
         prices: of what the objective consumes.
+        stop: what ends the search early, by key; see `StopConfig`.
         observers: told of every batch.
 
     Raises:
@@ -76,6 +78,7 @@ def minimize(
         "validate_every": validate_every,
         "limits": None if limits is None else dict(limits),
         "prices": prices,
+        "stop": None if stop is None else dict(stop),
         "optimizer_options": dict(options),
     }
     config = parse(StudyConfig, data, where="minimize()").resolved()

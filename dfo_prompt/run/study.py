@@ -1,7 +1,6 @@
 """Runs a study from its configuration: opens the folder, runs the loop, saves the result."""
 
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -17,13 +16,15 @@ from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.contracts.objective import Described, Layered, Objective, Outer, Remote, Textual
 from dfo_prompt.contracts.optimizer import Optimizer, StructuredOptimizer
 from dfo_prompt.contracts.spec import TEXT_FILE
-from dfo_prompt.errors import InputError, one_line
+from dfo_prompt.errors import InputError
 from dfo_prompt.plugin.catalogue import catalogue, given_files, plugin_files
 from dfo_prompt.plugin.entries import target_of
 from dfo_prompt.plugin.options import parameters
 from dfo_prompt.run.code import code_of
 from dfo_prompt.run.factory import create_objective, create_optimizer, is_deterministic
+from dfo_prompt.run.larger import as_begun, grow
 from dfo_prompt.run.manifest import describe_run
+from dfo_prompt.run.observers import observers_of
 from dfo_prompt.run.start import start_at
 from dfo_prompt.study.answers import describe, outer_of
 from dfo_prompt.study.best import answer_of
@@ -38,11 +39,15 @@ from dfo_prompt.study.folder import (
     start_over,
     study_folder,
 )
+from dfo_prompt.study.growth import budgets_of
 from dfo_prompt.study.ledger import Budget, Ledger
 from dfo_prompt.study.loop import Study
 from dfo_prompt.study.recheck import recheck
 from dfo_prompt.study.result import Observer, StudyInfo, StudyResult
 from dfo_prompt.types import Vector
+
+CLOCK = "depends_on_the_clock"
+"""Part of a manifest: the key of a study whose queries differ from run to run. Other manifests have none."""
 
 
 def run_study(
@@ -63,9 +68,10 @@ def run_study(
         InputError, StudyError, PluginError: see `minimize`.
     """
     out = out.absolute() if out else None  # whatever changes the working directory later
-    start = start_at(config, start_from, out)
+    start = start_at(as_begun(config, out), start_from, out)
     manifest = {**manifest_of(start.config, objective), **start.manifest}
-    with study_folder(out, manifest, lock_seconds=lock_seconds):
+    larger = lambda path: grow(start.config, objective, manifest, path, fresh=opened)  # noqa: E731
+    with study_folder(out, manifest, lock_seconds=lock_seconds, ahead=larger):
         result = conduct(start.config, objective, out=out, observers=observers)
         if out:
             save_result(out, result)
@@ -82,7 +88,8 @@ def manifest_of(config: StudyConfig, objective: Objective) -> dict[str, Any]:
     optimizer = GuardedOptimizer(optimizer_of(config, outer), name=config.optimizer)
     _check_blocks(config, objective)
     about = describe(objective, name=config.objective)
-    return describe_run(config.as_dict(), about, optimizer.describe()) | {CODE: code_of(config)}
+    clock = {} if config.stop is None or config.stop.time_limit is None else {CLOCK: "stop.time_limit"}
+    return describe_run(config.as_dict(), about, optimizer.describe()) | {CODE: code_of(config)} | clock
 
 
 def conduct(
@@ -99,26 +106,34 @@ def conduct(
             if (found := load_result(out)) is not None:
                 return found
             start_over(out)
-    outer = outer_of(objective, name=config.objective)
-    optimizer = optimizer_of(config, outer)
-    outputs = outer.size if outer and isinstance(optimizer, StructuredOptimizer) else None
+    optimizer, ledger = opened(config, objective, out)
     study = Study(
         optimizer=optimizer,
         objective=objective,
-        ledger=Ledger(budget_of(config), out, outputs=outputs),
+        ledger=ledger,
         info=_info(config, out),
         validate_every=config.validate_every,
-        observers=[*observers, *_installed_observers()],
+        observers=[*observers, *observers_of(config.trackers)],
         prices=config.prices,
+        stop=config.stop,
     )
     forget_peak()
     result = study.run()
     if out and isinstance(objective, Textual):  # ahead of the result, which says that the study is finished
         save_text(out / TEXT_FILE, objective.text(result.chosen))
-    result = _with_memory(result, config, objective, outer)
+    result = _with_memory(result, config, objective)
     if out and (before := _finished(out)):  # a replay allocates less
         result = replace(result, peak_bytes=before.peak_bytes, user_bytes=before.user_bytes)
     return result
+
+
+def opened(config: StudyConfig, objective: Objective, out: Path | None) -> tuple[Optimizer, Ledger]:
+    """Return a fresh optimizer of the study, and its ledger, opened on the folder `out` (in memory only, without one)."""
+    outer = outer_of(objective, name=config.objective)
+    optimizer = optimizer_of(config, outer)
+    outputs = outer.size if outer and isinstance(optimizer, StructuredOptimizer) else None
+    earlier = budgets_of(read_manifest(out)) if out else ()
+    return optimizer, Ledger(replace(budget_of(config), earlier=earlier), out, outputs=outputs)
 
 
 def reopen(folder: Path, overrides: Mapping[str, Any] | None = None) -> tuple[Objective, Vector]:
@@ -189,7 +204,7 @@ def optimizer_of(config: StudyConfig, outer: Outer | None) -> Optimizer:
         popsize=config.popsize,
         sigma=config.sigma,
         x0=None if config.x0 is None else np.array(config.x0),
-        bounds=config.bounds,
+        bounds=config.box,
         outer=outer,
         **config.optimizer_options,
     )
@@ -204,14 +219,6 @@ def _check_blocks(config: StudyConfig, objective: Objective) -> None:
         raise InputError(f"optimizer {config.optimizer!r}: {said}; set optimizer.blocks to {layers}, or to a part of it")
 
 
-def _installed_observers() -> Iterator[Observer]:
-    for spec in catalogue().observers:
-        try:
-            yield spec.load()(**spec.options)
-        except (Exception, SystemExit) as error:
-            warnings.warn(f"observer {spec.name!r} failed and is left out: {one_line(error)}", RuntimeWarning, stacklevel=2)
-
-
 def _finished(folder: Path) -> StudyResult | None:
     try:
         return load_result(folder)
@@ -219,10 +226,11 @@ def _finished(folder: Path) -> StudyResult | None:
         return None  # damaged: it is about to be written again
 
 
-def _with_memory(result: StudyResult, config: StudyConfig, objective: Objective, outer: Outer | None) -> StudyResult:
+def _with_memory(result: StudyResult, config: StudyConfig, objective: Objective) -> StudyResult:
     """Return the result with what both sides held: two processes where the objective is remote, else parts of this one."""
     if isinstance(objective, Remote):
         return replace(result, user_bytes=peak_resident(), peak_bytes=objective.server_bytes())
+    outer = outer_of(objective, name=config.objective)
     return replace(result, peak_bytes=peak_resident(), user_bytes=_user_bytes(config, outer))
 
 

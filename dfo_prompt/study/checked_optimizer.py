@@ -91,7 +91,8 @@ class GuardedOptimizer:
             raise PluginError(f"optimizer {self._name!r} proposes a value that is not finite")
         bounds = self._bounds
         if bounds and not ((values >= bounds[0]) & (values <= bounds[1])).all():
-            raise PluginError(f"optimizer {self._name!r} proposes a value outside the bounds {list(bounds)}")
+            box = f" {list(bounds)}" if np.ndim(bounds[0]) == 0 else ""
+            raise PluginError(f"optimizer {self._name!r} proposes a value outside the bounds{box}")
 
 
 def _floats(values: object) -> Matrix:

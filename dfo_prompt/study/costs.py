@@ -156,11 +156,20 @@ class Costs:
         charges = self._charges[account]
         # Earlier versions did not say which lines they charged: the next ones.
         first = _whole(line.get("first", charges[-1].first + charges[-1].done if charges else 1))
-        while charges and charges[-1].first >= first:
-            self._lost[account] += charges.pop().lost  # its evaluations were cut off, and ran again
+        self._void(account, first)
         spent = parse(Spent, {name: line[name] for name in CHARGED if name in line}, where="")
         journal = str(line.get("journal", ""))
         charges.append(Charge(first=first, done=_whole(line["done"]), journal=journal, spent=spent, again=again))
+
+    def _void(self, account: Account, first: int) -> None:
+        """Take back charges from line `first` on, whose evaluations were cut off and ran again; those of time alone stay."""
+        charges, stay = self._charges[account], []
+        while charges and charges[-1].first >= first:
+            if (last := charges.pop()).done:
+                self._lost[account] += last.lost
+            else:
+                stay.append(last)
+        charges.extend(reversed(stay))
 
     def _cut_off(self, account: Account) -> None:
         """Charge the reservation that is open, if one is."""

@@ -1,7 +1,7 @@
 """A study folder: manifest, journals, candidates and result, and the lock that keeps a second process out."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -39,10 +39,17 @@ VECTORS = ("best", "recommended", "chosen")
 
 
 @contextmanager
-def study_folder(path: Path | None, manifest: Mapping[str, Any], *, lock_seconds: float = 0.0) -> Iterator[Path | None]:
+def study_folder(
+    path: Path | None,
+    manifest: Mapping[str, Any],
+    *,
+    lock_seconds: float = 0.0,
+    ahead: Callable[[Path], None] = lambda _: None,
+) -> Iterator[Path | None]:
     """Create or reopen the folder of the study that `manifest` describes, locked against other processes.
 
-    A process that holds the lock is waited for `lock_seconds`. Without a path nothing happens.
+    A process that holds the lock is waited for `lock_seconds`. `ahead` is called once the folder is locked, before it is
+    compared with the manifest. Without a path nothing happens.
 
     Raises:
         InputError: the folder holds something else, or another study; the difference is named.
@@ -58,6 +65,7 @@ def study_folder(path: Path | None, manifest: Mapping[str, Any], *, lock_seconds
                 stack.enter_context(FileLock(path / LOCK, timeout=lock_seconds))
             except Timeout as error:
                 raise StudyError(f"another process is running the study in {path}") from error
+            ahead(path)
             _claim(path, manifest)
         yield path
 
@@ -69,7 +77,7 @@ def check_config(path: Path, config: Mapping[str, Json]) -> None:
         InputError: the difference is named.
     """
     if (path / "manifest.json").exists():
-        _check_same(path, read_manifest(path), {"config": config})
+        check_parts(path, read_manifest(path), {"config": config})
 
 
 def check_objective(path: Path, about: Mapping[str, Json]) -> None:
@@ -80,7 +88,7 @@ def check_objective(path: Path, about: Mapping[str, Json]) -> None:
     """
     there = read_manifest(path)["objective"]
     here = {key: there[key] if key in PLACES else about.get(key) for key in there}
-    _check_same(path, {"objective": there}, {"objective": here}, remedy="its candidates mean nothing here")
+    check_parts(path, {"objective": there}, {"objective": here}, remedy="its candidates mean nothing here")
 
 
 def save_result(path: Path, result: Result) -> None:
@@ -184,7 +192,7 @@ def _claim(path: Path, manifest: Mapping[str, Any]) -> None:
         there = read_manifest(path)
         mended = there.get(CODE) != manifest.get(CODE) and all(record.loss is None for record in read_records(path))
         # Code that has scored nothing yet may be mended: no figure came from it.
-        _check_same(path, {key: part for key, part in there.items() if key != CODE or not mended}, manifest)
+        check_parts(path, {key: part for key, part in there.items() if key != CODE or not mended}, manifest)
         if mended:
             write_json(path / "manifest.json", portable(manifest, path))
     elif any(entry.name not in (LOCK, "manifest.json", "manifest.json.part") for entry in path.iterdir()):
@@ -206,9 +214,14 @@ def _is_torn(path: Path) -> bool:
     return False
 
 
-def _check_same(
+def check_parts(
     path: Path, there: Mapping[str, Any], here: Mapping[str, Any], *, remedy: str = "choose another --out"
 ) -> None:
+    """Refuse a manifest `here` that is of another study than that of `there`, in the parts that it has.
+
+    Raises:
+        InputError: the first difference, by its key.
+    """
     for part in [part for part in (*IDENTITY, CODE) if part in here and (part in there or part != CODE)]:
         if there.get(part) == here[part]:
             continue

@@ -26,6 +26,9 @@ class Holdout:
     """Keeps the candidate that is best on dev.
 
     The larger metric wins, then the smaller dev loss, then the earlier candidate.
+
+    Attributes:
+        best_loss: the smallest loss on dev of all candidates; infinity until there is one.
     """
 
     def __init__(self, objective: Validated, *, meter: Meter, dim: int) -> None:
@@ -33,6 +36,7 @@ class Holdout:
         self._meter = meter
         self._seen: set[str] = set()
         self._chosen: Scored | None = None
+        self.best_loss = np.inf
         self._manual = {split: self._baseline(split, dim) for split in ("dev", "test")}
 
     def consider(self, candidate: Vector, *, role: str) -> None:
@@ -46,6 +50,7 @@ class Holdout:
         metric = record.metrics.get(self._objective.metric)
         if metric is None or record.loss is None:
             return
+        self.best_loss = min(self.best_loss, record.loss)
         scored = Scored(candidate=found.candidates[0], role=role, query=record.query, metric=metric, loss=record.loss)
         if self._chosen is None or (metric, -scored.loss) > (self._chosen.metric, -self._chosen.loss):
             self._chosen = scored

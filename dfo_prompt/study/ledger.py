@@ -45,6 +45,7 @@ class Budget:
 
     Attributes:
         limits: of other currencies of `Usage`, by name.
+        earlier: budgets of queries that the study had before, which cut batches that are evaluated in parts now.
 
     Raises:
         InputError: fewer than one query, or of another currency; or there is no such currency.
@@ -52,6 +53,12 @@ class Budget:
 
     queries: int
     limits: Mapping[str, int] = field(default_factory=dict)
+    earlier: Sequence[int] = ()
+
+    @property
+    def splits(self) -> bool:
+        """Tell whether a batch may be journaled in parts."""
+        return bool(self.limits or self.earlier)
 
     def __post_init__(self) -> None:
         if self.queries < 1:
@@ -93,7 +100,7 @@ class Ledger:
             journal.keep(self._outputs.whole(journal.lines, outputs))
         self._candidates = {account: Candidates(folder and folder / name) for account, name in CANDIDATES.items()}
         self._costs = Costs(folder and folder / COSTS)
-        if budget.limits:  # they split batches, and only costs tell a part of one from one that was torn
+        if budget.splits:  # only costs tell a part of a batch from one that was torn
             journal.keep(self._costs.settled(Account.QUERIES, journal))
         # Costs come first: a journal that is ahead of them would have queries without a price.
         kept = [*self._candidates.values(), *([self._outputs] if self._outputs else [])]
@@ -115,6 +122,11 @@ class Ledger:
         """Return the queries left."""
         return self.budget.queries - self.queries
 
+    @property
+    def left(self) -> int:
+        """Return the queries of an earlier run that have not been recalled."""
+        return self._journals[Account.QUERIES].left
+
     def binding(self, most: Usage) -> str:
         """Return the currency that the budget has less left of than `most`, the first of several; "" for none."""
         return self.budget.binding(self._priced[Account.QUERIES], most)
@@ -126,14 +138,14 @@ class Ledger:
     def recall(self, batch: Matrix, *, split: str = "train", role: str = "") -> Outcome | None:
         """Return what an earlier run journaled in the place of `batch` (B, d), or None where the journal ends.
 
-        The candidates are the journaled ones, which may differ from `batch` by rounding. Under limits they may be fewer: a
-        part of a batch.
+        The candidates are the journaled ones, which may differ from `batch` by rounding. Where a batch may be split, they
+        may be fewer: a part of it.
 
         Raises:
             StudyError: the journal holds another candidate in this place.
         """
         account = Account.VALIDATION if role else Account.QUERIES
-        if self.budget.limits and not role:
+        if self.budget.splits and not role:
             batch = batch[: self._journals[account].left or len(batch)]
         lines = self._journals[account].take(len(batch))
         if lines is None:

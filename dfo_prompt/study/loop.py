@@ -17,9 +17,8 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 
-import numpy as np
-
 from dfo_prompt.config.prices import Prices
+from dfo_prompt.config.stop import StopConfig
 from dfo_prompt.contracts.objective import Composite, Numbered, Objective, Validated
 from dfo_prompt.contracts.optimizer import Optimizer, StructuredOptimizer
 from dfo_prompt.errors import DfoPromptError, InputError, StudyError, one_line
@@ -33,14 +32,13 @@ from dfo_prompt.study.holdout import Holdout
 from dfo_prompt.study.ledger import Ledger
 from dfo_prompt.study.records import Account, Outcome, Record, joined
 from dfo_prompt.study.result import Batch, Observer, StudyInfo, StudyResult, Validation
+from dfo_prompt.study.standing import Standing
+from dfo_prompt.study.stopping import Stopping
 from dfo_prompt.study.tariff import Tariff
 from dfo_prompt.types import Matrix, Vector
 
 PATIENCE = 3
 """Failed batches in a row that end a study."""
-
-UNKNOWN_WORST = 1e9
-"""Told for a failed evaluation as long as no finite loss has been seen."""
 
 
 class Study:
@@ -54,10 +52,11 @@ class Study:
         validate_every: queries between two looks at the dev examples; None means only at the end.
         observers: told of every batch.
         prices: of what the objective consumes.
+        stop: what ends the search before its budget.
 
     Raises:
         InputError: a limit is below what a query takes, or in a currency that the objective does not estimate; or the
-            optimizer learns from outputs that there are not.
+            optimizer learns from outputs that there are not; or `stop` is about a dev split that there is not.
     """
 
     def __init__(
@@ -70,6 +69,7 @@ class Study:
         validate_every: int | None = None,
         observers: Sequence[Observer] = (),
         prices: Prices | None = None,
+        stop: StopConfig | None = None,
     ) -> None:
         self._optimizer = GuardedOptimizer(optimizer, name=info.optimizer)
         self._objective = objective
@@ -89,10 +89,11 @@ class Study:
             validated=self._report_validation,
             expect=objective.expect if isinstance(objective, Numbered) else _unheard,
         )
-        self._best, self._best_loss = optimizer.x0.copy(), np.inf
-        self._worst_loss = -np.inf
-        self._failures = self._failed_batches = self._fresh = 0
-        self._error = self._limit = ""
+        self._stopping = Stopping(stop, ledger)
+        self._stopping.check(objective, info.objective)
+        self._standing = Standing(optimizer.x0)
+        self._failed_batches = self._fresh = 0
+        self._limit = ""
 
     def run(self) -> StudyResult:
         """Spend the budget and return the result.
@@ -118,12 +119,20 @@ class Study:
         self._notify(lambda observer: observer.study_started(self._info))
         objective = self._objective
         holdout = Holdout(objective, meter=self._meter, dim=self._info.dim) if isinstance(objective, Validated) else None
-        while self._ledger.remaining and not self._limit:
+        while self._ledger.remaining and not self._ended:
             before = self._ledger.queries
             self._step()
+            self._stopping.note(self._standing.best_loss)
             if holdout and before // self._validate_every < self._ledger.queries // self._validate_every:
                 self._consider(holdout)
+                self._stopping.note(holdout.best_loss, split="dev")
+            self._stopping.look_at_the_clock()
         return self._finish(holdout)
+
+    @property
+    def _ended(self) -> str:
+        """Return what ended the search before its budget; "" for nothing."""
+        return f"limits.{self._limit}" if self._limit else self._stopping.reason
 
     def _step(self) -> None:
         candidates = self._optimizer.ask()  # (B, d)
@@ -133,7 +142,7 @@ class Study:
             return
         records = outcome.records
         if len(records) == len(candidates):
-            self._optimizer.tell(outcome.candidates, self._told(records), outcome.outputs)
+            self._optimizer.tell(outcome.candidates, self._standing.told(records), outcome.outputs)
         report = self._report(outcome.candidates, records, recalled=self._fresh == fresh)
         self._notify(lambda observer: observer.batch_evaluated(report))
         if self._fresh == fresh:
@@ -153,7 +162,7 @@ class Study:
                 self._fresh += len(outcome.records)
             else:
                 self._meter.noted(outcome)
-            self._learn(outcome.candidates, outcome.records)
+            self._standing.learn(outcome.candidates, outcome.records)
             yield outcome
             batch = batch[len(outcome.records) :]
 
@@ -165,20 +174,6 @@ class Study:
             warnings.warn(f"{said}; the journaled candidates are kept", RuntimeWarning, stacklevel=2)
         return recalled
 
-    def _learn(self, batch: Matrix, records: Sequence[Record]) -> None:
-        for candidate, record in zip(batch, records, strict=True):
-            if record.loss is None:
-                self._failures += 1
-                self._error = record.status
-                continue
-            if record.loss < self._best_loss:
-                self._best, self._best_loss = candidate.copy(), record.loss
-            self._worst_loss = max(self._worst_loss, record.loss)
-
-    def _told(self, records: Sequence[Record]) -> Vector:
-        penalty = self._worst_loss if np.isfinite(self._worst_loss) else UNKNOWN_WORST
-        return np.array([penalty if record.loss is None else record.loss for record in records])  # (B,)
-
     def _give_up_after_failures(self, records: Sequence[Record]) -> None:
         failed = all(record.status.startswith("error") for record in records)
         self._failed_batches = self._failed_batches + 1 if failed else 0
@@ -189,7 +184,7 @@ class Study:
             )
 
     def _consider(self, holdout: Holdout) -> None:
-        holdout.consider(self._best, role="best")
+        holdout.consider(self._standing.best, role="best")
         holdout.consider(self._recommended(), role="recommended")
 
     def _recommended(self) -> Vector:
@@ -200,35 +195,33 @@ class Study:
             spent = getattr(self._ledger.spent(), self._limit)
             said = f"{spent:,} of {self._ledger.budget.limits[self._limit]:,} went on batches that were cut off"
             raise StudyError(f"limits.{self._limit}: {said}, and no query fits in the rest; start again in a new folder")
-        if self._failures == self._ledger.queries:
-            raise StudyError(
-                f"every query of objective {self._info.objective!r} failed, at last with {self._error!r}; mend it and start "
-                "again in a new folder"
-            )
+        if self._standing.failures == self._ledger.queries:
+            said = f"every query of objective {self._info.objective!r} failed, at last with {self._standing.error!r}"
+            raise StudyError(f"{said}; mend it and start again in a new folder")
         recommended = self._recommended()
         if self._fresh:
             self._ledger.charge(Spent(optimizer_seconds=self._optimizer.take_seconds()))
         clean = self._meter.validate(recommended[None], self._objective.evaluate, split="train", role="recommended")
         recommended = clean.candidates[0]
-        chosen, held_out = self._best, None
+        chosen, held_out = self._standing.best, None
         if holdout:
             self._consider(holdout)
-            chosen, held_out = holdout.finish(self._best)
+            chosen, held_out = holdout.finish(self._standing.best)
         spent = self._ledger.spent(Account.QUERIES)
         return StudyResult(
-            best=self._best,
-            best_loss=self._best_loss if np.isfinite(self._best_loss) else None,
+            best=self._standing.best,
+            best_loss=self._standing.known_loss,
             recommended=recommended,
             recommended_loss=clean.records[0].loss,
             chosen=chosen,
             held_out=held_out,
-            failures=self._failures,
+            failures=self._standing.failures,
             spent=spent,
             training_seconds=spent.seconds,
             validation=self._ledger.spent(Account.VALIDATION),
             optimizer_state=self._optimizer.describe(),
             rounded=self._ledger.rounded,
-            stop_reason=f"limits.{self._limit}" if self._limit else "budget",
+            stop_reason=self._ended or "budget",
             warnings=self._warnings(spent),
         )
 
@@ -245,7 +238,7 @@ class Study:
             recalled=recalled,
             queries=self._ledger.queries,
             remaining=self._ledger.remaining,
-            best_loss=self._best_loss if np.isfinite(self._best_loss) else None,
+            best_loss=self._standing.known_loss,
         )
 
     def _report_validation(self, record: Record) -> None:

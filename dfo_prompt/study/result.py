@@ -10,6 +10,9 @@ from dfo_prompt.study.costs import Spent
 from dfo_prompt.study.records import Finite, Record
 from dfo_prompt.types import Json, Matrix, Vector
 
+USUAL = ("budget", "fitted", "unfinished")
+"""Stop reasons of studies that nothing ended early."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class StudyInfo:
@@ -99,8 +102,8 @@ class Result:
         about: what a method says of itself: what it chose on dev, sizes.
         rounded: queries of an earlier run whose candidates the optimizer now proposes with other rounding, as on another
             processor; they count as journaled.
-        stop_reason: "budget", "limits.tokens" or another currency whose limit ended the search before; "fitted" for methods
-            without a search of their own.
+        stop_reason: "budget", "limits.tokens" or another currency whose limit ended the search before; "time_limit",
+            "patience" or "target" of a study that has such a rule; "fitted" for methods without a search of their own.
         warnings: figures of what was spent that do not agree.
     """
 
@@ -138,8 +141,9 @@ class StudyResult(Result):
 class Observer(Protocol):
     """Watches studies; it cannot change them. One that raises is named in a warning and dropped.
 
-    It may have two more methods: `validated(validation: Validation)`, for scores on dev and test, and
-    `failed(error: str)`, for the line with which a study ended early.
+    It may have three more methods: `validated(validation: Validation)`, for scores on dev and test;
+    `failed(error: str)`, for the line with which a study ended early; and of a tracker,
+    `suite_finished(folder: Path, page: Path | None)`, for a suite whose studies have ended, and the page of its report.
     """
 
     def study_started(self, info: StudyInfo) -> None:

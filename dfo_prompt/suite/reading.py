@@ -87,6 +87,11 @@ def _check_budgets(plans: Sequence[Plan], path: Path) -> None:
         if plan.config.limits != one.config.limits:
             who = f"{one.optimizer!r} and {plan.optimizer!r}"
             raise InputError(f"{path}: limits of {who} differ on {plan.problem!r}; set them in [study], or cross them")
+        if plan.config.stop != one.config.stop:
+            who = f"{one.optimizer!r} and {plan.optimizer!r}"
+            raise InputError(
+                f"{path}: rules of {who} to stop differ on {plan.problem!r}; set them in [study], or cross them"
+            )
         if plan.config.budget != one.config.budget:
             have = f"{one.optimizer!r} has {one.config.budget:,} queries on {plan.problem!r}"
             raise InputError(

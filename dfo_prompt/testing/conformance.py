@@ -19,6 +19,9 @@ from dfo_prompt.testing.settings import SettingsConformance
 from dfo_prompt.types import Matrix, Vector
 
 EXIT_SECONDS = 120
+OWN_ENDS = [-0.5, 0.0, 0.5, -3.0, 1.0], [1.5, 1.0, 4.0, 1.25, 9.0]
+"""A box whose coordinates differ; the start lies on its border in some."""
+ONE_SIDED = [-np.inf, -0.5, -np.inf, 0.5, 1.0], [1.5, np.inf, np.inf, 1.5, np.inf]
 
 
 class OptimizerConformance(SettingsConformance, EdgesConformance):
@@ -77,8 +80,12 @@ class OptimizerConformance(SettingsConformance, EdgesConformance):
         """Every candidate, and the recommendation, lies in the box."""
         if "bounds" in catalogue().optimizers.find(name).ignores:
             pytest.skip("declares that it ignores bounds")
-        _, batches = drive(make(name, bounds=(-0.5, 1.5), sigma=2.0))
-        assert all(((batch >= -0.5) & (batch <= 1.5)).all() for batch in batches), "a candidate lies outside the bounds"
+        for low, high in ((-0.5, 1.5), OWN_ENDS, ONE_SIDED):
+            _, batches = drive(make(name, bounds=(low, high), sigma=2.0))
+            said = f"a candidate lies outside the bounds {low}, {high}"
+            assert all(((batch >= low) & (batch <= high)).all() for batch in batches), said
+            moved = len(np.unique(np.concatenate(batches), axis=0))
+            assert moved > 1, f"{name!r} asks for one point only in the bounds {low}, {high}"
 
     def test_repeats_itself(self, name: str) -> None:
         """The same arguments and losses give the same candidates, also late; seed 0 is a seed like any other."""

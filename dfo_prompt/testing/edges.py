@@ -19,8 +19,8 @@ class EdgesConformance:
     """Few dimensions, small populations, large seeds, a single query, several threads."""
 
     def test_works_in_few_dimensions_with_small_populations(self, name: str) -> None:
-        """One and two dimensions, with and without a box, the start on its border, one to three candidates an ask."""
-        for dim, bounds, popsize, budget in product((1, 2), (None, (0.0, 1.0)), (1, 2, 3), (1, 7)):
+        """One and two dimensions, no, one or both ends of a box, the start on its border, one to three candidates."""
+        for dim, bounds, popsize, budget in product((1, 2), (None, (0.0, 1.0), (0.0, np.inf)), (1, 2, 3), (1, 7)):
             settings = {"dim": dim, "bounds": bounds, "popsize": popsize, "budget": budget}
             assert drive(make(name, **settings))[0].spent.queries == budget, f"{name!r} fails with {settings}"
 

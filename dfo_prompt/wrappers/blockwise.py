@@ -6,7 +6,7 @@ import numpy as np
 
 from dfo_prompt.contracts.optimizer import Best, Optimizer
 from dfo_prompt.run.factory import create_optimizer
-from dfo_prompt.types import Json, Matrix, Vector
+from dfo_prompt.types import Bounds, Json, Matrix, Vector
 
 
 class Blockwise(Optimizer):
@@ -36,13 +36,20 @@ class Blockwise(Optimizer):
                 popsize=self.popsize,
                 sigma=self.sigma,
                 x0=self.x0[places],
-                bounds=self.bounds,
+                bounds=self._part(places),
             )
             for number, places in enumerate(self._places)
         ]
         self._turn = self._spent = 0
         self._share = -(-self.budget // count) if whole else 1
         self._best = Best(self.x0)
+
+    def _part(self, places: Any) -> Bounds | None:
+        """Return the bounds of the coordinates at `places`."""
+        if self.bounds is None or np.ndim(self.bounds[0]) == 0:
+            return self.bounds
+        low, high = (np.asarray(side)[places] for side in self.bounds)
+        return low, high
 
     def ask(self) -> Matrix:
         """Return candidates (B, d) that differ in one block only."""

@@ -5,8 +5,9 @@ from fakes import Bowl, HeldOutBowl, Steps, steps, study
 from dfo_prompt.contracts.objective import Evaluation
 from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.errors import PluginError, StudyError
-from dfo_prompt.study.loop import PATIENCE, UNKNOWN_WORST
+from dfo_prompt.study.loop import PATIENCE
 from dfo_prompt.study.records import read_records
+from dfo_prompt.study.standing import UNKNOWN_WORST
 
 COMPARED = ("journal.jsonl", "validation.jsonl")
 

@@ -210,6 +210,31 @@ def test_limits_of_one_problem_must_be_the_same(suite):
         suite(text)
 
 
+def test_studies_that_stop_early_are_counted_in_the_report_with_their_reason(program, tmp_path):
+    stop = "stop = {{ {} }}\n"
+    for name, rules, said in (
+        ("patience", "patience = 1", "patience ended 4 of the studies"),
+        (
+            "clock",
+            "time_limit = 1e-9",
+            "time_limit ended 4 of the studies (by the clock: run again, they may end elsewhere)",
+        ),
+    ):
+        (tmp_path / "early.toml").write_text(SUITE.replace("[study]\n", f"[study]\n{stop.format(rules)}", 1))
+        status, _, error = program("suite", "run", "early.toml", "--out", name)
+        assert status == 0, error
+        assert program("suite", "report", name)[0] == 0
+        assert said in (tmp_path / name / "report/report.md").read_text()
+        studies = pd.read_csv(tmp_path / name / "report/studies.csv")
+        assert (studies["queries"] < studies["budget"]).all()  # charged what they spent
+
+
+def test_rules_to_stop_on_one_problem_must_be_the_same(suite):
+    text = SUITE.replace('"random"', '{ name = "few", optimizer = "random", stop = { patience = 9 } }')
+    with pytest.raises(InputError, match="rules of 'cma' and 'few' to stop differ on 'sphere'"):
+        suite(text)
+
+
 PAID = """
 import dfo_prompt as dp
 

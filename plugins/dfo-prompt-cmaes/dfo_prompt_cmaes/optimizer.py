@@ -73,7 +73,9 @@ class CyberCMA(dp.Optimizer):
         return {"popsize": int(self._backend.population_size), "restarts": self._restarts}
 
     def _start(self) -> Any:
-        bounds = None if self.bounds is None else np.tile(self.bounds, (len(self._mean), 1)).astype(np.float64)
+        bounds = None
+        if self.bounds is not None:
+            bounds = np.stack([np.broadcast_to(side, len(self._mean)) for side in self.bounds], axis=1).astype(np.float64)
         return GENERATORS[self._variant](
             mean=self._mean.copy(),
             sigma=self._sigma,

@@ -50,10 +50,10 @@ class SciPy(dp.CallbackOptimizer):
         elif (
             self._method == "COBYQA"
         ):  # SciPy's copy holds a lock as long as it runs: two studies in turn would wait forever
-            bounds = None if self.bounds is None else box
+            bounds = None if self.bounds is None else Bounds(*(np.broadcast_to(side, self.dim) for side in self.bounds))
             cobyqa.minimize(function, start, bounds=bounds, options=self._options(start))
         else:
-            bounds = None if self.bounds is None else box
+            bounds = None if self.bounds is None else Bounds(*(np.broadcast_to(side, self.dim) for side in self.bounds))
             search: Any = minimize  # its stubs know a method by a literal only
             search(function, start, method=self._method, bounds=bounds, options=self._options(start))
 
@@ -65,7 +65,7 @@ class SciPy(dp.CallbackOptimizer):
         step, enough = self.sigma, 10 * self.budget
         match self._method:
             case "COBYQA":
-                widest = np.inf if self.bounds is None else 0.49 * (self.bounds[1] - self.bounds[0])
+                widest = np.inf if self.bounds is None else 0.49 * float(np.min(self.bounds[1] - self.bounds[0]))
                 return {"radius_init": min(step, widest), "radius_final": 1e-8 * step, "maxfev": enough, "maxiter": enough}
             case "COBYLA":
                 return {"rhobeg": step, "tol": 1e-8 * step, "maxiter": enough}

@@ -1,0 +1,57 @@
+"""The observers of a study: those of installed plugins that watch every study, and the trackers that it asks for."""
+
+import warnings
+from collections.abc import Mapping, Sequence
+
+from dfo_prompt.contracts.spec import ObserverSpec, Spec
+from dfo_prompt.errors import InputError, PluginError, one_line
+from dfo_prompt.plugin.catalogue import catalogue
+from dfo_prompt.plugin.entries import arguments_of, target_of
+from dfo_prompt.study.result import Observer
+
+
+def create_observer(name: str, **options: object) -> Observer:
+    """Build the observer, or tracker, `name`; `options` are its own.
+
+    Raises:
+        InputError: the name or an option is unknown, a value is bad, or what the observer needs is not installed.
+        PluginError: it cannot be built otherwise.
+    """
+    target, arguments = target_of("observer", name), arguments_of("observer", name, options)
+    try:
+        built: Observer = target(**arguments)
+    except InputError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise PluginError(f"observer {name!r} cannot be built: {one_line(error)}") from error
+    return built
+
+
+def observers_of(trackers: Mapping[str, Mapping[str, object]]) -> Sequence[Observer]:
+    """Return the observers that watch every study, and `trackers`: options by name.
+
+    One that cannot be built is left out with a warning.
+
+    Raises:
+        InputError: a tracker is unknown, its package is not installed, or an option is bad.
+    """
+    for name in trackers:
+        target_of("observer", name)
+    found = (_built(spec, trackers) for spec in catalogue().observers if spec.name in trackers or not _on_request(spec))
+    return [observer for observer in found if observer is not None]
+
+
+def _on_request(spec: Spec) -> bool:
+    return isinstance(spec, ObserverSpec) and spec.on_request
+
+
+def _built(spec: Spec, trackers: Mapping[str, Mapping[str, object]]) -> Observer | None:
+    try:
+        return create_observer(spec.name, **trackers.get(spec.name, {}))
+    except (InputError, PluginError) as error:
+        if isinstance(error, InputError) and spec.name in trackers:
+            raise
+        cause = error.__cause__ if isinstance(error, PluginError) and error.__cause__ else error
+        said = f"observer {spec.name!r} failed and is left out: {one_line(cause)}"
+        warnings.warn(said, RuntimeWarning, stacklevel=2)
+        return None

@@ -1,0 +1,47 @@
+"""Where a search stands: the best candidate so far, and what an optimizer is told of failures."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from dfo_prompt.study.records import Record
+from dfo_prompt.types import Matrix, Vector
+
+UNKNOWN_WORST = 1e9
+"""Told for a failed evaluation as long as no finite loss has been seen."""
+
+
+class Standing:
+    """The outcome of a search so far.
+
+    Attributes:
+        best: (d,) the candidate with the smallest loss; the start until there is one.
+        best_loss: its loss; infinity until then.
+        failures: queries without a finite loss; `error`, the last one's status.
+    """
+
+    def __init__(self, start: Vector) -> None:
+        self.best, self.best_loss = start.copy(), np.inf
+        self.failures, self.error = 0, ""
+        self._worst_loss = -np.inf
+
+    @property
+    def known_loss(self) -> float | None:
+        """Return the smallest loss, or None while there is none."""
+        return self.best_loss if np.isfinite(self.best_loss) else None
+
+    def learn(self, batch: Matrix, records: Sequence[Record]) -> None:
+        """Take in the records of a batch (B, d)."""
+        for candidate, record in zip(batch, records, strict=True):
+            if record.loss is None:
+                self.failures += 1
+                self.error = record.status
+                continue
+            if record.loss < self.best_loss:
+                self.best, self.best_loss = candidate.copy(), record.loss
+            self._worst_loss = max(self._worst_loss, record.loss)
+
+    def told(self, records: Sequence[Record]) -> Vector:
+        """Return the losses (B,) that an optimizer is told: of failures, the worst so far."""
+        penalty = self._worst_loss if np.isfinite(self._worst_loss) else UNKNOWN_WORST
+        return np.array([penalty if record.loss is None else record.loss for record in records])  # (B,)

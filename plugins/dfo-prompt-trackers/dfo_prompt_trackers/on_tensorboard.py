@@ -1,0 +1,88 @@
+"""TensorBoard: a folder of event files for each study."""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch.utils.tensorboard import SummaryWriter
+
+from dfo_prompt_trackers.place import Place
+from dfo_prompt_trackers.tracker import FINAL, Run, Tracker
+
+LONGEST = 100_000
+"""Characters of a file that is shown: a journal is best read where it lies."""
+SHOWN = {".json": "json"}
+"""Files that are shown as text, by their endings, and what they are to Markdown."""
+
+
+class TensorBoardTracker(Tracker):
+    """Writes event files.
+
+    Args:
+        folder: that TensorBoard is given as --logdir; by default "tensorboard" in the folder of the suite or study.
+    """
+
+    def __init__(self, *, folder: Path | None = None) -> None:
+        super().__init__()
+        self._logs = folder
+
+    def open(self, place: Place, parameters: Mapping[str, str]) -> Run:
+        """Return the run of a study, which is a folder."""
+        logs = self._logs or place.home / "tensorboard"
+        return EventFiles(logs / place.name, parameters)
+
+    def open_suite(self, place: Place) -> Run:
+        """Return the run of a suite, which has no curves: a text that says where its report lies."""
+        return EventFiles((self._logs or place.home / "tensorboard") / "suite", {})
+
+
+class EventFiles(Run):
+    """The event files in a folder."""
+
+    def __init__(self, folder: Path, parameters: Mapping[str, str]) -> None:
+        self._parameters = parameters
+        self._steps = _steps(folder)
+        self._final: dict[str, float] = {}
+        self._folder = folder
+
+    @cached_property
+    def _writer(self) -> SummaryWriter:
+        return SummaryWriter(str(self._folder))  # a file that only a run with news needs
+
+    def steps(self) -> Mapping[str, int]:
+        """Return the last step of each curve."""
+        return self._steps
+
+    def log(self, step: int, figures: Mapping[str, float]) -> None:
+        """Add a point to each curve."""
+        for key, value in figures.items():
+            self._writer.add_scalar(key, value, step)
+        self._final |= {key: value for key, value in figures.items() if key.startswith(FINAL)}
+        self._writer.flush()
+
+    def keep(self, files: Sequence[Path]) -> None:
+        """Show small files as texts, and say where others lie."""
+        for file in files if self._final or not self._steps else ():  # those of a study without news are there
+            kind = SHOWN.get(file.suffix)
+            text = file.read_text(encoding="utf-8", errors="replace")[:LONGEST] if kind else str(file)
+            self._writer.add_text(file.stem, f"```{kind}\n{text}\n```" if kind else text)
+
+    def end(self, *, error: str = "") -> None:
+        """Write parameters and final figures side by side, once there are any, and close the files."""
+        if error:
+            self._writer.add_text("error", error)
+        if self._final:
+            figures = {f"hparam/{key}": value for key, value in self._final.items()}
+            self._writer.add_hparams(dict(self._parameters), figures, run_name=".")
+        if "_writer" in vars(self):
+            self._writer.close()
+
+
+def _steps(folder: Path) -> dict[str, int]:
+    if not folder.is_dir():
+        return {}
+    found = EventAccumulator(str(folder), size_guidance={"scalars": 1})
+    found.Reload()
+    curves = {key: found.Scalars(key) for key in found.Tags()["scalars"]}
+    return {key: points[-1].step for key, points in curves.items() if points}

@@ -1,0 +1,86 @@
+"""Weights & Biases, offline: nothing leaves the machine until the user calls `wandb sync`."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from secrets import token_hex
+from shutil import copy2
+from typing import Any
+
+import wandb
+
+from dfo_prompt_trackers.notes import read_notes, write_notes
+from dfo_prompt_trackers.place import Place
+from dfo_prompt_trackers.tracker import Run, Tracker
+
+NAME = "wandb"
+
+
+class WandbTracker(Tracker):
+    """Writes offline runs.
+
+    Args:
+        folder: that holds the folder "wandb" with the runs; by default that of the suite or study.
+        project: that the runs belong to once they are uploaded.
+    """
+
+    def __init__(self, *, folder: Path | None = None, project: str = "dfo-prompt") -> None:
+        super().__init__()
+        self._to, self._project = folder, project
+
+    def open(self, place: Place, parameters: Mapping[str, str]) -> Run:
+        """Return the run of a study; one that goes on writes a further part of the same run."""
+        return self._opened(place, kind="study", parameters=parameters)
+
+    def open_suite(self, place: Place) -> Run:
+        """Return the run of a suite, which holds the page of its report."""
+        return self._opened(place, kind="suite", parameters={})
+
+    def _opened(self, place: Place, *, kind: str, parameters: Mapping[str, str]) -> Run:
+        to = self._to or place.home
+        to.mkdir(parents=True, exist_ok=True)
+        notes = read_notes(place.folder, NAME)
+        run = wandb.init(
+            project=self._project,
+            dir=str(to),
+            id=str(notes.get("run") or token_hex(4)),
+            name=place.name,
+            group=place.suite_name or None,
+            job_type=kind,
+            config=dict(parameters),
+            reinit="create_new",  # another run of this process stays as it is
+            settings=wandb.Settings(mode="offline", silent=True, console="off", disable_git=True, save_code=False),
+        )
+        return OfflineRun(run, place.folder, dict(notes.get("steps") or {}))
+
+
+class OfflineRun(Run):
+    """An offline run; the steps that it has are noted beside the manifest, since its file cannot be asked."""
+
+    def __init__(self, run: Any, folder: Path | None, steps: dict[str, int]) -> None:
+        self._run, self._folder, self._steps = run, folder, steps
+        self._note()
+
+    def steps(self) -> Mapping[str, int]:
+        """Return the last step of each figure."""
+        return dict(self._steps)
+
+    def log(self, step: int, figures: Mapping[str, float]) -> None:
+        """Add a point to each curve."""
+        self._run.log(dict(figures), step=step)
+        self._steps.update(dict.fromkeys(figures, step))
+        self._note()
+
+    def keep(self, files: Sequence[Path]) -> None:
+        """Copy files into the run."""
+        for file in files:
+            copy2(file, self._run.dir)
+            self._run.save(str(Path(self._run.dir) / file.name), base_path=self._run.dir, policy="end")
+
+    def end(self, *, error: str = "") -> None:
+        """Close the run."""
+        if error:
+            self._run.summary["error"] = error
+        self._run.finish(exit_code=int(bool(error)))
+
+    def _note(self) -> None:
+        write_notes(self._folder, NAME, {"run": self._run.id, "steps": self._steps})
