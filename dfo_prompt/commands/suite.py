@@ -11,14 +11,16 @@ import click
 from dfo_prompt.commands.settings import parse_options, parse_settings
 from dfo_prompt.console.figures import amounts
 from dfo_prompt.console.progress import SuiteProgress
+from dfo_prompt.console.status import print_status
 from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.errors import InputError, StudyError
 from dfo_prompt.plugin.entries import arguments_of
 from dfo_prompt.suite.executor import PROCESSES, Event
-from dfo_prompt.suite.folder import check_same, is_finished, read_errors, read_suite_folder
+from dfo_prompt.suite.folder import check_same, is_finished
 from dfo_prompt.suite.plan import Plan, slug
 from dfo_prompt.suite.reading import read_suite_file
 from dfo_prompt.suite.run import probe_suite, run_suite
+from dfo_prompt.suite.status import read_status
 
 WIDEST = 100
 """Characters of a line, however wide the terminal is."""
@@ -82,14 +84,16 @@ def run(
 
 @command.command("status")
 @click.argument("folder", type=click.Path(path_type=Path))
-def status(folder: Path) -> None:
-    """Say which studies of the suite in FOLDER are finished, and what went wrong with others."""
-    studies, errors = read_suite_folder(folder).by_id, read_errors(folder)
-    finished = [study for study in studies if is_finished(folder, study)]
-    click.echo(f"{len(finished)} of {len(studies)} studies finished")
-    for study, error in errors.items():
-        if study in studies:
-            click.echo(f"{study}: {error}")
+@click.argument("name", required=False)
+@click.option("--all", "every", is_flag=True, help="A row for each study.")
+def status(folder: Path, name: str | None, *, every: bool) -> None:
+    """Show what runs of the suite in FOLDER, how far and how fast, what failed and why, and what waits.
+
+    With the NAME of an optimizer or a problem, or the beginning of a study's id, show each of its studies. Another process
+    may be running the suite meanwhile.
+    """
+    found = read_status(folder)
+    print_status(found.only(name) if name else found, folder, every=every or bool(name))
 
 
 @command.command("report")

@@ -12,11 +12,14 @@ from dfo_prompt._util.parsing import parse
 from dfo_prompt.config.paths import absolute, portable
 from dfo_prompt.errors import InputError, StudyError
 from dfo_prompt.study.folder import check_config, read_result
+from dfo_prompt.study.ledger import LOCK
 from dfo_prompt.suite.plan import Suite
 
 PLAN, ERRORS = "suite.json", "errors.json"
 WRITE_SECONDS = 1.0
 """Between two versions of a file that every study may change."""
+LOCK_SECONDS = 0.2
+"""For whoever only looks whether the suite is run, which takes microseconds."""
 
 
 def study_path(folder: Path, study: str) -> Path:
@@ -73,7 +76,7 @@ def suite_folder(folder: Path, suite: Suite) -> Iterator[Errors]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / ".lock", timeout=0):
+        with FileLock(folder / LOCK, timeout=LOCK_SECONDS):
             if (folder / PLAN).exists():
                 check_same(folder, suite)
             elif any(not entry.name.startswith(".") and entry.suffix != ".part" for entry in folder.iterdir()):
