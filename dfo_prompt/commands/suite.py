@@ -8,6 +8,7 @@ from shutil import get_terminal_size
 
 import click
 
+from dfo_prompt.commands.names import Named
 from dfo_prompt.commands.settings import parse_options, parse_settings
 from dfo_prompt.console.figures import amounts
 from dfo_prompt.console.progress import SuiteProgress
@@ -15,6 +16,8 @@ from dfo_prompt.console.status import print_status
 from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.errors import InputError, StudyError
 from dfo_prompt.plugin.entries import arguments_of
+from dfo_prompt.report.beside import comparing, only_new
+from dfo_prompt.report.packed import packed_file, read_packed
 from dfo_prompt.suite.executor import PROCESSES, Event
 from dfo_prompt.suite.folder import check_same, is_finished
 from dfo_prompt.suite.plan import Plan, slug
@@ -42,6 +45,12 @@ def command() -> None:
     "--dry-run", is_flag=True, help="Say what it would cost, from two batches a problem if those are free, and stop."
 )
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A key of every study, whatever the file says.")
+@click.option("--add", multiple=True, type=Named("optimizers"), help="An optimizer that the file does not name.")
+@click.option(
+    "--beside",
+    type=click.Path(path_type=Path),
+    help="A report with packed studies, or its studies.json.gz: run only what is not in there, and place it among them.",
+)
 def run(
     suite_file: Path,
     out: Path | None,
@@ -50,6 +59,8 @@ def run(
     given: tuple[str, ...],
     model: str | None,
     settings: tuple[str, ...],
+    add: tuple[str, ...],
+    beside: Path | None,
     *,
     dry_run: bool,
 ) -> None:
@@ -57,9 +68,15 @@ def run(
 
     Stop it at any moment: the same command goes on. Optimizers and seeds that are added to the file are run; what is
     finished is not run again.
+
+    With --beside, entries of the file that are packed there do not run: problems, seeds, budgets and data must be the same,
+    and the report places what runs among them.
     """
-    suite = read_suite_file(suite_file, parse_settings(settings), model=model)
-    folder = out or Path("runs") / slug(suite.settings.name)
+    suite = read_suite_file(suite_file, parse_settings(settings), model=model, add=add)
+    folder = out or Path("runs") / (slug(suite.settings.name) + "-beside" * bool(beside))
+    packed = read_packed(beside) if beside else None
+    if packed and beside:
+        suite = only_new(suite, packed, file=suite_file, source=beside)
     options = parse_options(given, "--executor-option")
     arguments_of("executor", executor, options)  # what is wrong with them is said before anything else is done
     if dry_run:  # a run asks again, once nobody else can change the folder
@@ -76,7 +93,9 @@ def run(
     if dry_run:
         return
     with SuiteProgress() as progress:
-        errors = run_suite(suite, folder, jobs=jobs, executor=executor, options=options, watch=progress)
+        watch = comparing(progress, folder, suite, packed) if packed else progress
+        source = packed_file(beside) if beside else None
+        errors = run_suite(suite, folder, jobs=jobs, executor=executor, options=options, watch=watch, beside=source)
     click.echo(f"{_outcome(folder)}suite  {folder}/\nreport dfo-prompt suite report {folder}")
     if errors:
         raise StudyError(f"{len(errors)} of {len(suite.plans)} studies have no result; see dfo-prompt suite status {folder}")
