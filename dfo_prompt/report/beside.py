@@ -94,10 +94,10 @@ def _difference(plan: Plan, others: Sequence[Plan], tables: Collection[str]) -> 
     """Return the first setting in which a study is not like others, which agree on it; "" where there is none."""
     here, there = _flat(plan), [_flat(one) for one in others]
     for key in sorted({*here, *(key for one in there for key in one)}):
-        values = [one.get(key) for one in there]
-        if key.partition(".")[0] in tables and values and all(value == values[0] for value in values):
-            if here.get(key) != values[0]:
-                return f"{key} is {_short(here.get(key))}, and {_short(values[0])}"
+        first, *rest = [one.get(key) for one in there] or [here.get(key)]
+        agreed = key.partition(".")[0] in tables and all(value == first for value in rest)
+        if agreed and here.get(key) != first:
+            return f"{key} is {_short(here.get(key))}, and {_short(first)}"
     return ""
 
 
