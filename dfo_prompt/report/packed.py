@@ -72,7 +72,7 @@ class Packed:
 
 def packed_bytes(suite: Suite, evidence: Mapping[str, Evidence]) -> bytes:
     """Return the file of a suite's studies: JSON in gzip, the same bytes for the same studies, and no path but names."""
-    studies = [{"plan": by_name(_plain(plan)), "evidence": _plain(evidence[plan.id])} for plan in suite.plans]
+    studies = [{"plan": by_name(_plain(plan)), "evidence": vars(evidence[plan.id])} for plan in suite.plans]
     settings = suite.settings
     data = {"format": FORMAT, "name": settings.name, "threads": settings.threads, "studies": studies}
     return gzip.compress(json.dumps(data, separators=(",", ":")).encode(), compresslevel=9, mtime=0)
