@@ -39,7 +39,7 @@ SECONDS = click.FloatRange(min=0, min_open=True)
 @click.option("--sigma", type=float, help="Initial step size [default: 1].")
 @click.option("--bounds", type=float, nargs=2, metavar="LOW HIGH", help="Box of every coordinate [default: none].")
 @click.option(
-    "--validate-every", type=int, help="Queries between two looks at dev [default: 100, or a tenth of a budget below 1,000]."
+    "--validate-every", type=int, help="Queries between looks at dev [default: 100; a tenth of a budget below 1,000]."
 )
 @table_flags
 @click.option(

@@ -95,6 +95,8 @@ def test_help_shows_the_real_defaults():
         if isinstance(option, click.Option) and (found := re.search(r"\[default: (.*?)\]", option.help or ""))
     }
     assert len(shown) > 8
+    assert shown.pop("validate_every") == "100; a tenth of a budget below 1,000"
+    assert [StudyConfig(budget=budget).resolved().validate_every for budget in (8000, 300)] == [100, 30]
     for name, text in shown.items():
         if name in defaults:
             assert text in (f"{defaults[name]:g}" if isinstance(defaults[name], float) else str(defaults[name]), "none"), (
