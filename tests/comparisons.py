@@ -16,7 +16,7 @@ def with_values(analysis, values, names, inference="seeds", margin=0.01):
     )
     return replace(
         analysis,
-        suite=suite,
+        findings=replace(analysis.findings, suite=suite),
         complete=comparison.names,
         values=comparison.values,
         problems=tuple(f"p{number}" for number in range(values.shape[0])),

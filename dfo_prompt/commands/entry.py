@@ -5,10 +5,10 @@ import json
 import re
 from collections.abc import Iterator
 from importlib.resources import files
-from textwrap import indent
+from textwrap import fill
 from typing import Any
 
-from dfo_prompt.contracts.spec import Spec
+from dfo_prompt.contracts.spec import OptimizerSpec, Spec
 from dfo_prompt.plugin.catalogue import catalogue
 from dfo_prompt.plugin.options import defaults_of, parameters
 
@@ -16,11 +16,13 @@ PROVIDED = frozenset(
     ("dim", "seed", "budget", "popsize", "sigma", "x0", "bounds", "outer", "problem", "prompt", "setting", "space", "rng")
 )
 """Arguments that the study fills in, or that --set reaches by their own names."""
+SET = {"optimizers": "--set ", "objectives": "--set objective.", "methods": "--set method."}
+"""What sets an option of an entry of each kind."""
 PARAMETER = re.compile(r"^ {4}(\w[\w, ]*): (.*(?:\n {8}.*)*)", flags=re.M)
 
 
-def described(kind: str, name: str, *, as_json: bool) -> str:
-    """Return everything known of an entry, as text or as JSON; of one that is a file, the file.
+def described(kind: str, name: str, *, as_json: bool, width: int) -> str:
+    """Return everything known of an entry, as text in lines of `width` or as JSON; of one that is a file, the file.
 
     Raises:
         UnknownNameError, PluginError, InputError: see `Shelf.load`.
@@ -35,13 +37,40 @@ def described(kind: str, name: str, *, as_json: bool) -> str:
     rows = list(_options(spec, target)) if callable(target) else []
     if as_json:
         return json.dumps({"name": name, "summary": spec.summary, "options": rows}, indent=2)
-    parts = [f"{name}: {spec.summary}", (inspect.getdoc(target) or "").partition("\nArgs:")[0].strip()]
+    said = (inspect.getdoc(target) or "").partition("\nArgs:")[0].strip()
+    parts = [_filled(f"{name}: {spec.summary}", width), *(_refilled(part, width) for part in said.split("\n\n"))]
+    parts.append("\n".join(_filled(line, width) for line in _declared(spec)))
     for row in rows:
         default = "required" if row["default"] is None else f"default {row['default']}"
-        parts.append(f"{row['name']}: {row['type']}, {default}\n{indent(str(row['meaning']), '    ')}".rstrip())
-    if callable(target) and not rows:
-        parts.append("It takes no options.")
+        head = f"{row['name']}: {row['type']}, {default}"
+        parts.append("\n".join(part for part in (head, _filled(str(row["meaning"]), width, "    ")) if part))
+    if callable(target):
+        flag = f" Set {'it' if len(rows) == 1 else 'them'} with {SET[kind]}KEY=VALUE." if rows and kind in SET else ""
+        parts.append(f"It takes {len(rows) or 'no'} option{'s' * (len(rows) != 1)}.{flag}")
     return "\n\n".join(part for part in parts if part)
+
+
+def _filled(text: str, width: int, indent: str = "") -> str:
+    return fill(text, width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
+
+
+def _refilled(paragraph: str, width: int) -> str:
+    """Return a paragraph of a docstring in lines of `width`; one that is laid out, as a list is, stays as it is."""
+    plain = all(line[:1].isalnum() or line[:1] in "\"'(`" for line in paragraph.splitlines())
+    return _filled(paragraph, width) if plain else paragraph
+
+
+def _declared(spec: Spec) -> Iterator[str]:
+    """Yield what an optimizer does with keys of a study that all optimizers share."""
+    if isinstance(spec, OptimizerSpec):
+        if spec.least_popsize > 1:
+            yield f"Its popsize is at least {spec.least_popsize}; a smaller one is raised to that."
+        for key, how in spec.adapts.items():
+            yield f"It adapts {key}: {how}."
+        if spec.ignores:
+            yield f"It ignores {', '.join(spec.ignores)}."
+        if not spec.deterministic:
+            yield "It is not deterministic: a study that is stopped starts over."
 
 
 def _options(spec: Spec, target: Any) -> Iterator[dict[str, str | None]]:
@@ -64,4 +93,5 @@ def _meanings(target: Any) -> dict[str, str]:
 def _type(hint: Any) -> str:
     text = inspect.formatannotation(hint)
     text = re.sub(r"typing\.Annotated\[(.*?), \w+\(.*\)\]", r"\1", text)
-    return re.sub(r"\b(?:\w+\.)+(?=\w)", "", text)
+    text = re.sub(r"\b(?:\w+\.)+(?=\w)", "", text)
+    return re.sub(r"\bLiteral\[(.*?)\]", lambda found: found[1].replace(", ", " | "), text)

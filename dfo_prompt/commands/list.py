@@ -16,6 +16,9 @@ from dfo_prompt.plugin.catalogue import KINDS, Catalogue, catalogue
 LISTED = (*KINDS, "plugins")
 HIDDEN = ("target", "options", "defaults", "budgets", "describe", "variants", "dimension")
 """Fields of a spec that serve the program, not its readers."""
+IN_DETAIL = ("least_popsize", "adapts", "ignores", "deterministic")
+"""Fields of a spec that a list leaves to `list KIND NAME`, and to JSON."""
+ALONE = "others"
 WIDEST = 120
 """Columns of a line, on however wide a terminal."""
 
@@ -37,12 +40,12 @@ def command(kind: str, name: str | None, registry: str | None, *, as_json: bool)
     if name:
         from dfo_prompt.commands.entry import described  # noqa: PLC0415 - imports the entry's own code
 
-        click.echo(described(kind, name, as_json=as_json))
+        click.echo(described(kind, name, as_json=as_json, width=min(get_terminal_size().columns, WIDEST)))
         return
     if registry:
         rows = _tried(registry)
     else:
-        rows = _plugins(catalogue()) if kind == "plugins" else [_row(spec) for spec in getattr(catalogue(), kind)]
+        rows = _plugins(catalogue()) if kind == "plugins" else [row_of(spec) for spec in getattr(catalogue(), kind)]
     if not as_json:
         click.echo(_aligned(rows))
         return
@@ -51,7 +54,8 @@ def command(kind: str, name: str | None, registry: str | None, *, as_json: bool)
     click.echo(json.dumps(rows, indent=2))
 
 
-def _row(spec: Spec) -> dict[str, Any]:
+def row_of(spec: Spec) -> dict[str, Any]:
+    """Return what a spec declares beyond the defaults."""
     defaults = {field.name: {} if field.default is MISSING else field.default for field in fields(spec)}
     row = {name: value for name, value in asdict(spec).items() if name not in HIDDEN}
     return {name: value for name, value in row.items() if name in ("name", "summary") or value != defaults[name]}
@@ -86,19 +90,43 @@ def _counted(kind: str, number: int) -> str:
 
 
 def _aligned(rows: list[dict[str, Any]]) -> str:
+    """Return the rows as lines; of names with colons, families apart, and what is in none behind them."""
     indent = max((len(row["name"]) for row in rows), default=0) + 2
-    width = min(get_terminal_size().columns, WIDEST)
-    return "\n".join(line for row in rows for line in _lines(row, indent, max(width, indent + 20)))
+    width = max(min(get_terminal_size().columns, WIDEST), indent + 20)
+    families: dict[str, list[dict[str, Any]]] = {}
+    sizes = Counter(_family(row["name"]) for row in rows)
+    for row in rows:
+        family = _family(row["name"])
+        families.setdefault(family if sizes[family] > 1 else ALONE, []).append(row)
+    alone = families.pop(ALONE, [])
+    parts = [["", _heading(f"{family} ({len(of)})"), *_table(of, indent, width)] for family, of in families.items()]
+    parts += [["", _heading(ALONE)] * bool(parts) + _table(alone, indent, width)] * bool(alone)
+    return "\n".join(line for part in parts for line in part).lstrip("\n")
+
+
+def _heading(text: str) -> str:
+    return click.style(text, bold=True)  # where it is no terminal, click leaves the style out
+
+
+def _family(name: str) -> str:
+    """Return the library, or the way of searching, that a name begins with."""
+    return name.partition(":")[0]
+
+
+def _table(rows: list[dict[str, Any]], indent: int, width: int) -> list[str]:
+    return [line for row in rows for line in _lines(row, indent, width)]
 
 
 def _lines(row: dict[str, Any], indent: int, width: int) -> list[str]:
-    first, *rest = [line for cell in _cells(row) for line in wrap(cell, width - indent)] or [""]
+    first, *rest = [line for cell in _cells(row) for line in wrap(cell, width - indent, break_on_hyphens=False)] or [""]
     return [f"{row['name']:<{indent}}{first}", *(" " * indent + line for line in rest)]
 
 
 def _cells(row: dict[str, Any]) -> list[str]:
     plain = [str(row[key]) for key in ("summary", "origin", "state", "note") if key in row]
-    rest = {key: value for key, value in row.items() if key not in ("name", "summary", "origin", "state", "note")}
+    rest = {
+        key: value for key, value in row.items() if key not in ("name", "summary", "origin", "state", "note", *IN_DETAIL)
+    }
     return [*plain, *(f"{key.replace('_', ' ')}: {text_of(value)}" for key, value in rest.items())]
 
 

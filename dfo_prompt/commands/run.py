@@ -41,7 +41,9 @@ SECONDS = click.FloatRange(min=0, min_open=True)
 @click.option(
     "--bounds", type=float, nargs=2, metavar="LOW HIGH", help="Box of every coordinate, inf for no end [default: none]."
 )
-@click.option("--validate-every", type=int, help="Queries between two looks at dev.")
+@click.option(
+    "--validate-every", type=int, help="Queries between looks at dev [default: 100; a tenth of a budget below 1,000]."
+)
 @table_flags
 @draft_flags
 @click.option(
@@ -91,7 +93,7 @@ def command(
     overrides = merge(merge(given_keys(flags), tracker_keys(trackers)), given)
     columns = {"text_columns": text_columns, "label_column": label_column, "labels": labels, "instruction": instruction}
     if any(columns.values()):
-        overrides = with_drafted_task(overrides, columns | {"instruction": instruction or ""}, out)
+        overrides = with_drafted_task(overrides, columns, out)
     if continue_with and (study or not start_from):
         raise InputError("--continue-with takes its settings from the study that --start-from names; give that, and no file")
     if continue_with and start_from:

@@ -13,15 +13,19 @@ from dfo_prompt.commands.settings import parse_options, parse_settings, tracker_
 from dfo_prompt.config.reading import merge
 from dfo_prompt.console.figures import amounts
 from dfo_prompt.console.progress import SuiteProgress
+from dfo_prompt.console.status import print_status
 from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.errors import InputError, StudyError
 from dfo_prompt.plugin.entries import arguments_of
+from dfo_prompt.report.beside import comparing, only_new
+from dfo_prompt.report.packed import packed_file, read_packed
 from dfo_prompt.report.tracked import track_suite
 from dfo_prompt.suite.executor import PROCESSES, Event
-from dfo_prompt.suite.folder import check_same, is_finished, read_errors, read_suite_folder
+from dfo_prompt.suite.folder import check_same, is_finished
 from dfo_prompt.suite.plan import Plan, slug
 from dfo_prompt.suite.reading import read_suite_file
 from dfo_prompt.suite.run import probe_suite, run_suite
+from dfo_prompt.suite.status import read_status
 
 WIDEST = 100
 """Characters of a line, however wide the terminal is."""
@@ -46,6 +50,12 @@ def command() -> None:
 @click.option(
     "--tracker", "trackers", multiple=True, type=Named("observers"), help="Follows every study; see list observers."
 )
+@click.option("--add", multiple=True, type=Named("optimizers"), help="An optimizer that the file does not name.")
+@click.option(
+    "--beside",
+    type=click.Path(path_type=Path),
+    help="A report with packed studies, or its studies.json.gz: run only what is not in there, and place it among them.",
+)
 def run(
     suite_file: Path,
     out: Path | None,
@@ -55,6 +65,8 @@ def run(
     model: str | None,
     settings: tuple[str, ...],
     trackers: tuple[str, ...],
+    add: tuple[str, ...],
+    beside: Path | None,
     *,
     dry_run: bool,
 ) -> None:
@@ -62,9 +74,16 @@ def run(
 
     Stop it at any moment: the same command goes on. Optimizers and seeds that are added to the file are run; what is
     finished is not run again.
+
+    With --beside, entries of the file that are packed there do not run: problems, seeds, budgets and data must be the same,
+    and the report places what runs among them.
     """
-    suite = read_suite_file(suite_file, merge(tracker_keys(trackers), parse_settings(settings)), model=model)
-    folder = out or Path("runs") / slug(suite.settings.name)
+    overrides = merge(tracker_keys(trackers), parse_settings(settings))
+    suite = read_suite_file(suite_file, overrides, model=model, add=add)
+    folder = out or Path("runs") / (slug(suite.settings.name) + "-beside" * bool(beside))
+    packed = read_packed(beside) if beside else None
+    if packed and beside:
+        suite = only_new(suite, packed, file=suite_file, source=beside)
     options = parse_options(given, "--executor-option")
     arguments_of("executor", executor, options)  # what is wrong with them is said before anything else is done
     if dry_run:  # a run asks again, once nobody else can change the folder
@@ -81,7 +100,9 @@ def run(
     if dry_run:
         return
     with SuiteProgress() as progress:
-        errors = run_suite(suite, folder, jobs=jobs, executor=executor, options=options, watch=progress)
+        watch = comparing(progress, folder, suite, packed) if packed else progress
+        source = packed_file(beside) if beside else None
+        errors = run_suite(suite, folder, jobs=jobs, executor=executor, options=options, watch=watch, beside=source)
     track_suite(suite, folder)
     click.echo(f"{_outcome(folder)}suite  {folder}/\nreport dfo-prompt suite report {folder}")
     if errors:
@@ -90,14 +111,16 @@ def run(
 
 @command.command("status")
 @click.argument("folder", type=click.Path(path_type=Path))
-def status(folder: Path) -> None:
-    """Say which studies of the suite in FOLDER are finished, and what went wrong with others."""
-    studies, errors = read_suite_folder(folder).by_id, read_errors(folder)
-    finished = [study for study in studies if is_finished(folder, study)]
-    click.echo(f"{len(finished)} of {len(studies)} studies finished")
-    for study, error in errors.items():
-        if study in studies:
-            click.echo(f"{study}: {error}")
+@click.argument("name", required=False)
+@click.option("--all", "every", is_flag=True, help="A row for each study.")
+def status(folder: Path, name: str | None, *, every: bool) -> None:
+    """Show what runs of the suite in FOLDER, how far and how fast, what failed and why, and what waits.
+
+    With the NAME of an optimizer or a problem, or the beginning of a study's id, show each of its studies. Another process
+    may be running the suite meanwhile.
+    """
+    found = read_status(folder)
+    print_status(found.only(name) if name else found, folder, every=every or bool(name))
 
 
 @command.command("report")

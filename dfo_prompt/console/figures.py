@@ -14,6 +14,9 @@ from dfo_prompt.report.texts import printable
 from dfo_prompt.study.folder import read_text
 from dfo_prompt.study.result import USUAL
 
+BYTES = ("uploaded", "downloaded")
+"""Currencies that are bytes."""
+
 
 def print_summary(summary: Summary, folder: Path) -> None:
     """Print the figures of one study."""
@@ -51,8 +54,11 @@ def amounts(usage: Usage) -> list[str]:
 
 def _amounts(usage: Usage) -> list[tuple[str, str]]:
     spent = {name: getattr(usage, name) for name in currencies()}
-    money = "nanodollars"
-    return [("money", dollars(n)) if name == money else (name, f"{n:,}") for name, n in spent.items() if n]
+    return [("money", dollars(n)) if name == "nanodollars" else (name, _amount(name, n)) for name, n in spent.items() if n]
+
+
+def _amount(name: str, number: int) -> str:
+    return f"{number:,} bytes" if name in BYTES else f"{number:,}"
 
 
 def _lines(summary: Summary) -> list[tuple[str, str]]:

@@ -50,7 +50,8 @@ class OptimizerSpec(Spec):
     Attributes:
         deterministic: the same arguments and losses give the same candidates. One that cannot promise it says False here;
             its studies start over instead of being continued.
-        ignores: which of "x0", "sigma", "bounds", "popsize" change nothing at all, as `dfo-prompt list` says.
+        ignores: which of "x0", "sigma", "bounds", "popsize" change nothing at all, as `dfo-prompt list optimizers NAME`
+            says.
         adapts: which of them are honoured in part, and how: {"sigma": "of the first population only"}.
         least_popsize: the backend's smallest population, which takes the place of a smaller `popsize`.
         variants: of a registry, "package.module:function", the function returning the names that can replace the star.

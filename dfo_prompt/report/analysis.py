@@ -12,13 +12,10 @@ import pandas as pd
 from dfo_prompt.errors import InputError
 from dfo_prompt.report.comparison import Comparison, compare
 from dfo_prompt.report.curves import Range, area_over_curve, hits, range_of
-from dfo_prompt.report.damage import reading
-from dfo_prompt.report.frames import read_curves, studies_of
+from dfo_prompt.report.findings import Findings, read_findings
+from dfo_prompt.report.frames import curves_of, studies_of
 from dfo_prompt.report.identical import Identical, find_identical
 from dfo_prompt.report.leaderboard import leaderboard_of, pairs_of
-from dfo_prompt.report.plan import read_checked_suite
-from dfo_prompt.study.folder import read_manifest
-from dfo_prompt.suite.folder import study_path
 from dfo_prompt.suite.plan import Suite
 from dfo_prompt.types import Matrix, Vector
 
@@ -34,7 +31,7 @@ class Analysis:
     """A suite as it was found.
 
     Attributes:
-        suite: as its folder has it.
+        findings: what its studies have to show.
         studies: a row a study; see `STUDY_COLUMNS`.
         complete: the optimizers that finished every study: those that are ranked.
         problems, seeds: that the ranking rests on.
@@ -49,7 +46,7 @@ class Analysis:
         identical: groups of optimizers that did the same.
     """
 
-    suite: Suite
+    findings: Findings
     studies: pd.DataFrame
     complete: tuple[str, ...]
     problems: tuple[str, ...]
@@ -60,6 +57,11 @@ class Analysis:
     curves: Matrix
     reached: Mapping[str, Matrix]
     identical: tuple[Identical, ...] = ()
+
+    @property
+    def suite(self) -> Suite:
+        """Return the suite, packed studies included."""
+        return self.findings.suite
 
     @property
     def measure(self) -> str:
@@ -103,17 +105,16 @@ def analyse(folder: Path) -> Analysis:
     Raises:
         InputError: it is not a suite folder, no study in it is finished, or studies that are compared saw different data.
     """
-    suite = read_checked_suite(folder)
-    studies = studies_of(folder, suite)
+    findings = read_findings(folder)
+    suite, studies = findings.suite, studies_of(findings)
     measure = suite.settings.measure
     done = studies[studies["finished"] & studies[measure].notna()]
     if done.empty and studies["finished"].all():
         raise InputError(f"the objectives in {folder} have no {measure}; give the suite another measure, and run it again")
     if done.empty:
         raise InputError(f"no study in {folder} has a result for {measure} yet; see dfo-prompt suite status {folder}")
-    with reading(folder):
-        _check_instances(folder, done)
-    curves = read_curves(folder, studies)
+    _check_instances(findings, done)
+    curves = curves_of(findings)
     ranges = {
         instance: within
         for instance, rows in studies.groupby(["problem", "seed"], sort=False).indices.items()
@@ -126,7 +127,7 @@ def analyse(folder: Path) -> Analysis:
     comparison = compare(values, complete, margin=settings.practical_difference, inference=settings.inference)
     order = [complete.index(name) for name in comparison.names]
     return Analysis(
-        suite=suite,
+        findings=findings,
         studies=studies,
         complete=comparison.names,
         problems=tuple(dict.fromkeys(studies["problem"])),
@@ -136,7 +137,7 @@ def analyse(folder: Path) -> Analysis:
         leaderboard=leaderboard_of(studies, comparison, areas),
         curves=curves,
         reached=reached,
-        identical=find_identical(folder, studies, suite.by_id),
+        identical=find_identical(findings, studies),
     )
 
 
@@ -145,20 +146,17 @@ def counted(number: int, what: str) -> str:
     return f"{number:,} {what}{'s' * (number != 1)}"
 
 
-def _check_instances(folder: Path, done: pd.DataFrame) -> None:
+def _check_instances(findings: Findings, done: pd.DataFrame) -> None:
     for (problem, seed), rows in done.groupby(["problem", "seed"], sort=False):
         first, *_ = rows["study"]
-        about: dict[str, str] = {}
+        about: Mapping[str, object] = {}
         for study in rows["study"]:
-            manifest = read_manifest(study_path(folder, study))
-            asked = {key: value for key, value in manifest["objective"].items() if key.endswith("_fingerprint")}
-            asked["objective_fingerprint"] = "" if asked else manifest["config"]["objective"]  # "", of a language model
-            about = about or asked
-            if differs := [key for key in asked if key in about and asked[key] != about[key]]:
-                what = differs[0].removesuffix("_fingerprint")
+            setting = findings.evidence[study].setting
+            about = about or setting
+            if differs := [key for key in setting if key in about and setting[key] != about[key]]:
                 raise InputError(
-                    f"{folder}: {first} and {study} are not comparable: on problem {problem!r}, seed {seed}, their {what} "
-                    "differs, which was changed between two runs; start again in a new folder"
+                    f"{findings.folder}: {first} and {study} are not comparable: on problem {problem!r}, seed {seed}, their "
+                    f"{differs[0]} differs, which was changed between two runs; start again in a new folder"
                 )
 
 

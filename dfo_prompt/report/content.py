@@ -12,7 +12,7 @@ from dfo_prompt.report.pictures.picture import Picture
 from dfo_prompt.report.section import Section
 from dfo_prompt.report.shared import shared_manifest
 from dfo_prompt.report.tables import all_tables
-from dfo_prompt.report.verdict import remarks, verdict
+from dfo_prompt.report.verdict import beside, remarks, verdict
 from dfo_prompt.study.result import USUAL
 
 EARLY = {"time_limit": " (by the clock: run again, they may end elsewhere)"}
@@ -26,6 +26,7 @@ class Report:
     Attributes:
         intro: the size of the comparison.
         missing: studies and entries without results; "" where there are none.
+        beside: which entries did not run here; "" where all did.
         identical: a sentence on each group of entries that turned out to be the same.
         verdict: what the leaderboard means, in one sentence.
         remarks: what else a reader must know of it.
@@ -35,6 +36,7 @@ class Report:
     analysis: Analysis
     intro: str
     missing: str
+    beside: str
     identical: tuple[str, ...]
     verdict: str
     remarks: tuple[str, ...]
@@ -59,12 +61,13 @@ def report_of(folder: Path) -> Report:
         analysis=analysis,
         intro=_intro(analysis),
         missing=_missing(analysis),
+        beside=beside(analysis),
         identical=tuple(map(str, analysis.identical)),
         verdict=verdict(analysis),
         remarks=tuple(remarks(analysis)),
         tables=all_tables(analysis),
         pictures=list(draw_all(analysis)),
-        manifest=shared_manifest(folder, analysis),
+        manifest=shared_manifest(analysis),
     )
 
 

@@ -1,24 +1,17 @@
 """Entries of a suite that turned out to be the same: their journals are identical wherever both ran."""
 
-import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
-from hashlib import sha256
-from pathlib import Path
 
 import pandas as pd
 
 from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.errors import DfoPromptError
 from dfo_prompt.plugin.catalogue import catalogue
-from dfo_prompt.study.folder import read_result
-from dfo_prompt.study.records import read_records
-from dfo_prompt.suite.folder import study_path
-from dfo_prompt.suite.plan import Plan
+from dfo_prompt.report.findings import Findings
 
-Studies = Mapping[tuple[str, int], Path]
-"""Folders by (problem, seed)."""
+Studies = dict[tuple[str, int], str]
+"""Digests of journals by (problem, seed)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,34 +39,32 @@ class Identical:
         )
 
 
-def find_identical(folder: Path, studies: pd.DataFrame, plans: Mapping[str, Plan]) -> tuple[Identical, ...]:
+def find_identical(findings: Findings, studies: pd.DataFrame) -> tuple[Identical, ...]:
     """Return the groups of entries whose candidates and losses are identical on every problem and seed that they share.
 
     Args:
-        folder: of the suite.
+        findings: of the suite.
         studies: a row a study, finished or not.
-        plans: of the studies, by id.
     """
     searched = studies[studies["finished"] & studies["searched"] & (studies["queries"] > 0)]
-    entries: dict[str, dict[tuple[str, int], Path]] = {}
+    entries: dict[str, Studies] = {}
     columns = (searched[column].tolist() for column in ("optimizer", "problem", "seed", "study"))
     for name, problem, seed, study in zip(*columns, strict=True):
-        entries.setdefault(name, {})[problem, seed] = study_path(folder, study)
+        entries.setdefault(name, {})[problem, seed] = findings.evidence[study].digest
     found = []
     for names in _groups(entries):
         shared = set.intersection(*(set(entries[name]) for name in names))
         those = searched[searched["optimizer"].isin(names)]
-        reason = _reason(folder, those.drop_duplicates("optimizer")["study"], those["study"], plans)
+        reason = _reason(findings, those.drop_duplicates("optimizer")["study"], those["study"])
         problems = len({problem for problem, _ in shared})
         found.append(Identical(names=names, problems=problems, studies=len(shared), reason=reason))
     return tuple(found)
 
 
 def _groups(entries: Mapping[str, Studies]) -> list[tuple[str, ...]]:
-    digest = cache(_digest)  # entries differ on the first problem as a rule, so that few journals are read
     groups: list[list[str]] = []
     for name, studies in entries.items():
-        fits = (group for group in groups if all(_same(studies, entries[other], digest) for other in group))
+        fits = (group for group in groups if all(_same(studies, entries[other]) for other in group))
         if (group := next(fits, None)) is None:
             groups.append([name])
         else:
@@ -81,22 +72,17 @@ def _groups(entries: Mapping[str, Studies]) -> list[tuple[str, ...]]:
     return [tuple(group) for group in groups if len(group) > 1]
 
 
-def _same(one: Studies, other: Studies, digest: Callable[[Path], str]) -> bool:
+def _same(one: Studies, other: Studies) -> bool:
     shared = [instance for instance in one if instance in other]
-    return bool(shared) and all(digest(one[instance]) == digest(other[instance]) for instance in shared)
+    return bool(shared) and all(one[instance] == other[instance] for instance in shared)
 
 
-def _digest(place: Path) -> str:
-    outcome = [(record.candidate, record.status, record.loss) for record in read_records(place)]
-    return sha256(json.dumps(outcome).encode()).hexdigest()
-
-
-def _reason(folder: Path, entries: Iterable[str], studies: Iterable[str], plans: Mapping[str, Plan]) -> str:
+def _reason(findings: Findings, entries: Iterable[str], studies: Iterable[str]) -> str:
     """Return why entries do not differ, from the settings in which they do."""
-    settings = [_settings(plans[study].config) for study in entries]
+    settings = [_settings(findings.suite.by_id[study].config) for study in entries]
     keys = sorted({key for one in settings for key in one})
     differ = [key for key in keys if any(one.get(key) != settings[0].get(key) for one in settings)]
-    if differ == ["restarts"] and all(_restarts(study_path(folder, study)) == 0 for study in studies):
+    if differ == ["restarts"] and all(findings.evidence[study].restarts == 0 for study in studies):
         return "no restart happened"
     if differ:
         return f"{', '.join(differ)} made no difference"
@@ -110,8 +96,3 @@ def _settings(config: StudyConfig) -> dict[str, object]:
     except DfoPromptError:  # its plugin is not installed here
         return {**ours, **config.optimizer_options}
     return {**ours, "optimizer": spec.target, **spec.options, **config.optimizer_options}
-
-
-def _restarts(place: Path) -> object:
-    state = (read_result(place) or {}).get("optimizer_state")
-    return state.get("restarts") if isinstance(state, dict) else None

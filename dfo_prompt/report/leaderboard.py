@@ -10,7 +10,7 @@ MEANS = ("best_loss", "recommended_loss", "dev_metric", "test_metric", "optimize
 """Columns of studies whose means stand in the leaderboard; the last two, over those that asked something."""
 LOSSES = ("best_loss", "recommended_loss")
 """Those that have another scale on every problem."""
-BOARD = ("optimizer", "rank", "best_rank", "worst_rank", "score", "low", "high", "area", *MEANS, "failures")
+BOARD = ("optimizer", "rank", "best_rank", "worst_rank", "score", "low", "high", "area", *MEANS, "failures", "packed")
 PAIRS = ("first", "second", "difference", "low", "high", "p", "improvement", "conclusion")
 
 
@@ -35,6 +35,7 @@ def leaderboard_of(studies: pd.DataFrame, comparison: Comparison, areas: Vector)
                 "area": float(areas[of].mean()),
                 **{key: float("nan") if several and key in LOSSES else value for key, value in means.items()},
                 "failures": int(studies.loc[of, "failures"].sum()),
+                "packed": bool(studies.loc[of, "packed"].all()),
             }
         )
     return pd.DataFrame(rows, columns=list(BOARD))

@@ -9,8 +9,8 @@ from dfo_prompt.report.texts import markdown_text
 
 def markdown(report: Report) -> str:
     """Return tables and sentences, and links to the pictures' files."""
-    name, intro, missing, verdict = map(markdown_text, (report.name, report.intro, report.missing, report.verdict))
-    notes = [missing, *map(markdown_text, (*report.remarks, *report.identical))]
+    name, intro, verdict = map(markdown_text, (report.name, report.intro, report.verdict))
+    notes = map(markdown_text, (report.beside, report.missing, *report.remarks, *report.identical))
     parts = [f"# {name}", f"**{verdict}**", intro, *notes]
     for table in report.tables:
         parts += [f"## {markdown_text(table.title)}", markdown_text(table.text), markdown_table(table.printed)]

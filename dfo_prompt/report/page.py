@@ -37,7 +37,7 @@ def page(report: Report) -> str:
         name=report.name,
         verdict=report.verdict,
         intro=report.intro,
-        notes=[note for note in (report.missing, *report.remarks, *report.identical) if note],
+        notes=[note for note in (report.beside, report.missing, *report.remarks, *report.identical) if note],
         problems=problems,
         sections=[first, *map(_picture, report.pictures), *others, manifest],
         style=Markup(_file("page.css.in")),  # noqa: S704 - a file of this package, like the scripts

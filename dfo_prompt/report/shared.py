@@ -2,28 +2,23 @@
 
 from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from dfo_prompt.config.paths import by_name
 from dfo_prompt.report.analysis import Analysis
 from dfo_prompt.report.damage import reading
-from dfo_prompt.study.folder import read_manifest
-from dfo_prompt.suite.folder import study_path
 
 DIFFERS = "differs"
 
 
-def shared_manifest(folder: Path, analysis: Analysis) -> dict[str, Any]:
+def shared_manifest(analysis: Analysis) -> dict[str, Any]:
     """Return what all studies share, of their manifests and of what the suite asks of them; what each entry has besides."""
-    with reading(folder):
-        return _manifest(folder, analysis)
+    with reading(analysis.findings.folder):
+        return _manifest(analysis)
 
 
-def _manifest(folder: Path, analysis: Analysis) -> dict[str, Any]:
-    manifests = [
-        read_manifest(study_path(folder, study)) for study in analysis.studies.loc[analysis.studies["finished"], "study"]
-    ]
+def _manifest(analysis: Analysis) -> dict[str, Any]:
+    manifests = [one.made for one in analysis.findings.evidence.values() if one.finished]
     made = _shared([{key: one.get(key) for key in ("versions", "machine")} for one in manifests] or [{}], _each)
     commits = sorted({str(one["git_commit"]) for one in manifests if one.get("git_commit")})
     suite = asdict(analysis.suite.settings)

@@ -1,5 +1,6 @@
 """The figures of a study folder, finished or not."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from dfo_prompt._util.parsing import STRICT, parse
 from dfo_prompt.config.study import STUDY
 from dfo_prompt.study.costs import Spent, read_spent
 from dfo_prompt.study.folder import read_manifest, read_result
-from dfo_prompt.study.records import Account, read_records
+from dfo_prompt.study.records import Account, Record, read_records
 from dfo_prompt.study.result import HeldOut
 
 
@@ -63,8 +64,8 @@ class Summary:
         return self.training_seconds + self.validation.seconds
 
 
-def summarize(folder: Path) -> Summary:
-    """Read the study in `folder`.
+def summarize(folder: Path, records: Sequence[Record] | None = None) -> Summary:
+    """Read the study in `folder`; `records` are those of its journal, if that has been read already.
 
     Raises:
         InputError: it is not a study folder, or a file in it is damaged.
@@ -72,7 +73,7 @@ def summarize(folder: Path) -> Summary:
     """
     manifest, result = read_manifest(folder), read_result(folder)
     config, about = manifest["config"], manifest["objective"]
-    records = read_records(folder)
+    records = read_records(folder) if records is None else records
     scored = [(record.loss, record.query) for record in records if record.loss is not None]
     best_loss, best_query = min(scored, default=(None, None))
     spent, validation = _accounts(folder, result)

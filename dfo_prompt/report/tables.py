@@ -54,6 +54,8 @@ def leaderboard(analysis: Analysis) -> Section:
     if len(board):
         columns["rank"] = [_rank(*row) for row in board[["rank", "best_rank", "worst_rank"]].to_numpy().tolist()]
         columns[analysis.score] = interval_texts(board[["score", "low", "high"]])
+        if board["packed"].any():
+            columns["studies"] = ["packed" if packed else "here" for packed in board["packed"]]
         columns["area over curve"] = board["area"].map(lambda area: "-" if np.isnan(area) else f"{area:.3f}")
         columns["P(better than random)"] = _against_random(analysis)
         for name in ("best_loss", "recommended_loss", "dev_metric", "test_metric"):

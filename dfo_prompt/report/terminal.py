@@ -3,13 +3,13 @@
 import textwrap
 from pathlib import Path
 
-import pandas as pd
+import numpy as np
 from tabulate import tabulate
 
 from dfo_prompt.report.analysis import RANDOM, Analysis, analyse
 from dfo_prompt.report.tables import leaderboard
 from dfo_prompt.report.texts import printable, shortened
-from dfo_prompt.report.verdict import remarks, verdict
+from dfo_prompt.report.verdict import beside, remarks, verdict
 
 LINES = 5
 LONGEST = 30
@@ -23,17 +23,20 @@ def outcome(folder: Path, *, width: int) -> str:
         InputError: it is not a suite folder, or no study in it is finished.
     """
     analysis = analyse(folder)
-    said = [textwrap.fill(printable(text), width) for text in (verdict(analysis), *remarks(analysis))]
+    sentences = (verdict(analysis), *remarks(analysis), beside(analysis))
+    said = [textwrap.fill(printable(text), width) for text in sentences if text]
     return "\n\n".join(part for part in (_first_lines(analysis), "\n".join(said)) if part)
 
 
 def _first_lines(analysis: Analysis) -> str:
-    table = leaderboard(analysis).table.iloc[:, :3]  # name, rank and score
+    table = leaderboard(analysis).table
     if table.empty:
         return ""
-    first = table.head(LINES)
-    if RANDOM in [*table["optimizer"][LINES:]]:
-        first = pd.concat([first, table[table["optimizer"] == RANDOM]])
+    table = table[[name for name in ("optimizer", "rank", analysis.score, "studies") if name in table]]
+    named = table["optimizer"] == RANDOM
+    if "studies" in table:
+        named |= table["studies"] == "here"  # what was placed among packed ones is what is asked for
+    first = table[(np.arange(len(table)) < LINES) | named]
     names = [shortened(printable(name), LONGEST) for name in first["optimizer"]]
     rows = [[name, *cells] for name, cells in zip(names, first.iloc[:, 1:].to_numpy().tolist(), strict=True)]
     lines: str = tabulate(rows, headers=[*table.columns], tablefmt="plain", disable_numparse=True)

@@ -38,6 +38,19 @@ def remarks(analysis: Analysis) -> list[str]:
     return [sentence for sentence in said if sentence]
 
 
+def beside(analysis: Analysis) -> str:
+    """Return which entries ran here and which were read from packed studies; nothing where all ran here."""
+    packed = analysis.studies["packed"]
+    if not packed.any():
+        return ""
+    here, there = (list(dict.fromkeys(analysis.studies.loc[rows, "optimizer"])) for rows in (~packed, packed))
+    others = [name for name in there if name not in here]
+    return (
+        f"Run here: {_listed(here)}. Packed studies of {analysis.findings.source!r} stand beside: "
+        f"{counted(int(packed.sum()), 'study').replace('studys', 'studies')} of {_listed(others or there)}."
+    )
+
+
 def _scope(analysis: Analysis) -> str:
     number, seeds = len(analysis.problems), counted(len(analysis.seeds), "seed")
     if analysis.comparison.inference == "problems":

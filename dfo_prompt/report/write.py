@@ -13,6 +13,7 @@ from dfo_prompt.report.content import Report, report_of
 from dfo_prompt.report.ioh import write_ioh
 from dfo_prompt.report.latex import latex_table
 from dfo_prompt.report.markdown import markdown
+from dfo_prompt.report.packed import PACKED, packed_bytes
 from dfo_prompt.report.page import page
 from dfo_prompt.report.pictures.render import png_of, svg_of
 from dfo_prompt.report.spreadsheet import write_csv
@@ -25,8 +26,8 @@ def write_report(folder: Path | str) -> Path:
     """Write the report of the suite in `folder` and return its page.
 
     Beside report/index.html lie: report.md and report.json (tables and verdict), a CSV for each table and picture, each
-    picture as PNG and SVG, studies.csv (a row a study), and ioh/ (the curves in the format of IOHanalyzer). What lay in
-    report/ before gives way.
+    picture as PNG and SVG, studies.csv (a row a study), studies.json.gz (the same and the curves, for suites that are to
+    stand beside this one), and ioh/ (the curves in the format of IOHanalyzer). What lay in report/ before gives way.
 
     Raises:
         InputError: it is not a suite folder, no study in it is finished, or its report/ is no folder of its own.
@@ -48,7 +49,9 @@ def write_report(folder: Path | str) -> Path:
 
 
 def _write(report: Report, out: Path) -> None:
+    findings = report.analysis.findings
     write_csv(report.analysis.studies, out / "studies.csv")
+    (out / PACKED).write_bytes(packed_bytes(findings.suite, findings.evidence))
     for table in report.tables:
         write_csv(table.table if table.data is None else table.data, out / f"{table.name}.csv")
         (out / f"{table.name}.tex").write_text(latex_table(table.printed), encoding="utf-8")
@@ -73,6 +76,7 @@ def _as_json(report: Report) -> dict[str, Any]:
         "remarks": list(report.remarks),
         "inference": analysis.comparison.inference,
         "missing": report.missing,
+        "beside": report.beside,
         "identical": [{"entries": list(one.names), "said": str(one)} for one in analysis.identical],
         "measure": analysis.measure,
         "leaderboard": _records(analysis.leaderboard),

@@ -7,16 +7,23 @@ from time import monotonic
 
 from filelock import FileLock, Timeout
 
+from dfo_prompt._util.durable import replacing
 from dfo_prompt._util.json_files import read_json, write_json
 from dfo_prompt._util.parsing import parse
+from dfo_prompt._util.reading import read_bytes
 from dfo_prompt.config.paths import absolute, portable
 from dfo_prompt.errors import InputError, StudyError
 from dfo_prompt.study.folder import check_config, read_result
+from dfo_prompt.study.ledger import LOCK
 from dfo_prompt.suite.plan import Suite
 
 PLAN, ERRORS = "suite.json", "errors.json"
+BESIDE = "beside.json.gz"
+"""Packed studies that a report compares with those of the folder."""
 WRITE_SECONDS = 1.0
 """Between two versions of a file that every study may change."""
+LOCK_SECONDS = 0.2
+"""For whoever only looks whether the suite is run, which takes microseconds."""
 
 
 def study_path(folder: Path, study: str) -> Path:
@@ -73,7 +80,7 @@ def suite_folder(folder: Path, suite: Suite) -> Iterator[Errors]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / ".lock", timeout=0):
+        with FileLock(folder / LOCK, timeout=LOCK_SECONDS):
             if (folder / PLAN).exists():
                 check_same(folder, suite)
             elif any(not entry.name.startswith(".") and entry.suffix != ".part" for entry in folder.iterdir()):
@@ -88,6 +95,20 @@ def suite_folder(folder: Path, suite: Suite) -> Iterator[Errors]:
         raise StudyError(f"another process is running the suite in {folder}") from error
     except OSError as error:
         raise StudyError(f"cannot write {folder}: {error.strerror or error}") from error
+
+
+def put_beside(folder: Path, packed: Path) -> None:
+    """Copy a file of packed studies into the folder of a suite, where its report finds it.
+
+    Raises:
+        InputError: other ones stand there already, or the file cannot be read.
+    """
+    data, there = read_bytes(packed), folder / BESIDE
+    if not there.exists():
+        with replacing(there) as file:
+            file.write(data)
+    elif read_bytes(there) != data:
+        raise InputError(f"{folder} has other packed studies beside it; choose another --out")
 
 
 def read_suite_folder(folder: Path) -> Suite:

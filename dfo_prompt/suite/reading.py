@@ -17,7 +17,9 @@ from dfo_prompt.suite.config import Entry, Exclusion, SuiteConfig, SuiteSettings
 from dfo_prompt.suite.plan import Plan, Suite, slug
 
 
-def read_suite_file(path: Path, overrides: Mapping[str, Any] | None = None, *, model: str | None = None) -> Suite:
+def read_suite_file(
+    path: Path, overrides: Mapping[str, Any] | None = None, *, model: str | None = None, add: Sequence[str] = ()
+) -> Suite:
     """Read a SUITE.toml and cross its studies. Its paths are relative to the file.
 
     Args:
@@ -25,6 +27,7 @@ def read_suite_file(path: Path, overrides: Mapping[str, Any] | None = None, *, m
         overrides: keys of a study that win over all that the file says.
         model: of all studies, instead of the file's; its table [variants.MODEL], if there is one, wins over the rest of the
             file.
+        add: names of optimizers that the file does not name.
 
     Raises:
         InputError: the first thing that is wrong, by its place in the file.
@@ -35,6 +38,7 @@ def read_suite_file(path: Path, overrides: Mapping[str, Any] | None = None, *, m
         if variant := config.variants.get(model):
             config = parse(SuiteConfig, merge(read_toml(path), variant), where=f"{path}: variants.{model}")
         overrides = merge({"problem": {"model": model}}, overrides)
+    config = replace(config, optimizers=[*config.optimizers, *(Entry(name=name, study={"optimizer": name}) for name in add)])
     _check_own_keys(config, overrides, path)
     entries = [_named(one, "optimizer", config) for one in config.optimizers]
     entries += [_named(one, "method", config) for one in config.methods]

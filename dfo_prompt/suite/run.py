@@ -8,7 +8,7 @@ from typing import Any
 
 from dfo_prompt.errors import StudyError
 from dfo_prompt.suite.executor import PROCESSES, Event, Executor, Order, open_executor
-from dfo_prompt.suite.folder import is_finished, suite_folder
+from dfo_prompt.suite.folder import is_finished, put_beside, suite_folder
 from dfo_prompt.suite.plan import Plan, Suite
 from dfo_prompt.suite.queue import Queue
 from dfo_prompt.suite.state import SuiteState, Watcher, unwatched
@@ -23,6 +23,7 @@ def run_suite(
     executor: str = PROCESSES,
     options: Mapping[str, Any] | None = None,
     watch: Watcher = unwatched,
+    beside: Path | None = None,
 ) -> dict[str, str]:
     """Run, or continue, every study of `suite` below `folder`; return why some have no result, by id.
 
@@ -33,12 +34,15 @@ def run_suite(
         executor: what runs them, see `dfo-prompt list executors`. Neither it nor `jobs` changes a result.
         options: of the executor.
         watch: called with the state whenever something may have happened.
+        beside: a file of packed studies that the folder gets a copy of, for its report.
 
     Raises:
         InputError, StudyError, PluginError: see `suite_folder`, `open_executor` and `Supervision.ended`.
     """
     folder = folder.absolute()  # for other processes, on whatever machine
     with suite_folder(folder, suite) as errors:
+        if beside:
+            put_beside(folder, beside)
         state, todo = _sorted(suite, folder)
         for study in suite.by_id.keys() - {plan.id for plan in todo}:
             errors.note(study, "")

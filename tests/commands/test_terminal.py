@@ -1,5 +1,6 @@
 """What a person sees in a terminal, through a pseudo-terminal of 80 and of 120 columns."""
 
+import json
 import os
 import pty
 import re
@@ -52,6 +53,40 @@ def test_a_study_says_what_it_does_how_far_it_is_and_what_comes_next(tmp_path, c
     assert any(line.startswith("next: dfo-prompt show s") for line in lines)
 
 
+SUITE = """\
+name = "little"
+seeds = [1, 2]
+threads = 1
+optimizers = ["cma", "random", { name = "an entry whose name takes more room than it has", optimizer = "cma", sigma = 2.0 }]
+[study]
+objective = "sphere"
+dim = 5
+budget = 40
+popsize = 4
+"""
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_a_suite_ends_with_its_verdict_and_its_status_is_a_table(tmp_path, columns):
+    (tmp_path / "suite.toml").write_text(SUITE)
+    lines = captured(tmp_path, columns, "suite", "run", "suite.toml", "--out", "s")
+    head = next(number for number, line in enumerate(lines) if line.split()[:2] == ["optimizer", "rank"])
+    assert [line.split()[0] for line in lines[head + 1 : head + 4]][-1] == "random"
+    said = " ".join(lines[head:])
+    assert "On this problem (2 seeds), " in said
+    assert "report dfo-prompt suite report s" in lines
+    (tmp_path / "s/studies/sphere/cma/1/result.json").unlink()
+    (tmp_path / "s/studies/sphere/random/2/result.json").unlink()
+    (tmp_path / "s/errors.json").write_text(json.dumps({"sphere/random/2": f"RuntimeError: no luck{' at all' * 30}"}))
+    lines = captured(tmp_path, columns, "suite", "status", "s")
+    assert lines[0] == "little: 6 studies; 4 finished, 1 stopped, 1 failed"
+    table = [line for line in lines if line.startswith("sphere / ")]
+    assert len(table) == 3
+    assert table[0].split()[2:7] == ["cma", "1", "1", "100", "%"]
+    assert any(line.startswith("sphere/random/2: RuntimeError: no luck at all") for line in lines)
+    assert all(len(line) <= columns for line in lines)
+
+
 def test_help_shows_the_real_defaults():
     defaults = {field.name: field.default for field in fields(StudyConfig)}
     shown = {
@@ -60,6 +95,8 @@ def test_help_shows_the_real_defaults():
         if isinstance(option, click.Option) and (found := re.search(r"\[default: (.*?)\]", option.help or ""))
     }
     assert len(shown) > 8
+    assert shown.pop("validate_every") == "100; a tenth of a budget below 1,000"
+    assert [StudyConfig(budget=budget).resolved().validate_every for budget in (8000, 300)] == [100, 30]
     for name, text in shown.items():
         if name in defaults:
             assert text in (f"{defaults[name]:g}" if isinstance(defaults[name], float) else str(defaults[name]), "none"), (

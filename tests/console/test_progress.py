@@ -1,4 +1,5 @@
 import io
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -74,6 +75,17 @@ def test_the_summary_of_a_study(folder, capsys):
     assert "50 of 50" in out
     assert "manual prompt" in out
     assert str(folder) in out
+
+
+def test_what_was_spent_is_told_in_words_and_money(folder, capsys):
+    summary = summarize(folder)
+    spent = replace(summary.spent, tokens=12_345, uploaded=2_000_000, downloaded=300, nanodollars=1_500_000_000)
+    print_summary(replace(summary, spent=spent), folder)
+    shown = dict(re.split(r"\s{2,}", line, maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert shown["tokens"] == "12,345"
+    assert (shown["uploaded"], shown["downloaded"]) == ("2,000,000 bytes", "300 bytes")
+    assert shown["money"] == "$1.50"
+    assert shown["dev and test"] == f"{summary.validation.queries} evaluations, not charged to the budget"
 
 
 def test_the_curve_falls_and_is_drawn(folder, tmp_path):

@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 
 import dfo_prompt as dp
-from dfo_prompt.report import identical
 from dfo_prompt.report.analysis import analyse
 from dfo_prompt.report.verdict import verdict
 from dfo_prompt.report.write import write_report
-from dfo_prompt.suite.folder import read_suite_folder, study_path
+from dfo_prompt.suite.folder import study_path
 from dfo_prompt.suite.reading import read_suite_file
 from dfo_prompt.suite.run import run_suite
 
@@ -71,12 +70,3 @@ def test_a_single_other_loss_makes_entries_different(restarts):
 def test_where_nothing_is_identical_nothing_is_said(finished):
     assert analyse(finished).identical == ()
     assert json.loads((finished / "report/report.json").read_text())["identical"] == []
-
-
-def test_journals_of_entries_that_differ_at_once_are_not_read(restarts, monkeypatch):
-    digest, read = identical._digest, []
-    monkeypatch.setattr(identical, "_digest", lambda place: (read.append(place), digest(place))[1])
-    studies = dp.read_suite(restarts)
-    plans = read_suite_folder(restarts).by_id
-    identical.find_identical(restarts, studies[studies["optimizer"].isin(["cma", "random"])], plans)
-    assert len(read) == 2

@@ -12,8 +12,11 @@ import pytest
 
 import dfo_prompt as dp
 from dfo_prompt.errors import InputError
+from dfo_prompt.report import evidence
 from dfo_prompt.report.analysis import analyse
-from dfo_prompt.report.frames import STUDY_COLUMNS, read_curves
+from dfo_prompt.report.content import report_of
+from dfo_prompt.report.findings import read_findings
+from dfo_prompt.report.frames import STUDY_COLUMNS, curves_of, studies_of
 from dfo_prompt.report.pictures.looks import GREY, colour_of, looks_of
 from dfo_prompt.report.pictures.ranking import scores
 from dfo_prompt.report.pictures.render import svg_of
@@ -123,7 +126,7 @@ def test_tables_and_json_agree(finished):
 
 def test_figures_in_files_are_numbers(finished):
     report = finished / "report"
-    names = {"optimizer", "problem", "first", "second", "conclusion"}
+    names = {"optimizer", "problem", "first", "second", "conclusion", "packed"}
     for name in ("leaderboard", "problems", "pairs", "practical", "sigma"):
         table = pd.read_csv(report / f"{name}.csv")
         assert not names.issuperset(table.columns)
@@ -212,11 +215,21 @@ def test_a_half_finished_and_partly_broken_suite_has_a_report_that_says_so(copy)
     assert "5 of 27 studies have no result" in write_report(copy).read_text()
 
 
-def test_a_study_that_goes_on_while_it_is_read_is_cut_where_it_was(copy, monkeypatch):
-    studies = dp.read_suite(copy)
-    studies.loc[0, "queries"] = 50
-    assert np.isnan(read_curves(copy, studies)[0, 50:]).all()
-    assert np.isfinite(read_curves(copy, studies)[0, :50]).all()
+def test_each_journal_is_read_once(copy, monkeypatch):
+    # So that a study that goes on meanwhile is the same in every table, and a large suite takes no longer than it must.
+    read, files = evidence.read_records, []
+    for module in ("evidence", "summary", "convergence"):
+        monkeypatch.setattr(f"dfo_prompt.report.{module}.read_records", lambda place: (files.append(place), read(place))[1])
+    report_of(copy)
+    assert len(files) == len({*files}) == 27
+
+
+def test_a_curve_is_the_smallest_loss_so_far(finished):
+    findings = read_findings(finished)
+    studies, curves = studies_of(findings), curves_of(findings)
+    for row, study in enumerate(studies["study"]):
+        journal = dp.read_journal(study_path(finished, study))
+        assert (curves[row] == journal["best_loss"].to_numpy()).all()
 
 
 def test_a_problem_that_nobody_has_finished_has_no_curves(copy):

@@ -170,7 +170,7 @@ def test_the_program_runs_says_and_reports(program, tmp_path):
     assert said.startswith("little: 4 studies, 132 queries\n")  # and asked none to find out how long it takes
     assert (status, out.splitlines()[-2]) == (0, "suite  out/")
     assert "sphere/cma/1: done" in said
-    assert program("suite", "status", "out")[1] == "4 of 4 studies finished\n"
+    assert "little: 4 studies; 4 finished\n132 of 132 queries (100 %)\n" in program("suite", "status", "out")[1]
     status, out, _ = program("suite", "report", "out")
     assert (status, out.splitlines()[-1]) == (0, "out/report/index.html")
     assert json.loads((tmp_path / "out/report/report.json").read_text())["leaderboard"][0]["optimizer"] == "cma"

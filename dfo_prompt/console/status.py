@@ -1,0 +1,161 @@
+"""Where a suite stands, as a table that fits a terminal however many studies there are."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import timedelta
+from pathlib import Path
+from shlex import quote
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from dfo_prompt.report.texts import printable, shortened
+from dfo_prompt.suite.status import State, StudyStatus, SuiteStatus, rate
+
+MOST_ROWS = 16
+"""Of the table; finer groups give way to coarser ones."""
+MOST_LINES = 5
+"""Of running studies, and of errors."""
+GAP = 2
+"""Spaces between columns."""
+SHORTEST = 8
+"""Characters that are left of a name on however narrow a terminal."""
+GROUPINGS = (("problem", "optimizer"), ("optimizer",), ("problem",))
+"""What a row may stand for, the finest first."""
+
+
+def print_status(status: SuiteStatus, folder: Path, *, every: bool = False) -> None:
+    """Print what runs, how far, how fast, what failed and why, and what waits.
+
+    Args:
+        status: of the suite, or of some of its studies.
+        folder: of the suite.
+        every: a row for each study.
+    """
+    console = Console(highlight=False)
+    for line in _heading(status, folder):
+        console.print(escape(printable(line)), soft_wrap=True)
+    table = _studies(status.studies) if every else _table(_groups(status.studies))
+    if table.row_count > 1 or every:
+        console.print()
+        console.print(_fitted(table, console.width))
+    for title, lines in (("running", _running(status)), ("failed", _failed(status))):
+        if lines:
+            console.print(f"\n[bold]{title}[/bold]")
+        for line in lines if every else _first(lines):
+            console.print(escape(shortened(printable(line), console.width)))
+
+
+def _heading(status: SuiteStatus, folder: Path) -> Iterator[str]:
+    counts = ", ".join(f"{count:,} {state}" for state, count in status.counts.items() if count)
+    yield f"{status.name}: {_counted(len(status.studies), 'study', 'studies')}; {counts}"
+    asked, queries = sum(one.queries for one in status.studies), sum(one.plan.queries for one in status.studies)
+    running = [pace for one in status.studies if one.state is State.RUNNING and (pace := rate([one]))]
+    left = status.seconds_left()
+    parts = [f"{asked:,} of {queries:,} queries ({_percent(asked, queries)})"] if queries else []
+    parts += [f"{_figure(sum(running))} a second"] if running else []
+    parts += [f"about {timedelta(seconds=round(left))} left"] if left else []
+    if parts:
+        yield ", ".join(parts)
+    if status.active and not status.counts[State.RUNNING]:
+        yield "a process runs this suite, and no study has begun to ask yet"
+    elif not status.active and status.counts[State.FINISHED] < len(status.studies):
+        yield "no process of this machine runs it: the same dfo-prompt suite run goes on"
+    elif not status.active:
+        yield f"next: dfo-prompt suite report {quote(str(folder))}"
+
+
+def _groups(studies: Sequence[StudyStatus]) -> dict[str, list[StudyStatus]]:
+    """Return the studies of each row, by its name: the finest of `GROUPINGS` that fits a screen."""
+    for keys in GROUPINGS:
+        groups: dict[str, list[StudyStatus]] = {}
+        for one in studies:
+            groups.setdefault(" / ".join(getattr(one.plan, key) for key in keys), []).append(one)
+        if len(groups) <= MOST_ROWS:
+            return groups
+    return {}
+
+
+def _table(groups: dict[str, list[StudyStatus]]) -> Table:
+    """Return a row a group; states in which no study is have no column."""
+    present = {one.state for group in groups.values() for one in group}
+    states = [state for state in State if state in present]
+    table = _empty(*states, "queries", "a second")
+    for name, group in groups.items():
+        counts = [sum(one.state is state for one in group) for state in states]
+        asked, queries = sum(one.queries for one in group), sum(one.plan.queries for one in group)
+        cells = [f"{count:,}" if count else "" for count in counts]
+        table.add_row(escape(printable(name)), *cells, _percent(asked, queries), _rate(group))
+    return table
+
+
+def _studies(studies: Sequence[StudyStatus]) -> Table:
+    """Return a row a study."""
+    table = _empty("state", "queries", "a second")
+    for one in studies:
+        table.add_row(escape(printable(one.plan.id)), one.state, _of(one), _rate([one]))
+    return table
+
+
+def _empty(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1))
+    table.add_column("", no_wrap=True, overflow="ellipsis")
+    for name in columns:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
+
+
+def _fitted(table: Table, width: int) -> Table:
+    """Return the table with its names shortened to what the figures leave of a line."""
+    names, *figures = table.columns
+    taken = sum(max(len(str(cell)) for cell in (column.header, *column.cells)) + GAP for column in figures)
+    names.max_width = max(width - taken - GAP, SHORTEST)
+    return table
+
+
+def _running(status: SuiteStatus) -> list[str]:
+    running = [(one, rate([one])) for one in status.studies if one.state is State.RUNNING]
+    return [
+        f"{one.plan.id}: {_of(one)}"
+        + (f", {_figure(pace)} a second, {timedelta(seconds=round(one.left / pace))} left" if pace else "")
+        for one, pace in running
+    ]
+
+
+def _failed(status: SuiteStatus) -> list[str]:
+    """Return a line for each error, the most frequent first: the study, or how many, and why."""
+    studies: dict[str, list[str]] = {}
+    for one in status.studies:
+        if one.state is State.FAILED:
+            studies.setdefault(one.error, []).append(one.plan.id)
+    ordered = sorted(studies.items(), key=lambda item: -len(item[1]))
+    return [f"{ids[0]}{f' and {len(ids) - 1:,} more' if len(ids) > 1 else ''}: {error}" for error, ids in ordered]
+
+
+def _first(lines: Sequence[str]) -> Iterable[str]:
+    yield from lines[:MOST_LINES]
+    if len(lines) > MOST_LINES:
+        yield f"and {len(lines) - MOST_LINES:,} more; --all shows them"
+
+
+def _of(one: StudyStatus) -> str:
+    queries = one.plan.queries
+    return f"{one.queries:,} of {queries:,} ({_percent(one.queries, queries)})" if queries else f"{one.queries:,}"
+
+
+def _rate(studies: Iterable[StudyStatus]) -> str:
+    pace = rate(studies)
+    return _figure(pace) if pace else "-"
+
+
+def _figure(pace: float) -> str:
+    return f"{pace:,.0f}" if pace >= 100 else f"{pace:.3g}"  # noqa: PLR2004 - three digits are enough
+
+
+def _percent(part: int, whole: int) -> str:
+    """Return a share in percent, 100 only of the whole."""
+    return f"{100 * part // whole} %" if whole else "-"
+
+
+def _counted(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"

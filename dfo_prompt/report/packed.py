@@ -1,0 +1,133 @@
+"""Packed studies: what a report needs of each study of a suite in one file, so that others can stand beside them."""
+
+import gzip
+import json
+import zlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from io import BytesIO
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from dfo_prompt._util.parsing import STRICT, parse, plain
+from dfo_prompt._util.reading import read_bytes, unique_keys
+from dfo_prompt.config.paths import by_name
+from dfo_prompt.config.study import STUDY
+from dfo_prompt.errors import InputError
+from dfo_prompt.report.damage import reading
+from dfo_prompt.report.evidence import Evidence, checked
+from dfo_prompt.suite.plan import Plan, Suite
+
+PACKED = "studies.json.gz"
+"""The name of the file in a report."""
+FORMAT = 1
+MOST_BYTES = 2**29
+"""Of the unpacked text."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackedStudy:
+    """A study and what it has to show."""
+
+    __pydantic_config__ = STRICT
+
+    plan: Plan
+    evidence: Evidence
+
+
+@dataclass(frozen=True, kw_only=True)
+class Packed:
+    """The packed studies of a suite.
+
+    Attributes:
+        name: of the suite.
+        threads: of each study; see `SuiteSettings`.
+    """
+
+    __pydantic_config__ = STRICT
+
+    format: int
+    name: str
+    threads: int | None
+    studies: tuple[PackedStudy, ...]
+
+    def __post_init__(self) -> None:
+        if self.format != FORMAT:
+            raise ValueError(f"format: {self.format} is of another version of dfo-prompt; this one reads {FORMAT}")
+        if not self.studies:
+            raise ValueError("studies: there are none")
+
+    @property
+    def plans(self) -> tuple[Plan, ...]:
+        """Return the studies."""
+        return tuple(study.plan for study in self.studies)
+
+    @cached_property
+    def evidence(self) -> dict[str, Evidence]:
+        """Return what each study has to show, by id."""
+        return {study.plan.id: study.evidence for study in self.studies}
+
+
+def packed_bytes(suite: Suite, evidence: Mapping[str, Evidence]) -> bytes:
+    """Return the file of a suite's studies: JSON in gzip, the same bytes for the same studies, and no path but names."""
+    studies = [{"plan": by_name(_plain(plan)), "evidence": vars(evidence[plan.id])} for plan in suite.plans]
+    settings = suite.settings
+    data = {"format": FORMAT, "name": settings.name, "threads": settings.threads, "studies": studies}
+    return gzip.compress(json.dumps(data, separators=(",", ":")).encode(), compresslevel=9, mtime=0)
+
+
+def packed_file(path: Path) -> Path:
+    """Return the file of packed studies: `path` itself, or that in the folder of a report."""
+    return path / PACKED if path.is_dir() else path
+
+
+def read_packed(path: Path) -> Packed:
+    """Return the packed studies in the file `path`, or in the folder of a report.
+
+    Raises:
+        InputError: there are none, or they are damaged.
+    """
+    file = packed_file(path)
+    data = read_bytes(file)
+    with reading(file):
+        packed = parse(Packed, json.loads(_unpacked(data), object_pairs_hook=unique_keys), where=str(file))
+        for study in packed.studies:
+            _check(study, f"{file}: {study.plan.id}")
+    return packed
+
+
+def _plain(value: Any) -> dict[str, Any]:
+    data: dict[str, Any] = json.loads(json.dumps(asdict(value), default=plain))
+    return data
+
+
+def _unpacked(data: bytes) -> bytes:
+    try:
+        with gzip.GzipFile(fileobj=BytesIO(data)) as file:
+            text = file.read(MOST_BYTES + 1)
+    except (EOFError, zlib.error) as error:
+        raise ValueError(str(error)) from error
+    if len(text) > MOST_BYTES:
+        raise ValueError(f"it has more than {MOST_BYTES:,} bytes")
+    return text
+
+
+def _check(study: PackedStudy, where: str) -> None:
+    """Refuse evidence whose parts do not fit each other.
+
+    Raises:
+        InputError: what is wrong with it.
+    """
+    evidence = study.evidence
+    checked(evidence.figures, where)
+    improved, losses = evidence.improved, evidence.losses
+    if not {"finished", "queries"} <= evidence.figures.keys() or not isinstance(evidence.figures["queries"], int):
+        raise InputError(f"{where} is damaged: it does not say how far it came")
+    rising = all(one < other for one, other in zip((0, *improved), (*improved, evidence.queries + 1), strict=True))
+    falling = all(one > other for one, other in pairwise(losses))
+    if len(improved) != len(losses) or not rising or not falling:
+        raise InputError(f"{where} is damaged: its curve is none")
+    if study.plan.config.method == STUDY and evidence.queries > study.plan.config.budget:
+        raise InputError(f"{where} is damaged: its curve is longer than its budget")

@@ -1,0 +1,146 @@
+"""Where a suite stands, seen from outside: while another process runs it, after a kill, and with ten thousand studies."""
+
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import pytest
+from filelock import FileLock
+
+from dfo_prompt._util.json_files import write_json
+from dfo_prompt.errors import UnknownNameError
+from dfo_prompt.suite.folder import ERRORS, PLAN, read_suite_folder, study_path
+from dfo_prompt.suite.plan import Suite
+from dfo_prompt.suite.reading import read_suite_file
+from dfo_prompt.suite.run import run_suite
+from dfo_prompt.suite.status import State, read_status
+
+SUITE = """\
+name = "little"
+seeds = [1, 2, 3]
+threads = 1
+optimizers = ["cma", "random"]
+[study]
+objective = "sphere"
+dim = 5
+budget = 40
+popsize = 4
+"""
+PATIENT = """
+import time
+import dfo_prompt as dp
+from dfo_prompt.optimizers.random_search import RandomSearch
+
+class Patient(RandomSearch):
+    asked = 0
+
+    def ask(self):
+        self.asked += 1
+        if self.asked == 6:
+            time.sleep(600)
+        return super().ask()
+
+@dp.hookimpl
+def dfo_prompt_optimizers():
+    return [dp.OptimizerSpec(name="patient", target="patient:Patient", summary="Waits.")]
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "suite.toml").write_text(SUITE)
+    run_suite(read_suite_file(tmp_path / "suite.toml"), tmp_path / "out")
+    return tmp_path / "out"
+
+
+def unfinish(folder, study, *, lines):
+    """Take a study back to where it had asked so many queries."""
+    place = study_path(folder, study)
+    (place / "result.json").unlink()
+    kept = (place / "journal.jsonl").read_bytes().splitlines(keepends=True)[:lines]
+    (place / "journal.jsonl").write_bytes(b"".join(kept))
+
+
+def test_what_runs_what_stopped_what_failed_and_what_waits_are_told_apart(folder, program):
+    for study, lines in (("sphere/cma/2", 20), ("sphere/cma/3", 12), ("sphere/random/1", 0), ("sphere/random/2", 8)):
+        unfinish(folder, study, lines=lines)
+    write_json(folder / ERRORS, {"sphere/random/2": "RuntimeError: no luck"})
+    with FileLock(folder / ".lock"), FileLock(study_path(folder, "sphere/cma/2") / ".lock"):
+        found = read_status(folder)
+        said = program("suite", "status", str(folder))[1]
+    assert found.active
+    states = {one.plan.id.removeprefix("sphere/"): (one.state, one.queries) for one in found.studies}
+    assert states == {
+        "cma/1": (State.FINISHED, 40),
+        "random/1": (State.WAITING, 0),
+        "cma/2": (State.RUNNING, 20),
+        "random/2": (State.FAILED, 8),
+        "cma/3": (State.STOPPED, 12),
+        "random/3": (State.FINISHED, 40),
+    }
+    lines = said.splitlines()
+    assert lines[0] == "little: 6 studies; 2 finished, 1 running, 1 stopped, 1 failed, 1 waiting"
+    assert lines[1].startswith("120 of 240 queries (50 %), ")
+    assert " a second, about 0:00:0" in lines[1]
+    assert any(line.startswith("sphere/cma/2: 20 of 40 (50 %), ") and line.endswith(" left") for line in lines)
+    assert "sphere/random/2: RuntimeError: no luck" in lines
+    rows = {line.split("  ")[0]: line.split()[3:] for line in lines if line.startswith("sphere / ")}
+    assert rows["sphere / cma"][:4] == ["1", "1", "1", "60"]
+
+
+def test_the_time_left_rests_on_what_was_measured_of_the_same_problem_and_optimizer(folder):
+    unfinish(folder, "sphere/random/1", lines=0)
+    found = read_status(folder)
+    other = next(one for one in found.studies if one.plan.id == "sphere/random/2")
+    timed = [replace(one, seconds=4.0 if "cma" in one.plan.id else 1.0) for one in found.studies if one.seconds]
+    waiting = next(one for one in found.studies if one.state is State.WAITING)
+    assert replace(found, studies=(*timed, waiting)).seconds_left() == pytest.approx(40 * 1.0 / 40)
+    assert replace(found, studies=(waiting,)).seconds_left() is None
+    running = tuple(replace(other, state=State.RUNNING, queries=20, seconds=2.0) for _ in range(2))
+    assert replace(found, studies=running).seconds_left() == pytest.approx(2.0)  # both at once
+
+
+def test_a_name_shows_the_studies_of_it_alone(folder, program):
+    assert len(read_status(folder).only("cma").studies) == 3
+    out = program("suite", "status", str(folder), "sphere/random")[1]
+    assert [line.split()[:2] for line in out.splitlines() if line.startswith("sphere/")] == [
+        [f"sphere/random/{seed}", "finished"] for seed in (1, 2, 3)
+    ]
+    with pytest.raises(UnknownNameError, match="unknown optimizer, problem or study 'cmb'; did you mean 'cma'"):
+        read_status(folder).only("cmb")
+
+
+def test_ten_thousand_studies_stay_a_screen(tmp_path, folder, program):
+    suite = read_suite_folder(folder)
+    plans = [replace(suite.plans[0], optimizer=f"o{n % 100}", problem=f"p{n // 1000}", seed=n) for n in range(10_000)]
+    (tmp_path / "many").mkdir()
+    write_json(tmp_path / "many" / PLAN, Suite(settings=suite.settings, plans=tuple(plans)).as_dict())
+    errors = {plan.id: f"RuntimeError: {n % 30}" for n, plan in enumerate(plans[:5000])}
+    write_json(tmp_path / "many" / ERRORS, errors)
+    lines = program("suite", "status", str(tmp_path / "many"))[1].splitlines()
+    assert lines[0] == "little: 10,000 studies; 5,000 failed, 5,000 waiting"
+    assert len(lines) < 24
+    assert sum(line.startswith("p") for line in lines) == 10 + 5  # problems, and studies that failed
+    assert lines[-1] == "and 25 more; --all shows them"
+    assert any(line.startswith("p0/o0/0 and 166 more: RuntimeError: 0") for line in lines)
+
+
+def test_a_suite_is_seen_while_another_process_runs_it_and_after_that_was_killed(tmp_path):
+    (tmp_path / "patient.py").write_text(PATIENT)
+    (tmp_path / "suite.toml").write_text(SUITE.replace('"cma", ', '"patient", '))
+    command = [sys.executable, "-m", "dfo_prompt", "--plugin", "patient.py", "suite", "run", "suite.toml", "--out", "out"]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    journal = study_path(tmp_path / "out", "sphere/patient/1") / "journal.jsonl"
+    while process.poll() is None and not (journal.exists() and journal.read_bytes().count(b"\n") == 20):
+        time.sleep(0.02)
+    found = read_status(tmp_path / "out")
+    process.kill()
+    process.wait()
+    assert found.active
+    first = next(one for one in found.studies if one.plan.optimizer == "patient")
+    assert (first.state, first.queries) == (State.RUNNING, 20)
+    while (after := read_status(tmp_path / "out")).counts[State.RUNNING]:  # the worker ends with its parent
+        time.sleep(0.02)
+    assert not after.active
+    assert after.counts[State.STOPPED] == 1
