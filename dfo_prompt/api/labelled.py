@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,8 @@ from typing import Any
 from dfo_prompt._util.durable import replacing, writing
 from dfo_prompt._util.reading import exists, read_bytes
 from dfo_prompt.errors import DataError, InputError
+from dfo_prompt.tasks.examples import Example
+from dfo_prompt.tasks.sampling import distinct_examples
 from dfo_prompt.tasks.template import FIELDS
 
 USUAL_SHOTS = 16
@@ -36,9 +38,14 @@ class Labelled:
 
     def shots(self, words: Mapping[str, str], *, parts: int) -> int:
         """Return the training examples a class that leave as many of each class for the other parts, at most 16."""
-        distinct = {(texts, words[name_of(label)]) for texts, label in zip(self.texts, self.labels, strict=True)}
-        least = min(Counter(word for _, word in distinct).values())
-        return max(1, min(USUAL_SHOTS, least // parts))
+        classes = list(dict.fromkeys(words.values()))
+        have = Counter(dict.fromkeys(range(len(classes)), 0))
+        have.update(one.label for one in distinct_examples(self._examples(words, classes)))
+        return max(1, min(USUAL_SHOTS, min(have.values()) // parts))
+
+    def _examples(self, words: Mapping[str, str], classes: Sequence[str]) -> Iterator[Example]:
+        for row, label in zip(self.texts, self.labels, strict=True):
+            yield Example(texts=tuple(text.strip() for text in row), label=classes.index(words[name_of(label)]))
 
     def lines(self) -> bytes:
         """Return the rows as JSON lines, as `read_examples` takes them."""

@@ -31,7 +31,7 @@ def suite_html(analysis: Analysis) -> str:
     pictures = [inline_svg(svg_of(one.spec, one.columns, printable(one.title))) for one in drawn]
     said = [f"<p><b>{_text(verdict(analysis))}</b></p>", *(f"<p>{_text(one)}</p>" for one in remarks(analysis))]
     board = leaderboard(analysis).printed
-    board = board[[name for name in board if not name.endswith(" seconds")]]  # the same suite is shown the same
+    board = board[[name for name in board if not str(name).endswith(" seconds")]]  # the same suite is shown the same
     left = len(analysis.problems) - PICTURES
     more = [f"<p>The report has the pictures of {left} more problems.</p>"] if left > 0 else []
     return "\n".join([*said, _table(board), *pictures, *more])
