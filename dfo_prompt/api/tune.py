@@ -15,9 +15,11 @@ from dfo_prompt.api.progress import study_progress
 from dfo_prompt.config.problem import ProblemConfig
 from dfo_prompt.config.reading import merge, parse_config
 from dfo_prompt.config.study import STUDY, StudyConfig
+from dfo_prompt.contracts.objective import Objective
 from dfo_prompt.errors import DataError
 from dfo_prompt.methods.run import run_method
 from dfo_prompt.methods.setting import Predict
+from dfo_prompt.run.objectives import Objectives
 from dfo_prompt.study.result import HeldOut, Result, StudyResult
 from dfo_prompt.types import Matrix
 
@@ -35,6 +37,7 @@ class TuneResult:
         metric: name of the metric of `held_out`.
         folder: where the task and the study lie; None where nothing was kept.
         labeller: returns scores (N, C) of texts.
+        objective: of the study, for `compare` and other searches; None of a method that has no candidates.
     """
 
     study: Result
@@ -43,6 +46,7 @@ class TuneResult:
     metric: str
     folder: Path | None
     labeller: Predict
+    objective: Objective | None
 
     @property
     def held_out(self) -> HeldOut:
@@ -135,7 +139,8 @@ def tune(
         config = parse_config(merge({**keys, "problem": problem}, settings or {}), where=WHERE)
         recorder = Recorder()
         with study_progress(progress) as shown:
-            found = run_method(config, out=folder / "study" if out else None, observers=[*shown, recorder])
+            place, watching, objectives = folder / "study" if out else None, [*shown, recorder], Objectives()
+            found = run_method(config, out=place, observers=watching, objectives=objectives)
     result = found.result
     if isinstance(result, StudyResult):
         result = recorder.found(result, config.optimizer)
@@ -146,6 +151,7 @@ def tune(
         metric=metric,
         folder=folder if out else None,
         labeller=found.fitted.predict,
+        objective=objectives.get(config) if isinstance(result, StudyResult) else None,
     )
 
 

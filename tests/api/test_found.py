@@ -84,7 +84,9 @@ def test_pictures_on_one_page_share_no_ids(found):
 
 
 def test_names_are_no_html():
-    bowl_of = lambda z: bowl(z)  # noqa: E731
+    def bowl_of(z):
+        return bowl(z)
+
     bowl_of.__name__ = "<script>bowl</script>"
     entry = {"name": "<b>cma</b>", "optimizer": "cma"}
     html = dp.compare([entry, "random"], bowl_of, dim=3, budget=20, seeds=1, popsize=5)._repr_html_()

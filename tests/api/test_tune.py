@@ -115,9 +115,17 @@ def test_without_a_folder_nothing_is_left(tune, tmp_path, monkeypatch):
 def test_other_methods_label_texts_too(tune):
     found = tune(method="manual", budget=None)
     assert found.study.spent.queries == 0
+    assert found.objective is None
     assert set(found.predict(TEXTS)) <= {0, 1}
     assert "<svg" not in found._repr_html_()
     assert "manual" in repr(found)
+
+
+def test_optimizers_are_compared_on_its_objective(tuned):
+    best = tuned.objective.evaluate(tuned.study.best[None]).losses[0]
+    assert best == pytest.approx(tuned.study.best_loss, rel=1e-5)
+    found = dp.compare(["cma", "random"], tuned.objective, budget=8, seeds=1, popsize=4, measure="test_metric")
+    assert found.studies["test_metric"].notna().all()
 
 
 def test_it_shows_itself(tuned):
