@@ -137,10 +137,9 @@ def tune(
         drawn = shots or train.shots(given, parts=2 if unseen else 3)
         problem = {"model": str(model), "task": str(task.absolute()), "shots": drawn}
         config = parse_config(merge({**keys, "problem": problem}, settings or {}), where=WHERE)
-        recorder = Recorder()
+        recorder, objectives, place = Recorder(), Objectives(), folder / "study" if out else None
         with study_progress(progress) as shown:
-            place, watching, objectives = folder / "study" if out else None, [*shown, recorder], Objectives()
-            found = run_method(config, out=place, observers=watching, objectives=objectives)
+            found = run_method(config, out=place, observers=[*shown, recorder], objectives=objectives)
     result = found.result
     if isinstance(result, StudyResult):
         result = recorder.found(result, config.optimizer)
