@@ -1,4 +1,4 @@
-"""Executes the notebooks in docs/examples in place: python docs/execute.py [NAME.ipynb ...]. What they write is thrown away."""
+"""Executes the notebooks in docs/examples in place: python docs/execute.py [NAME.ipynb ...]. What they write is lost."""
 
 import shutil
 import sys
@@ -10,7 +10,7 @@ from nbclient import NotebookClient
 from nbformat import NotebookNode
 
 EXAMPLES = Path(__file__).parent / "examples"
-SECONDS = 120
+SECONDS = 600
 """Of a cell."""
 
 
