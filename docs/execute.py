@@ -28,13 +28,15 @@ def executed(notebook: Path) -> NotebookNode:
     for cell in node.cells:
         cell.metadata = NotebookNode()
         if cell.cell_type == "code":
-            cell.outputs = [output for output in cell.outputs if not is_progress(output)]
+            cell.outputs = [output for output in cell.outputs if not is_noise(output)]
     node.metadata = NotebookNode(kernelspec={"display_name": "Python 3", "language": "python", "name": "python3"})
     return node
 
 
-def is_progress(output: NotebookNode) -> bool:
-    """Tell whether an output is a line of progress: text alone, displayed and replaced."""
+def is_noise(output: NotebookNode) -> bool:
+    """Tell whether an output is a line of progress (text alone, displayed and replaced) or a warning of a library."""
+    if output.output_type == "stream":
+        return bool(output.name == "stderr")
     return bool(output.output_type == "display_data" and [*output.data] == ["text/plain"])
 
 
