@@ -5,6 +5,13 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dfo_prompt.api.compare import compare as compare
+    from dfo_prompt.api.found import FoundResult as FoundResult
+    from dfo_prompt.api.minimize import minimize as minimize
+    from dfo_prompt.api.run_suite import run_suite as run_suite
+    from dfo_prompt.api.suites import SuiteResult as SuiteResult
+    from dfo_prompt.api.tune import TuneResult as TuneResult
+    from dfo_prompt.api.tune import tune as tune
     from dfo_prompt.config.endpoint import EndpointConfig as EndpointConfig
     from dfo_prompt.config.prices import Prices as Prices
     from dfo_prompt.config.problem import ProblemConfig as ProblemConfig
@@ -69,7 +76,6 @@ if TYPE_CHECKING:
     from dfo_prompt.report.section import Section as Section
     from dfo_prompt.run.factory import create_objective as create_objective
     from dfo_prompt.run.factory import create_optimizer as create_optimizer
-    from dfo_prompt.run.minimize import minimize as minimize
     from dfo_prompt.run.observers import create_observer as create_observer
     from dfo_prompt.study.costs import Spent as Spent
     from dfo_prompt.study.ledger import Budget as Budget
@@ -109,6 +115,7 @@ _HOME = {
     "Evaluation": "contracts.objective",
     "Example": "tasks.examples",
     "ExporterSpec": "contracts.spec",
+    "FoundResult": "api.found",
     "Fitted": "methods.setting",
     "Form": "contracts.endpoint",
     "InputError": "errors",
@@ -153,6 +160,8 @@ _HOME = {
     "StudyError": "errors",
     "StudyInfo": "study.result",
     "StudyResult": "study.result",
+    "SuiteResult": "api.suites",
+    "TuneResult": "api.tune",
     "Task": "tasks.task",
     "TextObjective": "prompt.text.objective",
     "Texts": "tasks.examples",
@@ -162,13 +171,16 @@ _HOME = {
     "Vector": "types",
     "Usage": "contracts.usage",
     "catalogue": "plugin.catalogue",
+    "compare": "api.compare",
     "create_objective": "run.factory",
     "create_observer": "run.observers",
     "create_optimizer": "run.factory",
     "hookimpl": "plugin.hookspecs",
-    "minimize": "run.minimize",
+    "minimize": "api.minimize",
     "read_journal": "report.frames",
     "read_suite": "report.frames",
+    "run_suite": "api.run_suite",
+    "tune": "api.tune",
 }
 
 __all__ = sorted(_HOME)

@@ -1,6 +1,7 @@
 """Writes the pages that follow from the code and from the shipped reports: python docs/generate.py, ahead of every build."""
 
 import inspect
+import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import fields, is_dataclass
@@ -18,6 +19,7 @@ from dfo_prompt.plugin.catalogue import KINDS, catalogue
 from dfo_prompt.suite.config import SuiteConfig
 
 PAGES = Path(__file__).parent / "pages"
+EXAMPLES = Path(__file__).parent / "examples"
 RESULTS = Path(__file__).parent.parent / "benchmarks" / "results"
 NOT_IN_TABLES = {"name", "summary", "target", "options", "defaults", "budgets", "variants"}
 
@@ -148,7 +150,23 @@ def results() -> Iterator[str]:
     yield table(("suite", "verdict"), rows)
 
 
+def example(notebook: Path) -> Iterator[str]:
+    """Give the cells of a notebook with their outputs."""
+    for cell in json.loads(notebook.read_text())["cells"]:
+        source = "".join(cell["source"])
+        if cell["cell_type"] == "markdown":
+            yield source
+            continue
+        yield f"```python\n{source}\n```"
+        for output in cell["outputs"]:
+            data = output.get("data", {"text/plain": output.get("text", "")})
+            html = "".join(data.get("text/html", ""))
+            yield f"<div>\n{html}\n</div>" if html else f"```text\n{''.join(data['text/plain'])}\n```"
+
+
 if __name__ == "__main__":
+    for path in sorted(EXAMPLES.glob("*.ipynb")):
+        write(f"examples/{path.stem}.md", example(path))
     write("reference/cli.md", command_line())
     write("reference/configuration.md", configuration())
     write("reference/catalogue.md", listed())

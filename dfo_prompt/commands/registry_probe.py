@@ -13,12 +13,12 @@ from typing import Literal
 
 from dfo_prompt._util.downloads import cache_folder
 from dfo_prompt._util.json_files import read_json, write_json
+from dfo_prompt.api.minimize import minimize
 from dfo_prompt.contracts.spec import OptimizerSpec, load_target
 from dfo_prompt.errors import DfoPromptError, InputError, one_line
 from dfo_prompt.plugin.catalogue import given_files, plugin_files
 from dfo_prompt.plugin.installed import metadata_of
 from dfo_prompt.run.factory import create_objective
-from dfo_prompt.run.minimize import minimize
 
 SECONDS = 30
 """A name that takes longer for one small study is given up."""
@@ -113,7 +113,8 @@ def _work(names: list[str], files: tuple[Path, ...], theirs: Connection) -> None
 
 def _try(name: str) -> Trial:
     try:
-        result = minimize(create_objective("sphere", dim=DIM), optimizer=name, budget=BUDGET, popsize=POPSIZE)
+        objective = create_objective("sphere", dim=DIM)
+        result = minimize(objective, optimizer=name, budget=BUDGET, popsize=POPSIZE, progress=False)
     except DfoPromptError as error:
         missing = isinstance(error.__cause__, ImportError)
         return Trial(name=name, state="missing" if missing else "fails", note=one_line(error.__cause__ or error))

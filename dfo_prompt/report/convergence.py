@@ -30,18 +30,28 @@ def plot_convergence(folders: Sequence[Path], out: Path, *, title: str) -> Path:
         InputError: the extra that draws is not installed.
     """
     try:
-        from dfo_prompt.report.pictures.render import png_of, svg_of  # noqa: PLC0415 - brings a JavaScript engine
+        from dfo_prompt.report.pictures.render import png_of  # noqa: PLC0415 - brings a JavaScript engine
     except ImportError as error:
         raise InputError(f"pictures need an extra: pip install 'dfo-prompt[report]' ({error})") from error
     names = [read_manifest(folder)["config"]["optimizer"] for folder in folders]
-    looks = looks_of(names, BASELINES)
+    studies = [(name, best_so_far(folder)) for name, folder in zip(names, folders, strict=True)]
+    svg = convergence_svg(studies, title=title)
+    out.write_bytes(png_of(svg) if out.suffix == ".png" else svg.encode())
+    return out
+
+
+def convergence_svg(studies: Sequence[tuple[str, Vector]], *, title: str, **scale: str) -> str:
+    """Return the picture of studies, each the name of its optimizer and its best losses so far (Q,), as SVG.
+
+    `scale` is that of the losses; see `axis`.
+    """
+    from dfo_prompt.report.pictures.render import svg_of  # noqa: PLC0415 - brings a JavaScript engine
+
+    looks = looks_of([name for name, _ in studies], BASELINES)
     columns: dict[str, list[object]] = {"entry": [], "queries": [], "loss": []}
-    for folder, name in zip(folders, names, strict=True):
-        curve = best_so_far(folder)
+    for name, curve in studies:
         columns["entry"] += [looks[name].label] * len(curve)
         columns["queries"] += range(1, len(curve) + 1)
         columns["loss"] += [None if np.isnan(loss) else float(loss) for loss in curve]
-    spec = curves(list(looks.values()), axis("queries", "queries"), axis("loss", "best training loss so far"))
-    svg = svg_of(spec, thinned(columns, "queries"), title)
-    out.write_bytes(png_of(svg) if out.suffix == ".png" else svg.encode())
-    return out
+    spec = curves(list(looks.values()), axis("queries", "queries"), axis("loss", "best training loss so far", **scale))
+    return svg_of(spec, thinned(columns, "queries"), title)

@@ -137,6 +137,11 @@ class StudyResult(Result):
     recommended: Vector
     chosen: Vector
 
+    def __repr__(self) -> str:
+        loss = "no loss" if self.best_loss is None else f"best loss {self.best_loss:.6g}"
+        spent = f"{self.spent.queries:,} queries, d = {len(self.best)}, ended by {self.stop_reason}"
+        return f"<{type(self).__name__}: {loss}, {spent}>"
+
 
 class Observer(Protocol):
     """Watches studies; it cannot change them. One that raises is named in a warning and dropped.

@@ -3,10 +3,12 @@
 import multiprocessing
 import os
 import signal
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import wait
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from dfo_prompt.plugin.catalogue import given_files
@@ -80,7 +82,7 @@ class WorkerProcess:
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=work, args=(theirs, files, os.getpid()), daemon=True)
-        with _without_interrupts(), _environment(variables):
+        with _without_interrupts(), _without_main(), _environment(variables):
             self._process.start()
         theirs.close()
         self.group = ""
@@ -176,6 +178,16 @@ def _without_interrupts() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """Keep processes started here from importing the caller's script, which would call the suite again."""
+    main, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 @contextmanager

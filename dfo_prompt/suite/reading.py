@@ -32,74 +32,99 @@ def read_suite_file(
     Raises:
         InputError: the first thing that is wrong, by its place in the file.
     """
-    config = parse(SuiteConfig, read_toml(path), where=str(path))
+    return suite_of(read_toml(path), where=str(path), base=path.parent, overrides=overrides, model=model, add=add)
+
+
+def suite_of(
+    table: Mapping[str, Any],
+    *,
+    where: str,
+    base: Path,
+    overrides: Mapping[str, Any] | None = None,
+    model: str | None = None,
+    add: Sequence[str] = (),
+) -> Suite:
+    """Cross the studies of a table with the keys of a SUITE.toml.
+
+    Args:
+        table: the keys.
+        where: named in errors.
+        base: the folder that relative paths start from.
+        overrides, model, add: see `read_suite_file`.
+
+    Raises:
+        InputError: see `read_suite_file`.
+    """
+    config = parse(SuiteConfig, table, where=where)
     overrides = overrides or {}
     if model:
         if variant := config.variants.get(model):
-            config = parse(SuiteConfig, merge(read_toml(path), variant), where=f"{path}: variants.{model}")
+            config = parse(SuiteConfig, merge(table, variant), where=f"{where}: variants.{model}")
         overrides = merge({"problem": {"model": model}}, overrides)
     config = replace(config, optimizers=[*config.optimizers, *(Entry(name=name, study={"optimizer": name}) for name in add)])
-    _check_own_keys(config, overrides, path)
+    _check_own_keys(config, overrides, where)
     entries = [_named(one, "optimizer", config) for one in config.optimizers]
     entries += [_named(one, "method", config) for one in config.methods]
     if not entries:
-        raise InputError(f"{path}: there are no optimizers to compare")
+        raise InputError(f"{where}: there are no optimizers to compare")
     problems = _problems(config)
     for kind, names in (("optimizer", [one.name for one in entries]), ("problem", [one.name for one in problems])):
-        _check_names(kind, names, config, path)
+        check_distinct(kind, names, where)
+        _check_excluded(kind, names, config, where)
     plans = [
-        _plan(config, optimizer, problem, seed, path, overrides)
+        _plan(config, optimizer, problem, seed, where, base, overrides)
         for seed, problem, optimizer in product(config.seeds, problems, entries)
         if not any(_excludes(rule, optimizer.name, problem.name) for rule in config.exclude)
     ]
     if not plans:
-        raise InputError(f"{path}: everything is excluded")
-    _check_different(plans, path)
-    _check_budgets(plans, path)
+        raise InputError(f"{where}: everything is excluded")
+    _check_different(plans, where)
+    _check_budgets(plans, where)
     settings = SuiteSettings(**{field.name: getattr(config, field.name) for field in fields(SuiteSettings)})
     return Suite(settings=settings, plans=tuple(plans))
 
 
-def _check_own_keys(config: SuiteConfig, overrides: Mapping[str, Any], path: Path) -> None:
+def _check_own_keys(config: SuiteConfig, overrides: Mapping[str, Any], where: str) -> None:
     """Refuse what would make rows or seeds of a suite something else than they are called."""
     crossed: dict[str, Any] = {}
     for key in config.cross:
         crossed = merge(crossed, nested(key, None))
-    named = (("--set", overrides), (f"{path}: [cross]", crossed))
-    for where, keys in named:
+    named = (("--set", overrides), (f"{where}: [cross]", crossed))
+    for place, keys in named:
         if taken := {"optimizer", "method"} & keys.keys():
-            raise InputError(f"{where}: {min(taken)} is what a suite compares; list it under optimizers or methods")
-    entries = [(f"{path}: {entry.name!r}", entry.study) for entry in (*config.optimizers, *config.methods, *config.problems)]
-    for where, keys in (*named, (f"{path}: [study]", config.study), *entries):
+            raise InputError(f"{place}: {min(taken)} is what a suite compares; list it under optimizers or methods")
+    listed = (*config.optimizers, *config.methods, *config.problems)
+    entries = [(f"{where}: {entry.name!r}", entry.study) for entry in listed]
+    for place, keys in (*named, (f"{where}: [study]", config.study), *entries):
         if "seed" in keys:
-            raise InputError(f"{where}: seed would be the same in every repetition; a suite has seeds = [...]")
+            raise InputError(f"{place}: seed would be the same in every repetition; a suite has seeds = [...]")
 
 
-def _check_different(plans: Sequence[Plan], path: Path) -> None:
+def _check_different(plans: Sequence[Plan], where: str) -> None:
     studies: dict[str, list[tuple[str, StudyConfig]]] = {}
     for plan in plans:
         studies.setdefault(plan.problem, []).append((plan.optimizer, plan.config))
     for one, other in combinations(studies, 2):
         if studies[one] == studies[other]:
-            raise InputError(f"{path}: problems {one!r} and {other!r} are the same; their tables must differ")
+            raise InputError(f"{where}: problems {one!r} and {other!r} are the same; their tables must differ")
 
 
-def _check_budgets(plans: Sequence[Plan], path: Path) -> None:
+def _check_budgets(plans: Sequence[Plan], where: str) -> None:
     first: dict[str, Plan] = {}
     for plan in plans:
         one = first.setdefault(plan.problem, plan) if plan.queries else plan
         if plan.config.limits != one.config.limits:
             who = f"{one.optimizer!r} and {plan.optimizer!r}"
-            raise InputError(f"{path}: limits of {who} differ on {plan.problem!r}; set them in [study], or cross them")
+            raise InputError(f"{where}: limits of {who} differ on {plan.problem!r}; set them in [study], or cross them")
         if plan.config.stop != one.config.stop:
             who = f"{one.optimizer!r} and {plan.optimizer!r}"
             raise InputError(
-                f"{path}: rules of {who} to stop differ on {plan.problem!r}; set them in [study], or cross them"
+                f"{where}: rules of {who} to stop differ on {plan.problem!r}; set them in [study], or cross them"
             )
         if plan.config.budget != one.config.budget:
             have = f"{one.optimizer!r} has {one.config.budget:,} queries on {plan.problem!r}"
             raise InputError(
-                f"{path}: {have}, and {plan.optimizer!r} {plan.config.budget:,}; on one problem all have the same budget: "
+                f"{where}: {have}, and {plan.optimizer!r} {plan.config.budget:,}; on one problem all have the same budget: "
                 "set it in [study], or cross it"
             )
 
@@ -127,23 +152,31 @@ def _problems(config: SuiteConfig) -> list[Entry]:
     ]
 
 
-def _check_names(kind: str, names: list[str], config: SuiteConfig, path: Path) -> None:
+def check_distinct(kind: str, names: Sequence[str], where: str) -> None:
+    """Refuse names whose folders would be the same.
+
+    Raises:
+        InputError: two are.
+    """
     slugs = [slug(name) for name in names]
     for name in names:
         if slugs.count(slug(name)) > 1:
-            raise InputError(f"{path}: two {kind}s are called {name!r}; give one another name")
+            raise InputError(f"{where}: two {kind}s are called {name!r}; give one another name")
+
+
+def _check_excluded(kind: str, names: list[str], config: SuiteConfig, where: str) -> None:
     for rule in config.exclude:
         excluded = getattr(rule, kind)
         if excluded is not None and excluded not in names:
-            raise UnknownNameError.among(f"{kind} in [[exclude]] of {path}:", excluded, names)
+            raise UnknownNameError.among(f"{kind} in [[exclude]] of {where}:", excluded, names)
 
 
 def _plan(
-    config: SuiteConfig, optimizer: Entry, problem: Entry, seed: int, path: Path, overrides: Mapping[str, Any]
+    config: SuiteConfig, optimizer: Entry, problem: Entry, seed: int, where: str, base: Path, overrides: Mapping[str, Any]
 ) -> Plan:
     written = merge(merge(config.study, problem.study), {**optimizer.study, "seed": seed})
-    where = f"{path}: optimizer {optimizer.name!r} on {problem.name!r}"
-    study = combined(written, path.parent, overrides, where=where)
+    where = f"{where}: optimizer {optimizer.name!r} on {problem.name!r}"
+    study = combined(written, base, overrides, where=where)
     queries = _budgets(study, where) * study.budget
     return Plan(optimizer=optimizer.name, problem=problem.name, seed=seed, config=study, queries=queries)
 

@@ -43,7 +43,7 @@ def run_suite(
     with suite_folder(folder, suite) as errors:
         if beside:
             put_beside(folder, beside)
-        state, todo = _sorted(suite, folder)
+        state, todo = sorted_plans(suite, folder)
         for study in suite.by_id.keys() - {plan.id for plan in todo}:
             errors.note(study, "")
         watch(state)
@@ -78,7 +78,7 @@ def probe_suite(
         return {problem: _probed(opened, plan, stall) for problem, plan in first.items()}
 
 
-def _sorted(suite: Suite, folder: Path) -> tuple[SuiteState, list[Plan]]:
+def sorted_plans(suite: Suite, folder: Path) -> tuple[SuiteState, list[Plan]]:
     """Return where the suite stands, and the studies that have no result yet."""
     only_queries = all(plan.queries for plan in suite.plans)
     state = SuiteState(studies=len(suite.plans), queries=suite.queries, only_queries=only_queries)

@@ -2,6 +2,7 @@
 
 import re
 from typing import Any
+from zlib import crc32
 
 import vl_convert
 
@@ -28,6 +29,12 @@ def svg_of(spec: Spec, columns: Columns, title: str) -> str:
         "data": {"values": rows_of(columns)},
     }
     return _renumbered(vl_convert.vegalite_to_svg(full, vl_version=VEGA_LITE))
+
+
+def inline_svg(svg: str) -> str:
+    """Return the picture for a page with others: with ids that only the same picture has."""
+    mark = f"{crc32(svg.encode()):08x}-"
+    return ID.sub(lambda found: f"{found[1]}p{mark}{found[2]}", svg)
 
 
 def png_of(svg: str) -> bytes:

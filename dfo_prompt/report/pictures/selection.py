@@ -66,7 +66,7 @@ def columns_of(data: pd.DataFrame, looks: Mapping[str, Look], fields: Sequence[s
     return columns | {field: [_rounded(value) for value in part[field].tolist()] for field in fields}
 
 
-def logarithmic(values: "pd.Series[float]") -> dict[str, str]:
+def logarithmic(values: "pd.Series[float] | Vector") -> dict[str, str]:
     """Return the scale on which values that reach over orders of magnitude are drawn."""
     return {"type": "log"} if values.max() > LOG_FROM * values.min() > 0 else {}
 

@@ -6,13 +6,15 @@ from pathlib import Path
 import numpy as np
 
 from dfo_prompt._util.parsing import parse
+from dfo_prompt.api.found import FoundResult, Recorder
+from dfo_prompt.api.progress import study_progress
 from dfo_prompt.config.prices import Prices
 from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.contracts.objective import Objective
 from dfo_prompt.errors import InputError
 from dfo_prompt.objectives.plain import Function, FunctionObjective
 from dfo_prompt.run.study import run_study
-from dfo_prompt.study.result import Observer, StudyResult
+from dfo_prompt.study.result import Observer
 from dfo_prompt.types import Bounds, Vector
 
 
@@ -35,8 +37,9 @@ def minimize(
     out: Path | str | None = None,
     start_from: Path | str | None = None,
     observers: Sequence[Observer] = (),
+    progress: bool | None = None,
     **options: object,
-) -> StudyResult:
+) -> FoundResult:
     """Minimize `objective` with `budget` queries.
 
     Args:
@@ -56,13 +59,14 @@ def minimize(
         prices: of what the objective consumes.
         stop: what ends the search early, by key; see `StopConfig`.
         observers: told of every batch.
+        progress: True shows it, False does not; by default on a terminal and in a notebook.
 
     Raises:
         InputError: a name, an option or a value is wrong, or `out` holds another study.
         StudyError, PluginError: see `Study.run`.
     """
     name = getattr(objective, "__name__", type(objective).__name__)
-    objective = _objective(objective, dim, vectorized=vectorized)
+    objective = plain_objective(objective, dim, vectorized=vectorized)
     if x0 is not None and np.ndim(x0) != 1:
         raise InputError(f"x0 has the shape {np.shape(x0)}, not ({objective.dim},)")
     data = {
@@ -83,10 +87,19 @@ def minimize(
     }
     config = parse(StudyConfig, data, where="minimize()").resolved()
     folder, source = (Path(place) if place else None for place in (out, start_from))
-    return run_study(config, objective, out=folder, start_from=source, observers=observers)
+    recorder = Recorder()
+    with study_progress(progress) as shown:
+        watching = [*observers, *shown, recorder]
+        result = run_study(config, objective, out=folder, start_from=source, observers=watching)
+    return recorder.found(result, optimizer)
 
 
-def _objective(given: Objective | Function, dim: int | None, *, vectorized: bool) -> Objective:
+def plain_objective(given: Objective | Function, dim: int | None, *, vectorized: bool) -> Objective:
+    """Return the objective that was given, or that of a function.
+
+    Raises:
+        InputError: it is neither, or its `dim` is missing or another.
+    """
     if isinstance(given, Objective):
         if dim is not None and dim != given.dim:
             raise InputError(f"dim is {dim}, but the objective's own is {given.dim}; leave it out")
@@ -94,5 +107,5 @@ def _objective(given: Objective | Function, dim: int | None, *, vectorized: bool
     if not callable(given):
         raise InputError(f"the objective is a {type(given).__name__} without dim and evaluate; see dfo_prompt.Objective")
     if dim is None:
-        raise InputError("a function does not say how many coordinates it takes; write minimize(function, dim=...)")
+        raise InputError("a function does not say how many coordinates it takes; give dim=...")
     return FunctionObjective(given, dim=dim, vectorized=vectorized)

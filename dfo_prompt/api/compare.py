@@ -1,0 +1,126 @@
+"""Compares optimizers on one objective of Python, in one call."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import product
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from dfo_prompt._util.parsing import parse
+from dfo_prompt.api.minimize import plain_objective
+from dfo_prompt.api.progress import suite_progress
+from dfo_prompt.api.suites import SuiteResult, require_report, result_of
+from dfo_prompt.config.study import StudyConfig
+from dfo_prompt.contracts.objective import Objective
+from dfo_prompt.errors import InputError, UnknownNameError
+from dfo_prompt.objectives.plain import Function
+from dfo_prompt.plugin.entries import find, options_of
+from dfo_prompt.run.objectives import Objectives
+from dfo_prompt.suite.config import Entry, Measure, SuiteConfig, SuiteSettings
+from dfo_prompt.suite.here import run_here
+from dfo_prompt.suite.plan import Plan, Suite
+from dfo_prompt.suite.reading import check_distinct
+from dfo_prompt.types import Bounds, Vector
+
+WHERE = "compare()"
+OWN = ("name", "optimizer", "optimizer_options", "popsize", "sigma", "x0", "bounds")
+"""Keys of an entry; all others are the same for all, as the budget is."""
+
+
+def compare(
+    optimizers: Sequence[str | Mapping[str, Any]],
+    objective: Objective | Function | str,
+    *,
+    budget: int,
+    seeds: int | Sequence[int] = 5,
+    dim: int | None = None,
+    vectorized: bool = False,
+    popsize: int | None = None,
+    sigma: float = 1.0,
+    x0: Vector | None = None,
+    bounds: Bounds | None = None,
+    limits: Mapping[str, int | float | str] | None = None,
+    measure: Measure = "recommended_loss",
+    practical_difference: float = 0.01,
+    out: Path | str | None = None,
+    progress: bool | None = None,
+) -> SuiteResult:
+    """Compare optimizers on one objective: equal budgets, several seeds, the comparison of a suite's report.
+
+    Args:
+        optimizers: names that `dfo-prompt list optimizers` shows, or tables with "name", "optimizer", "optimizer_options"
+            and what an entry sets for itself of popsize, sigma, x0 and bounds, as in a SUITE.toml.
+        objective: anything with `dim` and `evaluate`, a function of a candidate (d,), or the name of an objective. It
+            runs in this process.
+        budget: queries of each study.
+        seeds: of the optimizers, or how many: 5 means 1 to 5.
+        dim: d, for a function or a name.
+        vectorized: the function takes several candidates (B, d) and returns (B,) numbers.
+        popsize: candidates per ask; by default that of CMA-ES.
+        sigma: initial step size.
+        x0: (d,) initial point; zero by default.
+        bounds: the box [low, high]^d; None means R^d.
+        limits: of other currencies, by name; see `StudyConfig`.
+        measure: what ranks; see `SuiteSettings`.
+        practical_difference: scores that differ by less are equal; see `SuiteSettings`.
+        out: suite folder; the same call continues it, with further optimizers and seeds if there are any, and
+            `dfo-prompt suite report` writes its report. Without one, nothing is kept but the result.
+        progress: True shows it, False does not; by default on a terminal and in a notebook.
+
+    Raises:
+        InputError: a name, an option or a value is wrong, `out` holds something else, or the extra of reports is missing.
+        StudyError: no study has a result, or the folder cannot be written.
+    """
+    require_report()
+    one = None if isinstance(objective, str) else plain_objective(objective, dim, vectorized=vectorized)
+    name = objective if isinstance(objective, str) else getattr(objective, "__name__", type(objective).__name__)
+    if one is None and dim is None:
+        raise InputError(f"{WHERE}: objective {name!r} takes any number of coordinates; give dim=...")
+    common = {"objective": name, "budget": budget, "dim": one.dim if one else dim, "popsize": popsize, "sigma": sigma}
+    common |= {"x0": None if x0 is None else np.asarray(x0).tolist(), "bounds": bounds, "limits": limits and dict(limits)}
+    settings = {"name": name, "measure": measure, "practical_difference": practical_difference}
+    suite = _suite(optimizers, common, settings, [*range(1, seeds + 1)] if isinstance(seeds, int) else [*seeds])
+    shared = Objectives()
+    objectives = shared.get if one is None else lambda _: one
+    with suite_progress(progress) as watch, _folder(out) as folder:
+        errors = run_here(suite, folder, objectives, watch=watch)
+        return result_of(folder, errors, kept=out is not None)
+
+
+def _suite(
+    optimizers: Sequence[str | Mapping[str, Any]], common: Mapping[str, Any], settings: Mapping[str, Any], seeds: list[int]
+) -> Suite:
+    listed = parse(SuiteConfig, {**settings, "optimizers": [*optimizers], "seeds": seeds}, where=WHERE)
+    if not listed.optimizers:
+        raise InputError(f"{WHERE}: there are no optimizers to compare")
+    check_distinct("optimizer", [entry.name for entry in listed.optimizers], WHERE)
+    configs = {entry.name: _config(entry, common) for entry in listed.optimizers}
+    plans = [_plan(name, {**configs[name], "seed": seed}) for seed, name in product(listed.seeds, configs)]
+    return Suite(settings=parse(SuiteSettings, settings, where=WHERE), plans=tuple(plans))
+
+
+def _config(entry: Entry, common: Mapping[str, Any]) -> dict[str, Any]:
+    for key in entry.study:
+        if key not in OWN:
+            raise UnknownNameError.among(f"key of optimizer {entry.name!r} in {WHERE}:", key, OWN)
+    config = {**common, "optimizer": entry.name, **entry.study}
+    find("optimizer", config["optimizer"])
+    options_of("optimizer", config["optimizer"], config.get("optimizer_options", {}))
+    return config
+
+
+def _plan(name: str, config: Mapping[str, Any]) -> Plan:
+    study = parse(StudyConfig, config, where=f"{WHERE}: optimizer {name!r}").resolved()
+    return Plan(optimizer=name, problem=study.objective, seed=study.seed, config=study, queries=study.budget)
+
+
+@contextmanager
+def _folder(out: Path | str | None) -> Iterator[Path]:
+    if out is not None:
+        yield Path(out)
+        return
+    with TemporaryDirectory(prefix="dfo-prompt-") as folder:
+        yield Path(folder)

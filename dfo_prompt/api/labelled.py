@@ -1,0 +1,182 @@
+"""Labelled texts of Python, lists or pandas, as a task: a task file and its examples in a folder of their own."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dfo_prompt._util.durable import replacing, writing
+from dfo_prompt._util.reading import exists, read_bytes
+from dfo_prompt.errors import DataError, InputError
+from dfo_prompt.tasks.examples import Example
+from dfo_prompt.tasks.sampling import distinct_examples
+from dfo_prompt.tasks.template import FIELDS
+
+USUAL_SHOTS = 16
+QUESTION = "Category: {answer}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Labelled:
+    """Labelled texts.
+
+    Attributes:
+        texts: (N,) each a text, or a pair of them.
+        labels: (N,) as they were given.
+    """
+
+    texts: tuple[tuple[str, ...], ...]
+    labels: tuple[Any, ...]
+
+    @property
+    def classes(self) -> dict[str, Any]:
+        """Return the labels that occur by their names, in the order of the names."""
+        found = {name_of(label): label for label in self.labels}
+        return dict(sorted(found.items()))
+
+    def shots(self, words: Mapping[str, str], *, parts: int) -> int:
+        """Return the training examples a class that leave as many of each class for the other parts, at most 16."""
+        classes = list(dict.fromkeys(words.values()))
+        have = Counter(dict.fromkeys(range(len(classes)), 0))
+        have.update(one.label for one in distinct_examples(self._examples(words, classes)))
+        return max(1, min(USUAL_SHOTS, min(have.values()) // parts))
+
+    def _examples(self, words: Mapping[str, str], classes: Sequence[str]) -> Iterator[Example]:
+        for row, label in zip(self.texts, self.labels, strict=True):
+            yield Example(texts=tuple(text.strip() for text in row), label=classes.index(words[name_of(label)]))
+
+    def lines(self) -> bytes:
+        """Return the rows as JSON lines, as `read_examples` takes them."""
+        fields = FIELDS[len(self.texts[0]) - 1]
+        rows = [
+            dict(zip((*fields, "label"), (*texts, name_of(label)), strict=True))
+            for texts, label in zip(self.texts, self.labels, strict=True)
+        ]
+        return "".join(f"{json.dumps(row)}\n" for row in rows).encode()
+
+
+def labelled(texts: Any, labels: Any, *, where: str) -> Labelled:
+    """Check labelled texts.
+
+    Args:
+        texts: N texts, or pairs of texts; or a data frame, whose columns besides that of the labels are the texts.
+        labels: N labels: text, numbers or whatever else has a name; of a data frame, the name of their column.
+        where: named in errors.
+
+    Raises:
+        DataError: a row has no text or no label, or the numbers of rows differ.
+    """
+    if hasattr(texts, "columns"):
+        texts, labels = _columns(texts, labels, where)
+    rows, given = tuple(_row(text, place, where) for place, text in enumerate(texts)), tuple(map(_plain, labels))
+    if len(rows) != len(given):
+        raise DataError(f"{where}: there are {len(rows)} texts and {len(given)} labels")
+    if not rows:
+        raise DataError(f"{where}: there are no texts")
+    if odd := [place for place, row in enumerate(rows) if len(row) != len(rows[0])]:
+        raise DataError(f"{where}: row {odd[0]} has {len(rows[odd[0]])} texts, row 0 has {len(rows[0])}")
+    for place, label in enumerate(given):
+        if label is None or label != label or not name_of(label):  # noqa: PLR0124 - NaN
+            raise DataError(f"{where}: row {place} has no label; leave it out")
+    found: dict[str, Any] = {}
+    for label in given:
+        if found.setdefault(name_of(label), label) != label:
+            raise DataError(f"{where}: labels {found[name_of(label)]!r} and {label!r} have the same name; rename one")
+    return Labelled(texts=rows, labels=given)
+
+
+def name_of(label: object) -> str:
+    """Return the text that stands for a label in files."""
+    return str(label).strip()
+
+
+def write_task(
+    folder: Path, train: Labelled, test: Labelled | None, *, words: Mapping[str, str], template: str, metric: str
+) -> Path:
+    """Write a task file and its examples, and return its path.
+
+    Raises:
+        InputError: the folder holds another task, or other examples.
+        StudyError: they cannot be written.
+    """
+    table = {"name": "task", "summary": "Labelled texts from Python.", "template": template, "metric": metric}
+    data = {"path": "data"} | ({} if test else {"test": ""})
+    parts = [_toml(table), f"\n[labels]\n{_toml(words)}", f"\n[data]\n{_toml(data)}"]
+    files = {folder / "data" / "train.jsonl": train.lines(), folder / "task.toml": "".join(parts).encode()}
+    files |= {folder / "data" / "test.jsonl": test.lines()} if test else {}
+    for file, content in files.items():
+        if exists(file) and read_bytes(file) != content:
+            raise InputError(f"{folder} holds other texts, labels or templates in {file.name}; choose another out")
+    with writing(folder):
+        (folder / "data").mkdir(parents=True, exist_ok=True)
+        for file, content in files.items():
+            with replacing(file) as opened:
+                opened.write(content)
+    return folder / "task.toml"
+
+
+def words_of(train: Labelled, given: Mapping[Any, str] | None, *, where: str) -> dict[str, str]:
+    """Return the label word of each class: those given, or the names of the classes.
+
+    Raises:
+        InputError: a class has no word, or a word no class.
+    """
+    classes = train.classes
+    if given is None:
+        return {name: name for name in classes}
+    words = {name_of(_plain(label)): word for label, word in given.items()}
+    if odd := sorted(words.keys() ^ classes.keys()):
+        problem = "has no label word" if odd[0] in classes else "is no label of the texts"
+        raise InputError(f"{where}: words: {odd[0]!r} {problem}; the labels are {', '.join(classes)}")
+    return {name: words[name] for name in classes}
+
+
+def template_for(train: Labelled) -> str:
+    """Return the template that any texts get unless another is given."""
+    return "".join(f"{{{field}}}\n" for field in FIELDS[len(train.texts[0]) - 1]) + QUESTION
+
+
+def rows_of(texts: Iterable[Any], *, where: str) -> list[tuple[str, ...]]:
+    """Return the texts of each row.
+
+    Raises:
+        DataError: one is no text.
+    """
+    return [_row(text, place, where) for place, text in enumerate(texts)]
+
+
+def _columns(frame: Any, label: Any, where: str) -> tuple[Any, Any]:
+    names = [*frame.columns]
+    if not isinstance(label, str) or label not in names:
+        raise DataError(f"{where}: labels must name a column of the data frame: {', '.join(map(str, names))}")
+    others = [name for name in names if name != label]
+    if len(others) not in map(len, FIELDS):
+        raise DataError(f"{where}: there are {len(others)} columns besides {label!r}; select one text column, or two")
+    texts = frame[others[0]] if len(others) == 1 else zip(*(frame[name] for name in others), strict=True)
+    return texts, frame[label]
+
+
+def _row(given: Any, place: int, where: str) -> tuple[str, ...]:
+    row: Sequence[Any] = (given,) if isinstance(given, str) or not isinstance(given, Sequence) else tuple(given)
+    for text in row:
+        if not isinstance(text, str) or not text.strip():
+            raise DataError(f"{where}: row {place} has {text!r:.40} where a text must be")
+    if len(row) not in map(len, FIELDS):
+        raise DataError(f"{where}: row {place} has {len(row)} texts; one, or a pair of them, can be labelled")
+    return tuple(row)
+
+
+def _plain(label: Any) -> Any:
+    """Return a label as Python has it, where NumPy or pandas gave their own number."""
+    return label.item() if hasattr(label, "item") else label
+
+
+def _toml(table: Mapping[str, str]) -> str:
+    return "".join(f"{_quoted(key)} = {_quoted(value)}\n" for key, value in table.items())
+
+
+def _quoted(text: str) -> str:
+    # Strings of JSON are strings of TOML but for this character.
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,0 +1,74 @@
+"""Results as a notebook shows them: a table, and the report's own pictures within the text."""
+
+from collections.abc import Sequence
+from html import escape
+
+import numpy as np
+import pandas as pd
+
+from dfo_prompt.report.analysis import Analysis
+from dfo_prompt.report.convergence import convergence_svg
+from dfo_prompt.report.numbers import number_text
+from dfo_prompt.report.pictures.convergence import convergence
+from dfo_prompt.report.pictures.render import inline_svg, svg_of
+from dfo_prompt.report.pictures.selection import logarithmic
+from dfo_prompt.report.tables import leaderboard
+from dfo_prompt.report.texts import printable
+from dfo_prompt.report.verdict import remarks, verdict
+from dfo_prompt.study.result import Result
+from dfo_prompt.types import Vector
+
+PICTURES = 2
+"""Problems of a suite whose convergence is drawn; its report has all."""
+LOSSES = ("best_loss", "recommended_loss")
+METRICS = ("dev_metric", "test_metric", "manual_dev_metric", "manual_test_metric")
+DIGITS = 6
+
+
+def suite_html(analysis: Analysis) -> str:
+    """Return the verdict on a suite, its leaderboard and the convergence on its first problems."""
+    drawn = filter(None, (convergence(analysis, problem) for problem in analysis.problems[:PICTURES]))
+    pictures = [inline_svg(svg_of(one.spec, one.columns, printable(one.title))) for one in drawn]
+    said = [f"<p><b>{_text(verdict(analysis))}</b></p>", *(f"<p>{_text(one)}</p>" for one in remarks(analysis))]
+    board = leaderboard(analysis).printed
+    board = board[[name for name in board if not str(name).endswith(" seconds")]]  # the same suite is shown the same
+    left = len(analysis.problems) - PICTURES
+    more = [f"<p>The report has the pictures of {left} more problems.</p>"] if left > 0 else []
+    return "\n".join([*said, _table(board), *pictures, *more])
+
+
+def study_html(result: Result, losses: Vector, *, optimizer: str, more: Sequence[tuple[str, str]] = ()) -> str:
+    """Return the figures of a study and its convergence, where it has losses.
+
+    Args:
+        result: of a study or another method.
+        losses: (Q,) of its queries; NaN where one failed.
+        optimizer: its name.
+        more: rows that follow those of the result.
+    """
+    rows = [*_figures(result, optimizer), *more]
+    table = _table(pd.DataFrame(rows, columns=["figure", "value"]))
+    if not np.isfinite(losses).any():
+        return table
+    best: Vector = np.fmin.accumulate(losses)
+    scale = logarithmic(best[np.isfinite(best)])
+    return f"{table}\n{inline_svg(convergence_svg([(optimizer, best)], title='Convergence', **scale))}"
+
+
+def _figures(result: Result, optimizer: str) -> list[tuple[str, str]]:
+    rows = [("optimizer", optimizer)] if optimizer else []
+    rows.append(("queries", f"{result.spent.queries:,} (ended by {result.stop_reason})"))
+    given = [(name, getattr(result, name)) for name in LOSSES]
+    given += [(name, getattr(result.held_out, name)) for name in METRICS if result.held_out]
+    rows += [(name.replace("_", " "), number_text(value, DIGITS)) for name, value in given if value is not None]
+    rows += [("failed queries", f"{result.failures:,}")] if result.failures else []
+    return rows + [("warning", said) for said in result.warnings]
+
+
+def _table(frame: pd.DataFrame) -> str:
+    shown = frame.astype(str).map(printable)
+    return shown.to_html(index=False, border=0, justify="left")
+
+
+def _text(said: str) -> str:
+    return escape(printable(said))

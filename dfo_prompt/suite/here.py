@@ -1,0 +1,88 @@
+"""Runs the studies of a suite in this process, one after the other: of objectives that no other process can build."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from dfo_prompt.config.study import StudyConfig
+from dfo_prompt.contracts.objective import Objective
+from dfo_prompt.errors import DfoPromptError, OutageError
+from dfo_prompt.run.study import budget_of, manifest_of, run_study
+from dfo_prompt.study.folder import study_folder
+from dfo_prompt.study.recheck import recheck
+from dfo_prompt.study.result import Batch, StudyInfo, StudyResult
+from dfo_prompt.suite.folder import is_finished, study_path, suite_folder
+from dfo_prompt.suite.plan import Plan, Suite
+from dfo_prompt.suite.run import sorted_plans
+from dfo_prompt.suite.state import SuiteState, Watcher, unwatched
+
+Objectives = Callable[[StudyConfig], Objective]
+"""Returns the objective of a study."""
+
+
+def run_here(suite: Suite, folder: Path, objectives: Objectives, *, watch: Watcher = unwatched) -> dict[str, str]:
+    """Run, or continue, every study of `suite` below `folder`; return why some have no result, by id.
+
+    Args:
+        suite: what to run.
+        folder: of the suite; studies that are finished there are not run again.
+        objectives: gives the objective of each.
+        watch: called with the state after every batch.
+
+    Raises:
+        InputError: `folder` holds something else, or losses of another objective.
+        StudyError: it cannot be written, or a service does not answer.
+    """
+    folder = folder.absolute()  # whatever an objective does to the working directory
+    with suite_folder(folder, suite) as errors:
+        _check_unchanged(suite, folder, objectives)
+        state, todo = sorted_plans(suite, folder)
+        watch(state)
+        for plan in suite.plans:
+            errors.note(plan.id, _run(plan, folder, objectives, state, watch) if plan in todo else "")
+            errors.write()
+        return errors.among(suite.by_id)
+
+
+def _run(plan: Plan, folder: Path, objectives: Objectives, state: SuiteState, watch: Watcher) -> str:
+    """Run a study; return why it has no result, or ""."""
+    state.began(plan.id)
+    try:
+        observers = [_Heard(plan.id, state, watch)]
+        run_study(plan.config, objectives(plan.config), out=study_path(folder, plan.id), observers=observers)
+        error = ""
+    except OutageError:
+        raise
+    except DfoPromptError as failed:
+        error = str(failed)
+    state.ended(plan.id, error)
+    watch(state)
+    state.news.clear()
+    return error
+
+
+def _check_unchanged(suite: Suite, folder: Path, objectives: Objectives) -> None:
+    """Refuse to compare new studies with those of an objective that has changed since."""
+    first = next((plan for plan in suite.plans if is_finished(folder, plan.id)), None)
+    if first is None:
+        return
+    objective, place = objectives(first.config), study_path(folder, first.id)
+    with study_folder(place, manifest_of(first.config, objective)):
+        recheck(objective, place, budget_of(first.config), prices=first.config.prices)
+
+
+class _Heard:
+    """Tells the state of a suite how far a study is."""
+
+    def __init__(self, study: str, state: SuiteState, watch: Watcher) -> None:
+        self._study, self._state, self._watch = study, state, watch
+
+    def study_started(self, info: StudyInfo) -> None:
+        """Do nothing."""
+
+    def batch_evaluated(self, batch: Batch) -> None:
+        """Say how many queries were asked."""
+        self._state.heard(self._study, batch.queries, 0 if batch.recalled else len(batch.records))
+        self._watch(self._state)
+
+    def study_finished(self, result: StudyResult) -> None:
+        """Do nothing: the result is not yet saved."""

@@ -1,0 +1,190 @@
+"""`tune` from Python: labelled texts in lists, Series and data frames."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from tiny import some_examples
+
+import dfo_prompt as dp
+from dfo_prompt.report.html import study_html
+
+EXAMPLES = some_examples(60, longest=6)
+TEXTS = [example.texts[0] for example in EXAMPLES]
+LABELS = [example.label for example in EXAMPLES]
+WORDS = {0: "bad", 1: "good"}
+TEMPLATE = "{text} . it was {answer}"
+
+
+@pytest.fixture(scope="module")
+def tune(tiny_folder):
+    def call(texts=TEXTS, labels=LABELS, **changes):
+        settings = {"dim": 6, "popsize": 4, "prompt": {"tokens": 3}, **changes.pop("settings", {})}
+        usual = {"model": tiny_folder, "budget": 12, "words": WORDS, "template": TEMPLATE, "seed": 1}
+        return dp.tune(texts, labels, **{**usual, "settings": settings, **changes})
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def tuned(tune):
+    return tune()
+
+
+def test_a_prompt_is_tuned_and_labels_texts(tuned):
+    assert tuned.study.spent.queries == 12
+    assert tuned.study.losses.min() == tuned.study.best_loss
+    assert tuned.classes == (0, 1)
+    found = tuned.predict(["good film", "dull plot", "fun"])
+    assert set(map(type, found)) == {int}
+    scores = tuned.scores(["good film", "dull plot", "fun"])
+    assert scores.sum(axis=1) == pytest.approx(1)
+    assert found == scores.argmax(axis=1).tolist()
+    assert tuned.held_out.test_metric is not None
+
+
+def test_lists_series_and_data_frames_are_the_same_study(tune, tuned):
+    frame = pd.DataFrame({"film": TEXTS, "opinion": LABELS})
+    series, whole = tune(frame["film"], frame["opinion"]), tune(frame, "opinion")
+    assert series.study.losses.tolist() == whole.study.losses.tolist() == tuned.study.losses.tolist()
+    assert whole.classes == (0, 1)
+    assert set(map(type, whole.predict(frame["film"][:3]))) == {int}  # NumPy's numbers are none of JSON
+
+
+def test_classes_that_are_label_words_need_no_words(tune):
+    found = tune(labels=[("bad", "good")[label] for label in LABELS], words=None)
+    assert found.classes == ("bad", "good")
+    assert set(found.predict(TEXTS)) <= {"bad", "good"}
+
+
+def test_labels_that_share_a_word_are_one_class(tune):
+    labels = [(0, 1, 2)[label + (label and place % 2)] for place, label in enumerate(LABELS)]
+    found = tune(labels=labels, words={0: "bad", 1: "good", 2: "good"})
+    assert found.classes == (0, 1)
+
+
+def test_held_out_examples_are_those_given(tune):
+    test = (["the film was good", "the plot was bad", "short news"], [1, 0, 1])
+    found = tune(test=test)
+    right = [a == b for a, b in zip(found.predict(test[0]), test[1], strict=True)]
+    assert found.held_out.test_metric == pytest.approx(np.mean(right))
+    frame = pd.DataFrame({"text": TEXTS, "label": LABELS})
+    other = tune(frame, "label", test=pd.DataFrame({"text": test[0], "label": test[1]}))
+    assert other.held_out.test_metric == found.held_out.test_metric
+    assert other.study.losses.tolist() == found.study.losses.tolist()
+
+
+def test_shots_are_drawn_from_texts_with_a_single_label(tune):
+    """Copies, and texts with two labels, are none to draw from."""
+    doubled = tune([*TEXTS, *TEXTS], [*LABELS, *LABELS])
+    assert doubled.config.problem.shots == tune().config.problem.shots
+    torn = tune([*TEXTS, *TEXTS[:20]], [*LABELS, *(1 - label for label in LABELS[:20])])
+    assert torn.config.problem.shots < doubled.config.problem.shots
+
+
+def test_pairs_of_texts(tune):
+    texts = [(text, "the film") for text in TEXTS]
+    template = "{text_a} and {text_b} . it was {answer}"
+    found = tune(texts, template=template)
+    assert len(found.predict([("good", "film")])) == 1
+    frame = pd.DataFrame({"a": TEXTS, "b": "the film", "label": LABELS})
+    assert tune(frame, "label", template=template).study.losses.tolist() == found.study.losses.tolist()
+
+
+def test_a_folder_is_a_study_that_goes_on_and_that_commands_read(tune, tuned, tmp_path, program):
+    found = tune(out=tmp_path / "t")
+    journal = (tmp_path / "t" / "study" / "journal.jsonl").read_bytes()
+    again = tune(out=tmp_path / "t")
+    assert (tmp_path / "t" / "study" / "journal.jsonl").read_bytes() == journal
+    assert again.study.losses.tolist() == found.study.losses.tolist() == tuned.study.losses.tolist()
+    assert again.folder == tmp_path / "t"
+    status, said, error = program("predict", str(tmp_path / "t" / "study"), "good film")
+    assert (status, said.split("\t")[0]) == (0, str(found.predict(["good film"])[0])), error
+    with pytest.raises(dp.InputError, match=r"other texts.*train\.jsonl"):
+        tune(TEXTS[1:], LABELS[1:], out=tmp_path / "t")
+    assert tune(out=tmp_path / "t").study.best_loss == found.study.best_loss
+
+
+def test_without_a_folder_nothing_is_left(tune, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    found = tune()
+    assert found.folder is None
+    assert [*tmp_path.iterdir()] == []
+    assert len(found.predict(["good film"])) == 1
+
+
+def test_other_methods_label_texts_too(tune):
+    found = tune(method="manual", budget=None)
+    assert found.study.spent.queries == 0
+    assert found.objective is None
+    assert set(found.predict(TEXTS)) <= {0, 1}
+    assert "<svg" not in found._repr_html_()
+    assert "manual" in repr(found)
+
+
+def test_optimizers_are_compared_on_its_objective(tuned):
+    best = tuned.objective.evaluate(tuned.study.best[None]).losses[0]
+    assert best == pytest.approx(tuned.study.best_loss, rel=1e-5)
+    found = dp.compare(["cma", "random"], tuned.objective, budget=8, seeds=1, popsize=4, measure="test_metric")
+    assert found.studies["test_metric"].notna().all()
+
+
+def test_it_shows_itself(tuned):
+    assert "\n" not in repr(tuned)
+    assert f"test accuracy {tuned.held_out.test_metric:.3g}" in repr(tuned)
+    html = tuned._repr_html_()
+    assert html.count("<svg") == 1
+    assert "test metric" in html
+    assert study_html(tuned.study, tuned.study.losses, optimizer="cma") != html  # classes and metric come with it
+
+
+@pytest.mark.parametrize("text", ['quote " and \\ slash', "line\nfeed", "\x7f", "\U0001f600 and é", "tab\there"])
+def test_any_text_comes_back_from_the_files(tune, text):
+    found = tune(
+        [*TEXTS, *[f"{text} {place}" for place in range(40)]], [*LABELS, *[0, 1] * 20], method="manual", budget=None
+    )
+    assert len(found.predict([text])) == 1
+
+
+def test_any_label_comes_back_from_the_files(tune):
+    names = ('qu"ote \\ é\x7f', "a = b")
+    found = tune(labels=[names[label] for label in LABELS], words=dict(zip(names, ("bad", "good"), strict=True)))
+    assert set(found.predict(TEXTS)) <= {*names}
+    assert sorted(found.classes) == sorted(names)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"labels": LABELS[1:]}, "60 texts and 59 labels"),
+        ({"texts": [*TEXTS[1:], 3.5]}, "row 59 has 3.5 where a text must be"),
+        ({"texts": [" ", *TEXTS[1:]]}, "row 0"),
+        ({"texts": [("a", "b"), *TEXTS[1:]]}, "row 1 has 1 texts, row 0 has 2"),
+        ({"texts": [("a", "b", "c"), *TEXTS[1:]]}, "row 0 has 3 texts"),
+        ({"texts": [], "labels": []}, "no texts"),
+        ({"labels": [None, *LABELS[1:]]}, "row 0 has no label"),
+        ({"labels": [float("nan"), *LABELS[1:]]}, "row 0 has no label"),
+        ({"labels": ["0", *LABELS[1:]]}, "the same name"),
+        ({"words": {0: "bad"}}, "'1' has no label word"),
+        ({"words": {**WORDS, 2: "fun"}}, "'2' is no label"),
+        ({"test": (["a"], [7])}, "test has the label '7'"),
+        ({"test": ([("a", "b")], [0])}, "2 texts a row"),
+        ({"shots": 40}, "class"),
+        ({"optimizer": "cmaa"}, "did you mean 'cma'"),
+        ({"metric": "acuracy"}, "accuracy"),
+        ({"template": "{text}"}, "answer"),
+        ({"settings": {"dimm": 3}}, "dim"),
+        ({"texts": pd.DataFrame({"a": TEXTS, "y": LABELS}), "labels": "z"}, "name a column of the data frame: a, y"),
+        ({"texts": pd.DataFrame({"y": LABELS}), "labels": "y"}, "0 columns besides 'y'"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(tune, changes, message):
+    with pytest.raises(dp.InputError, match=message) as failed:
+        tune(**changes)
+    assert "\n" not in str(failed.value)
+    assert "train.jsonl" not in str(failed.value)
+
+
+def test_a_text_alone_is_no_list_of_letters(tuned):
+    assert len(tuned.predict("good film")) == 1
+    with pytest.raises(dp.DataError, match="row 1"):
+        tuned.predict(["good", 3])
