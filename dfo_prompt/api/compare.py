@@ -43,6 +43,7 @@ def compare(
     x0: Vector | None = None,
     bounds: Bounds | None = None,
     limits: Mapping[str, int | float | str] | None = None,
+    stop: Mapping[str, object] | None = None,
     measure: Measure = "recommended_loss",
     practical_difference: float = 0.01,
     out: Path | str | None = None,
@@ -62,8 +63,9 @@ def compare(
         popsize: candidates per ask; by default that of CMA-ES.
         sigma: initial step size.
         x0: (d,) initial point; zero by default.
-        bounds: the box [low, high]^d; None means R^d.
+        bounds: the box [low, high]^d, or two vectors (d,), whose ends may be infinite; None means R^d.
         limits: of other currencies, by name; see `StudyConfig`.
+        stop: what ends a search early, by key; see `StopConfig`.
         measure: what ranks; see `SuiteSettings`.
         practical_difference: scores that differ by less are equal; see `SuiteSettings`.
         out: suite folder; the same call continues it, with further optimizers and seeds if there are any, and
@@ -81,6 +83,7 @@ def compare(
         raise InputError(f"{WHERE}: objective {name!r} takes any number of coordinates; give dim=...")
     common = {"objective": name, "budget": budget, "dim": one.dim if one else dim, "popsize": popsize, "sigma": sigma}
     common |= {"x0": None if x0 is None else np.asarray(x0).tolist(), "bounds": bounds, "limits": limits and dict(limits)}
+    common |= {"stop": stop and dict(stop)}
     settings = {"name": name, "measure": measure, "practical_difference": practical_difference}
     suite = _suite(optimizers, common, settings, [*range(1, seeds + 1)] if isinstance(seeds, int) else [*seeds])
     shared = Objectives()

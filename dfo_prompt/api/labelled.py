@@ -12,7 +12,9 @@ from dfo_prompt._util.reading import exists, read_bytes
 from dfo_prompt.errors import DataError, InputError
 from dfo_prompt.tasks.examples import Example
 from dfo_prompt.tasks.sampling import distinct_examples
+from dfo_prompt.tasks.task import Source, Task
 from dfo_prompt.tasks.template import FIELDS
+from dfo_prompt.tasks.writing import toml_of
 
 USUAL_SHOTS = 16
 QUESTION = "Category: {answer}"
@@ -49,7 +51,7 @@ class Labelled:
 
     def lines(self) -> bytes:
         """Return the rows as JSON lines, as `read_examples` takes them."""
-        fields = FIELDS[len(self.texts[0]) - 1]
+        fields = FIELDS[len(self.texts[0])]
         rows = [
             dict(zip((*fields, "label"), (*texts, name_of(label)), strict=True))
             for texts, label in zip(self.texts, self.labels, strict=True)
@@ -101,10 +103,10 @@ def write_task(
         InputError: the folder holds another task, or other examples.
         StudyError: they cannot be written.
     """
-    table = {"name": "task", "summary": "Labelled texts from Python.", "template": template, "metric": metric}
-    data = {"path": "data"} | ({} if test else {"test": ""})
-    parts = [_toml(table), f"\n[labels]\n{_toml(words)}", f"\n[data]\n{_toml(data)}"]
-    files = {folder / "data" / "train.jsonl": train.lines(), folder / "task.toml": "".join(parts).encode()}
+    source = Source(path="data") if test else Source(path="data", test="")
+    about = "Labelled texts from Python."
+    task = Task(name="task", summary=about, template=template, metric=metric, labels=dict(words), data=source)
+    files = {folder / "data" / "train.jsonl": train.lines(), folder / "task.toml": toml_of(task).encode()}
     files |= {folder / "data" / "test.jsonl": test.lines()} if test else {}
     for file, content in files.items():
         if exists(file) and read_bytes(file) != content:
@@ -135,7 +137,7 @@ def words_of(train: Labelled, given: Mapping[Any, str] | None, *, where: str) ->
 
 def template_for(train: Labelled) -> str:
     """Return the template that any texts get unless another is given."""
-    return "".join(f"{{{field}}}\n" for field in FIELDS[len(train.texts[0]) - 1]) + QUESTION
+    return "".join(f"{{{field}}}\n" for field in FIELDS[len(train.texts[0])]) + QUESTION
 
 
 def rows_of(texts: Iterable[Any], *, where: str) -> list[tuple[str, ...]]:
@@ -152,7 +154,7 @@ def _columns(frame: Any, label: Any, where: str) -> tuple[Any, Any]:
     if not isinstance(label, str) or label not in names:
         raise DataError(f"{where}: labels must name a column of the data frame: {', '.join(map(str, names))}")
     others = [name for name in names if name != label]
-    if len(others) not in map(len, FIELDS):
+    if len(others) not in FIELDS:
         raise DataError(f"{where}: there are {len(others)} columns besides {label!r}; select one text column, or two")
     texts = frame[others[0]] if len(others) == 1 else zip(*(frame[name] for name in others), strict=True)
     return texts, frame[label]
@@ -163,7 +165,7 @@ def _row(given: Any, place: int, where: str) -> tuple[str, ...]:
     for text in row:
         if not isinstance(text, str) or not text.strip():
             raise DataError(f"{where}: row {place} has {text!r:.40} where a text must be")
-    if len(row) not in map(len, FIELDS):
+    if len(row) not in FIELDS:
         raise DataError(f"{where}: row {place} has {len(row)} texts; one, or a pair of them, can be labelled")
     return tuple(row)
 
@@ -171,12 +173,3 @@ def _row(given: Any, place: int, where: str) -> tuple[str, ...]:
 def _plain(label: Any) -> Any:
     """Return a label as Python has it, where NumPy or pandas gave their own number."""
     return label.item() if hasattr(label, "item") else label
-
-
-def _toml(table: Mapping[str, str]) -> str:
-    return "".join(f"{_quoted(key)} = {_quoted(value)}\n" for key, value in table.items())
-
-
-def _quoted(text: str) -> str:
-    # Strings of JSON are strings of TOML but for this character.
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

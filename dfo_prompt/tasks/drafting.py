@@ -11,6 +11,7 @@ from dfo_prompt.tasks.files import find_split, read_class_folders
 from dfo_prompt.tasks.formats import kind_of, read_rows
 from dfo_prompt.tasks.rows import Row
 from dfo_prompt.tasks.task import BINARY, Source, Task
+from dfo_prompt.tasks.template import FIELDS
 
 LABEL_NAMES = ("label", "labels", "class", "category", "target", "sentiment", "topic", "intent", "y")
 TEXT_NAMES = (
@@ -27,7 +28,6 @@ TEXT_NAMES = (
     "title",
 )
 MOST_CLASSES = 100
-FIELDS = {1: ("text",), 2: ("text_a", "text_b")}
 
 
 @dataclass(frozen=True, kw_only=True)

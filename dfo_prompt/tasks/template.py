@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
-FIELDS = (("text",), ("text_a", "text_b"))
+FIELDS = {1: ("text",), 2: ("text_a", "text_b")}
+"""Names of the texts of an example, by their number."""
 MARKS = ("text", "text_a", "text_b", "answer", "prompt")
 _MARK = re.compile(r"\{(\w+)\}")
 
@@ -57,7 +58,7 @@ class Template:
             raise ValueError(f"it needs one {{answer}} slot, not {marks.count('answer')}")
         if marks.count("prompt") > 1 or "prompt" in marks[marks.index("answer") :]:
             raise ValueError("it can have one {prompt}, ahead of {answer}")
-        if set(marks) - {"answer", "prompt"} not in map(set, FIELDS):
+        if set(marks) - {"answer", "prompt"} not in map(set, FIELDS.values()):
             raise ValueError("it needs {text}, or {text_a} and {text_b}")
         return template
 
@@ -69,7 +70,7 @@ class Template:
     @property
     def fields(self) -> tuple[str, ...]:
         """Return the names of an example's texts: ("text",) or ("text_a", "text_b")."""
-        return FIELDS["text_a" in self.marks]
+        return FIELDS[2 if "text_a" in self.marks else 1]
 
     @property
     def gap(self) -> str:
