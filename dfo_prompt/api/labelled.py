@@ -100,12 +100,15 @@ def write_task(
     """Write a task file and its examples, and return its path.
 
     Raises:
-        InputError: the folder holds another task, or other examples.
+        InputError: the task is not sound, or the folder holds another one, or other examples.
         StudyError: they cannot be written.
     """
     source = Source(path="data") if test else Source(path="data", test="")
     about = "Labelled texts from Python."
-    task = Task(name="task", summary=about, template=template, metric=metric, labels=dict(words), data=source)
+    try:
+        task = Task(name="task", summary=about, template=template, metric=metric, labels=dict(words), data=source)
+    except ValueError as error:
+        raise InputError(f"the task of these texts is not sound: {error}") from error
     files = {folder / "data" / "train.jsonl": train.lines(), folder / "task.toml": toml_of(task).encode()}
     files |= {folder / "data" / "test.jsonl": test.lines()} if test else {}
     for file, content in files.items():

@@ -10,7 +10,8 @@ What can go wrong with a query is decided here and in `evaluator`, once:
 - a study in which no query has a finite loss has no result;
 - the outputs of a failed query are told as NaN;
 - the batch that would overrun the budget is cut, evaluated and journaled, but not told. Limits cut likewise, by what the
-  candidates can consume at most; where they consume less, more of the batch is evaluated, until not one candidate fits.
+  candidates can consume at most; where they consume less, more of the batch is evaluated, until not one candidate fits;
+- patience, a target or a time limit end the search after a whole batch, which is told; see `stopping`.
 """
 
 import warnings

@@ -151,7 +151,7 @@ def test_a_name_needs_a_dimension():
 
 def test_a_comparison_is_a_suite_folder(tmp_path, program):
     compare(["cma", "random"], Function(), out=tmp_path / "s")
-    assert program("suite", "status", str(tmp_path / "s"))[1] == "4 of 4 studies finished\n"
+    assert program("suite", "status", str(tmp_path / "s"))[1].startswith("valley: 4 studies; 4 finished\n")
     plans = json.loads((tmp_path / "s" / "suite.json").read_text())["plans"]
     assert {plan["problem"] for plan in plans} == {"valley"}
     assert dp.read_suite(tmp_path / "s")["finished"].all()
