@@ -41,6 +41,8 @@ def test_odd_texts_come_back_whole(single: Task, tmp_path: Path, rows: list[tupl
         "c.jsonl": as_jsonl(rows, ascii_only=True),
         "d.jsonl": as_jsonl(rows, ascii_only=False) + "\n",
     }
+    if any("\t" in text and ("\n" in text or "\r" in text) for text, _ in rows):
+        del contents["b.tsv"]  # its lines may then have as many tabs each as rows without quotes have: nobody can tell
     expected = tuple(Example(texts=(text.strip(),), label=int(label == "yes")) for text, label in rows)
     for name, content in contents.items():
         (tmp_path / name).write_bytes(content.encode())
