@@ -63,6 +63,6 @@ def test_the_python_of_the_page_runs(tmp_path, monkeypatch, capsys):
     space: dict[str, object] = {}
     for block in re.findall(r"```python\n(.*?)```", (DOCS / "pages" / "examples.md").read_text(), flags=re.S):
         exec(block, space)
-    assert "cma is better than random" in capsys.readouterr().out
+    assert "On this problem (3 seeds), cma" in capsys.readouterr().out
     assert space["ledger"].queries == 200  # type: ignore[attr-defined]
     assert abs(space["answer"] - 1).max() < 0.2  # type: ignore[operator]
