@@ -33,6 +33,7 @@ def test_the_python_example_runs():
     space: dict[str, object] = {}
     exec(block.replace("8000", "200"), space)
     assert space["result"].best_loss < 10  # type: ignore[attr-defined]
+    assert space["found"].verdict.startswith("On this problem (10 seeds), cma is better than ")  # type: ignore[attr-defined]
 
 
 def test_what_it_links_is_there():
