@@ -76,8 +76,8 @@ def _keys(title: str, kind: Any, prefix: str) -> Iterator[str]:
         shown = "required" if "MISSING" in repr(default) else f"`{default!r}`"
         rows.append((f"`{prefix}{field.name}`", f"`{_type(field.type)}`", shown, said.get(field.name, "")))
     yield table(("key", "type", "default", "meaning"), rows)
-    for one in nested:
-        yield from _keys(*one)
+    for inner in nested:
+        yield from _keys(*inner)
 
 
 def _type(annotation: Any) -> str:

@@ -90,7 +90,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def completions(self, asked: dict) -> dict:
         packed = asked.get("prompt_embeds")
-        rows = [embeddings_of(one) for one in packed] if packed else asked["prompt"]
+        rows = [embeddings_of(block) for block in packed] if packed else asked["prompt"]
         choices = []
         for i, row in enumerate(rows):
             logs = self.score(row)

@@ -83,7 +83,9 @@ def test_label_words_score_as_in_the_local_engine(server, lm, form):
     labels = [Label(text=word, token=lm.tokens(word)[0]) for word in (" great", " terrible", " positive", " negative")]
     subjects = ("film", "plot", "book", "meal")
     texts = [
-        f"Review: the {one} was {how}.\nSentiment:" for one in subjects for how in ("a joy", "dull", "too long", "fine")
+        f"Review: the {subject} was {how}.\nSentiment:"
+        for subject in subjects
+        for how in ("a joy", "dull", "too long", "fine")
     ]
     ids = [tuple(lm.tokenizer(text).input_ids) for text in texts]
     before = counted(server)

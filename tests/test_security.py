@@ -21,7 +21,10 @@ def test_nothing_in_the_source_runs_data():
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             found += [(file.name, name) for name in names if name.partition(".")[0] in UNSAFE]
             if isinstance(node, ast.Call):
-                called, keywords = ast.unparse(node.func), {one.arg: ast.unparse(one.value) for one in node.keywords}
+                called, keywords = (
+                    ast.unparse(node.func),
+                    {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords},
+                )
                 unsafe = called in ("eval", "exec", "torch.load", "os.system", "os.popen", "np.loadtxt")
                 unsafe |= called == "np.load" and keywords.get("allow_pickle") != "False"
                 unsafe |= keywords.get("shell", "False") != "False" or keywords.get("trust_remote_code", "False") != "False"

@@ -53,7 +53,7 @@ def measure(setting: Setting, rounds: int) -> list[dict[str, Any]]:
         **{f"engine, ahead, {dtype}": (setting, partial(_engine, dtype=dtype)) for dtype in DTYPES},
         **{f"engine, behind, {dtype}": (setting.behind, partial(_engine, dtype=dtype)) for dtype in DTYPES},
     }
-    made, rows = {name: make(one) for name, (one, make) in ways.items()}, {}
+    made, rows = {name: make(way) for name, (way, make) in ways.items()}, {}
     for name, losses in made.items():
         exact = rows.get(f"textbook, {name.split(', ')[1]}, float32")
         if name.startswith("engine"):

@@ -68,7 +68,7 @@ class Setting:
 
     @cached_property
     def _layouts(self) -> list[Layout]:
-        return [lay_out(self.lm, self.task, one.texts, prompt_tokens=self.tokens) for one in self.data.train]
+        return [lay_out(self.lm, self.task, example.texts, prompt_tokens=self.tokens) for example in self.data.train]
 
     def with_examples(self, count: int) -> "Setting":
         """Return the same with so many training examples, of all classes."""
@@ -80,7 +80,7 @@ class Setting:
         model: Any = self.lm.model if dtype == torch.float32 else deepcopy(self.lm.model).to(dtype)
         labels = torch.tensor([example.label for example in self.data.train], device=self.lm.device)
         words = torch.tensor([ids[0] for ids in encode_words(self.lm, self.task)], device=self.lm.device)
-        (behind,) = {len(one.right) for one in self._layouts} if "prompt" in self.task.causal.marks else {None}
+        (behind,) = {len(layout.right) for layout in self._layouts} if "prompt" in self.task.causal.marks else {None}
         run = partial(textbook_losses, model, texts=self.texts, labels=labels, words=words, behind=behind)
         return lambda count: run(self.projection(self.candidates[:count]), last_only=last_only)
 
@@ -94,7 +94,7 @@ class Setting:
         precision = choose_precision(self.lm.model, dtype, lambda _: np.zeros(1))
         verbalizer = Verbalizer(self.lm, self.task, prompt_tokens=self.tokens)
         score = verbalizer.scorer_with(Scorer(self.lm, precision))
-        texts = verbalizer.encode([one.texts for one in self.data.train])
+        texts = verbalizer.encode([example.texts for example in self.data.train])
         layers = self.lm.model.config.num_hidden_layers
         generator = torch.Generator().manual_seed(0)
         prompts = 0.1 * torch.randn(count, layers, self.tokens, self.lm.width, generator=generator)

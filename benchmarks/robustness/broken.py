@@ -168,4 +168,4 @@ def _bytes(file: Path) -> bytes:
 def _untimed(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
-    return {key: _untimed(one) for key, one in value.items() if key not in UNTIMED and not key.endswith("seconds")}
+    return {key: _untimed(inner) for key, inner in value.items() if key not in UNTIMED and not key.endswith("seconds")}

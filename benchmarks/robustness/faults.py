@@ -112,7 +112,10 @@ def main() -> None:
             if status := ended(fork(lambda: run_here(configs[name], broken))):  # noqa: B023
                 found.append(f"{broken.name} ({name}, {kind} at {place}) does not go on: status {status}")
             else:
-                found += [f"{broken.name} ({name}, {kind}): {one}" for one in differences(broken, folder / f"whole-{name}")]
+                found += [
+                    f"{broken.name} ({name}, {kind}): {difference}"
+                    for difference in differences(broken, folder / f"whole-{name}")
+                ]
     for name, count in sorted(counts.items()):
         print(f"{count:6,}  {name}")  # noqa: T201
     print(f"{len(found):6,}  differences from unbroken runs, in {monotonic() - began:.0f} seconds")  # noqa: T201

@@ -63,7 +63,9 @@ def kill_studies(folder: Path, kills: int, rng: np.random.Generator, counts: Cou
         if status := ended(fork(lambda: run_here(configs[name], broken))):  # noqa: B023
             found.append(f"{broken.name} ({name}) does not go on: status {status}")
         else:
-            found += [f"{broken.name} ({name}): {one}" for one in differences(broken, folder / f"whole-{name}")]
+            found += [
+                f"{broken.name} ({name}): {difference}" for difference in differences(broken, folder / f"whole-{name}")
+            ]
     counts["studies"] += number
     return found
 
@@ -99,7 +101,7 @@ def kill_suites(folder: Path, kills: int, rng: np.random.Generator, counts: Coun
             continue
         for plan in suite.plans:
             pair = (broken / "studies" / plan.id, folder / "whole-suite" / "studies" / plan.id)
-            found += [f"{broken.name}/{plan.id}: {one}" for one in differences(*pair)]
+            found += [f"{broken.name}/{plan.id}: {difference}" for difference in differences(*pair)]
     counts["suites"] += number
     return found
 

@@ -90,7 +90,7 @@ def one_round(
     study: Sequence[str],
 ) -> dict[str, object]:
     """Label a batch, give its labels, tune on all feedback, offer the answer; return the figures."""
-    texts, labels = [[*one.texts] for one in part], [classes[one.label] for one in part]
+    texts, labels = [[*example.texts] for example in part], [classes[example.label] for example in part]
     with_served = client.post("/v1/predict", json={"texts": texts}).raise_for_status().json()["labels"]
     frozen = {"candidates": pack(read_candidate(folder / "study-0")[None]), "texts": texts}
     probabilities = client.post("/v1/predictions", json=frozen).raise_for_status().json()["probabilities"]

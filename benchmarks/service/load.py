@@ -64,9 +64,9 @@ def main(model: str | None, clients: int, seconds: float, batch: int, gather: bo
         before = os.getloadavg()[0]
         with serving(*flags(keys), *(["--gather"] if gather else []), folder=Path(place)) as url:
             told, took, counted = asyncio.run(under_load(url, clients, seconds, batch))
-        latencies = np.concatenate([one.seconds for one in told])
+        latencies = np.concatenate([client.seconds for client in told])
         worst = largest_difference(objective, told, batch)
-        answered = sum(len(one.losses) for one in told) * batch
+        answered = sum(len(client.losses) for client in told) * batch
         figures = {
             "model": model or "a tiny random one",
             "clients": clients,
@@ -79,7 +79,7 @@ def main(model: str | None, clients: int, seconds: float, batch: int, gather: bo
             "milliseconds": {f"p{p}": round(1e3 * float(np.percentile(latencies, p)), 1) for p in (50, 99)},
             "candidates_answered": answered,
             "candidates_counted_by_the_server": counted,
-            "refused": sum(one.refused for one in told),
+            "refused": sum(client.refused for client in told),
             "largest_relative_difference_of_losses": worst,
         }
         click.echo(json.dumps(figures, indent=2))
@@ -165,8 +165,8 @@ async def ask(client: httpx2.AsyncClient, number: int, until: float, batch: int)
 def largest_difference(objective: Objective, told: list[Told], batch: int) -> float:
     """Return the largest relative difference of a loss that a client was told from the one of this process."""
     worst = 0.0
-    for number, one in enumerate(told):
-        for request, losses in enumerate(one.losses):
+    for number, client in enumerate(told):
+        for request, losses in enumerate(client.losses):
             here = objective.evaluate(candidates_of(number, request, batch)).losses
             worst = max(worst, float(np.max(np.abs(np.array(losses) - here) / np.abs(here))))
     return worst

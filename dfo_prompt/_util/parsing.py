@@ -51,7 +51,7 @@ def parse(kind: type[T], data: Mapping[str, Any], *, where: str = "") -> T:
     """
     try:
         # Through JSON, because strict mode takes a list for a tuple there, and an int for a float, but no "0" for a number.
-        text = SURROGATE.sub(lambda one: f"\\\\u{ord(one[0]):04x}", json.dumps(data, default=plain, ensure_ascii=False))
+        text = SURROGATE.sub(lambda found: f"\\\\u{ord(found[0]):04x}", json.dumps(data, default=plain, ensure_ascii=False))
     except (TypeError, ValueError, RecursionError) as error:
         raise InputError(f"{_at(where)}{error}") from error
     try:
@@ -78,7 +78,7 @@ def plain(value: object) -> object:
 
 def _input_error(error: ValidationError, kind: type[object], where: str) -> InputError:
     # A misspelt key first: where it is a needed one, "field required" would point away from it.
-    first = min(error.errors(include_url=False), key=lambda one: one["type"] != "unexpected_keyword_argument")
+    first = min(error.errors(include_url=False), key=lambda problem: problem["type"] != "unexpected_keyword_argument")
     key = ".".join(str(part) for part in first["loc"])
     if first["type"] == "unexpected_keyword_argument" and len(first["loc"]) == 1:
         return UnknownNameError.among(

@@ -42,7 +42,7 @@ class Labelled:
         """Return the training examples a class that leave as many of each class for the other parts, at most 16."""
         classes = list(dict.fromkeys(words.values()))
         have = Counter(dict.fromkeys(range(len(classes)), 0))
-        have.update(one.label for one in distinct_examples(self._examples(words, classes)))
+        have.update(example.label for example in distinct_examples(self._examples(words, classes)))
         return max(1, min(USUAL_SHOTS, min(have.values()) // parts))
 
     def _examples(self, words: Mapping[str, str], classes: Sequence[str]) -> Iterator[Example]:

@@ -79,7 +79,7 @@ def _plugins(found: Catalogue) -> list[dict[str, Any]]:
             "origin": f"{info.origin} {info.version}".strip(),
             "state": info.error or "works",
             **({"note": info.note} if info.note else {}),
-            "gives": tuple(_counted(*one) for one in info.gives.items() if one[1]) or "nothing",
+            "gives": tuple(_counted(*given) for given in info.gives.items() if given[1]) or "nothing",
         }
         for info in found.plugins
     ]

@@ -47,7 +47,7 @@ def scaffold(name: str) -> dict[Path, str]:
 
 def _templates(folder: Traversable, place: Path) -> dict[Path, Traversable]:
     found: dict[Path, Traversable] = {}
-    for entry in sorted(folder.iterdir(), key=lambda one: one.name):
+    for entry in sorted(folder.iterdir(), key=lambda path: path.name):
         if entry.is_dir():
             found |= _templates(entry, place / entry.name)
         elif entry.name.endswith(SUFFIX):

@@ -30,7 +30,9 @@ def command(folder: Path, **service: Any) -> None:
     answer = answer_of(folder)
     note_unfinished(folder)
     found = offering.offer(answer.candidate, **service)
-    offered, served = (f"{one.score:.4g}" if one.score is not None else "none" for one in (found.offered, found.served))
+    offered, served = (
+        f"{prompt.score:.4g}" if prompt.score is not None else "none" for prompt in (found.offered, found.served)
+    )
     same = found.prompt == found.offered.prompt
     outcome = "it is served from now on" if found.swapped else "it is served already" if same else "the other one stays"
     click.echo(f"{found.metric} on dev: {offered} offered, {served} served; {outcome}")

@@ -124,6 +124,8 @@ def _try(name: str) -> Trial:
 
 
 def _fingerprint() -> str:
-    installed = sorted(" ".join(metadata_of(one, key) for key in ("Name", "Version")) for one in distributions())
+    installed = sorted(
+        " ".join(metadata_of(distribution, key) for key in ("Name", "Version")) for distribution in distributions()
+    )
     given = [f"{file} {hashlib.sha256(file.read_bytes()).hexdigest()}" for file in given_files()]
     return hashlib.sha256("\n".join([*installed, *given]).encode()).hexdigest()[:12]

@@ -43,8 +43,8 @@ def table_flags(command: Callable[..., Any]) -> Callable[..., Any]:
     for table, kind in reversed([*TABLES.items()]):
         hints = get_type_hints(kind, include_extras=True)
         for field in reversed(fields(kind)):
-            about = [one for one in getattr(hints[field.name], "__metadata__", ()) if isinstance(one, FieldInfo)]
-            if said := next((one.description for one in about if one.description), None):
+            about = [part for part in getattr(hints[field.name], "__metadata__", ()) if isinstance(part, FieldInfo)]
+            if said := next((part.description for part in about if part.description), None):
                 long = table == "endpoint" or field.name in LONG
                 kind_of_value = one if (one := bare(hints[field.name])) in (int, float) else str
                 command = click.option(

@@ -157,6 +157,8 @@ def _cost(probed: Mapping[str, Event], todo: list[Plan], jobs: int) -> str:
     seconds = [plan.queries * event.seconds for plan, event in parts if event.seconds is not None]
     duration = [str(timedelta(seconds=round(sum(seconds) / jobs)))] if len(seconds) == len(parts) else []
     forecasts = [(plan.queries // plan.config.budget, event.forecast) for plan, event in parts if event.forecast]
-    accounts = [account.times(budgets) for budgets, one in forecasts for account in (one.search, one.held_out)]
+    accounts = [
+        account.times(budgets) for budgets, forecast in forecasts for account in (forecast.search, forecast.held_out)
+    ]
     used = replace(sum(accounts, Usage()), queries=0)
     return f"about {', '.join([*duration, *amounts(used)])}"

@@ -16,7 +16,7 @@ ENDS = {"inf": inf, "-inf": -inf}
 def read_end(given: object) -> object:
     """Return a number for the text of an infinite end, also inside a list; anything else as it is."""
     if isinstance(given, list | tuple):
-        return [read_end(one) for one in given]
+        return [read_end(item) for item in given]
     return ENDS.get(given, given) if isinstance(given, str) else given
 
 
@@ -87,5 +87,5 @@ def usual_start(box: Box | None, dim: int, sigma: float) -> Vector:
 def storable(box: Json) -> Json:
     """Return plain data of a box with its infinite ends as texts."""
     if isinstance(box, list):
-        return [storable(one) for one in box]
+        return [storable(side) for side in box]
     return str(box) if isinstance(box, float) and not np.isfinite(box) else box

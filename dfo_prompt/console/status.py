@@ -49,8 +49,8 @@ def print_status(status: SuiteStatus, folder: Path, *, every: bool = False) -> N
 def _heading(status: SuiteStatus, folder: Path) -> Iterator[str]:
     counts = ", ".join(f"{count:,} {state}" for state, count in status.counts.items() if count)
     yield f"{status.name}: {_counted(len(status.studies), 'study', 'studies')}; {counts}"
-    asked, queries = sum(one.queries for one in status.studies), sum(one.plan.queries for one in status.studies)
-    running = [pace for one in status.studies if one.state is State.RUNNING and (pace := rate([one]))]
+    asked, queries = sum(study.queries for study in status.studies), sum(study.plan.queries for study in status.studies)
+    running = [pace for study in status.studies if study.state is State.RUNNING and (pace := rate([study]))]
     left = status.seconds_left()
     parts = [f"{asked:,} of {queries:,} queries ({_percent(asked, queries)})"] if queries else []
     parts += [f"{_figure(sum(running))} a second"] if running else []
@@ -69,8 +69,8 @@ def _groups(studies: Sequence[StudyStatus]) -> dict[str, list[StudyStatus]]:
     """Return the studies of each row, by its name: the finest of `GROUPINGS` that fits a screen."""
     for keys in GROUPINGS:
         groups: dict[str, list[StudyStatus]] = {}
-        for one in studies:
-            groups.setdefault(" / ".join(getattr(one.plan, key) for key in keys), []).append(one)
+        for study in studies:
+            groups.setdefault(" / ".join(getattr(study.plan, key) for key in keys), []).append(study)
         if len(groups) <= MOST_ROWS:
             return groups
     return {}
@@ -78,12 +78,12 @@ def _groups(studies: Sequence[StudyStatus]) -> dict[str, list[StudyStatus]]:
 
 def _table(groups: dict[str, list[StudyStatus]]) -> Table:
     """Return a row a group; states in which no study is have no column."""
-    present = {one.state for group in groups.values() for one in group}
+    present = {study.state for group in groups.values() for study in group}
     states = [state for state in State if state in present]
     table = _empty(*states, "queries", "a second")
     for name, group in groups.items():
-        counts = [sum(one.state is state for one in group) for state in states]
-        asked, queries = sum(one.queries for one in group), sum(one.plan.queries for one in group)
+        counts = [sum(study.state is state for study in group) for state in states]
+        asked, queries = sum(study.queries for study in group), sum(study.plan.queries for study in group)
         cells = [f"{count:,}" if count else "" for count in counts]
         table.add_row(escape(printable(name)), *cells, _percent(asked, queries), _rate(group))
     return table
@@ -92,8 +92,8 @@ def _table(groups: dict[str, list[StudyStatus]]) -> Table:
 def _studies(studies: Sequence[StudyStatus]) -> Table:
     """Return a row a study."""
     table = _empty("state", "queries", "a second")
-    for one in studies:
-        table.add_row(escape(printable(one.plan.id)), one.state, _of(one), _rate([one]))
+    for study in studies:
+        table.add_row(escape(printable(study.plan.id)), study.state, _of(study), _rate([study]))
     return table
 
 
@@ -114,20 +114,20 @@ def _fitted(table: Table, width: int) -> Table:
 
 
 def _running(status: SuiteStatus) -> list[str]:
-    running = [(one, rate([one])) for one in status.studies if one.state is State.RUNNING]
+    running = [(study, rate([study])) for study in status.studies if study.state is State.RUNNING]
     return [
-        f"{one.plan.id}: {_of(one)}"
-        + (f", {_figure(pace)} a second, {timedelta(seconds=round(one.left / pace))} left" if pace else "")
-        for one, pace in running
+        f"{study.plan.id}: {_of(study)}"
+        + (f", {_figure(pace)} a second, {timedelta(seconds=round(study.left / pace))} left" if pace else "")
+        for study, pace in running
     ]
 
 
 def _failed(status: SuiteStatus) -> list[str]:
     """Return a line for each error, the most frequent first: the study, or how many, and why."""
     studies: dict[str, list[str]] = {}
-    for one in status.studies:
-        if one.state is State.FAILED:
-            studies.setdefault(one.error, []).append(one.plan.id)
+    for study in status.studies:
+        if study.state is State.FAILED:
+            studies.setdefault(study.error, []).append(study.plan.id)
     ordered = sorted(studies.items(), key=lambda item: -len(item[1]))
     return [f"{ids[0]}{f' and {len(ids) - 1:,} more' if len(ids) > 1 else ''}: {error}" for error, ids in ordered]
 

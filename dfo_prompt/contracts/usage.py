@@ -42,7 +42,7 @@ class Usage:
 
 def currencies(kind: type[Usage] = Usage) -> Mapping[str, str]:
     """Return what each currency but queries means, by name."""
-    return {one.name: one.metadata["about"] for one in fields(kind) if one.name != "queries"}
+    return {currency.name: currency.metadata["about"] for currency in fields(kind) if currency.name != "queries"}
 
 
 def check_currency(name: str) -> None:

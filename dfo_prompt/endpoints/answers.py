@@ -85,7 +85,7 @@ class Choice:
             InputError: there are none.
         """
         if self.logprobs and self.logprobs.content:
-            return [(one.token, one.logprob) for one in self.logprobs.content[0].top_logprobs]
+            return [(entry.token, entry.logprob) for entry in self.logprobs.content[0].top_logprobs]
         if self.logprobs and self.logprobs.top_logprobs and self.logprobs.top_logprobs[0]:
             return [*self.logprobs.top_logprobs[0].items()]
         raise InputError("an answer without log-probabilities of tokens")
@@ -142,9 +142,9 @@ def by_id(likely: Sequence[tuple[str, float]], ids: Sequence[int]) -> list[float
         InputError: one is not listed.
     """
     found = dict(likely)
-    if missing := [one for one in ids if f"token_id:{one}" not in found]:
+    if missing := [token_id for token_id in ids if f"token_id:{token_id}" not in found]:
         raise InputError(f"no score of the token {missing[0]}; this server or version does not score given tokens")
-    return [found[f"token_id:{one}"] for one in ids]
+    return [found[f"token_id:{token_id}"] for token_id in ids]
 
 
 def by_text(

@@ -92,7 +92,7 @@ class LlamaCpp(ServedEndpoint):
             "samplers": ["temperature"],
             "post_sampling_probs": True,
             "n_probs": len(ids),
-            "logit_bias": [[one, BIAS] for one in ids],
+            "logit_bias": [[token_id, BIAS] for token_id in ids],
             "cache_prompt": self._cache_prompt,
             "seed": 0,
         }
@@ -100,28 +100,28 @@ class LlamaCpp(ServedEndpoint):
     def read(self, message: Any, rows: Sequence[Row], labels: Sequence[Label]) -> Answer:
         """Read the labels' probabilities; one of zero, below what a float32 holds, is a bound."""
         listed = message if isinstance(message, list) else [message]  # one row is answered without a list
-        found = [parse(Completion, one) for one in listed if isinstance(one, Mapping)]
-        by_index = {one.index: one for one in found}
+        found = [parse(Completion, token) for token in listed if isinstance(token, Mapping)]
+        by_index = {item.index: item for item in found}
         if len(found) != len(rows) or {*by_index} != {*range(len(rows))}:
             raise InputError(f"{len(found)} answers to {len(rows)} rows, or two to one of them")
-        if any(one.truncated for one in found):
+        if any(item.truncated for item in found):
             raise InputError("a row that is longer than the server's context; start it with a larger one")
         shares = np.array([_shares(by_index[i], token_ids(self.kind, labels)) for i in range(len(rows))])
         return Answer(
             logs=np.log(np.maximum(shares, SMALLEST)),
             bounds=shares < SMALLEST,
-            tokens=sum(one.tokens_evaluated for one in found),
-            said=sum(one.tokens_predicted for one in found),
-            cached=sum(one.timings.cache_n for one in found),
+            tokens=sum(item.tokens_evaluated for item in found),
+            said=sum(item.tokens_predicted for item in found),
+            cached=sum(item.timings.cache_n for item in found),
             model=PurePath(found[0].model).name,  # a path on the server's machine
         )
 
 
 def _shares(completion: Completion, ids: Sequence[int]) -> list[float]:
     listed = completion.completion_probabilities[0].top_probs if completion.completion_probabilities else []
-    found = {one.id: one.prob for one in listed}
-    if missing := [one for one in ids if one not in found]:
+    found = {token.id: token.prob for token in listed}
+    if missing := [token_id for token_id in ids if token_id not in found]:
         raise InputError(f"no score of the token {missing[0]}; this server does not heed logit_bias and post_sampling_probs")
-    if abs(log(max(SMALLEST, sum(found[one] for one in ids)))) > 1e-2:  # noqa: PLR2004 - rounding of float32
+    if abs(log(max(SMALLEST, sum(found[token_id] for token_id in ids)))) > 1e-2:  # noqa: PLR2004 - rounding of float32
         raise InputError("probabilities of the labels that do not add up to 1")
-    return [found[one] for one in ids]
+    return [found[token_id] for token_id in ids]

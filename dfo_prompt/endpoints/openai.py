@@ -66,5 +66,5 @@ class OpenAi(ServedEndpoint):
     def read(self, message: Any, rows: Sequence[Row], labels: Sequence[Label]) -> Answer:
         """Read what is listed; the others are bounded by the last of it."""
         found = completions(message)
-        scores = [by_text(one.likely(), labels, stripped=self._chat) for one in found.in_order(len(rows))]
+        scores = [by_text(choice.likely(), labels, stripped=self._chat) for choice in found.in_order(len(rows))]
         return found.answer([logs for logs, _ in scores], [bounds for _, bounds in scores])

@@ -126,9 +126,9 @@ class ServedEndpoint(ABC):
         usage, answered, failure = Usage(), dict[int, Answered](), None
         with only_errors("stamina"), ThreadPoolExecutor(self._concurrency) as pool:
             asked = [pool.submit(self._ask, [rows[i] for i in part], labels) for part in parts]
-            for part, one in zip(parts, asked, strict=True):
+            for part, request in zip(parts, asked, strict=True):
                 try:
-                    answer, took = one.result()
+                    answer, took = request.result()
                 except CancelledError:
                     continue
                 except EndpointOutageError as error:
@@ -225,5 +225,5 @@ def token_ids(kind: str, labels: Sequence[Label]) -> list[int]:
 
 
 def _cancel(asked: Sequence[Future[Any]]) -> None:
-    for one in asked:
-        one.cancel()
+    for request in asked:
+        request.cancel()

@@ -36,7 +36,7 @@ class Vllm(ServedEndpoint):
     def read(self, message: Any, rows: Sequence[Row], labels: Sequence[Label]) -> Answer:
         """Read the labels' log-probabilities."""
         found, ids = completions(message), token_ids(self.kind, labels)
-        return found.answer([by_id(one.likely(), ids) for one in found.in_order(len(rows))])
+        return found.answer([by_id(choice.likely(), ids) for choice in found.in_order(len(rows))])
 
 
 def _packed(row: Row) -> str:

@@ -51,7 +51,7 @@ class Cached:
 
     def _behind_texts(self, prompt: Tensor, texts: Encoded, buckets: list[Bucket], reader: Reader) -> Tensor:
         prefix, at = prefix_of(self._runs, prompt, texts), len(texts.head)
-        return torch.cat([self._behind(one, prefix, self._runs.within(prompt, at), reader) for one in buckets])
+        return torch.cat([self._behind(bucket, prefix, self._runs.within(prompt, at), reader) for bucket in buckets])
 
     def _ahead(self, bucket: Bucket, prefix: Any, length: int, reader: Reader) -> Tensor:
         past = _continued(prefix)
@@ -70,7 +70,7 @@ class Cached:
         if bucket in self._lefts:
             return self._lefts[bucket]
         left = self._cache(self._runs.embed(bucket.left))
-        if bucket.left.numel() + sum(one.left.numel() for one in self._lefts) <= KEPT_TOKENS:
+        if bucket.left.numel() + sum(left_part.left.numel() for left_part in self._lefts) <= KEPT_TOKENS:
             self._lefts[bucket] = left
         return left
 

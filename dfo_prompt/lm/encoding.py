@@ -101,10 +101,10 @@ def encode(
     Raises:
         ModelError: prompt and template leave no room for a text.
     """
-    layouts = [lay_out(lm, task, one, prompt_tokens=prompt_tokens, answer=answer) for one in texts]
+    layouts = [lay_out(lm, task, text, prompt_tokens=prompt_tokens, answer=answer) for text in texts]
     groups = defaultdict(list)
-    for row, one in enumerate(layouts):
-        groups[len(one.left)].append(row)
+    for row, layout in enumerate(layouts):
+        groups[len(layout.left)].append(row)
     runs = [
         [group[i] for i in run] for group in groups.values() for run in split_rows([len(layouts[r].right) for r in group])
     ]
@@ -115,15 +115,15 @@ def in_buckets(
     layouts: Sequence[Layout], runs: Sequence[list[int]], *, causal: bool, device: torch.device, back: int = 0
 ) -> Encoded:
     """Lay out examples in a bucket for each run of rows, whose left parts must be of one length."""
-    shared = all(one.left == layouts[0].left for one in layouts)
+    shared = all(layout.left == layouts[0].left for layout in layouts)
     head = layouts[0].left if shared else []
-    common = _common_start([one.right[: max(0, one.slot - back)] for one in layouts]) if causal and shared else []
+    common = _common_start([layout.right[: max(0, layout.slot - back)] for layout in layouts]) if causal and shared else []
     return Encoded(
         head=torch.tensor(head, dtype=torch.long, device=device),
         common=torch.tensor(common, dtype=torch.long, device=device),
         buckets=tuple(_bucket(layouts, run, skip=len(common), shared=shared, device=device) for run in runs),
         count=len(layouts),
-        tokens=sum(len(one.left) + len(one.right) + len(one.decoder) for one in layouts),
+        tokens=sum(len(layout.left) + len(layout.right) + len(layout.decoder) for layout in layouts),
     )
 
 
@@ -189,7 +189,7 @@ def _bucket(layouts: Sequence[Layout], rows: list[int], *, skip: int, shared: bo
 
 def _padded(ids: list[list[int]]) -> list[list[int]]:
     longest = max(map(len, ids))
-    return [one + [0] * (longest - len(one)) for one in ids]
+    return [sequence + [0] * (longest - len(sequence)) for sequence in ids]
 
 
 def _common_start(texts: list[list[int]]) -> list[int]:

@@ -83,7 +83,7 @@ def _lay_out(lm: LanguageModel, cloze: Cloze, gap: str, answer: list[int]) -> La
         # The text itself may hold mask tokens, ahead of ours.
         mask = lm.tokenizer.mask_token_id
         earlier = lm.tokens(rest).count(mask)
-        places = [i for i, one in enumerate(right) if one == mask]
+        places = [i for i, token in enumerate(right) if token == mask]
         return Layout(left=left, right=right, slot=places[earlier])
     decoder = [lm.decoder_start]
     if token == SENTINEL:

@@ -74,7 +74,7 @@ class LocalEndpoint:
         nothing = torch.zeros((1, 0, self._lm.width), device=self._lm.device)
         for group in group_rows(ids):
             layouts = [Layout(left=[], right=[*ids[i]], slot=len(ids[i]) - 1) for i in group]
-            runs = split_rows([len(one.right) for one in layouts])
+            runs = split_rows([len(layout.right) for layout in layouts])
             texts = in_buckets(layouts, runs, causal=True, device=self._lm.device)
             logs[group] = self._scorer.score(nothing, texts, reader)[0].double().cpu().numpy()
         return logs

@@ -50,12 +50,14 @@ class PackedBehind:
         """Return scores (B, N', K)."""
         lefts, tokens = self._lefts(buckets), prompts.shape[2]
         order = [place for group in lefts.order for place in group]
-        rights = [row[:length] for one in buckets for row, length in zip(one.ids, one.lengths.tolist(), strict=True)]
+        rights = [
+            row[:length] for bucket in buckets for row, length in zip(bucket.ids, bucket.lengths.tolist(), strict=True)
+        ]
         ends = [[tokens + len(rights[place]) for place in group] for group in lefts.order]
         layout = pack_behind(list(zip(lefts.pasts, lefts.lengths, strict=True)), ends, prompts.device)
         starts = torch.tensor([0, *accumulate(end for group in ends for end in group)][:-1], device=prompts.device)  # (N',)
         copies = starts[:, None] + torch.arange(tokens, device=prompts.device)  # (N', P)
-        slots = starts + tokens + torch.cat([one.slot for one in buckets])[order]
+        slots = starts + tokens + torch.cat([bucket.slot for bucket in buckets])[order]
         rows = torch.zeros_like(slots)
         is_right = torch.ones(layout.positions.shape[1], dtype=torch.bool, device=prompts.device)
         is_right[copies] = False
@@ -74,18 +76,18 @@ class PackedBehind:
         return self._runs.each(prompts, run)[:, back]
 
     def _lefts(self, buckets: list[Bucket]) -> Lefts:
-        count = sum(len(one.rows) for one in buckets)
+        count = sum(len(bucket.rows) for bucket in buckets)
         # Buckets are taken in turn, so that the first one and the number of texts say which.
         kept = self._kept.get(buckets[0])
         if kept and sum(map(len, kept.order)) == count:
             return kept
-        lefts = self._run([row for one in buckets for row in one.left])
-        if lefts.tokens + sum(one.tokens for one in self._kept.values()) <= KEPT_TOKENS:
+        lefts = self._run([row for bucket in buckets for row in bucket.left])
+        if lefts.tokens + sum(run.tokens for run in self._kept.values()) <= KEPT_TOKENS:
             self._kept[buckets[0]] = lefts
         return lefts
 
     def _run(self, texts: Sequence[Tensor]) -> Lefts:
-        order = split_rows([len(one) for one in texts], OVERHEAD_TOKENS)
+        order = split_rows([len(text) for text in texts], OVERHEAD_TOKENS)
         lengths = [[len(texts[place]) for place in group] for group in order]
         layout = pack(lengths, 0, texts[0].device)
         layout = replace(layout, groups=tuple(replace(group, kept=Past()) for group in layout.groups))

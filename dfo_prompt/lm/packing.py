@@ -168,7 +168,7 @@ def _attention(
         steps = torch.arange(p, device=query.device)
         ahead = _attend(query[:, :, :p], key[:, :, :p], value[:, :, :p], _sees(steps[:, None] - steps, window), scale)
         parts.append(ahead[0].transpose(0, 1))  # (P', H, D)
-    for group in (one.to(query.device) for one in layout.groups):
+    for group in (part.to(query.device) for part in layout.groups):
         q, k, v = (_gather(x, group.places) for x in (query, key, value))  # (N', H, L', D)
         if group.kept:
             group.kept.keep(module, k, v)
@@ -213,14 +213,14 @@ def _alone(model: Any) -> Tensor:
     device = model.get_input_embeddings().weight.device
     rows = [torch.tensor([PREFIX + text], device=device) for text in TEXTS]
     hidden = [model.base_model(input_ids=row, use_cache=False).last_hidden_state for row in rows]
-    return torch.cat([one[0, len(PREFIX) :] for one in hidden])
+    return torch.cat([states[0, len(PREFIX) :] for states in hidden])
 
 
 @torch.inference_mode()
 def _together(model: Any) -> Tensor:
     device = model.get_input_embeddings().weight.device
     layout = pack([[len(text) for text in TEXTS]], len(PREFIX), device)
-    row = torch.tensor([[*PREFIX, *(one for text in TEXTS for one in text)]], device=device)
+    row = torch.tensor([[*PREFIX, *(token for text in TEXTS for token in text)]], device=device)
     embeds = model.get_input_embeddings()(row)
     with packed(layout):
         hidden = model.base_model(inputs_embeds=embeds, position_ids=layout.positions, use_cache=False).last_hidden_state

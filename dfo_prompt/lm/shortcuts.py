@@ -81,7 +81,7 @@ class Trial:
     def slots(self) -> list[int]:
         """Return the place of each answer in what the head is given."""
         ahead = self.tokens.shape[1]
-        return [one.slot + (0 if one.decoder else len(one.left) + ahead) for one in self.layouts]
+        return [layout.slot + (0 if layout.decoder else len(layout.left) + ahead) for layout in self.layouts]
 
 
 def _trial(lm: LanguageModel, length: int, *, texts_first: bool) -> Trial:

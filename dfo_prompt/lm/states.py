@@ -82,7 +82,7 @@ def hidden_widths(lm: LanguageModel) -> tuple[int, ...]:
         decoder = {"decoder_input_ids": ids} if lm.head == "seq2seq" else {}
         base: Any = lm.model.base_model
         lm.checked["widths"] = tuple(
-            one.shape[-1] for one in _states(base(input_ids=ids, output_hidden_states=True, **decoder))
+            state.shape[-1] for state in _states(base(input_ids=ids, output_hidden_states=True, **decoder))
         )
     widths: tuple[int, ...] = lm.checked["widths"]
     return widths

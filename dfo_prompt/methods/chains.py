@@ -27,7 +27,7 @@ class Chain:
 
     def back(self, lm: LanguageModel, texts: Texts) -> tuple[int, ...]:
         """Return how many tokens ahead of the slot each of the ends is, told by the shortest of some texts."""
-        shortest = min(texts, key=lambda one: sum(map(len, one)))  # which no model has to cut
+        shortest = min(texts, key=lambda fields: sum(map(len, fields)))  # which no model has to cut
         lengths = [_tokens(lm, self.task, end, shortest) for end in self.ends]
         return tuple(lengths[-1] - length for length in lengths)
 

@@ -133,7 +133,7 @@ def label_scores_decoder(
     classes = len(problem.task.words)
     verbalizers += telling_words(problem.texts("train"), problem.labels("train"), classes, sets=sets)
 
-    words = [[first_token(problem.lm, f" {word}") for word in one] for one in verbalizers]
+    words = [[first_token(problem.lm, f" {word}") for word in verbalizer] for verbalizer in verbalizers]
     return _decode(setting, [Slot(problem.lm, task, scorer, LabelScores(words=words)) for task in tasks], fit)
 
 
@@ -166,14 +166,14 @@ def _decode(setting: Setting, slots: Sequence[Slot], how: Fitting) -> Fitted:
     voters: list[Voters] = []
 
     def fit() -> None:
-        first = [fitted(*one, problem.labels("train"), how) for one in zip(slots, train, strict=True)]
+        first = [fitted(*pair, problem.labels("train"), how) for pair in zip(slots, train, strict=True)]
         voters.append(Voters(readings=first, sharpness=how.sharpness))
         if both:
             labels = np.concatenate([problem.labels("train"), problem.labels("dev")])
-            again = [refitted(*one, labels, how) for one in zip(first, both, strict=True)]
+            again = [refitted(*pair, labels, how) for pair in zip(first, both, strict=True)]
             voters.append(Voters(readings=again, sharpness=how.sharpness))
 
-    user = sum(one.figures.nbytes for one in both or train) + allocated_by(fit)
+    user = sum(asked.figures.nbytes for asked in both or train) + allocated_by(fit)
     members = voters[-1].members
     about: dict[str, Json] = {"templates": len(slots), "members": len(members)}
     return Fitted(
@@ -181,7 +181,11 @@ def _decode(setting: Setting, slots: Sequence[Slot], how: Fitting) -> Fitted:
         spent=spent + more,
         user_bytes=user,
         dev_metric=problem.metric_of(voters[0].scores(dev), "dev") if dev else None,
-        about={**about, "with_words": sum(one.words for one in members), "fitted_on": "train and dev" if dev else "train"},
+        about={
+            **about,
+            "with_words": sum(member.words for member in members),
+            "fitted_on": "train and dev" if dev else "train",
+        },
     )
 
 
@@ -189,7 +193,7 @@ def _asked(slots: Sequence[Slot], texts: Texts, *, words: bool) -> tuple[list[An
     """Return the answers of every slot, and what they took."""
     started = perf_counter()
     answers = [slot.ask(texts, words=words) for slot in slots]
-    usage = sum((one.usage for one in answers), Usage(queries=sum(slot.view.queries for slot in slots)))
+    usage = sum((answer.usage for answer in answers), Usage(queries=sum(slot.view.queries for slot in slots)))
     return answers, Spent.of(usage, objective_seconds=perf_counter() - started)
 
 

@@ -60,7 +60,7 @@ def in_context(setting: Setting, *, demonstrations: int | None = None, orders: i
         about: dict[str, Json] = {"demonstrations": len(shown), "order": order}
         tried.append((metric, -order, Fitted(predict=_predict(objective), about=about)))
         looks += look
-    return replace(max(tried, key=lambda one: one[:2])[2], validation=looks)
+    return replace(max(tried, key=lambda attempt: attempt[:2])[2], validation=looks)
 
 
 def patterns(setting: Setting) -> Fitted:
@@ -76,11 +76,11 @@ def patterns(setting: Setting) -> Fitted:
         raise InputError(f"task {problem.task.name!r} has one pattern only; add [[patterns]] to its file")
     tasks = [problem.task, *problem.task.rephrased]
     objectives = [fixed_objective(replace(problem, task=task), dtype=dtype_of(setting)) for task in tasks]
-    metrics, costs = zip(*(_look(one, "train") for one in objectives), strict=True)
-    weights, predictors = np.array(metrics), [_predict(one) for one in objectives]
+    metrics, costs = zip(*(_look(objective, "train") for objective in objectives), strict=True)
+    weights, predictors = np.array(metrics), [_predict(objective) for objective in objectives]
 
     def predict(texts: Texts) -> Matrix:
-        logs = np.stack([np.log(one(texts).clip(min=SMALLEST)) for one in predictors])  # (patterns, N, C)
+        logs = np.stack([np.log(predictor(texts).clip(min=SMALLEST)) for predictor in predictors])  # (patterns, N, C)
         mean: Matrix = np.tensordot(weights / weights.sum(), logs, axes=1) if weights.sum() else logs.mean(axis=0)
         return mean
 
@@ -128,7 +128,7 @@ def _prompt_first(problem: Problem) -> Problem:
 def _shown(problem: Problem, rng: np.random.Generator, most: int | None) -> list[list[int]]:
     """Return the token ids of the demonstrations that fit."""
     lm, task, data = problem.lm, problem.task, problem.data
-    longest = max(len(lay_out(lm, task, one.texts, prompt_tokens=0).ids) for one in data.train)
+    longest = max(len(lay_out(lm, task, drawn.texts, prompt_tokens=0).ids) for drawn in data.train)
     room, shown = max(lm.max_tokens - longest, lm.max_tokens // 2), []
     for example in _in_turn(data.train, len(task.classes), rng)[:most]:
         ids = lm.tokens(demonstration(template_of(lm, task), example.texts, task.words[example.label]))
@@ -144,5 +144,5 @@ def _shown(problem: Problem, rng: np.random.Generator, most: int | None) -> list
 def _in_turn(examples: Sequence[Example], classes: int, rng: np.random.Generator) -> list[Example]:
     """Return the examples in random order, but a class after the other: however few are taken, all are there."""
     drawn = [examples[i] for i in rng.permutation(len(examples))]
-    by_class = [[one for one in drawn if one.label == label] for label in rng.permutation(classes)]
-    return [one for turn in zip_longest(*by_class) for one in turn if one]
+    by_class = [[example for example in drawn if example.label == label] for label in rng.permutation(classes)]
+    return [example for turn in zip_longest(*by_class) for example in turn if example]

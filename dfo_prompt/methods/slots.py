@@ -213,6 +213,6 @@ def tasks_of(task: Task, templates: Sequence[str]) -> list[Task]:
     if not templates:
         return [task, *task.rephrased]
     try:
-        return [*replace(task, patterns=tuple(Pattern(template=one) for one in templates)).rephrased]
+        return [*replace(task, patterns=tuple(Pattern(template=template) for template in templates)).rephrased]
     except ValueError as error:
         raise InputError(f"templates: {error}") from error

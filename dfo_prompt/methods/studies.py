@@ -27,10 +27,10 @@ def mean_of_studies(setting: Setting, *, members: int = 4) -> Fitted:
     Raises:
         InputError: there are fewer members than 1, or more than queries.
     """
-    fitted = [one for one, _ in _members(setting, members)]
+    fitted = [member for member, _ in _members(setting, members)]
 
     def predict(texts: Texts) -> Matrix:
-        mean: Matrix = np.mean([one.predict(texts) for one in fitted], axis=0)
+        mean: Matrix = np.mean([model.predict(texts) for model in fitted], axis=0)
         return mean
 
     return together(predict, fitted, {"members": members})
@@ -43,7 +43,7 @@ def best_of_studies(setting: Setting, *, members: int = 4) -> Fitted:
     """
     found = _members(setting, members)
     best = max(range(members), key=lambda i: (found[i][1], -i))
-    fitted = [one for one, _ in found]
+    fitted = [member for member, _ in found]
     return together(fitted[best].predict, fitted, {"members": members, "chosen": best})
 
 
@@ -98,12 +98,12 @@ def _member(setting: Setting, *, budget: int, draw: int, members: int) -> tuple[
 
 def together(predict: Predict, fitted: Sequence[Fitted], about: Mapping[str, Json]) -> Fitted:
     """Return what labels by `predict`, and took what all of `fitted` did."""
-    spent = sum((one.spent for one in fitted), Spent())
+    spent = sum((model.spent for model in fitted), Spent())
     return Fitted(
         predict=predict,
         spent=spent,
-        validation=sum((one.validation for one in fitted), Spent()),
+        validation=sum((model.validation for model in fitted), Spent()),
         seconds=spent.seconds,
-        user_bytes=max((one.user_bytes for one in fitted if one.user_bytes is not None), default=None),
+        user_bytes=max((model.user_bytes for model in fitted if model.user_bytes is not None), default=None),
         about=about,
     )

@@ -76,12 +76,12 @@ class Reading:
     def logs(self, answers: Answers) -> list[Matrix]:
         """Return the log-probabilities (N, C) of each member."""
         made = zip(self.members, self.features(answers.figures), strict=True)
-        return [one.logs(x, answers.words) for one, x in made]
+        return [member.logs(x, answers.words) for member, x in made]
 
     @property
     def needs_words(self) -> bool:
         """Tell whether any member takes the label words."""
-        return any(one.words for one in self.members)
+        return any(member.words for member in self.members)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -94,20 +94,20 @@ class Voters:
     @property
     def members(self) -> list[Member]:
         """Return the members, slot after slot."""
-        return [member for one in self.readings for member in one.members]
+        return [member for reading in self.readings for member in reading.members]
 
     def predict(self, texts: Texts) -> Matrix:
         """Return the weighted mean log-probabilities (N, C) for new texts."""
         parts = [texts[at : at + AT_ONCE] for at in range(0, len(texts), AT_ONCE)]
         return np.concatenate(
-            [self.scores([one.slot.ask(part, words=one.needs_words) for one in self.readings]) for part in parts]
+            [self.scores([reading.slot.ask(part, words=reading.needs_words) for reading in self.readings]) for part in parts]
         )
 
     def scores(self, answers: Sequence[Answers]) -> Matrix:
         """Return the same from each slot's answers."""
-        losses = np.array([one.loss for one in self.members])
+        losses = np.array([member.loss for member in self.members])
         weights = np.exp(-self.sharpness * (losses - losses.min()))
-        logs = [each for one, given in zip(self.readings, answers, strict=True) for each in one.logs(given)]
+        logs = [each for reading, given in zip(self.readings, answers, strict=True) for each in reading.logs(given)]
         mean: Matrix = np.average(logs, axis=0, weights=weights)
         return mean
 
@@ -129,5 +129,5 @@ def refitted(reading: Reading, answers: Answers, labels: Labels, how: Fitting) -
     """Fit the same members on more answers."""
     features, fit = reading.slot.view.learn(answers.figures), how.on(reading.slot.view)
     made = zip(reading.members, features(answers.figures), strict=True)
-    members = [replace(one, classify=fit(x, labels, answers.words * one.words)) for one, x in made]
+    members = [replace(member, classify=fit(x, labels, answers.words * member.words)) for member, x in made]
     return replace(reading, features=features, members=members)

@@ -61,7 +61,7 @@ class Nevergrad(Optimizer):
         with self._isolation():
             while len(self._asked) < self._workers and self._ask_one():
                 pass
-        return np.stack([self._point(one) for one in self._asked])
+        return np.stack([self._point(candidate) for candidate in self._asked])
 
     def _ask_one(self) -> bool:
         try:
@@ -77,8 +77,8 @@ class Nevergrad(Optimizer):
         """Pass on the losses (B,)."""
         self._told += len(candidates)
         with self._isolation():
-            for one, loss in zip(self._asked, losses, strict=True):
-                self._backend.tell(one, float(loss))
+            for candidate, loss in zip(self._asked, losses, strict=True):
+                self._backend.tell(candidate, float(loss))
 
     def recommend(self) -> Vector:
         """Return nevergrad's recommendation, (d,)."""

@@ -47,7 +47,7 @@ def parameters(target: Target) -> Parameters:
         if not free:
             break
     known.pop("self", None)
-    needed = frozenset(name for name, one in known.items() if one.default is one.empty)
+    needed = frozenset(name for name, parameter in known.items() if parameter.default is parameter.empty)
     return Parameters(hints={name: _checkable(hints.get(name, Any)) for name in known}, needed=needed, free=free)
 
 
@@ -56,7 +56,9 @@ def defaults_of(target: Target) -> Mapping[str, object]:
     found: dict[str, object] = {}
     for signed in _signatures(target):
         declared = inspect.signature(signed).parameters.values()
-        found = {one.name: one.default for one in declared if one.default is not one.empty} | found
+        found = {
+            parameter.name: parameter.default for parameter in declared if parameter.default is not parameter.empty
+        } | found
     return found
 
 
@@ -110,7 +112,7 @@ def _unmarked(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return type(value)(_unmarked(item) for item in value)
     if is_dataclass(value) and not isinstance(value, type):
-        return replace(value, **{one.name: _unmarked(getattr(value, one.name)) for one in fields(value) if one.init})
+        return replace(value, **{field.name: _unmarked(getattr(value, field.name)) for field in fields(value) if field.init})
     return value
 
 

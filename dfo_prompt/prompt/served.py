@@ -102,8 +102,8 @@ class Served:
             found = [self._candidate(prompt, texts, bill) for prompt in prompts]
         except EndpointOutageError as error:
             raise EndpointOutageError(str(error), usage=sum(bill, error.usage), refused=error.refused) from error
-        known = None if self._opened.can.exact else np.array([float(one.bounded) for one in found])
-        return Asked(scores=torch.cat([one.scores for one in found]), usage=sum(bill, Usage()), bounded=known)
+        known = None if self._opened.can.exact else np.array([float(item.bounded) for item in found])
+        return Asked(scores=torch.cat([item.scores for item in found]), usage=sum(bill, Usage()), bounded=known)
 
     def estimate(self, count: int, texts: EncodedTexts, prompt_tokens: int) -> Usage:
         """Return the most that one try of each request consumes; see `Asks`."""

@@ -74,5 +74,5 @@ def _projection(
         return shallow_projection(lm, start, dim, project)
     # Without feedback, so that z means the same prompt however much of it there is.
     texts = [example.texts for example in problem.data.drawn.train]
-    layouts = [lay_out(lm, problem.task, one, prompt_tokens=prompt.tokens) for one in texts]
+    layouts = [lay_out(lm, problem.task, text, prompt_tokens=prompt.tokens) for text in texts]
     return deep_projection(lm, start, dim, project, [np.array(layout.ids) for layout in layouts])

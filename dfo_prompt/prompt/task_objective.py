@@ -71,10 +71,10 @@ class TaskObjective(ABC):
             InputError: an example has more texts, or fewer, than the task takes.
         """
         task = self._split_of_task.task
-        for one in texts:
-            if len(one) != len(task.fields):
-                found = f"{len(one)} texts separated by tabs, where task {task.name!r} takes {len(task.fields)}"
-                raise InputError(f"{one[0]!r} and what follows: {found}")
+        for text in texts:
+            if len(text) != len(task.fields):
+                found = f"{len(text)} texts separated by tabs, where task {task.name!r} takes {len(task.fields)}"
+                raise InputError(f"{text[0]!r} and what follows: {found}")
         probabilities: Matrix = self._label(candidate, texts).softmax(dim=-1).double().cpu().numpy()
         return probabilities
 

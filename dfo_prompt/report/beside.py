@@ -92,9 +92,9 @@ def _check_setting(place: Path, there: Mapping[str, Any], source: str) -> None:
 
 def _difference(plan: Plan, others: Sequence[Plan], tables: Collection[str]) -> str:
     """Return the first setting in which a study is not like others, which agree on it; "" where there is none."""
-    here, there = _flat(plan), [_flat(one) for one in others]
-    for key in sorted({*here, *(key for one in there for key in one)}):
-        first, *rest = [one.get(key) for one in there] or [here.get(key)]
+    here, there = _flat(plan), [_flat(other) for other in others]
+    for key in sorted({*here, *(key for study in there for key in study)}):
+        first, *rest = [study.get(key) for study in there] or [here.get(key)]
         agreed = key.partition(".")[0] in tables and all(value == first for value in rest)
         if agreed and here.get(key) != first:
             return f"{key} is {_short(here.get(key))}, and {_short(first)}"
@@ -107,8 +107,8 @@ def _flat(plan: Plan) -> dict[str, object]:
 
     def put(key: str, value: object) -> None:
         if isinstance(value, Mapping) and value:
-            for inside, one in value.items():
-                put(f"{key}.{inside}", one)
+            for inside, inner in value.items():
+                put(f"{key}.{inside}", inner)
         else:
             found[key] = value
 

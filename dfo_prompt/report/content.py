@@ -82,7 +82,7 @@ def _intro(analysis: Analysis) -> str:
 def _spent(studies: pd.DataFrame, searched: "pd.Series[bool]") -> str:
     queries, repeated = int(studies["queries"].sum()), int(studies["repeated"].sum())
     budgets, number, others = sorted({*studies.loc[searched, "budget"]}), int(searched.sum()), int((~searched).sum())
-    each = " to ".join(f"{one:,}" for one in (*budgets[:1], *budgets[1:][-1:]))
+    each = " to ".join(f"{budget:,}" for budget in (*budgets[:1], *budgets[1:][-1:]))
     parts = [f"{number:,} {'study' if number == 1 else 'studies'} with a budget of {each} queries"] if number else []
     parts += [f"{counted(others, 'run')} of other methods"] if others else []
     again = f", and {repeated:,} that were interrupted and repeated" if repeated else ""

@@ -28,8 +28,8 @@ DIGITS = 6
 def suite_html(analysis: Analysis) -> str:
     """Return the verdict on a suite, its leaderboard and the convergence on its first problems."""
     drawn = filter(None, (convergence(analysis, problem) for problem in analysis.problems[:PICTURES]))
-    pictures = [inline_svg(svg_of(one.spec, one.columns, printable(one.title))) for one in drawn]
-    said = [f"<p><b>{_text(verdict(analysis))}</b></p>", *(f"<p>{_text(one)}</p>" for one in remarks(analysis))]
+    pictures = [inline_svg(svg_of(example.spec, example.columns, printable(example.title))) for example in drawn]
+    said = [f"<p><b>{_text(verdict(analysis))}</b></p>", *(f"<p>{_text(remark)}</p>" for remark in remarks(analysis))]
     board = leaderboard(analysis).printed
     board = board[[name for name in board if not str(name).endswith(" seconds")]]  # the same suite is shown the same
     left = len(analysis.problems) - PICTURES

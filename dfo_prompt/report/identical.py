@@ -80,8 +80,8 @@ def _same(one: Studies, other: Studies) -> bool:
 def _reason(findings: Findings, entries: Iterable[str], studies: Iterable[str]) -> str:
     """Return why entries do not differ, from the settings in which they do."""
     settings = [_settings(findings.suite.by_id[study].config) for study in entries]
-    keys = sorted({key for one in settings for key in one})
-    differ = [key for key in keys if any(one.get(key) != settings[0].get(key) for one in settings)]
+    keys = sorted({key for setting in settings for key in setting})
+    differ = [key for key in keys if any(setting.get(key) != settings[0].get(key) for setting in settings)]
     if differ == ["restarts"] and all(findings.evidence[study].restarts == 0 for study in studies):
         return "no restart happened"
     if differ:

@@ -7,7 +7,7 @@ import pandas as pd
 from dfo_prompt.report.texts import printable
 
 SPECIAL = {
-    **{one: f"\\{one}" for one in "&%$#_{}"},
+    **{character: f"\\{character}" for character in "&%$#_{}"},
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",

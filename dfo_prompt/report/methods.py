@@ -117,9 +117,9 @@ def _published(analysis: Analysis, problem: str, kind: str) -> dict[str, str]:
     study = analysis.studies.loc[analysis.studies["problem"] == problem, "study"].iloc[0]
     of = analysis.suite.by_id[study].config.problem
     found: dict[str, str] = {}
-    for number, one in enumerate(analysis.suite.settings.published, start=1):
-        if one.model == str(of.model):
-            for name, figure in getattr(one, kind).get(str(of.task), {}).items():
+    for number, table in enumerate(analysis.suite.settings.published, start=1):
+        if table.model == str(of.model):
+            for name, figure in getattr(table, kind).get(str(of.task), {}).items():
                 found[name] = "; ".join(filter(None, (found.get(name), f"{figure} [{number}]")))
     return found
 
@@ -128,9 +128,9 @@ def _sources(analysis: Analysis) -> str:
     """Return what the numbers in brackets stand for, where a figure is of a model of this suite."""
     models = {str(plan.config.problem.model) for plan in analysis.suite.plans}
     said = [
-        f"[{number}] {one.source}{f': {one.note}' if one.note else ''}"
-        for number, one in enumerate(analysis.suite.settings.published, start=1)
-        if one.model in models
+        f"[{number}] {table.source}{f': {table.note}' if table.note else ''}"
+        for number, table in enumerate(analysis.suite.settings.published, start=1)
+        if table.model in models
     ]
     return f" Published: {'; '.join(said)}." if said else ""
 

@@ -125,8 +125,8 @@ def _check(study: PackedStudy, where: str) -> None:
     improved, losses = evidence.improved, evidence.losses
     if not {"finished", "queries"} <= evidence.figures.keys() or not isinstance(evidence.figures["queries"], int):
         raise InputError(f"{where} is damaged: it does not say how far it came")
-    rising = all(one < other for one, other in zip((0, *improved), (*improved, evidence.queries + 1), strict=True))
-    falling = all(one > other for one, other in pairwise(losses))
+    rising = all(earlier < other for earlier, other in zip((0, *improved), (*improved, evidence.queries + 1), strict=True))
+    falling = all(earlier > other for earlier, other in pairwise(losses))
     if len(improved) != len(losses) or not rising or not falling:
         raise InputError(f"{where} is damaged: its curve is none")
     if study.plan.config.method == STUDY and evidence.queries > study.plan.config.budget:

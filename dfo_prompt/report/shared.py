@@ -18,9 +18,9 @@ def shared_manifest(analysis: Analysis) -> dict[str, Any]:
 
 
 def _manifest(analysis: Analysis) -> dict[str, Any]:
-    manifests = [one.made for one in analysis.findings.evidence.values() if one.finished]
-    made = _shared([{key: one.get(key) for key in ("versions", "machine")} for one in manifests] or [{}], _each)
-    commits = sorted({str(one["git_commit"]) for one in manifests if one.get("git_commit")})
+    manifests = [study.made for study in analysis.findings.evidence.values() if study.finished]
+    made = _shared([{key: manifest.get(key) for key in ("versions", "machine")} for manifest in manifests] or [{}], _each)
+    commits = sorted({str(manifest["git_commit"]) for manifest in manifests if manifest.get("git_commit")})
     suite = asdict(analysis.suite.settings)
     configs = [(plan.optimizer, by_name(plan.config.as_dict())) for plan in analysis.suite.plans]
     study = _shared([config for _, config in configs])
@@ -33,14 +33,14 @@ def _manifest(analysis: Analysis) -> dict[str, Any]:
 
 def _shared(values: list[Any], otherwise: Callable[[list[Any]], Any] = lambda _: DIFFERS) -> Any:
     """Return what all values are, of tables key by key; where they are not the same, what `otherwise` makes of them."""
-    if all(isinstance(one, dict) for one in values):
-        keys = dict.fromkeys(key for one in values for key in one)
-        return {key: _shared([one.get(key) for one in values], otherwise) for key in keys}
-    return values[0] if all(one == values[0] for one in values) else otherwise(values)
+    if all(isinstance(value, dict) for value in values):
+        keys = dict.fromkeys(key for value in values for key in value)
+        return {key: _shared([value.get(key) for value in values], otherwise) for key in keys}
+    return values[0] if all(value == values[0] for value in values) else otherwise(values)
 
 
 def _each(values: list[Any]) -> str:
-    return " or ".join(sorted({str(one) for one in values}))
+    return " or ".join(sorted({str(value) for value in values}))
 
 
 def _besides(own: dict[str, Any], shared: dict[str, Any]) -> dict[str, Any]:

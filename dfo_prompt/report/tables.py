@@ -97,9 +97,9 @@ def sensitivity(analysis: Analysis) -> Section:
     """Return what optimizers reach by step size: those that stand in the suite with several."""
     studies = analysis.studies
     rows = []
-    for one in studies[studies["searched"] & studies["optimizer"].isin(analysis.complete)].itertuples():
-        config = analysis.suite.by_id[str(one.study)].config
-        at = analysis.problems.index(one.problem), analysis.seeds.index(one.seed), analysis.complete.index(one.optimizer)
+    for row in studies[studies["searched"] & studies["optimizer"].isin(analysis.complete)].itertuples():
+        config = analysis.suite.by_id[str(row.study)].config
+        at = analysis.problems.index(row.problem), analysis.seeds.index(row.seed), analysis.complete.index(row.optimizer)
         rows.append({"optimizer": config.optimizer, "sigma": config.sigma, "score": 1 - analysis.values[at]})
     frame = pd.DataFrame(rows, columns=["optimizer", "sigma", "score"])
     table = frame.pivot_table(index="optimizer", columns="sigma", values="score", aggfunc="median")

@@ -77,7 +77,7 @@ def _as_json(report: Report) -> dict[str, Any]:
         "inference": analysis.comparison.inference,
         "missing": report.missing,
         "beside": report.beside,
-        "identical": [{"entries": list(one.names), "said": str(one)} for one in analysis.identical],
+        "identical": [{"entries": list(group.names), "said": str(group)} for group in analysis.identical],
         "measure": analysis.measure,
         "leaderboard": _records(analysis.leaderboard),
         "pairs": _records(analysis.pairs),

@@ -53,7 +53,7 @@ def _places() -> tuple[tuple[str, int], ...]:
 def _versions(_: tuple[tuple[str, int], ...]) -> dict[str, str]:
     """Return the versions of what is ours, of installed plugins, and of what these need."""
     plugins = {point.distribution for point in installed_points() if not point.error}
-    needed = {one.name for plugin in plugins for one in _requirements(plugin) if one.marker is None}
+    needed = {requirement.name for plugin in plugins for requirement in _requirements(plugin) if requirement.marker is None}
     found = {}
     for package in (*PACKAGES, *sorted({*plugins, *needed} - {*PACKAGES})):
         with suppress(PackageNotFoundError):
@@ -63,7 +63,7 @@ def _versions(_: tuple[tuple[str, int], ...]) -> dict[str, str]:
 
 def _requirements(distribution: str) -> list[Requirement]:
     try:
-        return [Requirement(one) for one in requires(distribution) or ()]
+        return [Requirement(requirement) for requirement in requires(distribution) or ()]
     except (PackageNotFoundError, InvalidRequirement):
         return []
 

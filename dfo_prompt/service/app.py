@@ -140,7 +140,7 @@ class Service:
         if request.method != "POST":
             self._trainer(request)
             examples = await asyncio.to_thread(self._training.examples)
-            return Response(b"".join(encode(one) + b"\n" for one in examples), media_type=JSON_LINES)
+            return Response(b"".join(encode(example) + b"\n" for example in examples), media_type=JSON_LINES)
         client = self._client(request)
         answer = await self._training.take(client, await self._read(request, FeedbackRequest))
         self.meters.feedback.labels(answer["replayed"]).inc(answer["taken"])

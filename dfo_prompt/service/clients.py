@@ -60,13 +60,13 @@ def read_clients(path: Path | None, budget: int | None = None, *, trainer: str =
     clients = [_client(fields, budget, f"{path}, line {number}") for number, fields in _lines(path)]
     if not clients:
         raise InputError(f"{path} has no token; write a line NAME TOKEN for each client")
-    for what, values in {"name": [one.name for one in clients], "token": [one.token for one in clients]}.items():
+    for what, values in {"name": [client.name for client in clients], "token": [client.token for client in clients]}.items():
         if len({*values}) < len(clients):
             raise InputError(f"{path}: two clients have the same {what}")
-    if trainer and trainer not in {one.name for one in clients}:
-        raise UnknownNameError.among("client", trainer, [one.name for one in clients])
+    if trainer and trainer not in {client.name for client in clients}:
+        raise UnknownNameError.among("client", trainer, [client.name for client in clients])
     trains = trainer or (clients[0].name if len(clients) == 1 else "")
-    return tuple(replace(one, trains=one.name == trains) for one in clients)
+    return tuple(replace(client, trains=client.name == trains) for client in clients)
 
 
 def read_token(path: Path) -> str:
@@ -92,7 +92,7 @@ def _lines(path: Path) -> list[tuple[int, list[str]]]:
 
 def _client(fields: Sequence[str], budget: int | None, where: str) -> Client:
     name, token, *rest = ("default", *fields) if len(fields) == 1 else fields
-    if len(rest) > 1 or not all(one.isdigit() and len(one) < SHORTEST for one in rest):
+    if len(rest) > 1 or not all(word.isdigit() and len(word) < SHORTEST for word in rest):
         raise InputError(f"{where}: write NAME TOKEN, or NAME TOKEN BUDGET with a whole number")
     if len(token) < SHORTEST:
         raise InputError(f"{where}: the token has fewer than {SHORTEST} characters")

@@ -95,7 +95,7 @@ class Engine:
             raise HTTPException(413, f"{len(request.texts)} texts; at most {self.about.limits.texts} a request")
 
         def label() -> dict[str, Any]:
-            probabilities = predict(candidate, [tuple(one) for one in request.texts])  # (N, C)
+            probabilities = predict(candidate, [tuple(text) for text in request.texts])  # (N, C)
             self.store.charge(client.name, 1)
             return {"classes": [*self.about.classes], "probabilities": [numbers(row) for row in probabilities]}
 

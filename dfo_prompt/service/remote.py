@@ -116,13 +116,13 @@ class RemoteObjective:
                 part = candidates[i : i + self._most]
                 parts.append(self._ask(part, len(part), split))
         except OutageError as error:
-            error.usage = self._again(error.usage, *(one.usage for one in parts))
+            error.usage = self._again(error.usage, *(answer.usage for answer in parts))
             raise
         return _joined(parts)
 
     def _again(self, *used: object) -> Usage:
         """Return what evaluations took that the service will replay."""
-        return sum((one for one in used if isinstance(one, Usage)), Usage()).only(self.costs_again)
+        return sum((usage for usage in used if isinstance(usage, Usage)), Usage()).only(self.costs_again)
 
     @property
     def _row(self) -> int:
@@ -195,7 +195,7 @@ class RemotePredictor(RemoteValidated):
     def _label(self, candidate: Vector, texts: Texts) -> Matrix:
         request = {
             "candidates": pack(candidate[None]),
-            "texts": [[*one] for one in texts],
+            "texts": [[*text] for text in texts],
             "fingerprint": self._about.fingerprint,
         }
         reply = self._transport.post("/v1/predictions", request)
@@ -219,10 +219,10 @@ def _about(transport: Transport) -> About:
 
 def _joined(parts: list[Evaluation]) -> Evaluation:
     """Return the evaluations of parts of a batch as that of the batch."""
-    first, common = parts[0], set.intersection(*({*one.metrics} for one in parts))
+    first, common = parts[0], set.intersection(*({*part.metrics} for part in parts))
     return replace(
         first,
-        losses=np.concatenate([one.losses for one in parts]),
-        metrics={name: np.concatenate([one.metrics[name] for one in parts]) for name in first.metrics if name in common},
-        usage=sum((one.usage for one in parts[1:]), first.usage),
+        losses=np.concatenate([part.losses for part in parts]),
+        metrics={name: np.concatenate([part.metrics[name] for part in parts]) for name in first.metrics if name in common},
+        usage=sum((part.usage for part in parts[1:]), first.usage),
     )

@@ -55,7 +55,7 @@ class Training:
 
         def work() -> dict[str, Any]:
             prompt, classes = self._served(), [*objective.classes]
-            found = np.asarray(objective.predict(prompt.candidate, [tuple(one) for one in request.texts]))  # (N, C)
+            found = np.asarray(objective.predict(prompt.candidate, [tuple(text) for text in request.texts]))  # (N, C)
             self._engine.store.charge(client.name, 1)
             labels = [classes[int(row.argmax())] if np.isfinite(row).all() else None for row in found]
             said = {"prompt": candidate_hash(prompt.candidate), "classes": classes, "labels": labels}

@@ -117,7 +117,7 @@ def checked_usage(usage: object) -> Usage:
     """
     if not isinstance(usage, Usage):
         raise PluginError(f"the objective gave a {type(usage).__name__} for usage, not a Usage")
-    figures = {one.name: getattr(usage, one.name) for one in fields(Usage)}
+    figures = {field.name: getattr(usage, field.name) for field in fields(Usage)}
     for name, value in figures.items():
         if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 0:
             raise PluginError(f"the objective gave {value!r} for {name}, not a whole number from 0 on")

@@ -38,7 +38,9 @@ def best_so_far(path: Path) -> tuple[Vector, Record]:
         StudyError: the journal is damaged.
     """
     rows = _rows(path)
-    scored = sorted((one for one in read_records(path) if one.loss is not None), key=lambda one: (one.loss, one.query))
+    scored = sorted(
+        (record for record in read_records(path) if record.loss is not None), key=lambda record: (record.loss, record.query)
+    )
     for record in scored:
         if _is_there(record, rows):
             return rows[record.query - 1], record

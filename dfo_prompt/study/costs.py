@@ -51,10 +51,12 @@ class Spent(Usage):
     @classmethod
     def of(cls, usage: Usage, *, objective_seconds: float = 0.0) -> Self:
         """Return what evaluations took that consumed `usage`."""
-        return cls(**{one.name: int(getattr(usage, one.name)) for one in fields(Usage)}, objective_seconds=objective_seconds)
+        return cls(
+            **{field.name: int(getattr(usage, field.name)) for field in fields(Usage)}, objective_seconds=objective_seconds
+        )
 
 
-CHARGED = tuple(one.name for one in fields(Spent) if one.name not in ("queries", "repeated", "unpriced"))
+CHARGED = tuple(field.name for field in fields(Spent) if field.name not in ("queries", "repeated", "unpriced"))
 """What a line of costs holds; the rest is counted."""
 
 
@@ -123,18 +125,20 @@ class Costs:
             StudyError: lines of the journal are not those that were charged.
         """
         total = self._lost[account]
-        for one in self._charges[account]:
-            if one.first + one.done - 1 > journal.count:
-                total += one.lost
+        for charge in self._charges[account]:
+            if charge.first + charge.done - 1 > journal.count:
+                total += charge.lost
                 continue
-            if one.journal and one.done and one.journal != journal.checksum(one.first, one.done):
-                raise damaged(journal.path, one.first, f"it, or one of the next {one.done - 1}, is not what was written")
-            total += replace(one.spent, queries=one.done)
+            if charge.journal and charge.done and charge.journal != journal.checksum(charge.first, charge.done):
+                raise damaged(
+                    journal.path, charge.first, f"it, or one of the next {charge.done - 1}, is not what was written"
+                )
+            total += replace(charge.spent, queries=charge.done)
         return total
 
     def settled(self, account: Account, journal: Journal) -> int:
         """Return how many lines of `journal` were written whole, batch by batch, with their costs."""
-        ends = (one.first + one.done - 1 for one in self._charges[account])
+        ends = (charge.first + charge.done - 1 for charge in self._charges[account])
         return max((end for end in ends if end <= journal.count), default=0)
 
     def counted(self, priced: Spent, account: Account, count: int) -> Spent:

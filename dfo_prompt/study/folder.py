@@ -225,7 +225,7 @@ def check_parts(
     for part in [part for part in (*IDENTITY, CODE) if part in here and (part in there or part != CODE)]:
         if there.get(part) == here[part]:
             continue
-        old, new = (_lasting(by_name(one.get(part, {}))) for one in (there, json.loads(json.dumps(here))))
+        old, new = (_lasting(by_name(manifest.get(part, {}))) for manifest in (there, json.loads(json.dumps(here))))
         if part == "config":
             old = dict(_filled(old, new, StudyConfig().as_dict()))
         for key in sorted({*old, *new} - {*MEASURED}):
@@ -247,7 +247,7 @@ def _lasting(part: Mapping[str, Any]) -> dict[str, Any]:
 def _filled(old: Mapping[str, Any], new: Mapping[str, Any], usual: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return `old` with the keys that are younger than it, where `new` leaves them at their defaults."""
     younger = {key: value for key, value in new.items() if key not in old and key in usual and value == usual[key]}
-    tables = {key for key in old if all(isinstance(one.get(key), Mapping) for one in (old, new, usual))}
+    tables = {key for key in old if all(isinstance(table.get(key), Mapping) for table in (old, new, usual))}
     return {**old, **younger, **{key: _filled(old[key], new[key], usual[key]) for key in tables}}
 
 

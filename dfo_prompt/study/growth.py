@@ -25,7 +25,7 @@ BUDGETS = "budgets"
 def budgets_of(manifest: Mapping[str, Any]) -> tuple[int, ...]:
     """Return the budgets that a study had before its present one."""
     found = manifest.get(BUDGETS)
-    return tuple(one for one in found[:-1] if isinstance(one, int)) if isinstance(found, list) else ()
+    return tuple(item for item in found[:-1] if isinstance(item, int)) if isinstance(found, list) else ()
 
 
 def has_grown(path: Path, manifest: Mapping[str, Any]) -> bool:

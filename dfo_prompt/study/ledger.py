@@ -104,8 +104,8 @@ class Ledger:
             journal.keep(self._costs.settled(Account.QUERIES, journal))
         # Costs come first: a journal that is ahead of them would have queries without a price.
         kept = [*self._candidates.values(), *([self._outputs] if self._outputs else [])]
-        files = [self._costs.journal.file, *(one.file for one in kept)]
-        self._files = [file for file in (*files, *(one.file for one in self._journals.values())) if file]
+        files = [self._costs.journal.file, *(journal.file for journal in kept)]
+        self._files = [file for file in (*files, *(journal.file for journal in self._journals.values())) if file]
         self._count = dict.fromkeys(Account, 0)
         self._known: dict[str, Scored] = {}
         self._journaled: dict[str, Vector] = {}
@@ -238,9 +238,9 @@ class Ledger:
     def _recalled(self, account: Account, batch: Matrix, records: Sequence[Record], *, split: str, role: str) -> Matrix:
         """Return the journaled candidates, which are those of `batch` (B, d) but for rounding."""
         first, names = self._count[account], [candidate_hash(z) if role != "baseline" else "" for z in batch]
-        if any((one.split, one.role) != (split, role) for one in records):
+        if any((record.split, record.role) != (split, role) for record in records):
             raise self._changed(account, records[0])
-        other = [i for i, (one, name) in enumerate(zip(records, names, strict=True)) if one.candidate != name]
+        other = [i for i, (record, name) in enumerate(zip(records, names, strict=True)) if record.candidate != name]
         if not other:
             self._candidates[account].mend(first, batch)
             return batch

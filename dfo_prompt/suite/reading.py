@@ -63,12 +63,13 @@ def suite_of(
         overrides = merge({"problem": {"model": model}}, overrides)
     config = replace(config, optimizers=[*config.optimizers, *(Entry(name=name, study={"optimizer": name}) for name in add)])
     _check_own_keys(config, overrides, where)
-    entries = [_named(one, "optimizer", config) for one in config.optimizers]
-    entries += [_named(one, "method", config) for one in config.methods]
+    entries = [_named(entry, "optimizer", config) for entry in config.optimizers]
+    entries += [_named(method, "method", config) for method in config.methods]
     if not entries:
         raise InputError(f"{where}: there are no optimizers to compare")
     problems = _problems(config)
-    for kind, names in (("optimizer", [one.name for one in entries]), ("problem", [one.name for one in problems])):
+    for kind, listed in {"optimizer": entries, "problem": problems}.items():
+        names = [entry.name for entry in listed]
         check_distinct(kind, names, where)
         _check_excluded(kind, names, config, where)
     plans = [
@@ -104,25 +105,25 @@ def _check_different(plans: Sequence[Plan], where: str) -> None:
     studies: dict[str, list[tuple[str, StudyConfig]]] = {}
     for plan in plans:
         studies.setdefault(plan.problem, []).append((plan.optimizer, plan.config))
-    for one, other in combinations(studies, 2):
-        if studies[one] == studies[other]:
-            raise InputError(f"{where}: problems {one!r} and {other!r} are the same; their tables must differ")
+    for study, other in combinations(studies, 2):
+        if studies[study] == studies[other]:
+            raise InputError(f"{where}: problems {study!r} and {other!r} are the same; their tables must differ")
 
 
 def _check_budgets(plans: Sequence[Plan], where: str) -> None:
     first: dict[str, Plan] = {}
     for plan in plans:
-        one = first.setdefault(plan.problem, plan) if plan.queries else plan
-        if plan.config.limits != one.config.limits:
-            who = f"{one.optimizer!r} and {plan.optimizer!r}"
+        other = first.setdefault(plan.problem, plan) if plan.queries else plan
+        if plan.config.limits != other.config.limits:
+            who = f"{other.optimizer!r} and {plan.optimizer!r}"
             raise InputError(f"{where}: limits of {who} differ on {plan.problem!r}; set them in [study], or cross them")
-        if plan.config.stop != one.config.stop:
-            who = f"{one.optimizer!r} and {plan.optimizer!r}"
+        if plan.config.stop != other.config.stop:
+            who = f"{other.optimizer!r} and {plan.optimizer!r}"
             raise InputError(
                 f"{where}: rules of {who} to stop differ on {plan.problem!r}; set them in [study], or cross them"
             )
-        if plan.config.budget != one.config.budget:
-            have = f"{one.optimizer!r} has {one.config.budget:,} queries on {plan.problem!r}"
+        if plan.config.budget != other.config.budget:
+            have = f"{other.optimizer!r} has {other.config.budget:,} queries on {plan.problem!r}"
             raise InputError(
                 f"{where}: {have}, and {plan.optimizer!r} {plan.config.budget:,}; on one problem all have the same budget: "
                 "set it in [study], or cross it"
@@ -146,8 +147,8 @@ def _problems(config: SuiteConfig) -> list[Entry]:
     task = problem.get("task") if isinstance(problem, Mapping) else None
     usual = str(task or config.study.get("objective", StudyConfig.objective))
     return [
-        Entry(name=", ".join(filter(None, (one.name, name))) or usual, study=merge(one.study, study))
-        for one in config.problems or [Entry(name="")]
+        Entry(name=", ".join(filter(None, (entry.name, name))) or usual, study=merge(entry.study, study))
+        for entry in config.problems or [Entry(name="")]
         for name, study in crossed
     ]
 

@@ -64,7 +64,7 @@ class SuiteStatus:
     @property
     def counts(self) -> dict[State, int]:
         """Return how many studies are in each state."""
-        counted = Counter(one.state for one in self.studies)
+        counted = Counter(study.state for study in self.studies)
         return {state: counted[state] for state in State}
 
     def seconds_left(self) -> float | None:
@@ -74,13 +74,13 @@ class SuiteStatus:
         """
         paces = _paces(self.studies)
         total = 0.0
-        for one in self.studies:
-            if one.left and one.state is not State.FINISHED and not (self.active and one.state is State.FAILED):
-                plan = one.plan
+        for study in self.studies:
+            if study.left and study.state is not State.FINISHED and not (self.active and study.state is State.FAILED):
+                plan = study.plan
                 keys = ((plan.problem, plan.optimizer), (plan.problem, ""), ("", ""))
-                if (pace := _pace([one]) or next((paces[key] for key in keys if key in paces), None)) is None:
+                if (pace := _pace([study]) or next((paces[key] for key in keys if key in paces), None)) is None:
                     return None
-                total += one.left * pace
+                total += study.left * pace
         return total / max(self.counts[State.RUNNING], 1)
 
     def only(self, name: str) -> "SuiteStatus":
@@ -89,9 +89,9 @@ class SuiteStatus:
         Raises:
             UnknownNameError: there are none.
         """
-        studies = tuple(one for one in self.studies if _is_called(one.plan, name))
+        studies = tuple(study for study in self.studies if _is_called(study.plan, name))
         if not studies:
-            known = {known for one in self.studies for known in (one.plan.optimizer, one.plan.problem)}
+            known = {known for study in self.studies for known in (study.plan.optimizer, study.plan.problem)}
             raise UnknownNameError.among("optimizer, problem or study", name, known)
         return replace(self, studies=studies)
 
@@ -142,7 +142,7 @@ def _spent(place: Path, plan: Plan) -> tuple[int, float]:
     journal = FILES[Account.QUERIES]
     folders = [place] if plan.config.method == STUDY else [path.parent for path in place.rglob(journal)]
     accounts = [read_spent(folder) for folder in folders if (folder / journal).exists()]
-    return sum(one.queries for one in accounts), sum(one.seconds for one in accounts)
+    return sum(account.queries for account in accounts), sum(account.seconds for account in accounts)
 
 
 def _is_called(plan: Plan, name: str) -> bool:
@@ -151,14 +151,14 @@ def _is_called(plan: Plan, name: str) -> bool:
 
 def _pace(studies: Iterable[StudyStatus]) -> float | None:
     """Return the seconds that a query takes."""
-    timed = [(one.seconds, one.queries) for one in studies if one.seconds and one.queries]
+    timed = [(study.seconds, study.queries) for study in studies if study.seconds and study.queries]
     return sum(seconds for seconds, _ in timed) / sum(queries for _, queries in timed) if timed else None
 
 
 def _paces(studies: Iterable[StudyStatus]) -> dict[tuple[str, str], float]:
     """Return the seconds of a query by problem and optimizer; by problem, under ""; and of all."""
     groups: dict[tuple[str, str], list[StudyStatus]] = {}
-    for one in studies:
-        for key in ((one.plan.problem, one.plan.optimizer), (one.plan.problem, ""), ("", "")):
-            groups.setdefault(key, []).append(one)
+    for study in studies:
+        for key in ((study.plan.problem, study.plan.optimizer), (study.plan.problem, ""), ("", "")):
+            groups.setdefault(key, []).append(study)
     return {key: pace for key, group in groups.items() if (pace := _pace(group))}

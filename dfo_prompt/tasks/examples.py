@@ -142,7 +142,7 @@ def _example(task: Task, row: Row, index: dict[str, int]) -> Example | str:
         said = f"label {label!r} has no label word in task {task.name!r}"
         raise DataError(f"{row.place}: {said}; known: {', '.join(index)}")
     if task.data.empty_texts == "skip" and not all(
-        _column(task, row.cells, one, row.place)[1].strip() for one in task.fields
+        _column(task, row.cells, field, row.place)[1].strip() for field in task.fields
     ):
         return "without a text"
     texts = (_first_words(_cell(task, row, field), task.data.most_words) for field in task.fields)

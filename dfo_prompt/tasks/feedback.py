@@ -35,7 +35,7 @@ def grow(task: Task, split: FewShot, path: Path) -> FewShot:
     given = read.train
     distinct = distinct_examples(given)
     skipped = _repeated(given, distinct)
-    held_out, train = ({_key(one) for one in part} for part in ((*split.dev, *split.test), split.train))
+    held_out, train = ({_key(example) for example in part} for part in ((*split.dev, *split.test), split.train))
     added = []
     for example in distinct:
         reason = "in dev or test" if _key(example) in held_out else "in train" if _key(example) in train else ""

@@ -125,7 +125,7 @@ def _json(text: str, path: Path) -> Iterator[Row]:
     if isinstance(found, Mapping):
         arrays = [value for value in found.values() if isinstance(value, list)]
         found = arrays[0] if len(arrays) == 1 else [found]
-    if not isinstance(found, list) or not all(isinstance(one, Mapping) for one in found):
+    if not isinstance(found, list) or not all(isinstance(item, Mapping) for item in found):
         raise DataError(f"{path} holds no array of JSON objects; write it so (pandas: orient='records'), or as .jsonl")
     for number, record in enumerate(found, start=1):
         yield _row(record, f"{path}, item {number}")

@@ -20,8 +20,8 @@ NEEDS_QUOTES = re.compile(r'[\t\r\n",]|^\s|\s$|^$')
 """Cells that some writer of CSV puts in quotes; Excel does so for a comma in TSV files, too."""
 # The csv module would do, but for a limit on the length of cells that only the whole process can lift.
 FIELDS = {
-    one: re.compile(rf'(?:"([^"]*+(?:""[^"]*+)*+)"|((?!")[^{one}\r\n]*+))({re.escape(one)}|\r\n|\n|\r|\Z)')
-    for one in DELIMITERS
+    delimiter: re.compile(rf'(?:"([^"]*+(?:""[^"]*+)*+)"|((?!")[^{delimiter}\r\n]*+))({re.escape(delimiter)}|\r\n|\n|\r|\Z)')
+    for delimiter in DELIMITERS
 }
 
 
@@ -79,7 +79,7 @@ def _delimiter(text: str, path: Path, usual: str) -> str:
     """Return the usual delimiter, or, where all lines have as many cells by another and not by this, the other."""
     if usual == "\t" or _is_even(text, path, usual):
         return usual
-    return next((one for one in DELIMITERS if one != usual and _is_even(text, path, one)), usual)
+    return next((other for other in DELIMITERS if other != usual and _is_even(text, path, other)), usual)
 
 
 def _is_even(text: str, path: Path, delimiter: str) -> bool:

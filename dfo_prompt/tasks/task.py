@@ -101,9 +101,9 @@ class Questions:
             Template.parse(f"{self.text}{{answer}}")
         except ValueError as error:
             raise ValueError(f"text: {error}") from error
-        for one in self.questions:
-            if one != one.strip() or not one or "\n" in one or marks_in(one):
-                raise ValueError(f"questions: {one!r} must be a line without marks, and without space around it")
+        for question in self.questions:
+            if question != question.strip() or not question or "\n" in question or marks_in(question):
+                raise ValueError(f"questions: {question!r} must be a line without marks, and without space around it")
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -200,8 +200,8 @@ class Task:
     def with_prompt_behind(self) -> Self:
         """Return the same task with the soft prompt right behind the texts, in its own templates and in other patterns'."""
         patterns = tuple(
-            replace(one, template=_behind(one.template), causal_template=_behind(one.causal_template))
-            for one in self.patterns
+            replace(pattern, template=_behind(pattern.template), causal_template=_behind(pattern.causal_template))
+            for pattern in self.patterns
         )
         own, causal = _behind(self.template), _behind(self.causal_template)
         return replace(self, template=own, causal_template=causal, patterns=patterns)
@@ -212,12 +212,12 @@ class Task:
         return tuple(
             replace(
                 self,
-                template=one.template,
-                causal_template=one.causal_template,
-                labels=one.labels or self.labels,
+                template=pattern.template,
+                causal_template=pattern.causal_template,
+                labels=pattern.labels or self.labels,
                 patterns=(),
             )
-            for one in self.patterns
+            for pattern in self.patterns
         )
 
 

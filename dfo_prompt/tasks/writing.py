@@ -29,7 +29,7 @@ def toml_of(task: Task) -> str:
     keys = {key: getattr(task, key) for key in ("name", "summary", "metric", "template")}
     parts = [*_keys(keys), "", "[labels]", *_keys(task.labels)]
     usual = Source()
-    data = {one.name: getattr(task.data, one.name) for one in fields(Source)}
+    data = {field.name: getattr(task.data, field.name) for field in fields(Source)}
     changed = {key: value for key, value in data.items() if value != getattr(usual, key)}
     return "\n".join([*parts, *(["", "[data]", *_keys(changed)] if changed else [])]) + "\n"
 

@@ -111,7 +111,7 @@ class OptimizerConformance(SettingsConformance, EdgesConformance):
         self._only_if_deterministic(name)
         alone = [list(stepping(make(name, seed=seed), 6)) for seed in (1, 2)]
         both = list(zip(stepping(make(name, seed=1), 6), stepping(make(name, seed=2), 6), strict=True))
-        assert _same(alone[0], [one for one, _ in both]), "another instance changes the candidates"
+        assert _same(alone[0], [outcome for outcome, _ in both]), "another instance changes the candidates"
         assert _same(alone[1], [two for _, two in both]), "another instance changes the candidates"
 
     def test_leaves_arrays_alone(self, name: str) -> None:

@@ -49,5 +49,5 @@ class EdgesConformance:
             # Files given to `plugin_files` belong to the context, which a new thread does not share.
             futures = [pool.submit(copy_context().run, search, seed) for seed in (1, 2)]
         together = [future.result() for future in futures]
-        for one, other in zip(alone, together, strict=True):
-            assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True)), f"a thread beside changes {name!r}"
+        for first, other in zip(alone, together, strict=True):
+            assert all(np.array_equal(a, b) for a, b in zip(first, other, strict=True)), f"a thread beside changes {name!r}"

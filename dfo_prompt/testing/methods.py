@@ -96,7 +96,7 @@ class MethodConformance:
 
     def test_counts_its_costs(self, results: Results, name: str) -> None:
         """What it asked of the model is counted, the same each time; one that searches spends a budget, others no more."""
-        spent, again = (one.fitted.spent for one in results)
+        spent, again = (result.fitted.spent for result in results)
         counted = (spent.queries, spent.rows, spent.tokens)
         assert all(isinstance(count, int) and count >= 0 for count in counted), f"{name!r} counts {counted}"
         assert counted == (again.queries, again.rows, again.tokens), f"{name!r} counts differently the second time"

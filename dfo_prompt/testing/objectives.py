@@ -77,14 +77,16 @@ class ObjectiveConformance:
         self._only_if_deterministic()
         objective, candidates = self.build(name), self._candidates(5)
         together = objective.evaluate(candidates).losses
-        alone = np.concatenate([objective.evaluate(one[None]).losses for one in candidates])
+        alone = np.concatenate([objective.evaluate(candidate[None]).losses for candidate in candidates])
         said = f"{name!r} scores a candidate differently among others"
         assert np.allclose(alone, together, rtol=self.tolerance, atol=self.tolerance), said
 
     def test_describes_itself(self, name: str) -> None:
         """`describe`, where there is one, gives what a manifest can hold, the same each time."""
         objectives = [self.build(name) for _ in range(2)]
-        said = [json.dumps(one.describe(), allow_nan=False) for one in objectives if isinstance(one, Described)]
+        said = [
+            json.dumps(objective.describe(), allow_nan=False) for objective in objectives if isinstance(objective, Described)
+        ]
         assert len(set(said)) <= 1, f"{name!r} describes itself differently each time"
 
     def test_validates_on_held_out_data(self, name: str) -> None:

@@ -100,7 +100,7 @@ def _is_declared(name: str, setting: str, changed: dict[str, Any]) -> bool:
 def _matters(name: str, box: Bounds | None, changed: dict[str, Any]) -> bool:
     """Tell whether a setting changes the candidates, or how many are asked for at once."""
     plain, other = _first_batches(name, bounds=box), _first_batches(name, bounds=box, **changed)
-    return not all(np.array_equal(one, another) for one, another in zip(plain, other, strict=False))
+    return not all(np.array_equal(each, another) for each, another in zip(plain, other, strict=False))
 
 
 def _first(name: str, **changes: Any) -> Matrix:

@@ -17,7 +17,7 @@ def bowl(z):
 def parts(html):
     """Return cells and pictures of HTML."""
     pictures = re.findall(r"<svg.*?</svg>", html, flags=re.S)
-    return re.findall(r"<td>(.*?)</td>", html), [ElementTree.fromstring(one) for one in pictures]
+    return re.findall(r"<td>(.*?)</td>", html), [ElementTree.fromstring(picture) for picture in pictures]
 
 
 def ids(html):

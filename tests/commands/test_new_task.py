@@ -14,7 +14,7 @@ SIZES = ["--dim", "4", "--budget", "6", "--popsize", "3", "--prompt-tokens", "3"
 @pytest.fixture
 def reviews(tmp_path: Path) -> Path:
     """Semicolons, numbers for classes, a row without a text and one without a label."""
-    rows = [f"{i};{one.texts[0]};{one.label}" for i, one in enumerate(some_examples(60, longest=6))]
+    rows = [f"{i};{example.texts[0]};{example.label}" for i, example in enumerate(some_examples(60, longest=6))]
     file = tmp_path / "reviews.csv"
     file.write_text("\n".join(["id;Review;stars", *rows, "60;;1", "61;fun film;"]) + "\n")
     return file
@@ -39,7 +39,7 @@ def test_a_task_file_is_written_and_its_next_command_runs(program, reviews, tiny
 
 
 def test_what_is_left_open_is_found_out_where_nobody_can_be_asked(program, tmp_path, tiny_folder):
-    rows = [{"message": one.texts[0], "kind": ("bad", "good")[one.label]} for one in some_examples(30)]
+    rows = [{"message": example.texts[0], "kind": ("bad", "good")[example.label]} for example in some_examples(30)]
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "mail.json").write_text(json.dumps(rows))
     status, out, _ = program("new-task", "in/mail.json", "--model", str(tiny_folder), "--out", "tasks/mail.toml")

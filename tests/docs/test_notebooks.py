@@ -45,9 +45,11 @@ def test_a_notebook_is_committed_with_outputs_of_one_run(notebook, execute):
     node = execute.nbformat.read(notebook, as_version=4)
     code = [cell for cell in node.cells if cell.cell_type == "code"]
     assert [cell.execution_count for cell in code] == [*range(1, len(code) + 1)]
-    assert any("text/html" in one.get("data", ()) for cell in code for one in cell.outputs)
+    assert any("text/html" in output.get("data", ()) for cell in code for output in cell.outputs)
     shown = str([cell.outputs for cell in code])
-    assert [one for cell in code for one in cell.outputs if one.output_type == "error" or execute.is_noise(one)] == []
+    assert [
+        output for cell in code for output in cell.outputs if output.output_type == "error" or execute.is_noise(output)
+    ] == []
     assert "queries/s" not in shown
     assert notebook.stat().st_size < LARGEST
 

@@ -59,7 +59,7 @@ def check(*arguments: str) -> int:
 def toml(value: object) -> str:
     """Return a value as TOML has it, or nearly: fuzzed input need not be valid."""
     if isinstance(value, dict):
-        return "{ " + ", ".join(f"{toml(key)} = {toml(one)}" for key, one in value.items()) + " }"
+        return "{ " + ", ".join(f"{toml(key)} = {toml(inner)}" for key, inner in value.items()) + " }"
     if isinstance(value, list):
         return "[" + ", ".join(map(toml, value)) + "]"
     if isinstance(value, str):

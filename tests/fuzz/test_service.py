@@ -37,8 +37,8 @@ def make_sound(body):
     """Put what the document cannot say of some values in their place: candidates of d numbers, names of classes."""
     body.update({key: value for key, value in SOUND.items() if key in body})
     texts = body.get("texts")
-    if isinstance(texts, list) and all(isinstance(one, list) for one in texts):
-        body["texts"] = [one[:1] for one in texts]
+    if isinstance(texts, list) and all(isinstance(text, list) for text in texts):
+        body["texts"] = [text[:1] for text in texts]
         if "labels" in body:
             body["labels"] = ["long"] * len(texts)
 

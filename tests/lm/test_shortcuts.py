@@ -71,7 +71,7 @@ def prompts_of(lm, count=2, tokens=5):
 
 
 def encoded(lm, task=TASK, *, longest=14, prompt_tokens=5):
-    return encode(lm, task, [one.texts for one in some_examples(9, longest=longest)], prompt_tokens=prompt_tokens)
+    return encode(lm, task, [example.texts for example in some_examples(9, longest=longest)], prompt_tokens=prompt_tokens)
 
 
 def engine(lm, task=TASK, **texts):
@@ -86,8 +86,10 @@ def scores(lm, task=TASK):
 
 @torch.inference_mode()
 def textbook(lm, task=TASK):
-    texts = [one.texts for one in some_examples(9)]
-    return torch.stack([torch.stack([textbook_logits(lm, task, one, text) for text in texts]) for one in prompts_of(lm)])
+    texts = [example.texts for example in some_examples(9)]
+    return torch.stack(
+        [torch.stack([textbook_logits(lm, task, prompt, text) for text in texts]) for prompt in prompts_of(lm)]
+    )
 
 
 @pytest.mark.parametrize("task", [TASK, MIDDLE, BEHIND], ids=lambda task: task.name)
@@ -236,7 +238,7 @@ def test_layers_that_cannot_be_resumed_are_run_whole(monkeypatch):
 
 @pytest.mark.parametrize(("packing", "rows"), [(True, 12), (False, 1)], ids=["packed", "cached"])
 def test_keys_and_values_of_texts_are_kept_between_queries_and_exact_in_any_batch(packing, rows):
-    lm, texts = tiny_lm(packing=packing), [one.texts for one in some_examples(12)]
+    lm, texts = tiny_lm(packing=packing), [example.texts for example in some_examples(12)]
     texts, scorer = encode(lm, BEHIND, texts, prompt_tokens=5), Scorer(lm)
     reader = FirstTokens(lm.model, torch.tensor([7, 8]), plain_head=False)
     assert scorer.engine(texts, prompt_tokens=5) == ("packed" if packing else "cached")
@@ -253,7 +255,7 @@ def test_keys_and_values_of_texts_are_kept_between_queries_and_exact_in_any_batc
 
 def test_prompts_of_several_lengths_share_the_keys_and_values_that_are_kept():
     lm = tiny_lm()
-    texts = encode(lm, BEHIND, [one.texts for one in some_examples(9)], prompt_tokens=5)
+    texts = encode(lm, BEHIND, [example.texts for example in some_examples(9)], prompt_tokens=5)
     reader = FirstTokens(lm.model, torch.tensor([7, 8]), plain_head=False)
     scorer = Scorer(lm)
     for tokens in (2, 5, 0, 3):
@@ -263,7 +265,7 @@ def test_prompts_of_several_lengths_share_the_keys_and_values_that_are_kept():
 
 
 def test_texts_are_read_again_where_there_are_too_many_to_keep(monkeypatch):
-    lm, texts, ran = tiny_lm(), [one.texts for one in some_examples(9)], []
+    lm, texts, ran = tiny_lm(), [example.texts for example in some_examples(9)], []
     texts, scorer = encode(lm, BEHIND, texts, prompt_tokens=5), Scorer(lm)
     reader, prompts = FirstTokens(lm.model, torch.tensor([7, 8]), plain_head=False), prompts_of(lm)
     expected = scorer.score(prompts, texts, reader)

@@ -117,8 +117,8 @@ def test_places_ahead_of_the_slot_are_read(packing, texts):
     reader = HiddenReader(lm, [1, -1], back=(0, 2))
     found = Scorer(lm).score(nothing, encode(lm, TASK, texts, prompt_tokens=0, back=2), reader)[0]
     expected = []
-    for one in texts:
-        output, slot = plain(lm, TASK, nothing[0], one)
+    for text in texts:
+        output, slot = plain(lm, TASK, nothing[0], text)
         places = [(slot, 1), (slot, -1), (slot - 2, 1), (slot - 2, -1)]
         expected.append(torch.cat([output.hidden_states[layer][0, at] for at, layer in places]))
     assert reader.width == 4 * lm.width

@@ -104,8 +104,8 @@ def test_each_question_is_read_where_it_ends(copies, texts):
 
     def states(texts, end):
         rows = []
-        for one in texts:
-            ids = torch.tensor([lay_out(lm, replace(chain.task, template=end), one, prompt_tokens=0).right])
+        for text in texts:
+            ids = torch.tensor([lay_out(lm, replace(chain.task, template=end), text, prompt_tokens=0).right])
             with torch.no_grad():
                 rows.append(lm.model(input_ids=ids, output_hidden_states=True).hidden_states[2][0, -1])
         return torch.stack(rows).double().numpy()

@@ -52,8 +52,8 @@ def output(lm, task, texts, prompt):
 def states(where, texts, layer=-1, task=TASK, prompt=None):
     lm = where.problem.lm
     rows = []
-    for one in texts:
-        found, slot = output(lm, task, one, torch.zeros(0, lm.width) if prompt is None else prompt)
+    for text in texts:
+        found, slot = output(lm, task, text, torch.zeros(0, lm.width) if prompt is None else prompt)
         every = found.decoder_hidden_states if lm.head == "seq2seq" else found.hidden_states
         rows.append(every[layer][0, slot])
     return torch.stack(rows).double().numpy()
@@ -85,7 +85,7 @@ def test_patterns_and_layers_vote_by_their_log_probabilities_and_losses():
     assert equal.about["members"] == 4
     labels, none = where.problem.labels("train"), np.zeros((12, 2))
     x = [states(where, where.problem.texts("train"), layer=layer, task=task) for task, layer in members]
-    losses = np.array([held_out_loss(ridge, one, labels, none, folds=8) for one in x])
+    losses = np.array([held_out_loss(ridge, view, labels, none, folds=8) for view in x])
     weighted = multi_prompt_decoder(where, depths=(0.67, 1.0), fit=Fitting(strength=0.1, sharpness=3))
     expected = np.average(votes, axis=0, weights=np.exp(-3 * losses))
     np.testing.assert_allclose(weighted.predict(TEXTS), expected, atol=1e-4)
@@ -132,8 +132,8 @@ def test_label_words_are_added_as_an_offset():
 
     def words(texts):
         rows = []
-        for one in texts:
-            found, slot = output(lm, TASK, one, torch.zeros(0, lm.width))
+        for text in texts:
+            found, slot = output(lm, TASK, text, torch.zeros(0, lm.width))
             rows.append(found.logits[0, slot, ids].log_softmax(dim=-1))
         return torch.stack(rows).double().numpy()
 
@@ -149,9 +149,9 @@ def labelled_by_the_model(where, sign):
 
     def part(examples):
         made = []
-        for one in examples:
-            found, slot = output(lm, TASK, one.texts, torch.zeros(0, lm.width))
-            made.append(Example(texts=one.texts, label=int((sign * found.logits[0, slot, ids]).argmax())))
+        for example in examples:
+            found, slot = output(lm, TASK, example.texts, torch.zeros(0, lm.width))
+            made.append(Example(texts=example.texts, label=int((sign * found.logits[0, slot, ids]).argmax())))
         return tuple(made)
 
     data = few_shot(40)
@@ -212,8 +212,8 @@ def test_top_tokens_are_all_that_is_read(family):
 
     def figures(texts):
         rows = []
-        for one in texts:
-            found, slot = output(lm, TASK, one, torch.zeros(0, lm.width))
+        for text in texts:
+            found, slot = output(lm, TASK, text, torch.zeros(0, lm.width))
             top = found.logits[0, slot].log_softmax(dim=-1).topk(3)
             rows.append(torch.cat([top.values, top.indices]))
         return torch.stack(rows).double().numpy()
@@ -237,8 +237,8 @@ def test_label_scores_are_all_that_is_read(family):
 
     def scores(task, texts):
         rows = []
-        for one in texts:
-            found, slot = output(lm, task, one, torch.zeros(0, lm.width))
+        for text in texts:
+            found, slot = output(lm, task, text, torch.zeros(0, lm.width))
             rows.append(torch.cat([found.logits[0, slot, words].log_softmax(dim=-1) for words in ids]))
         return torch.stack(rows).double().numpy()
 
@@ -317,7 +317,7 @@ def test_the_recipe_is_a_method_too(tiny_folder, tiny_task):
 
 def test_templates_of_a_users_own():
     assert [one.template for one in tasks_of(replace(TASK, patterns=(OTHER,)), ())] == [TASK.template, OTHER.template]
-    assert [one.template for one in tasks_of(TASK, ("It is {answer} : {text}",))] == ["It is {answer} : {text}"]
+    assert [asked.template for asked in tasks_of(TASK, ("It is {answer} : {text}",))] == ["It is {answer} : {text}"]
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,8 @@ def test_demonstrations_stand_ahead_of_the_text(family):
     lm, data = where.problem.lm, where.problem.data
     fitted = in_context(where, demonstrations=1)
     candidates = [
-        lm.embed(np.array(lm.tokens(f"{one.texts[0]} . it was {TASK.words[one.label]}\n\n"))) for one in data.train
+        lm.embed(np.array(lm.tokens(f"{example.texts[0]} . it was {TASK.words[example.label]}\n\n")))
+        for example in data.train
     ]
     found = fitted.predict(TEXTS)
     assert fitted.about["demonstrations"] == 1
@@ -64,8 +65,8 @@ def test_as_many_demonstrations_as_fit():
     where = setting()
     lm, data = where.problem.lm, where.problem.data
     every = in_context(where).about["demonstrations"]
-    longest = max(len(lay_out(lm, TASK, one.texts, prompt_tokens=0).ids) for one in data.train)
-    lengths = sorted(len(lm.tokens(f"{one.texts[0]} . it was bad\n\n")) for one in data.train)
+    longest = max(len(lay_out(lm, TASK, example.texts, prompt_tokens=0).ids) for example in data.train)
+    lengths = sorted(len(lm.tokens(f"{example.texts[0]} . it was bad\n\n")) for example in data.train)
     assert 1 <= every <= len(data.train)
     assert longest + sum(lengths[:every]) <= lm.max_tokens
 
@@ -94,8 +95,8 @@ def test_patterns_are_averaged_by_their_accuracy_on_train():
     where = setting(task=replace(TASK, patterns=(OTHER,)))
     other = replace(TASK, template=OTHER.template)
     readers = [manual(setting()), manual(setting(task=other))]
-    weights = np.array([where.problem.metric(one.predict, "train") for one in readers])
-    expected = sum(w * np.log(one.predict(TEXTS)) for w, one in zip(weights / weights.sum(), readers, strict=True))
+    weights = np.array([where.problem.metric(reader.predict, "train") for reader in readers])
+    expected = sum(w * np.log(reader.predict(TEXTS)) for w, reader in zip(weights / weights.sum(), readers, strict=True))
     fitted = patterns(where)
     np.testing.assert_allclose(fitted.predict(TEXTS), expected, atol=1e-5)
     assert (fitted.spent.queries, fitted.spent.rows) == (2, 2 * len(where.problem.data.train))

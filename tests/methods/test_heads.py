@@ -64,7 +64,7 @@ def test_a_prototype_is_as_far_as_its_class_is():
 
 def test_constant_features_change_nothing():
     features, other, labels, none = made(width=6)
-    more = [np.hstack([one, np.full((len(one), 2), 7.3)]) for one in (features, other)]
+    more = [np.hstack([block, np.full((len(block), 2), 7.3)]) for block in (features, other)]
     for fit in (Ridge(strength=0.01), Prototypes()):
         found, expected = fit(more[0], labels, none)(more[1], none), fit(features, labels, none)(other, none)
         np.testing.assert_allclose(found, expected, atol=1e-6)

@@ -106,7 +106,7 @@ def test_a_method_killed_in_the_middle_goes_on_with_its_studies(options, tmp_pat
 def test_one_that_is_no_better_than_its_members_on_dev_was_chosen_wrongly(options, tmp_path):
     result = run_method(config(options, method="projections", method_options={"members": 3}), out=tmp_path / "out")
     found = [json.loads((tmp_path / "out/members" / str(i) / "result.json").read_text())["held_out"] for i in range(3)]
-    assert result.result.held_out.dev_metric == max(one["dev_metric"] for one in found)
+    assert result.result.held_out.dev_metric == max(item["dev_metric"] for item in found)
 
 
 def test_a_search_space_is_learned_on_other_tasks(options, tiny_task, tmp_path, monkeypatch):

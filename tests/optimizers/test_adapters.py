@@ -59,9 +59,9 @@ def test_nevergrad(variant):
     asked = []
     for _ in range(ROUNDS):
         batch = [optimizer.ask() for _ in range(POPSIZE)]
-        for one in batch:
-            optimizer.tell(one, float(loss(one.value[None])[0]))
-        asked.append([one.value for one in batch])
+        for point in batch:
+            optimizer.tell(point, float(loss(point.value[None])[0]))
+        asked.append([point.value for point in batch])
     np.random.set_state(state)  # noqa: NPY002
     candidates, recommended = through_the_adapter(f"nevergrad:{variant}")
     np.testing.assert_array_equal(candidates, np.concatenate(asked))

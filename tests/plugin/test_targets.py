@@ -19,7 +19,7 @@ def levels() -> dict[str, int]:
 
 
 def targets(spec: object) -> list[str]:
-    texts = [value for one in fields(spec) if isinstance(value := getattr(spec, one.name), str)]
+    texts = [value for field in fields(spec) if isinstance(value := getattr(spec, field.name), str)]
     return [match[1] for text in texts if (match := TARGET.fullmatch(text))]
 
 

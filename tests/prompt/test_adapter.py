@@ -55,7 +55,7 @@ def data(task: Task) -> FewShot:
 
 
 def classified(folder, base, texts, monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["classify.py", "--base", str(base), *("\t".join(one) for one in texts)])
+    monkeypatch.setattr(sys, "argv", ["classify.py", "--base", str(base), *("\t".join(text) for text in texts)])
     capsys.readouterr()
     runpy.run_path(str(folder / "classify.py"), run_name="__main__")
     return [list(json.loads(line)["probabilities"].values()) for line in capsys.readouterr().out.splitlines()]

@@ -51,7 +51,7 @@ def tiny(tmp_path_factory):
 def places(value):
     """Return the path of every value inside plain data."""
     inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return [()] + [(key, *rest) for key, one in inside for rest in places(one)]
+    return [()] + [(key, *rest) for key, inner in inside for rest in places(inner)]
 
 
 def put(value, place, new):

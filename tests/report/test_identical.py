@@ -62,7 +62,7 @@ def test_a_single_other_loss_makes_entries_different(restarts):
     last = json.loads(lines[-1])
     lines[-1] = json.dumps({**last, "loss": np.nextafter(last["loss"], np.inf)})
     journal.write_text("\n".join(lines) + "\n")
-    names = [one.names for one in analyse(restarts).identical]
+    names = [group.names for group in analyse(restarts).identical]
     journal.write_text(before)
     assert names == [("cma", "cma:bipop"), ("random", "again")]
 

@@ -135,7 +135,7 @@ def test_figures_in_files_are_numbers(finished):
 
 def test_differences_are_by_how_much_the_first_is_better(finished):
     pairs = json.loads((finished / "report/report.json").read_text())["pairs"]
-    row = next(one for one in pairs if {one["first"], one["second"]} == {"cma", "far"})
+    row = next(pair for pair in pairs if {pair["first"], pair["second"]} == {"cma", "far"})
     assert row["first"] == "cma"
     assert row["difference"] > 0
     assert row["low"] <= row["difference"] <= row["high"]

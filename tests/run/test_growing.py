@@ -52,8 +52,8 @@ def test_it_starts_from_the_answer_on_the_grown_split_and_names_both(program, tm
     objectives = {name: reopen(tmp_path / name)[0] for name in ("old", "new")}
     z = np.random.default_rng(0).standard_normal((2, 6))
     for split in ("dev", "test"):
-        assert np.array_equal(*(one.validate(z, split).losses for one in objectives.values()))
-    assert not np.array_equal(*(one.evaluate(z).losses for one in objectives.values()))
+        assert np.array_equal(*(objective.validate(z, split).losses for objective in objectives.values()))
+    assert not np.array_equal(*(objective.evaluate(z).losses for objective in objectives.values()))
     before = (tmp_path / "new" / "journal.jsonl").read_bytes()
     assert continued(program, "--budget", "12")[0] == 0
     assert (tmp_path / "new" / "journal.jsonl").read_bytes() == before
@@ -80,7 +80,7 @@ def test_it_goes_on_a_second_time_with_more(program, tmp_path, old, feedback):
     )
     assert status == 0, err
     found = [read_manifest(tmp_path / name)["objective"] for name in ("new", "newer")]
-    assert [one["examples"]["train"] for one in found] == [13, 14]
+    assert [item["examples"]["train"] for item in found] == [13, 14]
     assert found[0]["drawn_fingerprint"] == found[1]["drawn_fingerprint"]
     assert read_manifest(tmp_path / "newer")["config"]["x0"] == read_candidate(tmp_path / "new").tolist()
 

@@ -55,9 +55,9 @@ class Labelling(HeldOutBowl):
         return super().evaluate(candidates)
 
     def predict(self, candidate, texts):
-        if any(len(one) != 1 for one in texts):
+        if any(len(text) != 1 for text in texts):
             raise InputError("a text too many")
-        return np.array([[1.0, np.nan] if len(one[0]) < 5 else [0.25, 0.75] for one in texts])
+        return np.array([[1.0, np.nan] if len(text[0]) < 5 else [0.25, 0.75] for text in texts])
 
 
 def app_of(objective, said, store, clients=ANYONE, **options):
@@ -108,8 +108,8 @@ def test_held_out_splits_and_the_hand_written_prompt(tmp_path):
 def test_two_clients_with_one_id(tmp_path):
     objective = Labelling()
     with serving(tmp_path, objective, TOKENS) as client:
-        for one in TOKENS:
-            found = ask(client, token=one.token)
+        for owner in TOKENS:
+            found = ask(client, token=owner.token)
             assert (found.status_code, found.json()["replayed"]) == (200, False)
         assert ask(client, z=Z + 1, token=TOKENS[1].token).status_code == 409
     assert objective.queries == 4
@@ -130,7 +130,7 @@ async def in_flight(app, objective, requests, *, early):
         health = (await client.get("/health")).json()
         objective.gate.set()
         answers = await asyncio.gather(*sent)
-    return [(one.status_code, one.json().get("replayed")) for one in answers], health
+    return [(answer.status_code, answer.json().get("replayed")) for answer in answers], health
 
 
 def hold(tmp_path, *, budget=None, gather=False, **limits):

@@ -38,7 +38,7 @@ def local(program, tmp_path, slow_plugin):
 def remote(program, url, out="remote", *more, patience=30):
     settings = [f"objective.url={url}", f"objective.patience={patience}", *more]
     return program(
-        "run", "--objective", "remote", *SEARCH, *(part for one in settings for part in ("--set", one)), "--out", out
+        "run", "--objective", "remote", *SEARCH, *(part for setting in settings for part in ("--set", setting)), "--out", out
     )
 
 

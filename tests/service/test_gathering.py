@@ -41,9 +41,9 @@ def test_all_that_wait_are_one_batch():
     objective = Recorder()
     found = answers(Gathering(objective, most=10), requests := asked(2, 3, 1))
     assert objective.batches == [6]
-    for one, candidates in zip(found, requests.values(), strict=True):
-        assert one.losses.tolist() == (candidates**2).sum(axis=1).tolist()
-        assert one.metrics["double"].tolist() == (2 * one.losses).tolist()
+    for item, candidates in zip(found, requests.values(), strict=True):
+        assert item.losses.tolist() == (candidates**2).sum(axis=1).tolist()
+        assert item.metrics["double"].tolist() == (2 * item.losses).tolist()
 
 
 def test_what_does_not_fit_waits_for_its_turn():
@@ -73,5 +73,5 @@ def test_shares_of_usage_add_up(sizes, rows):
     objective = Recorder(rows)
     found = answers(Gathering(objective, most=100), asked(*sizes))
     assert len(objective.batches) == 1
-    assert sum(one.usage.rows for one in found) == rows
-    assert all(abs(one.usage.rows - rows * size / sum(sizes)) < 1 for one, size in zip(found, sizes, strict=True))
+    assert sum(item.usage.rows for item in found) == rows
+    assert all(abs(item.usage.rows - rows * size / sum(sizes)) < 1 for item, size in zip(found, sizes, strict=True))

@@ -79,15 +79,15 @@ def test_a_prompt_is_tuned_where_torch_cannot_be_imported(program, tmp_path, ser
     assert program("run", *problem, *prompt, *search, "local")[0] == 0
     for account in Account:
         pairs = zip(*(read_records(tmp_path / name, account) for name in ("remote", "local")), strict=True)
-        for one, other in pairs:
-            assert (one.candidate, one.split, one.role, one.status) == (
+        for served, other in pairs:
+            assert (served.candidate, served.split, served.role, served.status) == (
                 other.candidate,
                 other.split,
                 other.role,
                 other.status,
             )
-            assert one.loss == pytest.approx(other.loss, abs=1e-6)
-            assert one.metrics == pytest.approx(other.metrics)
+            assert served.loss == pytest.approx(other.loss, abs=1e-6)
+            assert served.metrics == pytest.approx(other.metrics)
     assert program("predict", "local", "good film", "a bad plot")[1] == labelled.stdout
     result = json.loads((tmp_path / "remote" / "result.json").read_text())
     if (peak := httpx2.get(f"{server.url}/v1/about").json()["peak_bytes"]) is not None:  # as Linux says

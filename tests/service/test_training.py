@@ -33,7 +33,7 @@ class Signs(HeldOutBowl):
     classes = ("short", "long")
 
     def predict(self, candidate, texts):
-        return np.array([[0.9, 0.1] if len(one[0]) < 5 * candidate[0] else [0.2, 0.8] for one in texts])
+        return np.array([[0.9, 0.1] if len(text[0]) < 5 * candidate[0] else [0.2, 0.8] for text in texts])
 
     def validate(self, candidates, split):
         found = super().validate(candidates, split)
@@ -181,7 +181,7 @@ def test_without_a_prompt_or_texts_it_is_404(tmp_path):
         assert offer(client, BETTER).status_code == 404
     with serving(tmp_path, start=None, objective=Bowl(3)) as client:
         found = [label(client, "a"), offer(client, BETTER), feedback(client, "a", ("x", "long"))]
-        assert [one.status_code for one in found] == [404, 404, 404]
+        assert [item.status_code for item in found] == [404, 404, 404]
 
 
 def test_a_store_that_cannot_be_written_is_503_and_swaps_nothing(tmp_path):
@@ -214,10 +214,10 @@ def test_a_tie_is_decided_by_the_loss(tmp_path):
 def test_who_trains(tmp_path):
     (tmp_path / "two").write_text(f"ann {'a' * 16}\nbob {'b' * 16}\n")
     (tmp_path / "one").write_text("a" * 16)
-    assert [one.trains for one in read_clients(None)] == [True]
-    assert [one.trains for one in read_clients(tmp_path / "one")] == [True]
-    assert [one.trains for one in read_clients(tmp_path / "two")] == [False, False]
-    assert [one.trains for one in read_clients(tmp_path / "two", trainer="bob")] == [False, True]
+    assert [client.trains for client in read_clients(None)] == [True]
+    assert [client.trains for client in read_clients(tmp_path / "one")] == [True]
+    assert [client.trains for client in read_clients(tmp_path / "two")] == [False, False]
+    assert [client.trains for client in read_clients(tmp_path / "two", trainer="bob")] == [False, True]
     for where, said in [(tmp_path / "two", "unknown client 'bbo'; did you mean 'bob'"), (None, "--trainer names a client")]:
         with pytest.raises(InputError, match=said):
             read_clients(where, trainer="bbo")

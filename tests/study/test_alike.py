@@ -52,7 +52,7 @@ class Signs(HeldOutBowl):
 
 def spent(folder):
     """What both accounts were charged, but for time and what ran twice."""
-    names = [one.name for one in fields(Usage)]
+    names = [field.name for field in fields(Usage)]
     return [{name: getattr(read_spent(folder, account), name) for name in names} for account in Account]
 
 

@@ -56,7 +56,7 @@ def test_studies_of_one_objective_are_told_apart_from_others(read):
     groups = {}
     for plan in read().plans:
         groups.setdefault(plan.group, set()).add((plan.problem, plan.seed))
-    assert all(len(one) == 1 for one in groups.values())
+    assert all(len(group) == 1 for group in groups.values())
     assert len(groups) == 4
 
 

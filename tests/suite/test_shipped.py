@@ -33,7 +33,7 @@ def test_the_table_of_methods_has_a_laptop_in_mind():
     names = [{plan.optimizer for plan in suite.plans} for suite in (whole, small)]
     assert names[0] == names[1]
     assert small.queries < whole.queries / 50
-    for one in whole.settings.published:
-        for task, figures in [*one.figures.items(), *one.costs.items()]:
+    for table in whole.settings.published:
+        for task, figures in [*table.figures.items(), *table.costs.items()]:
             assert {plan.problem for plan in whole.plans} >= {task}
             assert names[0] >= figures.keys()

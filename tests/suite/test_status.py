@@ -92,9 +92,9 @@ def test_what_runs_what_stopped_what_failed_and_what_waits_are_told_apart(folder
 def test_the_time_left_rests_on_what_was_measured_of_the_same_problem_and_optimizer(folder):
     unfinish(folder, "sphere/random/1", lines=0)
     found = read_status(folder)
-    other = next(one for one in found.studies if one.plan.id == "sphere/random/2")
-    timed = [replace(one, seconds=4.0 if "cma" in one.plan.id else 1.0) for one in found.studies if one.seconds]
-    waiting = next(one for one in found.studies if one.state is State.WAITING)
+    other = next(study for study in found.studies if study.plan.id == "sphere/random/2")
+    timed = [replace(study, seconds=4.0 if "cma" in study.plan.id else 1.0) for study in found.studies if study.seconds]
+    waiting = next(study for study in found.studies if study.state is State.WAITING)
     assert replace(found, studies=(*timed, waiting)).seconds_left() == pytest.approx(40 * 1.0 / 40)
     assert replace(found, studies=(waiting,)).seconds_left() is None
     running = tuple(replace(other, state=State.RUNNING, queries=20, seconds=2.0) for _ in range(2))
@@ -138,7 +138,7 @@ def test_a_suite_is_seen_while_another_process_runs_it_and_after_that_was_killed
     process.kill()
     process.wait()
     assert found.active
-    first = next(one for one in found.studies if one.plan.optimizer == "patient")
+    first = next(study for study in found.studies if study.plan.optimizer == "patient")
     assert (first.state, first.queries) == (State.RUNNING, 20)
     while (after := read_status(tmp_path / "out")).counts[State.RUNNING]:  # the worker ends with its parent
         time.sleep(0.02)

@@ -39,7 +39,7 @@ def parquet(rows: Rows) -> bytes:
 
 def contents(rows: Rows) -> dict[str, bytes]:
     """The same rows in every kind of file."""
-    lines = "\n".join(json.dumps(one) for one in records(rows)).encode()
+    lines = "\n".join(json.dumps(record) for record in records(rows)).encode()
     plain = {
         "tab.tsv": table(rows, "\t"),
         "comma.csv": table(rows, ","),

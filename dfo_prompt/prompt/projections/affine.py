@@ -78,7 +78,7 @@ class Projection:
         """Return the soft prompts (B, P, E) of the candidates (B, d)."""
         z = torch.tensor(candidates, dtype=torch.float32, device=self._start.device)
         # Candidate by candidate, so that a prompt does not depend on which others share its batch.
-        return torch.stack([self._linear(one).view_as(self._start) + self._start for one in z])
+        return torch.stack([self._linear(row).view_as(self._start) + self._start for row in z])
 
 
 Draw = Callable[[Space, np.random.Generator], Matrix | nn.Module]

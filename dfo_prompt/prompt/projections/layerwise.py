@@ -48,7 +48,7 @@ def deep_projection(lm: LanguageModel, start: Tensor, dim: int, project: Project
     if dim % len(layers):
         raise InputError(f"dim {dim} must be a multiple of {len(layers)}, the layers of {lm.name!r}, which get equal parts")
     embedded = [lm.embed(ids) for ids in texts]
-    states = torch.cat([layer_inputs(lm, one) for one in embedded], dim=1)  # (H, L, E)
+    states = torch.cat([layer_inputs(lm, prompt) for prompt in embedded], dim=1)  # (H, L, E)
     if states.shape[2] != lm.width:
         raise ModelError(f"a prompt in every layer needs layers as wide as the embeddings; those of {lm.name!r} are not")
     _check_effect(lm, layers, start, embedded[0])

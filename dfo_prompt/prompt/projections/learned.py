@@ -134,15 +134,17 @@ def learn_projection(prompts: Sequence[TunedPrompt], *, dim: int, alpha: float =
     if len(prompts) < 2:  # noqa: PLR2004
         raise InputError("a projection is learned from two tuned prompts at least")
     first = prompts[0]
-    if other := next((one for one in prompts if (one.model, one.prompt.shape) != (first.model, first.prompt.shape)), None):
+    if other := next(
+        (source for source in prompts if (source.model, source.prompt.shape) != (first.model, first.prompt.shape)), None
+    ):
         shapes = f"shapes {first.prompt.shape} and {other.prompt.shape}"
         raise InputError(f"the prompts of {first.task!r} and {other.task!r} are for two models, or of two {shapes}")
     if first.prompt.ndim != 2 or not 1 <= dim <= first.prompt.size:  # noqa: PLR2004
         raise InputError(f"dim must lie between 1 and {first.prompt.size}, the entries of a prompt of one layer")
-    flat = np.stack([one.prompt.ravel() for one in prompts])  # (n, D)
+    flat = np.stack([source.prompt.ravel() for source in prompts])  # (n, D)
     if np.ptp(flat, axis=0).max() == 0:
         raise InputError("the tuned prompts are all the same: there is no direction to learn from them")
-    tasks = np.array([one.task for one in prompts])
+    tasks = np.array([source.task for source in prompts])
     start = np.mean([flat[tasks == task].mean(axis=0) for task in dict.fromkeys(tasks)], axis=0)
     rest = np.random.default_rng(seed).standard_normal((flat.shape[1], dim))
     _, sizes, components = np.linalg.svd(flat - start, full_matrices=False)
@@ -152,7 +154,7 @@ def learn_projection(prompts: Sequence[TunedPrompt], *, dim: int, alpha: float =
     return LearnedProjection(
         projection=scale * directions,
         start=start.reshape(first.prompt.shape),
-        sources=tuple(sorted({one.task for one in prompts})),
+        sources=tuple(sorted({source.task for source in prompts})),
         model=first.model,
     )
 

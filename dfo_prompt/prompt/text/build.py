@@ -148,7 +148,7 @@ def _pieces(lm: LanguageModel, word: str, ids: Sequence[int]) -> list[str]:
 
 def _longest(problem: Problem, keys: RandomKeys) -> Choice:
     """Return the longest of all prompts."""
-    sizes = [sum(len(problem.lm.tokens(text)) for text in one.texts) for one in problem.data.train]
+    sizes = [sum(len(problem.lm.tokens(text)) for text in example.texts) for example in problem.data.train]
     order = sorted(range(len(sizes)), key=sizes.__getitem__, reverse=True)
     instruction = max(keys.instructions, key=lambda text: len(problem.lm.tokens(text) if text else ()))
     return Choice(instruction=instruction, shown=tuple(order[: keys.demonstrations]))

@@ -80,7 +80,7 @@ class TextObjective(TaskObjective):
             return Usage()
         ahead = self._rendering.ahead(self._longest)
         asked = [*self._texts(split), *self._calibration.texts]
-        return self._asker.estimate([self._fitting(ahead, tuple(one)) for one in asked]).times(count)
+        return self._asker.estimate([self._fitting(ahead, tuple(request)) for request in asked]).times(count)
 
     def text(self, candidate: Vector) -> str:
         """Return the prompt of a candidate (d,), with the marks of the template, such as {text}, in place of an example."""
@@ -120,10 +120,10 @@ class TextObjective(TaskObjective):
             try:
                 logits, bounded, usage = self._scores(choice, texts)
             except OutageError as error:  # what came before it was paid for as well
-                error.usage = sum((one.usage for one in found.values()), error.usage or Usage())
+                error.usage = sum((item.usage for item in found.values()), error.usage or Usage())
                 raise
             found[choice] = self._evaluation(logits[None], labels, usage, outputs=outputs, bounded=bounded)
-        return _together([found[choice] for choice in chosen], sum((one.usage for one in found.values()), Usage()))
+        return _together([found[choice] for choice in chosen], sum((item.usage for item in found.values()), Usage()))
 
     def _manual(self, split: str) -> Evaluation:
         logits, bounded, usage = self._scores(Choice(), self._texts(split))
@@ -153,7 +153,7 @@ class TextObjective(TaskObjective):
         else:
             whole = self._rendering.ahead(choice)
             ahead = lambda _: whole  # noqa: E731
-        rows = [self._fitting(ahead(i), tuple(one)) for i, one in enumerate(texts)]
+        rows = [self._fitting(ahead(i), tuple(example)) for i, example in enumerate(texts)]
         scores, bounded, usage = self._asker.scores(rows)
         return torch.from_numpy(scores), bounded, usage
 
@@ -167,10 +167,10 @@ class TextObjective(TaskObjective):
 
 def _together(found: Sequence[Evaluation], usage: Usage) -> Evaluation:
     """Return evaluations of a candidate each as that of all (B)."""
-    outputs = [one.outputs for one in found if one.outputs is not None]
+    outputs = [item.outputs for item in found if item.outputs is not None]
     return Evaluation(
-        losses=np.concatenate([one.losses for one in found]),
-        metrics={name: np.concatenate([one.metrics[name] for one in found]) for name in found[0].metrics},
+        losses=np.concatenate([item.losses for item in found]),
+        metrics={name: np.concatenate([item.metrics[name] for item in found]) for name in found[0].metrics},
         outputs=np.concatenate(outputs) if outputs else None,
         usage=usage,
     )

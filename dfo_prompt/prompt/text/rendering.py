@@ -32,7 +32,7 @@ class Rendering:
     @cached_property
     def demonstrations(self) -> tuple[str, ...]:
         """Return the examples as they are shown."""
-        return tuple(demonstration(self._template, one.texts, self._words[one.label]) for one in self._examples)
+        return tuple(demonstration(self._template, example.texts, self._words[example.label]) for example in self._examples)
 
     def ahead(self, choice: Choice, *, without: int | None = None) -> str:
         """Return what stands ahead of an example: instruction and demonstrations, but for the one at place `without`."""

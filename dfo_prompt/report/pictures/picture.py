@@ -69,7 +69,7 @@ def still(spec: Spec) -> Spec:
 
 
 def _still(layer: Spec) -> Spec:
-    encoding = {channel: one for channel, one in layer["encoding"].items() if channel != "opacity"}
+    encoding = {channel: definition for channel, definition in layer["encoding"].items() if channel != "opacity"}
     return {**{key: value for key, value in layer.items() if key != "params"}, "encoding": encoding}
 
 

@@ -46,7 +46,7 @@ def _scatter(looks: Sequence[Look], x: Spec, y: Spec) -> Spec:
     shape: Spec = {"field": "entry", "type": "nominal", "title": None, "sort": None}
     shape["scale"] = {"domain": labels, "range": [look.shape for look in looks]}
     tooltip = [told("entry", "entry"), told("problem", "problem"), told("seed", "seed")]
-    tooltip += [told(one["field"], one["title"], ".5~g") for one in (x, y)]
+    tooltip += [told(axis["field"], axis["title"], ".5~g") for axis in (x, y)]
     points: Spec = {
         "mark": {"type": "point", "filled": True, "size": 45, "opacity": 0.8, "clip": True},
         "params": [ZOOM],

@@ -54,12 +54,12 @@ def batch_of(problem: dp.Problem, texts: dp.Texts, *, prompt_tokens: int) -> Bat
     """
     if problem.lm.head == "seq2seq":
         raise dp.ModelError(f"{problem.lm.name!r} is an encoder-decoder; gradients take decoder-only and masked models")
-    layouts = [lay_out(problem.lm, problem.task, one, prompt_tokens=prompt_tokens) for one in texts]
-    longest = max(len(one.ids) for one in layouts)
+    layouts = [lay_out(problem.lm, problem.task, text, prompt_tokens=prompt_tokens) for text in texts]
+    longest = max(len(layout.ids) for layout in layouts)
     device = problem.lm.device
-    ids = torch.tensor([one.ids + [0] * (longest - len(one.ids)) for one in layouts], device=device)
-    lengths = torch.tensor([len(one.ids) for one in layouts], device=device)
-    slot = torch.tensor([len(one.left) + one.slot - longest for one in layouts], device=device)
+    ids = torch.tensor([layout.ids + [0] * (longest - len(layout.ids)) for layout in layouts], device=device)
+    lengths = torch.tensor([len(layout.ids) for layout in layouts], device=device)
+    slot = torch.tensor([len(layout.left) + layout.slot - longest for layout in layouts], device=device)
     return Batch(ids=ids, mask=(torch.arange(longest, device=device) < lengths[:, None]).long(), slot=slot)
 
 
@@ -75,7 +75,7 @@ def first_tokens(problem: dp.Problem) -> Tensor:
     Raises:
         ModelError: two words begin with the same one.
     """
-    ids = [one[0] for one in encode_words(problem.lm, problem.task)]
+    ids = [words[0] for words in encode_words(problem.lm, problem.task)]
     if len(set(ids)) < len(ids):
         raise dp.ModelError(
             f"two label words of task {problem.task.name!r} begin with the same token for {problem.lm.name!r}"

@@ -79,7 +79,7 @@ def bilstm(
 
 def _by_grid(problem: dp.Problem, make: Callable[[float], Any]) -> dp.Fitted:
     train, dev = _Features(problem, "train"), _Features(problem, "dev")
-    (features, held_out), labels = (_pooled(problem, one.states) for one in (train, dev)), train.labels.cpu().numpy()
+    (features, held_out), labels = (_pooled(problem, part.states) for part in (train, dev)), train.labels.cpu().numpy()
     found: dict[float, Any] = {}
 
     def fit() -> None:
@@ -147,17 +147,17 @@ def _states(problem: dp.Problem, texts: dp.Texts) -> States:
     ahead, behind = lm.frame
     room = lm.max_tokens - len(ahead) - len(behind)
     ids = [torch.tensor(ahead + lm.tokens("\n".join(text))[:room] + behind, device=lm.device) for text in texts]
-    lengths = torch.tensor([len(one) for one in ids])
+    lengths = torch.tensor([len(sequence) for sequence in ids])
     found: dict[int, Tensor] = {}
     for rows in map(Tensor.tolist, runs_of(lengths)):
         padded = pad_sequence([ids[row] for row in rows], batch_first=True)
         mask = pad_sequence([torch.ones_like(ids[row]) for row in rows], batch_first=True)
         with reduced_precision(lm.device):
             states = lm.body(input_ids=padded, attention_mask=mask).last_hidden_state
-        found |= {row: one[: lengths[row]].float() for row, one in zip(rows, states, strict=True)}
+        found |= {row: state[: lengths[row]].float() for row, state in zip(rows, states, strict=True)}
     return [found[row] for row in range(len(ids))]
 
 
 def _pooled(problem: dp.Problem, states: States) -> npt.NDArray[np.float32]:
     at = -1 if problem.lm.head == "causal" else 0
-    return torch.stack([one[at] for one in states]).cpu().numpy()
+    return torch.stack([state[at] for state in states]).cpu().numpy()

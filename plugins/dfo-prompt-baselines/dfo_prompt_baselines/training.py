@@ -133,7 +133,7 @@ class _Trainer:
         for rate in self._recipe.learning_rates:
             with seeded(self._problem.seed):  # dropout draws from there too
                 tried[rate] = self._at(rate)
-        rate, state = max(tried.items(), key=lambda one: one[1].quality)
+        rate, state = max(tried.items(), key=lambda attempt: attempt[1].quality)
         with seeded(self._problem.seed):
             base, model, weights = self._fresh()
         state.load(weights)

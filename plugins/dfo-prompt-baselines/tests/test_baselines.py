@@ -25,7 +25,7 @@ OPTIONS = {name: {"prompt_tokens": 5} for name in ("prompt-tuning", "p-tuning", 
 def problem(family="llama", count=8):
     rng = np.random.default_rng(1)
     texts = {tuple(rng.choice(WORDS, 4)) for _ in range(count)}
-    examples = tuple(dp.Example(texts=(" ".join(one),), label=i % 2) for i, one in enumerate(sorted(texts)))
+    examples = tuple(dp.Example(texts=(" ".join(text),), label=i % 2) for i, text in enumerate(sorted(texts)))
     lm = tiny_lm(family)
     if family in ("bert", "gpt2"):  # they know no such thing, but peft believes a configuration that has it
         del lm.model.config.num_key_value_heads
@@ -40,8 +40,8 @@ def fit(name, where, **training):
 
 def loss_of(fitted, where):
     examples = where.data.train
-    scores = torch.tensor(fitted.predict([one.texts for one in examples]))
-    return torch.nn.functional.cross_entropy(scores, torch.tensor([one.label for one in examples])).item()
+    scores = torch.tensor(fitted.predict([example.texts for example in examples]))
+    return torch.nn.functional.cross_entropy(scores, torch.tensor([example.label for example in examples])).item()
 
 
 @pytest.mark.parametrize("name", GRADIENTS)
@@ -77,7 +77,7 @@ def test_training_has_no_other_settings_than_those_of_a_recipe():
 @pytest.mark.parametrize("family", ["llama", "qwen3", "gpt2"])
 def test_prefixes_start_from_what_the_model_makes_of_tokens(family):
     where = problem(family)
-    texts = [one.texts for one in where.data.test]
+    texts = [example.texts for example in where.data.test]
     # Nothing is learned at this rate: tokens ahead of every layer are the same tokens ahead of the text.
     ahead, prefix = (
         fit(name, where, learning_rates=(1e-9,), epochs=1, dtype="float32").predict(texts)
@@ -98,7 +98,7 @@ def test_prefixes_that_a_model_ignores_are_refused():
 def test_other_families_are_trained_too(name, family):
     where = problem(family)
     one, again, none = (fit(name, where, learning_rates=(rate,), epochs=3, dtype="float32") for rate in (1e-2, 1e-2, 1e-12))
-    texts = [one.texts for one in where.data.test]
+    texts = [example.texts for example in where.data.test]
     np.testing.assert_array_equal(one.predict(texts), again.predict(texts))
     if one.about["epoch"]:
         assert np.abs(one.predict(texts) - none.predict(texts)).max() > 1e-4
@@ -123,9 +123,9 @@ def test_families_that_are_built_otherwise_are_trained_too(name, family):
 @pytest.mark.parametrize("name", ["lora", "prompt-tuning"])
 def test_a_step_does_not_depend_on_which_texts_run_together(name, monkeypatch):
     where = problem(count=8)
-    lengthy = tuple(replace(one, texts=(one.texts[0] * (1 + i % 3),)) for i, one in enumerate(where.data.train))
+    lengthy = tuple(replace(example, texts=(example.texts[0] * (1 + i % 3),)) for i, example in enumerate(where.data.train))
     where = replace(where, data=replace(where.data, train=lengthy))
-    texts = [one.texts for one in where.data.test]
+    texts = [example.texts for example in where.data.test]
     found = []
     for most in (64, 1):
         monkeypatch.setattr("dfo_prompt_baselines.batches.MOST_AT_ONCE", most)
@@ -162,7 +162,7 @@ def test_features_separate_what_can_be_separated(name, family):
 def test_features_do_not_depend_on_the_texts_beside(family):
     texts = [("a film",), ("a very very long film",), ("bad",)]
     predict = fit("feature-linear", problem(family, count=10)).predict
-    np.testing.assert_allclose(predict(texts), np.concatenate([predict([one]) for one in texts]), atol=0.02)
+    np.testing.assert_allclose(predict(texts), np.concatenate([predict([text]) for text in texts]), atol=0.02)
 
 
 def test_features_of_many_texts_are_held_part_by_part(monkeypatch):
@@ -175,7 +175,7 @@ def test_features_of_many_texts_are_held_part_by_part(monkeypatch):
 
 def test_features_cost_what_is_sent():
     where = problem(count=6)
-    tokens = sum(len(where.lm.tokens(one.texts[0])) for one in where.data.train)
+    tokens = sum(len(where.lm.tokens(example.texts[0])) for example in where.data.train)
     states = np.zeros((6, where.lm.width), dtype=np.float32)
     spent = fit("feature-linear", where).spent
     assert (spent.queries, spent.rows, spent.tokens) == (1, 6, tokens)
@@ -200,7 +200,7 @@ def test_bad_choices_are_one_line(family, options, said):
 
 def test_the_best_of_the_grid_is_kept():
     where = problem()
-    texts = [one.texts for one in where.data.test]
+    texts = [example.texts for example in where.data.test]
     both = fit("lora", where, learning_rates=(1e-9, 1e-1), epochs=20, dtype="float32")
     alone = fit("lora", where, learning_rates=(1e-1,), epochs=20, dtype="float32")
     assert both.about["learning_rate"] == 1e-1
@@ -214,7 +214,7 @@ def test_a_tuned_prompt_is_left_for_others(tmp_path):
     fitted = load_target(SPECS["prompt-tuning"].target, needed_by="")(setting, prompt_tokens=3, training=training)
     tuned = TunedPrompt.read(tmp_path / "prompt.safetensors")
     assert (tuned.task, tuned.model, tuned.prompt.shape) == ("tiny", "tiny", (3, where.lm.width))
-    texts = [one.texts for one in where.data.test]
+    texts = [example.texts for example in where.data.test]
     by_hand = torch.stack(
         [textbook_logits(where.lm, TASK, torch.tensor(tuned.prompt, dtype=torch.float32), text) for text in texts]
     )

@@ -92,7 +92,7 @@ def test_gauss_newton_solves_least_squares_to_high_accuracy(name):
 @pytest.mark.parametrize("name", ["structured:gauss-newton", "structured:cma"])
 def test_the_outputs_pay(name):
     objective = dp.create_objective("logistic", dim=60, seed=1)
-    losses = [spend(one, objective, 200, popsize=10, sigma=0.5, seed=1).best_loss for one in (name, "cma")]
+    losses = [spend(optimizer, objective, 200, popsize=10, sigma=0.5, seed=1).best_loss for optimizer in (name, "cma")]
     assert losses[0] < 0.7 * losses[1]
 
 

@@ -36,7 +36,7 @@ def test_prompts_vary_as_embeddings_do(draw):
     assert (z @ matrix_of(draw).T).std() == pytest.approx(0.3, rel=0.1)
 
 
-@pytest.mark.parametrize("draw", [one for one in SCALED if one is not matched])
+@pytest.mark.parametrize("draw", [scaled for scaled in SCALED if scaled is not matched])
 def test_alpha_and_sigma_scale_it(draw):
     np.testing.assert_allclose(matrix_of(draw, alpha=2.0, sigma=0.5), 4 * matrix_of(draw), rtol=1e-5)
 

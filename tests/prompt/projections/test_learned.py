@@ -63,13 +63,13 @@ def test_a_learned_projection_reaches_the_prompts_it_was_learned_from():
     tuned = prompts()
     learned = learn_projection(tuned, dim=12)
     start, matrix = learned.start.ravel(), learned.projection
-    for one in tuned:
-        z, *_ = np.linalg.lstsq(matrix, one.prompt.ravel() - start)
-        np.testing.assert_allclose(matrix @ z + start, one.prompt.ravel(), atol=1e-8)
+    for source in tuned:
+        z, *_ = np.linalg.lstsq(matrix, source.prompt.ravel() - start)
+        np.testing.assert_allclose(matrix @ z + start, source.prompt.ravel(), atol=1e-8)
     # All directions are orthogonal and of one length: that of the prompts' own deviation.
     gram = matrix.T @ matrix
     np.testing.assert_allclose(gram, gram[0, 0] * np.eye(12), atol=1e-9)
-    flat = np.stack([one.prompt.ravel() for one in tuned])
+    flat = np.stack([source.prompt.ravel() for source in tuned])
     moved = matrix @ np.random.default_rng(0).standard_normal((12, 4000))
     assert moved.std() == pytest.approx((flat - start).std(), rel=0.05)
 

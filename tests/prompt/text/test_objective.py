@@ -140,9 +140,9 @@ def test_dev_and_test_see_training_examples_only_and_all_demonstrations():
     for split in ("dev", "test"):
         endpoint.rows.clear()
         objective.validate(z, split)
-        expected = [ahead + f"{one.texts[0]} . it was" for one in data.part(split)]
+        expected = [ahead + f"{example.texts[0]} . it was" for example in data.part(split)]
         assert endpoint.rows == [tuple(lm.tokens(text)) for text in expected]
-    held_out = {one.texts[0] for one in (*data.dev, *data.test)} - {one.texts[0] for one in data.train}
+    held_out = {example.texts[0] for example in (*data.dev, *data.test)} - {example.texts[0] for example in data.train}
     assert not any(f"\n\n{text} . it was " in f"\n\n{ahead}" for text in held_out)
 
 
@@ -208,7 +208,7 @@ def test_a_long_example_loses_its_end_and_the_prompt_nothing():
 
 
 def test_demonstrations_that_leave_no_room_are_refused_before_any_query():
-    train = tuple(replace(one, texts=(" ".join(["film"] * 30),)) for one in few_shot().train)
+    train = tuple(replace(example, texts=(" ".join(["film"] * 30),)) for example in few_shot().train)
     with pytest.raises(InputError, match="2 demonstrations of up to 7. tokens leave no room .* 64 .* fewer demonstrations"):
         local(problem(data=replace(few_shot(), train=train)))
 
