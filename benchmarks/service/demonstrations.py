@@ -1,11 +1,10 @@
-"""Compares text prompts under one budget of tokens, over one llama.cpp server: our search for demonstrations and instruction,
-and the optimizers of promptolution, which have a model write instructions.
+"""Compares text prompts under one budget of tokens: our search for demonstrations, and optimizers of promptolution.
 
     python benchmarks/service/demonstrations.py --url http://127.0.0.1:8080 --data sst2/ --promptolution ENV/bin/python
 
-The server must have its counters switched on (--metrics), and be asked by nobody else. ENV is an environment with promptolution.
-All are given the same examples: ours trains on 16 a class and chooses on as many, theirs search on both. The model that labels
-writes the instructions, too; accuracy is that on unseen examples, whose tokens are no part of the budget.
+All ask one llama.cpp server, with its counters switched on (--metrics), which nobody else asks. ENV is an environment with
+promptolution, whose optimizers have a model write instructions: the same that labels. All have the same examples: our search
+trains on 16 a class and chooses on as many, theirs search on both. Test examples are unseen, and no part of the budget.
 """
 
 import json
@@ -16,8 +15,7 @@ from pathlib import Path
 from time import perf_counter
 
 import click
-from evolved import counted
-from processes import program
+from processes import counted, program
 
 from dfo_prompt.config.problem import ProblemConfig
 from dfo_prompt.prompt.open import open_problem

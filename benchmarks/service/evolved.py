@@ -1,28 +1,25 @@
-"""Tunes an instruction by promptolution over a server, for `demonstrations.py`, which runs this file where that is installed.
+"""Tunes an instruction by promptolution over a server; `demonstrations.py` runs this file where that package is installed.
 
     python evolved.py FILE.json
 
-The file has the address of the server, the optimizer, the budget in tokens, the examples, and the instructions to begin with.
-Tokens are those that the server counts, of the model that labels and of the one that writes instructions, which are the same.
+The file has the server's address, the optimizer, the budget in tokens, the examples, and the first instructions. Tokens are
+those that the server counts: of the model that labels, and of the model that writes instructions, which are the same.
 """
 
 import json
 import random
-import re
 import sys
-import urllib.request
 from pathlib import Path
 from time import perf_counter
 
 import numpy as np
 import pandas as pd
+from processes import counted
 from promptolution.llms import APILLM
 from promptolution.optimizers import CAPO, EvoPromptGA
 from promptolution.predictors import FirstOccurrencePredictor
 from promptolution.tasks import ClassificationTask
 from promptolution.utils.callbacks import BaseCallback
-
-COUNTERS = ("prompt_tokens_total", "prompt_tokens_cached_total", "tokens_predicted_total")
 
 
 def main() -> None:
@@ -72,14 +69,6 @@ class Limit(BaseCallback):
         """Tell whether to go on."""
         self.steps += 1
         return counted(self._url) < self._most
-
-
-def counted(url: str) -> int:
-    """Return the tokens that a llama.cpp server has counted."""
-    with urllib.request.urlopen(f"{url}/metrics") as answer:  # noqa: S310
-        text = answer.read().decode()
-    found = (re.search(rf"^llamacpp:{name} (\S+)", text, re.MULTILINE) for name in COUNTERS)
-    return sum(int(float(match[1])) for match in found if match)
 
 
 if __name__ == "__main__":
