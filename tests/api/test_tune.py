@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
-from tiny import some_examples
 
 import dfo_prompt as dp
 from dfo_prompt.report.html import study_html
+from dfo_prompt.testing.tiny import some_examples
 
 EXAMPLES = some_examples(60, longest=6)
 TEXTS = [example.texts[0] for example in EXAMPLES]
