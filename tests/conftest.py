@@ -14,6 +14,15 @@ settings.register_profile("nightly", max_examples=10_000, deadline=None, suppres
 settings.load_profile("usual")
 sys.path.insert(0, str(Path(__file__).parent))
 
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Count tests of the real model and of the browser as slow."""
+    for item in items:
+        if any(item.get_closest_marker(name) for name in ("real", "browser")):
+            item.add_marker(pytest.mark.slow)
+
+
 TASK = """\
 summary = "Tiny."
 template = "{text} . it was {answer}"

@@ -42,4 +42,4 @@ def test_make_a_problem_that_studies_run_on():
         loss="cross_entropy",
         dtype="float32",
     )
-    assert dp.minimize(objective, budget=20, seed=0).queries == 20
+    assert dp.minimize(objective, budget=20, seed=0).spent.queries == 20
