@@ -61,6 +61,12 @@ def test_an_optimizer_of_the_page_passes_the_conformance_suite(tmp_path):
                 check(OptimizerConformance(), "shrinking")
 
 
+def test_the_test_of_the_page_passes():
+    space = {}
+    exec(next(block for block in BLOCKS if "tiny_lm" in block), space)
+    space["test_a_prompt_is_found"]()
+
+
 def test_the_method_of_the_page_runs_as_a_file(program, tmp_path, tiny_folder, tiny_task):
     (tmp_path / "nearest.py").write_text(next(block for block in BLOCKS if "def nearest" in block))
     where = ("--model", str(tiny_folder), "--task", str(tiny_task), "--shots", "4", "--out", "out")
