@@ -14,6 +14,8 @@ from dfo_prompt.plugin import hookspecs
 from dfo_prompt.plugin.catalogue import plugin_files
 from dfo_prompt.testing import OptimizerConformance
 
+pytestmark = pytest.mark.slow
+
 PLUGINS = Path(__file__).parent.parent / "plugins"
 PAGE = (PLUGINS.parent / "docs" / "pages" / "tutorials" / "plugins.md").read_text()
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, flags=re.S)

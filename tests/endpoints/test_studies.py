@@ -10,6 +10,8 @@ import time
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = ("--shots", "3", "--dim", "4", "--prompt-tokens", "2", "--popsize", "4", "--sigma", "0.5", "--budget", "8")
 
 
