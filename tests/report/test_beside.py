@@ -181,7 +181,13 @@ def test_packed_studies_that_are_damaged_are_one_line(packed, tmp_path, change, 
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"text", gzip.compress(b"[1]"), gzip.compress(b"{}")[:-4], gzip.compress(b'{"format": 2}')]
+    "data",
+    [
+        b"",
+        b"text",
+        *(gzip.compress(text, mtime=0) for text in (b"[1]", b'{"format": 2}')),
+        gzip.compress(b"{}", mtime=0)[:-4],
+    ],
 )
 def test_a_file_that_holds_no_packed_studies_is_one_line(tmp_path, data):
     (tmp_path / "p.gz").write_bytes(data)
