@@ -1,3 +1,4 @@
+import pytest
 import os
 import subprocess
 import sys
@@ -23,6 +24,7 @@ def commit_of(folder, *files):
     return head.strip(), said.strip()
 
 
+@pytest.mark.slow
 def test_the_commit_is_that_of_the_repository_with_the_package_in_it(tmp_path):
     (tmp_path / "site").mkdir()
     (tmp_path / "mine.txt").touch()
