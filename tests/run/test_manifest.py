@@ -1,8 +1,9 @@
-import pytest
 import os
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 import dfo_prompt
 from dfo_prompt.run.manifest import describe_run
