@@ -14,6 +14,15 @@ settings.register_profile("nightly", max_examples=10_000, deadline=None, suppres
 settings.load_profile("usual")
 sys.path.insert(0, str(Path(__file__).parent))
 
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Count tests of the real model and of the browser as slow."""
+    for item in items:
+        if any(item.get_closest_marker(name) for name in ("real", "browser")):
+            item.add_marker(pytest.mark.slow)
+
+
 TASK = """\
 summary = "Tiny."
 template = "{text} . it was {answer}"
@@ -46,19 +55,17 @@ def program(capsys, tmp_path, monkeypatch):
 @pytest.fixture(scope="session")
 def tiny_folder(tmp_path_factory) -> Path:
     """A tiny causal language model, saved as transformers saves one."""
-    from tiny import tiny_lm
+    from dfo_prompt.testing.tiny import save_tiny_model
 
     folder = tmp_path_factory.mktemp("model")
-    lm = tiny_lm()
-    lm.model.save_pretrained(folder)
-    lm.tokenizer.save_pretrained(folder)
+    save_tiny_model(folder)
     return folder
 
 
 @pytest.fixture
 def tiny_task(tmp_path) -> Path:
     """A task file beside its data."""
-    from tiny import some_examples
+    from dfo_prompt.testing.tiny import some_examples
 
     rows = [f"{example.texts[0]},{('bad', 'good')[example.label]}" for example in some_examples(60, longest=6)]
     (tmp_path / "films.csv").write_text("\n".join(["text,label", *rows]) + "\n")

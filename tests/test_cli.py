@@ -143,6 +143,7 @@ INTERRUPT = "import os, signal, sys\nos.kill(os.getpid(), signal.SIGINT)\n"
 REAL = "sys.path.remove({folder!r}); del sys.modules[{name!r}]; import {name}\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "after"),
     [

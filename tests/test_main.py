@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 PLUGIN = """
 import ctypes, os, pathlib, signal, sys
 import dfo_prompt as dp

@@ -14,6 +14,8 @@ from dfo_prompt.plugin import hookspecs
 from dfo_prompt.plugin.catalogue import plugin_files
 from dfo_prompt.testing import OptimizerConformance
 
+pytestmark = pytest.mark.slow
+
 PLUGINS = Path(__file__).parent.parent / "plugins"
 PAGE = (PLUGINS.parent / "docs" / "pages" / "tutorials" / "plugins.md").read_text()
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, flags=re.S)
@@ -59,6 +61,12 @@ def test_an_optimizer_of_the_page_passes_the_conformance_suite(tmp_path):
         for name, check in checks:  # a process of its own does not know the file
             if list(inspect.signature(check).parameters) == ["self", "name"] and name != "test_lets_the_process_end":
                 check(OptimizerConformance(), "shrinking")
+
+
+def test_the_test_of_the_page_passes():
+    space = {}
+    exec(next(block for block in BLOCKS if "tiny_lm" in block), space)
+    space["test_a_prompt_is_found"]()
 
 
 def test_the_method_of_the_page_runs_as_a_file(program, tmp_path, tiny_folder, tiny_task):

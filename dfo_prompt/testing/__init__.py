@@ -1,4 +1,4 @@
-"""Conformance kits: what an optimizer, an objective and a method promise, one promise a test.
+"""Conformance kits, which test what an optimizer, an objective and a method promise, and tiny models for tests.
 
 In a plugin's tests, three lines run one of them:
 
@@ -8,7 +8,7 @@ In a plugin's tests, three lines run one of them:
         names = ("mine",)
 
 `ObjectiveConformance` and `MethodConformance` are used likewise. For any optimizer that is installed:
-`pytest --dfo-prompt-optimizer NAME`.
+`pytest --dfo-prompt-optimizer NAME`. `dfo_prompt.testing.tiny` makes language models with random weights.
 """
 
 from importlib import import_module

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from dfo_prompt.config.reading import parse_config
-from dfo_prompt.lm.tiny import WORDS, save_tiny_model
 from dfo_prompt.methods.run import MethodResult, run_method
 from dfo_prompt.plugin.catalogue import catalogue
+from dfo_prompt.testing.tiny import WORDS, save_tiny_model
 
 BUDGET, CLASSES = 24, ("bad", "good")
 TASK = """\

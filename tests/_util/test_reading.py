@@ -54,6 +54,7 @@ def nested(depth: int) -> object:
     return value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("data", "said"),
     [

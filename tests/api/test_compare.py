@@ -30,6 +30,7 @@ def compare(names, function, **changes):
     return dp.compare(names, function, **{**SETTINGS, **changes})
 
 
+@pytest.mark.slow
 def test_all_have_the_same_budget_and_the_report_is_that_of_the_folder(tmp_path):
     function = Function()
     found = compare(["cma", "random"], function, out=tmp_path / "s")
@@ -42,6 +43,7 @@ def test_all_have_the_same_budget_and_the_report_is_that_of_the_folder(tmp_path)
     assert found.verdict in outcome(tmp_path / "s", width=10_000)
 
 
+@pytest.mark.slow
 def test_a_named_objective_is_compared_as_in_a_suite(tmp_path):
     here = compare(["cma", "random"], "sphere", out=tmp_path / "here")
     study = {"objective": "sphere", "dim": 3, "budget": 30, "popsize": 5}
@@ -55,6 +57,7 @@ def test_a_named_objective_is_compared_as_in_a_suite(tmp_path):
         assert one.read_bytes() == other.read_bytes()
 
 
+@pytest.mark.slow
 def test_without_a_folder_nothing_is_left(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     found = compare(["cma", "random"], Function())
@@ -63,6 +66,7 @@ def test_without_a_folder_nothing_is_left(tmp_path, monkeypatch):
     assert "svg" in found._repr_html_()
 
 
+@pytest.mark.slow
 def test_the_same_call_goes_on_with_further_optimizers(tmp_path):
     compare(["cma", "random"], Function(), out=tmp_path / "s")
     again = Function()
@@ -74,6 +78,7 @@ def test_the_same_call_goes_on_with_further_optimizers(tmp_path):
     assert sorted(found.leaderboard["optimizer"]) == ["cma", "far", "random"]
 
 
+@pytest.mark.slow
 def test_a_comparison_that_was_stopped_goes_on(tmp_path):
     whole = compare(["cma", "random"], Function(), out=tmp_path / "whole")
 
@@ -101,6 +106,7 @@ def test_another_function_of_the_same_name_is_refused(tmp_path):
     assert not (tmp_path / "s" / "studies" / "valley" / "random").exists()
 
 
+@pytest.mark.slow
 def test_a_study_that_fails_does_not_take_the_others_with_it(tmp_path):
     def fragile(candidates):
         losses = (candidates**2).sum(axis=1)

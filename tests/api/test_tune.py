@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
-from tiny import some_examples
 
 import dfo_prompt as dp
 from dfo_prompt.report.html import study_html
+from dfo_prompt.testing.tiny import some_examples
 
 EXAMPLES = some_examples(60, longest=6)
 TEXTS = [example.texts[0] for example in EXAMPLES]
@@ -73,6 +73,7 @@ def test_held_out_examples_are_those_given(tune):
     assert other.study.losses.tolist() == found.study.losses.tolist()
 
 
+@pytest.mark.slow
 def test_shots_are_drawn_from_texts_with_a_single_label(tune):
     """Copies, and texts with two labels, are none to draw from."""
     doubled = tune([*TEXTS, *TEXTS], [*LABELS, *LABELS])
@@ -90,6 +91,7 @@ def test_pairs_of_texts(tune):
     assert tune(frame, "label", template=template).study.losses.tolist() == found.study.losses.tolist()
 
 
+@pytest.mark.slow
 def test_a_folder_is_a_study_that_goes_on_and_that_commands_read(tune, tuned, tmp_path, program):
     found = tune(out=tmp_path / "t")
     journal = (tmp_path / "t" / "study" / "journal.jsonl").read_bytes()

@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
-from tiny import some_examples
 
 from dfo_prompt.tasks.task import load_task
+from dfo_prompt.testing.tiny import some_examples
 
 SIZES = ["--dim", "4", "--budget", "6", "--popsize", "3", "--prompt-tokens", "3", "--shots", "4"]
 

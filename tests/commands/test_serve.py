@@ -7,6 +7,8 @@ import sys
 import pytest
 from servers import blocked
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     ("flags", "said"),

@@ -19,6 +19,8 @@ import pytest
 from dfo_prompt.commands.run import command as run
 from dfo_prompt.config.study import StudyConfig
 
+pytestmark = pytest.mark.slow
+
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 

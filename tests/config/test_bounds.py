@@ -33,6 +33,7 @@ def test_a_study_starts_at_zero_or_inside(bounds, start):
     assert ((optimizer.x0 >= low) & (optimizer.x0 <= high)).all()
 
 
+@pytest.mark.slow
 def test_a_file_may_say_inf_and_a_manifest_is_plain_json(tmp_path):
     result = dp.minimize(Bowl(4), optimizer="cma", budget=60, popsize=6, bounds=(LOW, HIGH), out=tmp_path / "s")
     assert ((result.best >= LOW) & (result.best <= HIGH)).all()
@@ -57,6 +58,7 @@ def test_an_initial_point_outside_one_coordinate_is_refused():
         dp.create_optimizer("cma", dim=4, budget=10, bounds=(LOW, HIGH), x0=[0.0, 1.0, -4.0, 1.0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["cma", "nevergrad:OnePlusOne", "nevergrad:CMA", "pymoo:PSO", "pymoo:NelderMead", "blockwise:cma"]
 )

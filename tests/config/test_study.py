@@ -61,6 +61,7 @@ def test_a_file_is_read_and_the_command_line_wins(tmp_path):
     assert (config.problem.task, config.problem.data, config.problem.shots) == ("tweets", tmp_path / "examples.csv", 4)
 
 
+@pytest.mark.slow
 def test_tasks_of_a_method_are_relative_to_the_file(tmp_path):
     file = tmp_path / "study.toml"
     file.write_text('method = "pretrained"\nmethod_options = { tasks = ["tweets", "mine.toml"], draws = 2 }\n')

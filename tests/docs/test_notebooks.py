@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("nbclient")
 pytest.importorskip("ipykernel")
 DOCS = Path(__file__).parents[2] / "docs"

@@ -15,6 +15,8 @@ from dfo_prompt.config.reading import read_config
 from dfo_prompt.plugin.catalogue import KINDS, catalogue
 from dfo_prompt.suite.reading import read_suite_file
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "docs" / "pages"
 WRITTEN = [

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from tiny import tiny_lm
 
 import dfo_prompt as dp
 from dfo_prompt.config.endpoint import EndpointConfig
 from dfo_prompt.contracts.endpoint import EndpointOutageError, Form, Label
 from dfo_prompt.endpoints.opening import create_endpoint
+from dfo_prompt.testing.tiny import tiny_lm
 
 TEXTS = ["the film was", "a very long and dull story . it was", "it was", "the plot was fun . it was", "news :"]
 KINDS = ("vllm", "llama.cpp", "openai", "systemone")

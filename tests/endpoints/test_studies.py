@@ -10,6 +10,8 @@ import time
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = ("--shots", "3", "--dim", "4", "--prompt-tokens", "2", "--popsize", "4", "--sigma", "0.5", "--budget", "8")
 
 
@@ -132,7 +134,7 @@ def test_what_cannot_be_is_refused_in_a_line(study, model_server, flags, said):
 
 
 def test_another_model_than_that_of_the_client_is_refused(study, model_server, tmp_path):
-    from tiny import tiny_model, tiny_tokenizer
+    from dfo_prompt.testing.tiny import tiny_model, tiny_tokenizer
 
     tiny_model(seed=7).save_pretrained(tmp_path / "other")
     tiny_tokenizer().save_pretrained(tmp_path / "other")
@@ -280,10 +282,9 @@ def test_a_client_loads_no_layers(tiny_folder):
 
 
 def test_what_is_no_decoder_has_no_shell(tmp_path):
-    from tiny import tiny_model, tiny_tokenizer
-
     from dfo_prompt.errors import ModelError
     from dfo_prompt.lm.shell import load_shell
+    from dfo_prompt.testing.tiny import tiny_model, tiny_tokenizer
 
     tiny_model("bert").save_pretrained(tmp_path)
     tiny_tokenizer(mask=True).save_pretrained(tmp_path)
@@ -296,10 +297,9 @@ def test_what_is_no_decoder_has_no_shell(tmp_path):
 
 @pytest.mark.parametrize("family", ["qwen2", "gemma2", "gemma3_text", "gpt2", "gpt_neox", "opt", "cohere"])
 def test_families_embed_alike_with_and_without_layers(tmp_path, family):
-    from tiny import tiny_model, tiny_tokenizer
-
     from dfo_prompt.lm.load import load_model
     from dfo_prompt.lm.shell import load_shell
+    from dfo_prompt.testing.tiny import tiny_model, tiny_tokenizer
 
     tiny_model(family).save_pretrained(tmp_path)
     tiny_tokenizer().save_pretrained(tmp_path)

@@ -25,7 +25,7 @@ from dfo_prompt.tasks.examples import read_examples
 from dfo_prompt.tasks.task import Source, Task, load_task
 from dfo_prompt.tasks.writing import write_task
 
-pytestmark = pytest.mark.timeout(6 * 3600)  # of the nightly lane
+pytestmark = [pytest.mark.timeout(6 * 3600), pytest.mark.slow]  # of the nightly lane
 
 fuzzed = settings(
     max_examples=max(300, settings.default.max_examples),

@@ -14,7 +14,7 @@ from dfo_prompt.errors import DfoPromptError
 from dfo_prompt.suite.config import SuiteConfig
 from dfo_prompt.suite.reading import read_suite_file
 
-pytestmark = pytest.mark.timeout(6 * 3600)  # of the nightly lane
+pytestmark = [pytest.mark.timeout(6 * 3600), pytest.mark.slow]  # of the nightly lane
 
 SMALL = ("--objective", "sphere", "--dim", "3", "--budget", "8")
 KEYS, SUITE_KEYS = (sorted(kind.__dataclass_fields__) for kind in (StudyConfig, SuiteConfig))

@@ -22,7 +22,7 @@ from servers import LABELLING, Server
 from dfo_prompt.service.openapi import document
 from dfo_prompt.service.wire import pack
 
-pytestmark = pytest.mark.timeout(6 * 3600)  # of the nightly lane
+pytestmark = [pytest.mark.timeout(6 * 3600), pytest.mark.slow]  # of the nightly lane
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 SCHEMA = schemathesis.openapi.from_dict(document())

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tiny import HEAD_OF, tiny_model, tiny_tokenizer
 from transformers import AutoModel, AutoModelForPreTraining, AutoModelForSequenceClassification
 
 from dfo_prompt.errors import ModelError
 from dfo_prompt.lm.checkpoint import read_gguf
 from dfo_prompt.lm.load import load_model
+from dfo_prompt.testing.tiny import HEAD_OF, tiny_model, tiny_tokenizer
 
 
 def saved(folder, family, auto=None, **changes):

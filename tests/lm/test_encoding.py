@@ -5,7 +5,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny import SIZES, TASK, some_examples, tiny_lm, tiny_tokenizer
 from tokenizers import Tokenizer
 from tokenizers.models import BPE, Unigram
 from tokenizers.normalizers import Lowercase, Prepend, Replace, Sequence
@@ -19,6 +18,7 @@ from dfo_prompt.lm.layout import lay_out
 from dfo_prompt.lm.load import LanguageModel
 from dfo_prompt.lm.scorer import Scorer
 from dfo_prompt.tasks.task import Task
+from dfo_prompt.testing.tiny import SIZES, TASK, some_examples, tiny_lm, tiny_tokenizer
 
 
 def cost(runs, lengths, overhead):

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 import torch
-from tiny import BEHIND, HEAD_OF, MIDDLE, TASK, some_examples, textbook_logits, tiny_lm
 
 from dfo_prompt.errors import ModelError
 from dfo_prompt.lm.answers import FirstTokens
@@ -10,6 +9,7 @@ from dfo_prompt.lm.layers import Layers
 from dfo_prompt.lm.layout import lay_out
 from dfo_prompt.lm.precision import choose_precision
 from dfo_prompt.lm.scorer import Scorer
+from dfo_prompt.testing.tiny import BEHIND, HEAD_OF, MIDDLE, TASK, some_examples, textbook_logits, tiny_lm
 
 
 def some_prompts(lm, count=3, tokens=5):

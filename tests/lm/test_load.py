@@ -4,7 +4,6 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from tiny import HEAD_OF, TASK, few_shot, tiny_model, tiny_tokenizer
 
 from dfo_prompt.errors import ModelError
 from dfo_prompt.lm.load import load_model, pick_device
@@ -13,6 +12,7 @@ from dfo_prompt.prompt.objective import PromptObjective
 from dfo_prompt.prompt.problem import Problem
 from dfo_prompt.prompt.projections.affine import Projection, Space
 from dfo_prompt.prompt.projections.dense import normal
+from dfo_prompt.testing.tiny import HEAD_OF, TASK, few_shot, tiny_model, tiny_tokenizer
 
 
 def test_a_folder_is_loaded_frozen_and_in_float32(tiny_folder):

@@ -5,12 +5,12 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny import WORDS, tiny_lm
 
 from dfo_prompt.contracts.endpoint import Endpoint, Form, Label
 from dfo_prompt.errors import InputError, ModelError
 from dfo_prompt.lm.grouping import group_rows
 from dfo_prompt.lm.local import LocalEndpoint
+from dfo_prompt.testing.tiny import WORDS, tiny_lm
 
 ROWS = ["the film was very dull :", "the film was great :", "the film was", "bad bad", "a long story and a plot :"]
 LABELS = [Label(text=" bad", token=5), Label(text=" good", token=6), Label(text=" film", token=7)]

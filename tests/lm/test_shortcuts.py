@@ -3,7 +3,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tiny import BEHIND, MIDDLE, SIZES, TASK, some_examples, textbook_logits, tiny_lm, tiny_tokenizer
 from transformers import AutoConfig
 
 from dfo_prompt.errors import ModelError
@@ -15,6 +14,7 @@ from dfo_prompt.lm.layers import Layers
 from dfo_prompt.lm.load import LanguageModel
 from dfo_prompt.lm.packing import enable_packing
 from dfo_prompt.lm.scorer import Scorer
+from dfo_prompt.testing.tiny import BEHIND, MIDDLE, SIZES, TASK, some_examples, textbook_logits, tiny_lm, tiny_tokenizer
 
 SEQ2SEQ = {
     "d_model": 32,

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from tiny import BEHIND, HEAD_OF, MIDDLE, TASK, some_examples, tiny_lm
 
 from dfo_prompt.errors import InputError
 from dfo_prompt.lm.encoding import encode
@@ -11,6 +10,7 @@ from dfo_prompt.lm.layers import Layers
 from dfo_prompt.lm.layout import lay_out
 from dfo_prompt.lm.scorer import Scorer
 from dfo_prompt.lm.states import HiddenReader, TopReader, hidden_widths
+from dfo_prompt.testing.tiny import BEHIND, HEAD_OF, MIDDLE, TASK, some_examples, tiny_lm
 
 TEXTS = [example.texts for example in some_examples(9)]
 

@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 import torch
-from tiny import TASK, some_examples, tiny_lm
 
 from dfo_prompt.lm.layout import lay_out
 from dfo_prompt.lm.scorer import Scorer
 from dfo_prompt.lm.verbalizer import Verbalizer
 from dfo_prompt.tasks.task import Task
+from dfo_prompt.testing.tiny import TASK, some_examples, tiny_lm
 
 LONG = Task(
     name="t", summary="", template="{text} . it was {answer}", labels={"0": "very bad", "1": "good fun film", "2": "dull"}

@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tiny import TASK, few_shot, tiny_lm
 
 import dfo_prompt as dp
 from dfo_prompt.config.reading import parse_config
@@ -18,6 +17,7 @@ from dfo_prompt.methods.voting import Fitting
 from dfo_prompt.prompt.problem import Problem
 from dfo_prompt.study.folder import read_manifest
 from dfo_prompt.tasks.task import Pattern, Questions, Task
+from dfo_prompt.testing.tiny import TASK, few_shot, tiny_lm
 
 TEXTS = [("bad film",), ("the plot was very very long",), ("fun",)]
 ASKED = replace(

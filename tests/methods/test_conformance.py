@@ -1,5 +1,9 @@
+import pytest
+
 from dfo_prompt import methods
 from dfo_prompt.testing import MethodConformance
+
+pytestmark = pytest.mark.slow
 
 
 class TestBuiltIn(MethodConformance):

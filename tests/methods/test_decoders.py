@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 from tables import tables
-from tiny import TASK, few_shot, tiny_lm
 
 import dfo_prompt as dp
 from dfo_prompt.config.reading import parse_config
@@ -24,6 +23,7 @@ from dfo_prompt.run.study import reopen
 from dfo_prompt.tasks.examples import Example
 from dfo_prompt.tasks.sampling import FewShot
 from dfo_prompt.tasks.task import Pattern
+from dfo_prompt.testing.tiny import TASK, few_shot, tiny_lm
 
 TEXTS = [("bad film",), ("the plot was very very long",), ("fun",)]
 OTHER = Pattern(template="{text} . the film was {answer}")

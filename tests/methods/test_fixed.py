@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tiny import TASK, few_shot, textbook_logits, tiny_lm
 
 import dfo_prompt as dp
 from dfo_prompt.config.reading import parse_config
@@ -13,6 +12,7 @@ from dfo_prompt.lm.layout import lay_out
 from dfo_prompt.methods.fixed import calibrated, in_context, manual, patterns
 from dfo_prompt.prompt.problem import Problem
 from dfo_prompt.tasks.task import Pattern
+from dfo_prompt.testing.tiny import TASK, few_shot, textbook_logits, tiny_lm
 
 TEXTS = [("bad film",), ("the plot was very very long",), ("fun",)]
 OTHER = Pattern(template="{text} . the film was {answer}")

@@ -162,6 +162,7 @@ def test_studies_that_share_a_budget_share_its_limits(options, tmp_path):
     assert reasons == ["limits.tokens", "limits.tokens"]
 
 
+@pytest.mark.slow
 def test_a_suite_of_methods_is_reported(tiny_folder, tiny_task):
     folder = tiny_task.parent
     (folder / "suite.toml").write_text(SUITE.replace("MODEL", str(tiny_folder)))
@@ -191,6 +192,7 @@ def test_a_suite_of_methods_is_reported(tiny_folder, tiny_task):
     assert np.isnan(costs.loc["manual", "upload a query (KiB)"])
 
 
+@pytest.mark.slow
 def test_published_figures_stand_where_model_and_task_are_the_same(tiny_folder, tiny_task):
     folder = tiny_task.parent
     file = SUITE.replace("MODEL", str(tiny_folder)).replace("TASK", str(tiny_task))
@@ -204,6 +206,7 @@ def test_published_figures_stand_where_model_and_task_are_the_same(tiny_folder, 
     assert "[1] a paper: by hand; [2] another." in (page.parent / "report.md").read_text()
 
 
+@pytest.mark.slow
 def test_a_cell_says_when_seeds_are_missing(tiny_folder, tiny_task):
     folder = tiny_task.parent
     (folder / "suite.toml").write_text(SUITE.replace("MODEL", str(tiny_folder)))

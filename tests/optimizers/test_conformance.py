@@ -1,5 +1,9 @@
+import pytest
+
 from dfo_prompt import optimizers, wrappers
 from dfo_prompt.testing import OptimizerConformance
+
+pytestmark = pytest.mark.slow
 
 SPECS = [*optimizers.dfo_prompt_optimizers(), *wrappers.dfo_prompt_optimizers()]
 

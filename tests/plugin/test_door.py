@@ -145,6 +145,7 @@ def plugins(attacked):
     return {row["name"]: row for row in json.loads(done.stdout)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FAILS)
 def test_a_plugin_that_fails_is_named_with_its_error(plugins, name):
     assert FAILS[name][1] in plugins[name]["state"]
@@ -152,6 +153,7 @@ def test_a_plugin_that_fails_is_named_with_its_error(plugins, name):
     assert plugins[name]["gives"] == "nothing"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", METADATA)
 def test_a_plugin_with_bad_metadata_is_named(plugins, name):
     assert plugins[name]["state"] == METADATA[name][1]
@@ -165,6 +167,7 @@ def test_entry_points_that_cannot_be_read_are_told(tmp_path, monkeypatch):
     assert errors["attack-unread"].startswith("entry points: UnicodeDecodeError")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WORKS)
 def test_what_an_import_does_besides_is_told_and_undone(plugins, name):
     assert plugins[name]["state"] == "works"
@@ -172,6 +175,7 @@ def test_what_an_import_does_besides_is_told_and_undone(plugins, name):
     assert plugins[name]["gives"] == ("nothing" if name == "empty" else ["1 optimizer"])
 
 
+@pytest.mark.slow
 def test_the_rest_goes_on(attacked):
     done = attacked("list", "optimizers", "--json")
     names = {row["name"] for row in json.loads(done.stdout)}
@@ -184,6 +188,7 @@ def test_the_rest_goes_on(attacked):
     assert json.loads(attacked("show", "s", "--json").stdout)["spent"]["queries"] == 9
 
 
+@pytest.mark.slow
 def test_suites_go_on_beside_them(attacked, tmp_path):
     suite = 'name = "s"\nseeds = [1]\noptimizers = ["print:good", "chdir:good"]\n'
     suite += '[study]\nobjective = "sphere"\ndim = 2\nbudget = 6\n'

@@ -9,7 +9,6 @@ import sys
 import numpy as np
 import pytest
 import torch
-from tiny import MIDDLE, TASK, few_shot, tiny_lm
 
 import dfo_prompt as dp
 from dfo_prompt.prompt.adapter import save_for_peft
@@ -20,6 +19,7 @@ from dfo_prompt.prompt.projections.dense import normal
 from dfo_prompt.tasks.examples import Example
 from dfo_prompt.tasks.sampling import FewShot
 from dfo_prompt.tasks.task import Task
+from dfo_prompt.testing.tiny import MIDDLE, TASK, few_shot, tiny_lm
 
 TOKENS, DIM = 4, 6
 PAIRS = Task(

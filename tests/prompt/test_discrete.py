@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 from tables import tables
-from tiny import TASK, textbook_logits, tiny_lm
 
 import dfo_prompt as dp
 from dfo_prompt.prompt.tokens import TokenPrompts
+from dfo_prompt.testing.tiny import TASK, textbook_logits, tiny_lm
 
 
 def test_coordinates_are_tokens_and_wrap_around():

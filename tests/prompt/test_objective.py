@@ -3,7 +3,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tiny import TASK, few_shot, textbook_logits, tiny_lm
 from torch.nn.functional import cross_entropy as torch_cross_entropy
 
 from dfo_prompt.contracts.objective import Described, Validated
@@ -16,6 +15,7 @@ from dfo_prompt.prompt.objective import PromptObjective
 from dfo_prompt.prompt.problem import Problem
 from dfo_prompt.prompt.projections.affine import Projection, Space
 from dfo_prompt.prompt.projections.dense import normal
+from dfo_prompt.testing.tiny import TASK, few_shot, textbook_logits, tiny_lm
 
 TOKENS, DIM = 4, 10
 

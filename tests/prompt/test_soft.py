@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pytest
 from tables import tables
-from tiny import MIDDLE, few_shot, tiny_lm
 
 import dfo_prompt as dp
 from dfo_prompt.errors import InputError
 from dfo_prompt.prompt.open import with_prompt_at
+from dfo_prompt.testing.tiny import MIDDLE, few_shot, tiny_lm
 
 
 @pytest.fixture

@@ -55,6 +55,7 @@ def run(program, tmp_path, packed):
     return call
 
 
+@pytest.mark.slow
 def test_only_what_is_added_runs_and_the_report_is_that_of_all(run, packed, tmp_path):
     status, _, said = run("--add", "zo:es")
     assert (status, "packed: 4 studies, 120 queries" in said) == (0, True)
@@ -71,6 +72,7 @@ def test_only_what_is_added_runs_and_the_report_is_that_of_all(run, packed, tmp_
     pd.testing.assert_frame_equal(whole.pairs, placed.pairs)
 
 
+@pytest.mark.slow
 def test_page_terminal_markdown_and_json_say_what_did_not_run_here(run, tmp_path):
     said = "Run here: zo:es. Packed studies of 'packed' stand beside: 8 studies of cma and random."
     out = " ".join(run("--add", "zo:es")[1].split())
@@ -114,6 +116,7 @@ def test_what_is_not_comparable_is_refused_before_anything_runs(run, tmp_path, c
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_an_entry_of_the_file_with_settings_of_its_own_can_be_placed(run, tmp_path):
     status, _, _ = run(change=('"random"', '"random", { name = "bold", optimizer = "cma", sigma = 2.0, popsize = 10 }'))
     assert status == 0
@@ -130,6 +133,7 @@ def test_studies_on_other_data_end_the_suite(run, packed, tmp_path, monkeypatch)
     assert "its objective is not that of the packed studies of 'packed'; they cannot be compared" in err
 
 
+@pytest.mark.slow
 def test_a_folder_keeps_the_studies_that_stand_beside_it(run, packed, tmp_path):
     run("--add", "zo:es")
     assert (tmp_path / "out" / BESIDE).read_bytes() == (packed / PACKED).read_bytes()
@@ -149,6 +153,7 @@ def test_packed_studies_are_the_same_bytes_and_name_no_folder(packed):
     assert again.plans == suite.suite.plans
 
 
+@pytest.mark.slow
 def test_a_suite_that_was_placed_can_be_packed_again(run, packed, tmp_path):
     run("--add", "zo:es")
     write_report(tmp_path / "out")
@@ -176,7 +181,13 @@ def test_packed_studies_that_are_damaged_are_one_line(packed, tmp_path, change, 
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"text", gzip.compress(b"[1]"), gzip.compress(b"{}")[:-4], gzip.compress(b'{"format": 2}')]
+    "data",
+    [
+        b"",
+        b"text",
+        *(gzip.compress(text, mtime=0) for text in (b"[1]", b'{"format": 2}')),
+        gzip.compress(b"{}", mtime=0)[:-4],
+    ],
 )
 def test_a_file_that_holds_no_packed_studies_is_one_line(tmp_path, data):
     (tmp_path / "p.gz").write_bytes(data)

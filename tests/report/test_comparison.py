@@ -39,6 +39,7 @@ def suites(draw):
     return values, draw(st.sampled_from(["seeds", "problems"])), draw(st.sampled_from([0.0, 0.01, 0.1]))
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(suites())
 def test_headline_pairs_ranks_and_whether_it_matters_never_disagree(analysis, suite):

@@ -37,6 +37,7 @@ def restarts(tmp_path_factory):
     return folder / "out"
 
 
+@pytest.mark.slow
 def test_entries_with_identical_journals_are_named_in_every_form_of_the_report(restarts):
     report = write_report(restarts).parent
     for file in ("index.html", "report.md"):

@@ -67,6 +67,7 @@ class Tags(HTMLParser):
         assert not [name for name, _ in attrs if name.startswith("on")]
 
 
+@pytest.mark.slow
 def test_hostile_names_are_shown_and_never_obeyed(renamed):
     before = {path.relative_to(renamed.parent) for path in renamed.parent.rglob("*")}
     report = write_report(renamed).parent
@@ -86,6 +87,7 @@ def test_hostile_names_are_shown_and_never_obeyed(renamed):
     assert all(re.fullmatch(r"[\w.+=-]+", path.name) and len(path.name.encode()) < 100 for path in added)
 
 
+@pytest.mark.slow
 def test_hostile_names_break_no_table_of_markdown(renamed):
     text = (write_report(renamed).parent / "report.md").read_text(encoding="utf-8")
     for table in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
@@ -93,6 +95,7 @@ def test_hostile_names_break_no_table_of_markdown(renamed):
     assert "](javascript" not in text
 
 
+@pytest.mark.slow
 def test_hostile_names_begin_no_cell_of_a_spreadsheet(renamed):
     report = write_report(renamed).parent
     for file in report.glob("*.csv"):
@@ -102,12 +105,14 @@ def test_hostile_names_begin_no_cell_of_a_spreadsheet(renamed):
     assert "'=1+1" in set(pd.read_csv(report / "leaderboard.csv")["optimizer"])
 
 
+@pytest.mark.slow
 def test_the_json_of_a_report_keeps_names_as_they_are(renamed):
     found = json.loads((write_report(renamed).parent / "report.json").read_text(encoding="utf-8"))
     assert {row["optimizer"] for row in found["leaderboard"]} == {*NAMES[:3]}
     assert list(found["manifest"]["entries"]) == [*NAMES[:3]]
 
 
+@pytest.mark.slow
 def test_hostile_names_are_drawn_literally(renamed):
     drawn = {
         unescape(text) for path in (write_report(renamed).parent).glob("*.svg") for text in TEXTS.findall(path.read_text())

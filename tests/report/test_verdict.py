@@ -79,6 +79,7 @@ def test_the_verdict_is_the_same_in_terminal_page_json_and_markdown(finished, an
         assert max(map(len, told.splitlines())) <= width
 
 
+@pytest.mark.slow
 def test_run_and_report_end_with_the_first_lines_of_the_leaderboard_and_the_verdict(program, tmp_path, monkeypatch):
     monkeypatch.setattr("dfo_prompt.report.terminal.LINES", 1)
     (tmp_path / "suite.toml").write_text(SUITE.replace("budget = 60", "budget = 12"))
@@ -94,6 +95,7 @@ def test_run_and_report_end_with_the_first_lines_of_the_leaderboard_and_the_verd
         assert "\nrandom" in told or told.splitlines()[1].startswith("random")
 
 
+@pytest.mark.slow
 def test_a_suite_without_results_to_compare_ends_with_a_line_that_says_so(program, tmp_path):
     (tmp_path / "suite.toml").write_text('measure = "test_metric"\n' + SUITE.replace("budget = 60", "budget = 12"))
     status, ran, _ = program("suite", "run", "suite.toml", "--out", "out")

@@ -152,6 +152,7 @@ def test_the_manifest_says_what_all_studies_share(finished):
     assert len(manifest["git_commits"]) <= 1
 
 
+@pytest.mark.slow
 def test_the_manifest_names_every_machine(copy):
     path = next(copy.glob("studies/*/cma/1/manifest.json"))
     manifest = json.loads(path.read_text())
@@ -164,6 +165,7 @@ def test_the_manifest_names_every_machine(copy):
     assert found["platform"] == manifest["machine"]["platform"]
 
 
+@pytest.mark.slow
 def test_the_same_suite_gives_the_same_report_in_another_process(copy, finished):
     # Sets of strings have another order there.
     command = [sys.executable, "-m", "dfo_prompt", "suite", "report", str(copy)]
@@ -199,6 +201,7 @@ def test_curves_for_iohanalyzer(finished):
         assert summary["best"]["y"] == pytest.approx(loss)
 
 
+@pytest.mark.slow
 def test_a_half_finished_and_partly_broken_suite_has_a_report_that_says_so(copy):
     studies = dp.read_suite(copy)
     (study_path(copy, studies["study"][0]) / "result.json").unlink()
@@ -239,6 +242,7 @@ def test_a_problem_that_nobody_has_finished_has_no_curves(copy):
     assert [(report / f"convergence-{number}.png").exists() for number in (1, 2, 3)] == [False, True, True]
 
 
+@pytest.mark.slow
 def test_pictures_of_many_say_how_many_they_draw_and_draw_random_search(copy, monkeypatch):
     monkeypatch.setattr("dfo_prompt.report.pictures.selection.SHOWN", 1)
     report = write_report(copy).parent

@@ -3,6 +3,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import dfo_prompt
 from dfo_prompt.run.manifest import describe_run
 
@@ -23,6 +25,7 @@ def commit_of(folder, *files):
     return head.strip(), said.strip()
 
 
+@pytest.mark.slow
 def test_the_commit_is_that_of_the_repository_with_the_package_in_it(tmp_path):
     (tmp_path / "site").mkdir()
     (tmp_path / "mine.txt").touch()

@@ -4,6 +4,8 @@ from servers import HELD_OUT, Server
 import dfo_prompt as dp
 from dfo_prompt.testing import ObjectiveConformance
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):

@@ -18,6 +18,8 @@ from werkzeug import Response
 from dfo_prompt.service.wire import pack
 from dfo_prompt.study.records import Account, read_records
 
+pytestmark = pytest.mark.slow
+
 JOURNALS = ("journal.jsonl", "validation.jsonl", "candidates.f64")
 SEARCH = ["--dim", "4", "--budget", "30", "--popsize", "6", "--validate-every", "12"]
 SLOW = ["--objective", "slow", "--dim", "4"]

@@ -4,10 +4,12 @@ import json
 
 import httpx2
 import pytest
-from tiny import WORDS
 
 from dfo_prompt.study.candidates import candidate_hash
 from dfo_prompt.study.folder import read_candidate, read_manifest
+from dfo_prompt.testing.tiny import WORDS
+
+pytestmark = pytest.mark.slow
 
 STUDY = "--shots 4 --device cpu --dim 6 --seed 2 --prompt-tokens 3 --dtype float32 --popsize 4 --test-examples 10"
 

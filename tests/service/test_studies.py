@@ -16,6 +16,8 @@ from dfo_prompt.run.factory import create_objective
 from dfo_prompt.study.costs import read_spent
 from dfo_prompt.study.records import Account, read_records
 
+pytestmark = pytest.mark.slow
+
 JOURNALS = ("journal.jsonl", "validation.jsonl", "candidates.f64")
 
 

@@ -164,6 +164,7 @@ def dfo_prompt_objectives():
 """
 
 
+@pytest.mark.slow
 def test_kills_end_with_the_unbroken_journal_costs_and_text(tmp_path):
     (tmp_path / "slow_plugin.py").write_text(PLUGIN)
 

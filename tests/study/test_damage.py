@@ -53,6 +53,7 @@ VALUES = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_whatever_is_damaged_no_reader_raises_anything_else(tmp_path_factory, whole, data):

@@ -63,6 +63,7 @@ def unbroken(tmp_path_factory):
     return contents(folder), costs(result)
 
 
+@pytest.mark.slow
 def test_a_kill_after_any_write_changes_neither_journals_nor_candidates_nor_costs(tmp_path, unbroken):
     disk = Disk()
     assert run_on(disk, tmp_path / "count") is not None

@@ -7,6 +7,8 @@ import time
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 PLUGIN = """
 import time
 import dfo_prompt as dp
@@ -26,6 +28,7 @@ def dfo_prompt_objectives():
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["cma", "random"])
 def test_ten_kills_end_with_the_unbroken_journal(tmp_path, optimizer):
     (tmp_path / "slow_plugin.py").write_text(PLUGIN)

@@ -85,6 +85,7 @@ def contents(folder):
     return [(folder / name).read_bytes() for name in COMPARED]
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_write_changes_nothing_where_repetitions_cost_nothing(tmp_path):
     limits, disk = {"tokens": 123}, Disk()
     whole = run_on(disk, tmp_path / "whole", Metered(), **limits)
@@ -102,6 +103,7 @@ def test_a_kill_at_any_write_changes_nothing_where_repetitions_cost_nothing(tmp_
         shutil.rmtree(folder)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     faults=st.lists(st.tuples(st.integers(1, 70), st.sampled_from((0.0, 0.6, 1.0))), max_size=5), tokens=st.integers(60, 300)

@@ -98,6 +98,7 @@ def journals(folder, suite):
     return {plan.id: (study_path(folder, plan.id) / "journal.jsonl").read_bytes() for plan in suite.plans}
 
 
+@pytest.mark.slow
 def test_a_stranger_adds_one_and_results_do_not_depend_on_it(program, suite, tmp_path):
     little = suite()
     assert run_suite(little, tmp_path / "processes") == {}
@@ -128,6 +129,7 @@ def test_what_is_wrong_with_options_is_said_before_anything_is_written(program, 
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_processes_keep_the_contract(tmp_path):
     with pytest.raises(InputError, match="did you mean 'jobs', which the study sets"):
         open_executor("processes", {"job": 1}, jobs=2, threads=1, folder=tmp_path)
@@ -138,6 +140,7 @@ def test_processes_keep_the_contract(tmp_path):
     executor.close()
 
 
+@pytest.mark.slow
 def test_a_study_whose_machine_is_lost_goes_on_elsewhere(suite, tmp_path, losing):
     little, seen = suite(), []
     run_suite(little, tmp_path / "whole")
@@ -149,6 +152,7 @@ def test_a_study_whose_machine_is_lost_goes_on_elsewhere(suite, tmp_path, losing
     assert seen[-1][0] == 4 * 33
 
 
+@pytest.mark.slow
 def test_a_study_that_ends_its_machines_is_given_up(suite, tmp_path, losing):
     losing("sphere/cma/2", 9)
     errors = run_suite(suite(), tmp_path / "out")

@@ -5,8 +5,12 @@ import subprocess
 import sys
 import time
 
+import pytest
+
 from dfo_prompt.suite.folder import study_path
 from dfo_prompt.suite.reading import read_suite_file
+
+pytestmark = pytest.mark.slow
 
 SUITE = """\
 name = "killed"

@@ -60,7 +60,10 @@ def can_unshare():
         return False
 
 
-pytestmark = pytest.mark.skipif(not can_unshare(), reason="this system gives no network namespace, and Ray listens on all")
+pytestmark = [
+    pytest.mark.skipif(not can_unshare(), reason="this system gives no network namespace, and Ray listens on all"),
+    pytest.mark.slow,
+]
 
 
 def written(folder, suite):

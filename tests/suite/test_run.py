@@ -58,6 +58,7 @@ def journals(folder, suite):
     return {plan.id: (study_path(folder, plan.id) / "journal.jsonl").read_bytes() for plan in suite.plans}
 
 
+@pytest.mark.slow
 def test_every_study_runs_to_its_end_whatever_the_jobs(suite, tmp_path):
     little = suite()
     for jobs in (1, 3):
@@ -67,6 +68,7 @@ def test_every_study_runs_to_its_end_whatever_the_jobs(suite, tmp_path):
     assert all(len(lines.splitlines()) == 33 for lines in one.values())
 
 
+@pytest.mark.slow
 def test_what_is_finished_is_not_run_again_and_what_is_added_is(suite, tmp_path):
     folder = tmp_path / "out"
     run_suite(suite(), folder)
@@ -95,6 +97,7 @@ def test_what_would_make_old_results_wrong_is_refused(suite, tmp_path, change, s
         run_suite(suite(SUITE.replace(*change)), tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_an_entry_that_was_left_out_for_a_while_is_still_known(suite, tmp_path):
     run_suite(suite(), tmp_path / "out")
     run_suite(suite(SUITE.replace('"cma", ', "")), tmp_path / "out")
@@ -114,6 +117,7 @@ def test_two_runs_of_one_suite_do_not_meet(suite, tmp_path):
         run_suite(suite(), tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_broken_studies_are_named_and_passed_over(suite, tmp_path):
     (tmp_path / "broken.py").write_text(BROKEN)
     ways = ("raises", "hangs", "dies", "shapes")
@@ -134,6 +138,7 @@ def test_broken_studies_are_named_and_passed_over(suite, tmp_path):
     assert read_errors(tmp_path / "out") == errors
 
 
+@pytest.mark.slow
 def test_a_plugin_of_the_command_line_reaches_the_studies(program, tmp_path):
     (tmp_path / "mine.py").write_text(BROKEN.replace('"broken:Broken"', '"mine:Broken"').replace("[:, :2]", ""))
     entry = '{ name = "it", optimizer = "broken", optimizer_options = { how = "works" } }'
@@ -142,6 +147,7 @@ def test_a_plugin_of_the_command_line_reaches_the_studies(program, tmp_path):
     assert is_finished(tmp_path / "out", "sphere/it/2")
 
 
+@pytest.mark.slow
 def test_a_mended_study_is_run_again(suite, tmp_path):
     (tmp_path / "broken.py").write_text(BROKEN)
     text = SUITE.replace('"random"', '{ name = "it", optimizer = "broken", optimizer_options = { how = "raises" } }')
@@ -160,6 +166,7 @@ def test_a_probe_times_each_problem_and_charges_nobody(suite, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_the_program_runs_says_and_reports(program, tmp_path):
     (tmp_path / "suite.toml").write_text(SUITE)
     status, _, said = program("suite", "run", "suite.toml", "--out", "out", "--dry-run")
@@ -182,6 +189,7 @@ def test_the_program_runs_says_and_reports(program, tmp_path):
 PRICED = SUITE.replace("[study]", '[study]\nlimits = { rows = 20, dollars = "0.01" }\nprices = { output = "2.5" }')
 
 
+@pytest.mark.slow
 def test_limits_and_prices_hold_in_a_suite_and_stand_in_its_report(program, tmp_path):
     (tmp_path / "suite.toml").write_text(PRICED)
     status, _, said = program("suite", "run", "suite.toml", "--out", "out", "--dry-run")
@@ -210,6 +218,7 @@ def test_limits_of_one_problem_must_be_the_same(suite):
         suite(text)
 
 
+@pytest.mark.slow
 def test_studies_that_stop_early_are_counted_in_the_report_with_their_reason(program, tmp_path):
     stop = "stop = {{ {} }}\n"
     for name, rules, said in (

@@ -7,6 +7,8 @@ from dfo_prompt.plugin.catalogue import catalogue
 from dfo_prompt.run.factory import create_optimizer
 from dfo_prompt.suite.reading import read_suite_file
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 SUITES = sorted((ROOT / "benchmarks" / "suites").glob("*.toml"))
 

@@ -101,6 +101,7 @@ def test_the_time_left_rests_on_what_was_measured_of_the_same_problem_and_optimi
     assert replace(found, studies=running).seconds_left() == pytest.approx(2.0)  # both at once
 
 
+@pytest.mark.slow
 def test_a_name_shows_the_studies_of_it_alone(folder, program):
     assert len(read_status(folder).only("cma").studies) == 3
     out = program("suite", "status", str(folder), "sphere/random")[1]
@@ -111,6 +112,7 @@ def test_a_name_shows_the_studies_of_it_alone(folder, program):
         read_status(folder).only("cmb")
 
 
+@pytest.mark.slow
 def test_ten_thousand_studies_stay_a_screen(tmp_path, folder, program):
     suite = read_suite_folder(folder)
     plans = [replace(suite.plans[0], optimizer=f"o{n % 100}", problem=f"p{n // 1000}", seed=n) for n in range(10_000)]
@@ -126,6 +128,7 @@ def test_ten_thousand_studies_stay_a_screen(tmp_path, folder, program):
     assert any(line.startswith("p0/o0/0 and 166 more: RuntimeError: 0") for line in lines)
 
 
+@pytest.mark.slow
 def test_a_suite_is_seen_while_another_process_runs_it_and_after_that_was_killed(tmp_path):
     (tmp_path / "patient.py").write_text(PATIENT)
     (tmp_path / "suite.toml").write_text(SUITE.replace('"cma", ', '"patient", '))

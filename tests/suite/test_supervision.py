@@ -14,6 +14,8 @@ from dfo_prompt.suite.folder import is_finished, read_errors
 from dfo_prompt.suite.reading import read_suite_file
 from dfo_prompt.suite.run import probe_suite, run_suite
 
+pytestmark = pytest.mark.slow
+
 PLUGIN = """
 import ctypes, os, pathlib, signal, sys, time
 import dfo_prompt as dp

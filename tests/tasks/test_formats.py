@@ -131,7 +131,7 @@ def test_paths_may_begin_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         ("a.json", b'{"text": "a", "label": 1}\n{"text"', "a.json, line 2 is not valid JSON: "),
         ("a.parquet", b"PAR1", "a.parquet is not a sound Parquet file: "),
         ("a.csv.gz", b"text,label\na,1\n", "a.csv.gz is not a sound gzip file: "),
-        ("a.csv.gz", gzip.compress(b"text,label\na,1\n")[:-9], "a.csv.gz is not a sound gzip file: "),
+        ("a.csv.gz", gzip.compress(b"text,label\na,1\n", mtime=0)[:-9], "a.csv.gz is not a sound gzip file: "),
         ("a.gz", b"", "a.gz: unknown kind of data file; known: .csv, .tsv, .jsonl, .json, .parquet, and these with .gz"),
     ],
 )

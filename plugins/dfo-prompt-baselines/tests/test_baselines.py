@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 from dfo_prompt_baselines.batches import batch_of, first_tokens, label_logits
-from tiny import TASK, WORDS, textbook_logits, tiny_lm
 
 import dfo_prompt as dp
 from dfo_prompt.config.reading import parse_config
 from dfo_prompt.contracts.spec import load_target
 from dfo_prompt.prompt.projections.learned import TunedPrompt
 from dfo_prompt.tasks.sampling import FewShot
+from dfo_prompt.testing.tiny import TASK, WORDS, textbook_logits, tiny_lm
 
 SPECS = {spec.name: spec for spec in dfo_prompt_baselines.dfo_prompt_methods()}
 GRADIENTS = [name for name, spec in SPECS.items() if spec.needs_gradients]

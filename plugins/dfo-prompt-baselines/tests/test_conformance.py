@@ -1,6 +1,9 @@
+import pytest
 from dfo_prompt_baselines import dfo_prompt_methods
 
 from dfo_prompt.testing import MethodConformance
+
+pytestmark = pytest.mark.slow
 
 
 class TestConformance(MethodConformance):

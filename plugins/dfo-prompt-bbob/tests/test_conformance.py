@@ -1,4 +1,8 @@
+import pytest
+
 from dfo_prompt.testing import ObjectiveConformance
+
+pytestmark = pytest.mark.slow
 
 
 class TestConformance(ObjectiveConformance):

@@ -2,8 +2,11 @@
 
 import dfo_prompt_botorch.turbo as module
 import numpy as np
+import pytest
 
 import dfo_prompt as dp
+
+pytestmark = pytest.mark.slow
 
 
 def turbo(**changes):

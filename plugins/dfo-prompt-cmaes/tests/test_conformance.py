@@ -5,6 +5,8 @@ from dfo_prompt_cmaes import dfo_prompt_optimizers
 import dfo_prompt as dp
 from dfo_prompt.testing import OptimizerConformance
 
+pytestmark = pytest.mark.slow
+
 
 class TestConformance(OptimizerConformance):
     names = tuple(spec.name for spec in dfo_prompt_optimizers())

@@ -4,6 +4,8 @@ from dfo_prompt_optuna import dfo_prompt_optimizers
 import dfo_prompt as dp
 from dfo_prompt.testing import OptimizerConformance
 
+pytestmark = pytest.mark.slow
+
 
 class TestConformance(OptimizerConformance):
     names = tuple(spec.name for spec in dfo_prompt_optimizers() if not spec.name.endswith(":*"))

@@ -1,8 +1,11 @@
 import numpy as np
+import pytest
 from dfo_prompt_scipy import dfo_prompt_optimizers
 
 import dfo_prompt as dp
 from dfo_prompt.testing import OptimizerConformance
+
+pytestmark = pytest.mark.slow
 
 
 class TestConformance(OptimizerConformance):

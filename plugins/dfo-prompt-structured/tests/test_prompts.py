@@ -1,17 +1,12 @@
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 
 import dfo_prompt as dp
 
-sys.path.insert(0, str(Path(__file__).parents[3] / "tests"))
-
 
 def prompts(loss="cross_entropy"):
-    from tiny import TASK, few_shot, tiny_lm
+    from dfo_prompt.testing.tiny import TASK, few_shot, tiny_lm
 
     problem = dp.Problem(lm=tiny_lm(), task=TASK, data=few_shot(), seed=0)
     matrix = np.random.default_rng(0).standard_normal((8, 3 * problem.lm.width)) / 3

@@ -86,7 +86,7 @@ def tensorboard():
     pytest.importorskip("tensorboard", reason="the extra tensorboard is not installed")
 
 
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload``", "ignore::ResourceWarning")
+pytestmark = [pytest.mark.filterwarnings("ignore:The ``noload``", "ignore::ResourceWarning"), pytest.mark.slow]
 
 
 def test_trackers_are_listed_and_watch_only_on_request(tmp_path):

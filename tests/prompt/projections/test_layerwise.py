@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 from tables import tables
-from tiny import few_shot, tiny_lm
 
 import dfo_prompt as dp
 from dfo_prompt.errors import ModelError
@@ -14,6 +13,7 @@ from dfo_prompt.lm.layers import Layers, layer_inputs
 from dfo_prompt.prompt.projections.affine import projector
 from dfo_prompt.prompt.projections.dense import normal
 from dfo_prompt.prompt.projections.layerwise import clipped_moments, deep_projection
+from dfo_prompt.testing.tiny import few_shot, tiny_lm
 
 LAYERS, TOKENS = 3, 20
 

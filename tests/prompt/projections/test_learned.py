@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 from safetensors.numpy import load_file
-from tiny import TASK, few_shot, tiny_lm
 
 import dfo_prompt as dp
 from dfo_prompt.lm.layout import lay_out
@@ -16,6 +15,7 @@ from dfo_prompt.prompt.problem import Problem
 from dfo_prompt.prompt.projections.affine import Projection, Space
 from dfo_prompt.prompt.projections.dense import normal
 from dfo_prompt.prompt.projections.learned import TunedPrompt, check_sources, learn_projection
+from dfo_prompt.testing.tiny import TASK, few_shot, tiny_lm
 
 TOKENS, DIM = 4, 6
 

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from tiny import TASK
 
 from dfo_prompt.config.problem import ProblemConfig
 from dfo_prompt.errors import InputError
 from dfo_prompt.prompt.text.decoders import RandomKeys, random_keys, read_instructions, text_dim
+from dfo_prompt.testing.tiny import TASK
 
 FINITE = st.floats(-1e6, 1e6, width=32)
 

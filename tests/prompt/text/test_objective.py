@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tiny import BEHIND, TASK, few_shot, tiny_lm
 from torch.nn.functional import cross_entropy
 
 from dfo_prompt.contracts.endpoint import Capabilities, Form
@@ -19,6 +18,7 @@ from dfo_prompt.prompt.text.build import local_text_objective, words_of
 from dfo_prompt.prompt.text.decoders import RandomKeys
 from dfo_prompt.prompt.text.objective import TextObjective
 from dfo_prompt.tasks.examples import Example
+from dfo_prompt.testing.tiny import BEHIND, TASK, few_shot, tiny_lm
 
 POOL = ("", "a film", "the story and the plot")
 DIM = 6 + 3

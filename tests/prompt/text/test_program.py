@@ -4,7 +4,6 @@ import json
 
 import numpy as np
 import pytest
-from tiny import tiny_lm
 
 from dfo_prompt.config.reading import parse_config
 from dfo_prompt.contracts.spec import TEXT_FILE
@@ -13,6 +12,7 @@ from dfo_prompt.lm.local import LocalEndpoint
 from dfo_prompt.prompt.text.build import words_of
 from dfo_prompt.run.study import reopen
 from dfo_prompt.tasks.task import Task
+from dfo_prompt.testing.tiny import tiny_lm
 
 
 @pytest.fixture
