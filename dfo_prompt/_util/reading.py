@@ -1,6 +1,7 @@
 """Files and paths that a user names: whatever is wrong with them ends in one error."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,13 @@ def exists(path: Path) -> bool:
         return path.exists()
     except (OSError, ValueError):  # a name that is too long, a folder that is closed
         return False
+
+
+def from_home(path: Path | str) -> Path:
+    """Return the path with a "~" at its beginning replaced by the home folder, if there is one."""
+    with suppress(RuntimeError):  # of a user that is not there
+        return Path(path).expanduser()
+    return Path(path)
 
 
 def absolute(path: Path) -> Path:

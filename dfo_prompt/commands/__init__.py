@@ -15,6 +15,7 @@ COMMANDS = {
     "offer": "Offer a study's prompt to a service, which takes it if it is better.",
     "export": "Write a tuned prompt for other programs.",
     "pretrain-projection": "Learn a search space from prompts tuned on other tasks.",
+    "new-task": "Write a task file for your own data.",
     "list": "List what is installed.",
     "new-plugin": "Write a package with an optimizer of your own.",
 }

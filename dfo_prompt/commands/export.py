@@ -1,6 +1,7 @@
 """`dfo-prompt export`: a tuned prompt for other programs."""
 
 from pathlib import Path
+from shlex import quote
 
 import click
 
@@ -8,6 +9,7 @@ from dfo_prompt.console.notes import note_unfinished
 from dfo_prompt.contracts.objective import Textual
 from dfo_prompt.errors import InputError
 from dfo_prompt.plugin.catalogue import catalogue
+from dfo_prompt.report.card import PROGRAM, write_card
 from dfo_prompt.run.study import reopen
 
 DEFAULTS = {"soft": "peft", "text": "text"}
@@ -20,8 +22,8 @@ DEFAULTS = {"soft": "peft", "text": "text"}
 def command(folder: Path, kind: str | None, out: Path | None) -> None:
     """Write the prompt that the study in FOLDER tuned, in a format that list exporters shows.
 
-    An adapter begins with the special tokens that the model's tokenizer puts ahead of a text: give it texts by the task's
-    template, tokenised without them (add_special_tokens=False).
+    The folder of the format peft labels texts elsewhere, with peft and transformers alone: an adapter, task.json with the
+    labelling rule, classify.py that reads both, and README.md with the study's figures.
     """
     from dfo_prompt.prompt.objective import PromptObjective  # noqa: PLC0415 - brings torch
 
@@ -39,4 +41,7 @@ def command(folder: Path, kind: str | None, out: Path | None) -> None:
         raise InputError(f"{said}; use --format {DEFAULTS[takes]}")
     place = out or folder / spec.place
     catalogue().exporters.bound(kind)(objective, candidate, place)
+    if spec.card:
+        write_card(folder, place)
+        click.echo(f"next, with peft and transformers alone: python {quote(str(place / PROGRAM))} TEXT", err=True)
     click.echo(place)

@@ -17,7 +17,8 @@ from dfo_prompt.tasks.examples import HALF_PAIR
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.argument("texts", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a text.")
-def command(folder: Path, texts: tuple[str, ...], *, as_json: bool) -> None:
+@click.option("--dtype", help="Of matrix products, float32 as in an exported folder [default: that of the study].")
+def command(folder: Path, texts: tuple[str, ...], *, as_json: bool, dtype: str | None) -> None:
     """Label TEXTS, or the lines of standard input, with the prompt that the study in FOLDER tuned.
 
     The two texts of a sentence pair are separated by a tab.
@@ -28,7 +29,7 @@ def command(folder: Path, texts: tuple[str, ...], *, as_json: bool) -> None:
     for number, line in enumerate(lines, start=1):
         if HALF_PAIR.search(line):
             raise InputError(f"text {number} holds bytes that are not UTF-8: {line}")
-    objective, candidate = reopen(folder)
+    objective, candidate = reopen(folder, {"prompt": {"dtype": dtype}} if dtype else {})
     note_unfinished(folder)
     if not isinstance(objective, Predictor):
         raise InputError(f"the study in {folder} tunes no prompt, so there is nothing to label with")

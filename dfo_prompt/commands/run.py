@@ -7,6 +7,7 @@ import click
 
 from dfo_prompt._util.logs import on_standard_error
 from dfo_prompt._util.supervisor import Supervisor
+from dfo_prompt.commands.drafts import draft_flags, with_drafted_task
 from dfo_prompt.commands.limits import set_limits
 from dfo_prompt.commands.names import Named
 from dfo_prompt.commands.settings import given_keys, parse_settings, table_flags
@@ -40,6 +41,7 @@ SECONDS = click.FloatRange(min=0, min_open=True)
 @click.option("--bounds", type=float, nargs=2, metavar="LOW HIGH", help="Box of every coordinate [default: none].")
 @click.option("--validate-every", type=int, help="Queries between two looks at dev.")
 @table_flags
+@draft_flags
 @click.option(
     "--set",
     "settings",
@@ -71,10 +73,20 @@ def command(
     dry_run: bool,
     batch_seconds: float | None,
     study_seconds: float | None,
+    text_columns: tuple[str, ...],
+    label_column: str | None,
+    labels: str | None,
+    instruction: str | None,
     **flags: Any,
 ) -> None:
-    """Run a study, or continue it: the same command on the same folder goes on where it stopped."""
+    """Run a study, or continue it: the same command on the same folder goes on where it stopped.
+
+    With --text-column and --label-column, the task is drafted from --data, as new-task does, and needs no file.
+    """
     overrides = merge(given_keys(flags), parse_settings([*settings, *(f"limits.{limit}" for limit in limits)]))
+    columns = {"text_columns": text_columns, "label_column": label_column, "labels": labels, "instruction": instruction}
+    if any(columns.values()):
+        overrides = with_drafted_task(overrides, columns | {"instruction": instruction or ""}, out)
     if continue_with and (study or not start_from):
         raise InputError("--continue-with takes its settings from the study that --start-from names; give that, and no file")
     if continue_with and start_from:

@@ -6,7 +6,6 @@ their own folder, so that a project can be moved and no manifest names a user's 
 
 import os
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, is_dataclass
 from functools import cache
 from pathlib import Path
@@ -18,7 +17,7 @@ from pydantic import AfterValidator
 
 from dfo_prompt._util.parsing import FILE
 from dfo_prompt._util.reading import absolute as from_root
-from dfo_prompt._util.reading import exists
+from dfo_prompt._util.reading import exists, from_home
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,10 +103,7 @@ def _urls(data: Any) -> Any:
 
 
 def _absolute(text: str, base: Path) -> str:
-    path = Path(text.removeprefix(FILE))
-    with suppress(RuntimeError):  # of a user that is not there
-        path = path.expanduser()
-    return f"{FILE}{from_root(base / path)}"
+    return f"{FILE}{from_root(base / from_home(text.removeprefix(FILE)))}"
 
 
 def _names_file(hint: Any, text: str, base: Path) -> bool:

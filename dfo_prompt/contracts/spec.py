@@ -76,6 +76,17 @@ class ObjectiveSpec(Spec):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ModelSpec(Spec):
+    """A model as a plugin offers it: its target returns a folder, a GGUF file or a hub id.
+
+    Attributes:
+        hub: the hub id that others get it by, if it has one.
+    """
+
+    hub: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class MetricSpec(Spec):
     """A metric as a plugin offers it.
 
@@ -94,10 +105,12 @@ class ExporterSpec(Spec):
         place: name of the file or folder that it writes, below the study unless the user names another.
         takes: the prompts that it is for: "soft" ones, of a `PromptObjective`, or those that are a "text", of an objective
             that is `Textual`.
+        card: whether a README.md with the study's figures goes into the folder that it writes, beside its task.json.
     """
 
     place: str
     takes: str = "soft"
+    card: bool = False
 
 
 def load_target(target: str, *, needed_by: str) -> Any:

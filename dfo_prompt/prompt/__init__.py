@@ -61,8 +61,9 @@ def dfo_prompt_losses() -> Iterable[Spec]:
 def dfo_prompt_exporters() -> Iterable[ExporterSpec]:
     """Give the formats in `export.py`."""
     place = "dfo_prompt.prompt.export:"
-    summary = "An adapter for peft; needs the extra peft."
-    yield ExporterSpec(name="peft", target=place + "save_for_peft", summary=summary, place="adapter")
+    summary = "A folder that labels texts by peft and transformers alone; needs the extra peft."
+    target = "dfo_prompt.prompt.adapter:save_for_peft"
+    yield ExporterSpec(name="peft", target=target, summary=summary, place="adapter", card=True)
     summary = 'The tensor "prompt" of a safetensors file.'
     yield ExporterSpec(name="safetensors", target=place + "save_tensors", summary=summary, place="prompt.safetensors")
     summary = "A text file to paste, with the marks of the template in place of an example."

@@ -96,6 +96,17 @@ class PromptObjective(TaskObjective):
         """Return the soft prompt (P, E) of a candidate (d,), or (H, P, E) with one for each layer."""
         return self._projection(candidate[None])[0]
 
+    def subtracted(self, candidate: Vector) -> Vector:
+        """Return what calibration subtracts from the score of each class under the candidate (d,), (C,), in float32."""
+        prompts = self.prompt(candidate)[None]
+        found: Vector = self._verbalizer.subtracted(Scorer(self.problem.lm), prompts)[0, 0].double().cpu().numpy()
+        return found
+
+    @property
+    def word_tokens(self) -> tuple[tuple[int, ...], ...]:
+        """Return the token ids of each class's label word, (C,)."""
+        return self._verbalizer.words
+
     @property
     def prompt_layers(self) -> int:
         """Return the number of layers that have a prompt."""

@@ -61,6 +61,18 @@ def with_prompt_at(problem: Problem, place: str) -> Problem:
     return placed
 
 
+def open_tokenizer(model: str | Path) -> LanguageModel:
+    """Load what tokenises for a model: of a decoder-only one without its layers, of any other the whole.
+
+    Raises:
+        ModelError: it cannot be had.
+    """
+    try:
+        return _load(model, "cpu", load_shell)
+    except ModelError:
+        return _load(model, "cpu", load_model)
+
+
 @lru_cache(maxsize=1)
 def _load(model: str | Path, device: str, load: Callable[..., LanguageModel]) -> LanguageModel:
     if isinstance(model, Path):

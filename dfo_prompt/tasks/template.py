@@ -78,6 +78,14 @@ class Template:
         return literal[len(literal.rstrip(" ")) :]
 
     @property
+    def around(self) -> tuple[str, str]:
+        """Return the template ahead of the slot, without `gap` and {prompt}, and behind it; the texts' marks stay."""
+        slot = self._place("answer")
+        marks = {mark: f"{{{mark}}}" for mark in self.fields}
+        before = self._fill(0, slot, marks).removesuffix(self.gap)
+        return before, self._fill(slot + 1, len(self.pieces), marks)
+
+    @property
     def slot_is_last(self) -> bool:
         """Tell whether nothing follows the slot, as decoder-only models need it."""
         return self.pieces[self._place("answer") + 1 :] == ("",)

@@ -3,6 +3,7 @@
 `pytest tests/fuzz --hypothesis-profile nightly` tries 10,000 of each kind.
 """
 
+import gzip
 import json
 import sys
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dfo_prompt._util.json_files import read_json
+from dfo_prompt.commands.drafts import draft_task
 from dfo_prompt.commands.settings import parse_settings
 from dfo_prompt.config.reading import parse_config, read_config
 from dfo_prompt.errors import MOST_CHARACTERS, DfoPromptError
@@ -21,6 +23,7 @@ from dfo_prompt.suite.folder import read_errors, read_suite_folder
 from dfo_prompt.suite.reading import read_suite_file
 from dfo_prompt.tasks.examples import read_examples
 from dfo_prompt.tasks.task import Source, Task, load_task
+from dfo_prompt.tasks.writing import write_task
 
 pytestmark = pytest.mark.timeout(6 * 3600)  # of the nightly lane
 
@@ -78,10 +81,27 @@ MANIFEST = json.dumps(
     {"format": 1, "config": {"optimizer": "cma", "dim": 3, "x0": [1.0, 2.0, 3.0]}, "objective": {"task": "é"}, "studies": {}}
 ).encode()
 RESULT = json.dumps({"held_out": {"dev_metric": 0.5}, "spent": {"queries": 3}, "validation": {}, "seconds": 1.5}).encode()
+
+
+def parquet() -> bytes:
+    try:
+        import pyarrow as pa
+        from pyarrow.parquet import write_table
+    except ImportError:
+        return b"PAR1"
+    out = pa.BufferOutputStream()
+    write_table(pa.table({"text": ["fine", "a"], "label": ["good", "bad"]}), out)
+    content: bytes = out.getvalue().to_pybytes()
+    return content
+
+
 DATA = {
     ".csv": b'text,label\nfine,good\n"a, ""b""\nc",bad\n',
     ".tsv": b'text\tlabel\nfine\tgood\n"a, b"\tbad\nsay "x"\t-\n',
     ".jsonl": b'{"text": "fine", "label": "good"}\n{"text": "\\u00e9", "label": "bad", "more": [1, {}]}\n',
+    ".json": b'[{"text": "fine", "label": "good"},\n{"text": "\\u00e9", "label": "bad", "more": [1, {}]}]\n',
+    ".csv.gz": gzip.compress(b"text;label\nfine;good\n'a';bad\n", mtime=0),
+    ".parquet": parquet(),
 }
 MOOD = Task(
     name="mood",
@@ -145,6 +165,19 @@ def test_data_files(tmp_path: Path, content: tuple[str, bytes]) -> None:
         assert splits.report.train.read == len(splits.train)
 
     refused_in_one_line(read)
+
+
+@fuzzed
+@given(content=st.sampled_from(sorted(DATA)).flatmap(lambda kind: st.tuples(st.just(kind), damaged(DATA[kind]))))
+def test_data_files_of_drafts(tmp_path: Path, content: tuple[str, bytes]) -> None:
+    suffix, data = content
+
+    def written_task() -> None:
+        drafted = draft_task(written(tmp_path, f"a{suffix}", data), beside=tmp_path)
+        write_task(drafted.task, tmp_path / "a.toml")
+        assert load_task(tmp_path / "a.toml").labels == drafted.task.labels
+
+    refused_in_one_line(written_task)
 
 
 @fuzzed

@@ -229,7 +229,9 @@ def test_an_unknown_encoding_is_named(single: Task, tmp_path: Path) -> None:
 def test_missing_and_ambiguous_places(single: Task, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="there is no file or folder"):
         read_examples(single, tmp_path / "nowhere")
-    with pytest.raises(DataError, match=r"holds neither train.csv/.tsv/.jsonl nor class folders of .txt files"):
+    with pytest.raises(
+        DataError, match=r"holds neither train.csv/.tsv/.jsonl/.json/.parquet nor class folders of .txt files"
+    ):
         read_examples(single, tmp_path)
     with pytest.raises(DataError, match="task 'mood' brings no data; give local files with --data"):
         read_examples(single)

@@ -74,3 +74,13 @@ def test_without_the_extra(single: Task, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_local_files_go_before_the_hub(single: Task, tmp_path: Path) -> None:
     (tmp_path / "mine.csv").write_text("text,label\na,yes\n")
     assert len(read_examples(hub_task(single, Source(hub="some/set")), tmp_path / "mine.csv").train) == 1
+
+
+@pytest.mark.usefixtures("offline")
+def test_a_revision_of_a_data_set(single: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    datasets = pytest.importorskip("datasets")
+    asked = []
+    data = datasets.Dataset.from_dict({"text": ["a"], "label": ["yes"]})
+    monkeypatch.setattr(datasets, "load_dataset", lambda *args, **options: asked.append((args, options)) or data)
+    read_examples(hub_task(single, Source(hub="some/set", revision="v1.2", test="")))
+    assert asked == [(("some/set", None), {"split": "train", "revision": "v1.2"})]

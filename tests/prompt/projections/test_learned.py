@@ -10,7 +10,7 @@ from tiny import TASK, few_shot, tiny_lm
 
 import dfo_prompt as dp
 from dfo_prompt.lm.layout import lay_out
-from dfo_prompt.prompt.export import save_for_peft
+from dfo_prompt.prompt.adapter import save_for_peft
 from dfo_prompt.prompt.objective import PromptObjective
 from dfo_prompt.prompt.problem import Problem
 from dfo_prompt.prompt.projections.affine import Projection, Space
@@ -52,15 +52,6 @@ def test_peft_predicts_the_same_from_an_exported_prompt(family, tokenizer, tmp_p
             logits = theirs(input_ids=torch.tensor([layout.right])).logits[0]
         found.append(logits[layout.slot - len(layout.right), words].softmax(dim=0))
     np.testing.assert_allclose(ours.predict(z, texts), torch.stack(found).numpy(), atol=1e-5)
-
-
-def test_what_an_adapter_would_not_predict_is_refused(tmp_path):
-    with pytest.raises(dp.InputError, match="contextual calibration is no part of an adapter of peft"):
-        save_for_peft(objective(calibration="contextual"), np.zeros(DIM), tmp_path / "adapter")
-    assert not (tmp_path / "adapter").exists()
-    (tmp_path / "adapter").touch()
-    with pytest.raises(dp.InputError, match="cannot write .*adapter"):
-        save_for_peft(objective(), np.zeros(DIM), tmp_path / "adapter")
 
 
 def prompts(count=5, tasks=("a", "b"), shape=(TOKENS, 8)):

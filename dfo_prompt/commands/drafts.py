@@ -1,0 +1,99 @@
+"""Tasks from a user's own data: the flags that name its columns, and the task file that a study of it reads."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import click
+
+from dfo_prompt._util.reading import exists, from_home
+from dfo_prompt.errors import DataError, InputError
+from dfo_prompt.tasks.drafting import Found, check_columns, draft, likely_label, likely_text, look, words_of
+from dfo_prompt.tasks.task import Task
+from dfo_prompt.tasks.writing import toml_of, write_task
+
+FLAGS = ("text_columns", "label_column", "labels", "instruction")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """A drafted task, what it was drafted from, and how many rows each label has."""
+
+    task: Task
+    found: Found
+    classes: Mapping[str, int]
+
+
+def draft_flags(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the flags that say how a task is drafted from data."""
+    texts = click.option(
+        "--text-column", "text_columns", multiple=True, help="Column of the text; twice for the two texts of a pair."
+    )
+    label = click.option("--label-column", help="Column of the label.")
+    words = click.option("--labels", help='Label words: "good,bad" in the order of the labels, or "1=good,0=bad".')
+    instruction = click.option("--instruction", help="Ahead of each text, a question for instance.")
+    return texts(label(words(instruction(command))))
+
+
+def draft_task(
+    data: Path,
+    *,
+    text_columns: tuple[str, ...] = (),
+    label_column: str | None = None,
+    labels: str | None = None,
+    instruction: str | None = None,
+    beside: Path | None = None,
+    ask: Callable[[str, str], str] = lambda _, usual: usual,
+) -> Draft:
+    """Draft the task of labelling the rows of a file or folder; what is not given is found out, or asked for.
+
+    Args:
+        data: a file or folder.
+        text_columns, label_column, labels, instruction: those of `draft_flags`.
+        beside: the folder of a task file that names the data; None where the study does.
+        ask: given a question and its usual answer, returns the answer.
+
+    Raises:
+        InputError, DataError: a column is missing, or the data are unsound.
+    """
+    path = from_home(data)
+    if not exists(path):
+        raise DataError(f"there is no file or folder {path}")
+    found = look(path)
+    label = label_column or ask("label column", likely_label(found))
+    check_columns(found, label)
+    texts = text_columns or (ask("text column", likely_text(found, label)),)
+    classes = found.classes(label)
+    words = words_of(classes, labels or "") if labels else _asked(words_of(classes, ""), ask)
+    instruction = ask("instruction ahead of the text", "") if instruction is None else instruction
+    place = os.path.relpath(path.absolute(), beside.absolute()) if beside else ""
+    task = draft(found, texts=texts, label=label, words=words, instruction=instruction, path=place)
+    return Draft(task=task, found=found, classes=classes)
+
+
+def with_drafted_task(keys: dict[str, Any], flags: Mapping[str, Any], out: Path | None) -> dict[str, Any]:
+    """Return the keys of a study with the task that the flags draft from its data, written beside the study's folder.
+
+    The file is named after its content, so that the same command finds the same study.
+
+    Raises:
+        InputError: no data, or a task as well, are named; or see `draft_task`.
+    """
+    problem = keys.get("problem", {})
+    if not problem.get("data") or problem.get("task"):
+        raise InputError("--text-column, --label-column, --labels and --instruction take --data FILE, and no --task")
+    drafted = draft_task(Path(problem["data"]), **flags)
+    digest = sha256(toml_of(drafted.task).encode()).hexdigest()[:8]
+    file = (out.parent if out else Path("runs")) / "tasks" / f"{drafted.task.name}-{digest}.toml"
+    write_task(drafted.task, file)
+    click.echo(
+        f"task file {file}: {', '.join(f'{label} ({word})' for label, word in drafted.task.labels.items())}", err=True
+    )
+    return {**keys, "problem": {**problem, "task": str(file)}}
+
+
+def _asked(words: dict[str, str], ask: Callable[[str, str], str]) -> dict[str, str]:
+    return {label: ask(f"word for label {label}", word) for label, word in words.items()}

@@ -1,0 +1,106 @@
+"""A tuned prompt as a folder that labels texts elsewhere: an adapter of peft, the labelling rule, a program for both."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dfo_prompt._util.json_files import write_json
+from dfo_prompt.errors import InputError, ModelError
+from dfo_prompt.lm.checkpoint import quiet
+from dfo_prompt.lm.layout import template_of
+from dfo_prompt.lm.load import LanguageModel
+from dfo_prompt.lm.origin import Origin, origin_of
+from dfo_prompt.prompt.objective import PromptObjective
+from dfo_prompt.types import Json, Vector
+
+SHALLOW = 2
+RULE, PROGRAM = "task.json", "classify.py"
+SCORE = "sum of the log-probabilities of a label word's tokens, minus what calibration subtracts; softmax over the labels"
+
+
+def save_for_peft(objective: PromptObjective, candidate: Vector, folder: Path) -> None:
+    """Write the prompt of a candidate (d,) as a prompt-tuning adapter, with task.json, and classify.py that reads it.
+
+    peft puts a prompt ahead of everything. Special tokens that a text begins with, which ours follows, are therefore part of
+    the adapter: texts are to be tokenised without them (`add_special_tokens=False`), those that end a text put behind it.
+
+    Raises:
+        InputError: peft is not installed, or has no place for the prompt.
+        ModelError: the folder cannot be written.
+    """
+    _check_fits(objective, candidate)
+    lm, origin = objective.problem.lm, origin_of(objective.problem.lm)
+    whole = torch.cat([lm.embed(np.array(lm.frame[0], dtype=np.int64)), objective.prompt(candidate)])
+    program = files("dfo_prompt.prompt").joinpath(f"classify_{lm.head}.py.in").read_text(encoding="utf-8")
+    with _writing(folder):
+        _save_adapter(lm, whole, origin, folder)
+        write_json(folder / RULE, rule_of(objective, candidate, room=lm.max_tokens - len(whole)))
+        (folder / PROGRAM).write_text(program, encoding="utf-8")
+
+
+def rule_of(objective: PromptObjective, candidate: Vector, *, room: int) -> dict[str, Json]:
+    """Return the rule by which a candidate (d,) labels texts, as plain data.
+
+    Args:
+        objective: model and task.
+        candidate: of whose prompt the calibration is.
+        room: tokens that are left for text and label word.
+    """
+    problem = objective.problem
+    lm, task = problem.lm, problem.task
+    template = template_of(lm, task)
+    before, after = template.around
+    words = zip(objective.classes, template.words(task.words), objective.word_tokens, strict=True)
+    return {
+        "task": task.name,
+        "base": {**asdict(origin_of(lm)), "fingerprint": lm.fingerprint},
+        "fields": list(template.fields),
+        "template": {"before": before, "gap": template.gap, "after": after},
+        "labels": [{"label": label, "word": word, "tokens": list(tokens)} for label, word, tokens in words],
+        "score": SCORE,
+        "calibration": {"name": objective.calibration, "subtract": objective.subtracted(candidate).tolist()},
+        "special_tokens": {"ahead": "in the adapter", "behind": [] if lm.head == "causal" else list(lm.frame[1])},
+        "truncation": {"most_tokens": room, "rule": "the longest text loses its last tenth, at a space, until all fit"},
+    }
+
+
+def _check_fits(objective: PromptObjective, candidate: Vector) -> None:
+    lm = objective.problem.lm
+    if objective.prompt(candidate).dim() != SHALLOW or lm.head == "seq2seq":
+        raise InputError("peft has no place for a prompt in every layer, or in an encoder-decoder; use --format safetensors")
+    if lm.model.get_output_embeddings() is None:  # see `load_shell`
+        raise InputError("an adapter of peft needs the whole model, which an endpoint has; use --format safetensors")
+    if "prompt" in template_of(lm, objective.problem.task).marks:
+        raise InputError("peft puts a prompt ahead of the text, not inside it or behind; use --format safetensors")
+
+
+def _save_adapter(lm: LanguageModel, whole: Tensor, origin: Origin, folder: Path) -> None:
+    try:
+        from peft import PromptTuningConfig, TaskType, get_peft_model  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise InputError("this needs an extra: pip install 'dfo-prompt[peft]'") from error
+    kind = TaskType.CAUSAL_LM if lm.head == "causal" else TaskType.FEATURE_EXTRACTION
+    config = PromptTuningConfig(task_type=kind, num_virtual_tokens=len(whole), inference_mode=True, **lm.peft_sizes)
+    with torch.random.fork_rng(), warnings.catch_warnings(action="ignore"), quiet():
+        adapted: Any = get_peft_model(lm.model, config)
+        saved = adapted.peft_config["default"]
+        saved.base_model_name_or_path, saved.revision = origin.model, origin.options.get("revision")
+        for weight in adapted.prompt_encoder["default"].parameters():  # there is one
+            weight.data.copy_(whole)
+        adapted.save_pretrained(str(folder), save_embedding_layers=False)  # else it asks the hub for the vocabulary
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError) as error:  # ValueError: it is a file
+        raise ModelError(f"cannot write {folder}: {getattr(error, 'strerror', None) or error}") from error

@@ -1,0 +1,111 @@
+"""The model card of an exported prompt: a README.md with the study's figures, as the hub shows it."""
+
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from dfo_prompt._util.durable import replacing, writing
+from dfo_prompt._util.json_files import read_json
+from dfo_prompt.report.summary import Summary, summarize
+from dfo_prompt.study.folder import read_manifest
+
+CARD, PROGRAM = "README.md", "classify.py"
+HUB = "It is meant for `{model}`{revision} on the hub."
+OTHER = (
+    "**Other weights:** it was tuned on a copy of `{model}` whose weights are not those of the hub (quantised, say), so"
+    " that figures and predictions will differ a little there. Give that copy with `--base` for the same ones."
+)
+LOCAL = (
+    "**Base model:** only a local folder, `{model}`, is known, and no hub id: give yours with `--base`. The fingerprint of"
+    " its configuration and weights is `{fingerprint}`."
+)
+
+
+def write_card(study: Path, folder: Path) -> None:
+    """Write README.md into the folder that the prompt of a study was exported to, beside its task.json.
+
+    Raises:
+        InputError: the study or the folder is damaged.
+        StudyError: it cannot be written.
+    """
+    rule = read_json(folder / "task.json", missing=f"{folder} has no task.json; export the prompt again")
+    summary, manifest = summarize(study), read_manifest(study)
+    text = Template(files("dfo_prompt.report").joinpath("card.md.in").read_text(encoding="utf-8"))
+    body = text.substitute(_figures(summary) | _settings(manifest) | _rule(rule))
+    with writing(folder / CARD), replacing(folder / CARD) as file:
+        file.write(f"{_head(summary, rule)}\n{body}".encode(errors="backslashreplace"))
+
+
+def _head(summary: Summary, rule: dict[str, Any]) -> str:
+    from huggingface_hub import EvalResult, ModelCardData  # noqa: PLC0415 - slow to import
+
+    held_out, test = summary.held_out, rule["task"]
+    results = [
+        EvalResult(
+            task_type="text-classification",
+            dataset_type=test,
+            dataset_name=test,
+            dataset_split="test",
+            metric_type=summary.metric or "accuracy",
+            metric_value=held_out.test_metric,
+        )
+    ]
+    data = ModelCardData(
+        base_model=rule["base"]["model"] if rule["base"]["hub"] else None,
+        library_name="peft",
+        pipeline_tag="text-classification",
+        tags=["dfo-prompt", "prompt-tuning"],
+        model_name=f"{test} prompt",
+        eval_results=results if held_out.test_metric is not None else None,
+    )
+    return f"---\n{data.to_yaml()}\n---\n"
+
+
+def _figures(summary: Summary) -> dict[str, str]:
+    held_out = summary.held_out
+    return {
+        "metric": summary.metric or "unknown",
+        "budget": f"{summary.budget:,}",
+        "queries": f"{summary.queries:,}",
+        "optimizer": summary.optimizer,
+        "seed": str(summary.seed),
+        "stopped": summary.stop_reason if summary.finished else "nothing: the study is unfinished, this is its best so far",
+        "dev": _figure(held_out.dev_metric),
+        "test": _figure(held_out.test_metric),
+        "manual_dev": _figure(held_out.manual_dev_metric),
+        "manual_test": _figure(held_out.manual_test_metric),
+    }
+
+
+def _settings(manifest: dict[str, Any]) -> dict[str, str]:
+    config, about = manifest["config"], manifest["objective"]
+    prompt, examples, dtype = config["prompt"], about.get("examples", {}), about.get("dtype", "float32")
+    reduced = f"The study multiplied matrices in {dtype}; `classify.py` does so in float32." if dtype != "float32" else ""
+    return {
+        "objective": config["objective"],
+        "dim": str(config["dim"]),
+        "projected": f", projection `{prompt['projection']}`" if config["objective"] == "prompt" else "",
+        "popsize": str(config["popsize"]),
+        "shots": str(config["problem"]["shots"]),
+        **{key: str(prompt[key]) for key in ("tokens", "loss", "calibration")},
+        **{f"{split}_examples": f"{examples.get(split, 0):,}" for split in ("train", "dev", "test")},
+        "precision": reduced,
+    }
+
+
+def _rule(rule: dict[str, Any]) -> dict[str, str]:
+    base = rule["base"]
+    said = (HUB if base["same"] else OTHER) if base["hub"] else LOCAL
+    revision = f", revision `{base['options']['revision']}`," if "revision" in base["options"] else ""
+    link = f"[{base['model']}](https://huggingface.co/{base['model']})" if base["hub"] else f"`{base['model']}`"
+    return {
+        "title": f"A tuned prompt for the task {rule['task']}",
+        "model": link,
+        "origin": said.format(model=base["model"], revision=revision, fingerprint=base["fingerprint"]),
+        "classes": ", ".join(f'`{label["label"]}` (by the word "{label["word"].strip()}")' for label in rule["labels"]),
+    }
+
+
+def _figure(value: float | None) -> str:
+    return "not measured" if value is None else f"{value:.4g}"

@@ -1,0 +1,46 @@
+"""Writes a task as the TOML file that `load_task` reads."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from pathlib import Path
+
+from dfo_prompt._util.durable import replacing, writing
+from dfo_prompt.tasks.task import Source, Task
+
+DELETE = "\x7f"
+"""The one control character that JSON leaves as it is, and TOML does not."""
+
+
+def write_task(task: Task, file: Path) -> None:
+    """Write a task file, whole or not at all.
+
+    Raises:
+        StudyError: it cannot be written.
+    """
+    with writing(file):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(file) as opened:
+            opened.write(toml_of(task).encode(errors="backslashreplace"))
+
+
+def toml_of(task: Task) -> str:
+    """Return a task without further patterns and questions as TOML."""
+    keys = {key: getattr(task, key) for key in ("name", "summary", "metric", "template")}
+    parts = [*_keys(keys), "", "[labels]", *_keys(task.labels)]
+    usual = Source()
+    data = {one.name: getattr(task.data, one.name) for one in fields(Source)}
+    changed = {key: value for key, value in data.items() if value != getattr(usual, key)}
+    return "\n".join([*parts, *(["", "[data]", *_keys(changed)] if changed else [])]) + "\n"
+
+
+def _keys(values: Mapping[str, object]) -> Iterator[str]:
+    for key, value in values.items():
+        plain = key.replace("_", "a").isascii() and key.replace("_", "a").isalnum()
+        yield f"{key if plain else _value(key)} = {_value(value)}"
+
+
+def _value(value: object) -> str:
+    if isinstance(value, Mapping):
+        return f"{{ {', '.join(_keys(value))} }}"
+    return json.dumps(value, ensure_ascii=False).replace(DELETE, "\\u007f")

@@ -1,0 +1,118 @@
+"""Tasks drafted from data, and written as files that give the same task back."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from dfo_prompt.errors import DataError, InputError
+from dfo_prompt.tasks.drafting import Found, draft, likely_label, likely_text, look, words_of
+from dfo_prompt.tasks.examples import read_examples
+from dfo_prompt.tasks.task import Source, Task, load_task
+from dfo_prompt.tasks.writing import write_task
+
+NAMED = {"id": "7", "Review": "a fine film", "Sentiment": "pos"}
+
+
+def found(*rows: dict[str, str]) -> Found:
+    return Found(path=Path("mine.csv"), rows=rows)
+
+
+def test_columns_are_found_by_name_or_by_what_they_hold() -> None:
+    named = found(NAMED, {**NAMED, "Sentiment": "neg"})
+    assert (likely_label(named), likely_text(named, "Sentiment")) == ("Sentiment", "Review")
+    rows = [{"id": str(i), "said": f"word {i} and more of them", "kind": "ab"[i % 2]} for i in range(8)]
+    assert (likely_label(found(*rows)), likely_text(found(*rows), "kind")) == ("kind", "said")
+    with pytest.raises(InputError, match="mine.csv: no column looks like a label; name it with --label-column: id, said"):
+        likely_label(found(*({"id": row["id"], "said": row["said"]} for row in rows)))
+    with pytest.raises(InputError, match="mine.csv has no column beside 'label'"):
+        likely_text(found({"label": "a"}), "label")
+
+
+def test_classes_are_counted_in_the_order_of_their_numbers() -> None:
+    rows = [{"y": label} for label in ("10", "2", "x", "2", "", "1.0")]
+    assert found(*rows).classes("y") == {"1.0": 1, "2": 2, "10": 1, "x": 1}
+    with pytest.raises(DataError, match="column 'y' has 1 different values; a label has 2 to 100; name another column"):
+        found({"y": "a"}).classes("y")
+    with pytest.raises(DataError, match="column 'y' has 101 different values"):
+        found(*({"y": str(i)} for i in range(101))).classes("y")
+
+
+def test_label_words_are_those_given_or_the_labels() -> None:
+    classes = {"0": 3, "1": 4}
+    assert words_of(classes, "bad, good") == {"0": "bad", "1": "good"}
+    assert words_of(classes, "1=good,0=bad") == {"0": "bad", "1": "good"}
+    assert words_of({"neg": 1, "pos": 1}, "pos,neg") == {"neg": "neg", "pos": "pos"}
+    assert words_of({"on_time": 1, "late": 1}, "") == {"on_time": "on time", "late": "late"}
+    assert words_of({"a_b": 1, "a b": 1}, "") == {"a_b": "a_b", "a b": "a b"}
+    for wrong in ("bad", "bad,good,fine", "bad,", "0=bad,2=good", "0=bad", "0=bad,1="):
+        with pytest.raises(InputError, match="give a word for each of 0, 1, in this order or as LABEL=WORD"):
+            words_of(classes, wrong)
+
+
+def test_a_drafted_task_reads_its_data(tmp_path: Path) -> None:
+    (tmp_path / "mine.v2.csv").write_text("id;first text;other;y\n1;a {b};c;0\n2;;d;1\n3;e;f;\n4;g;h;1\n")
+    seen = look(tmp_path / "mine.v2.csv")
+    words = words_of(seen.classes("y"), "no,yes")
+    task = draft(seen, texts=["first text", "other"], label="y", words=words, instruction="Same?", path="mine.v2.csv")
+    assert (task.name, task.template) == ("mine", "Same?\nFirst text: {text_a}\nOther: {text_b}\nY: {answer}")
+    write_task(task, tmp_path / "sub" / ".." / "mine.toml")
+    again = load_task(tmp_path / "mine.toml")
+    assert replace(again, data=task.data) == task
+    splits = read_examples(again)
+    assert [(one.texts, one.label) for one in splits.train] == [(("a {b}", "c"), 0), (("g", "h"), 1)]
+    assert str(splits.report) == "train on 2 of 4 rows of mine.v2.csv (skipped: 1 without a label, 1 without a text)"
+
+
+@pytest.mark.parametrize(
+    ("texts", "label", "said"),
+    [
+        (["body"], "y", "mine.csv has no column 'body'; columns: a, b, c, y"),
+        (["a", "b", "c"], "y", "a task has one text column, or two, and another for the label, not a, b, c, y"),
+        (["y"], "y", "a task has one text column, or two, and another for the label, not y, y"),
+    ],
+)
+def test_columns_that_make_no_task(texts: list[str], label: str, said: str) -> None:
+    with pytest.raises(InputError) as caught:
+        draft(found({"a": "1", "b": "2", "c": "3", "y": "4"}), texts=texts, label=label, words={"4": "four", "5": "five"})
+    assert str(caught.value) == said
+
+
+def test_an_instruction_with_a_mark_is_refused_in_one_line() -> None:
+    with pytest.raises(InputError, match=r"mine.csv: template: unknown mark \{name\}"):
+        draft(found(NAMED), texts=["Review"], label="Sentiment", words={"a": "a", "b": "b"}, instruction="Dear {name}")
+
+
+def test_the_training_split_of_a_folder_and_class_folders(tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    for split in ("train", "dev"):
+        (tmp_path / "set" / f"{split}.jsonl").write_text(f'{{"text": "{split}", "label": 1}}\n')
+    assert look(tmp_path / "set").values("text") == ["train"]
+    assert look(tmp_path / "set").name == "set"
+    for label in ("no", "yes"):
+        (tmp_path / "films" / label).mkdir(parents=True)
+        (tmp_path / "films" / label / "1.txt").write_text("fine")
+    assert look(tmp_path / "films").classes("label") == {"no": 1, "yes": 1}
+    (tmp_path / "a.csv").write_text("text,label\n")
+    with pytest.raises(DataError, match="a.csv holds no rows"):
+        look(tmp_path / "a.csv")
+
+
+line = st.text(st.characters(exclude_categories=("Cs",)), min_size=1)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+@given(
+    labels=st.dictionaries(line, line.filter(lambda word: word == word.strip()), min_size=2, max_size=4),
+    ahead=line.filter(lambda text: "{" not in text),
+    column=line,
+)
+def test_whatever_is_written_is_read(labels: dict[str, str], ahead: str, column: str, tmp_path: Path) -> None:
+    if len({*labels.values()}) < 2:
+        return
+    data = Source(columns={"text": column}, unlabelled=("", column), delimiter=";")
+    task = Task(name="t", summary=ahead, template=f"{ahead}{{text}}{{answer}}", labels=labels, data=data)
+    write_task(task, tmp_path / "t.toml")
+    assert load_task(tmp_path / "t.toml") == task
