@@ -19,25 +19,29 @@ from dfo_prompt.tasks.sampling import sample
 from dfo_prompt.tasks.task import find_task
 
 
-def open_problem(config: ProblemConfig, *, seed: int, served: bool = False) -> Problem:
+def open_problem(config: ProblemConfig, *, seed: int, served: bool = False, texts: bool = False) -> Problem:
     """Load the model, read the task's examples and draw the split from `seed`.
 
     Where the model is `served` elsewhere, only tokenizer and embeddings are loaded.
 
     Raises:
-        InputError: a name is unknown, a value is bad, or data or model cannot be had.
+        InputError: a name is unknown, a value is bad, or data or model cannot be had; see `open_split` too.
     """
-    split = open_split(config, seed=seed)
+    split = open_split(config, seed=seed, texts=texts)
     return Problem(lm=_load(config.model, config.device, load_shell if served else load_model), **vars(split))
 
 
-def open_split(config: ProblemConfig, *, seed: int) -> TaskSplit:
+def open_split(config: ProblemConfig, *, seed: int, texts: bool = False) -> TaskSplit:
     """Read the task's examples and draw the split from `seed`.
 
     Raises:
-        InputError: a name is unknown, a value is bad, or data cannot be had.
+        InputError: a name is unknown, a value is bad, or data cannot be had; or the task's answers are texts, which whoever
+            asks does not take, unless `texts` says so.
     """
     task = find_task(config.task)
+    if task.answer and not texts:
+        said = f"task {task.name!r} has answers that are texts, without labels"
+        raise InputError(f"{said}; only studies of the objective 'prompt' take it, without [endpoint]")
     examples = read_examples(task, config.data)
     split = sample(task, examples, shots=config.shots, seed=seed, test_examples=config.test_examples)
     if config.feedback:

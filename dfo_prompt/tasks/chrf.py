@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sacrebleu.metrics import CHRF
+from sacrebleu.metrics.chrf import CHRF
 
 PERCENT = 100.0
 
