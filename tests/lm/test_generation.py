@@ -53,9 +53,7 @@ def test_the_likelihood_of_references_is_that_of_a_loop_over_their_tokens(family
     lm = tiny_lm(family, packing=packing)
     scorer, references = Scorer(lm), encode_references(lm, task, TEXTS, ANSWERS, prompt_tokens=4)
     found = scorer.score(prompts(lm), references.texts, LikelihoodReader(lm.model, references, narrow=scorer.narrow))
-    expected = [
-        [textbook(lm, task, prompt, *one) for one in zip(TEXTS, ANSWERS, strict=True)] for prompt in prompts(lm)
-    ]
+    expected = [[textbook(lm, task, prompt, *one) for one in zip(TEXTS, ANSWERS, strict=True)] for prompt in prompts(lm)]
     torch.testing.assert_close(found[..., 0], torch.tensor(expected), atol=1e-5, rtol=1e-5)
 
 
