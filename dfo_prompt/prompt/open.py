@@ -16,7 +16,7 @@ from dfo_prompt.prompt.problem import Problem, TaskSplit
 from dfo_prompt.tasks.examples import read_examples
 from dfo_prompt.tasks.feedback import grow
 from dfo_prompt.tasks.sampling import sample
-from dfo_prompt.tasks.task import find_task
+from dfo_prompt.tasks.task import check_labels, find_task
 
 
 def open_problem(config: ProblemConfig, *, seed: int, served: bool = False, texts: bool = False) -> Problem:
@@ -39,9 +39,8 @@ def open_split(config: ProblemConfig, *, seed: int, texts: bool = False) -> Task
             asks does not take, unless `texts` says so.
     """
     task = find_task(config.task)
-    if task.answer and not texts:
-        said = f"task {task.name!r} has answers that are texts, without labels"
-        raise InputError(f"{said}; only studies of the objective 'prompt' take it, without [endpoint]")
+    if not texts:
+        check_labels(task)
     examples = read_examples(task, config.data)
     split = sample(task, examples, shots=config.shots, seed=seed, test_examples=config.test_examples)
     if config.feedback:

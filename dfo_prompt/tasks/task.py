@@ -265,6 +265,18 @@ def find_task(task: str | Path) -> Task:
     return load_task(catalogue().tasks.find(task).target)
 
 
+def check_labels(task: Task) -> Task:
+    """Return a task whose answers are labels.
+
+    Raises:
+        InputError: they are texts.
+    """
+    if task.answer:
+        said = f"task {task.name!r} has answers that are texts, without labels"
+        raise InputError(f"{said}; only studies of the objective 'prompt' take it, without [endpoint]")
+    return task
+
+
 def load_task(where: str | Path) -> Task:
     """Load the task in a file, or, from a text only, in "package:file.toml", a file inside an importable package.
 
