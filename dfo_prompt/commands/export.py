@@ -25,13 +25,20 @@ def command(folder: Path, kind: str | None, out: Path | None) -> None:
     The folder of the format peft labels texts elsewhere, with peft and transformers alone: an adapter, task.json with the
     labelling rule, classify.py that reads both, and README.md with the study's figures.
     """
-    from dfo_prompt.prompt.objective import PromptObjective  # noqa: PLC0415 - brings torch
+    from dfo_prompt.prompt.generation import GenerationObjective  # noqa: PLC0415 - brings torch
+    from dfo_prompt.prompt.objective import PromptObjective  # noqa: PLC0415
 
     if kind:
         catalogue().exporters.find(kind)
     objective, candidate = reopen(folder)
     note_unfinished(folder)
-    takes = "soft" if isinstance(objective, PromptObjective) else "text" if isinstance(objective, Textual) else ""
+    takes = (
+        "soft"
+        if isinstance(objective, PromptObjective | GenerationObjective)
+        else "text"
+        if isinstance(objective, Textual)
+        else ""
+    )
     if not takes:
         raise InputError(f"the study in {folder} tunes no prompt, so there is nothing to export")
     kind = kind or DEFAULTS[takes]

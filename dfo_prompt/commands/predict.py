@@ -1,14 +1,16 @@
-"""`dfo-prompt predict`: labels for new texts from a tuned prompt."""
+"""`dfo-prompt predict`: labels for new texts, or answers to them, from a tuned prompt."""
 
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
 from dfo_prompt.console.notes import note_unfinished
-from dfo_prompt.contracts.objective import Predictor
+from dfo_prompt.contracts.objective import Generating, Predictor
 from dfo_prompt.errors import InputError
+from dfo_prompt.report.texts import printable
 from dfo_prompt.run.study import reopen
 from dfo_prompt.tasks.examples import HALF_PAIR
 
@@ -19,7 +21,7 @@ from dfo_prompt.tasks.examples import HALF_PAIR
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a text.")
 @click.option("--dtype", help="Of matrix products, float32 as in an exported folder [default: that of the study].")
 def command(folder: Path, texts: tuple[str, ...], *, as_json: bool, dtype: str | None) -> None:
-    """Label TEXTS, or the lines of standard input, with the prompt that the study in FOLDER tuned.
+    """Label or answer TEXTS, or the lines of standard input, with the prompt that the study in FOLDER tuned.
 
     The two texts of a sentence pair are separated by a tab.
     """
@@ -31,9 +33,14 @@ def command(folder: Path, texts: tuple[str, ...], *, as_json: bool, dtype: str |
             raise InputError(f"text {number} holds bytes that are not UTF-8: {line}")
     objective, candidate = reopen(folder, {"prompt": {"dtype": dtype}} if dtype else {})
     note_unfinished(folder)
+    examples = [tuple(line.split("\t")) for line in lines]
+    if isinstance(objective, Generating):
+        for line, answer in zip(lines, objective.generate(candidate, examples), strict=True):
+            _print_answer(line, answer, as_json=as_json)
+        return
     if not isinstance(objective, Predictor):
         raise InputError(f"the study in {folder} tunes no prompt, so there is nothing to label with")
-    probabilities = objective.predict(candidate, [tuple(line.split("\t")) for line in lines])  # (N, C)
+    probabilities = objective.predict(candidate, examples)  # (N, C)
     for line, row in zip(lines, probabilities, strict=True):
         _print(line, dict(zip(objective.classes, row.tolist(), strict=True)), as_json=as_json)
 
@@ -49,10 +56,20 @@ def _lines() -> tuple[str, ...]:
 def _print(text: str, probabilities: dict[str, float], *, as_json: bool) -> None:
     label = max(probabilities, key=probabilities.__getitem__)
     if as_json:
-        # Escapes of JSON where a stream would write others.
-        ascii_only = (sys.stdout.encoding or "ascii").lower().replace("_", "-") != "utf-8"
-        found = {"text": text, "label": label, "probabilities": probabilities}
-        click.echo(json.dumps(found, ensure_ascii=ascii_only))
+        _print_json({"text": text, "label": label, "probabilities": probabilities})
         return
     ranked = sorted(probabilities.items(), key=lambda item: -item[1])
     click.echo(f"{label}\t{'  '.join(f'{name} {p:.3f}' for name, p in ranked)}\t{text}")
+
+
+def _print_answer(text: str, answer: str, *, as_json: bool) -> None:
+    if as_json:
+        _print_json({"text": text, "answer": answer})
+        return
+    click.echo(f"{printable(answer)}\t{text}")
+
+
+def _print_json(found: dict[str, Any]) -> None:
+    # Escapes of JSON where a stream would write others.
+    ascii_only = (sys.stdout.encoding or "ascii").lower().replace("_", "-") != "utf-8"
+    click.echo(json.dumps(found, ensure_ascii=ascii_only))

@@ -138,6 +138,14 @@ class Predictor(Protocol):
 
 
 @runtime_checkable
+class Generating(Protocol):
+    """An objective whose candidates make a model generate answers that are texts."""
+
+    def generate(self, candidate: Vector, texts: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+        """Return the answers to N examples' texts under the candidate (d,)."""
+
+
+@runtime_checkable
 class Textual(Protocol):
     """An objective whose candidates stand for texts. Those of one text have one outcome, paid for once."""
 

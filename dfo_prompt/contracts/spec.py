@@ -93,9 +93,11 @@ class MetricSpec(Spec):
 
     Attributes:
         classes: the number of classes that it is for; None means any.
+        texts: whether it scores answers that are texts, instead of classes.
     """
 
     classes: int | None = None
+    texts: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
@@ -12,13 +13,27 @@ from transformers import PreTrainedModel
 from dfo_prompt.errors import ModelError
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Slots:
+    """Where the answers of N texts are read.
+
+    Attributes:
+        rows, slot: (N,) the row of each, and the place in it.
+        texts: (N,) the places of these texts among all that are scored.
+    """
+
+    rows: Tensor
+    slot: Tensor
+    texts: Tensor
+
+
 class Reader(Protocol):
     """Reads K figures a text."""
 
     width: int
 
-    def read(self, rows: Tensor, slot: Tensor, inputs: dict[str, Any]) -> Tensor:
-        """Run the model on `inputs` and return (N, K) from the slots (N,) in rows (N,)."""
+    def read(self, at: Slots, inputs: dict[str, Any]) -> Tensor:
+        """Run the model on `inputs` and return (N, K)."""
 
 
 class FirstTokens:
@@ -37,12 +52,12 @@ class FirstTokens:
         self._ids = ids
         self._plain_head, self._narrow = plain_head, narrow
 
-    def read(self, rows: Tensor, slot: Tensor, inputs: dict[str, Any]) -> Tensor:
+    def read(self, at: Slots, inputs: dict[str, Any]) -> Tensor:
         """Return logits (N, C), in float32."""
         if self._plain_head:
             hidden = self._model.base_model(**inputs).last_hidden_state  # (N', L', E)
-            return label_logits(self._model, hidden[rows, slot], self._ids)
-        return answer_logits(self._model, rows, slot, inputs, narrow=self._narrow)[:, self._ids].float()
+            return label_logits(self._model, hidden[at.rows, at.slot], self._ids)
+        return answer_logits(self._model, at.rows, at.slot, inputs, narrow=self._narrow)[:, self._ids].float()
 
 
 class SpanReader:
@@ -62,13 +77,13 @@ class SpanReader:
         self._ids = ids
         self._after, self._narrow = after, narrow
 
-    def read(self, rows: Tensor, slot: Tensor, inputs: dict[str, Any]) -> Tensor:
+    def read(self, at: Slots, inputs: dict[str, Any]) -> Tensor:
         """Return log-probabilities (N, G)."""
-        steps = torch.arange(self._ids.shape[1], device=slot.device)  # (K,)
-        places = (slot[:, None] + self._after + steps).flatten()
-        rows = rows.repeat_interleave(len(steps))
+        steps = torch.arange(self._ids.shape[1], device=at.slot.device)  # (K,)
+        places = (at.slot[:, None] + self._after + steps).flatten()
+        rows = at.rows.repeat_interleave(len(steps))
         logits = answer_logits(self._model, rows, places, inputs, narrow=self._narrow)  # (N K, V)
-        each = logits.float().log_softmax(dim=-1).view(len(slot), len(steps), -1)  # (N, K, V)
+        each = logits.float().log_softmax(dim=-1).view(len(at.slot), len(steps), -1)  # (N, K, V)
         return each[:, steps, self._ids].sum(dim=-1)  # (N, G, K) -> (N, G)
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
-from dfo_prompt.lm.answers import Reader
+from dfo_prompt.lm.answers import Reader, Slots
 from dfo_prompt.lm.encoding import Bucket, Encoded
 from dfo_prompt.lm.runs import Runs
 
@@ -57,14 +57,14 @@ class Cached:
         past = _continued(prefix)
         if length:
             past.reorder_cache(torch.zeros_like(bucket.rows))  # the one row, N' times
-        return self._read(reader, self._runs.embed(bucket.ids), bucket.slot, past, length)
+        return self._read(reader, self._runs.embed(bucket.ids), bucket, past, length)
 
     def _behind(self, bucket: Bucket, prefix: Tensor, within: AbstractContextManager[None], reader: Reader) -> Tensor:
         count, start = bucket.left.shape
         past = _continued(self._left(bucket))  # before the layers are given this candidate's prompts
         inputs = torch.cat([prefix.expand(count, -1, -1), self._runs.embed(bucket.ids)], dim=1)
         with within:
-            return self._read(reader, inputs, bucket.slot + len(prefix), past, start)
+            return self._read(reader, inputs, bucket, past, start, ahead=len(prefix))
 
     def _left(self, bucket: Bucket) -> Any:
         if bucket in self._lefts:
@@ -80,12 +80,12 @@ class Cached:
             self._runs.model.base_model(inputs_embeds=inputs, past_key_values=cache, use_cache=True)
         return cache
 
-    def _read(self, reader: Reader, inputs: Tensor, slot: Tensor, past: Any, start: int) -> Tensor:
+    def _read(self, reader: Reader, inputs: Tensor, bucket: Bucket, past: Any, start: int, *, ahead: int = 0) -> Tensor:
         # Padding is on the right, behind every answer, where causal attention does not look: no mask is needed.
         positions = torch.arange(start, start + inputs.shape[1], device=inputs.device)[None]
-        rows = torch.arange(len(slot), device=slot.device)
+        rows = torch.arange(len(bucket.rows), device=inputs.device)
         arguments = {"inputs_embeds": inputs, "past_key_values": past, "position_ids": positions, "use_cache": True}
-        return reader.read(rows, slot, arguments)
+        return reader.read(Slots(rows=rows, slot=bucket.slot + ahead, texts=bucket.rows), arguments)
 
 
 def _continued(cache: Any) -> Any:

@@ -101,7 +101,11 @@ def encode(
     Raises:
         ModelError: prompt and template leave no room for a text.
     """
-    layouts = [lay_out(lm, task, text, prompt_tokens=prompt_tokens, answer=answer) for text in texts]
+    return arranged(lm, [lay_out(lm, task, text, prompt_tokens=prompt_tokens, answer=answer) for text in texts], back=back)
+
+
+def arranged(lm: LanguageModel, layouts: Sequence[Layout], *, back: int = 0) -> Encoded:
+    """Put examples into the buckets that cost least."""
     groups = defaultdict(list)
     for row, layout in enumerate(layouts):
         groups[len(layout.left)].append(row)
@@ -135,7 +139,7 @@ def encode_words(lm: LanguageModel, task: Task) -> tuple[tuple[int, ...], ...]:
     """
     found: dict[tuple[int, ...], str] = {}
     for word in template_of(lm, task).words(task.words):
-        ids = tuple(_continuation(lm, word))
+        ids = tuple(continuation(lm, word))
         if not ids or lm.unknown_tokens.intersection(ids):
             raise ModelError(f"the tokenizer of {lm.name!r} does not know label word {word!r}; choose another in the task")
         if ids in found:
@@ -146,10 +150,11 @@ def encode_words(lm: LanguageModel, task: Task) -> tuple[tuple[int, ...], ...]:
 
 def first_token(lm: LanguageModel, word: str) -> int:
     """Return the first token of a word that continues a text, with the space ahead of it."""
-    return _continuation(lm, word)[0]
+    return continuation(lm, word)[0]
 
 
-def _continuation(lm: LanguageModel, word: str) -> list[int]:
+def continuation(lm: LanguageModel, word: str) -> list[int]:
+    """Return the tokens of what continues a text, with the space ahead of it."""
     # Some tokenizers put a space, or a token of its own for one, ahead of whatever begins a text.
     before, both = lm.tokens(ANCHOR), lm.tokens(ANCHOR + word)
     behind = both[len(before) :]

@@ -34,7 +34,13 @@ def template_of(lm: LanguageModel, task: Task) -> Template:
 
 
 def lay_out(
-    lm: LanguageModel, task: Task, texts: tuple[str, ...], *, prompt_tokens: int, answer: Sequence[int] = ()
+    lm: LanguageModel,
+    task: Task,
+    texts: tuple[str, ...],
+    *,
+    prompt_tokens: int,
+    answer: Sequence[int] = (),
+    room: int = 0,
 ) -> Layout:
     """Render and tokenise an example; one too long for the model loses the end of its longest text, never the slot.
 
@@ -44,6 +50,7 @@ def lay_out(
         prompt_tokens: P, for which room is kept.
         answer: the beginning of a label word, to be continued; a masked model, which fills in all at once, is given a mask
             for each of its tokens, and one more.
+        room: tokens that are kept for an answer, besides those of `answer`.
 
     Raises:
         ModelError: even without any text it is too long; or the model is decoder-only, and nothing stands between {prompt}
@@ -52,10 +59,11 @@ def lay_out(
     template = template_of(lm, task)
     while True:
         layout = _lay_out(lm, template.render(texts), template.gap, list(answer))
-        if len(layout.left) + prompt_tokens + len(layout.right) <= lm.max_tokens:
+        if len(layout.left) + prompt_tokens + len(layout.right) + room <= lm.max_tokens:
             return layout
         if not any(texts):
             prompt = f"the template and a prompt of {prompt_tokens} tokens"
+            prompt += f", and an answer of {room}," if room else ""
             raise ModelError(f"{prompt} alone are longer than the {lm.max_tokens} tokens that {lm.name!r} takes")
         texts = shorter(texts)
 

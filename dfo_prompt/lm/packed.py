@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from dfo_prompt.lm.answers import Reader
+from dfo_prompt.lm.answers import Reader, Slots
 from dfo_prompt.lm.cached import prefix_of
 from dfo_prompt.lm.encoding import Bucket, Encoded
 from dfo_prompt.lm.packed_behind import PackedBehind
@@ -37,13 +37,13 @@ class Packed:
         both = list(zip(buckets, layout.groups, strict=True))
         embedded = self._runs.embed(torch.cat([bucket.ids[group.real] for bucket, group in both]))
         slots = torch.cat([group.places.gather(1, bucket.slot[:, None])[:, 0] for bucket, group in both])
-        rows = torch.zeros_like(slots)
+        at = Slots(rows=torch.zeros_like(slots), slot=slots, texts=torch.cat([bucket.rows for bucket in buckets]))
 
         def run(prompt: Tensor) -> Tensor:
             inputs = torch.cat([prefix_of(self._runs, prompt, texts), embedded])[None]
             arguments = {"inputs_embeds": inputs, "position_ids": layout.positions, "use_cache": False}
             with self._runs.within(prompt, len(texts.head)), packed(layout):
-                return reader.read(rows, slots, arguments)
+                return reader.read(at, arguments)
 
         return self._runs.each(prompts, run)
 

@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor
 
-from dfo_prompt.lm.answers import Reader
+from dfo_prompt.lm.answers import Reader, Slots
 from dfo_prompt.lm.cached import KEPT_TOKENS
 from dfo_prompt.lm.encoding import Bucket, split_rows
 from dfo_prompt.lm.packing import pack, pack_behind, packed
@@ -58,7 +58,8 @@ class PackedBehind:
         starts = torch.tensor([0, *accumulate(end for group in ends for end in group)][:-1], device=prompts.device)  # (N',)
         copies = starts[:, None] + torch.arange(tokens, device=prompts.device)  # (N', P)
         slots = starts + tokens + torch.cat([bucket.slot for bucket in buckets])[order]
-        rows = torch.zeros_like(slots)
+        texts = torch.cat([bucket.rows for bucket in buckets])[order]
+        at = Slots(rows=torch.zeros_like(slots), slot=slots, texts=texts)
         is_right = torch.ones(layout.positions.shape[1], dtype=torch.bool, device=prompts.device)
         is_right[copies] = False
         embedded = self._runs.embed(torch.cat([rights[place] for place in order]))
@@ -70,7 +71,7 @@ class PackedBehind:
             own[copies] = prompt[0]
             arguments = {"inputs_embeds": own[None], "position_ids": layout.positions, "use_cache": False}
             with self._runs.within(prompt, copies), packed(layout):
-                return reader.read(rows, slots, arguments)
+                return reader.read(at, arguments)
 
         back = torch.tensor(order, device=prompts.device).argsort()
         return self._runs.each(prompts, run)[:, back]

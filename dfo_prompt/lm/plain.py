@@ -6,7 +6,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from dfo_prompt.lm.answers import Reader
+from dfo_prompt.lm.answers import Reader, Slots
 from dfo_prompt.lm.encoding import Bucket, Encoded
 from dfo_prompt.lm.runs import Runs
 
@@ -52,11 +52,11 @@ class Plain:
         if bucket.decoder.shape[1]:
             arguments |= {"decoder_input_ids": bucket.decoder}
             slot = bucket.slot
-        rows = torch.arange(count, device=prompts.device)
+        slots = Slots(rows=torch.arange(count, device=prompts.device), slot=slot, texts=bucket.rows)
 
         def run(prompt: Tensor) -> Tensor:
             inputs = torch.cat([left, prompt[0].expand(count, -1, -1), right], dim=1)
             with self._runs.within(prompt, at):
-                return reader.read(rows, slot, {"inputs_embeds": inputs, **arguments})
+                return reader.read(slots, {"inputs_embeds": inputs, **arguments})
 
         return self._runs.each(prompts, run)

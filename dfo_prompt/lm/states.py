@@ -8,7 +8,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from dfo_prompt.errors import InputError
-from dfo_prompt.lm.answers import answer_logits
+from dfo_prompt.lm.answers import Slots, answer_logits
 from dfo_prompt.lm.load import LanguageModel
 
 
@@ -46,10 +46,10 @@ class HiddenReader:
         self.width = sum(self.widths)
         self._model: Any = (model or lm.model).base_model
 
-    def read(self, rows: Tensor, slot: Tensor, inputs: dict[str, Any]) -> Tensor:
+    def read(self, at: Slots, inputs: dict[str, Any]) -> Tensor:
         """Return the states (N, K) side by side, in float32: layer after layer at one place, then at the next."""
         states = _states(self._model(**inputs, output_hidden_states=True))
-        read = [states[layer][rows, slot - back].float() for back in self._back for layer in self._from_end]
+        read = [states[layer][at.rows, at.slot - back].float() for back in self._back for layer in self._from_end]
         return torch.cat(read, dim=1)
 
 
@@ -67,9 +67,9 @@ class TopReader:
         self._model: Any = model
         self._k, self._narrow = k, narrow
 
-    def read(self, rows: Tensor, slot: Tensor, inputs: dict[str, Any]) -> Tensor:
+    def read(self, at: Slots, inputs: dict[str, Any]) -> Tensor:
         """Return (N, 2 k): k log-probabilities, largest first, then their token ids, which float32 holds exactly to 2^24."""
-        logits = answer_logits(self._model, rows, slot, inputs, narrow=self._narrow)
+        logits = answer_logits(self._model, at.rows, at.slot, inputs, narrow=self._narrow)
         found = logits.float().log_softmax(dim=-1).topk(self._k, dim=-1)
         return torch.cat([found.values, found.indices.float()], dim=1)
 

@@ -63,7 +63,8 @@ def dfo_prompt_calibrations() -> Iterable[Spec]:  # type: ignore[empty-body]
 def dfo_prompt_metrics() -> Iterable[MetricSpec]:  # type: ignore[empty-body]
     """Give metrics of tasks: targets are callables `(predictions: Classes, labels: Classes) -> Vector`.
 
-    Predicted classes (B, N) and true ones (N,) give a score for each candidate (B,); larger is better.
+    Predicted classes (B, N) and true ones (N,) give a score for each candidate (B,); larger is better. One whose spec has
+    `texts` is a callable `(answers: Sequence[str], references: Sequence[str]) -> float` of N answers and their references.
     """
 
 

@@ -18,6 +18,7 @@ from dfo_prompt.lm.checkpoint import quiet
 from dfo_prompt.lm.layout import template_of
 from dfo_prompt.lm.load import LanguageModel
 from dfo_prompt.lm.origin import Origin, origin_of
+from dfo_prompt.prompt.generation import GenerationObjective
 from dfo_prompt.prompt.objective import PromptObjective
 from dfo_prompt.types import Json, Vector
 
@@ -26,16 +27,19 @@ RULE, PROGRAM = "task.json", "classify.py"
 SCORE = "sum of the log-probabilities of a label word's tokens, minus what calibration subtracts; softmax over the labels"
 
 
-def save_for_peft(objective: PromptObjective, candidate: Vector, folder: Path) -> None:
+def save_for_peft(objective: PromptObjective | GenerationObjective, candidate: Vector, folder: Path) -> None:
     """Write the prompt of a candidate (d,) as a prompt-tuning adapter, with task.json, and classify.py that reads it.
 
     peft puts a prompt ahead of everything. Special tokens that a text begins with, which ours follows, are therefore part of
     the adapter: texts are to be tokenised without them (`add_special_tokens=False`), those that end a text put behind it.
 
     Raises:
-        InputError: peft is not installed, or has no place for the prompt.
+        InputError: peft is not installed, or has no place for the prompt; or the task has no labels.
         ModelError: the folder cannot be written.
     """
+    if isinstance(objective, GenerationObjective):
+        said = f"task {objective.problem.task.name!r} has answers that are texts, and the folder of peft is for labels"
+        raise InputError(f"{said}; use --format safetensors")
     _check_fits(objective, candidate)
     lm, origin = objective.problem.lm, origin_of(objective.problem.lm)
     whole = torch.cat([lm.embed(np.array(lm.frame[0], dtype=np.int64)), objective.prompt(candidate)])

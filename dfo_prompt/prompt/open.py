@@ -16,28 +16,31 @@ from dfo_prompt.prompt.problem import Problem, TaskSplit
 from dfo_prompt.tasks.examples import read_examples
 from dfo_prompt.tasks.feedback import grow
 from dfo_prompt.tasks.sampling import sample
-from dfo_prompt.tasks.task import find_task
+from dfo_prompt.tasks.task import check_labels, find_task
 
 
-def open_problem(config: ProblemConfig, *, seed: int, served: bool = False) -> Problem:
+def open_problem(config: ProblemConfig, *, seed: int, served: bool = False, texts: bool = False) -> Problem:
     """Load the model, read the task's examples and draw the split from `seed`.
 
     Where the model is `served` elsewhere, only tokenizer and embeddings are loaded.
 
     Raises:
-        InputError: a name is unknown, a value is bad, or data or model cannot be had.
+        InputError: a name is unknown, a value is bad, or data or model cannot be had; see `open_split` too.
     """
-    split = open_split(config, seed=seed)
+    split = open_split(config, seed=seed, texts=texts)
     return Problem(lm=_load(config.model, config.device, load_shell if served else load_model), **vars(split))
 
 
-def open_split(config: ProblemConfig, *, seed: int) -> TaskSplit:
+def open_split(config: ProblemConfig, *, seed: int, texts: bool = False) -> TaskSplit:
     """Read the task's examples and draw the split from `seed`.
 
     Raises:
-        InputError: a name is unknown, a value is bad, or data cannot be had.
+        InputError: a name is unknown, a value is bad, or data cannot be had; or the task's answers are texts, which whoever
+            asks does not take, unless `texts` says so.
     """
     task = find_task(config.task)
+    if not texts:
+        check_labels(task)
     examples = read_examples(task, config.data)
     split = sample(task, examples, shots=config.shots, seed=seed, test_examples=config.test_examples)
     if config.feedback:

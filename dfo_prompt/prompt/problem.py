@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from dfo_prompt.errors import InputError
 from dfo_prompt.lm.load import LanguageModel
 from dfo_prompt.tasks.examples import Texts
 from dfo_prompt.tasks.metrics import score
@@ -29,6 +30,17 @@ class TaskSplit:
     def texts(self, split: str) -> list[tuple[str, ...]]:
         """Return the N texts of "train", "dev" or "test"."""
         return [example.texts for example in self.data.part(split)]
+
+    def check_texts(self, texts: Texts) -> None:
+        """Refuse examples with more texts, or fewer, than the task takes.
+
+        Raises:
+            InputError: one has.
+        """
+        for text in texts:
+            if len(text) != len(self.task.fields):
+                found = f"{len(text)} texts separated by tabs, where task {self.task.name!r} takes {len(self.task.fields)}"
+                raise InputError(f"{text[0]!r} and what follows: {found}")
 
     def labels(self, split: str) -> npt.NDArray[np.int64]:
         """Return their classes (N,)."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from dfo_prompt.config.prompt import PromptConfig
 from dfo_prompt.errors import InputError
 from dfo_prompt.lm.layout import lay_out
 from dfo_prompt.plugin.entries import arguments_of, target_of
+from dfo_prompt.prompt.generation import GenerationObjective
 from dfo_prompt.prompt.initial import initial_prompt_of, shallow_projection
 from dfo_prompt.prompt.objective import PromptObjective
 from dfo_prompt.prompt.open import open_problem, with_prompt_at
@@ -30,8 +32,8 @@ def prompt_objective(
     problem: ProblemConfig | None = None,
     prompt: PromptConfig | None = None,
     endpoint: EndpointConfig | None = None,
-) -> PromptObjective:
-    """Build the loss of a soft prompt for a language model on a k-shot task.
+) -> PromptObjective | GenerationObjective:
+    """Build the loss of a soft prompt for a language model on a k-shot task, whose answers are labels or texts.
 
     Args:
         dim: d, the intrinsic dimension; of all layers together, where each has a prompt.
@@ -46,22 +48,30 @@ def prompt_objective(
     prompt = prompt or PromptConfig()
     if endpoint and prompt.layers != "first":
         raise InputError(f"prompt.layers {prompt.layers!r} needs the model here; leave out [endpoint], or set first")
-    opened = open_problem(problem or ProblemConfig(), seed=seed, served=endpoint is not None)
+    opened = open_problem(problem or ProblemConfig(), seed=seed, served=endpoint is not None, texts=endpoint is None)
     opened = with_prompt_at(opened, prompt.place)
     options = arguments_of("projection", prompt.projection, prompt.projection_options)
     files = [path for path in (*options.values(), prompt.start) if isinstance(path, Path)]
     check_sources(opened.task.name, opened.lm.fingerprint, *files)
-    return PromptObjective(
-        problem=opened,
-        projection=_projection(opened, dim, seed, prompt, options),
-        prompt_tokens=prompt.tokens,
-        dim=dim,
-        loss=prompt.loss,
-        calibration=prompt.calibration,
-        dtype=prompt.dtype,
-        about={"files": {file.name: sha256(file.read_bytes()).hexdigest() for file in files}} if files else {},
-        endpoint=endpoint,
-    )
+    parts: dict[str, Any] = {
+        "problem": opened,
+        "projection": _projection(opened, dim, seed, prompt, options),
+        "prompt_tokens": prompt.tokens,
+        "dim": dim,
+        "dtype": prompt.dtype,
+        "about": {"files": {file.name: sha256(file.read_bytes()).hexdigest() for file in files}} if files else {},
+    }
+    if opened.task.answer:
+        _check_for_texts(opened.task.name, prompt)
+        return GenerationObjective(**parts)
+    return PromptObjective(**parts, loss=prompt.loss, calibration=prompt.calibration, endpoint=endpoint)
+
+
+def _check_for_texts(task: str, prompt: PromptConfig) -> None:
+    for key, only in (("loss", "cross_entropy"), ("calibration", "none")):
+        if (given := getattr(prompt, key)) != only:
+            said = f"prompt.{key} = {given!r} is for label words, and the answers of task {task!r} are texts"
+            raise InputError(f"{said}; leave it out")
 
 
 def _projection(

@@ -8,7 +8,6 @@ from torch import Tensor
 
 from dfo_prompt.contracts.objective import Evaluation, Outer
 from dfo_prompt.contracts.usage import Usage
-from dfo_prompt.errors import InputError
 from dfo_prompt.objectives.outer import CrossEntropy
 from dfo_prompt.prompt.losses import loss_called
 from dfo_prompt.prompt.problem import TaskSplit
@@ -70,11 +69,7 @@ class TaskObjective(ABC):
         Raises:
             InputError: an example has more texts, or fewer, than the task takes.
         """
-        task = self._split_of_task.task
-        for text in texts:
-            if len(text) != len(task.fields):
-                found = f"{len(text)} texts separated by tabs, where task {task.name!r} takes {len(task.fields)}"
-                raise InputError(f"{text[0]!r} and what follows: {found}")
+        self._split_of_task.check_texts(texts)
         probabilities: Matrix = self._label(candidate, texts).softmax(dim=-1).double().cpu().numpy()
         return probabilities
 

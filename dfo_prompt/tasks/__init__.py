@@ -1,4 +1,4 @@
-"""Tasks: labelled text, a template with a slot for the answer, and a label word for each class."""
+"""Tasks: a template with a slot for the answer, which is one of some label words or a text of its own, and examples."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,12 +12,19 @@ METRICS = {
     "macro_f1": (None, "Mean F1 score of the classes that are present or predicted"),
 }
 
+OF_TEXTS = {
+    "exact_match": ("metrics:exact_match", "Share of answers that are the reference, letter by letter", ""),
+    "chrf": ("chrf:chrf", "chrF: F-score of character n-grams, 0 to 1 (Popovic, 2015), by sacrebleu", "generation"),
+}
+
 
 @hookimpl
 def dfo_prompt_metrics() -> Iterable[MetricSpec]:
-    """Give the metrics in `metrics.py`."""
+    """Give the metrics in `metrics.py` and `chrf.py`."""
     for name, (classes, summary) in METRICS.items():
         yield MetricSpec(name=name, target=f"{__name__}.metrics:{name}", summary=f"{summary}.", classes=classes)
+    for name, (target, summary, extra) in OF_TEXTS.items():
+        yield MetricSpec(name=name, target=f"{__name__}.{target}", summary=f"{summary}.", extra=extra, texts=True)
 
 
 @hookimpl

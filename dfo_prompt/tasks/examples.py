@@ -1,4 +1,4 @@
-"""Examples of a task: rows checked, and their labels turned into class indices."""
+"""Examples of a task: rows checked, and their labels turned into class indices, or their answers kept as texts."""
 
 import re
 from collections import Counter
@@ -15,7 +15,7 @@ from dfo_prompt.tasks.formats import read_rows
 from dfo_prompt.tasks.hub import read_hub
 from dfo_prompt.tasks.reading import ReadReport, SourceRows
 from dfo_prompt.tasks.rows import Row
-from dfo_prompt.tasks.task import Task
+from dfo_prompt.tasks.task import Answer, Task
 
 Texts = Sequence[tuple[str, ...]]
 """N texts, or N pairs of them: each in the order of `Task.fields`."""
@@ -26,10 +26,17 @@ WORD = re.compile(r"\S+")
 
 @dataclass(frozen=True, kw_only=True, order=True)
 class Example:
-    """A labelled example: its texts in the order of `Task.fields`, and its class as an index into `Task.classes`."""
+    """An example.
+
+    Attributes:
+        texts: in the order of `Task.fields`.
+        label: its class, as an index into `Task.classes`; 0 where answers are texts.
+        answer: the reference, where answers are texts.
+    """
 
     texts: tuple[str, ...]
-    label: int
+    label: int = 0
+    answer: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,6 +137,8 @@ def _example(task: Task, row: Row, index: dict[str, int]) -> Example | str:
     """Return the example of a row, or why it is skipped."""
     if row.skip:
         return row.skip
+    if task.answer:
+        return _answered(task, row, task.answer)
     label = _whole(_cell(task, row, "label"), index)
     known = {*index, *task.data.unlabelled}
     if any(_column(task, cells, "label", row.place)[1].strip() in known for cells in row.inside):
@@ -141,12 +150,28 @@ def _example(task: Task, row: Row, index: dict[str, int]) -> Example | str:
     if label not in index:
         said = f"label {label!r} has no label word in task {task.name!r}"
         raise DataError(f"{row.place}: {said}; known: {', '.join(index)}")
+    texts = _texts(task, row)
+    return Example(texts=texts, label=index[label]) if texts else "without a text"
+
+
+def _answered(task: Task, row: Row, rule: Answer) -> Example | str:
+    """Return the example of a row whose answer is a text, or why it is skipped."""
+    answer = _cell(task, row, "answer")
+    if answer in task.data.unlabelled:
+        return f"answered {answer!r}" if answer else "without an answer"
+    if rule.ends == "line" and len(answer.splitlines()) > 1:
+        raise DataError(f'{row.place}: the answer has more than one line; set ends = "text" in [answer] of the task')
+    texts = _texts(task, row)
+    return Example(texts=texts, answer=answer) if texts else "without a text"
+
+
+def _texts(task: Task, row: Row) -> tuple[str, ...]:
+    """Return the texts of a row; none where one is empty, and the task says that such rows are skipped."""
     if task.data.empty_texts == "skip" and not all(
         _column(task, row.cells, field, row.place)[1].strip() for field in task.fields
     ):
-        return "without a text"
-    texts = (_first_words(_cell(task, row, field), task.data.most_words) for field in task.fields)
-    return Example(texts=tuple(texts), label=index[label])
+        return ()
+    return tuple(_first_words(_cell(task, row, field), task.data.most_words) for field in task.fields)
 
 
 def _whole(label: str, known: Mapping[str, int]) -> str:
@@ -164,7 +189,7 @@ def _first_words(text: str, most: int) -> str:
 def _cell(task: Task, row: Row, field: str) -> str:
     column, value = _column(task, row.cells, field, row.place)
     value = value.strip()
-    if not value and not (field == "label" and "" in task.data.unlabelled):
+    if not value and not (field in ("label", "answer") and "" in task.data.unlabelled):
         raise DataError(f"{row.place}: {column} is empty; fill it in or remove the row")
     if HALF_PAIR.search(value):
         raise DataError(

@@ -10,7 +10,7 @@ from dfo_prompt._util.reading import read_bytes
 from dfo_prompt.errors import DataError
 from dfo_prompt.tasks.examples import Example, read_examples
 from dfo_prompt.tasks.reading import SourceRows
-from dfo_prompt.tasks.sampling import FewShot, distinct_examples
+from dfo_prompt.tasks.sampling import AMBIGUOUS, FewShot, distinct_examples
 from dfo_prompt.tasks.task import Task
 
 
@@ -34,7 +34,7 @@ def grow(task: Task, split: FewShot, path: Path) -> FewShot:
     read = read_examples(task, path)
     given = read.train
     distinct = distinct_examples(given)
-    skipped = _repeated(given, distinct)
+    skipped = _repeated(given, distinct, AMBIGUOUS[task.answer is not None])
     held_out, train = ({_key(example) for example in part} for part in ((*split.dev, *split.test), split.train))
     added = []
     for example in distinct:
@@ -56,12 +56,12 @@ def grow(task: Task, split: FewShot, path: Path) -> FewShot:
     )
 
 
-def _repeated(given: Iterable[Example], distinct: Iterable[Example]) -> Counter[str]:
+def _repeated(given: Iterable[Example], distinct: Iterable[Example], ambiguous: str) -> Counter[str]:
     """Count the examples that `distinct_examples` leaves out, by reason."""
     kept = {example.texts for example in distinct}
     reasons: Counter[str] = Counter()
     for texts, count in Counter(example.texts for example in given).items():
-        reasons["copies" if texts in kept else "with two labels"] += count - (texts in kept)
+        reasons["copies" if texts in kept else ambiguous] += count - (texts in kept)
     return reasons
 
 

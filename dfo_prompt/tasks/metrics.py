@@ -1,6 +1,6 @@
-"""Metrics of predicted classes, for many candidates at once; larger is better."""
+"""Metrics of predicted classes, for many candidates at once, and of answers that are texts; larger is better."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -9,11 +9,17 @@ from dfo_prompt.errors import PluginError, UnknownNameError
 from dfo_prompt.plugin.catalogue import catalogue
 from dfo_prompt.types import Vector
 
+TEXTS = "answers that are texts"
 Classes = npt.NDArray[np.integer]
 """Class indices, one an example."""
 
 Metric = Callable[[Classes, Classes], Vector]
 """Scores predictions (B, N) of B candidates against the labels (N,) of N >= 1 examples: (B,), larger is better."""
+
+
+def exact_match(answers: Sequence[str], references: Sequence[str]) -> float:
+    """Return the share of answers that are the reference, letter by letter."""
+    return float(np.mean([answer == reference for answer, reference in zip(answers, references, strict=True)]))
 
 
 def accuracy(predictions: Classes, labels: Classes) -> Vector:
@@ -51,19 +57,35 @@ def score(metric: str, predictions: Classes, labels: Classes) -> Vector:
     return scores
 
 
-def check_metric(metric: str, classes: int) -> None:
-    """Check that a task of so many classes can have the metric called `metric`.
+def score_texts(metric: str, answers: Sequence[str], references: Sequence[str]) -> float:
+    """Return the metric called `metric` of N answers that are texts.
 
     Raises:
-        ValueError: there is no such metric, or it is for another number of classes.
+        UnknownNameError: there is no such metric.
+        InputError: it needs an extra that is not installed.
+        PluginError: it gives anything but a finite number.
+    """
+    found = np.asarray(catalogue().metrics.bound(metric)(answers, references), dtype=np.float64)
+    if found.shape or not np.isfinite(found):
+        raise PluginError(f"metric {metric!r} gives {found} for {len(answers)} answers, not a finite number")
+    return float(found)
+
+
+def check_metric(metric: str, classes: int | None) -> None:
+    """Check that a task of so many classes can have the metric called `metric`; None for a task whose answers are texts.
+
+    Raises:
+        ValueError: there is no such metric, or it is for another number of classes, or not for texts.
     """
     try:
         spec = catalogue().metrics.find(metric)
     except UnknownNameError as error:
         raise ValueError(f"metric: {error}") from error
-    if spec.classes not in (None, classes):
-        others = [other.name for other in catalogue().metrics if other.classes in (None, classes)]
-        raise ValueError(f"metric: {metric} is for {spec.classes} classes, not {classes}; use {' or '.join(others)}")
+    fits = [spec.name for spec in catalogue().metrics if spec.texts == (classes is None) and spec.classes in (None, classes)]
+    if metric not in fits:
+        its = TEXTS if spec.texts else f"{spec.classes} classes" if spec.classes else "classes"
+        wanted = TEXTS if classes is None else "classes" if spec.texts else str(classes)
+        raise ValueError(f"metric: {metric} is for {its}, not {wanted}; use {' or '.join(fits)}")
 
 
 def _matches(predictions: Classes, labels: Classes, c: int) -> tuple[Vector, Vector]:

@@ -1,4 +1,7 @@
-"""k-shot splits: k examples a class to train on, the next k to choose on, unseen ones to test on."""
+"""k-shot splits: k examples a class to train on, the next k to choose on, unseen ones to test on.
+
+Examples whose answers are texts are all of one class: k to train on, and k to choose on.
+"""
 
 import hashlib
 import json
@@ -13,6 +16,9 @@ from dfo_prompt.errors import DataError, InputError
 from dfo_prompt.tasks.examples import Example, Splits
 from dfo_prompt.tasks.reading import ReadReport
 from dfo_prompt.tasks.task import Task
+
+AMBIGUOUS = {False: "with two labels", True: "with two answers"}
+"""Why texts are left out, by whether answers are texts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +50,8 @@ class FewShot:
 
     @property
     def fingerprint(self) -> str:
-        """Return the SHA-256 of texts and labels, in hexadecimal."""
-        content = [[(example.texts, example.label) for example in part] for part in (self.train, self.dev, self.test)]
+        """Return the SHA-256 of texts and labels, or answers, in hexadecimal."""
+        content = [[_content(example) for example in part] for part in (self.train, self.dev, self.test)]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
@@ -54,12 +60,12 @@ def sample(task: Task, splits: Splits, *, shots: int, seed: int, test_examples: 
 
     The same seed draws the same texts whatever the order of rows and classes; the training examples of fewer shots are among
     those of more, and so are fewer test examples. In training rows, texts that occur twice count once, and those with
-    two labels not at all; a test file is taken as it is, but for texts that were drawn to train or dev.
+    two labels, or answers, not at all; a test file is taken as it is, but for texts that were drawn to train or dev.
 
     Args:
         task: names the classes.
         splits: as `read_examples` gives them.
-        shots: k, examples a class.
+        shots: k, examples a class, or of all where answers are texts.
         seed: of the draw, any integer >= 0.
         test_examples: test on at most this many.
 
@@ -77,24 +83,28 @@ def sample(task: Task, splits: Splits, *, shots: int, seed: int, test_examples: 
     unseen = tuple(example for example in given if example.texts not in seen)
     if not unseen:
         raise DataError(f"task {task.name!r}: no example is left to test on; give more, or a test file")
-    report = splits.report and _report(splits.report, splits, distinct, drawn=len(given) - len(unseen))
+    report = splits.report and _report(task, splits.report, splits, distinct, drawn=len(given) - len(unseen))
     return FewShot(train=train, dev=dev, test=unseen[:test_examples], report=report)
 
 
 def distinct_examples(examples: Iterable[Example]) -> list[Example]:
-    """Return examples in order, texts that occur twice once, and those with two labels not at all."""
-    labels: dict[tuple[str, ...], set[int]] = {}
+    """Return examples in order, texts that occur twice once, and those with two labels, or answers, not at all."""
+    labels: dict[tuple[str, ...], set[Example]] = {}
     for example in examples:
-        labels.setdefault(example.texts, set()).add(example.label)
-    return [Example(texts=texts, label=min(found)) for texts, found in sorted(labels.items()) if len(found) == 1]
+        labels.setdefault(example.texts, set()).add(example)
+    return [min(found) for _, found in sorted(labels.items()) if len(found) == 1]
 
 
-def _report(report: ReadReport, splits: Splits, distinct: Sequence[Example], *, drawn: int) -> ReadReport:
+def _content(example: Example) -> tuple[object, ...]:
+    return (example.texts, example.answer or example.label)
+
+
+def _report(task: Task, report: ReadReport, splits: Splits, distinct: Sequence[Example], *, drawn: int) -> ReadReport:
     """Return the report without the examples that no part of a split can have; `drawn`: those of test in train or dev."""
     unambiguous = {example.texts for example in distinct}
     ambiguous = sum(example.texts not in unambiguous for example in splits.train)
     copies = len(splits.train) - ambiguous - len(distinct)
-    train = report.train.without({"copies": copies, "with two labels": ambiguous})
+    train = report.train.without({"copies": copies, AMBIGUOUS[task.answer is not None]: ambiguous})
     test = report.test and report.test.without({"drawn to train or dev": drawn})
     return replace(report, train=train, test=test)
 
@@ -109,10 +119,10 @@ def _deal(task: Task, examples: Iterable[Example], shots: int) -> tuple[tuple[Ex
     for example in examples:
         parts[min(have[example.label] // shots, 2)].append(example)
         have[example.label] += 1
-    for label, name in enumerate(task.classes):
+    for label, name in enumerate([f"class {name!r}" for name in task.classes] or ["it"]):
         if have[label] < 2 * shots:
             raise DataError(
-                f"task {task.name!r}: class {name!r} has {have[label]} distinct examples to draw from; {shots} shots need"
+                f"task {task.name!r}: {name} has {have[label]} distinct examples to draw from; {shots} shots need"
                 f" {2 * shots}, half of them for dev"
             )
     return tuple(map(tuple, parts))

@@ -30,7 +30,7 @@ class Source:
         path: a file or folder, relative to the task file.
         train: the split that shots are drawn from: a split of the hub, or the stem of a file in a folder.
         test: the split to test on; empty, or without such a file, the rest of `train` is.
-        columns: column of each field ("text", "text_a", "text_b", "label") that is not in the column of its own name.
+        columns: column of each field ("text", "text_a", "text_b", "label", "answer") that is not in one of its own name.
         header: names of the columns, of local files without a header line.
         delimiter: of local tables: a comma, semicolon, tab or vertical bar; by default it is found out.
         encoding: of local files; a byte order mark in one says more.
@@ -112,8 +112,23 @@ class Questions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Answer:
+    """Answers that are texts, which a model generates token by token, always the most likely one.
+
+    Attributes:
+        most_tokens: of an answer, its end included; texts too long for the model beside prompt and so many tokens are cut.
+        ends: an answer is a "line", and ends where it does; or a "text", and ends with the model's end-of-text token.
+    """
+
+    __pydantic_config__ = STRICT
+
+    most_tokens: Annotated[int, Field(ge=1, le=10**6)] = 32
+    ends: Literal["line", "text"] = "line"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Task:
-    """A classification task.
+    """A task: texts, and answers that are one of some label words, or texts of their own.
 
     Attributes:
         name: in a file, by default that of the file.
@@ -121,6 +136,7 @@ class Task:
         template: see `Template.parse`.
         causal_template: for decoder-only models, where the slot of `template` is not last.
         labels: label of the data -> label word. Labels that share a word are one class; classes are numbered in this order.
+        answer: in place of labels, where answers are texts.
         patterns: other ways to ask, for ensembles of patterns.
         chain: questions of its own for `chained-decoder`, which else asks those of the patterns.
         data: the examples; without any, a path has to be given to `read_examples`.
@@ -131,7 +147,8 @@ class Task:
     name: str
     summary: str
     template: str
-    labels: Mapping[str, str]
+    labels: Mapping[str, str] = field(default_factory=dict)
+    answer: Answer | None = None
     causal_template: str = ""
     metric: str = "accuracy"
     patterns: tuple[Pattern, ...] = ()
@@ -144,6 +161,9 @@ class Task:
             raise ValueError("template and causal_template must have the same text marks, and one of them is needed")
         if self.causal_template and not templates[-1].slot_is_last:
             raise ValueError("causal_template must end in {answer}")
+        if self.answer:
+            self._check_generation()
+            return
         if bad := [word for word in self.labels.values() if not word or word != word.strip()]:
             raise ValueError(f"labels: label word {bad[0]!r} is empty or has space around it")
         if len(self.words) < BINARY:
@@ -155,13 +175,26 @@ class Task:
         if self.chain and self.chain.fields != self.fields:
             raise ValueError("chain: its text marks must be those of the task")
 
+    def _check_generation(self) -> None:
+        for key in ("labels", "patterns", "chain"):
+            if getattr(self, key):
+                raise ValueError(f"{key}: those are for labels, and [answer] says that answers are texts; leave out either")
+        check_metric(self.metric, None)
+
     @property
     def fingerprint(self) -> str:
-        """Return a short hash of all that a model is asked: templates, label words and patterns.
+        """Return a short hash of all that a model is asked: templates, label words and patterns, or the rules of answers.
 
         The chain is left out, which one method asks: its manifest has it.
         """
-        asked = (self.template, self.causal_template, [*self.labels.items()], self.metric, self.rephrased)
+        asked: tuple[object, ...] = (
+            self.template,
+            self.causal_template,
+            [*self.labels.items()],
+            self.metric,
+            self.rephrased,
+        )
+        asked = (*asked, self.answer) if self.answer else asked
         return hashlib.sha256(repr(asked).encode()).hexdigest()[:16]
 
     @property
@@ -230,6 +263,18 @@ def find_task(task: str | Path) -> Task:
     if isinstance(task, Path) or task.endswith(".toml"):
         return load_task(Path(task))
     return load_task(catalogue().tasks.find(task).target)
+
+
+def check_labels(task: Task) -> Task:
+    """Return a task whose answers are labels.
+
+    Raises:
+        InputError: they are texts.
+    """
+    if task.answer:
+        said = f"task {task.name!r} has answers that are texts, without labels"
+        raise InputError(f"{said}; only studies of the objective 'prompt' take it, without [endpoint]")
+    return task
 
 
 def load_task(where: str | Path) -> Task:

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from dfo_prompt.errors import ModelError
-from dfo_prompt.lm.answers import FirstTokens
+from dfo_prompt.lm.answers import FirstTokens, Slots
 from dfo_prompt.lm.encoding import encode, encode_words
 from dfo_prompt.lm.layers import Layers
 from dfo_prompt.lm.layout import lay_out
@@ -90,11 +90,11 @@ def test_less_runs_at_a_time_where_memory_does_not_suffice(family, packing, task
     reader, refused = first_tokens(lm, scorer, task), []
     read = type(reader).read
 
-    def small(self, rows, slot, arguments):
-        if len(slot) > 2:
-            refused.append(len(slot))
+    def small(self, at, arguments):
+        if len(at.slot) > 2:
+            refused.append(len(at.slot))
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
-        return read(self, rows, slot, arguments)
+        return read(self, at, arguments)
 
     monkeypatch.setattr(type(reader), "read", small)
     wanted = expected(lm, prompts, examples, task)
@@ -102,7 +102,7 @@ def test_less_runs_at_a_time_where_memory_does_not_suffice(family, packing, task
     before = len(refused)
     torch.testing.assert_close(scorer.score(prompts, texts, reader), wanted, atol=1e-4, rtol=1e-4)
     assert len(refused) - before < before  # the second time it is remembered
-    monkeypatch.setattr(type(reader), "read", lambda *_: small(reader, None, range(3), None))
+    monkeypatch.setattr(type(reader), "read", lambda *_: small(reader, Slots(rows=None, slot=range(3), texts=None), None))
     with pytest.raises(torch.OutOfMemoryError):
         scorer.score(prompts, texts, reader)
 

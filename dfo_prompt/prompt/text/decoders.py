@@ -12,7 +12,7 @@ import numpy as np
 from dfo_prompt._util.reading import read_bytes
 from dfo_prompt.config.problem import ProblemConfig
 from dfo_prompt.errors import InputError
-from dfo_prompt.tasks.task import Task, find_task
+from dfo_prompt.tasks.task import Task, check_labels, find_task
 from dfo_prompt.types import Json, Vector
 
 Parts = Literal["both", "demonstrations", "instruction"]
@@ -158,6 +158,6 @@ def text_dim(
     Raises:
         InputError: a name is unknown, or a value is bad.
     """
-    task = find_task(problem.task)
+    task = check_labels(find_task(problem.task))
     examples = problem.shots * len(task.classes)
     return random_keys(task, examples=examples, parts=decoder, demonstrations=demonstrations, instructions=instructions).dim

@@ -1,0 +1,108 @@
+"""Greedy generation under a soft prompt: the most likely token, again and again, until an answer ends."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from contextlib import nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache
+
+from dfo_prompt.lm.answers import answer_logits
+from dfo_prompt.lm.encoding import arranged
+from dfo_prompt.lm.layout import Layout
+from dfo_prompt.lm.load import LanguageModel
+from dfo_prompt.lm.precision import Precision
+from dfo_prompt.lm.references import LINE_END, lay_out_texts, rule_of, stops
+from dfo_prompt.lm.runs import Runs
+from dfo_prompt.lm.scorer import Scorer
+from dfo_prompt.lm.strategies import MOST_TOKENS
+from dfo_prompt.tasks.examples import Texts
+from dfo_prompt.tasks.task import Task
+
+
+class Greedy:
+    """Generates the answers to texts, as transformers' `generate` does without sampling and penalties.
+
+    Texts of one length run together, without padding: an answer does not depend on the others.
+
+    Args:
+        lm: a decoder-only model.
+        task: template, and how answers end.
+        scorer: that checks which engines are exact: keys and values are kept from token to token if one is that keeps them.
+        precision: of the forwards.
+    """
+
+    def __init__(self, lm: LanguageModel, task: Task, scorer: Scorer, precision: Precision) -> None:
+        self._lm, self._task, self._rule = lm, task, rule_of(task)
+        self._scorer, self._precision = scorer, precision
+        self._runs = Runs(precision.model)
+        self._stops = torch.tensor(sorted(stops(lm, self._rule)), device=lm.device)
+
+    @torch.inference_mode()
+    def ids(self, prompt: Tensor, layouts: Sequence[Layout]) -> list[list[int]]:
+        """Return the tokens of each answer, its end included, under a prompt (P, E), or (H, P, E) of all layers."""
+        prompt = (prompt if prompt.dim() == 3 else prompt[None]).to(self._runs.embed.weight.dtype)  # noqa: PLR2004
+        found: list[list[int]] = [[] for _ in layouts]
+        with self._precision.context():
+            for places in self._batches(layouts, prompt.shape[1]):
+                for place, ids in zip(places, self._batch(prompt, [layouts[i] for i in places]), strict=True):
+                    found[place] = ids
+        return found
+
+    def lay_out(self, texts: Texts, *, prompt_tokens: int) -> list[Layout]:
+        """Lay out texts for `ids`; see `lay_out_texts`."""
+        return lay_out_texts(self._lm, self._task, texts, prompt_tokens=prompt_tokens)
+
+    def text(self, ids: Sequence[int]) -> str:
+        """Return the text of an answer's tokens, without its end and without space around it."""
+        text = str(self._lm.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))
+        return (text.split(LINE_END, 1)[0] if self._rule.ends == "line" else text).strip()
+
+    def _batches(self, layouts: Sequence[Layout], prompt_tokens: int) -> list[list[int]]:
+        groups = defaultdict(list)
+        for place, layout in enumerate(layouts):
+            groups[len(layout.left), len(layout.right)].append(place)
+        batches = []
+        for (left, right), group in sorted(groups.items()):
+            most = max(1, MOST_TOKENS // (left + prompt_tokens + right + self._rule.most_tokens))
+            batches += [group[start : start + most] for start in range(0, len(group), most)]
+        return batches
+
+    def _batch(self, prompt: Tensor, layouts: Sequence[Layout]) -> list[list[int]]:
+        left, right = (
+            self._runs.embed(torch.tensor(ids, dtype=torch.long, device=prompt.device))
+            for ids in ([layout.left for layout in layouts], [layout.right for layout in layouts])
+        )
+        inputs = torch.cat([left, prompt[0].expand(len(layouts), -1, -1), right], dim=1)
+        cache = self._cache(layouts, prompt.shape[1])
+        found, read = torch.empty((len(layouts), 0), dtype=torch.long, device=prompt.device), 0
+        while found.shape[1] < self._rule.most_tokens and not self._ended(found).all():
+            # Keys and values of the prompts in all layers are in the cache behind the first run.
+            with nullcontext() if read else self._runs.within(prompt, left.shape[1]):
+                token = self._next(inputs[:, read:], read, cache)
+            found = torch.cat([found, token[:, None]], dim=1)
+            read = inputs.shape[1] if cache is not None else 0
+            inputs = torch.cat([inputs, self._runs.embed(token)[:, None]], dim=1)
+        return [self._cut(ids) for ids in found.tolist()]
+
+    def _cache(self, layouts: Sequence[Layout], prompt_tokens: int) -> Any:
+        engine = self._scorer.engine(arranged(self._lm, layouts), prompt_tokens=prompt_tokens)
+        return DynamicCache(config=self._runs.model.config) if engine in ("packed", "cached") else None
+
+    def _next(self, inputs: Tensor, start: int, cache: Any) -> Tensor:
+        rows = torch.arange(len(inputs), device=inputs.device)
+        arguments: dict[str, Any] = {"inputs_embeds": inputs, **self._runs.uncached}
+        if cache is not None:
+            positions = torch.arange(start, start + inputs.shape[1], device=inputs.device)[None]
+            arguments |= {"past_key_values": cache, "position_ids": positions, "use_cache": True}
+        last = torch.full_like(rows, inputs.shape[1] - 1)
+        return answer_logits(self._runs.model, rows, last, arguments, narrow=self._scorer.narrow).float().argmax(dim=-1)
+
+    def _ended(self, found: Tensor) -> Tensor:
+        return torch.isin(found, self._stops).any(dim=1)
+
+    def _cut(self, ids: list[int]) -> list[int]:
+        ends = {*self._stops.tolist()}
+        return ids[: next((place for place, token in enumerate(ids, start=1) if token in ends), len(ids))]

@@ -1,0 +1,139 @@
+"""Answers that are texts: how they end, and the likelihood of references behind their texts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+from transformers import PreTrainedModel
+
+from dfo_prompt.errors import ModelError
+from dfo_prompt.lm.answers import Slots, answer_logits
+from dfo_prompt.lm.encoding import Encoded, arranged, continuation
+from dfo_prompt.lm.layout import Layout, lay_out, template_of
+from dfo_prompt.lm.load import LanguageModel
+from dfo_prompt.tasks.examples import Texts
+from dfo_prompt.tasks.task import Answer, Task
+
+LINE_END = "\n"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class References:
+    """N texts with their references, encoded for the engine.
+
+    Attributes:
+        texts: each with all of its reference but the last token, which nothing is read behind.
+        ids: of each, the tokens of the reference.
+    """
+
+    texts: Encoded
+    ids: tuple[tuple[int, ...], ...]
+
+    @property
+    def tokens(self) -> int:
+        """Return the tokens of all references."""
+        return sum(map(len, self.ids))
+
+
+class LikelihoodReader:
+    """Reads the mean log-likelihood of each text's own reference: (1 / T) sum over t of log p(y_t | text, y_1 ... y_{t-1}).
+
+    Args:
+        model: a causal language model of transformers.
+        references: of all texts that are scored.
+        narrow: see `answer_logits`.
+    """
+
+    width = 1
+
+    def __init__(self, model: PreTrainedModel, references: References, *, narrow: bool = True) -> None:
+        self._model, self._narrow = model, narrow
+        self._lengths = torch.tensor([len(sequence) for sequence in references.ids], device=model.device)  # (N,)
+        self._ids = torch.tensor([token for sequence in references.ids for token in sequence], device=model.device)
+        self._starts = self._lengths.cumsum(0) - self._lengths
+
+    def read(self, at: Slots, inputs: dict[str, Any]) -> Tensor:
+        """Return the means (N, 1), in float32."""
+        lengths = self._lengths[at.texts]
+        every = torch.arange(int(lengths.max()), device=lengths.device)
+        owner, step = (every < lengths[:, None]).nonzero(as_tuple=True)  # (T,) of all tokens: whose it is, and which
+        ids = self._ids[self._starts[at.texts][owner] + step]
+        logits = answer_logits(self._model, at.rows[owner], at.slot[owner] + step, inputs, narrow=self._narrow)  # (T, V)
+        found = torch.zeros((len(lengths), len(every)), device=lengths.device)
+        found[owner, step] = -cross_entropy(logits.float(), ids, reduction="none")
+        return (found.sum(dim=1) / lengths)[:, None]
+
+
+def encode_references(
+    lm: LanguageModel, task: Task, texts: Texts, answers: Sequence[str], *, prompt_tokens: int
+) -> References:
+    """Lay out texts with their references, cut to the tokens that the task allows an answer.
+
+    Raises:
+        ModelError: see `lay_out_texts` and `reference_ids`.
+    """
+    ids = [reference_ids(lm, task, answer) for answer in answers]
+    layouts = lay_out_texts(lm, task, texts, prompt_tokens=prompt_tokens)
+    layouts = [replace(layout, right=[*layout.right, *own[:-1]]) for layout, own in zip(layouts, ids, strict=True)]
+    return References(texts=arranged(lm, layouts), ids=tuple(map(tuple, ids)))
+
+
+def lay_out_texts(lm: LanguageModel, task: Task, texts: Texts, *, prompt_tokens: int) -> list[Layout]:
+    """Lay out texts that answers are to follow, with room for the longest answer.
+
+    Raises:
+        ModelError: the model is not decoder-only, or there is no room for a text.
+    """
+    if lm.head != "causal":
+        raise ModelError(
+            f"task {task.name!r} has answers that are texts, which needs a decoder-only model; {lm.name!r} is none"
+        )
+    room = rule_of(task).most_tokens
+    return [lay_out(lm, task, text, prompt_tokens=prompt_tokens, room=room) for text in texts]
+
+
+def reference_ids(lm: LanguageModel, task: Task, answer: str) -> list[int]:
+    """Return the tokens of a reference as it follows its text, with those of its end, cut to the task's limit.
+
+    Raises:
+        ModelError: the model has no token for the end.
+    """
+    rule, word = rule_of(task), template_of(lm, task).gap + answer
+    is_line = rule.ends == "line"
+    ids = continuation(lm, word + LINE_END) if is_line else [*continuation(lm, word), *end_of_text(lm)[:1]]
+    if not ids or ids[-1] not in stops(lm, rule):
+        lacks = 'a line end; set ends = "text" in [answer] of the task' if is_line else "the end of a text"
+        raise ModelError(f"the tokenizer of {lm.name!r} has no token for {lacks}")
+    return ids[: rule.most_tokens]
+
+
+def stops(lm: LanguageModel, rule: Answer) -> frozenset[int]:
+    """Return the tokens that end an answer: those for the end of a text and, of a line, those with a line end in them."""
+    key = ("stops", rule.ends)
+    if key not in lm.checked:
+        vocabulary = [[token] for token in range(lm.vocabulary)] if rule.ends == "line" else []
+        breaks = [token for token, text in enumerate(lm.tokenizer.batch_decode(vocabulary)) if LINE_END in text]
+        lm.checked[key] = frozenset([*end_of_text(lm), *breaks])
+    found: frozenset[int] = lm.checked[key]
+    return found
+
+
+def end_of_text(lm: LanguageModel) -> list[int]:
+    """Return the tokens for the end of a text, that of the tokenizer first."""
+    known = getattr(getattr(lm.model, "generation_config", None), "eos_token_id", None)
+    tokens = [lm.tokenizer.eos_token_id, *(known if isinstance(known, list) else [known])]
+    return list(dict.fromkeys(token for token in tokens if token is not None))
+
+
+def rule_of(task: Task) -> Answer:
+    """Return how the answers of a task end.
+
+    Raises:
+        ValueError: its answers are labels.
+    """
+    if task.answer is None:
+        raise ValueError(f"the answers of task {task.name!r} are labels")
+    return task.answer

@@ -1,0 +1,198 @@
+"""The prompt objective of tasks whose answers are texts: the likelihood of references, and what the model generates."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dfo_prompt.contracts.objective import Evaluation
+from dfo_prompt.contracts.usage import Usage
+from dfo_prompt.lm.greedy import Greedy
+from dfo_prompt.lm.layout import Layout
+from dfo_prompt.lm.precision import Precision, choose_precision
+from dfo_prompt.lm.references import LikelihoodReader, References, encode_references, lay_out_texts
+from dfo_prompt.lm.scorer import Scorer
+from dfo_prompt.prompt.asking import WORD, Projection
+from dfo_prompt.prompt.objective import PROBE_STEP, PROBES
+from dfo_prompt.prompt.problem import Problem
+from dfo_prompt.tasks.examples import Texts
+from dfo_prompt.tasks.metrics import score_texts
+from dfo_prompt.types import Json, Matrix, Vector
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answered:
+    """Examples ready for the engine, and their references as the metric compares them."""
+
+    references: References
+    layouts: list[Layout]
+    answers: list[str]
+
+    @property
+    def asked(self) -> int:
+        """Return the tokens of all texts without their references."""
+        return sum(len(layout.ids) for layout in self.layouts)
+
+
+class GenerationObjective:
+    """The loss of soft prompts A z + p0 on a task whose answers are texts, for a decoder-only language model.
+
+        L(z) = (1 / N) sum over n of (1 / T_n) sum over t of -log p(y_nt | p(z), x_n, y_n1 ... y_n(t-1))
+
+    for the N examples of the training split, whose references y_n have T_n tokens, their end included. Each example counts
+    the same, however long its reference. On dev and test the model also generates an answer to each text, always the most
+    likely token, and the task's metric compares those with the references.
+
+    A query is one candidate on the whole training split. Tokens and bytes are counted as a service would see them that holds
+    the projection: each example with its whole prompt, z and token ids up, a likelihood for each token of a reference, or
+    the tokens of an answer, down.
+
+    Args:
+        problem: the model, in float32, the task and its split.
+        projection: from z (B, d) to soft prompts, (B, P, E), or (B, H, P, E) with one for each layer.
+        prompt_tokens: P, the length of the soft prompt.
+        dim: d.
+        dtype: see `choose_precision`.
+        about: further facts for the manifest.
+
+    Raises:
+        ModelError: the model is not decoder-only, has no token for the end of an answer, or too little room.
+    """
+
+    deterministic = True
+    costs_again = ()
+
+    def __init__(
+        self,
+        *,
+        problem: Problem,
+        projection: Projection,
+        prompt_tokens: int,
+        dim: int,
+        dtype: str = "auto",
+        about: dict[str, Json] | None = None,
+    ) -> None:
+        self.problem, self.dim, self.metric = problem, dim, problem.task.metric
+        self._projection, self._prompt_tokens = projection, prompt_tokens
+        self._about = dict(about or {})
+        self._splits = {"train": self._split("train")}
+        self._baselines: dict[str, Evaluation] = {}
+        self._scorer = Scorer(problem.lm)
+        self._precision = choose_precision(problem.lm.model, dtype, self._probe)
+        self._scorer = Scorer(problem.lm, self._precision)
+        self._greedy = Greedy(problem.lm, problem.task, self._scorer, self._precision)
+
+    def evaluate(self, candidates: Matrix) -> Evaluation:
+        """Score candidates (B, d) on the training split."""
+        return self._likelihood(self._projection(candidates), self._get("train"))
+
+    def validate(self, candidates: Matrix, split: str) -> Evaluation:
+        """Score candidates (B, d) on "train", "dev" or "test", with the metric of what they generate."""
+        return self._whole(self._projection(candidates), split)
+
+    def baseline(self, split: str) -> Evaluation:
+        """Score the task's hand-written prompt, without any other; computed once."""
+        if split not in self._baselines:
+            lm = self.problem.lm
+            self._baselines[split] = self._whole(torch.zeros((1, 0, lm.width), device=lm.device), split)
+        return self._baselines[split]
+
+    def generate(self, candidate: Vector, texts: Texts) -> tuple[str, ...]:
+        """Return the answers to new texts under a candidate (d,).
+
+        Raises:
+            InputError: an example has more texts, or fewer, than the task takes.
+        """
+        self.problem.check_texts(texts)
+        prompt = self.prompt(candidate)
+        ids = self._greedy.ids(prompt, self._greedy.lay_out(texts, prompt_tokens=prompt.shape[-2]))
+        return tuple(map(self._greedy.text, ids))
+
+    def estimate(self, count: int, split: str = "train") -> Usage:
+        """Return the most that `count` candidates consume on a split: answers as long as the task allows."""
+        part = self._get(split)
+        found = self._scored(count, self._prompt_tokens, part)
+        if split == "train":
+            return found
+        rule = self.problem.task.answer
+        most = rule.most_tokens if rule else 0
+        return found + self._generated(self._prompt_tokens, part, most * len(part.answers)).times(count)
+
+    def prompt(self, candidate: Vector) -> Tensor:
+        """Return the soft prompt (P, E) of a candidate (d,), or (H, P, E) with one for each layer."""
+        return self._projection(candidate[None])[0]
+
+    @property
+    def prompt_layers(self) -> int:
+        """Return the number of layers that have a prompt."""
+        prompt = self.prompt(np.zeros(self.dim))
+        return len(prompt) if prompt.dim() == 3 else 1  # noqa: PLR2004
+
+    def describe(self) -> dict[str, Json]:
+        """Return what defines this objective."""
+        references = self._splits["train"].references
+        return {
+            **self.problem.describe(),
+            "dtype": self._precision.dtype,
+            "dtype_spearman": self._precision.spearman,
+            "engine": self._scorer.engine(references.texts, prompt_tokens=self._prompt_tokens),
+            **self._about,
+        }
+
+    def _get(self, split: str) -> Answered:
+        if split not in self._splits:
+            self._splits[split] = self._split(split)
+        return self._splits[split]
+
+    def _split(self, name: str) -> Answered:
+        lm, task, texts = self.problem.lm, self.problem.task, self.problem.texts(name)
+        answers = [example.answer for example in self.problem.data.part(name)]
+        return Answered(
+            references=encode_references(lm, task, texts, answers, prompt_tokens=self._prompt_tokens),
+            layouts=lay_out_texts(lm, task, texts, prompt_tokens=self._prompt_tokens),
+            answers=answers,
+        )
+
+    def _probe(self, precision: Precision) -> Vector:
+        candidates = PROBE_STEP * np.random.default_rng(0).standard_normal((PROBES, self.dim))
+        return self._losses(Scorer(self.problem.lm, precision), self._projection(candidates), self._get("train"))
+
+    def _losses(self, scorer: Scorer, prompts: Tensor, part: Answered) -> Vector:
+        reader = LikelihoodReader(scorer.model, part.references, narrow=scorer.narrow)
+        means = scorer.score(prompts, part.references.texts, reader)[..., 0].double()  # (B, N)
+        losses: Vector = -means.mean(dim=1).cpu().numpy()
+        return losses
+
+    def _likelihood(self, prompts: Tensor, part: Answered) -> Evaluation:
+        usage = self._scored(len(prompts), prompts.shape[-2], part)
+        return Evaluation(losses=self._losses(self._scorer, prompts, part), usage=usage)
+
+    def _whole(self, prompts: Tensor, split: str) -> Evaluation:
+        part = self._get(split)
+        found = self._likelihood(prompts, part)
+        usage, metrics = found.usage, []
+        for prompt in prompts:
+            ids = self._greedy.ids(prompt, part.layouts)
+            metrics.append(score_texts(self.metric, [*map(self._greedy.text, ids)], part.answers))
+            usage += self._generated(prompt.shape[-2], part, sum(map(len, ids)))
+        return Evaluation(losses=found.losses, metrics={self.metric: np.array(metrics)}, usage=usage)
+
+    def _scored(self, count: int, prompt_tokens: int, part: Answered) -> Usage:
+        rows, tokens = len(part.answers), part.references.texts.tokens
+        return Usage(
+            rows=count * rows,
+            tokens=count * (tokens + rows * prompt_tokens),
+            uploaded=count * WORD * (self.dim + part.asked + part.references.tokens),
+            downloaded=count * WORD * part.references.tokens,
+        )
+
+    def _generated(self, prompt_tokens: int, part: Answered, tokens: int) -> Usage:
+        """Return what it takes to generate answers of `tokens` altogether under one prompt."""
+        rows = len(part.answers)
+        return Usage(
+            rows=rows,
+            tokens=part.asked + rows * prompt_tokens + tokens,
+            uploaded=WORD * (self.dim + part.asked),
+            downloaded=WORD * tokens,
+        )
