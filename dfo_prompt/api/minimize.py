@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from dfo_prompt._util.parsing import parse
-from dfo_prompt.api.found import FoundResult, Recorder
+from dfo_prompt.api.minimize_result import MinimizeResult, Recorder
 from dfo_prompt.api.progress import study_progress
 from dfo_prompt.config.prices import Prices
 from dfo_prompt.config.study import StudyConfig
@@ -39,7 +39,7 @@ def minimize(
     observers: Sequence[Observer] = (),
     progress: bool | None = None,
     **options: object,
-) -> FoundResult:
+) -> MinimizeResult:
     """Minimize `objective` with `budget` queries.
 
     Args:
@@ -91,7 +91,7 @@ def minimize(
     with study_progress(progress) as shown:
         watching = [*observers, *shown, recorder]
         result = run_study(config, objective, out=folder, start_from=source, observers=watching)
-    return recorder.found(result, optimizer)
+    return recorder.with_losses(result, optimizer)
 
 
 def plain_objective(given: Objective | Function, dim: int | None, *, vectorized: bool) -> Objective:

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from dfo_prompt.api.found import FoundResult, Recorder
 from dfo_prompt.api.labelled import Labelled, labelled, name_of, rows_of, template_for, words_of, write_task
+from dfo_prompt.api.minimize_result import MinimizeResult, Recorder
 from dfo_prompt.api.progress import study_progress
 from dfo_prompt.config.problem import ProblemConfig
 from dfo_prompt.config.reading import merge, parse_config
@@ -75,7 +75,7 @@ class TuneResult:
             from dfo_prompt.report.html import study_html  # noqa: PLC0415 - an extra, and only for notebooks
         except ImportError:
             return None  # the one-line text stands in
-        losses = self.study.losses if isinstance(self.study, FoundResult) else np.zeros(0)
+        losses = self.study.losses if isinstance(self.study, MinimizeResult) else np.zeros(0)
         more = [("metric", self.metric), ("classes", ", ".join(map(str, self.classes)))]
         return study_html(self.study, losses, optimizer=self._name, more=more)
 
@@ -142,7 +142,7 @@ def tune(
             found = run_method(config, out=place, observers=[*shown, recorder], objectives=objectives)
     result = found.result
     if isinstance(result, StudyResult):
-        result = recorder.found(result, config.optimizer)
+        result = recorder.with_losses(result, config.optimizer)
     return TuneResult(
         study=result,
         config=config,
