@@ -32,17 +32,17 @@ def nanodollars(amount: object) -> int:
     Raises:
         ValueError: it is no amount, or finer than a billionth of a dollar.
     """
-    return whole(exact(amount) * NANO, said=f"{amount} dollars")
+    return whole(exact(amount) * NANO, label=f"{amount} dollars")
 
 
-def whole(number: Fraction, *, said: str) -> int:
+def whole(number: Fraction, *, label: str) -> int:
     """Return a number that is whole.
 
     Raises:
         ValueError: it is not.
     """
     if number.denominator != 1:
-        raise ValueError(f"{said} is no whole number of its smallest unit")
+        raise ValueError(f"{label} is no whole number of its smallest unit")
     return number.numerator
 
 
