@@ -96,7 +96,7 @@ class Http:
         try:
             self._retried(took, method, path, content)
         except RefusedError as error:
-            raise self._outage(f"refused: {error}; mend it", took[0], error.status) from error
+            raise self._outage(f"refused: {error}; fix it", took[0], error.status) from error
         except httpx2.HTTPError as error:
             raise self._outage(f"gives no answer: {one_line(error)}; start it", took[0]) from error
         except InputError as error:
@@ -105,7 +105,7 @@ class Http:
 
     def nonsense(self, said: str, took: Exchange) -> HttpError:
         """Return the error of an answer that is not what was asked for."""
-        return self._outage(f"answers nonsense: {said}; mend it", took, OK)
+        return self._outage(f"answers nonsense: {said}; fix it", took, OK)
 
     def _outage(self, said: str, took: Exchange, status: int = 0) -> HttpError:
         hidden = said.replace(self._token, "...") if self._token else said
