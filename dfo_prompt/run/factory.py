@@ -46,7 +46,7 @@ def create_optimizer(
         outer: function from outputs to losses, required by a `StructuredOptimizer` and ignored by others.
 
     Raises:
-        InputError: the name or an option is unknown, a value is invalid, the backend is not installed, or `outer` is missing.
+        InputError: the name or an option is unknown, a value is invalid, the backend is missing, or `outer` is missing.
         PluginError: the constructor fails for another reason.
     """
     if x0 is not None and np.shape(x0) != (dim,):

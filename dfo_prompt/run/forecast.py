@@ -59,7 +59,7 @@ def forecast(config: StudyConfig, objective: Objective) -> Forecast:
         scored |= {
             "dev": 1 + LOOK * looks,
             "test": 2,
-        }  # includes the hand-written prompt on each, and the chosen one on test
+        }  # with the hand-written prompt on each, the chosen one on test
     held_out = sum((tariff.most(1, split).times(count) for split, count in scored.items()), Usage())
     return Forecast(
         search=replace(most, queries=config.budget, **limited),
