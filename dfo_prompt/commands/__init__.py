@@ -1,4 +1,4 @@
-"""The commands of `dfo-prompt`, one a file, offered through the same hook as anyone's."""
+"""The commands of `dfo-prompt`, one per file, offered through the same hook as those of plugins."""
 
 from collections.abc import Iterable
 
@@ -23,7 +23,7 @@ COMMANDS = {
 
 @hookimpl
 def dfo_prompt_commands() -> Iterable[Spec]:
-    """Give the built-in commands."""
+    """Provide the built-in commands."""
     return [
         Spec(name=name, target=f"dfo_prompt.commands.{name.replace('-', '_')}:command", summary=summary)
         for name, summary in COMMANDS.items()

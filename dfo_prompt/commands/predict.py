@@ -1,4 +1,4 @@
-"""`dfo-prompt predict`: labels for new texts from a tuned prompt."""
+"""`dfo-prompt predict`: labels new texts with a tuned prompt."""
 
 import json
 import sys
@@ -49,10 +49,10 @@ def _lines() -> tuple[str, ...]:
 def _print(text: str, probabilities: dict[str, float], *, as_json: bool) -> None:
     label = max(probabilities, key=probabilities.__getitem__)
     if as_json:
-        # Escapes of JSON where a stream would write others.
+        # Use JSON escapes if the stream would otherwise write its own.
         ascii_only = (sys.stdout.encoding or "ascii").lower().replace("_", "-") != "utf-8"
-        found = {"text": text, "label": label, "probabilities": probabilities}
-        click.echo(json.dumps(found, ensure_ascii=ascii_only))
+        prediction = {"text": text, "label": label, "probabilities": probabilities}
+        click.echo(json.dumps(prediction, ensure_ascii=ascii_only))
         return
     ranked = sorted(probabilities.items(), key=lambda item: -item[1])
     click.echo(f"{label}\t{'  '.join(f'{name} {p:.3f}' for name, p in ranked)}\t{text}")

@@ -1,4 +1,4 @@
-"""`dfo-prompt serve`: an objective as a service, which studies elsewhere query."""
+"""`dfo-prompt serve`: serves an objective to studies on other machines."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any

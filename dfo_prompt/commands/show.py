@@ -1,4 +1,4 @@
-"""`dfo-prompt show`: the figures of one study."""
+"""`dfo-prompt show`: the figures of a study."""
 
 import json
 from dataclasses import asdict

@@ -28,7 +28,7 @@ from dfo_prompt.suite.run import probe_suite, run_suite
 from dfo_prompt.suite.status import read_status
 
 WIDEST = 100
-"""Characters of a line, however wide the terminal is."""
+"""The most characters of a line, even on a wider terminal."""
 
 
 @click.group("suite")
@@ -85,8 +85,8 @@ def run(
     if packed and beside:
         suite = only_new(suite, packed, file=suite_file, source=beside)
     options = parse_options(given, "--executor-option")
-    arguments_of("executor", executor, options)  # what is wrong with them is said before anything else is done
-    if dry_run:  # a run asks again, once nobody else can change the folder
+    arguments_of("executor", executor, options)  # report invalid options before anything else
+    if dry_run:  # a real run checks this once the folder is locked
         check_same(folder, suite)
     todo = [plan for plan in suite.plans if not is_finished(folder, plan.id)]
     duration = ""
@@ -119,8 +119,8 @@ def status(folder: Path, name: str | None, *, every: bool) -> None:
     With the NAME of an optimizer or a problem, or the beginning of a study's id, show each of its studies. Another process
     may be running the suite meanwhile.
     """
-    found = read_status(folder)
-    print_status(found.only(name) if name else found, folder, every=every or bool(name))
+    whole = read_status(folder)
+    print_status(whole.only(name) if name else whole, folder, every=every or bool(name))
 
 
 @command.command("report")
@@ -132,13 +132,13 @@ def report(folder: Path) -> None:
 
 
 def _outcome(folder: Path) -> str:
-    """Return the leaderboard's first lines and the verdict, or why there are none."""
+    """Return the top of the leaderboard and the verdict, or the reason why there are none."""
     try:
         from dfo_prompt.report.terminal import outcome  # noqa: PLC0415 - brings pandas
 
         return f"{outcome(folder, width=min(get_terminal_size().columns, WIDEST))}\n\n"
     except ImportError:
-        return ""  # the extra of reports is not installed: `suite report` says so
+        return ""  # the report extra is not installed; `suite report` says so
     except InputError as error:
         return f"{error}\n\n"
 
@@ -152,7 +152,7 @@ def _write_report() -> Callable[[Path], Path]:
 
 
 def _cost(probed: Mapping[str, Event], todo: list[Plan], jobs: int) -> str:
-    """Return what studies will take, by the first one of each problem."""
+    """Return the estimated time and consumption of studies, based on the probe of each problem."""
     parts = [(plan, probed[plan.problem]) for plan in todo if plan.queries]
     seconds = [plan.queries * event.seconds for plan, event in parts if event.seconds is not None]
     duration = [str(timedelta(seconds=round(sum(seconds) / jobs)))] if len(seconds) == len(parts) else []
