@@ -155,10 +155,10 @@ def _columns(frame: Any, label: Any, where: str) -> tuple[Any, Any]:
     names = [*frame.columns]
     if not isinstance(label, str) or label not in names:
         raise DataError(f"{where}: labels must name a column of the data frame: {', '.join(map(str, names))}")
-    others = [name for name in names if name != label]
-    if len(others) not in FIELDS:
-        raise DataError(f"{where}: there are {len(others)} columns besides {label!r}; select one text column, or two")
-    texts = frame[others[0]] if len(others) == 1 else zip(*(frame[name] for name in others), strict=True)
+    columns = [name for name in names if name != label]
+    if len(columns) not in FIELDS:
+        raise DataError(f"{where}: there are {len(columns)} columns besides {label!r}; select one text column, or two")
+    texts = frame[columns[0]] if len(columns) == 1 else zip(*(frame[name] for name in columns), strict=True)
     return texts, frame[label]
 
 

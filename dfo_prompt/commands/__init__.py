@@ -9,7 +9,7 @@ COMMANDS = {
     "quickstart": "Tune a real model's prompt with four optimizers and compare them.",
     "run": "Run a study, or continue it.",
     "suite": "Run many studies from one file, and compare optimizers.",
-    "show": "Show what a study found.",
+    "show": "Show the figures of a study.",
     "predict": "Label texts with a tuned prompt.",
     "serve": "Serve an objective to studies elsewhere.",
     "offer": "Offer a study's prompt to a service, which takes it if it is better.",

@@ -30,9 +30,9 @@ WIDEST = 120
 @click.option("--registry", metavar="NAME", help="Of optimizers: try every name of a registry, for instance nevergrad.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(kind: str, name: str | None, registry: str | None, *, as_json: bool) -> None:
-    """List what is installed, by kind: optimizers, for instance, or the plugins that give all of it.
+    """List the installed entries of a KIND, such as optimizers, or the installed plugins.
 
-    With a NAME, show that entry alone, with its options, their types and defaults, and the source.
+    With a NAME, show only that entry, with its options, their types and defaults, and the source.
     """
     if registry and kind != "optimizers":
         raise InputError(f"--registry is for optimizers, not for {kind}")

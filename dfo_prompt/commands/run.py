@@ -85,7 +85,7 @@ def command(
     instruction: str | None,
     **flags: Any,
 ) -> None:
-    """Run a study, or continue it: the same command on the same folder goes on where it stopped.
+    """Run a study, or continue it: the same command on the same folder continues where it stopped.
 
     With --text-column and --label-column, the task is drafted from --data, as new-task does, and needs no file.
     """

@@ -33,7 +33,7 @@ WIDEST = 100
 
 @click.group("suite")
 def command() -> None:
-    """Compare optimizers: run the studies of a suite file, and report what they say."""
+    """Compare optimizers: run the studies of a suite file, and report the comparison."""
 
 
 @command.command("run")
@@ -70,13 +70,13 @@ def run(
     *,
     dry_run: bool,
 ) -> None:
-    """Run, or continue, the studies of SUITE.toml.
+    """Run or continue the studies of SUITE.toml.
 
-    Stop it at any moment: the same command goes on. Optimizers and seeds that are added to the file are run; what is
-    finished is not run again.
+    Stop at any moment: the same command continues. Optimizers and seeds can be added to the file; finished studies are not
+    run again.
 
     With --beside, entries of the file that are packed there do not run: problems, seeds, budgets and data must be the same,
-    and the report places what runs among them.
+    and the report compares the new studies with the packed ones.
     """
     overrides = merge(tracker_keys(trackers), parse_settings(settings))
     suite = read_suite_file(suite_file, overrides, model=model, add=add)
@@ -114,10 +114,9 @@ def run(
 @click.argument("name", required=False)
 @click.option("--all", "every", is_flag=True, help="A row for each study.")
 def status(folder: Path, name: str | None, *, every: bool) -> None:
-    """Show what runs of the suite in FOLDER, how far and how fast, what failed and why, and what waits.
+    """Show the progress, speed and errors of the suite in FOLDER, also while another process runs it.
 
-    With the NAME of an optimizer or a problem, or the beginning of a study's id, show each of its studies. Another process
-    may be running the suite meanwhile.
+    With the NAME of an optimizer or a problem, or the beginning of a study's id, show each of its studies.
     """
     whole = read_status(folder)
     print_status(whole.only(name) if name else whole, folder, every=every or bool(name))

@@ -49,10 +49,10 @@ def print_status(status: SuiteStatus, folder: Path, *, every: bool = False) -> N
 def _heading(status: SuiteStatus, folder: Path) -> Iterator[str]:
     counts = ", ".join(f"{count:,} {state}" for state, count in status.counts.items() if count)
     yield f"{status.name}: {_counted(len(status.studies), 'study', 'studies')}; {counts}"
-    asked, queries = sum(study.queries for study in status.studies), sum(study.plan.queries for study in status.studies)
+    done, queries = sum(study.queries for study in status.studies), sum(study.plan.queries for study in status.studies)
     running = [pace for study in status.studies if study.state is State.RUNNING and (pace := rate([study]))]
     left = status.seconds_left()
-    parts = [f"{asked:,} of {queries:,} queries ({_percent(asked, queries)})"] if queries else []
+    parts = [f"{done:,} of {queries:,} queries ({_percent(done, queries)})"] if queries else []
     parts += [f"{_figure(sum(running))} a second"] if running else []
     parts += [f"about {timedelta(seconds=round(left))} left"] if left else []
     if parts:
@@ -83,9 +83,9 @@ def _table(groups: dict[str, list[StudyStatus]]) -> Table:
     table = _empty(*states, "queries", "a second")
     for name, group in groups.items():
         counts = [sum(study.state is state for study in group) for state in states]
-        asked, queries = sum(study.queries for study in group), sum(study.plan.queries for study in group)
+        done, queries = sum(study.queries for study in group), sum(study.plan.queries for study in group)
         cells = [f"{count:,}" if count else "" for count in counts]
-        table.add_row(escape(printable(name)), *cells, _percent(asked, queries), _rate(group))
+        table.add_row(escape(printable(name)), *cells, _percent(done, queries), _rate(group))
     return table
 
 

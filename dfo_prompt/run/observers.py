@@ -37,8 +37,8 @@ def observers_of(trackers: Mapping[str, Mapping[str, object]]) -> Sequence[Obser
     """
     for name in trackers:
         target_of("observer", name)
-    found = (_built(spec, trackers) for spec in catalogue().observers if spec.name in trackers or not _on_request(spec))
-    return [observer for observer in found if observer is not None]
+    specs = [spec for spec in catalogue().observers if spec.name in trackers or not _on_request(spec)]
+    return [observer for spec in specs if (observer := _built(spec, trackers)) is not None]
 
 
 def _on_request(spec: Spec) -> bool:
