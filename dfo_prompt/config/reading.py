@@ -123,19 +123,19 @@ def _with_paths(data: Mapping[str, Any], base: Path, whole: Mapping[str, Any]) -
 def _check_names(config: StudyConfig) -> None:
     """Refuse unknown names, and options that do not match their target's signature."""
     named = {"task": config.problem.task, "loss": config.prompt.loss, "calibration": config.prompt.calibration}
-    for kind, name in named.items():
-        if isinstance(name, str):
-            find(kind, name)
+    for kind, reference in named.items():
+        if isinstance(reference, str):
+            find(kind, reference)
     entries = [(kind, getattr(config, kind), getattr(config, f"{kind}_options")) for kind in KINDS]
     entries.append(("projection", config.prompt.projection, config.prompt.projection_options))
     if config.endpoint:
         entries.append(("endpoint", config.endpoint.kind, config.endpoint.options))
     for name, options in config.trackers.items():
         options_of("observer", name, options)  # imports the tracker, so that a missing package fails before the study starts
-    for kind, entry, options in entries:
-        find(kind, entry)
+    for kind, name, options in entries:
+        find(kind, name)
         if options:  # without options there is no need to import the target
-            options_of(kind, entry, options)
+            options_of(kind, name, options)
 
 
 def _with_own_dim(config: StudyConfig) -> StudyConfig:
