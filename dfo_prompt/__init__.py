@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dfo_prompt.api.compare import compare as compare
-    from dfo_prompt.api.found import FoundResult as FoundResult
     from dfo_prompt.api.minimize import minimize as minimize
+    from dfo_prompt.api.minimize_result import MinimizeResult as MinimizeResult
     from dfo_prompt.api.run_suite import run_suite as run_suite
     from dfo_prompt.api.suites import SuiteResult as SuiteResult
     from dfo_prompt.api.tune import TuneResult as TuneResult
@@ -115,7 +115,6 @@ _HOME = {
     "Evaluation": "contracts.objective",
     "Example": "tasks.examples",
     "ExporterSpec": "contracts.spec",
-    "FoundResult": "api.found",
     "Fitted": "methods.setting",
     "Form": "contracts.endpoint",
     "InputError": "errors",
@@ -129,6 +128,7 @@ _HOME = {
     "Matrix": "types",
     "MethodSpec": "contracts.method",
     "MetricSpec": "contracts.spec",
+    "MinimizeResult": "api.minimize_result",
     "ModelError": "errors",
     "Numbered": "contracts.objective",
     "Remote": "contracts.objective",
@@ -187,7 +187,7 @@ __all__ = sorted(_HOME)
 
 
 def __getattr__(name: str) -> Any:
-    # Lazy, so that the command line need not import what it does not use.
+    # Lazy imports keep the command line's start-up fast.
     if name == "__version__":
         return version("dfo-prompt")
     if name not in _HOME:

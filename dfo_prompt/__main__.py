@@ -1,11 +1,11 @@
-"""The program `dfo-prompt`, or `python -m dfo_prompt`: starts itself again, supervised."""
+"""The program `dfo-prompt`, or `python -m dfo_prompt`: restarts itself under a supervisor."""
 
 import sys
 
 from dfo_prompt._util.supervisor import Supervisor, can_supervise, supervise
 
 QUICK = {"list", "show", "--help", "-h", "--version"}
-"""Commands that run nothing of a plugin's but what lists it: a second process would only double their time."""
+"""Commands that run no plugin code beyond listing: a second process would only double their start-up time."""
 
 
 def main() -> None:

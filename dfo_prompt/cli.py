@@ -1,4 +1,4 @@
-"""The program `dfo-prompt`: runs a command, and says errors in one line."""
+"""The program `dfo-prompt`: runs a command and reports errors in one line."""
 
 import os
 import sys
@@ -14,15 +14,15 @@ from dfo_prompt.errors import DfoPromptError, one_line, shortened
 
 FAULT, BAD_INPUT = 1, 2
 TRACEBACK = "DFO_PROMPT_TRACEBACK"
-"""In the environment: a fault of the program ends with its traceback."""
+"""Environment variable that makes an unexpected error end with its traceback."""
 
 
 def main(arguments: list[str] | None = None, *, supervisor: Supervisor | None = None) -> None:
-    """Run the program and exit: 0 done, 1 a fault of the program, 2 bad input or a study that cannot go on, 130 interrupted.
+    """Run the program and exit: 0 success, 1 unexpected error, 2 bad input or a failed study, 130 interrupted.
 
     Args:
-        arguments: of the command line; None means those of this process.
-        supervisor: the process that started this one; commands find it as the object of their context.
+        arguments: command-line arguments; None means those of this process.
+        supervisor: the process that started this one; commands receive it as the object of their context.
     """
     status = _status(arguments, supervisor)
     if supervisor:
@@ -44,11 +44,11 @@ def _status(arguments: list[str] | None, supervisor: Supervisor | None) -> int:
 def _run(arguments: list[str] | None, supervisor: Supervisor | None, interrupts: Sequence[float]) -> int:
     try:
         status = program.main(args=arguments, standalone_mode=False, obj=supervisor)
-        return status if isinstance(status, int) else 0  # of a command that called ctx.exit
+        return status if isinstance(status, int) else 0  # an int comes from ctx.exit
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return BAD_INPUT
-    except SystemExit as end:  # of a plugin's own command; those of ours do not let it through
+    except SystemExit as end:  # only a plugin's own command exits this way
         return end.code if isinstance(end.code, int) else _fail(str(end.code), FAULT) if end.code else 0
     except click.Abort:
         raise

@@ -1,15 +1,15 @@
-"""Every error this package raises on purpose.
+"""Errors that this package raises deliberately.
 
 DfoPromptError
-├── InputError            the caller can mend it: a name, an option, a file
-│   ├── UnknownNameError  nothing of that name is installed
-│   ├── DataError         a data file or a task does not hold what it must
-│   └── ModelError        a model cannot be had, or cannot do what is asked of it
+├── InputError            invalid input that the caller can fix: a name, an option, a file
+│   ├── UnknownNameError  nothing with that name is installed
+│   ├── DataError         a data file or a task is invalid
+│   └── ModelError        a model cannot be loaded, or lacks a required capability
 ├── PluginError           a plugin broke its contract
-└── StudyError            a study cannot go on (or be continued)
-    └── OutageError       a service does not answer as it must; the study stops where it is
+└── StudyError            a study cannot start or continue
+    └── OutageError       a service gives no usable answer; the study stops and can be continued
 
-The message is one line: what, where, what to do. The command line prints it and exits with status 2.
+A message is one line: what failed, where, and what to do. The command line prints it and exits with status 2.
 """
 
 from collections.abc import Iterable
@@ -17,13 +17,13 @@ from difflib import get_close_matches
 from typing import Any, Self
 
 LISTED = 12
-"""Names that an error lists at most."""
+"""The most names that an error lists."""
 MOST_CHARACTERS = 500
-"""Of a message; the last quarter of them is its end, which says what to do."""
+"""The longest message. A quarter is reserved for its end, which says what to do."""
 
 
 class DfoPromptError(Exception):
-    """Base of all errors below."""
+    """Base class of all errors of this package."""
 
     def __str__(self) -> str:
         """Return the message as one line that any terminal can show."""
@@ -31,15 +31,15 @@ class DfoPromptError(Exception):
 
 
 class InputError(DfoPromptError):
-    """Something the caller gave is wrong, and can be mended by the caller."""
+    """Invalid input that the caller can fix."""
 
 
 class UnknownNameError(InputError):
-    """A name that nothing installed answers to."""
+    """A name that matches nothing installed."""
 
     @classmethod
     def among(cls, kind: str, name: str, known: Iterable[str]) -> Self:
-        """Build the error for `name`, with the nearest of `known` as a suggestion."""
+        """Build the error for `name`, suggesting the closest match in `known`."""
         names = sorted(known)
         close = get_close_matches(name, names, n=1, cutoff=0.5)
         suggestion = f"; did you mean {close[0]!r}?" if close else ""
@@ -48,37 +48,37 @@ class UnknownNameError(InputError):
 
 
 class DataError(InputError):
-    """A data file or a task does not hold what it must."""
+    """A data file or a task is invalid."""
 
 
 class ModelError(InputError):
-    """A language model cannot be loaded, or cannot do what is asked of it."""
+    """A language model cannot be loaded, or lacks a required capability."""
 
 
 class PluginError(DfoPromptError):
-    """A plugin could not be loaded or broke its contract; the message names it."""
+    """A plugin cannot be loaded or broke its contract; the message names the plugin."""
 
 
 class StudyError(DfoPromptError):
-    """A study cannot start, continue or end as it should."""
+    """A study cannot start, continue or finish."""
 
 
 class OutageError(StudyError):
     """A service that an objective calls gives no usable answer.
 
-    The study stops where it is: nothing is journaled and the optimizer is told nothing, so that the same command goes on.
+    The study stops without journaling the batch or telling the optimizer, so the same command can continue it.
 
     Args:
-        usage: a `Usage`, what was spent all the same; None leaves the evaluations to be charged at their estimate.
+        usage: a `Usage`, consumed despite the failure; with None the evaluations are charged at their estimate.
     """
 
-    def __init__(self, *said: object, usage: Any = None) -> None:
-        super().__init__(*said)
+    def __init__(self, *message: object, usage: Any = None) -> None:
+        super().__init__(*message)
         self.usage = usage
 
 
 def one_line(error: BaseException) -> str:
-    """Return the kind of an error and the first line of its message."""
+    """Return the class of an error and the first line of its message."""
     try:
         lines = str(error).strip().splitlines()
     except Exception:
@@ -87,15 +87,15 @@ def one_line(error: BaseException) -> str:
 
 
 def shortened(text: str) -> str:
-    """Return the text as one line of at most `MOST_CHARACTERS`, without its middle; what cannot be shown is escaped."""
+    """Return the text as one line of at most `MOST_CHARACTERS`, cut in the middle; unprintable characters are escaped."""
     tail = MOST_CHARACTERS // 4
-    if len(text) > 8 * MOST_CHARACTERS:  # escapes make it longer, never shorter
+    if len(text) > 8 * MOST_CHARACTERS:  # escaping only lengthens the text
         text = text[: 4 * MOST_CHARACTERS] + text[-4 * MOST_CHARACTERS :]
-    line = "".join(map(_shown, " ".join(text.split())))
+    line = "".join(map(_printable, " ".join(text.split())))
     if len(line) <= MOST_CHARACTERS:
         return line
     return f"{line[: MOST_CHARACTERS - tail - 5]} ... {line[-tail:]}"
 
 
-def _shown(character: str) -> str:
+def _printable(character: str) -> str:
     return character if character.isprintable() else character.encode("unicode_escape").decode()

@@ -1,4 +1,4 @@
-"""Array types that cross module borders."""
+"""Types shared between modules."""
 
 from collections.abc import Mapping
 from typing import TypeAlias
@@ -7,16 +7,16 @@ import numpy as np
 import numpy.typing as npt
 
 Vector: TypeAlias = npt.NDArray[np.float64]
-"""One candidate z (d,), or one number per candidate (B,)."""
+"""A candidate z (d,), or a number per candidate (B,)."""
 
 Matrix: TypeAlias = npt.NDArray[np.float64]
-"""A population of candidates (B, d), one candidate a row."""
+"""A population of candidates (B, d), one per row."""
 
 Bounds: TypeAlias = tuple[float, float] | tuple[Vector, Vector]
-"""The box [low, high]: two finite numbers for every coordinate, or two vectors (d,), whose ends may be infinite."""
+"""The box [low, high]: two finite numbers for every coordinate, or two vectors (d,) with possibly infinite ends."""
 
 Json: TypeAlias = bool | int | float | str | list["Json"] | dict[str, "Json"] | None
-"""What a manifest or a journal line can hold."""
+"""A value that can be stored in a manifest or a journal line."""
 
 Options: TypeAlias = Mapping[str, object]
 """Keyword options, by name."""

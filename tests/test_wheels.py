@@ -19,7 +19,10 @@ def build(project: Path, place: Path) -> tuple[set[str], set[str], str]:
     """Return the files of the packages, those of the wheel, and what was printed."""
     source = place / "source"
     source.mkdir()
-    for path in (*project.glob("dfo_prompt*"), *(project / name for name in ("pyproject.toml", "README.md", "LICENSE"))):
+    for path in (
+        *project.glob("dfo_prompt*"),
+        *(project / name for name in ("pyproject.toml", "setup.cfg", "README.md", "LICENSE")),
+    ):
         if path.is_dir() and path.suffix != ".egg-info":
             shutil.copytree(path, source / path.name, ignore=LEFT)
         elif path.is_file():

@@ -1,1 +1,1 @@
-"""Helpers that know nothing of studies: files, downloads, parsing, seeds, memory."""
+"""General helpers, independent of studies: files, downloads, parsing, seeds, memory."""

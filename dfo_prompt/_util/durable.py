@@ -1,6 +1,6 @@
-"""Files that outlive what happens around them: kills, power cuts, full disks, other programs.
+"""Files that survive kills, power cuts, full disks and interference by other programs.
 
-A file is written in whole pieces and flushed to the disk when asked (fsync). Links are not followed when writing.
+Writes are complete or undone, and are flushed to the disk on request (fsync). Links are not followed when writing.
 """
 
 import errno
@@ -17,12 +17,12 @@ BINARY, NO_LINKS = getattr(os, "O_BINARY", 0), getattr(os, "O_NOFOLLOW", 0)  # W
 
 
 class OwnFile:
-    """A file that only this process writes; it may not exist yet.
+    """A file, possibly not existing yet, that only this process writes.
 
-    Inode, owner and size are compared before every write with those of the last one.
+    Before every write its inode, owner and size are compared with those after the last write.
 
     Attributes:
-        size: bytes that it holds.
+        size: size in bytes.
     """
 
     def __init__(self, path: Path) -> None:
@@ -32,7 +32,7 @@ class OwnFile:
         self._dirty = False
 
     def read(self, at: int = 0, count: int = -1) -> bytes:
-        """Return `count` bytes from offset `at`, all to the end by default, or as many as there are."""
+        """Return up to `count` bytes from offset `at`; by default all to the end."""
         if self._seen is None:
             return b""
         with self.path.open("rb") as file:
@@ -40,12 +40,10 @@ class OwnFile:
             return file.read(count)
 
     def write(self, at: int, data: bytes, *, drop_rest: bool = True) -> None:
-        """Write `data` at offset `at` and hand it to the operating system; the file then ends behind it.
-
-        With `drop_rest` False, what follows is left as it is.
+        """Write `data` at offset `at`, and truncate the file after it unless `drop_rest` is False.
 
         Raises:
-            StudyError: it cannot be written, and holds what it held before `at`; or another program has touched it.
+            StudyError: the file cannot be written, and keeps its content before `at`; or another program has changed it.
         """
         with writing(self.path), self._opened() as file:
             self._dirty = True
@@ -63,7 +61,7 @@ class OwnFile:
                 self._remember(os.fstat(file))
 
     def check(self) -> None:
-        """Compare the file with what this process knows of it.
+        """Check that no other program has touched the file.
 
         Raises:
             StudyError: another program has removed, replaced or changed it.
@@ -72,10 +70,10 @@ class OwnFile:
             raise self._touched()
 
     def sync(self) -> None:
-        """Flush what was written since the last call to the disk.
+        """Flush all writes since the last call to the disk.
 
         Raises:
-            StudyError: the disk refuses.
+            StudyError: the flush fails.
         """
         if not self._dirty:
             return
@@ -120,9 +118,9 @@ class OwnFile:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file for writing that takes the place of `path` at the end: kills and power cuts leave the old or the new.
+    """Open a file for writing that replaces `path` at the end; a kill or power cut leaves the old or the new file.
 
-    What lies at the temporary path is removed first, so that no link there is followed.
+    A leftover at the temporary path is removed first, so that no link is followed.
     """
     part = path.with_name(path.name + ".part")
     part.unlink(missing_ok=True)
@@ -135,8 +133,8 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
 
 
 def sync_folder(path: Path) -> None:
-    """Flush the names in the folder `path` to the disk, where the system can."""
-    with suppress(OSError):  # Windows opens no folders, and some network disks flush none
+    """Flush the entries of the folder `path` to the disk, if the system supports it."""
+    with suppress(OSError):  # Windows cannot open folders, and some network disks cannot flush them
         file = os.open(path, os.O_RDONLY)
         try:
             os.fsync(file)
@@ -146,7 +144,7 @@ def sync_folder(path: Path) -> None:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turn an OSError inside into a StudyError of one line that names `path`."""
+    """Convert an OSError inside to a one-line StudyError that names `path`."""
     try:
         yield
     except OSError as error:

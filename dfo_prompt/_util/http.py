@@ -1,4 +1,4 @@
-"""Requests over HTTP: sent again where that can help, with what they took; any other end of one is an outage."""
+"""HTTP requests with retries and a count of the attempts; every failure is an OutageError."""
 
 import logging
 import weakref
@@ -15,29 +15,29 @@ from dfo_prompt._util.supervisor import GOES_ON
 from dfo_prompt.errors import InputError, OutageError, one_line, shortened
 
 AGAIN = (408, 429)
-"""Statuses below 500 after which the same request may succeed."""
+"""Statuses below 500 that are retried."""
 NEVER = (501, 505)
-"""Statuses from 500 on after which it never will."""
+"""Statuses from 500 on that are not retried."""
 LARGEST = 2**28
-"""Bytes of an answer."""
+"""The most bytes of an answer."""
 CONNECT_SECONDS = 10.0
 FIRST_WAIT, LONGEST_WAIT = 0.2, 10.0
-"""Seconds between two tries, of which each waits twice as long as the one before; with jitter."""
+"""The first and the longest wait before a retry, in seconds; the wait doubles each time, with jitter."""
 SERVER_FAULT = 500
 OK = 200
 UNSENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol)
-"""Errors of a request that never left."""
+"""Errors of requests that were never sent."""
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Exchange:
-    """A request's answer, and what it took.
+    """The answer to a request, and the attempts it took.
 
     Attributes:
-        body: of the answer; empty without one.
-        attempts: tries, the first one included.
-        unanswered: tries that may have reached the service, and had no whole answer.
+        body: body of the answer; empty without an answer.
+        attempts: number of attempts, including the first.
+        unanswered: number of attempts that may have reached the service but got no complete answer.
     """
 
     body: bytes = b""
@@ -46,15 +46,20 @@ class Exchange:
 
 
 class HttpError(OutageError):
-    """A request without a usable answer: `exchange` is what it took, `status` what came back, 0 for nothing."""
+    """A request without a usable answer.
 
-    def __init__(self, said: str, *, exchange: Exchange, status: int = 0) -> None:
-        super().__init__(said)
+    Attributes:
+        exchange: the attempts.
+        status: status of the answer; 0 without an answer.
+    """
+
+    def __init__(self, message: str, *, exchange: Exchange, status: int = 0) -> None:
+        super().__init__(message)
         self.exchange, self.status = exchange, status
 
 
 class RefusedError(Exception):
-    """A service answered with another status than 200; `wait` is what it asks for, in seconds, if it does."""
+    """A service answered with a status other than 200; `wait` is its Retry-After in seconds, if any."""
 
     def __init__(self, status: int, reason: str, wait: float | None) -> None:
         super().__init__(f"status {status}{f', {reason}' if reason else ''}")
@@ -64,17 +69,17 @@ class RefusedError(Exception):
 class Http:
     """Sends requests to the service at `url`; threads may share it.
 
-    Only lost connections, 408, 429 and statuses from 500 on are tried again, for up to `patience` seconds. No message holds
-    the token, even if the service repeats it.
+    Lost connections and the statuses 408, 429 and from 500 on are retried for up to `patience` seconds. No message contains
+    the token, even if the service echoes it.
 
     Args:
-        url: of the service, without a path of the interface.
-        token: "" for none.
-        timeout: seconds for one answer.
-        patience: see above.
+        url: base URL of the service, without a path of its interface.
+        token: bearer token; "" for none.
+        timeout: seconds to wait for an answer.
+        patience: seconds during which a failed request is retried.
 
     Raises:
-        InputError: the URL is none, or the token cannot be sent.
+        InputError: the URL is invalid, or the token cannot be sent.
     """
 
     def __init__(self, url: str, *, token: str = "", timeout: float, patience: float) -> None:
@@ -87,32 +92,34 @@ class Http:
         weakref.finalize(self, self._client.close)
 
     def send(self, method: str, path: str, content: bytes = b"") -> Exchange:
-        """Send a request and return the answer, with what all tries took.
+        """Send a request and return the answer, with the count of all attempts.
 
         Raises:
-            HttpError: there is none, or another status than 200.
+            HttpError: there is no answer, or its status is not 200.
         """
         took = [Exchange()]
         try:
             self._retried(took, method, path, content)
         except RefusedError as error:
-            raise self._outage(f"refused: {error}; mend it", took[0], error.status) from error
+            raise self._outage(f"refused: {error}; fix it", took[0], error.status) from error
         except httpx2.HTTPError as error:
             raise self._outage(f"gives no answer: {one_line(error)}; start it", took[0]) from error
         except InputError as error:
             raise self.nonsense(str(error), took[0]) from error
         return took[0]
 
-    def nonsense(self, said: str, took: Exchange) -> HttpError:
-        """Return the error of an answer that is not what was asked for."""
-        return self._outage(f"answers nonsense: {said}; mend it", took, OK)
+    def nonsense(self, fault: str, took: Exchange) -> HttpError:
+        """Return the error for an invalid answer."""
+        return self._outage(f"answers nonsense: {fault}; fix it", took, OK)
 
-    def _outage(self, said: str, took: Exchange, status: int = 0) -> HttpError:
-        hidden = said.replace(self._token, "...") if self._token else said
-        return HttpError(f"service {self.url} {hidden}, and {GOES_ON}", exchange=took, status=status)
+    def _outage(self, fault: str, took: Exchange, status: int = 0) -> HttpError:
+        return HttpError(f"service {self.url} {self._without_token(fault)}, and {GOES_ON}", exchange=took, status=status)
+
+    def _without_token(self, text: str) -> str:
+        return text.replace(self._token, "...") if self._token else text
 
     def _retried(self, took: list[Exchange], method: str, path: str, content: bytes) -> None:
-        """Replace what is in `took` with each try, the last one's answer included."""
+        """Send a request with retries, updating the exchange in `took` after each attempt."""
         for attempt in stamina.retry_context(
             self._again, attempts=None, timeout=self._patience, wait_initial=FIRST_WAIT, wait_max=LONGEST_WAIT
         ):
@@ -133,7 +140,7 @@ class Http:
                 size += len(part)
                 if size > LARGEST:
                     raise InputError(f"an answer of more than {LARGEST:,} bytes")
-                if monotonic() - began > self._timeout:  # an answer that trickles in has no pause that is too long
+                if monotonic() - began > self._timeout:  # the client's own timeout covers only the pause between parts
                     raise httpx2.ReadTimeout(f"no whole answer in {self._timeout:g} seconds", request=response.request)
         data = b"".join(parts)
         if response.status_code != OK:
@@ -141,7 +148,7 @@ class Http:
         return data
 
     def _again(self, error: Exception) -> bool | float:
-        """Tell whether to try again after an error, or in how many seconds."""
+        """Return whether to retry after an error, or the seconds to wait before."""
         if isinstance(error, RefusedError):
             if error.status in NEVER or (error.status not in AGAIN and error.status < SERVER_FAULT):
                 return False
@@ -149,8 +156,7 @@ class Http:
                 return False
         elif not isinstance(error, httpx2.TransportError):
             return False
-        said = one_line(error)
-        logger.info("service %s: %s; trying again", self.url, said.replace(self._token, "...") if self._token else said)
+        logger.info("service %s: %s; trying again", self.url, self._without_token(one_line(error)))
         return error.wait if isinstance(error, RefusedError) and error.wait is not None else True
 
 
@@ -172,17 +178,17 @@ def _sendable(token: str) -> str:
 
 
 def _reason(data: bytes) -> str:
-    """Return what an error's body says, in one of the usual places."""
+    """Return the message in an error's JSON body, from one of the usual keys; "" if there is none."""
     try:
-        said: Any = decode_any(data)
+        reason: Any = decode_any(data)
     except InputError:
         return ""
     for key in ("error", "detail", "message"):
-        if isinstance(said, dict):
-            said = said.get(key, said)
-    return shortened(said) if isinstance(said, str) else ""
+        if isinstance(reason, dict):
+            reason = reason.get(key, reason)
+    return shortened(reason) if isinstance(reason, str) else ""
 
 
 def _wait(header: str) -> float | None:
-    """Return the seconds that a Retry-After header asks for; those that name a date are left to the usual waits."""
+    """Return the seconds of a Retry-After header; None for a date, which the usual waits cover."""
     return float(header) if header.strip().isdigit() and len(header) < len("1000000") else None

@@ -1,4 +1,4 @@
-"""Ctrl-C: taken once, and not before the program is ready for it."""
+"""Handles Ctrl-C once, and only when the program is ready for it."""
 
 import signal
 import threading
@@ -8,16 +8,16 @@ from time import monotonic
 from types import FrameType
 
 AGAIN_SECONDS = 1.0
-"""A second interrupt within them is the same one, which reached the process by two ways."""
+"""A second interrupt within this time is a duplicate: the terminal and the supervisor both deliver the signal."""
 
 
 @contextmanager
 def interruptible() -> Iterator[list[float]]:
-    """Raise KeyboardInterrupt on SIGINT, inside a `with` block, once: cleaning up is not interrupted in its turn.
+    """Raise KeyboardInterrupt on SIGINT inside a `with` block, ignoring duplicates so that cleaning up is not interrupted.
 
-    Unblocks SIGINT, which the supervisor keeps back until now. It stays ignored where it was, as in a shell's background;
-    threads other than the main one change nothing. Yields the times of the interrupts so far: a library that was just being
-    imported may have made another error of one.
+    Unblock SIGINT, which the supervisor has blocked so far. SIGINT stays ignored if it was, as in a shell's background, and
+    nothing changes outside the main thread. Yield the times of the interrupts so far: a library may have converted the
+    KeyboardInterrupt to another error.
     """
     interrupts: list[float] = []
     ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN

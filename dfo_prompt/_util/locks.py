@@ -1,4 +1,4 @@
-"""Looks at lock files without taking them."""
+"""Checks lock files without acquiring them."""
 
 import os
 from contextlib import suppress
@@ -13,7 +13,7 @@ except ImportError:  # Windows
 
 
 def is_held(path: Path) -> bool:
-    """Tell whether a process holds the lock file `path`; False where the system cannot tell. Nothing is written."""
+    """Tell whether a process holds the lock file `path`, without writing; False if the system cannot tell."""
     if flock is None:
         return False
     with suppress(OSError):  # no such file

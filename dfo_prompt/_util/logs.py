@@ -1,4 +1,4 @@
-"""Holds log messages back, or writes them to standard error."""
+"""Silences loggers, or writes their messages to standard error."""
 
 import logging
 import sys
@@ -8,14 +8,14 @@ from contextlib import contextmanager
 
 @contextmanager
 def only_errors(name: str) -> Iterator[None]:
-    """Hold back what the logger `name` says below an error."""
+    """Silence messages of the logger `name` below ERROR."""
     with _level(logging.getLogger(name), logging.ERROR):
         yield
 
 
 @contextmanager
 def on_standard_error(name: str) -> Iterator[None]:
-    """Write what the logger `name` says, from INFO on, to standard error."""
+    """Write messages of the logger `name` from INFO on to standard error."""
     logger, handler = logging.getLogger(name), logging.StreamHandler(sys.stderr)
     logger.addHandler(handler)
     try:

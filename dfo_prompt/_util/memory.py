@@ -1,4 +1,4 @@
-"""How much memory something takes, measured."""
+"""Measures memory use."""
 
 import ctypes
 import gc
@@ -9,11 +9,11 @@ from pathlib import Path
 
 PROCESS = Path("/proc/self")
 RESET_PEAK = "5"
-"""What `clear_refs` of Linux takes to forget the peak so far (proc(5))."""
+"""The value that resets the peak when written to `clear_refs` on Linux (proc(5))."""
 
 
 def allocated_by(call: Callable[[], object]) -> int:
-    """Return the peak of the bytes that Python and NumPy newly allocate during `call`."""
+    """Return the peak of the bytes allocated by Python and NumPy during `call`."""
     tracemalloc.start()
     try:
         call()
@@ -23,16 +23,16 @@ def allocated_by(call: Callable[[], object]) -> int:
 
 
 def forget_peak() -> None:
-    """Let `peak_resident` begin anew, from what is still in use: what is not goes back to the system first."""
+    """Reset the peak of `peak_resident`, after returning unused memory to the system."""
     gc.collect()
-    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):  # of the GNU C library
+    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):  # only in the GNU C library
         trim(0)
-    with suppress(OSError):  # not Linux, or a container that lets nobody write there
+    with suppress(OSError):  # not Linux, or a container in which the file is read-only
         (PROCESS / "clear_refs").write_text(RESET_PEAK)
 
 
 def peak_resident() -> int | None:
-    """Return the bytes of main memory that this process held at most, or None where the system does not say (not Linux)."""
+    """Return the peak main memory of this process in bytes; None outside Linux."""
     status = PROCESS / "status"
     if not status.exists():
         return None

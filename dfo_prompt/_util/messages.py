@@ -1,4 +1,4 @@
-"""JSON messages between a client and a service, read strictly."""
+"""JSON messages between a client and a service, parsed strictly."""
 
 import json
 from collections.abc import Mapping
@@ -17,19 +17,19 @@ def decode(body: bytes) -> dict[str, Any]:
     """Return the message in `body`.
 
     Raises:
-        InputError: it is no JSON object.
+        InputError: the body is no JSON object.
     """
-    found = decode_any(body)
-    if not isinstance(found, dict):
+    message = decode_any(body)
+    if not isinstance(message, dict):
         raise InputError("the body is no JSON object")
-    return found
+    return message
 
 
 def decode_any(body: bytes) -> Any:
     """Return the JSON value in `body`.
 
     Raises:
-        InputError: it is no JSON, has a key twice, or a number that JSON has no form for.
+        InputError: the body is no JSON, repeats a key, or holds NaN or an infinity.
     """
     try:
         return json.loads(body.decode("utf-8"), object_pairs_hook=unique_keys, parse_constant=_refuse)

@@ -1,21 +1,21 @@
-"""Money, exactly: integers of billionths of a US dollar, and decimal text."""
+"""Exact amounts of money: integers in billionths of a US dollar, and decimal text."""
 
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 
 NANO = 10**9
-"""Nano-dollars of a dollar."""
+"""The nanodollars in a dollar."""
 MOST_DIGITS = 30
-"""Ahead of the decimal point, and behind it."""
+"""The most digits before or after the decimal point."""
 
 
 def exact(amount: object) -> Fraction:
-    """Return a number of dollars or of anything else, exactly as it is written: text, a whole number, or a float.
+    """Return the exact value of an amount written as text, an integer or a float.
 
-    A float stands for the shortest decimal that gives it: 2.5 is 2.5, and 0.1 is a tenth.
+    A float means its shortest decimal form: 0.1 is exactly a tenth.
 
     Raises:
-        ValueError: it is no finite number from 0 on.
+        ValueError: the amount is not a finite number >= 0.
     """
     try:
         number = Decimal(str(amount))
@@ -27,26 +27,30 @@ def exact(amount: object) -> Fraction:
 
 
 def nanodollars(amount: object) -> int:
-    """Return an amount in dollars as nano-dollars.
+    """Convert an amount in dollars to nanodollars.
 
     Raises:
-        ValueError: it is no amount, or finer than a billionth of a dollar.
+        ValueError: it is no valid amount, or not a whole number of nanodollars.
     """
-    return whole(exact(amount) * NANO, said=f"{amount} dollars")
+    return whole(exact(amount) * NANO, label=f"{amount} dollars")
 
 
-def whole(number: Fraction, *, said: str) -> int:
-    """Return a number that is whole.
+def whole(number: Fraction, *, label: str) -> int:
+    """Convert a whole number to an integer.
+
+    Args:
+        number: the number.
+        label: its name in the error.
 
     Raises:
-        ValueError: it is not.
+        ValueError: the number is not whole.
     """
     if number.denominator != 1:
-        raise ValueError(f"{said} is no whole number of its smallest unit")
+        raise ValueError(f"{label} is no whole number of its smallest unit")
     return number.numerator
 
 
 def dollars(amount: int) -> str:
-    """Return nano-dollars as dollars, exactly, with at least two decimals."""
+    """Format nanodollars as dollars, exactly, with at least two decimals."""
     units, rest = divmod(amount, NANO)
     return f"${units:,}.{f'{rest:09}'.rstrip('0'):0<2}"

@@ -1,4 +1,4 @@
-"""Ends a process together with the process that started it."""
+"""Ends a process when the process that started it ends."""
 
 import ctypes
 import os
@@ -8,16 +8,16 @@ import threading
 from time import sleep
 
 PR_SET_PDEATHSIG = 1
-"""Option of prctl(2): the signal that the kernel sends to a process when its parent ends."""
+"""The option of prctl(2) that sets the signal sent to a process when its parent ends."""
 
 
 def end_with(parent: int) -> None:
-    """End this process as soon as the process `parent` that started it ends, however that ends.
+    """End this process as soon as its parent process ends for any reason.
 
-    On Linux the kernel does it, so that code which holds the interpreter lock ends too; elsewhere a thread watches.
+    On Linux the kernel kills this process, even if code holds the interpreter lock; elsewhere a thread watches the parent.
     """
     if sys.platform == "linux" and ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL) == 0:
-        if os.getppid() != parent:  # it ended before the kernel was asked
+        if os.getppid() != parent:  # the parent ended before the call of prctl
             os._exit(1)
     else:
         threading.Thread(target=_watch, args=(parent,), daemon=True).start()

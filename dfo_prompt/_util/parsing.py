@@ -1,4 +1,4 @@
-"""Strict parsing of TOML files and plain data into frozen dataclasses, with errors of one line."""
+"""Strict parsing of TOML files and plain data into frozen dataclasses, with one-line errors."""
 
 import json
 import re
@@ -18,23 +18,23 @@ from dfo_prompt.errors import InputError, UnknownNameError
 T = TypeVar("T")
 
 FILE = "file:"
-"""Begins a text that is a path, in plain data."""
+"""The prefix of a path in plain data."""
 
 _adapter: Callable[[Any], TypeAdapter[Any]] = cache(TypeAdapter)  # building one takes a millisecond
 
 MOST_BYTES = 2**20
-"""Limit of a TOML file: room for any start x0, and a file of weights is refused at once."""
+"""The largest TOML file: enough for any x0, while a weights file given by mistake is refused at once."""
 SURROGATE = re.compile("[\ud800-\udfff]")
-"""Half a character, of a file name that is no text: it becomes readable text."""
+"""Lone surrogates, from file names that are not valid text; they are escaped."""
 STRICT = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True)
-"""For `__pydantic_config__` of a dataclass that is parsed: unknown keys and "0" for a number are errors."""
+"""The `__pydantic_config__` of parsed dataclasses: unknown keys and "0" for a number are errors."""
 
 
 def read_toml(path: Path) -> dict[str, Any]:
     """Read a TOML file.
 
     Raises:
-        InputError: it is missing, unreadable, larger than a megabyte or not TOML.
+        InputError: the file is missing, unreadable, larger than a megabyte or not TOML.
     """
     data = read_bytes(path, most=MOST_BYTES)
     try:
@@ -44,16 +44,16 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def parse(kind: type[T], data: Mapping[str, Any], *, where: str = "") -> T:
-    """Build the dataclass `kind` from plain data; `where`, if given, is named in errors.
+    """Build the dataclass `kind` from plain data; `where`, if given, prefixes errors.
 
     Raises:
-        InputError: the first thing that is wrong, by its key; a misspelt key gets a suggestion.
+        InputError: the data are invalid; the message gives the first invalid key, with a suggestion for an unknown one.
     """
     try:
-        # Through JSON, because strict mode takes a list for a tuple there, and an int for a float, but no "0" for a number.
-        text = SURROGATE.sub(lambda found: f"\\\\u{ord(found[0]):04x}", json.dumps(data, default=plain, ensure_ascii=False))
+        # Strict mode on JSON accepts a list for a tuple and an int for a float, but no "0" for a number.
+        text = SURROGATE.sub(lambda match: f"\\\\u{ord(match[0]):04x}", json.dumps(data, default=plain, ensure_ascii=False))
     except (TypeError, ValueError, RecursionError) as error:
-        raise InputError(f"{_at(where)}{error}") from error
+        raise InputError(f"{_prefix(where)}{error}") from error
     try:
         parsed: T = _adapter(kind).validate_json(text)
         return parsed
@@ -62,10 +62,10 @@ def parse(kind: type[T], data: Mapping[str, Any], *, where: str = "") -> T:
 
 
 def plain(value: object) -> object:
-    """Return plain data for what JSON does not know: lists for arrays, marked text for paths, tables for dataclasses.
+    """Convert objects that JSON does not support: arrays to lists, paths to marked text, dataclasses to tables.
 
     Raises:
-        TypeError: it is anything else.
+        TypeError: the object is of another type.
     """
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
@@ -77,17 +77,17 @@ def plain(value: object) -> object:
 
 
 def _input_error(error: ValidationError, kind: type[object], where: str) -> InputError:
-    # A misspelt key first: where it is a needed one, "field required" would point away from it.
+    # Report a misspelt key first: if the key is required, "field required" would hide the misspelling.
     first = min(error.errors(include_url=False), key=lambda problem: problem["type"] != "unexpected_keyword_argument")
     key = ".".join(str(part) for part in first["loc"])
     if first["type"] == "unexpected_keyword_argument" and len(first["loc"]) == 1:
         return UnknownNameError.among(
             f"key{f' in {where}' if where else ''}:", key, getattr(kind, "__dataclass_fields__", {})
         )
-    given = "" if isinstance(first["input"], dict) else f", not {first['input']!r}"
+    value = "" if isinstance(first["input"], dict) else f", not {first['input']!r}"
     message = first["msg"].removeprefix("Value error, ")
-    return InputError(f"{_at(where)}{_at(key)}{message}{given if key else ''}")
+    return InputError(f"{_prefix(where)}{_prefix(key)}{message}{value if key else ''}")
 
 
-def _at(place: str) -> str:
+def _prefix(place: str) -> str:
     return f"{place}: " if place else ""

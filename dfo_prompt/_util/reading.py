@@ -1,4 +1,4 @@
-"""Files and paths that a user names: whatever is wrong with them ends in one error."""
+"""Reads files and paths that a user names; every fault becomes an InputError."""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -12,14 +12,14 @@ def read_bytes(path: Path, *, most: int | None = None, kind: type[InputError] = 
     """Read a file of at most `most` bytes.
 
     Raises:
-        InputError: it is missing, unreadable or longer; of the class `kind`.
+        InputError: the file is missing, unreadable or too large; the class is `kind`.
     """
     try:
         with path.open("rb") as file:
             data = file.read(-1 if most is None else most + 1)
     except OSError as error:
         raise kind(f"cannot read {path}: {error.strerror}") from error
-    except ValueError as error:  # a NUL in its name
+    except ValueError as error:  # a NUL in the name
         raise kind(f"cannot read {path}: {error}") from error
     if most is not None and len(data) > most:
         raise kind(f"cannot read {path}: it has more than {most:,} bytes, so it is another kind of file")
@@ -27,43 +27,43 @@ def read_bytes(path: Path, *, most: int | None = None, kind: type[InputError] = 
 
 
 def exists(path: Path) -> bool:
-    """Tell whether there is a file or folder that can be looked at; a path that cannot be one names none."""
+    """Tell whether a file or folder exists; False for an inaccessible or invalid path."""
     try:
         return path.exists()
-    except (OSError, ValueError):  # a name that is too long, a folder that is closed
+    except (OSError, ValueError):  # a name that is too long, a folder without permission
         return False
 
 
 def from_home(path: Path | str) -> Path:
-    """Return the path with a "~" at its beginning replaced by the home folder, if there is one."""
-    with suppress(RuntimeError):  # of a user that is not there
+    """Return the path with a leading "~" replaced by the home folder, if it exists."""
+    with suppress(RuntimeError):  # an unknown user
         return Path(path).expanduser()
     return Path(path)
 
 
 def absolute(path: Path) -> Path:
-    """Return the path from the root, by its own name: of a link, not of what it points at, which may lack a suffix.
+    """Return the absolute path, keeping the file's own name if it is a link, as the link's target may lack the suffix.
 
     Raises:
-        InputError: it holds a NUL, or its folders are links in a circle.
+        InputError: the path holds a NUL, or its folders are a cycle of links.
     """
     try:
         if "\0" in str(path):
-            raise ValueError("embedded null byte")  # noqa: TRY301 - as the system calls it
+            raise ValueError("embedded null byte")  # noqa: TRY301 - the wording of the system
         return path.parent.resolve() / path.name if path.name not in ("", "..") else path.resolve()
     except (OSError, RuntimeError, ValueError) as error:
         raise InputError(f"there can be no path {path}: {error}") from error
 
 
 def unique_keys(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """Return the pairs as a dictionary; for `json.loads`, which would keep the last of those with the same key.
+    """Return the pairs as a dictionary; a hook for `json.loads`, which would accept repeated keys.
 
     Raises:
-        ValueError: two have the same key.
+        ValueError: a key occurs twice.
     """
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for key, value in pairs:
-        if key in found:
+        if key in values:
             raise ValueError(f"the key {key!r} occurs twice")
-        found[key] = value
-    return found
+        values[key] = value
+    return values

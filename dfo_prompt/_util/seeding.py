@@ -1,15 +1,15 @@
-"""Random streams: each thing that is drawn from a seed has its own, so that changing one setting redraws nothing else."""
+"""Independent random streams of a seed: changing a setting affects only the draws of its own stream."""
 
 from enum import IntEnum
 
 import numpy as np
 
 APART = 16
-"""Streams between one draw of a study's projection and start and the next."""
+"""The offset between the streams of consecutive draws of a study's projection and start."""
 
 
 class Stream(IntEnum):
-    """What is drawn. Test functions and optimizers have the seed's own."""
+    """The streams of a seed. Test functions and optimizers use the seed itself."""
 
     PROJECTION = 1
     START = 2
@@ -18,10 +18,10 @@ class Stream(IntEnum):
 
 
 def entropy(seed: int, stream: Stream, *rest: int, draw: int = 0) -> list[int]:
-    """Return what a generator is seeded with: for a study's seed, a stream and which draw of it, and numbers below it."""
+    """Return the entropy of a generator for a study's seed, a stream, a draw of the stream, and further indices."""
     return [seed, APART * draw + stream, *rest]
 
 
 def generator(seed: int, stream: Stream, *rest: int, draw: int = 0) -> np.random.Generator:
-    """Return the generator; see `entropy`."""
+    """Return the random generator of a stream; see `entropy`."""
     return np.random.default_rng(entropy(seed, stream, *rest, draw=draw))

@@ -1,8 +1,8 @@
-"""Runs the program under a thin process that outlives whatever happens to it.
+"""Runs the program under a small supervising process that survives the program's crashes.
 
-The first process starts the same command again, waits, and exits with its status. Where the program ends before it says
-that it is done (os._exit() in a plugin, a crash in C, no memory), or exceeds a limit that it has set, the first process
-says so in one line. It imports nothing but the standard library, and passes signals on.
+The supervisor starts the same command again, waits, and exits with its status. If the program ends before it reports that
+it is done (os._exit() in a plugin, a crash in C, no memory), or exceeds a time limit that it has set, the supervisor prints
+one line about it. It imports only the standard library, and forwards signals.
 """
 
 import json
@@ -17,15 +17,15 @@ from time import monotonic
 from dfo_prompt._util.parents import end_with
 
 VARIABLE = "DFO_PROMPT_SUPERVISOR"
-"""Environment variable that tells the program the pipe and the process id of its supervisor."""
+"""The environment variable with the pipe and the process id of the supervisor."""
 FAILED, INTERRUPTED = 2, 130
 GOES_ON = "the same command goes on from here"
 TICK_SECONDS = 1.0
-"""A limit counts down by at most two of them a tick: time in which the supervisor was stopped does not count."""
+"""The period of the countdown of limits. A pass counts at most two ticks, to ignore time while suspended."""
 
 
 class Supervisor:
-    """The supervising process, as the program sees it."""
+    """The program's connection to its supervisor."""
 
     def __init__(self, pipe: int) -> None:
         os.set_inheritable(pipe, False)
@@ -33,40 +33,40 @@ class Supervisor:
 
     @classmethod
     def of_this_process(cls) -> "Supervisor | None":
-        """Return the supervisor that started this process, if one did, and end with it."""
-        said = os.environ.pop(VARIABLE, "")
-        if not said:
+        """Return the supervisor that started this process, if any, and end this process when the supervisor ends."""
+        address = os.environ.pop(VARIABLE, "")
+        if not address:
             return None
-        pipe, _, parent = said.partition(" ")
+        pipe, _, parent = address.partition(" ")
         end_with(int(parent))
         return cls(int(pipe))
 
     def limit(self, name: str, seconds: float | None, message: str) -> None:
-        """End the program with `message` in so many seconds; None lifts the limit `name`, other seconds set it anew."""
+        """End the program with `message` after `seconds`, replacing the limit `name`; None removes it."""
         self._send({"limit": name, "seconds": seconds, "message": message})
 
     def done(self, status: int) -> None:
-        """Say that the program has done its work and will exit with `status`."""
+        """Report that the program is done and will exit with `status`."""
         self._send({"status": status})
 
-    def _send(self, said: dict[str, object]) -> None:
-        os.write(self._pipe, json.dumps(said).encode() + b"\n")  # whole: less than a pipe takes at once
+    def _send(self, message: dict[str, object]) -> None:
+        os.write(self._pipe, json.dumps(message).encode() + b"\n")  # atomic: shorter than PIPE_BUF
 
 
 def can_supervise() -> bool:
-    """Tell whether this system lets a process hand a pipe and blocked signals to another."""
+    """Tell whether a child process can inherit a pipe and blocked signals on this system."""
     return os.name == "posix" and bool(sys.executable)
 
 
 def supervise() -> int:
-    """Run this program again, supervised; return the exit status."""
+    """Run this program again under supervision; return the exit status."""
     _open_standard_streams()
     ours, theirs = os.pipe()
     woken, wake = os.pipe()
     os.set_blocking(wake, False)
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    # Blocked until the program is ready for it: Ctrl-C while it imports would be a traceback.
+    # Block Ctrl-C until the program is ready: an interrupt during imports would print a traceback.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     environment = {**os.environ, VARIABLE: f"{theirs} {os.getpid()}"}
     child = subprocess.Popen([sys.executable, *sys.orig_argv[1:]], pass_fds=(theirs,), env=environment)  # noqa: S603
@@ -82,12 +82,12 @@ def supervise() -> int:
 
 
 class _Watch:
-    """Waits for the program: for what it says, for its end, or for a limit that it has set."""
+    """Waits for messages of the program, for its end, or for a limit that it has set."""
 
     def __init__(self, child: subprocess.Popen[bytes], pipe: int, woken: int) -> None:
         self._child, self._pipe, self._woken = child, pipe, woken
         self._open = [pipe, woken]
-        self._said = b""
+        self._received = b""
         self._limits: dict[str, tuple[float, str]] = {}
         self._status: int | None = None
 
@@ -115,14 +115,14 @@ class _Watch:
 
     def _take(self) -> None:
         while self._pipe in self._open and select.select([self._pipe], [], [], 0)[0]:
-            said = os.read(self._pipe, 65536)
-            if not said:
+            data = os.read(self._pipe, 65536)
+            if not data:
                 self._open.remove(self._pipe)
-            *lines, self._said = (self._said + said).split(b"\n")
+            *lines, self._received = (self._received + data).split(b"\n")
             for line in lines:
-                self._heed(**json.loads(line))
+                self._apply(**json.loads(line))
 
-    def _heed(self, *, limit: str = "", seconds: float | None = None, message: str = "", status: int | None = None) -> None:
+    def _apply(self, *, limit: str = "", seconds: float | None = None, message: str = "", status: int | None = None) -> None:
         self._status = status
         self._limits.pop(limit, None)
         if status is not None:
@@ -137,9 +137,9 @@ def _ended(status: int) -> int:
     number = signal.Signals(-status)
     if number is signal.SIGINT:
         return _say(f"interrupted; {GOES_ON}", INTERRUPTED)
-    asked = number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE)
+    requested = number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE)
     memory = " (of a kernel without memory, as a rule)" if number is signal.SIGKILL else ""
-    return _fail(f"the program was ended by {number.name}{memory}; {GOES_ON}", 128 + number if asked else FAILED)
+    return _fail(f"the program was ended by {number.name}{memory}; {GOES_ON}", 128 + number if requested else FAILED)
 
 
 def _fail(message: str, status: int) -> int:
@@ -147,14 +147,14 @@ def _fail(message: str, status: int) -> int:
 
 
 def _say(message: str, status: int) -> int:
-    cursor = "\x1b[?25h\n" if os.isatty(2) else ""  # a live bar had hidden it
+    cursor = "\x1b[?25h\n" if os.isatty(2) else ""  # show the cursor, which a live bar hides
     with suppress(OSError):
         os.write(2, f"{cursor}{message}\n".encode(errors="backslashreplace"))
     return status
 
 
 def _open_standard_streams() -> None:
-    # A file that the program opens must not become its standard output.
+    # Otherwise a file that the program opens could get the descriptor of standard output.
     for number in range(3):
         try:
             os.fstat(number)

@@ -1,1 +1,1 @@
-"""The calls of Python: each runs something from start to end, shows how far it is, and returns what shows itself."""
+"""The Python interface: each function runs to the end, shows progress, and returns a result that notebooks display."""

@@ -1,4 +1,4 @@
-"""Compares optimizers on one objective of Python, in one call."""
+"""Compares optimizers on a Python objective in one call."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -27,7 +27,7 @@ from dfo_prompt.types import Bounds, Vector
 
 WHERE = "compare()"
 OWN = ("name", "optimizer", "optimizer_options", "popsize", "sigma", "x0", "bounds")
-"""Keys of an entry; all others are the same for all, as the budget is."""
+"""Keys that an entry may set; all other keys, such as the budget, are shared."""
 
 
 def compare(
@@ -49,45 +49,44 @@ def compare(
     out: Path | str | None = None,
     progress: bool | None = None,
 ) -> SuiteResult:
-    """Compare optimizers on one objective: equal budgets, several seeds, the comparison of a suite's report.
+    """Compare optimizers on an objective with equal budgets and several seeds, as in the report of a suite.
 
     Args:
-        optimizers: names that `dfo-prompt list optimizers` shows, or tables with "name", "optimizer", "optimizer_options"
-            and what an entry sets for itself of popsize, sigma, x0 and bounds, as in a SUITE.toml.
-        objective: anything with `dim` and `evaluate`, a function of a candidate (d,), or the name of an objective. It
+        optimizers: names that `dfo-prompt list optimizers` shows, or tables as in a SUITE.toml, with "name", "optimizer",
+            "optimizer_options", and popsize, sigma, x0 and bounds of that entry.
+        objective: an object with `dim` and `evaluate`, a function of a candidate (d,), or the name of an objective. It
             runs in this process.
-        budget: queries of each study.
-        seeds: of the optimizers, or how many: 5 means 1 to 5.
+        budget: number of queries of each study.
+        seeds: seeds of the optimizers, or their number: 5 means 1 to 5.
         dim: d, for a function or a name.
-        vectorized: the function takes several candidates (B, d) and returns (B,) numbers.
-        popsize: candidates per ask; by default that of CMA-ES.
+        vectorized: True if the function takes several candidates (B, d) and returns (B,) numbers.
+        popsize: candidates per ask; the default of CMA-ES if None.
         sigma: initial step size.
         x0: (d,) initial point; zero by default.
-        bounds: the box [low, high]^d, or two vectors (d,), whose ends may be infinite; None means R^d.
-        limits: of other currencies, by name; see `StudyConfig`.
-        stop: what ends a search early, by key; see `StopConfig`.
-        measure: what ranks; see `SuiteSettings`.
-        practical_difference: scores that differ by less are equal; see `SuiteSettings`.
-        out: suite folder; the same call continues it, with further optimizers and seeds if there are any, and
-            `dfo-prompt suite report` writes its report. Without one, nothing is kept but the result.
-        progress: True shows it, False does not; by default on a terminal and in a notebook.
+        bounds: the box [low, high]^d, or two vectors (d,) with possibly infinite ends; None means R^d.
+        limits: limits in other currencies, by name; see `StudyConfig`.
+        stop: rules that end a search early, by key; see `StopConfig`.
+        measure: measure that ranks the optimizers; see `SuiteSettings`.
+        practical_difference: largest difference of scores that does not matter; see `SuiteSettings`.
+        out: suite folder; the same call continues it, also with further optimizers and seeds, and
+            `dfo-prompt suite report` writes its report. Without a folder only the result is kept.
+        progress: True to show progress, False to hide it; by default shown on a terminal and in a notebook.
 
     Raises:
-        InputError: a name, an option or a value is wrong, `out` holds something else, or the extra of reports is missing.
+        InputError: a name, an option or a value is invalid, `out` holds something else, or the report extra is missing.
         StudyError: no study has a result, or the folder cannot be written.
     """
     require_report()
-    one = None if isinstance(objective, str) else plain_objective(objective, dim, vectorized=vectorized)
+    shared = None if isinstance(objective, str) else plain_objective(objective, dim, vectorized=vectorized)
     name = objective if isinstance(objective, str) else getattr(objective, "__name__", type(objective).__name__)
-    if one is None and dim is None:
+    if shared is None and dim is None:
         raise InputError(f"{WHERE}: objective {name!r} takes any number of coordinates; give dim=...")
-    common = {"objective": name, "budget": budget, "dim": one.dim if one else dim, "popsize": popsize, "sigma": sigma}
+    common = {"objective": name, "budget": budget, "dim": shared.dim if shared else dim, "popsize": popsize, "sigma": sigma}
     common |= {"x0": None if x0 is None else np.asarray(x0).tolist(), "bounds": bounds, "limits": limits and dict(limits)}
     common |= {"stop": stop and dict(stop)}
     settings = {"name": name, "measure": measure, "practical_difference": practical_difference}
     suite = _suite(optimizers, common, settings, [*range(1, seeds + 1)] if isinstance(seeds, int) else [*seeds])
-    shared = Objectives()
-    objectives = shared.get if one is None else lambda _: one
+    objectives = Objectives().get if shared is None else lambda _: shared
     with suite_progress(progress) as watch, _folder(out) as folder:
         errors = run_here(suite, folder, objectives, watch=watch)
         return result_of(folder, errors, kept=out is not None)

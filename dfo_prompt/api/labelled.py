@@ -1,4 +1,4 @@
-"""Labelled texts of Python, lists or pandas, as a task: a task file and its examples in a folder of their own."""
+"""Converts labelled texts from lists or pandas to a task: a task file and its examples in a folder."""
 
 import json
 from collections import Counter
@@ -25,8 +25,8 @@ class Labelled:
     """Labelled texts.
 
     Attributes:
-        texts: (N,) each a text, or a pair of them.
-        labels: (N,) as they were given.
+        texts: (N,) rows of one text, or of a pair of texts.
+        labels: (N,) the caller's labels.
     """
 
     texts: tuple[tuple[str, ...], ...]
@@ -34,23 +34,22 @@ class Labelled:
 
     @property
     def classes(self) -> dict[str, Any]:
-        """Return the labels that occur by their names, in the order of the names."""
-        found = {name_of(label): label for label in self.labels}
-        return dict(sorted(found.items()))
+        """Return the distinct labels by name, sorted by name."""
+        return dict(sorted({name_of(label): label for label in self.labels}.items()))
 
     def shots(self, words: Mapping[str, str], *, parts: int) -> int:
-        """Return the training examples a class that leave as many of each class for the other parts, at most 16."""
+        """Return the number of training examples per class, at most 16, that leaves as many for each other part."""
         classes = list(dict.fromkeys(words.values()))
-        have = Counter(dict.fromkeys(range(len(classes)), 0))
-        have.update(example.label for example in distinct_examples(self._examples(words, classes)))
-        return max(1, min(USUAL_SHOTS, min(have.values()) // parts))
+        counts = Counter(dict.fromkeys(range(len(classes)), 0))
+        counts.update(example.label for example in distinct_examples(self._examples(words, classes)))
+        return max(1, min(USUAL_SHOTS, min(counts.values()) // parts))
 
     def _examples(self, words: Mapping[str, str], classes: Sequence[str]) -> Iterator[Example]:
         for row, label in zip(self.texts, self.labels, strict=True):
             yield Example(texts=tuple(text.strip() for text in row), label=classes.index(words[name_of(label)]))
 
     def lines(self) -> bytes:
-        """Return the rows as JSON lines, as `read_examples` takes them."""
+        """Return the rows as JSON lines for `read_examples`."""
         fields = FIELDS[len(self.texts[0])]
         rows = [
             dict(zip((*fields, "label"), (*texts, name_of(label)), strict=True))
@@ -63,30 +62,30 @@ def labelled(texts: Any, labels: Any, *, where: str) -> Labelled:
     """Check labelled texts.
 
     Args:
-        texts: N texts, or pairs of texts; or a data frame, whose columns besides that of the labels are the texts.
-        labels: N labels: text, numbers or whatever else has a name; of a data frame, the name of their column.
-        where: named in errors.
+        texts: N texts, or pairs of texts; or a data frame whose columns, except that of the labels, are the texts.
+        labels: N labels: texts, numbers or other objects with a distinct text form; for a data frame, their column's name.
+        where: name of the caller, for errors.
 
     Raises:
         DataError: a row has no text or no label, or the numbers of rows differ.
     """
     if hasattr(texts, "columns"):
         texts, labels = _columns(texts, labels, where)
-    rows, given = tuple(_row(text, place, where) for place, text in enumerate(texts)), tuple(map(_plain, labels))
-    if len(rows) != len(given):
-        raise DataError(f"{where}: there are {len(rows)} texts and {len(given)} labels")
+    rows, values = tuple(_row(text, index, where) for index, text in enumerate(texts)), tuple(map(_plain, labels))
+    if len(rows) != len(values):
+        raise DataError(f"{where}: there are {len(rows)} texts and {len(values)} labels")
     if not rows:
         raise DataError(f"{where}: there are no texts")
-    if odd := [place for place, row in enumerate(rows) if len(row) != len(rows[0])]:
+    if odd := [index for index, row in enumerate(rows) if len(row) != len(rows[0])]:
         raise DataError(f"{where}: row {odd[0]} has {len(rows[odd[0]])} texts, row 0 has {len(rows[0])}")
-    for place, label in enumerate(given):
+    for index, label in enumerate(values):
         if label is None or label != label or not name_of(label):  # noqa: PLR0124 - NaN
-            raise DataError(f"{where}: row {place} has no label; leave it out")
-    found: dict[str, Any] = {}
-    for label in given:
-        if found.setdefault(name_of(label), label) != label:
-            raise DataError(f"{where}: labels {found[name_of(label)]!r} and {label!r} have the same name; rename one")
-    return Labelled(texts=rows, labels=given)
+            raise DataError(f"{where}: row {index} has no label; leave it out")
+    by_name: dict[str, Any] = {}
+    for label in values:
+        if by_name.setdefault(name_of(label), label) != label:
+            raise DataError(f"{where}: labels {by_name[name_of(label)]!r} and {label!r} have the same name; rename one")
+    return Labelled(texts=rows, labels=values)
 
 
 def name_of(label: object) -> str:
@@ -100,8 +99,8 @@ def write_task(
     """Write a task file and its examples, and return its path.
 
     Raises:
-        InputError: the task is not sound, or the folder holds another one, or other examples.
-        StudyError: they cannot be written.
+        InputError: the task is invalid, or the folder holds another task or other examples.
+        StudyError: a file cannot be written.
     """
     source = Source(path="data") if test else Source(path="data", test="")
     about = "Labelled texts from Python."
@@ -122,16 +121,16 @@ def write_task(
     return folder / "task.toml"
 
 
-def words_of(train: Labelled, given: Mapping[Any, str] | None, *, where: str) -> dict[str, str]:
-    """Return the label word of each class: those given, or the names of the classes.
+def words_of(train: Labelled, custom: Mapping[Any, str] | None, *, where: str) -> dict[str, str]:
+    """Return the label word of each class: the custom ones, or by default the names of the classes.
 
     Raises:
-        InputError: a class has no word, or a word no class.
+        InputError: a class has no word, or a word has no class.
     """
     classes = train.classes
-    if given is None:
+    if custom is None:
         return {name: name for name in classes}
-    words = {name_of(_plain(label)): word for label, word in given.items()}
+    words = {name_of(_plain(label)): word for label, word in custom.items()}
     if odd := sorted(words.keys() ^ classes.keys()):
         problem = "has no label word" if odd[0] in classes else "is no label of the texts"
         raise InputError(f"{where}: words: {odd[0]!r} {problem}; the labels are {', '.join(classes)}")
@@ -139,7 +138,7 @@ def words_of(train: Labelled, given: Mapping[Any, str] | None, *, where: str) ->
 
 
 def template_for(train: Labelled) -> str:
-    """Return the template that any texts get unless another is given."""
+    """Return the default template."""
     return "".join(f"{{{field}}}\n" for field in FIELDS[len(train.texts[0])]) + QUESTION
 
 
@@ -147,32 +146,32 @@ def rows_of(texts: Iterable[Any], *, where: str) -> list[tuple[str, ...]]:
     """Return the texts of each row.
 
     Raises:
-        DataError: one is no text.
+        DataError: a row holds something other than texts.
     """
-    return [_row(text, place, where) for place, text in enumerate(texts)]
+    return [_row(text, index, where) for index, text in enumerate(texts)]
 
 
 def _columns(frame: Any, label: Any, where: str) -> tuple[Any, Any]:
     names = [*frame.columns]
     if not isinstance(label, str) or label not in names:
         raise DataError(f"{where}: labels must name a column of the data frame: {', '.join(map(str, names))}")
-    others = [name for name in names if name != label]
-    if len(others) not in FIELDS:
-        raise DataError(f"{where}: there are {len(others)} columns besides {label!r}; select one text column, or two")
-    texts = frame[others[0]] if len(others) == 1 else zip(*(frame[name] for name in others), strict=True)
+    columns = [name for name in names if name != label]
+    if len(columns) not in FIELDS:
+        raise DataError(f"{where}: there are {len(columns)} columns besides {label!r}; select one text column, or two")
+    texts = frame[columns[0]] if len(columns) == 1 else zip(*(frame[name] for name in columns), strict=True)
     return texts, frame[label]
 
 
-def _row(given: Any, place: int, where: str) -> tuple[str, ...]:
-    row: Sequence[Any] = (given,) if isinstance(given, str) or not isinstance(given, Sequence) else tuple(given)
+def _row(texts: Any, index: int, where: str) -> tuple[str, ...]:
+    row: Sequence[Any] = (texts,) if isinstance(texts, str) or not isinstance(texts, Sequence) else tuple(texts)
     for text in row:
         if not isinstance(text, str) or not text.strip():
-            raise DataError(f"{where}: row {place} has {text!r:.40} where a text must be")
+            raise DataError(f"{where}: row {index} has {text!r:.40} where a text must be")
     if len(row) not in FIELDS:
-        raise DataError(f"{where}: row {place} has {len(row)} texts; one, or a pair of them, can be labelled")
+        raise DataError(f"{where}: row {index} has {len(row)} texts; one, or a pair of them, can be labelled")
     return tuple(row)
 
 
 def _plain(label: Any) -> Any:
-    """Return a label as Python has it, where NumPy or pandas gave their own number."""
+    """Convert a NumPy or pandas scalar to a Python object."""
     return label.item() if hasattr(label, "item") else label

@@ -1,4 +1,4 @@
-"""Minimizes a function from Python, in one call."""
+"""Minimizes a Python function in one call."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from dfo_prompt._util.parsing import parse
-from dfo_prompt.api.found import FoundResult, Recorder
+from dfo_prompt.api.minimize_result import MinimizeResult, Recorder
 from dfo_prompt.api.progress import study_progress
 from dfo_prompt.config.prices import Prices
 from dfo_prompt.config.study import StudyConfig
@@ -39,30 +39,31 @@ def minimize(
     observers: Sequence[Observer] = (),
     progress: bool | None = None,
     **options: object,
-) -> FoundResult:
+) -> MinimizeResult:
     """Minimize `objective` with `budget` queries.
 
     Args:
-        objective: anything with `dim` and `evaluate`, or a function of a candidate (d,) that returns a number.
+        objective: an object with `dim` and `evaluate`, or a function of a candidate (d,) that returns a number.
         dim: d, for a function.
-        vectorized: the function takes several candidates (B, d) and returns (B,) numbers.
-        optimizer: a name that `dfo-prompt list optimizers` shows; `options` are its own.
-        x0: (d,) initial point; zero by default.
-        out: study folder; a call with the same arguments continues it. Without one nothing is written.
-        start_from: folder of another study, finished or not, whose answer is the initial point.
-        seed: of split, projection, start and optimizer.
-        popsize: candidates per ask; by default that of CMA-ES.
+        vectorized: True if the function takes several candidates (B, d) and returns (B,) numbers.
+        optimizer: a name that `dfo-prompt list optimizers` shows; `options` are its options.
+        budget: number of queries.
+        seed: seed of split, projection, start and optimizer.
+        popsize: candidates per ask; the default of CMA-ES if None.
         sigma: initial step size.
-        bounds: the box [low, high]^d, or two vectors (d,), whose ends may be infinite; None means R^d.
-        validate_every: queries between two evaluations on dev, where the objective has it.
-        limits: of other currencies, by name; see `StudyConfig`.
-        prices: of what the objective consumes.
-        stop: what ends the search early, by key; see `StopConfig`.
-        observers: told of every batch.
-        progress: True shows it, False does not; by default on a terminal and in a notebook.
+        x0: (d,) initial point; zero by default.
+        bounds: the box [low, high]^d, or two vectors (d,) with possibly infinite ends; None means R^d.
+        validate_every: queries between evaluations on dev, if the objective has a dev split.
+        limits: limits in other currencies, by name; see `StudyConfig`.
+        prices: prices of the objective's consumption.
+        stop: rules that end the search early, by key; see `StopConfig`.
+        out: study folder; a call with the same arguments continues it. Without a folder nothing is written.
+        start_from: folder of another study, finished or not, whose answer is the initial point.
+        observers: observers to notify of every batch.
+        progress: True to show progress, False to hide it; by default shown on a terminal and in a notebook.
 
     Raises:
-        InputError: a name, an option or a value is wrong, or `out` holds another study.
+        InputError: a name, an option or a value is invalid, or `out` holds another study.
         StudyError, PluginError: see `Study.run`.
     """
     name = getattr(objective, "__name__", type(objective).__name__)
@@ -91,21 +92,21 @@ def minimize(
     with study_progress(progress) as shown:
         watching = [*observers, *shown, recorder]
         result = run_study(config, objective, out=folder, start_from=source, observers=watching)
-    return recorder.found(result, optimizer)
+    return recorder.with_losses(result, optimizer)
 
 
-def plain_objective(given: Objective | Function, dim: int | None, *, vectorized: bool) -> Objective:
-    """Return the objective that was given, or that of a function.
+def plain_objective(objective: Objective | Function, dim: int | None, *, vectorized: bool) -> Objective:
+    """Return the objective, wrapping a function in one.
 
     Raises:
-        InputError: it is neither, or its `dim` is missing or another.
+        InputError: it is neither an objective nor a function, or `dim` is missing or wrong.
     """
-    if isinstance(given, Objective):
-        if dim is not None and dim != given.dim:
-            raise InputError(f"dim is {dim}, but the objective's own is {given.dim}; leave it out")
-        return given
-    if not callable(given):
-        raise InputError(f"the objective is a {type(given).__name__} without dim and evaluate; see dfo_prompt.Objective")
+    if isinstance(objective, Objective):
+        if dim is not None and dim != objective.dim:
+            raise InputError(f"dim is {dim}, but the objective's own is {objective.dim}; leave it out")
+        return objective
+    if not callable(objective):
+        raise InputError(f"the objective is a {type(objective).__name__} without dim and evaluate; see dfo_prompt.Objective")
     if dim is None:
         raise InputError("a function does not say how many coordinates it takes; give dim=...")
-    return FunctionObjective(given, dim=dim, vectorized=vectorized)
+    return FunctionObjective(objective, dim=dim, vectorized=vectorized)

@@ -1,4 +1,4 @@
-"""Progress of calls from Python: on a terminal and in a notebook, and nowhere else unless asked for."""
+"""Progress display of calls from Python: by default only on a terminal and in a notebook."""
 
 import io
 import sys
@@ -13,15 +13,15 @@ from dfo_prompt.study.result import Observer
 from dfo_prompt.suite.state import Watcher, unwatched
 
 WIDTH = 110
-"""Characters of a line in a notebook."""
+"""The characters of a line in a notebook."""
 
 
 @contextmanager
 def study_progress(progress: bool | None) -> Iterator[Sequence[Observer]]:
-    """Give the observers that show studies: none where nobody looks.
+    """Yield the observers that show progress, if it is to be shown.
 
     Args:
-        progress: True shows lines where there is no terminal either, False shows nothing; None asks where this runs.
+        progress: True to show progress also without a terminal, False to hide it; None to detect a terminal or notebook.
     """
     if (console := _console(progress)) is None:
         yield ()
@@ -32,7 +32,7 @@ def study_progress(progress: bool | None) -> Iterator[Sequence[Observer]]:
 
 @contextmanager
 def suite_progress(progress: bool | None) -> Iterator[Watcher]:
-    """Give what shows a suite; see `study_progress`."""
+    """Yield the watcher that shows the progress of a suite; see `study_progress`."""
     if (console := _console(progress)) is None:
         yield unwatched
         return
@@ -44,14 +44,14 @@ def _console(progress: bool | None) -> Console | None:
     if progress is False:
         return None
     console = Console(stderr=True, highlight=False)
-    if console.is_jupyter:  # rich would need another package there to redraw a bar
+    if console.is_jupyter:  # in a notebook rich needs ipywidgets to redraw a bar
         return Console(file=LastLine(), width=WIDTH, force_jupyter=False, force_terminal=False, highlight=False)
-    watched = sys.stderr is not None and sys.stderr.isatty()
-    return console if progress or watched else None
+    terminal = sys.stderr is not None and sys.stderr.isatty()
+    return console if progress or terminal else None
 
 
 class LastLine(io.StringIO):
-    """A stream of a notebook that shows the last line written to it, each in place of the one before."""
+    """A notebook stream in which each line replaces the previous one."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ class LastLine(io.StringIO):
 
     def write(self, text: str) -> int:
         """Show the text, unless it is blank."""
-        from IPython.display import Pretty, display  # noqa: PLC0415 - there only in a notebook
+        from IPython.display import Pretty, display  # noqa: PLC0415 - installed only with notebooks
 
         if line := text.strip():
             if self._shown is None:

@@ -1,4 +1,4 @@
-"""Runs a suite from Python: what `dfo-prompt suite run` does, and what its report says."""
+"""Runs a suite from Python, as `dfo-prompt suite run` does, and returns its comparison."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -24,20 +24,20 @@ def run_suite(
     executor: str = PROCESSES,
     progress: bool | None = None,
 ) -> SuiteResult:
-    """Run, or continue, the studies of a suite, in processes of their own, and compare them.
+    """Run or continue the studies of a suite in separate processes, and compare them.
 
     Args:
-        suite: a SUITE.toml, or a table with its keys, whose paths are relative to the working directory.
-        out: suite folder, below runs/ by default; the same call on it continues it.
-        jobs: studies at a time, by default one.
-        plugins: Python files whose plugins the suite uses.
-        model: of all studies, instead of the suite's; takes its [variants.MODEL] with it.
-        overrides: keys of a study that win over all that the suite says.
-        executor: what runs the studies; see `dfo-prompt list executors`.
-        progress: True shows it, False does not; by default on a terminal and in a notebook.
+        suite: path of a SUITE.toml, or a table with its keys, whose paths are relative to the working directory.
+        out: suite folder, below runs/ by default; the same call continues it.
+        jobs: number of parallel studies, one by default.
+        plugins: Python files with plugins that the suite uses.
+        model: model of all studies, in place of the suite's; also applies [variants.MODEL].
+        overrides: keys of a study that win over those of the suite.
+        executor: a name that `dfo-prompt list executors` shows.
+        progress: True to show progress, False to hide it; by default shown on a terminal and in a notebook.
 
     Raises:
-        InputError: something in the suite is wrong, `out` holds something else, or the extra of reports is missing.
+        InputError: the suite is invalid, `out` holds something else, or the report extra is missing.
         StudyError: no study has a result, or the folder cannot be written.
     """
     require_report()

@@ -1,4 +1,4 @@
-"""What a comparison of many studies says: leaderboard, verdict, and how a notebook shows them."""
+"""The result of a comparison: leaderboard, verdict, and their display in a notebook."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class SuiteResult:
-    """Optimizers compared under equal budgets.
+    """A comparison of optimizers under equal budgets.
 
     Attributes:
-        analysis: everything that a report rests on.
-        folder: of the suite; None where nothing was kept.
-        errors: why studies have no result, by id.
+        analysis: analysis behind the report.
+        folder: suite folder; None if it was not kept.
+        errors: errors of studies without a result, by id.
     """
 
     analysis: "Analysis"
@@ -29,17 +29,17 @@ class SuiteResult:
 
     @property
     def leaderboard(self) -> "pd.DataFrame":
-        """Return a row an optimizer, the best first; see `Analysis.leaderboard`."""
+        """Return a row per optimizer, the best first; see `Analysis.leaderboard`."""
         return self.analysis.leaderboard.copy()
 
     @property
     def studies(self) -> "pd.DataFrame":
-        """Return a row a study, as `read_suite` does."""
+        """Return a row per study, as `read_suite` does."""
         return self.analysis.studies.copy()
 
     @property
     def verdict(self) -> str:
-        """Return what the leaderboard means, in one sentence."""
+        """Return the conclusion from the leaderboard in one sentence."""
         from dfo_prompt.report.verdict import verdict  # noqa: PLC0415 - an extra
 
         return verdict(self.analysis)
@@ -52,15 +52,15 @@ class SuiteResult:
         try:
             from dfo_prompt.report.html import suite_html  # noqa: PLC0415 - a JavaScript engine, only for notebooks
         except ImportError:
-            return None  # the one-line text stands in
+            return None  # the notebook falls back to the one-line text
         return suite_html(self.analysis)
 
 
 def require_report() -> None:
-    """Refuse to begin what could not be compared at its end.
+    """Refuse to start studies that could not be compared at the end.
 
     Raises:
-        InputError: the extra of reports is not installed.
+        InputError: the report extra is not installed.
     """
     try:
         import dfo_prompt.report.analysis  # noqa: F401, PLC0415 - brings pandas
@@ -69,10 +69,10 @@ def require_report() -> None:
 
 
 def result_of(folder: Path, errors: Mapping[str, str], *, kept: bool = True) -> SuiteResult:
-    """Compare what the suite in `folder` found; `kept` tells whether the folder stays.
+    """Compare the studies of the suite in `folder`; `kept` is False for a temporary folder.
 
     Raises:
-        StudyError: no study has a result; the first error is named.
+        StudyError: no study has a result; the message gives the first error.
         InputError: see `analyse`.
     """
     from dfo_prompt.report.analysis import analyse  # noqa: PLC0415 - an extra

@@ -1,4 +1,4 @@
-"""Tunes a prompt for labelled texts, in one call."""
+"""Tunes a prompt for labelled texts in one call."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from dfo_prompt.api.found import FoundResult, Recorder
 from dfo_prompt.api.labelled import Labelled, labelled, name_of, rows_of, template_for, words_of, write_task
+from dfo_prompt.api.minimize_result import MinimizeResult, Recorder
 from dfo_prompt.api.progress import study_progress
 from dfo_prompt.config.problem import ProblemConfig
 from dfo_prompt.config.reading import merge, parse_config
@@ -28,16 +28,16 @@ WHERE = "tune()"
 
 @dataclass(frozen=True, kw_only=True)
 class TuneResult:
-    """A tuned prompt, or what another method learned, that labels texts.
+    """A classifier of texts: a tuned prompt, or the result of another method.
 
     Attributes:
-        study: figures, and of a study its candidates.
-        config: of the study or method.
-        classes: (C,) labels as they were given, in the order of `scores`.
+        study: result of the study or method.
+        config: configuration of the study or method.
+        classes: (C,) the caller's labels, in the order of `scores`.
         metric: name of the metric of `held_out`.
-        folder: where the task and the study lie; None where nothing was kept.
-        labeller: returns scores (N, C) of texts.
-        objective: of the study, for `compare` and other searches; None of a method that has no candidates.
+        folder: folder of task and study; None if it was not kept.
+        labeller: function that returns scores (N, C) of texts.
+        objective: objective of the study, for `compare` and other searches; None for a method without candidates.
     """
 
     study: Result
@@ -50,7 +50,7 @@ class TuneResult:
 
     @property
     def held_out(self) -> HeldOut:
-        """Return the metric on dev and test, beside that of the hand-written template where a study measured it."""
+        """Return the metric on dev and test, and that of the hand-written template if a study measured it."""
         return self.study.held_out or HeldOut()
 
     def predict(self, texts: Iterable[Any]) -> list[Any]:
@@ -58,10 +58,10 @@ class TuneResult:
         return [self.classes[best] for best in self.scores(texts).argmax(axis=1)]
 
     def scores(self, texts: Iterable[Any]) -> Matrix:
-        """Return the scores (N, C) of the classes; after a study they are probabilities.
+        """Return the scores (N, C) of the classes; those of a study are probabilities.
 
         Raises:
-            DataError: there is something else than texts.
+            DataError: `texts` holds something other than texts.
         """
         return self.labeller(rows_of([texts] if isinstance(texts, str) else texts, where="predict()"))
 
@@ -74,8 +74,8 @@ class TuneResult:
         try:
             from dfo_prompt.report.html import study_html  # noqa: PLC0415 - an extra, and only for notebooks
         except ImportError:
-            return None  # the one-line text stands in
-        losses = self.study.losses if isinstance(self.study, FoundResult) else np.zeros(0)
+            return None  # the notebook falls back to the one-line text
+        losses = self.study.losses if isinstance(self.study, MinimizeResult) else np.zeros(0)
         more = [("metric", self.metric), ("classes", ", ".join(map(str, self.classes)))]
         return study_html(self.study, losses, optimizer=self._name, more=more)
 
@@ -102,62 +102,62 @@ def tune(
     out: Path | str | None = None,
     progress: bool | None = None,
 ) -> TuneResult:
-    """Tune a prompt that labels texts, or learn it by another method.
+    """Tune a prompt that classifies texts, or fit another method.
 
     Args:
-        texts: N texts, or pairs of them: a list, a Series; or a data frame, whose columns besides `labels` are the texts.
-        labels: N labels; of a data frame, the name of their column.
-        budget: queries, each a prompt on all training examples; 8,000 by default.
+        texts: N texts or pairs of texts as a list or Series; or a data frame whose columns, except `labels`, are the texts.
+        labels: N labels; for a data frame, the name of their column.
+        budget: number of queries, each of which scores a prompt on all training examples; 8,000 by default.
         model: a name that `dfo-prompt list models` shows, a hub id, or the path of a model folder or GGUF file.
         optimizer: a name that `dfo-prompt list optimizers` shows.
         method: another method than a study; see `dfo-prompt list methods`.
-        seed: of split, projection, start and optimizer.
-        shots: training examples a class, and as many to choose on; 16 by default, or what the smallest class has.
-        test: held-out examples, a data frame or (texts, labels); by default the texts that are not drawn.
+        seed: seed of split, projection, start and optimizer.
+        shots: training examples per class, and as many for selection; 16 by default, or fewer if a class is too small.
+        test: held-out examples, as a data frame or (texts, labels); by default the texts that are not drawn.
         words: label word of each label; by default the label itself.
         template: see `Task`; by default the text, and "Category: " on the next line.
         metric: a name that `dfo-prompt list metrics` shows.
         settings: further keys of a study, as in a STUDY.toml, which win.
-        out: folder for task and study; the same call continues it, and `dfo-prompt predict OUT/study` labels texts with it.
-            Without one, nothing is kept but the result.
-        progress: True shows it, False does not; by default on a terminal and in a notebook.
+        out: folder for task and study; the same call continues it, and `dfo-prompt predict OUT/study` classifies texts with
+            it. Without a folder only the result is kept.
+        progress: True to show progress, False to hide it; by default shown on a terminal and in a notebook.
 
     Raises:
-        DataError: texts or labels are unsound, or too few for `shots`.
-        InputError: a name, an option or a value is wrong, or `out` holds something else.
+        DataError: texts or labels are invalid, or too few for `shots`.
+        InputError: a name, an option or a value is invalid, or `out` holds something else.
         StudyError, PluginError: see `run_method`.
     """
     train = labelled(texts, labels, where=WHERE)
     unseen = _test(test, labels, train)
-    given = words_of(train, words, where=WHERE)
+    label_words = words_of(train, words, where=WHERE)
     keys: dict[str, Any] = {"method": method, "optimizer": optimizer, "seed": seed}
     keys |= {} if budget is None else {"budget": budget}
     with _folder(out) as folder:
-        task = write_task(folder, train, unseen, words=given, template=template or template_for(train), metric=metric)
-        drawn = shots or train.shots(given, parts=2 if unseen else 3)
-        problem = {"model": str(model), "task": str(task.absolute()), "shots": drawn}
+        task = write_task(folder, train, unseen, words=label_words, template=template or template_for(train), metric=metric)
+        shots = shots or train.shots(label_words, parts=2 if unseen else 3)
+        problem = {"model": str(model), "task": str(task.absolute()), "shots": shots}
         config = parse_config(merge({**keys, "problem": problem}, settings or {}), where=WHERE)
         recorder, objectives, place = Recorder(), Objectives(), folder / "study" if out else None
         with study_progress(progress) as shown:
-            found = run_method(config, out=place, observers=[*shown, recorder], objectives=objectives)
-    result = found.result
+            outcome = run_method(config, out=place, observers=[*shown, recorder], objectives=objectives)
+    result = outcome.result
     if isinstance(result, StudyResult):
-        result = recorder.found(result, config.optimizer)
+        result = recorder.with_losses(result, config.optimizer)
     return TuneResult(
         study=result,
         config=config,
-        classes=_classes(train, given),
+        classes=_classes(train, label_words),
         metric=metric,
         folder=folder if out else None,
-        labeller=found.fitted.predict,
+        labeller=outcome.fitted.predict,
         objective=objectives.get(config) if isinstance(result, StudyResult) else None,
     )
 
 
-def _test(given: Any, labels: Any, train: Labelled) -> Labelled | None:
-    if given is None:
+def _test(data: Any, labels: Any, train: Labelled) -> Labelled | None:
+    if data is None:
         return None
-    texts, labels = (given, labels) if hasattr(given, "columns") else given
+    texts, labels = (data, labels) if hasattr(data, "columns") else data
     test = labelled(texts, labels, where=f"{WHERE}: test")
     if unknown := test.classes.keys() - train.classes.keys():
         raise DataError(f"{WHERE}: test has the label {min(unknown)!r}, which no training text has")
@@ -167,7 +167,7 @@ def _test(given: Any, labels: Any, train: Labelled) -> Labelled | None:
 
 
 def _classes(train: Labelled, words: Mapping[str, str]) -> tuple[Any, ...]:
-    """Return the labels in the order of the task's classes; labels that share a word are one, called by the first."""
+    """Return a label per class of the task, in its order; labels with the same word form a class named after the first."""
     first = {word: name for name, word in reversed([*words.items()])}
     return tuple(train.classes[name_of(first[word])] for word in dict.fromkeys(words.values()))
 

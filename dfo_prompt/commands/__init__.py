@@ -1,4 +1,4 @@
-"""The commands of `dfo-prompt`, one a file, offered through the same hook as anyone's."""
+"""The commands of `dfo-prompt`, one per file, offered through the same hook as those of plugins."""
 
 from collections.abc import Iterable
 
@@ -9,7 +9,7 @@ COMMANDS = {
     "quickstart": "Tune a real model's prompt with four optimizers and compare them.",
     "run": "Run a study, or continue it.",
     "suite": "Run many studies from one file, and compare optimizers.",
-    "show": "Show what a study found.",
+    "show": "Show the figures of a study.",
     "predict": "Label texts with a tuned prompt.",
     "serve": "Serve an objective to studies elsewhere.",
     "offer": "Offer a study's prompt to a service, which takes it if it is better.",
@@ -23,7 +23,7 @@ COMMANDS = {
 
 @hookimpl
 def dfo_prompt_commands() -> Iterable[Spec]:
-    """Give the built-in commands."""
+    """Provide the built-in commands."""
     return [
         Spec(name=name, target=f"dfo_prompt.commands.{name.replace('-', '_')}:command", summary=summary)
         for name, summary in COMMANDS.items()

@@ -1,4 +1,4 @@
-"""Tasks from a user's own data: the flags that name its columns, and the task file that a study of it reads."""
+"""Tasks drafted from a user's data: the flags that name its columns, and the task file of the study."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -20,7 +20,7 @@ FLAGS = ("text_columns", "label_column", "labels", "instruction")
 
 @dataclass(frozen=True, kw_only=True)
 class Draft:
-    """A drafted task, what it was drafted from, and how many rows each label has."""
+    """A drafted task, the data behind it, and the number of rows of each label."""
 
     task: Task
     found: Found
@@ -28,7 +28,7 @@ class Draft:
 
 
 def draft_flags(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the flags that say how a task is drafted from data."""
+    """Add the flags for drafting a task from data to a command."""
     texts = click.option(
         "--text-column", "text_columns", multiple=True, help="Column of the text; twice for the two texts of a pair."
     )
@@ -39,7 +39,7 @@ def draft_flags(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def take_usual(_: str, usual: str) -> str:
-    """Answer a question with its usual answer."""
+    """Answer a question with its default."""
     return usual
 
 
@@ -53,16 +53,16 @@ def draft_task(
     beside: Path | None = None,
     ask: Callable[[str, str], str] = take_usual,
 ) -> Draft:
-    """Draft the task of labelling the rows of a file or folder; what is not given is found out, or asked for.
+    """Draft the task of labelling the rows of a file or folder; missing settings are inferred or asked for.
 
     Args:
         data: a file or folder.
-        text_columns, label_column, labels, instruction: those of `draft_flags`.
-        beside: the folder of a task file that names the data; None where the study does.
-        ask: given a question and its usual answer, returns the answer.
+        text_columns, label_column, labels, instruction: values of the flags of `draft_flags`.
+        beside: folder of the task file, if the task file names the data; None if the study does.
+        ask: function that takes a question and its default and returns the answer.
 
     Raises:
-        InputError, DataError: a column is missing, or the data are unsound.
+        InputError, DataError: a column is missing, or the data are invalid.
     """
     path = from_home(data)
     if not exists(path):
@@ -80,12 +80,12 @@ def draft_task(
 
 
 def with_drafted_task(keys: dict[str, Any], flags: Mapping[str, Any], out: Path | None) -> dict[str, Any]:
-    """Return the keys of a study with the task that the flags draft from its data, written beside the study's folder.
+    """Draft a task from the study's data, write it beside the study folder, and return the study's keys with that task.
 
-    The file is named after its content, so that the same command finds the same study.
+    The file name contains a hash of its content, so that the same command finds the same study.
 
     Raises:
-        InputError: no data, or a task as well, are named; or see `draft_task`.
+        InputError: `keys` names no data, or also a task; or see `draft_task`.
     """
     problem = keys.get("problem", {})
     if not problem.get("data") or problem.get("task"):

@@ -1,4 +1,4 @@
-"""One entry of the catalogue as `dfo-prompt list KIND NAME` shows it: its options, with types, defaults and meanings."""
+"""The description of a catalogue entry for `dfo-prompt list KIND NAME`: options with types, defaults and meanings."""
 
 import inspect
 import json
@@ -15,14 +15,14 @@ from dfo_prompt.plugin.options import defaults_of, parameters
 PROVIDED = frozenset(
     ("dim", "seed", "budget", "popsize", "sigma", "x0", "bounds", "outer", "problem", "prompt", "setting", "space", "rng")
 )
-"""Arguments that the study fills in, or that --set reaches by their own names."""
+"""Arguments that the study supplies, or that --set sets under their own names."""
 SET = {"optimizers": "--set ", "objectives": "--set objective.", "methods": "--set method."}
-"""What sets an option of an entry of each kind."""
+"""The flag that sets an option, by kind."""
 PARAMETER = re.compile(r"^ {4}(\w[\w, ]*): (.*(?:\n {8}.*)*)", flags=re.M)
 
 
 def described(kind: str, name: str, *, as_json: bool, width: int) -> str:
-    """Return everything known of an entry, as text in lines of `width` or as JSON; of one that is a file, the file.
+    """Return the description of an entry as text in lines of `width` or as JSON; for an entry that is a file, its content.
 
     Raises:
         UnknownNameError, PluginError, InputError: see `Shelf.load`.
@@ -37,8 +37,8 @@ def described(kind: str, name: str, *, as_json: bool, width: int) -> str:
     rows = list(_options(spec, target)) if callable(target) else []
     if as_json:
         return json.dumps({"name": name, "summary": spec.summary, "options": rows}, indent=2)
-    said = (inspect.getdoc(target) or "").partition("\nArgs:")[0].strip()
-    parts = [_filled(f"{name}: {spec.summary}", width), *(_refilled(part, width) for part in said.split("\n\n"))]
+    about = (inspect.getdoc(target) or "").partition("\nArgs:")[0].strip()
+    parts = [_filled(f"{name}: {spec.summary}", width), *(_refilled(part, width) for part in about.split("\n\n"))]
     parts.append("\n".join(_filled(line, width) for line in _declared(spec)))
     for row in rows:
         default = "required" if row["default"] is None else f"default {row['default']}"
@@ -55,13 +55,13 @@ def _filled(text: str, width: int, indent: str = "") -> str:
 
 
 def _refilled(paragraph: str, width: int) -> str:
-    """Return a paragraph of a docstring in lines of `width`; one that is laid out, as a list is, stays as it is."""
+    """Rewrap a paragraph of a docstring to `width`; leave a paragraph with its own layout, such as a list, unchanged."""
     plain = all(line[:1].isalnum() or line[:1] in "\"'(`" for line in paragraph.splitlines())
     return _filled(paragraph, width) if plain else paragraph
 
 
 def _declared(spec: Spec) -> Iterator[str]:
-    """Yield what an optimizer does with keys of a study that all optimizers share."""
+    """Yield sentences about how an optimizer treats the shared keys of a study."""
     if isinstance(spec, OptimizerSpec):
         if spec.least_popsize > 1:
             yield f"Its popsize is at least {spec.least_popsize}; a smaller one is raised to that."
@@ -74,24 +74,24 @@ def _declared(spec: Spec) -> Iterator[str]:
 
 
 def _options(spec: Spec, target: Any) -> Iterator[dict[str, str | None]]:
-    takes, defaults, meanings = parameters(target), defaults_of(target), _meanings(target)
-    for name, hint in takes.hints.items():
+    accepted, defaults, meanings = parameters(target), defaults_of(target), _meanings(target)
+    for name, hint in accepted.hints.items():
         if name not in PROVIDED and name not in spec.options:
-            default = None if name in takes.needed else repr(spec.defaults.get(name, defaults[name]))
+            default = None if name in accepted.needed else repr(spec.defaults.get(name, defaults[name]))
             yield {"name": name, "type": _type(hint), "default": default, "meaning": meanings.get(name, "")}
 
 
 def _meanings(target: Any) -> dict[str, str]:
-    said: dict[str, str] = {}
+    meanings: dict[str, str] = {}
     for documented in reversed(inspect.getmro(target) if isinstance(target, type) else (target,)):
         arguments = (inspect.getdoc(documented) or "").partition("Args:\n")[2]
         for names, text in PARAMETER.findall(arguments):
-            said |= dict.fromkeys(names.split(", "), " ".join(text.split()))
-    return said
+            meanings |= dict.fromkeys(names.split(", "), " ".join(text.split()))
+    return meanings
 
 
 def _type(hint: Any) -> str:
     text = inspect.formatannotation(hint)
     text = re.sub(r"typing\.Annotated\[(.*?), \w+\(.*\)\]", r"\1", text)
     text = re.sub(r"\b(?:\w+\.)+(?=\w)", "", text)
-    return re.sub(r"\bLiteral\[(.*?)\]", lambda found: found[1].replace(", ", " | "), text)
+    return re.sub(r"\bLiteral\[(.*?)\]", lambda match: match[1].replace(", ", " | "), text)

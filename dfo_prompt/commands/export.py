@@ -44,8 +44,8 @@ def command(folder: Path, kind: str | None, out: Path | None) -> None:
     kind = kind or DEFAULTS[takes]
     spec = catalogue().exporters.find(kind)
     if spec.takes != takes:
-        said = f"{kind} is no format for a {takes} prompt, which the study in {folder} tunes"
-        raise InputError(f"{said}; use --format {DEFAULTS[takes]}")
+        fault = f"{kind} is no format for a {takes} prompt, which the study in {folder} tunes"
+        raise InputError(f"{fault}; use --format {DEFAULTS[takes]}")
     place = out or folder / spec.place
     catalogue().exporters.bound(kind)(objective, candidate, place)
     if spec.card:

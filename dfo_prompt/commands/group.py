@@ -1,4 +1,4 @@
-"""The program's group of commands, which come from the catalogue, each imported when it is used."""
+"""The program's command group, which imports each command from the catalogue on use."""
 
 import os
 import sys
@@ -12,7 +12,7 @@ from dfo_prompt.errors import PluginError
 from dfo_prompt.plugin.catalogue import BUILT_IN, catalogue, plugin_files
 
 READER_GONE = 141
-"""The exit status of a program whose output nobody reads any more, as shells have it."""
+"""The conventional exit status of a program ended by a broken pipe."""
 
 
 class PluginGroup(click.Group):
@@ -23,10 +23,10 @@ class PluginGroup(click.Group):
         return list(catalogue().commands.specs)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:  # noqa: ARG002
-        """Import and return one command.
+        """Import and return a command.
 
         Raises:
-            PluginError: the target of its spec is none.
+            PluginError: the target of its spec is no command.
         """
         command = catalogue().commands.load(cmd_name)
         if not isinstance(command, click.Command):
@@ -34,10 +34,10 @@ class PluginGroup(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run the command; one whose reader has had enough ends quietly, like any program's.
+        """Run the command; end quietly if its output pipe is closed.
 
         Raises:
-            PluginError: a plugin's code in a command of ours calls sys.exit, after which nothing was done.
+            PluginError: a plugin's code called sys.exit in a built-in command.
         """
         try:
             result = super().invoke(ctx)
@@ -58,13 +58,13 @@ class PluginGroup(click.Group):
         return result
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """Write the summaries, which needs no import."""
+        """Write the summaries of the specs, without importing the commands."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, spec.summary) for name, spec in catalogue().commands.specs.items()])
 
 
 def _use(ctx: click.Context, _: click.Parameter, plugins: tuple[Path, ...]) -> None:
-    # Before click looks for the command, which may be one of theirs.
+    # Eager, so that click also finds commands of these plugins.
     ctx.with_resource(plugin_files(*plugins))
 
 
@@ -84,10 +84,10 @@ def program() -> None:
 
 
 def flush() -> None:
-    """Write what standard output holds back, or forget it: the interpreter would try again at its end, and fail.
+    """Flush standard output; on failure discard its buffer, which the interpreter would try to flush again at exit.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the flush fails.
     """
     try:
         if sys.stdout:

@@ -1,4 +1,4 @@
-"""Limits of time for a single study: the supervising process keeps them, whatever the study is at."""
+"""Time limits of a single study, enforced by the supervising process."""
 
 from dfo_prompt._util.supervisor import GOES_ON, Supervisor
 from dfo_prompt.errors import InputError
@@ -6,7 +6,7 @@ from dfo_prompt.study.result import Batch, StudyInfo, StudyResult
 
 
 class Limits:
-    """An observer that sets a limit on the time between two batches."""
+    """An observer that limits the time between two batches."""
 
     def __init__(self, supervisor: Supervisor, batch_seconds: float) -> None:
         self._supervisor = supervisor
@@ -17,11 +17,11 @@ class Limits:
         self._limit(0, info.budget)
 
     def batch_evaluated(self, batch: Batch) -> None:
-        """Limit the next batch, with the looks at dev that precede it; there is none after the last."""
+        """Limit the next batch, including evaluations on dev before it; remove the limit after the last batch."""
         self._limit(batch.queries, batch.remaining)
 
     def study_finished(self, result: StudyResult) -> None:
-        """Set nothing."""
+        """Do nothing."""
 
     def _limit(self, queries: int, remaining: int) -> None:
         message = f"the batch after query {queries} took longer than {self._seconds:g} seconds; {GOES_ON}"
@@ -29,10 +29,10 @@ class Limits:
 
 
 def set_limits(supervisor: Supervisor | None, *, batch_seconds: float | None, study_seconds: float | None) -> list[Limits]:
-    """Limit the study that runs from now on; return the observers that it needs for that.
+    """Start the time limits of a study; return the observers that they require.
 
     Raises:
-        InputError: nothing supervises this process.
+        InputError: this process has no supervisor.
     """
     if batch_seconds is None and study_seconds is None:
         return []

@@ -1,4 +1,4 @@
-"""`dfo-prompt list`: what is installed, without importing any of it."""
+"""`dfo-prompt list`: installed entries, listed without importing them."""
 
 import sys
 from collections import Counter
@@ -15,12 +15,13 @@ from dfo_prompt.plugin.catalogue import KINDS, Catalogue, catalogue
 
 LISTED = (*KINDS, "plugins")
 HIDDEN = ("target", "options", "defaults", "budgets", "describe", "variants", "dimension")
-"""Fields of a spec that serve the program, not its readers."""
+"""Fields of a spec that are never shown."""
 IN_DETAIL = ("least_popsize", "adapts", "ignores", "deterministic")
-"""Fields of a spec that a list leaves to `list KIND NAME`, and to JSON."""
+"""Fields of a spec that only `list KIND NAME` and JSON show."""
 ALONE = "others"
+"""The heading of entries outside any family."""
 WIDEST = 120
-"""Columns of a line, on however wide a terminal."""
+"""The most characters of a line, even on a wider terminal."""
 
 
 @click.command("list")
@@ -29,9 +30,9 @@ WIDEST = 120
 @click.option("--registry", metavar="NAME", help="Of optimizers: try every name of a registry, for instance nevergrad.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(kind: str, name: str | None, registry: str | None, *, as_json: bool) -> None:
-    """List what is installed, by kind: optimizers, for instance, or the plugins that give all of it.
+    """List the installed entries of a KIND, such as optimizers, or the installed plugins.
 
-    With a NAME, show that entry alone, with its options, their types and defaults, and the source.
+    With a NAME, show only that entry, with its options, their types and defaults, and the source.
     """
     if registry and kind != "optimizers":
         raise InputError(f"--registry is for optimizers, not for {kind}")
@@ -49,13 +50,13 @@ def command(kind: str, name: str | None, registry: str | None, *, as_json: bool)
     if not as_json:
         click.echo(_aligned(rows))
         return
-    import json  # noqa: PLC0415 - takes a sixth of a bare start of Python
+    import json  # noqa: PLC0415 - slow relative to a plain list
 
     click.echo(json.dumps(rows, indent=2))
 
 
 def row_of(spec: Spec) -> dict[str, Any]:
-    """Return what a spec declares beyond the defaults."""
+    """Return the name, the summary, and the fields of a spec that differ from their defaults."""
     defaults = {field.name: {} if field.default is MISSING else field.default for field in fields(spec)}
     row = {name: value for name, value in asdict(spec).items() if name not in HIDDEN}
     return {name: value for name, value in row.items() if name in ("name", "summary") or value != defaults[name]}
@@ -72,16 +73,16 @@ def _tried(registry: str) -> list[dict[str, Any]]:
     return rows
 
 
-def _plugins(found: Catalogue) -> list[dict[str, Any]]:
+def _plugins(installed: Catalogue) -> list[dict[str, Any]]:
     return [
         {
             "name": info.name,
             "origin": f"{info.origin} {info.version}".strip(),
             "state": info.error or "works",
             **({"note": info.note} if info.note else {}),
-            "gives": tuple(_counted(*given) for given in info.gives.items() if given[1]) or "nothing",
+            "gives": tuple(_counted(kind, number) for kind, number in info.gives.items() if number) or "nothing",
         }
-        for info in found.plugins
+        for info in installed.plugins
     ]
 
 
@@ -90,7 +91,7 @@ def _counted(kind: str, number: int) -> str:
 
 
 def _aligned(rows: list[dict[str, Any]]) -> str:
-    """Return the rows as lines; of names with colons, families apart, and what is in none behind them."""
+    """Format the rows as aligned lines, grouped into families (the part of a name before a colon), other rows last."""
     indent = max((len(row["name"]) for row in rows), default=0) + 2
     width = max(min(get_terminal_size().columns, WIDEST), indent + 20)
     families: dict[str, list[dict[str, Any]]] = {}
@@ -105,11 +106,11 @@ def _aligned(rows: list[dict[str, Any]]) -> str:
 
 
 def _heading(text: str) -> str:
-    return click.style(text, bold=True)  # where it is no terminal, click leaves the style out
+    return click.style(text, bold=True)  # click drops the style outside a terminal
 
 
 def _family(name: str) -> str:
-    """Return the library, or the way of searching, that a name begins with."""
+    """Return the part of a name before the colon: a library, or a wrapper."""
     return name.partition(":")[0]
 
 
@@ -131,7 +132,7 @@ def _cells(row: dict[str, Any]) -> list[str]:
 
 
 def text_of(value: object) -> str:
-    """Return a declaration of a spec in words."""
+    """Format the value of a spec's field as text."""
     if isinstance(value, dict):
         return ", ".join(f"{key} ({how})" for key, how in value.items())
     return ", ".join(value) if isinstance(value, tuple) else str(value)

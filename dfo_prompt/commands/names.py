@@ -1,4 +1,4 @@
-"""Names of the catalogue as values of flags, which a shell completes."""
+"""Flag values that a shell completes with names of the catalogue."""
 
 import click
 from click.shell_completion import CompletionItem
@@ -7,7 +7,7 @@ from dfo_prompt.plugin.catalogue import catalogue
 
 
 class Named(click.ParamType[str]):
-    """A text that a shell completes with the catalogue's names of one kind; which values are right is decided later."""
+    """A text that a shell completes with the catalogue's names of a kind, without validating it."""
 
     name = "text"
 
@@ -15,6 +15,6 @@ class Named(click.ParamType[str]):
         self.kind = kind
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
-        """Return the names that begin so, each with its summary."""
+        """Return the names that start with `incomplete`, each with its summary."""
         specs = getattr(catalogue(), self.kind)
         return [CompletionItem(spec.name, help=spec.summary) for spec in specs if spec.name.startswith(incomplete)]

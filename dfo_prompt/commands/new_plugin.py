@@ -1,4 +1,4 @@
-"""`dfo-prompt new-plugin`: a package with an optimizer of one's own, ready to install."""
+"""`dfo-prompt new-plugin`: a package with a new optimizer, ready to install."""
 
 import re
 from importlib.resources import files
@@ -35,21 +35,21 @@ def command(name: str, out: Path | None) -> None:
 
 
 def scaffold(name: str) -> dict[Path, str]:
-    """Return the files of a plugin package, by their paths in it."""
+    """Return the contents of a plugin package's files, by path."""
     package = f"dfo_prompt_{name.replace('-', '_')}"
     values = {"name": name, "package": package, "title": "".join(word.capitalize() for word in name.split("-"))}
-    found = {}
+    contents = {}
     for path, file in _templates(files("dfo_prompt.commands") / "scaffold", Path()).items():
         parts = [package if part == "package" else part for part in path.parts]
-        found[Path(*parts)] = Template(file.read_text(encoding="utf-8")).substitute(values)
-    return found
+        contents[Path(*parts)] = Template(file.read_text(encoding="utf-8")).substitute(values)
+    return contents
 
 
 def _templates(folder: Traversable, place: Path) -> dict[Path, Traversable]:
-    found: dict[Path, Traversable] = {}
+    templates: dict[Path, Traversable] = {}
     for entry in sorted(folder.iterdir(), key=lambda path: path.name):
         if entry.is_dir():
-            found |= _templates(entry, place / entry.name)
+            templates |= _templates(entry, place / entry.name)
         elif entry.name.endswith(SUFFIX):
-            found[place / entry.name.removesuffix(SUFFIX)] = entry
-    return found
+            templates[place / entry.name.removesuffix(SUFFIX)] = entry
+    return templates

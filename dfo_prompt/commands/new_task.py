@@ -18,7 +18,7 @@ from dfo_prompt.tasks.writing import write_task
 
 SHOTS = ProblemConfig.shots
 PARTS = 3
-"""Of a class, one is for training, one for dev, and one at least for test."""
+"""The parts of a class's rows: training, dev, and at least as much for test."""
 SIZES = "--prompt-tokens 10 --dim 200 --budget 300"
 
 

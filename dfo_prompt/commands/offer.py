@@ -1,4 +1,4 @@
-"""`dfo-prompt offer`: a study's prompt for a running service, which serves it from now on if it is better on dev."""
+"""`dfo-prompt offer`: offers a study's prompt to a running service, which adopts it if it is better on dev."""
 
 from pathlib import Path
 from typing import Any
@@ -29,10 +29,10 @@ def command(folder: Path, **service: Any) -> None:
         raise InputError("this needs an extra: pip install 'dfo-prompt[remote]'") from error
     answer = answer_of(folder)
     note_unfinished(folder)
-    found = offering.offer(answer.candidate, **service)
+    reply = offering.offer(answer.candidate, **service)
     offered, served = (
-        f"{prompt.score:.4g}" if prompt.score is not None else "none" for prompt in (found.offered, found.served)
+        f"{prompt.score:.4g}" if prompt.score is not None else "none" for prompt in (reply.offered, reply.served)
     )
-    same = found.prompt == found.offered.prompt
-    outcome = "it is served from now on" if found.swapped else "it is served already" if same else "the other one stays"
-    click.echo(f"{found.metric} on dev: {offered} offered, {served} served; {outcome}")
+    same = reply.prompt == reply.offered.prompt
+    outcome = "it is served from now on" if reply.swapped else "it is served already" if same else "the other one stays"
+    click.echo(f"{reply.metric} on dev: {offered} offered, {served} served; {outcome}")

@@ -1,4 +1,4 @@
-"""`dfo-prompt pretrain-projection`: from prompts tuned on some tasks, a search space for others."""
+"""`dfo-prompt pretrain-projection`: learns a search space from prompts tuned on other tasks."""
 
 from pathlib import Path
 

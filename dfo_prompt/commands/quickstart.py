@@ -18,7 +18,7 @@ from dfo_prompt.study.folder import check_config, read_result
 
 OPTIMIZERS = ("cma", "nevergrad:OnePlusOne", "pymoo:ES", "random")
 DECODER = "recipe"
-"""The method that stands beside the optimizers: no search, hidden states instead of losses."""
+"""The method compared with the optimizers: it reads hidden states and does not search."""
 SETTINGS = {
     "objective": "prompt",
     "budget": 200,
@@ -62,7 +62,7 @@ def _run_unfinished(configs: dict[str, StudyConfig], folders: dict[str, Path]) -
     todo = [name for name in configs if read_result(folders[name]) is None]
     if not todo:
         return
-    # No spinner here: a first run downloads, and pip shows its own progress.
+    # No spinner: the first run downloads, and pip shows its own progress.
     objectives = Objectives()
     with on_standard_error("dfo_prompt"):
         objectives.get(configs[todo[0]])

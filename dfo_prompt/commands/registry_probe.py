@@ -1,4 +1,4 @@
-"""Tries each name of an optimizer registry once, in a process of its own, and remembers what came of it."""
+"""Tries each name of an optimizer registry once in a separate process and caches the outcome."""
 
 import hashlib
 import multiprocessing
@@ -21,13 +21,13 @@ from dfo_prompt.plugin.installed import metadata_of
 from dfo_prompt.run.factory import create_objective
 
 SECONDS = 30
-"""A name that takes longer for one small study is given up."""
+"""The time limit of a name's small study."""
 DIM, BUDGET, POPSIZE = 10, 40, 4
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """What came of one name: whether it works, and what it runs, or why it does not."""
+    """The outcome of a name: its state, and a note with the resolved algorithm or the error."""
 
     name: str
     state: Literal["works", "missing", "fails", "slow"]
@@ -39,7 +39,7 @@ def names_of(spec: OptimizerSpec) -> list[str]:
 
     Raises:
         InputError: `spec` is not a registry.
-        PluginError: the distribution that it needs is not installed.
+        PluginError: a required distribution is not installed.
     """
     if not spec.variants:
         raise InputError(f"{spec.name!r} has no registry of names")
@@ -48,25 +48,25 @@ def names_of(spec: OptimizerSpec) -> list[str]:
 
 
 def try_registry(spec: OptimizerSpec) -> Iterator[Trial]:
-    """Try every name that can replace the star in `spec.name`; those tried before with the same packages are remembered.
+    """Try every name that can replace the star in `spec.name`; outcomes with the same installed packages are cached.
 
     Raises:
         InputError, PluginError: see `names_of`.
     """
-    kept = cache_folder() / "trials" / f"{spec.name.partition(':')[0]}-{_fingerprint()}.json"
-    if kept.exists():
-        yield from (Trial(**entry) for entry in read_json(kept, missing="")["trials"])
+    cache = cache_folder() / "trials" / f"{spec.name.partition(':')[0]}-{_fingerprint()}.json"
+    if cache.exists():
+        yield from (Trial(**entry) for entry in read_json(cache, missing="")["trials"])
         return
     trials = []
     for trial in _try_each(names_of(spec)):
         trials.append(trial)
         yield trial
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    write_json(kept, {"trials": [asdict(trial) for trial in trials]})
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    write_json(cache, {"trials": [asdict(trial) for trial in trials]})
 
 
 def _try_each(names: list[str]) -> Iterator[Trial]:
-    # A fresh interpreter: some optimizers start threads, change global state at import, or never return.
+    # Use a new interpreter: some optimizers start threads, change global state at import, or never return.
     context = multiprocessing.get_context("spawn")
     while names:
         ours, theirs = context.Pipe()
@@ -108,7 +108,7 @@ def _work(names: list[str], files: tuple[Path, ...], theirs: Connection) -> None
     with plugin_files(*files):
         for name in names:
             theirs.send(_try(name))
-    os._exit(0)  # whatever threads are left
+    os._exit(0)  # end even if threads are left
 
 
 def _try(name: str) -> Trial:
@@ -127,5 +127,5 @@ def _fingerprint() -> str:
     installed = sorted(
         " ".join(metadata_of(distribution, key) for key in ("Name", "Version")) for distribution in distributions()
     )
-    given = [f"{file} {hashlib.sha256(file.read_bytes()).hexdigest()}" for file in given_files()]
-    return hashlib.sha256("\n".join([*installed, *given]).encode()).hexdigest()[:12]
+    plugins = [f"{file} {hashlib.sha256(file.read_bytes()).hexdigest()}" for file in given_files()]
+    return hashlib.sha256("\n".join([*installed, *plugins]).encode()).hexdigest()[:12]

@@ -1,4 +1,4 @@
-"""`dfo-prompt run`: one study, from flags or from a STUDY.toml."""
+"""`dfo-prompt run`: a study, from flags or from a STUDY.toml."""
 
 from pathlib import Path
 from typing import Any
@@ -85,12 +85,12 @@ def command(
     instruction: str | None,
     **flags: Any,
 ) -> None:
-    """Run a study, or continue it: the same command on the same folder goes on where it stopped.
+    """Run a study, or continue it: the same command on the same folder continues where it stopped.
 
     With --text-column and --label-column, the task is drafted from --data, as new-task does, and needs no file.
     """
-    given = parse_settings([*settings, *(f"limits.{limit}" for limit in limits)])
-    overrides = merge(merge(given_keys(flags), tracker_keys(trackers)), given)
+    keys = parse_settings([*settings, *(f"limits.{limit}" for limit in limits)])
+    overrides = merge(merge(given_keys(flags), tracker_keys(trackers)), keys)
     columns = {"text_columns": text_columns, "label_column": label_column, "labels": labels, "instruction": instruction}
     if any(columns.values()):
         overrides = with_drafted_task(overrides, columns, out)
@@ -105,7 +105,7 @@ def command(
             print_forecast(forecast_of(config, Objectives()))
         return
     folder = out or Path("runs") / (f"{start_from.name}-continued" if continue_with and start_from else _name(config))
-    place = folder.absolute()  # whatever changes the working directory later
+    place = folder.absolute()  # stays valid if the working directory changes
     print_plan(config, folder)
     observers = set_limits(supervisor, batch_seconds=batch_seconds, study_seconds=study_seconds)
     with plugin_of(config), on_standard_error("dfo_prompt"), ProgressObserver() as progress:
@@ -119,6 +119,6 @@ def command(
 
 
 def _name(config: StudyConfig) -> str:
-    what = config.problem.task if config.objective == "prompt" else config.objective
-    by = f"{config.optimizer}-b{config.budget}" if config.method == STUDY else config.method
-    return f"{Path(str(what)).stem}-{by}-s{config.seed}".replace(":", "-")
+    problem = config.problem.task if config.objective == "prompt" else config.objective
+    method = f"{config.optimizer}-b{config.budget}" if config.method == STUDY else config.method
+    return f"{Path(str(problem)).stem}-{method}-s{config.seed}".replace(":", "-")

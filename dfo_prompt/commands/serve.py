@@ -1,4 +1,4 @@
-"""`dfo-prompt serve`: an objective as a service, which studies elsewhere query."""
+"""`dfo-prompt serve`: serves an objective to studies on other machines."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -76,21 +76,21 @@ def command(
     if token_file is None and not serving.is_loopback(host):
         raise InputError(f"others reach {host}: give --token-file, or leave out --host")
     clients = read_clients(token_file, client_budget, trainer=trainer)
-    given = merge(given_keys(flags), parse_settings(settings))
-    if source and given:
-        raise InputError(f"--from takes all settings from {source}; leave out {min(given)}")
-    config = config_of(source) if source else parse_config(given, where="command line")
+    keys = merge(given_keys(flags), parse_settings(settings))
+    if source and keys:
+        raise InputError(f"--from takes all settings from {source}; leave out {min(keys)}")
+    config = config_of(source) if source else parse_config(keys, where="command line")
     limits = Limits(bytes=most_bytes, candidates=most_candidates, texts=most_texts, concurrency=concurrency)
     with plugin_of(config), on_standard_error("dfo_prompt"), serving.listen(host, port) as at:
         objective, candidate = reopen(source) if source else (objective_of(config), None)
-        said = serving.about(config, objective, code_of(config), limits, gather=gather)
+        about = serving.about(config, objective, code_of(config), limits, gather=gather)
         place = f"[{host}]" if ":" in host else host
         address = f"http://{place}:{at.getsockname()[1]}"
 
         def ready(prompt: "Prompt | None") -> None:
             if prompt and candidate is not None:
                 whose = "the study's" if np.array_equal(prompt.candidate, candidate) else "kept from an earlier offer"
-                click.echo(f"prompt {candidate_hash(prompt.candidate)}, {said.metric} on dev {prompt.score:.4g}, {whose}")
-            click.echo(f"serving {said.objective}, d = {said.dim}, at {address}")
+                click.echo(f"prompt {candidate_hash(prompt.candidate)}, {about.metric} on dev {prompt.score:.4g}, {whose}")
+            click.echo(f"serving {about.objective}, d = {about.dim}, at {address}")
 
-        serving.serve(objective, said, at=at, store=store, clients=clients, ready=ready, candidate=candidate, gather=gather)
+        serving.serve(objective, about, at=at, store=store, clients=clients, ready=ready, candidate=candidate, gather=gather)

@@ -1,4 +1,4 @@
-"""Keys of a study from the command line: a flag for each key of its tables, and `--set KEY=VALUE` for any."""
+"""Keys of a study on the command line: a flag for each key of its tables, and `--set KEY=VALUE` for any key."""
 
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
@@ -33,37 +33,37 @@ NAMES = {
     ("prompt", "calibration"): Named("calibrations"),
     ("endpoint", "kind"): Named("endpoints"),
 }
-"""Keys whose values are names of the catalogue, or paths and hub ids beside them."""
+"""Keys whose values a shell completes with names of the catalogue; some also accept paths or hub ids."""
 LONG = {"tokens", "place", "start", "layers", "on"}
-"""Keys of [prompt] and [stop] whose flags say so: --prompt-tokens. Those of [endpoint] all do."""
+"""Keys of [prompt] and [stop] whose flags include the table, such as --prompt-tokens; those of [endpoint] all do."""
 
 
 def table_flags(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command a flag for each key of [problem], [prompt], [endpoint] and [stop] that has a description."""
+    """Add to a command a flag for each key of [problem], [prompt], [endpoint] and [stop] that has a description."""
     for table, kind in reversed([*TABLES.items()]):
         hints = get_type_hints(kind, include_extras=True)
         for field in reversed(fields(kind)):
             about = [part for part in getattr(hints[field.name], "__metadata__", ()) if isinstance(part, FieldInfo)]
-            if said := next((part.description for part in about if part.description), None):
+            if description := next((part.description for part in about if part.description), None):
                 long = table == "endpoint" or field.name in LONG
-                kind_of_value = one if (one := bare(hints[field.name])) in (int, float) else str
+                value_type = number if (number := bare(hints[field.name])) in (int, float) else str
                 command = click.option(
                     f"--{f'{table}-' * long}{field.name.replace('_', '-')}",
                     f"{table}__{field.name}",
-                    type=NAMES.get((table, field.name), kind_of_value),
-                    help=f"{said.removesuffix('.')}{shown_default(field.default)}.",
+                    type=NAMES.get((table, field.name), value_type),
+                    help=f"{description.removesuffix('.')}{shown_default(field.default)}.",
                 )(command)
     return command
 
 
 def shown_default(value: object) -> str:
-    """Return what the help of a flag says of its default; nothing where the value is left out."""
+    """Return the note on the default in the help of a flag; "" if the default is to leave the key out."""
     unset = value is None or value is MISSING or value == ""
     return "" if unset else f" [default: {value:g}]" if isinstance(value, float) else f" [default: {value}]"
 
 
 def given_keys(flags: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the keys of a study that flags set, those of `table_flags` in their tables."""
+    """Return the keys of a study that flags set, with those of `table_flags` in their tables."""
     keys: dict[str, Any] = {}
     for key, value in flags.items():
         if value is not None:
@@ -72,20 +72,20 @@ def given_keys(flags: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def tracker_keys(names: Iterable[str]) -> dict[str, Any]:
-    """Return the keys of a study that asks for trackers by name."""
-    asked: dict[str, Any] = {name: {} for name in names}
-    return {"trackers": asked} if asked else {}
+    """Return the keys of a study that requests trackers by name."""
+    trackers: dict[str, Any] = {name: {} for name in names}
+    return {"trackers": trackers} if trackers else {}
 
 
 DEEPEST = 100
-"""Dots in a key."""
+"""The most dots in a key."""
 
 
 def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
     """Return the keys of a study that KEY=VALUE texts set.
 
-    KEY is a key of the study, problem.KEY, prompt.KEY, endpoint.KEY, optimizer.KEY, objective.KEY or method.KEY; any
-    other is an option of the optimizer. Values are read as TOML, and as texts where they are none.
+    KEY is a key of the study, problem.KEY, prompt.KEY, endpoint.KEY, optimizer.KEY, objective.KEY or method.KEY; any other
+    key is an option of the optimizer. Values are parsed as TOML, or taken as text if they are no TOML.
 
     Raises:
         InputError: a text has no "=", or the first part of its key is unknown.
@@ -109,7 +109,7 @@ def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
 
 
 def parse_options(options: Iterable[str], flag: str) -> dict[str, Any]:
-    """Return the options that KEY=VALUE texts of `flag` set, values as `parse_settings` reads them.
+    """Return the options that KEY=VALUE texts of `flag` set, with values parsed as by `parse_settings`.
 
     Raises:
         InputError: a text has no "=".
@@ -126,5 +126,5 @@ def parse_options(options: Iterable[str], flag: str) -> dict[str, Any]:
 def _value(text: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except (ValueError, RecursionError):  # no TOML, a number too long, tables too deep
+    except (ValueError, RecursionError):  # not TOML, an integer that is too long, or tables nested too deeply
         return text

@@ -1,4 +1,4 @@
-"""`dfo-prompt show`: the figures of one study."""
+"""`dfo-prompt show`: the figures of a study."""
 
 import json
 from dataclasses import asdict
@@ -16,7 +16,7 @@ from dfo_prompt.suite.folder import is_suite
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(folder: Path, *, as_json: bool) -> None:
-    """Show what the study in FOLDER found, or how far it has come."""
+    """Show the result or the progress of the study in FOLDER."""
     if is_suite(folder):
         raise InputError(f"{folder} holds a suite; see dfo-prompt suite status {folder}, or suite report {folder}")
     summary = summarize(folder)

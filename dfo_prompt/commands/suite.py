@@ -28,12 +28,12 @@ from dfo_prompt.suite.run import probe_suite, run_suite
 from dfo_prompt.suite.status import read_status
 
 WIDEST = 100
-"""Characters of a line, however wide the terminal is."""
+"""The most characters of a line, even on a wider terminal."""
 
 
 @click.group("suite")
 def command() -> None:
-    """Compare optimizers: run the studies of a suite file, and report what they say."""
+    """Compare optimizers: run the studies of a suite file, and report the comparison."""
 
 
 @command.command("run")
@@ -70,13 +70,13 @@ def run(
     *,
     dry_run: bool,
 ) -> None:
-    """Run, or continue, the studies of SUITE.toml.
+    """Run or continue the studies of SUITE.toml.
 
-    Stop it at any moment: the same command goes on. Optimizers and seeds that are added to the file are run; what is
-    finished is not run again.
+    Stop at any moment: the same command continues. Optimizers and seeds can be added to the file; finished studies are not
+    run again.
 
     With --beside, entries of the file that are packed there do not run: problems, seeds, budgets and data must be the same,
-    and the report places what runs among them.
+    and the report compares the new studies with the packed ones.
     """
     overrides = merge(tracker_keys(trackers), parse_settings(settings))
     suite = read_suite_file(suite_file, overrides, model=model, add=add)
@@ -85,8 +85,8 @@ def run(
     if packed and beside:
         suite = only_new(suite, packed, file=suite_file, source=beside)
     options = parse_options(given, "--executor-option")
-    arguments_of("executor", executor, options)  # what is wrong with them is said before anything else is done
-    if dry_run:  # a run asks again, once nobody else can change the folder
+    arguments_of("executor", executor, options)  # report invalid options before anything else
+    if dry_run:  # a real run checks this once the folder is locked
         check_same(folder, suite)
     todo = [plan for plan in suite.plans if not is_finished(folder, plan.id)]
     duration = ""
@@ -114,13 +114,12 @@ def run(
 @click.argument("name", required=False)
 @click.option("--all", "every", is_flag=True, help="A row for each study.")
 def status(folder: Path, name: str | None, *, every: bool) -> None:
-    """Show what runs of the suite in FOLDER, how far and how fast, what failed and why, and what waits.
+    """Show the progress, speed and errors of the suite in FOLDER, also while another process runs it.
 
-    With the NAME of an optimizer or a problem, or the beginning of a study's id, show each of its studies. Another process
-    may be running the suite meanwhile.
+    With the NAME of an optimizer or a problem, or the beginning of a study's id, show each of its studies.
     """
-    found = read_status(folder)
-    print_status(found.only(name) if name else found, folder, every=every or bool(name))
+    whole = read_status(folder)
+    print_status(whole.only(name) if name else whole, folder, every=every or bool(name))
 
 
 @command.command("report")
@@ -132,13 +131,13 @@ def report(folder: Path) -> None:
 
 
 def _outcome(folder: Path) -> str:
-    """Return the leaderboard's first lines and the verdict, or why there are none."""
+    """Return the top of the leaderboard and the verdict, or the reason why there are none."""
     try:
         from dfo_prompt.report.terminal import outcome  # noqa: PLC0415 - brings pandas
 
         return f"{outcome(folder, width=min(get_terminal_size().columns, WIDEST))}\n\n"
     except ImportError:
-        return ""  # the extra of reports is not installed: `suite report` says so
+        return ""  # the report extra is not installed; `suite report` says so
     except InputError as error:
         return f"{error}\n\n"
 
@@ -152,7 +151,7 @@ def _write_report() -> Callable[[Path], Path]:
 
 
 def _cost(probed: Mapping[str, Event], todo: list[Plan], jobs: int) -> str:
-    """Return what studies will take, by the first one of each problem."""
+    """Return the estimated time and consumption of studies, based on the probe of each problem."""
     parts = [(plan, probed[plan.problem]) for plan in todo if plan.queries]
     seconds = [plan.queries * event.seconds for plan, event in parts if event.seconds is not None]
     duration = [str(timedelta(seconds=round(sum(seconds) / jobs)))] if len(seconds) == len(parts) else []

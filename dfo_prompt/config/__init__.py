@@ -1,4 +1,4 @@
-"""What a study is, as data: typed configuration, and presets of published settings."""
+"""Studies as data: typed configuration, and presets of published settings."""
 
 from collections.abc import Iterable
 
@@ -18,6 +18,6 @@ PRESETS = {
 
 @hookimpl
 def dfo_prompt_presets() -> Iterable[Spec]:
-    """Give the presets in `presets/`, which say what they repeat and what not."""
+    """Provide the presets in `presets/`; each file states where it follows its source and where it deviates."""
     for name, summary in PRESETS.items():
         yield Spec(name=name, target=f"{__name__}.presets:{name}.toml", summary=f"{summary}.")

@@ -1,4 +1,4 @@
-"""Bounds of candidates: a pair of numbers for every coordinate, or a number for each; an infinite end is none."""
+"""Bounds of candidates: two numbers for all coordinates, or a number per coordinate; an infinite end means unbounded."""
 
 from collections.abc import Sequence
 from math import inf
@@ -10,14 +10,14 @@ from pydantic import BeforeValidator
 from dfo_prompt.types import Bounds, Json, Vector
 
 ENDS = {"inf": inf, "-inf": -inf}
-"""As manifests hold them: JSON has no infinity."""
+"""Texts for infinite ends in manifests, as JSON has no infinity."""
 
 
-def read_end(given: object) -> object:
-    """Return a number for the text of an infinite end, also inside a list; anything else as it is."""
-    if isinstance(given, list | tuple):
-        return [read_end(item) for item in given]
-    return ENDS.get(given, given) if isinstance(given, str) else given
+def read_end(value: object) -> object:
+    """Replace the text of an infinite end by its number, also inside a list; return anything else unchanged."""
+    if isinstance(value, list | tuple):
+        return [read_end(item) for item in value]
+    return ENDS.get(value, value) if isinstance(value, str) else value
 
 
 Side = Annotated[float | list[float], BeforeValidator(read_end)]
@@ -26,19 +26,19 @@ Box: TypeAlias = tuple[Side, Side]
 
 
 def check_box(box: Box, dim: int) -> None:
-    """Refuse a box without an inside, or of other dimensions.
+    """Refuse an empty box, or one of the wrong dimension.
 
     Raises:
-        ValueError: it is one.
+        ValueError: low is not below high in some coordinate, or a side has not `dim` coordinates.
     """
     for side in box:
         if isinstance(side, list) and len(side) != dim:
             raise ValueError(f"bounds have {len(side)} coordinates, dim is {dim}")
     low, high = sides(box, dim)
     if not (low < high).all():
-        at = int(np.argmin(low < high))
-        said = f"in coordinate {at + 1}" if any(isinstance(side, list) for side in box) else f"{list(box)}"
-        raise ValueError(f"bounds must be [low, high] with low < high, not {said}")
+        first = int(np.argmin(low < high))
+        fault = f"in coordinate {first + 1}" if any(isinstance(side, list) for side in box) else f"{list(box)}"
+        raise ValueError(f"bounds must be [low, high] with low < high, not {fault}")
 
 
 def check_start(box: Box, start: Sequence[float]) -> None:
@@ -60,7 +60,7 @@ def sides(box: Box, dim: int) -> tuple[Vector, Vector]:
 
 
 def given_to_optimizers(box: Box, dim: int) -> Bounds:
-    """Return the box as an optimizer is given it: two finite numbers, else two vectors (d,)."""
+    """Return the box in the form that optimizers receive: two finite numbers if possible, else two vectors (d,)."""
     low, high = box
     if not isinstance(low, list) and not isinstance(high, list) and np.isfinite(low) and np.isfinite(high):
         return low, high
@@ -68,9 +68,10 @@ def given_to_optimizers(box: Box, dim: int) -> Bounds:
 
 
 def usual_start(box: Box | None, dim: int, sigma: float) -> Vector:
-    """Return the initial point (d,) unless a study says otherwise.
+    """Return the default initial point (d,).
 
-    A coordinate starts at zero where that is in the box, else in the middle of its two ends, or a step inside its only one.
+    A coordinate starts at zero if the box contains zero, else at the midpoint of two finite ends, or sigma inside a single
+    finite end.
     """
     start = np.zeros(dim)
     if box is None:
@@ -85,7 +86,7 @@ def usual_start(box: Box | None, dim: int, sigma: float) -> Vector:
 
 
 def storable(box: Json) -> Json:
-    """Return plain data of a box with its infinite ends as texts."""
+    """Return the box as plain data with infinite ends as texts."""
     if isinstance(box, list):
         return [storable(side) for side in box]
     return str(box) if isinstance(box, float) and not np.isfinite(box) else box

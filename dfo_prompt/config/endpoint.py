@@ -1,4 +1,4 @@
-"""A language model that somebody serves, and how it is asked."""
+"""The configuration of an endpoint: a served language model and the connection to it."""
 
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
@@ -11,23 +11,23 @@ from dfo_prompt.types import Options
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 PRACTICAL = ("url", "key_env", "timeout", "patience", "concurrency", "cache")
-"""Keys that change nothing about the figures: a study goes on with others."""
+"""Keys that do not affect results: a study may continue with other values."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class EndpointConfig:
-    """An endpoint. Prompts are then scored by the server, and only tokenizer and embeddings of the model are loaded here.
+    """An endpoint that scores prompts; this process loads only the model's tokenizer and embeddings.
 
     Attributes:
         kind: a name that `dfo-prompt list endpoints` shows.
-        url: of the server.
-        model: as the server calls it; "" where it has only one.
-        key_env: the environment variable that holds the key; "" for none. The key itself is in no file.
-        timeout: seconds for one answer.
-        patience: seconds for which a request that failed is tried again.
-        concurrency: requests at once.
-        cache: of answers, in the user's cache folder: "on", "off", or "auto", which is off where answers vary.
-        options: of the kind.
+        url: URL of the server.
+        model: the server's name for the model; "" if it serves only one.
+        key_env: environment variable that holds the key; "" for none. The key is never stored.
+        timeout: seconds to wait for an answer.
+        patience: seconds during which a failed request is retried.
+        concurrency: maximum number of concurrent requests.
+        cache: use of the answer cache in the user's cache folder: "on", "off", or "auto", off if answers vary.
+        options: options of the kind.
     """
 
     __pydantic_config__ = STRICT

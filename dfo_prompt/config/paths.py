@@ -1,7 +1,7 @@
-"""Paths in configuration: text that names a file becomes a path, relative to the file that the text stands in.
+"""Paths in configuration: text that names a file becomes a path relative to the file that contains the text.
 
-Plain data marks a path as "file:PATH". Parsing makes marked paths absolute; files that are stored hold them relative to
-their own folder, so that a project can be moved and no manifest names a user's folders.
+Plain data marks a path as "file:PATH". Parsing makes paths absolute; stored files hold them relative to their own folder, so
+that a project can be moved and no manifest reveals a user's folders.
 """
 
 import os
@@ -22,9 +22,9 @@ from dfo_prompt._util.reading import exists, from_home
 
 @dataclass(frozen=True, kw_only=True)
 class NamesFile:
-    """Marks an annotation whose texts name files only if `rule(text, base)` holds; they are names otherwise.
+    """Marks an annotation for text that is a path if `rule(text, base)` holds, and a name otherwise.
 
-    A value annotated `pathlib.Path` needs no such mark: all of its texts are paths.
+    An annotation `pathlib.Path` needs no mark: its text is always a path.
     """
 
     rule: Callable[[str, Path], bool]
@@ -40,23 +40,23 @@ def _is_model(text: str, base: Path) -> bool:
 
 
 FilePath = Annotated[Path, AfterValidator(_unmarked)]
-"""A path, of a file or a folder."""
+"""The path of a file or folder."""
 TaskName = Annotated[str | Path, NamesFile(rule=lambda text, _: text.endswith(".toml")), AfterValidator(_unmarked)]
 """The name of a task, or the path of a task file, which ends in ".toml"."""
 ModelName = Annotated[str | Path, NamesFile(rule=_is_model), AfterValidator(_unmarked)]
-"""The name of a model, or the path of its folder or GGUF file: text that begins with a dot, ends in ".gguf", or leads to a
-model's folder from the file that it stands in."""
+"""The name of a model, or the path of its folder or GGUF file: text that begins with "." or "~", ends in ".gguf", or names a
+model folder relative to the file that contains the text."""
 Start = Annotated[str | Path, NamesFile(rule=lambda *_: False), AfterValidator(_unmarked)]
 """A kind of initial prompt, or "file:PATH"."""
 
 
 def located(hint: Any, value: Any, base: Path) -> Any:
-    """Return plain data in which each text that its annotation takes for a path is marked, and absolute.
+    """Return plain data in which every path is marked and absolute.
 
     Args:
-        hint: the annotation of `value`: a dataclass, a sequence, `Path`, or an alias of this module.
+        hint: annotation of `value`: a dataclass, a sequence, `Path`, or an alias of this module; it decides what is a path.
         value: plain data.
-        base: the folder that relative paths start from.
+        base: folder that relative paths are resolved against.
     """
     if isinstance(value, str):
         return _absolute(value, base) if value.startswith(FILE) or _names_file(hint, value, base) else value
@@ -69,19 +69,19 @@ def located(hint: Any, value: Any, base: Path) -> Any:
 
 
 def portable(data: Any, folder: Path) -> Any:
-    """Return plain data whose paths are relative to `folder`, to be stored in it."""
+    """Return plain data with paths relative to `folder`, for storage in it."""
     return _paths(data, lambda path: FILE + Path(os.path.relpath(path, folder.absolute())).as_posix())
 
 
 def absolute(data: Any, folder: Path) -> Any:
-    """Return plain data that `portable` made relative to `folder`, with absolute paths again."""
+    """Return plain data with paths made absolute again; the inverse of `portable`."""
     return _paths(data, lambda path: _absolute(path, folder))
 
 
 def by_name(data: Any) -> Any:
-    """Return plain data with only the names of its files and the paths of its URLs.
+    """Return plain data with files reduced to their names and URLs to their paths.
 
-    Where they lie is no part of what a study is.
+    The location of a file or server is not part of a study's identity.
     """
     return _paths(_urls(data), lambda path: Path(path).name)
 

@@ -1,4 +1,4 @@
-"""Prices: what a service asks for its answers."""
+"""Prices of a service."""
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -17,33 +17,33 @@ MILLION = 10**6
 MOST_DECIMALS = 12
 
 
-def _price(given: object) -> str | None:
-    if given is None:
+def _price(value: object) -> str | None:
+    if value is None:
         return None
-    price = exact(given) * 10**MOST_DECIMALS
+    price = exact(value) * 10**MOST_DECIMALS
     if price.denominator != 1:
-        raise ValueError(f"{given} has more than {MOST_DECIMALS} decimals")
+        raise ValueError(f"{value} has more than {MOST_DECIMALS} decimals")
     units, rest = divmod(price.numerator, 10**MOST_DECIMALS)
     return f"{units}.{rest:0{MOST_DECIMALS}}".rstrip("0").removesuffix(".")
 
 
 Price = Annotated[str | None, BeforeValidator(_price)]
-"""US dollars as decimal text."""
+"""A price in US dollars as decimal text."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Prices:
-    """Prices in US dollars. One that is not given is that of `model`, and nothing without a model.
+    """Prices in US dollars. A missing price is that of `model`, or zero without a model.
 
     Attributes:
-        input: of a million tokens sent.
-        output: of a million tokens that come back: one a row.
-        cached: of a million tokens that the service reads from its cache; by default, and at most, that of input.
-        request: of a request.
-        model: PROVIDER/MODEL, whose prices are taken from the package genai-prices.
+        input: price of a million input tokens.
+        output: price of a million output tokens; a row has one.
+        cached: price of a million input tokens that the service reads from its cache; `input` by default and at most.
+        request: price of a request.
+        model: PROVIDER/MODEL, for prices from the package genai-prices.
 
     Raises:
-        InputError: a price is higher than it can be.
+        InputError: cached tokens cost more than input tokens.
     """
 
     __pydantic_config__ = STRICT
@@ -59,10 +59,10 @@ class Prices:
             raise InputError(f"prices: cached tokens at {self.cached} cost more than others at {self.input}")
 
     def resolved(self) -> "Prices":
-        """Return the same prices with none left out.
+        """Return the same prices with the missing ones filled in.
 
         Raises:
-            InputError: the model's are not known.
+            InputError: the prices of `model` are unknown.
         """
         missing = None in (self.input, self.output, self.cached, self.request)
         known = listed(self.model) if self.model and missing else {}
@@ -76,12 +76,12 @@ class Prices:
         )
 
     def of(self, usage: Usage) -> int:
-        """Return the price of a usage in nano-dollars, rounded up.
+        """Return the price of a usage in nanodollars, rounded up.
 
-        Tokens are those of our count or of the service's own, whichever are more; an answer is a token a row.
+        The input tokens are the larger of our count and the service's; each row has one output token.
         """
         tokens = max(usage.tokens, usage.billed_tokens - usage.rows)
         cached = min(usage.cached_tokens, tokens)
-        asked = {"input": tokens - cached, "cached": cached, "output": usage.rows}
-        dollars = sum(Fraction(getattr(self, name) or 0) * count for name, count in asked.items()) / MILLION
+        counts = {"input": tokens - cached, "cached": cached, "output": usage.rows}
+        dollars = sum(Fraction(getattr(self, name) or 0) * count for name, count in counts.items()) / MILLION
         return ceil((dollars + Fraction(self.request or 0) * usage.requests) * NANO)

@@ -1,4 +1,4 @@
-"""What is tuned: a language model on a k-shot task."""
+"""The configuration of a problem: a language model on a k-shot task."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -13,15 +13,15 @@ Count = Annotated[int, Field(ge=1, le=10**9)]
 
 @dataclass(frozen=True, kw_only=True)
 class ProblemConfig:
-    """A language model, a task, and how many of its examples are used.
+    """A language model, a task, and the number of examples to use.
 
     Attributes:
         model: a name that `dfo-prompt list models` shows, a hub id, or the path of a model folder or GGUF file.
         task: a name that `dfo-prompt list tasks` shows, or the path of a task file.
-        data: file or folder with the task's examples; None takes those that the task names.
-        feedback: file of labelled examples that the training split grows by; see `dfo_prompt.tasks.feedback`.
-        shots: k, training examples a class.
-        test_examples: the most examples to test on; None takes all.
+        data: file or folder with the task's examples; None uses the task's own source.
+        feedback: file of labelled examples to add to the training split; see `dfo_prompt.tasks.feedback`.
+        shots: k, the number of training examples per class.
+        test_examples: maximum number of test examples; None uses all.
         device: "auto", "cpu", "cuda", "mps" or "sharded"; see `dfo_prompt.lm.load`.
     """
 

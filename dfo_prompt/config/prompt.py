@@ -1,4 +1,4 @@
-"""How a prompt is made from z, and what is minimized."""
+"""The configuration of a soft prompt: its construction from z, and the loss."""
 
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
@@ -17,17 +17,18 @@ class PromptConfig:
 
     Attributes:
         tokens: P, the length of the prompt.
-        place: "ahead" of the texts, or at the {prompt} mark of the task's template; or "behind" the texts, whose keys and
-            values a causal model then computes once for all queries.
-        start: p0: "zero", "vocabulary" (embeddings of tokens drawn from the vocabulary), "text:WORDS" (those of a text,
-            repeated or cut to P tokens), or "file:PATH" (from a file of `dfo-prompt pretrain-projection`).
-        projection: a name that `dfo-prompt list projections` shows, with its `projection_options`.
-        layers: "first", a prompt among the embeddings; or "all", a prompt in every layer, each with an equal part of z, from
-            the bottom up (BBTv2, Sun et al., 2022b); see the optimizers "blockwise:...".
+        place: "ahead" of the texts, or at the {prompt} mark of the task's template; or "behind" the texts, so that a causal
+            model computes the texts' keys and values once for all queries.
+        start: p0: "zero", "vocabulary" (embeddings of random tokens of the vocabulary), "text:WORDS" (embeddings of a text,
+            repeated or cut to P tokens), or "file:PATH" (a file written by `dfo-prompt pretrain-projection`).
+        projection: a name that `dfo-prompt list projections` shows.
+        projection_options: options of the projection.
+        layers: "first", a prompt in the embedding layer; or "all", a prompt in every layer, each with an equal part of z,
+            bottom layer first (BBTv2, Sun et al., 2022b); see the optimizers "blockwise:...".
         loss: a name that `dfo-prompt list losses` shows.
-        calibration: of the label words' scores; a name that `dfo-prompt list calibrations` shows.
+        calibration: calibration of the label words' scores; a name that `dfo-prompt list calibrations` shows.
         dtype: "auto", "float32", "bfloat16" or "float16"; see `dfo_prompt.lm.precision`.
-        draw: number of the draw of projection and start; another draw leaves the split as it is.
+        draw: index of the random draw of projection and start; it does not affect the split.
     """
 
     __pydantic_config__ = STRICT

@@ -1,4 +1,4 @@
-"""From plain data to a configuration: files, presets, the command line."""
+"""Builds configurations from plain data: files, presets and the command line."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -23,15 +23,15 @@ TABLES: Mapping[str, type[Any]] = {"prompt.": PromptConfig, "problem.": ProblemC
 
 
 def parse_config(data: Mapping[str, Any], *, where: str = "configuration", base: Path | None = None) -> StudyConfig:
-    """Check plain data and fill in defaults; the key "preset" names published settings, which other keys win over.
+    """Check plain data and fill in defaults; the key "preset" names published settings that the other keys override.
 
     Args:
         data: keys of a study, as in a STUDY.toml.
-        where: named in errors.
-        base: the folder that relative paths start from; the working directory by default.
+        where: source of the data, for errors.
+        base: folder that relative paths are resolved against; the working directory by default.
 
     Raises:
-        InputError: a key is misspelt, a name unknown, or a value not what it must be.
+        InputError: a key is misspelt, a name is unknown, or a value is invalid.
     """
     return combined(data, base or Path.cwd(), {}, where=where)
 
@@ -40,19 +40,19 @@ def read_config(path: Path, overrides: Mapping[str, Any]) -> StudyConfig:
     """Read a STUDY.toml, whose paths are relative to it; keys in `overrides` (from the command line) win.
 
     Raises:
-        InputError: as `parse_config`, or the file cannot be read.
+        InputError: the file cannot be read, or its data is invalid; see `parse_config`.
     """
     return combined(read_toml(path), path.parent, overrides, where=str(path))
 
 
 def combined(written: Mapping[str, Any], base: Path, overrides: Mapping[str, Any], *, where: str) -> StudyConfig:
-    """Build a configuration from what a file says and what wins over it.
+    """Build a configuration from the keys of a file and overriding keys.
 
     Args:
         written: keys of a study; paths are relative to `base`.
-        base: see above.
+        base: folder that relative paths in `written` are resolved against.
         overrides: keys that win; paths are relative to the working directory.
-        where: named in errors.
+        where: source of `written`, for errors.
 
     Raises:
         InputError: see `parse_config`.
@@ -78,27 +78,27 @@ def _named(where: str) -> Iterator[None]:
 
 
 def _with_preset(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the keys of the preset that `data` names, if any, and those of `data`, which win."""
-    given = {key: value for key, value in data.items() if key != "preset"}
-    return merge(read_preset(str(data["preset"])), given) if "preset" in data else given
+    """Return the keys of the preset that `data` names, if any, overridden by those of `data`."""
+    own = {key: value for key, value in data.items() if key != "preset"}
+    return merge(read_preset(str(data["preset"])), own) if "preset" in data else own
 
 
 def _using_plugin(data: Mapping[str, Any], base: Path) -> AbstractContextManager[None]:
-    """Return the context in which the plugin file that `data` names is in the catalogue."""
-    named = data.get("plugin")
-    return plugin_files(*([base / named.removeprefix(FILE)] if isinstance(named, str) else []))
+    """Return a context with the plugin file that `data` names, if any, in the catalogue."""
+    file = data.get("plugin")
+    return plugin_files(*([base / file.removeprefix(FILE)] if isinstance(file, str) else []))
 
 
 def _with_paths(data: Mapping[str, Any], base: Path, whole: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `data` with its paths, which are relative to `base`, absolute and marked; see `dfo_prompt.config.paths`.
+    """Return `data` with its paths absolute and marked; see `dfo_prompt.config.paths`.
 
     Args:
-        data: keys of a study, or some of them.
-        base: see above.
-        whole: all keys of the study, which name the targets that options of `data` are for.
+        data: some or all keys of a study.
+        base: folder that relative paths are resolved against.
+        whole: all keys of the study, which name the targets of the options in `data`.
 
     Raises:
-        InputError, PluginError: options are given for something unknown.
+        InputError, PluginError: the target of options is unknown or cannot be imported.
     """
     marked: dict[str, Any] = located(StudyConfig, data, base)
     for kind in KINDS:
@@ -121,25 +121,25 @@ def _with_paths(data: Mapping[str, Any], base: Path, whole: Mapping[str, Any]) -
 
 
 def _check_names(config: StudyConfig) -> None:
-    """Refuse names that nothing installed answers to, and options that are not what a target declares."""
+    """Refuse unknown names, and options that do not match their target's signature."""
     named = {"task": config.problem.task, "loss": config.prompt.loss, "calibration": config.prompt.calibration}
-    for kind, given in named.items():
-        if isinstance(given, str):
-            find(kind, given)
+    for kind, reference in named.items():
+        if isinstance(reference, str):
+            find(kind, reference)
     entries = [(kind, getattr(config, kind), getattr(config, f"{kind}_options")) for kind in KINDS]
     entries.append(("projection", config.prompt.projection, config.prompt.projection_options))
     if config.endpoint:
         entries.append(("endpoint", config.endpoint.kind, config.endpoint.options))
     for name, options in config.trackers.items():
-        options_of("observer", name, options)  # imports it: a tracker that is not installed is named ahead of the study
+        options_of("observer", name, options)  # imports the tracker, so that a missing package fails before the study starts
     for kind, name, options in entries:
         find(kind, name)
-        if options:  # else there is nothing to import the target for
+        if options:  # without options there is no need to import the target
             options_of(kind, name, options)
 
 
 def _with_own_dim(config: StudyConfig) -> StudyConfig:
-    """Return the study with the dimension that its objective has in these settings, if it has one of its own."""
+    """Return the study with the dimension that its objective derives from the settings, if it does."""
     spec = find("objective", config.objective)
     if not isinstance(spec, ObjectiveSpec):
         return config
@@ -157,7 +157,7 @@ def _located_options(kind: str, name: Any, options: Mapping[str, Any], base: Pat
 
 
 def _check_places(data: Mapping[str, Any]) -> None:
-    """Refuse options that are keys of the study, of [problem] or of [prompt]."""
+    """Refuse options that belong among the keys of the study, [problem] or [prompt]."""
     places = {field.name: f"{place}{field.name}" for place, table in TABLES.items() for field in fields(table)}
     for kind in KINDS:
         options = data.get(f"{kind}_options")
@@ -166,16 +166,16 @@ def _check_places(data: Mapping[str, Any]) -> None:
                 raise InputError(f"{option} is no option of the {kind}; write {places[option]}")
 
 
-def merge(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the keys of both, those of `other` winning; tables are merged likewise."""
-    merged = dict(one)
-    for key, value in other.items():
+def merge(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `base` updated with `overrides`; tables are merged recursively."""
+    merged = dict(base)
+    for key, value in overrides.items():
         both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
         merged[key] = merge(merged[key], value) if both else value
     return merged
 
 
 def nested(key: str, value: Any) -> dict[str, Any]:
-    """Return tables within each other for a key with dots: "a.b" gives {"a": {"b": value}}."""
+    """Return the nested tables of a dotted key: "a.b" gives {"a": {"b": value}}."""
     first, _, rest = key.partition(".")
     return {first: nested(rest, value) if rest else value}

@@ -1,4 +1,4 @@
-"""What ends the search of a study before its budget is spent."""
+"""Rules that end the search of a study before its budget is spent."""
 
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
@@ -14,14 +14,14 @@ Loss = Annotated[float, Field(allow_inf_nan=False)]
 
 @dataclass(frozen=True, kw_only=True)
 class StopConfig:
-    """Rules that end a search early, after a whole batch; the first that holds is the stop reason.
+    """Rules that end a search early, after a whole batch; the first rule to hold is the stop reason.
 
     Attributes:
-        time_limit: seconds of optimizer and objective, summed over continuations. It depends on the machine's speed.
-        patience: queries without an improvement of the best loss by more than `min_delta`.
-        min_delta: see above.
-        target: a loss that is good enough.
-        on: the loss that patience and target look at: "train", of every query, or "dev", at every look at dev.
+        time_limit: seconds of optimizer and objective, summed over continuations; results then depend on machine speed.
+        patience: number of queries without an improvement of the best loss by more than `min_delta`.
+        min_delta: smallest improvement that resets the patience.
+        target: loss at which the search ends.
+        on: loss that patience and target use: "train", of every query, or "dev", of every evaluation on dev.
     """
 
     __pydantic_config__ = STRICT
@@ -39,5 +39,5 @@ class StopConfig:
             raise ValueError("stop: min_delta is for patience; set that too")
 
     def shared(self, studies: int) -> "StopConfig":
-        """Return the rules of each of several studies that share the time."""
+        """Return the rules for each of several studies that share the time limit equally."""
         return replace(self, time_limit=self.time_limit and self.time_limit / studies)

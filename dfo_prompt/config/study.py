@@ -1,4 +1,4 @@
-"""The configuration of a study: what the flags of `dfo-prompt run` and a STUDY.toml both become."""
+"""The configuration of a study, from the flags of `dfo-prompt run` or a STUDY.toml."""
 
 import json
 from dataclasses import asdict, dataclass, field, replace
@@ -21,38 +21,38 @@ from dfo_prompt.config.trackers import Trackers
 from dfo_prompt.types import Bounds, Json, Options, Vector
 
 STUDY = "study"
-"""The method that all optimizers are compared by."""
+"""The name of the method that runs a search by an optimizer."""
 MOST_CANDIDATES = 100_000
-"""Per ask: with more, optimizers take longer to set up than anyone waits."""
+"""The most candidates per ask: larger populations make the setup of optimizers impractically slow."""
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
 @dataclass(frozen=True, kw_only=True)
 class StudyConfig:
-    """One study. The defaults are those of Black-Box Tuning (Sun et al., 2022).
+    """The configuration of a study. The defaults are those of Black-Box Tuning (Sun et al., 2022).
 
     Attributes:
         method: "study", the search by an optimizer; or another name that `dfo-prompt list methods` shows. A method without
             queries uses only seed, problem and dtype.
-        problem: the language model and the task, where the objective has them.
-        prompt: how a prompt is made from z, and the loss, likewise.
-        endpoint: the server that scores prompts; None runs the model in this process.
-        budget: queries.
-        limits: of other currencies of `Usage`, by name, or of "dollars"; whichever binds first ends the search.
-        stop: what ends the search before its budget: a time limit, patience, a target.
-        prices: what a service asks for, or would.
+        problem: language model and task, for objectives that use them.
+        prompt: construction of the prompt from z, and the loss, for objectives that use them.
+        endpoint: server that scores prompts; None runs the model in this process.
+        budget: number of queries.
+        limits: limits in other currencies of `Usage`, or "dollars", by name; the first limit reached ends the search.
+        stop: rules that end the search before its budget: a time limit, patience, a target.
+        prices: prices of the service, real or hypothetical.
         dim: d, the intrinsic dimension.
         popsize: candidates per ask; None means 4 + floor(3 ln d), the default of CMA-ES (Hansen, 2016).
         sigma: initial step size, in units of z.
-        x0: initial point (d); None means zero, and in a coordinate whose bounds leave zero out the middle of both, or a step
-            of sigma inside the only one.
-        bounds: the box [low, high], each a number or a list of d; "inf" or inf for no end. None means unbounded.
-        validate_every: queries between two looks at dev; None means every 100, or every tenth of a budget below 1,000;
-            never more often than once a batch.
-        plugin: a Python file whose plugin the study uses.
-        trackers: observers that the study asks for, and their options. They change nothing, and no manifest holds them.
-        optimizer_options, objective_options, method_options: keyword options of each, typed by the signature of its target.
+        x0: initial point (d,); None means zero, or, in a coordinate whose bounds exclude zero, the midpoint of two finite
+            bounds, or sigma inside a single finite bound.
+        bounds: the box [low, high], each a number or a list of d; "inf" or inf means unbounded. None means R^d.
+        validate_every: queries between evaluations on dev; None means 100, or a tenth of a budget below 1,000, but at least
+            a batch.
+        plugin: a Python file with a plugin that the study uses.
+        trackers: observers that the study requests, and their options. They do not affect results and are not stored.
+        optimizer_options, objective_options, method_options: keyword options, typed by the signature of the target.
     """
 
     __pydantic_config__ = STRICT
@@ -97,20 +97,20 @@ class StudyConfig:
 
     @property
     def box(self) -> Bounds | None:
-        """Return the bounds as optimizers are given them."""
+        """Return the bounds in the form that optimizers receive."""
         return given_to_optimizers(self.bounds, self.dim) if self.bounds else None
 
     def resolved(self) -> "StudyConfig":
-        """Return the same study with every default that depends on others filled in."""
+        """Return the same study with every default that depends on other keys filled in."""
         popsize = self.popsize or default_popsize(self.dim)
         every = self.validate_every or usual_looks(popsize, self.budget)
         prices = self.prices.resolved() if self.prices else None
         return replace(self, popsize=popsize, validate_every=every, prices=prices)
 
     def as_dict(self) -> dict[str, Json]:
-        """Return plain data, as in a STUDY.toml; paths are marked, see `dfo_prompt.config.paths`.
+        """Return plain data, as in a STUDY.toml, with marked paths; see `dfo_prompt.config.paths`.
 
-        Trackers are left out: a study is the same with them, and their options may be secret.
+        Trackers are left out: they do not affect results, and their options may be secret.
         """
         data = asdict(self)
         del data["trackers"]
@@ -119,15 +119,15 @@ class StudyConfig:
             del data["stop"]
         if self.problem.feedback is None:  # folders of earlier versions do not have the key
             del data["problem"]["feedback"]
-        found: dict[str, Json] = json.loads(json.dumps(data, default=plain))
-        return found
+        plain_data: dict[str, Json] = json.loads(json.dumps(data, default=plain))
+        return plain_data
 
 
 def default_popsize(dim: int) -> int:
-    """Return 4 + floor(3 ln d), the population size that CMA-ES takes by default (Hansen, 2016, table 1)."""
+    """Return 4 + floor(3 ln d), the default population size of CMA-ES (Hansen, 2016, table 1)."""
     return 4 + int(3 * log(dim))
 
 
 def usual_looks(popsize: int, budget: int) -> int:
-    """Return the queries between two looks at dev, unless a study says otherwise."""
+    """Return the default number of queries between evaluations on dev."""
     return max(popsize, min(100, budget // 10))

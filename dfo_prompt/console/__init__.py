@@ -1,1 +1,1 @@
-"""What a person sees while studies run, and at their end."""
+"""Terminal output: progress of studies and suites, summaries and status."""

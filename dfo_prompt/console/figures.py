@@ -15,7 +15,7 @@ from dfo_prompt.study.folder import read_text
 from dfo_prompt.study.result import USUAL
 
 BYTES = ("uploaded", "downloaded")
-"""Currencies that are bytes."""
+"""Currencies measured in bytes."""
 
 
 def print_summary(summary: Summary, folder: Path) -> None:
@@ -48,7 +48,7 @@ def comparison_table(summaries: list[Summary], *, metric: str) -> Table:
 
 
 def amounts(usage: Usage) -> list[str]:
-    """Return how much was used of each currency of which something was."""
+    """Return the amount of each currency with a non-zero usage, with its unit."""
     return [text if name == "money" else f"{text} {name.replace('_', ' ')}" for name, text in _amounts(usage)]
 
 
@@ -63,8 +63,8 @@ def _amount(name: str, number: int) -> str:
 
 def _lines(summary: Summary) -> list[tuple[str, str]]:
     state = f"{summary.seconds:.1f} s" if summary.finished else summary.stop_reason
-    what = ("objective", " / ".join(name for name in (summary.objective, summary.task, summary.model) if name))
-    lines = [("method", summary.method), what]
+    objective = " / ".join(name for name in (summary.objective, summary.task, summary.model) if name)
+    lines = [("method", summary.method), ("objective", objective)]
     if summary.queries or not summary.finished:
         lines.append(("optimizer", summary.optimizer))
         ended = f", ended by {summary.stop_reason}" if summary.stop_reason not in USUAL else ""
@@ -92,7 +92,7 @@ def _lines(summary: Summary) -> list[tuple[str, str]]:
         "rounded otherwise": summary.rounded,
     }
     lines += [(name, str(count)) for name, count in notes.items() if count]
-    return [*lines, *(("warning", said) for said in summary.warnings)]
+    return [*lines, *(("warning", message) for message in summary.warnings)]
 
 
 def _number(value: float | None) -> str:

@@ -1,4 +1,4 @@
-"""What a study is about to do, what it will cost, and what comes next."""
+"""Notes around a study: its plan, its forecast, and the next commands."""
 
 from pathlib import Path
 from shlex import quote
@@ -18,33 +18,33 @@ ON_TASKS = ("prompt", "trigger", "text-prompt")
 
 
 def print_plan(config: StudyConfig, folder: Path) -> None:
-    """Say on standard error what a study is about to do, before a model is loaded for it."""
-    what = [f"objective {config.objective}", f"d = {config.dim}"]
+    """Print the plan of a study on standard error, before its model is loaded."""
+    parts = [f"objective {config.objective}", f"d = {config.dim}"]
     if config.method != STUDY or config.objective in ON_TASKS:
-        what = [f"{config.problem.model} on {config.problem.task}, {config.problem.shots} shots"]
+        parts = [f"{config.problem.model} on {config.problem.task}, {config.problem.shots} shots"]
     if config.method == STUDY:
         tokens = f"{config.prompt.tokens} prompt tokens, " if config.objective == "prompt" else ""
-        what += [f"{tokens}d = {config.dim}"] if config.objective in ON_TASKS else []
-        what.append(f"{config.optimizer}, {config.budget:,} queries")
+        parts += [f"{tokens}d = {config.dim}"] if config.objective in ON_TASKS else []
+        parts.append(f"{config.optimizer}, {config.budget:,} queries")
     else:
-        what.append(f"method {config.method}")
-    line = "; ".join([*what, f"seed {config.seed}; folder {folder}"])
+        parts.append(f"method {config.method}")
+    line = "; ".join([*parts, f"seed {config.seed}; folder {folder}"])
     Console(stderr=True, highlight=False, soft_wrap=True).print(escape(printable(line)))
 
 
-def print_forecast(found: Forecast) -> None:
-    """Print what a study will consume at most."""
+def print_forecast(forecast: Forecast) -> None:
+    """Print the upper bound of what a study consumes."""
     console = Console(soft_wrap=True, highlight=False)
-    for name, usage, what in (("search", found.search, "queries"), ("held-out", found.held_out, "evaluations")):
+    for name, usage, unit in (("search", forecast.search, "queries"), ("held-out", forecast.held_out, "evaluations")):
         if usage.queries:
-            said = ", ".join([f"{usage.queries:,} {what}", *amounts(usage)])
-            console.print(f"[bold]{name:<8}[/bold]  at most {said}")
-    if not found.estimated:
+            total = ", ".join([f"{usage.queries:,} {unit}", *amounts(usage)])
+            console.print(f"[bold]{name:<8}[/bold]  at most {total}")
+    if not forecast.estimated:
         console.print("[bold]rest[/bold]      unknown: this gives no estimate of anything but queries")
 
 
 def print_next(summary: Summary, folder: Path) -> None:
-    """Name the commands that go on from a finished study."""
+    """Suggest commands for a finished study on standard error."""
     quoted = quote(str(folder))
     steps = [f"dfo-prompt show {quoted}"]
     if summary.metric and summary.method == STUDY:
@@ -55,7 +55,7 @@ def print_next(summary: Summary, folder: Path) -> None:
 
 
 def note_unfinished(folder: Path) -> None:
-    """Say on standard error that the study in `folder` is unfinished, if it is, and what stands for its answer."""
+    """If the study in `folder` is unfinished, say so on standard error, with the source of its answer."""
     answer = answer_of(folder)
     if not answer.finished:
         Console(stderr=True, highlight=False, soft_wrap=True).print(f"study unfinished: best of {answer.queries} queries")

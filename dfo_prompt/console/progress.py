@@ -13,14 +13,14 @@ from dfo_prompt.study.result import Batch, StudyInfo, StudyResult
 from dfo_prompt.suite.state import SuiteState
 
 LOG_LINES = 10
-"""Lines a study in a log file, where nothing can be redrawn."""
+"""The number of lines per study in a log file, where a bar cannot be redrawn."""
 NOTE_WIDTH = len("best 0.1234  12.3 queries/s")
 RATED_BATCHES = 3
-"""Batches after which a rate is shown: the first ones load and warm up."""
+"""The number of batches before a rate is shown: the first batches include loading and warm-up."""
 
 
 class ProgressObserver:
-    """Shows best loss, queries left, rate and time left: a live bar on a terminal, ten lines a study in a log."""
+    """Shows best loss, queries, rate and time left: a live bar on a terminal, ten lines per study in a log."""
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(stderr=True)
@@ -43,11 +43,11 @@ class ProgressObserver:
         return self
 
     def __exit__(self, *error: object) -> None:
-        if self._bar.live.is_started:  # however a study ended: a live bar hides the cursor
+        if self._bar.live.is_started:  # after a failure, too: a live bar hides the cursor
             self._bar.stop()
 
     def study_started(self, info: StudyInfo) -> None:
-        """Begin a bar."""
+        """Start a bar."""
         self._name, self._budget = printable(info.optimizer), info.budget
         self._batches = self._fresh = self._logged = 0
         self._started = monotonic()
@@ -71,13 +71,13 @@ class ProgressObserver:
             self._logged = step
 
     def study_finished(self, result: StudyResult) -> None:  # noqa: ARG002
-        """Leave the bar as it is."""
+        """Stop the bar and leave it visible."""
         if self._console.is_terminal:
             self._bar.stop()
 
 
 class SuiteProgress:
-    """Shows how far a suite is: a live bar on a terminal, a line for each study that ends elsewhere."""
+    """Shows the progress of a suite: a live bar on a terminal, otherwise a line for each study that ends."""
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(stderr=True, highlight=False)
@@ -98,11 +98,11 @@ class SuiteProgress:
         return self
 
     def __exit__(self, *error: object) -> None:
-        if self._bar.live.is_started:  # it would end a log with an empty line
+        if self._bar.live.is_started:  # stopping an unstarted bar would add an empty line to a log
             self._bar.stop()
 
     def __call__(self, progress: SuiteState) -> None:
-        """Move the bar; write what is new above it."""
+        """Move the bar, and print the news above it."""
         rate = progress.fresh / max(monotonic() - self._started, 1e-9)
         parts = [f"{progress.done} of {progress.studies} studies", f"{len(progress.running)} running"]
         if progress.failed:

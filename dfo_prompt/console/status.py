@@ -1,4 +1,4 @@
-"""Where a suite stands, as a table that fits a terminal however many studies there are."""
+"""The status of a suite as a table that fits a terminal for any number of studies."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
@@ -13,24 +13,24 @@ from dfo_prompt.report.texts import printable, shortened
 from dfo_prompt.suite.status import State, StudyStatus, SuiteStatus, rate
 
 MOST_ROWS = 16
-"""Of the table; finer groups give way to coarser ones."""
+"""The most rows of the table; with more groups, a coarser grouping is used."""
 MOST_LINES = 5
-"""Of running studies, and of errors."""
+"""The most lines for running studies, and for errors."""
 GAP = 2
-"""Spaces between columns."""
+"""The spaces between columns."""
 SHORTEST = 8
-"""Characters that are left of a name on however narrow a terminal."""
+"""The fewest characters of a name, even on a narrow terminal."""
 GROUPINGS = (("problem", "optimizer"), ("optimizer",), ("problem",))
-"""What a row may stand for, the finest first."""
+"""The groupings of studies into rows, the finest first."""
 
 
 def print_status(status: SuiteStatus, folder: Path, *, every: bool = False) -> None:
-    """Print what runs, how far, how fast, what failed and why, and what waits.
+    """Print the progress, speed and errors of a suite's studies.
 
     Args:
-        status: of the suite, or of some of its studies.
-        folder: of the suite.
-        every: a row for each study.
+        status: status of the suite, or of some of its studies.
+        folder: suite folder.
+        every: True for a row per study.
     """
     console = Console(highlight=False)
     for line in _heading(status, folder):
@@ -49,10 +49,10 @@ def print_status(status: SuiteStatus, folder: Path, *, every: bool = False) -> N
 def _heading(status: SuiteStatus, folder: Path) -> Iterator[str]:
     counts = ", ".join(f"{count:,} {state}" for state, count in status.counts.items() if count)
     yield f"{status.name}: {_counted(len(status.studies), 'study', 'studies')}; {counts}"
-    asked, queries = sum(study.queries for study in status.studies), sum(study.plan.queries for study in status.studies)
+    done, queries = sum(study.queries for study in status.studies), sum(study.plan.queries for study in status.studies)
     running = [pace for study in status.studies if study.state is State.RUNNING and (pace := rate([study]))]
     left = status.seconds_left()
-    parts = [f"{asked:,} of {queries:,} queries ({_percent(asked, queries)})"] if queries else []
+    parts = [f"{done:,} of {queries:,} queries ({_percent(done, queries)})"] if queries else []
     parts += [f"{_figure(sum(running))} a second"] if running else []
     parts += [f"about {timedelta(seconds=round(left))} left"] if left else []
     if parts:
@@ -66,7 +66,7 @@ def _heading(status: SuiteStatus, folder: Path) -> Iterator[str]:
 
 
 def _groups(studies: Sequence[StudyStatus]) -> dict[str, list[StudyStatus]]:
-    """Return the studies of each row, by its name: the finest of `GROUPINGS` that fits a screen."""
+    """Return the studies of each row, by its name, in the finest of `GROUPINGS` that fits a screen."""
     for keys in GROUPINGS:
         groups: dict[str, list[StudyStatus]] = {}
         for study in studies:
@@ -77,20 +77,20 @@ def _groups(studies: Sequence[StudyStatus]) -> dict[str, list[StudyStatus]]:
 
 
 def _table(groups: dict[str, list[StudyStatus]]) -> Table:
-    """Return a row a group; states in which no study is have no column."""
+    """Return a table with a row per group, and a column for each state that occurs."""
     present = {study.state for group in groups.values() for study in group}
     states = [state for state in State if state in present]
     table = _empty(*states, "queries", "a second")
     for name, group in groups.items():
         counts = [sum(study.state is state for study in group) for state in states]
-        asked, queries = sum(study.queries for study in group), sum(study.plan.queries for study in group)
+        done, queries = sum(study.queries for study in group), sum(study.plan.queries for study in group)
         cells = [f"{count:,}" if count else "" for count in counts]
-        table.add_row(escape(printable(name)), *cells, _percent(asked, queries), _rate(group))
+        table.add_row(escape(printable(name)), *cells, _percent(done, queries), _rate(group))
     return table
 
 
 def _studies(studies: Sequence[StudyStatus]) -> Table:
-    """Return a row a study."""
+    """Return a table with a row per study."""
     table = _empty("state", "queries", "a second")
     for study in studies:
         table.add_row(escape(printable(study.plan.id)), study.state, _of(study), _rate([study]))
@@ -106,10 +106,10 @@ def _empty(*columns: str) -> Table:
 
 
 def _fitted(table: Table, width: int) -> Table:
-    """Return the table with its names shortened to what the figures leave of a line."""
+    """Shorten the names in the table to the width that the figures leave."""
     names, *figures = table.columns
-    taken = sum(max(len(str(cell)) for cell in (column.header, *column.cells)) + GAP for column in figures)
-    names.max_width = max(width - taken - GAP, SHORTEST)
+    used = sum(max(len(str(cell)) for cell in (column.header, *column.cells)) + GAP for column in figures)
+    names.max_width = max(width - used - GAP, SHORTEST)
     return table
 
 
@@ -123,7 +123,7 @@ def _running(status: SuiteStatus) -> list[str]:
 
 
 def _failed(status: SuiteStatus) -> list[str]:
-    """Return a line for each error, the most frequent first: the study, or how many, and why."""
+    """Return a line per distinct error, the most frequent first, with its first study and the number of others."""
     studies: dict[str, list[str]] = {}
     for study in status.studies:
         if study.state is State.FAILED:
@@ -138,9 +138,9 @@ def _first(lines: Sequence[str]) -> Iterable[str]:
         yield f"and {len(lines) - MOST_LINES:,} more; --all shows them"
 
 
-def _of(one: StudyStatus) -> str:
-    queries = one.plan.queries
-    return f"{one.queries:,} of {queries:,} ({_percent(one.queries, queries)})" if queries else f"{one.queries:,}"
+def _of(study: StudyStatus) -> str:
+    queries = study.plan.queries
+    return f"{study.queries:,} of {queries:,} ({_percent(study.queries, queries)})" if queries else f"{study.queries:,}"
 
 
 def _rate(studies: Iterable[StudyStatus]) -> str:
@@ -153,9 +153,9 @@ def _figure(pace: float) -> str:
 
 
 def _percent(part: int, whole: int) -> str:
-    """Return a share in percent, 100 only of the whole."""
+    """Return a share in percent, rounded down so that only the whole is 100 %."""
     return f"{100 * part // whole} %" if whole else "-"
 
 
-def _counted(number: int, one: str, many: str) -> str:
-    return f"{number:,} {one if number == 1 else many}"
+def _counted(number: int, singular: str, plural: str) -> str:
+    return f"{number:,} {singular if number == 1 else plural}"

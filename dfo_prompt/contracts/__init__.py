@@ -1,1 +1,1 @@
-"""What a plugin implements: optimizers, objectives, methods, and the specs by which they are offered."""
+"""Contracts that plugins implement: optimizers, objectives, methods and endpoints, and the specs that offer them."""

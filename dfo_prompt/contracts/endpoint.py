@@ -1,4 +1,4 @@
-"""The endpoint contract: a language model that somebody serves, which is given rows and gives the scores of label tokens."""
+"""The endpoint contract: a served language model that scores label tokens after each row of input."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,13 +13,13 @@ from dfo_prompt.errors import OutageError
 from dfo_prompt.types import Json, Matrix, Vector
 
 Row: TypeAlias = str | tuple[int, ...] | npt.NDArray[np.float32]
-"""What a model is asked: a text, token ids, or embeddings (T, E). The answer is the token that follows."""
+"""An input of a model: a text, token ids, or embeddings (T, E). The label is the token that follows."""
 Answered: TypeAlias = tuple[Vector, npt.NDArray[np.bool_]]
 """A row of `Scores`: log-probabilities (C,) and bounds (C,)."""
 
 
 class Form(StrEnum):
-    """Forms of rows."""
+    """The forms that a row can have."""
 
     TEXT = "text"
     TOKENS = "tokens"
@@ -28,7 +28,7 @@ class Form(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Label:
-    """A token that may be an answer: its text, space included, and its id, None where no tokenizer is at hand."""
+    """A label token: its text with any leading space, and its id, or None without a tokenizer."""
 
     text: str
     token: int | None = None
@@ -36,16 +36,16 @@ class Label:
 
 @dataclass(frozen=True, kw_only=True)
 class Capabilities:
-    """What an endpoint takes and gives, as its probe found it.
+    """The capabilities of an endpoint, as measured by its probe.
 
     Attributes:
-        forms: of rows that it takes.
-        exact: whether it scores every label; otherwise only those among its `top` most likely tokens.
-        top: the length of its list of likely tokens; 0 where it has none.
-        normalised: whether the probabilities are those of the labels among each other, and say nothing of other tokens.
-        spread: the largest difference of a label's log-probability between repeated answers to one row.
-        sample: log-probabilities after the probe's rows, which tell one model from another behind the same name.
-        usage: what the probe consumed.
+        forms: forms of rows that the endpoint accepts.
+        exact: True if it scores every label; otherwise it scores only labels among its `top` most likely tokens.
+        top: length of its list of likely tokens; 0 if it returns no list.
+        normalised: True if probabilities are normalised over the labels only, not over the vocabulary.
+        spread: largest difference of a label's log-probability between repeated answers to the same row.
+        sample: log-probabilities after the probe's rows; they detect another model served under the same name.
+        usage: consumption of the probe.
     """
 
     forms: frozenset[Form]
@@ -57,23 +57,23 @@ class Capabilities:
     usage: Usage = field(default_factory=Usage)
 
     def lasting(self) -> dict[str, Json]:
-        """Return for the manifest what a continued study must find again."""
+        """Return the manifest entries that must be the same when a study continues."""
         return {"exact": self.exact, "top": self.top, "normalised": self.normalised}
 
     def measured(self, *more: Usage) -> dict[str, Json]:
-        """Return for the manifest what was measured, and what that and `more` took: other figures at another time."""
-        took = sum(more, self.usage)
-        return {"spread": self.spread, **{name: value for name, value in vars(took).items() if value}}
+        """Return the manifest entries that may vary: the spread, and the usage of the probe and of `more`."""
+        total = sum(more, self.usage)
+        return {"spread": self.spread, **{name: value for name, value in vars(total).items() if value}}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Scores:
-    """What came back for N rows.
+    """The scores of N rows.
 
     Attributes:
-        logs: log-probabilities (N, C) of the labels, among all tokens unless the endpoint's capabilities say otherwise.
-        bounds: (N, C) true where the label was not listed: its figure is that of the last token listed, an upper bound.
-        usage: of all attempts.
+        logs: log-probabilities (N, C) of the labels, over the vocabulary unless the capabilities are `normalised`.
+        bounds: (N, C), True where the label was not listed: its score is that of the last listed token, an upper bound.
+        usage: consumption of all attempts.
     """
 
     logs: Matrix
@@ -83,41 +83,46 @@ class Scores:
 
 @runtime_checkable
 class Endpoint(Protocol):
-    """A language model that somebody serves."""
+    """A served language model."""
 
     def probe(self, labels: Sequence[Label]) -> Capabilities:
-        """Ask a few rows and return what the endpoint can do; called once, before anything else.
+        """Score a few rows to find the endpoint's capabilities; called once, before any other method.
 
         Raises:
-            InputError: it cannot score labels at all, and why.
-            OutageError: it does not answer.
+            InputError: the endpoint cannot score labels; the message says why.
+            OutageError: the endpoint does not answer.
         """
 
     def score(self, rows: Sequence[Row], labels: Sequence[Label]) -> Scores:
         """Return the scores of C labels after each of N rows.
 
         Raises:
-            OutageError: it does not answer, or answers what cannot be right; its `usage` is what was spent all the same.
+            OutageError: the endpoint does not answer, or gives an invalid answer; `usage` holds what was consumed anyway.
         """
 
     def estimate(self, rows: Sequence[Row]) -> Usage:
-        """Return the most that `score` would consume for these rows, without asking: what a budget reserves."""
+        """Return an upper bound of what `score` would consume for these rows, without a request; budgets reserve it."""
 
     def describe(self) -> Mapping[str, Json]:
-        """Return what defines the endpoint: its kind, address and model, and the prices used; no key."""
+        """Return the facts that identify the endpoint: kind, address, model and prices, but no key."""
 
 
 class EndpointOutageError(OutageError):
     """An endpoint gives no usable answer.
 
     Attributes:
-        usage: of all attempts, those that were answered included.
-        answered: log-probabilities (C,) and bounds (C,) of the rows that were answered all the same, by their places.
-        refused: it understood the request, and will never answer one like it.
+        usage: consumption of all attempts, including answered ones.
+        answered: log-probabilities (C,) and bounds (C,) of the rows that were answered, by row index.
+        refused: True if the endpoint rejected the request, so a retry is useless.
     """
 
     def __init__(
-        self, said: str, *, usage: Usage | None = None, answered: Mapping[int, Answered] | None = None, refused: bool = False
+        self,
+        message: str,
+        *,
+        usage: Usage | None = None,
+        answered: Mapping[int, Answered] | None = None,
+        refused: bool = False,
     ) -> None:
-        super().__init__(said)
+        super().__init__(message)
         self.usage, self.answered, self.refused = usage or Usage(), answered or {}, refused

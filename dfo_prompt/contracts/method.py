@@ -1,4 +1,4 @@
-"""The method contract: what a row of a comparison is, besides a study of an optimizer."""
+"""The method contract: a row of a comparison that is not a study of an optimizer."""
 
 from dataclasses import dataclass
 
@@ -7,21 +7,21 @@ from dfo_prompt.contracts.spec import Spec
 
 @dataclass(frozen=True, kw_only=True)
 class MethodSpec(Spec):
-    """A method as a plugin offers it.
+    """A method that a plugin offers.
 
-    The target is a callable `(setting: Setting, **options) -> Fitted` of `dfo_prompt.methods`: it learns what it can from
-    the training and dev examples, and returns what labels new texts.
+    The target is a callable `(setting: Setting, **options) -> Fitted` (see `dfo_prompt.methods`): it learns from the
+    training and dev examples and returns a classifier of new texts.
 
     Attributes:
-        needs_gradients: it needs the model's weights and gradients: a white-box reference.
+        needs_gradients: the method needs the model's weights and gradients: a white-box reference.
         deployment_efficient: one frozen copy of the model serves all tasks and users.
-        searches: it spends the study's budget of queries; others spend none of it.
-        tunes: its answer is a candidate of the study's objective, and its folder that of a study: any objective will do, and
-            curves, `predict`, `export` and `--start-from` work on it.
-        budgets: of one that spends several budgets, "package.module:function", the function returning how many from the
-            study's configuration.
-        describe: of one that asks what no fingerprint of the problem covers, "package.module:function", the function
-            returning it from the setting, for the manifest.
+        searches: the method spends the study's query budget; other methods spend none of it.
+        tunes: the method returns a candidate of the study's objective and writes a study folder: it accepts any objective,
+            and curves, `predict`, `export` and `--start-from` work on the folder.
+        budgets: "package.module:function", for a method that spends several budgets: the function takes the study's
+            configuration and returns their number.
+        describe: "package.module:function", for a method whose prompts the problem's fingerprint does not cover: the
+            function takes the setting and returns entries for the manifest.
     """
 
     needs_gradients: bool = False
@@ -33,5 +33,5 @@ class MethodSpec(Spec):
 
     @property
     def as_a_service(self) -> bool:
-        """Tell whether it works where the model can only be queried."""
+        """Tell whether the method works with a model that can only be queried."""
         return not self.needs_gradients

@@ -1,4 +1,4 @@
-"""The objective contract: what a black box takes and gives."""
+"""The objective contract: a black box that scores candidates, and its optional capabilities."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,14 +10,14 @@ from dfo_prompt.types import Json, Matrix, Vector
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """What one call of an objective gave.
+    """The result of one call of an objective.
 
     Attributes:
-        losses: (B,) numbers of NumPy, torch or pandas, smaller is better; NaN or infinite where an evaluation failed.
-        metrics: further figures by name, each (B,), for the journal and for choosing on held-out data.
-        usage: what the call consumed.
-        outputs: (B, M) the figures that the losses are a function of, where they were asked for; see `Composite`. A row with
-            a figure that is not finite is one without outputs.
+        losses: (B,) NumPy, torch or pandas numbers, smaller is better; NaN or infinite where an evaluation failed.
+        metrics: further figures by name, each (B,), for the journal and for selection on held-out data.
+        usage: consumption of the call.
+        outputs: (B, M) the outputs that the losses are a function of, if requested; see `Composite`. A row with a value that
+            is not finite counts as missing.
     """
 
     losses: Vector
@@ -30,8 +30,8 @@ class Evaluation:
 class Objective(Protocol):
     """A function of z in R^d that can only be queried. One candidate is one query.
 
-    An objective without `describe` is asked again for one journaled candidate when its study goes on, and is refused if the
-    loss is another. One whose losses vary from call to call has an attribute `deterministic = False`, and is not asked.
+    When a study of an objective without `describe` continues, one journaled candidate is scored again, and the objective is
+    refused if the loss differs. An objective whose losses vary sets the attribute `deterministic = False` to skip the check.
     """
 
     @property
@@ -39,102 +39,102 @@ class Objective(Protocol):
         """Return d."""
 
     def evaluate(self, candidates: Matrix) -> Evaluation:
-        """Score candidates (B, d), which must not be changed.
+        """Score candidates (B, d) without modifying the array.
 
-        Whatever it raises fails the whole batch, except an OutageError, which stops the study. An error with an attribute
-        `usage`, a `Usage`, is charged with that, and any other at the estimate of what is paid for; see `Estimating`.
+        An exception fails the whole batch, except an OutageError, which stops the study. The batch is charged with the
+        exception's attribute `usage`, if it is a `Usage`, otherwise with the estimate; see `Estimating`.
         """
 
 
 @runtime_checkable
 class Validated(Protocol):
-    """An objective that also has held-out examples; these evaluations go on the ledger's second account."""
+    """An objective that also has held-out examples; their evaluations are charged to the ledger's second account."""
 
     @property
     def metric(self) -> str:
-        """Return the name of the metric that chooses on "dev" and is reported on "test"; larger is better."""
+        """Return the name of the metric used for selection on "dev" and reported on "test"; larger is better."""
 
     def validate(self, candidates: Matrix, split: str) -> Evaluation:
         """Score candidates (B, d) on the split "dev" or "test"; `metrics` holds `metric`."""
 
     def baseline(self, split: str) -> Evaluation:
-        """Score the hand-written prompt alone, as one candidate (B = 1)."""
+        """Score the hand-written prompt as a batch of one (B = 1)."""
 
 
 class Outer(Protocol):
-    """A convex function of an objective's outputs that gives its losses, with derivatives: no query is needed for it."""
+    """A known convex function, with derivatives, from an objective's outputs to its losses; evaluating it takes no query."""
 
     @property
     def size(self) -> int:
-        """Return M, the number of outputs of a candidate."""
+        """Return M, the number of outputs per candidate."""
 
     def losses(self, outputs: Matrix) -> Vector:
         """Return the losses (B,) of outputs (B, M)."""
 
     def gradient(self, outputs: Matrix) -> Matrix:
-        """Return the derivatives (B, M) of the losses by the outputs (B, M)."""
+        """Return the gradients (B, M) of the losses with respect to the outputs (B, M)."""
 
     def curvature(self, outputs: Matrix, directions: Matrix) -> Matrix:
-        """Return the products (B, M) of the Hessian at each row of outputs (B, M) with the same row of directions (B, M).
+        """Return Hessian-vector products (B, M): the Hessian at each row of outputs (B, M) times that of directions (B, M).
 
-        The Hessian is positive semidefinite; one row of outputs (1, M) stands for all directions.
+        The Hessian is positive semidefinite. A single row of outputs (1, M) is broadcast over all directions.
         """
 
 
 @runtime_checkable
 class Composite(Protocol):
-    """An objective whose loss is a known function of figures that each query returns, such as residuals or label scores."""
+    """An objective whose loss is a known function of the outputs of each query, such as residuals or label scores."""
 
     @property
     def outer(self) -> Outer | None:
-        """Return the function from outputs to losses; None where the settings leave none, and outputs cannot be had."""
+        """Return the function from outputs to losses; None if outputs are unavailable with these settings."""
 
     def evaluate_outputs(self, candidates: Matrix) -> Evaluation:
-        """Score candidates (B, d) as `evaluate` does, and give the outputs as well."""
+        """Score candidates (B, d) as `evaluate` does, and also return the outputs."""
 
 
 @runtime_checkable
 class Estimating(Protocol):
-    """An objective that knows what candidates will consume before they do, as limits need it.
+    """An objective that estimates the consumption of candidates in advance, as limits require.
 
-    A batch that was cut off and runs again has consumed twice, and its first time is charged at the estimate. Where that is
-    not so, since evaluations are computed here or a service replays them, an attribute `costs_again` names the currencies
-    that a repetition does consume; () for none.
+    A batch that was cut off and runs again consumes twice, so the first run is charged at the estimate. If repetition is
+    free, because evaluations are local or a service replays them, the attribute `costs_again` names the currencies that a
+    repetition does consume; () for none.
     """
 
     def estimate(self, count: int, split: str = "train") -> Usage:
-        """Return the most that scoring `count` candidates can consume, without asking; 0 where nothing is known or used.
+        """Return an upper bound of what scoring `count` candidates consumes, without a query; 0 where unknown or unused.
 
-        More candidates never consume less. Only an objective that is `Validated` is asked about another split than "train".
+        The bound must not decrease with `count`. Splits other than "train" are passed only to a `Validated` objective.
         """
 
 
 @runtime_checkable
 class Numbered(Protocol):
-    """An objective that is told which evaluation comes next, to name it to a service that charges each name once."""
+    """An objective that receives the number of the next evaluation, so that a service can charge each number once."""
 
     def expect(self, account: str, first: int) -> None:
-        """Learn that the next call is for evaluation `first`, from 1, of an account; a continued study gives it again."""
+        """Announce that the next call starts at evaluation `first` (from 1) of an account; a continued study repeats it."""
 
 
 @runtime_checkable
 class Remote(Protocol):
-    """An objective that another process evaluates: this process is the user's side, and that one the server's."""
+    """An objective evaluated by another process: this process is the user's side, the other the server."""
 
     def server_bytes(self) -> int | None:
-        """Return the bytes of main memory that the process that evaluates held at most, or None if it does not say."""
+        """Return the peak main memory of the evaluating process in bytes, or None if it is not reported."""
 
 
 @runtime_checkable
 class Predictor(Protocol):
-    """An objective whose candidates label texts."""
+    """An objective whose candidates classify texts."""
 
     @property
     def classes(self) -> tuple[str, ...]:
         """Return the names of the C classes."""
 
     def predict(self, candidate: Vector, texts: Sequence[tuple[str, ...]]) -> Matrix:
-        """Return probabilities (N, C) of N examples' texts under the candidate (d,)."""
+        """Return class probabilities (N, C) of N examples under the candidate (d,)."""
 
 
 @runtime_checkable
@@ -147,24 +147,24 @@ class Generating(Protocol):
 
 @runtime_checkable
 class Textual(Protocol):
-    """An objective whose candidates stand for texts. Those of one text have one outcome, paid for once."""
+    """An objective whose candidates map to texts. Candidates with the same text share one outcome, consumed once."""
 
     def text(self, candidate: Vector) -> str:
-        """Return the text of a candidate (d,), as a person may paste it."""
+        """Return the text of a candidate (d,), ready to paste."""
 
 
 @runtime_checkable
 class Layered(Protocol):
-    """An objective whose candidates hold prompts for the layers of a model, bottom layer first, in equal parts."""
+    """An objective whose candidates concatenate equally long parts, one per layer of a model, bottom layer first."""
 
     @property
     def prompt_layers(self) -> int:
-        """Return the number of layers that have one."""
+        """Return the number of layers with a prompt."""
 
 
 @runtime_checkable
 class Described(Protocol):
-    """An objective that provides metadata for the manifest; a study goes on only with the same."""
+    """An objective that provides metadata for the manifest; a study continues only with the same metadata."""
 
     def describe(self) -> Mapping[str, Json]:
-        """Return what defines the objective: data fingerprint, model, projection scale, precision."""
+        """Return the metadata that identifies the objective: data fingerprint, model, projection scale, precision."""

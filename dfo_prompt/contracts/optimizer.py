@@ -1,20 +1,20 @@
 """The optimizer contract: ask for candidates, tell their losses, recommend an answer.
 
-An optimizer knows no loop, log, budget keeper or file. `dfo_prompt.study.loop` drives it and promises that
+An optimizer is independent of loops, logs, ledgers and files. `dfo_prompt.study.loop` drives it and guarantees that
 
-- every batch that is told is the batch asked for last, whole, in the same order;
+- each batch passed to `tell` is the whole batch returned by the last `ask`, in the same order;
 - every loss is a finite float64, smaller is better;
-- `tell` is not called for the batch that the budget cut short;
-- a `StructuredOptimizer` is told outputs as well, by `tell_outputs` in place of `tell`; others never see them.
+- `tell` is not called for a batch that the budget cut short;
+- a `StructuredOptimizer` receives outputs as well, through `tell_outputs` instead of `tell`.
 
-The optimizer promises that
+The optimizer guarantees that
 
-- the same arguments and the same losses give the same candidates, whatever the state of any global random generator;
-- it never stops by itself: it restarts inside the same budget where its backend would stop;
-- it neither keeps nor changes the arrays it is given, and hands out arrays that it does not reuse.
+- the same arguments and losses give the same candidates, whatever the state of any global random generator;
+- it never stops by itself: where its backend would stop, it restarts within the same budget;
+- it neither keeps nor changes the arrays it receives, and does not reuse the arrays it returns.
 
-`dfo_prompt.testing` checks each of these, and that start, step size, population size and bounds are those of the study, or
-that the spec declares otherwise.
+`dfo_prompt.testing` checks these guarantees, and that the optimizer uses the study's start, step size, population size and
+bounds, or that its spec declares the deviation.
 """
 
 from abc import ABC, abstractmethod
@@ -26,7 +26,7 @@ from dfo_prompt.contracts.objective import Outer
 from dfo_prompt.types import Bounds, Json, Matrix, Vector
 
 HALF_WIDTH = 10.0
-"""Of a box where none is given, in units of sigma."""
+"""Half the width, in units of sigma, of the default box of an optimizer that needs one."""
 
 
 class Optimizer(ABC):
@@ -34,13 +34,13 @@ class Optimizer(ABC):
 
     Args:
         dim: d, the number of coordinates of a candidate.
-        seed: of the optimizer's own random generator; any integer >= 0.
-        budget: the queries the study will spend, for schedules; it is not this class that counts them.
-        popsize: the candidates the study would like per ask.
-        sigma: initial step size, the same unit in every coordinate.
-        x0: (d,) initial point; the first answer of `recommend`.
-        bounds: the box, or None for R^d: two finite numbers for every coordinate, or two vectors (d,), whose ends may be
-            infinite. Every candidate lies inside it.
+        seed: seed of the optimizer's own random generator; any integer >= 0.
+        budget: the study's query budget, for schedules only; the loop enforces it.
+        popsize: requested number of candidates per ask.
+        sigma: initial step size, the same in every coordinate.
+        x0: (d,) initial point, which `recommend` returns before any `tell`.
+        bounds: the box that holds every candidate, or None for R^d: two finite numbers for every coordinate, or two vectors
+            (d,) with possibly infinite ends.
     """
 
     def __init__(
@@ -56,41 +56,41 @@ class Optimizer(ABC):
 
     @abstractmethod
     def ask(self) -> Matrix:
-        """Return the next candidates, (B, d) float64. B may change from call to call.
+        """Return the next candidates, (B, d) float64. B may vary from call to call.
 
-        Asking again without a tell in between returns the same candidates or fresh ones, and never hangs.
+        A second ask without a tell in between returns the same candidates or new ones, and never blocks.
         """
 
     @abstractmethod
     def tell(self, candidates: Matrix, losses: Vector) -> None:
-        """Learn the losses (B,) of the candidates (B, d) asked for last."""
+        """Learn the losses (B,) of the candidates (B, d) returned by the last ask."""
 
     @abstractmethod
     def recommend(self) -> Vector:
-        """Return the optimizer's answer so far, (d,): for CMA-ES its mean, else the best candidate told."""
+        """Return the optimizer's current answer (d,): the mean for CMA-ES, otherwise usually the best candidate told."""
 
     def inside(self, z: Matrix) -> Matrix:
-        """Return candidates (B, d), or one (d,), clipped to the bounds, if there are any."""
+        """Return candidates (B, d), or a candidate (d,), clipped to the bounds, if any."""
         return z if self.bounds is None else z.clip(*self.bounds)
 
     def box(self) -> tuple[Vector, Vector]:
         """Return the bounds as two finite vectors (d,), for methods that need a box.
 
-        An end that is not there lies `HALF_WIDTH` steps away from x0.
+        A missing or infinite end is replaced by x0 minus or plus `HALF_WIDTH` steps of sigma.
         """
-        near = self.x0 - HALF_WIDTH * self.sigma, self.x0 + HALF_WIDTH * self.sigma
+        default = self.x0 - HALF_WIDTH * self.sigma, self.x0 + HALF_WIDTH * self.sigma
         if self.bounds is None:
-            return near
+            return default
         low, high = (np.broadcast_to(side, self.dim) for side in self.bounds)
-        return np.where(np.isfinite(low), low, near[0]), np.where(np.isfinite(high), high, near[1])
+        return np.where(np.isfinite(low), low, default[0]), np.where(np.isfinite(high), high, default[1])
 
     def describe(self) -> dict[str, Json]:
-        """Return what the backend really runs: resolved algorithm, options in effect, restarts. For the manifest."""
+        """Return the backend's actual settings for the manifest: resolved algorithm, effective options, restarts."""
         return {}
 
 
 class StructuredOptimizer(Optimizer):
-    """An optimizer that also learns from the figures that the losses are a function of; see `Composite`.
+    """An optimizer that also learns from the outputs that the losses are a function of; see `Composite`.
 
     Args:
         outer: the function from outputs to losses.
@@ -103,9 +103,9 @@ class StructuredOptimizer(Optimizer):
 
     @abstractmethod
     def tell_outputs(self, candidates: Matrix, losses: Vector, outputs: Matrix) -> None:
-        """Learn the losses (B,) and the outputs (B, M) of the candidates (B, d) asked for last.
+        """Learn the losses (B,) and the outputs (B, M) of the candidates (B, d) returned by the last ask.
 
-        A candidate whose evaluation failed has a penalty for a loss and a row of NaN for outputs: it belongs in no model.
+        A failed candidate has a penalty loss and a row of NaN outputs: leave it out of any model.
         """
 
     def tell(self, candidates: Matrix, losses: Vector) -> None:
@@ -114,20 +114,20 @@ class StructuredOptimizer(Optimizer):
 
 
 class Best:
-    """The best candidate told, for optimizers that recommend it.
+    """Tracks the best candidate told, for optimizers that recommend it.
 
     Attributes:
-        candidate: (d,); the start until something was told.
-        loss: its loss; infinity until then.
+        candidate: (d,) the best candidate; the start before any loss.
+        loss: its loss; infinity before any loss.
     """
 
     def __init__(self, start: Vector) -> None:
         self.candidate, self.loss = start.copy(), np.inf
 
     def learn(self, candidates: Matrix, losses: Vector) -> bool:
-        """Take in the losses (B,) of candidates (B, d), and tell whether one of them is better."""
-        at = int(losses.argmin())
-        if losses[at] >= self.loss:
+        """Take in the losses (B,) of candidates (B, d); return whether the best candidate improved."""
+        best = int(losses.argmin())
+        if losses[best] >= self.loss:
             return False
-        self.candidate, self.loss = candidates[at].copy(), float(losses[at])
+        self.candidate, self.loss = candidates[best].copy(), float(losses[best])
         return True

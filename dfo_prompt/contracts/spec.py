@@ -1,4 +1,4 @@
-"""Specs: what a plugin hands over so that a thing can be listed without being imported."""
+"""Specs: descriptions of plugin entries that can be listed without importing their code."""
 
 import sys
 from collections.abc import Mapping
@@ -11,17 +11,18 @@ from dfo_prompt._util.contained import contained
 from dfo_prompt.errors import PluginError, one_line
 
 TEXT_FILE = "prompt.txt"
-"""Of a study whose candidates stand for texts: that of its answer."""
+"""The file with the answer's text, in a study of a `Textual` objective."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Spec:
-    """A named thing of some kind, and where its code lies.
+    """A named entry and the location of its code.
 
-    `target` is "package.module:attribute"; it is imported when the thing is first used. `options` are keyword arguments
-    fixed by this entry, so that one class can stand behind several names: a user cannot change them. `defaults` are those
-    that it sets unless a user does. `extra` is the extra of the plugin's own distribution that brings what the target
-    imports, for the message when it is missing.
+    Attributes:
+        target: "package.module:attribute", imported on first use.
+        options: keyword arguments that this entry fixes, so that several names can share a class; users cannot change them.
+        extra: extra of the plugin's distribution that installs the target's dependencies, named in the error without them.
+        defaults: keyword arguments that this entry sets unless the user does.
     """
 
     name: str
@@ -42,19 +43,19 @@ class Spec:
 
 @dataclass(frozen=True, kw_only=True)
 class OptimizerSpec(Spec):
-    """An optimizer as a plugin offers it.
+    """An optimizer that a plugin offers.
 
-    A `name` that ends in ":*" stands for a whole registry: what the user puts in place of the star reaches the constructor
-    as the option `variant`.
+    A `name` that ends in ":*" stands for a whole registry: the text that the user writes in place of the star is passed to
+    the constructor as the option `variant`.
 
     Attributes:
-        deterministic: the same arguments and losses give the same candidates. One that cannot promise it says False here;
-            its studies start over instead of being continued.
-        ignores: which of "x0", "sigma", "bounds", "popsize" change nothing at all, as `dfo-prompt list optimizers NAME`
-            says.
-        adapts: which of them are honoured in part, and how: {"sigma": "of the first population only"}.
-        least_popsize: the backend's smallest population, which takes the place of a smaller `popsize`.
-        variants: of a registry, "package.module:function", the function returning the names that can replace the star.
+        deterministic: the same arguments and losses give the same candidates; studies of an optimizer with False restart
+            instead of continuing.
+        ignores: those of "x0", "sigma", "bounds" and "popsize" without any effect, as shown by
+            `dfo-prompt list optimizers NAME`.
+        adapts: those of them that are honoured in part, and how: {"sigma": "of the first population only"}.
+        least_popsize: the backend's smallest population, used in place of a smaller `popsize`.
+        variants: "package.module:function", for a registry: the function returns the names that can replace the star.
     """
 
     deterministic: bool = True
@@ -69,8 +70,8 @@ class ObjectiveSpec(Spec):
     """An objective whose dimension follows from its settings.
 
     Attributes:
-        dimension: "package.module:function", the function returning d from the study's `problem` and the objective's
-            options, by keyword; a study that does not set dim has it.
+        dimension: "package.module:function": the function takes the study's `problem` and the objective's options by keyword
+            and returns d, the default of the study's dim.
     """
 
     dimension: str
@@ -78,10 +79,10 @@ class ObjectiveSpec(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSpec(Spec):
-    """A model as a plugin offers it: its target returns a folder, a GGUF file or a hub id.
+    """A model that a plugin offers: its target returns a folder, a GGUF file or a hub id.
 
     Attributes:
-        hub: the hub id that others get it by, if it has one.
+        hub: the model's hub id, if it has one.
     """
 
     hub: str = ""
@@ -89,11 +90,11 @@ class ModelSpec(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class MetricSpec(Spec):
-    """A metric as a plugin offers it.
+    """A metric that a plugin offers.
 
     Attributes:
-        classes: the number of classes that it is for; None means any.
-        texts: whether it scores answers that are texts, instead of classes.
+        classes: the number of classes that the metric requires; None means any.
+        texts: whether the metric scores answers that are texts, instead of classes.
     """
 
     classes: int | None = None
@@ -102,13 +103,12 @@ class MetricSpec(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class ExporterSpec(Spec):
-    """An exporter of tuned prompts as a plugin offers it.
+    """An exporter of tuned prompts that a plugin offers.
 
     Attributes:
-        place: name of the file or folder that it writes, below the study unless the user names another.
-        takes: the prompts that it is for: "soft" ones, of a `PromptObjective`, or those that are a "text", of an objective
-            that is `Textual`.
-        card: whether a README.md with the study's figures goes into the folder that it writes, beside its task.json.
+        place: default name of the file or folder that it writes, below the study.
+        takes: the kind of prompt that it exports: "soft", of a `PromptObjective`, or "text", of a `Textual` objective.
+        card: True to add a README.md with the study's figures beside the task.json in the folder that it writes.
     """
 
     place: str
@@ -118,10 +118,10 @@ class ExporterSpec(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class ObserverSpec(Spec):
-    """An observer as a plugin offers it.
+    """An observer that a plugin offers.
 
     Attributes:
-        on_request: it watches only studies that name it, by `--tracker` or under [trackers]; others watch every study.
+        on_request: True if it watches only studies that name it, by `--tracker` or under [trackers]; False for every study.
     """
 
     on_request: bool = True
@@ -137,5 +137,5 @@ def load_target(target: str, *, needed_by: str) -> Any:
     try:
         with nullcontext() if module in sys.modules else contained():
             return getattr(import_module(module), attribute)
-    except (Exception, SystemExit) as error:  # a backend built for another NumPy raises whatever it likes
+    except (Exception, SystemExit) as error:  # a backend built for another NumPy can raise anything
         raise PluginError(f"{needed_by!r} needs {target!r}, which failed to import: {one_line(error)}") from error

@@ -1,4 +1,4 @@
-"""Usage: what evaluations consume, in every currency that a budget, a bill or a report may count."""
+"""Usage: the consumption of evaluations in each currency that budgets, bills and reports count."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
@@ -9,10 +9,10 @@ from dfo_prompt.errors import UnknownNameError
 
 @dataclass(frozen=True, kw_only=True)
 class Usage:
-    """What some evaluations consumed.
+    """The consumption of evaluations.
 
-    A currency is one field with its meaning; ledger, results, data frames and reports take their columns from the fields.
-    The ledger alone counts queries: what an objective says of them is not read.
+    Each currency is a field with a description; ledger, results, data frames and reports derive their columns from the
+    fields. Only the ledger counts queries: the count that an objective reports is ignored.
     """
 
     queries: int = field(default=0, metadata={"about": "candidates scored on the whole training split"})
@@ -28,11 +28,11 @@ class Usage:
     nanodollars: int = field(default=0, metadata={"about": "price of a service's answers, in billionths of a US dollar"})
 
     def __add__(self, other: Self) -> Self:
-        """Add up every field."""
+        """Add field by field."""
         return type(self)(**{name: value + getattr(other, name) for name, value in vars(self).items()})
 
     def only(self, names: Collection[str]) -> Self:
-        """Return the fields with these names; the others are zero."""
+        """Return a copy with all other fields set to zero."""
         return type(self)(**{name: value for name, value in vars(self).items() if name in names})
 
     def times(self, count: int) -> Self:
@@ -41,15 +41,15 @@ class Usage:
 
 
 def currencies(kind: type[Usage] = Usage) -> Mapping[str, str]:
-    """Return what each currency but queries means, by name."""
+    """Return the description of each currency except queries, by name."""
     return {currency.name: currency.metadata["about"] for currency in fields(kind) if currency.name != "queries"}
 
 
 def check_currency(name: str) -> None:
-    """Refuse what is no currency; queries, which have a budget of their own, are none.
+    """Refuse a name that is no currency; queries do not count, as they have their own budget.
 
     Raises:
-        UnknownNameError: the nearest currency is named.
+        UnknownNameError: there is no such currency.
     """
     if name not in currencies():
         raise UnknownNameError.among("currency", name, currencies())

@@ -1,1 +1,1 @@
-"""How plugins are found: the hooks, the catalogue of what is installed, and the options of what plugins give."""
+"""Plugin discovery: hooks, the catalogue of installed entries, and the options of their targets."""

@@ -1,4 +1,4 @@
-"""The catalogue: what plugins offer, by kind and name, and what failed to load."""
+"""The catalogue: the entries that plugins offer, by kind and name, and the plugins that failed to load."""
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -43,11 +43,15 @@ _files: ContextVar[tuple[Path, ...]] = ContextVar("plugin_files", default=())
 
 @dataclass(frozen=True, kw_only=True)
 class PluginInfo:
-    """One plugin: its entry point name, where it comes from, what it gives, and why it failed, if it did.
+    """A plugin and its status.
 
     Attributes:
-        note: what its import did besides.
-        gives: the number of specs of each kind.
+        name: name of its entry point, module or file.
+        origin: its distribution, "built in" or "file".
+        version: version of its distribution.
+        error: why it failed; "" if it did not.
+        note: side effects of its import.
+        gives: number of specs of each kind.
     """
 
     name: str
@@ -59,7 +63,7 @@ class PluginInfo:
 
 
 class Kind(Generic[S]):
-    """A kind of things that plugins give: an attribute of the catalogue, collected when it is first read."""
+    """A kind of plugin entries: an attribute of the catalogue, collected on first access."""
 
     def __init__(self, spec: type[S], singular: str) -> None:
         self.spec, self.singular, self.plural = spec, singular, ""
@@ -67,12 +71,12 @@ class Kind(Generic[S]):
     def __set_name__(self, owner: type[object], name: str) -> None:
         self.plural = name
 
-    def __get__(self, found: "Catalogue", owner: type[object]) -> Shelf[S]:
-        return found.shelf(self)
+    def __get__(self, instance: "Catalogue", owner: type[object]) -> Shelf[S]:
+        return instance.shelf(self)
 
 
 class Catalogue:
-    """Everything that plugins offer."""
+    """All entries that plugins offer."""
 
     optimizers = Kind(OptimizerSpec, "optimizer")
     methods = Kind(MethodSpec, "method")
@@ -98,7 +102,7 @@ class Catalogue:
 
     @property
     def plugins(self) -> tuple[PluginInfo, ...]:
-        """Return every plugin, with what it gives and what is wrong with it."""
+        """Return every plugin with its entries and errors."""
         self.collect()
         return tuple(self._plugins)
 
@@ -106,7 +110,7 @@ class Catalogue:
         """Call every hook now.
 
         Raises:
-            InputError: one of a file fails.
+            InputError: a hook of a plugin file fails.
         """
         for kind in KINDS:
             getattr(self, kind)
@@ -125,7 +129,7 @@ class Catalogue:
             try:
                 offered = specs_from(implementation, kind.spec)
             except PluginError as error:
-                if giver in self._files:  # asked for by path, so nobody wants the rest to go on without it
+                if giver in self._files:  # the user named the file, so going on without it would surprise
                     raise InputError(f"plugin file {giver} cannot be used: {error}") from error
                 self._fail(giver, str(error))
                 continue
@@ -145,20 +149,20 @@ class Catalogue:
 
 
 KINDS = {name: kind.singular for name, kind in vars(Catalogue).items() if isinstance(kind, Kind)}
-"""Of what plugins give, in the plural and in the singular."""
+"""The kinds of plugin entries: plural to singular."""
 
 
 def catalogue() -> Catalogue:
-    """Return what the installed plugins, and the files given to `plugin_files`, offer."""
+    """Return the catalogue of the built-ins, the installed plugins and the files given to `plugin_files`."""
     return _catalogue(_files.get())
 
 
 @contextmanager
 def plugin_files(*paths: Path) -> Iterator[None]:
-    """Take the plugins in these Python files into the catalogue, inside a `with` block.
+    """Add the plugins in these Python files to the catalogue inside a `with` block.
 
     Raises:
-        InputError: there is no such file, or it cannot be imported.
+        InputError: a file does not exist or cannot be imported.
     """
     files = tuple(dict.fromkeys((*_files.get(), *map(absolute, paths))))
     with ExitStack() as stack:
@@ -172,7 +176,7 @@ def plugin_files(*paths: Path) -> Iterator[None]:
 
 
 def given_files() -> tuple[Path, ...]:
-    """Return the files that `plugin_files` has taken in, for another process to do the same."""
+    """Return the files that `plugin_files` added, so that another process can add them too."""
     return _files.get()
 
 
@@ -181,10 +185,10 @@ def _catalogue(files: tuple[Path, ...]) -> Catalogue:
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
     infos = [*_register_built_ins(manager), *_register_installed(manager), *_register_files(manager, files)]
-    found = Catalogue(manager, infos, {*map(str, files)})
+    collected = Catalogue(manager, infos, {*map(str, files)})
     if files:
-        found.collect()
-    return found
+        collected.collect()
+    return collected
 
 
 def _register_built_ins(manager: pluggy.PluginManager) -> Iterator[PluginInfo]:
@@ -194,7 +198,7 @@ def _register_built_ins(manager: pluggy.PluginManager) -> Iterator[PluginInfo]:
 
 
 def _register_installed(manager: pluggy.PluginManager) -> Iterator[PluginInfo]:
-    # pluggy's own loader has no try/except: one broken distribution would end discovery for all.
+    # pluggy's own loader has no try/except: a broken distribution would end discovery for all.
     for point in installed_points():
         error, remarks = point.error, []
         if not error:

@@ -1,4 +1,4 @@
-"""Lets plugins in: whatever one does at import or in a hook is an error of its own, told in one line."""
+"""Registers plugins and calls their hooks; any failure of a plugin becomes a one-line PluginError."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -20,12 +20,13 @@ from dfo_prompt.plugin.shelf import S
 NAME = re.compile(r"[^\W_][\w.:*+@=-]{0,99}")
 TARGET = re.compile(r"[^\s:]+:[^\s:]+")
 LONGEST_TEXT = 500
+"""The most characters of a text in a spec."""
 MOST = 10_000
-"""Specs that a hook may give."""
+"""The most specs that a hook may return."""
 
 
 def admit(manager: pluggy.PluginManager, name: str, load: Callable[[], object]) -> list[str]:
-    """Import a plugin and register it; return remarks on what its import did besides.
+    """Import a plugin and register it; return remarks on the side effects of its import.
 
     Raises:
         PluginError: it cannot be imported, or is no plugin.
@@ -43,36 +44,36 @@ def admit(manager: pluggy.PluginManager, name: str, load: Callable[[], object]) 
 
 
 def specs_from(implementation: pluggy.HookImpl, kind: type[S]) -> dict[str, S]:
-    """Call a hook and return the specs that it gives, by name.
+    """Call a hook and return its specs, by name.
 
     Raises:
-        PluginError: it fails, or gives anything but specs of this kind.
+        PluginError: the hook fails, or returns anything but specs of this kind.
     """
     hook = f"{implementation.function.__name__}()"
     with _errors_in_one_line(f"{hook} failed: "), contained():
         offered = implementation.function()
         if isinstance(offered, str | bytes | Mapping) or not isinstance(offered, Iterable):
             raise PluginError(f"{hook} returns {type(offered).__name__}, not a list of {kind.__name__}")
-        found: dict[str, S] = {}
+        specs: dict[str, S] = {}
         for spec in offered:
             if fault := _fault(spec, kind):
                 raise PluginError(f"{hook} gives {fault}")
-            if spec.name in found:
+            if spec.name in specs:
                 raise PluginError(f"{hook} gives {spec.name!r} twice")
-            if len(found) == MOST:
+            if len(specs) == MOST:
                 raise PluginError(f"{hook} gives more than {MOST:,} specs")
-            found[spec.name] = spec
-    return found
+            specs[spec.name] = spec
+    return specs
 
 
 @contextmanager
-def _errors_in_one_line(ahead: str = "") -> Iterator[None]:
+def _errors_in_one_line(prefix: str = "") -> Iterator[None]:
     try:
         yield
     except (PluginError, KeyboardInterrupt):
         raise
-    except BaseException as error:  # sys.exit too: a plugin does not end the program
-        raise PluginError(f"{ahead}{one_line(error)}") from error
+    except BaseException as error:  # including sys.exit: a plugin must not end the program
+        raise PluginError(f"{prefix}{one_line(error)}") from error
 
 
 def _register(manager: pluggy.PluginManager, plugin: object, name: str) -> None:
@@ -93,6 +94,7 @@ def _register(manager: pluggy.PluginManager, plugin: object, name: str) -> None:
 
 
 def _fault(spec: object, kind: type[Spec]) -> str:
+    """Return why the spec is invalid; "" if it is valid."""
     if not isinstance(spec, kind):
         return f"{type(spec).__name__}, not {kind.__name__}"
     if not isinstance(spec.name, str) or not NAME.fullmatch(spec.name):
@@ -111,5 +113,5 @@ def _fault(spec: object, kind: type[Spec]) -> str:
 
 
 def _types(hint: Any) -> tuple[type, ...]:
-    """Return the classes of which one is that of a value with this annotation."""
+    """Return the classes that a value with this annotation can have, for isinstance."""
     return get_args(hint) if isinstance(hint, UnionType) else (get_origin(hint) or hint,)

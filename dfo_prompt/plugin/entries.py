@@ -1,4 +1,4 @@
-"""Entries of the catalogue by kind and name: their targets, and the arguments that they are called with."""
+"""Catalogue entries by kind and name: their targets and call arguments."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -18,14 +18,14 @@ PROVIDED: Mapping[str, frozenset[str]] = {
     "observer": frozenset(),
     "executor": frozenset({"jobs", "threads", "folder"}),
 }
-"""By kind, the arguments that the study fills in: nobody's options."""
+"""The arguments that the study supplies, by kind; users cannot set them as options."""
 PLURALS = {"loss": "losses"}
 UNSET = object()
-"""No option has this value."""
+"""A sentinel that is no option's value."""
 
 
 def find(kind: str, name: str) -> Spec:
-    """Return the spec of an "optimizer", "objective", "projection", "method", ... of this name.
+    """Return the spec of the "optimizer", "objective", "projection", "method", ... with this name.
 
     Raises:
         UnknownNameError, PluginError: see `Shelf.find`.
@@ -36,40 +36,40 @@ def find(kind: str, name: str) -> Spec:
 
 def shelf(kind: str) -> Shelf[Any]:
     """Return the specs of a kind."""
-    found: Shelf[Any] = getattr(catalogue(), PLURALS.get(kind, f"{kind}s"))
-    return found
+    specs: Shelf[Any] = getattr(catalogue(), PLURALS.get(kind, f"{kind}s"))
+    return specs
 
 
 def target_of(kind: str, name: str) -> Callable[..., Any]:
     """Import and return the target of an entry.
 
     Raises:
-        InputError: the name is unknown, or the extra that brings the backend is not installed.
-        PluginError: the target cannot be imported otherwise.
+        InputError: the name is unknown, or the extra that installs the backend is missing.
+        PluginError: the target cannot be imported for another reason.
     """
     target: Callable[..., Any] = shelf(kind).load(name)
     return target
 
 
 def options_of(kind: str, name: str, options: Mapping[str, object]) -> dict[str, object]:
-    """Return a user's options of an entry as the types that its target declares.
+    """Return a user's options for an entry, converted to the types that its target declares.
 
     Raises:
-        InputError: an option is unknown, missing, fixed by the entry, or of another type.
+        InputError: an option is unknown, missing, fixed by the entry, or of the wrong type.
     """
     spec, owner = find(kind, name), f"{kind} {name!r}"
     for option, value in options.items():
         if spec.options.get(option, value) != value:
             instead = _instead(kind, name, option, value)
             raise InputError(f"{owner} fixes {option} to {spec.options[option]!r}; {instead}")
-    named = {"variant"} if ":" in name else set()  # set by the name, and by nothing else
+    named = {"variant"} if ":" in name else set()  # only the name sets the variant
     settled = {key: value for key, value in {**spec.defaults, **spec.options}.items() if key not in named}
     typed = typed_options(owner, target_of(kind, name), {**settled, **options}, PROVIDED[kind] | named)
     return {key: typed[key] for key in options}
 
 
 def arguments_of(kind: str, name: str, options: Mapping[str, object]) -> dict[str, object]:
-    """Return the keyword arguments for the target of an entry: those of its spec, of its name, and the user's options.
+    """Return the keyword arguments for an entry's target: from its spec, its name and the user's options.
 
     Raises:
         InputError: see `options_of`.
@@ -80,17 +80,17 @@ def arguments_of(kind: str, name: str, options: Mapping[str, object]) -> dict[st
 
 
 def _instead(kind: str, name: str, option: str, value: object) -> str:
-    """Return advice: an entry of the same target that fixes the option to this value, or leaves it free."""
+    """Advise an entry with the same target that fixes the option to this value, or leaves it to the user."""
     spec = find(kind, name)
     kept = {key: fixed for key, fixed in spec.options.items() if key != option}
-    found = []
-    for other in shelf(kind):
-        fixes = other.options.get(option, UNSET)
-        if other.target == spec.target and ("*" in other.name) == ("*" in spec.name) and fixes in (UNSET, value):
-            lost = sum(other.options.get(key, UNSET) != fixed for key, fixed in kept.items())
-            found.append((lost + len(other.options.keys() - {option, *kept}), fixes is UNSET, other.name))
-    if not found:
+    candidates = []
+    for entry in shelf(kind):
+        fixes = entry.options.get(option, UNSET)
+        if entry.target == spec.target and ("*" in entry.name) == ("*" in spec.name) and fixes in (UNSET, value):
+            lost = sum(entry.options.get(key, UNSET) != fixed for key, fixed in kept.items())
+            candidates.append((lost + len(entry.options.keys() - {option, *kept}), fixes is UNSET, entry.name))
+    if not candidates:
         return "leave it out"
-    _, free, best = min(found)
+    _, free, best = min(candidates)
     best = best.replace("*", name.partition(":")[2])
     return f"use {best!r} with {option}={value!r}" if free else f"use {best!r}"

@@ -1,4 +1,4 @@
-"""Plugins that are Python files: imports them by path, under their own names while they are in use."""
+"""Plugin files: imports Python files by path and exposes them under their own names while in use."""
 
 import sys
 from collections.abc import Iterator
@@ -11,14 +11,14 @@ from dfo_prompt._util.contained import contained
 from dfo_prompt.errors import InputError, one_line
 
 _modules: dict[Path, ModuleType] = {}
-"""Files that were imported, whether their names lead to them now or not."""
+"""The modules of all imported files, whether they are in `sys.modules` now or not."""
 
 
 @contextmanager
 def importable(path: Path) -> Iterator[None]:
-    """Let `import STEM` give the module in this file inside a `with` block, as spec targets in it expect.
+    """Make `import STEM` return this file's module inside a `with` block, as the targets of its specs expect.
 
-    Outside, another file of the same name may have that place.
+    Outside the block another plugin file may use the same name.
 
     Raises:
         InputError: another module has the name, or the file cannot be imported.
@@ -36,28 +36,28 @@ def importable(path: Path) -> Iterator[None]:
 
 
 def module_of(path: Path) -> ModuleType:
-    """Import the file, once; return its module.
+    """Import the file once and return its module.
 
     Raises:
-        InputError: there is no such file, or it cannot be imported.
+        InputError: the file does not exist or cannot be imported.
     """
     if path not in _modules:
         spec = spec_from_file_location(path.stem, path)
         if spec is None or spec.loader is None or not path.is_file():
             raise InputError(f"plugin file {path} cannot be used: there is no such Python file")
-        module = sys.modules[path.stem] = module_from_spec(spec)  # where code that runs in it looks for it
+        module = sys.modules[path.stem] = module_from_spec(spec)  # code such as dataclasses looks its own module up there
         try:
             with contained():
                 spec.loader.exec_module(module)
         except (Exception, SystemExit) as error:
-            # Asked for by path, so nobody wants the rest to go on without it.
+            # The user named the file, so going on without it would surprise.
             raise InputError(f"plugin file {path} cannot be used: {one_line(error)}") from error
         _modules[path] = module
     return _modules[path]
 
 
 def _names_a_module(path: Path) -> bool:
-    """Tell whether `import STEM` finds anything but this file."""
+    """Tell whether `import STEM` finds a module other than this file."""
     try:
         spec = find_spec(path.stem)
     except (ImportError, ValueError):

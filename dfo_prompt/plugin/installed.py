@@ -1,4 +1,4 @@
-"""Entry points of installed distributions, each read on its own: a damaged one must not hide the others."""
+"""Entry points of installed distributions, read one by one so that a damaged distribution does not hide the others."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,11 +10,11 @@ from dfo_prompt.plugin.hookspecs import PROJECT
 
 @dataclass(frozen=True, kw_only=True)
 class Point:
-    """An entry point, and the distribution that it belongs to.
+    """An entry point and its distribution.
 
     Attributes:
-        load: imports the plugin.
-        error: why it cannot be used.
+        load: imports and returns the plugin.
+        error: why the plugin cannot be used; "" if it can.
     """
 
     name: str
@@ -25,26 +25,26 @@ class Point:
 
 
 def installed_points() -> list[Point]:
-    """Return the entry points of all plugins, by name; of a distribution that is found twice, those found first."""
-    found: dict[tuple[str, str], Point] = {}
+    """Return the entry points of all plugins, sorted by name; if a distribution is listed twice, the first one counts."""
+    points: dict[tuple[str, str], Point] = {}
     for distribution in distributions():
         for point in _points(distribution):
-            found.setdefault((point.distribution or str(id(distribution)), point.name), point)
-    return sorted(found.values(), key=lambda point: point.name)
+            points.setdefault((point.distribution or str(id(distribution)), point.name), point)
+    return sorted(points.values(), key=lambda point: point.name)
 
 
 def metadata_of(distribution: Distribution, key: str) -> str:
-    """Return the name or the version of a distribution; nothing where its metadata do not say it in plain text."""
+    """Return a metadata field of a distribution, such as its name or version; "" if missing or not printable."""
     try:
         value = distribution.metadata[key]
-    except (Exception, SystemExit):  # damaged metadata raise whatever the parser meets
+    except (Exception, SystemExit):  # damaged metadata can raise anything
         return ""
     return value if isinstance(value, str) and value.isprintable() else ""
 
 
 def _points(distribution: Distribution) -> Iterator[Point]:
     try:
-        # Names and versions are in another file, which takes longer to read.
+        # Check the entry points first: names and versions are in a file that is slower to read.
         if f"[{PROJECT}]" not in (distribution.read_text("entry_points.txt") or ""):
             return
         points = [point for point in distribution.entry_points if point.group == PROJECT]
@@ -53,9 +53,7 @@ def _points(distribution: Distribution) -> Iterator[Point]:
         yield Point(name=name, distribution=name, version="", load=list, error=f"entry points: {one_line(error)}")
         return
     name, version = metadata_of(distribution, "Name"), metadata_of(distribution, "Version")
-    said = {"name": name, "version": version}
-    missing = " and ".join(key for key, value in said.items() if not value)
+    missing = " and ".join(key for key, value in {"name": name, "version": version}.items() if not value)
     fault = f"its distribution has no {missing}; install it again" if missing else ""
     for point in points:
-        called = shortened(point.name)
-        yield Point(name=called, distribution=name, version=version, load=point.load, error=fault)
+        yield Point(name=shortened(point.name), distribution=name, version=version, load=point.load, error=fault)

@@ -1,4 +1,4 @@
-"""Options: the keyword arguments by which a user tunes what a plugin provides, typed by the signature that takes them."""
+"""Options: a user's keyword arguments for a plugin's target, validated against the target's signature."""
 
 import inspect
 import json
@@ -20,12 +20,12 @@ Target = Callable[..., object]
 
 @dataclass(frozen=True, kw_only=True)
 class Parameters:
-    """What a target takes by keyword.
+    """The keyword parameters of a target.
 
     Attributes:
-        hints: the annotation of each, by name; `Any` where there is none that can be checked.
-        needed: those without a default.
-        free: it takes any other name, too.
+        hints: annotation of each parameter, by name; `Any` where no annotation can be checked.
+        needed: parameters without a default.
+        free: True if the target also accepts any other keyword.
     """
 
     hints: Mapping[str, Any]
@@ -35,7 +35,7 @@ class Parameters:
 
 @cache
 def parameters(target: Target) -> Parameters:
-    """Return what a function takes, or a class; a class that passes `**kwargs` on to its base has the parameters of both."""
+    """Return the parameters of a function or class; if a class passes `**kwargs` to its base, those of both."""
     known: dict[str, inspect.Parameter] = {}
     hints: dict[str, Any] = {}
     free = True
@@ -52,35 +52,33 @@ def parameters(target: Target) -> Parameters:
 
 
 def defaults_of(target: Target) -> Mapping[str, object]:
-    """Return the defaults of a function's parameters, or of a class's and its bases', by name."""
-    found: dict[str, object] = {}
+    """Return the defaults of a function's parameters, or of a class and its bases, by name."""
+    defaults: dict[str, object] = {}
     for signed in _signatures(target):
         declared = inspect.signature(signed).parameters.values()
-        found = {
-            parameter.name: parameter.default for parameter in declared if parameter.default is not parameter.empty
-        } | found
-    return found
+        defaults = {p.name: p.default for p in declared if p.default is not p.empty} | defaults
+    return defaults
 
 
 def typed_options(owner: str, target: Target, options: Mapping[str, object], provided: Collection[str]) -> dict[str, object]:
-    """Return `options` as the types that `target` declares for them.
+    """Return `options` converted to the types that `target` declares.
 
     Args:
-        owner: whose options these are, for errors.
-        target: see `parameters`.
-        options: plain data, or objects of a caller in Python, which are passed as they are.
-        provided: arguments that the study fills in.
+        owner: owner of the options, named in errors.
+        target: function or class that takes the options.
+        options: plain data, which is validated, or Python objects, which are passed through.
+        provided: arguments that the study supplies.
 
     Raises:
         UnknownNameError: `target` has no such option.
-        InputError: `target` needs an option that is missing, or a value is not of the declared type.
+        InputError: a required option is missing, or a value does not have the declared type.
     """
-    takes = parameters(target)
-    own = takes.hints.keys() - {*provided}
+    accepted = parameters(target)
+    own = accepted.hints.keys() - {*provided}
     for name in options:
-        if name in provided or (name not in own and not takes.free):
+        if name in provided or (name not in own and not accepted.free):
             raise _unknown(owner, name, own, provided)
-    if needed := sorted(takes.needed - {*provided, *options}):
+    if needed := sorted(accepted.needed - {*provided, *options}):
         raise InputError(f"{owner} needs the option {needed[0]!r}")
     return {**options, **_validated(owner, target, {name: options[name] for name in options if name in own})}
 
@@ -96,7 +94,7 @@ def _unknown(owner: str, name: str, own: Collection[str], provided: Collection[s
 def _validated(owner: str, target: Target, options: Mapping[str, object]) -> dict[str, object]:
     data = {name: value for name, value in options.items() if _is_plain(value)}
     try:
-        # Through JSON, because strict mode takes a list for a tuple there, and an int for a float, but no "0" for a number.
+        # Strict mode on JSON accepts a list for a tuple and an int for a float, but no "0" for a number.
         model = _model(target).model_validate_json(json.dumps(data, default=plain))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
@@ -106,7 +104,7 @@ def _validated(owner: str, target: Target, options: Mapping[str, object]) -> dic
 
 
 def _unmarked(value: Any) -> Any:
-    """Return the value with its paths as they are, without the mark that they have in plain data."""
+    """Return the value with the marks removed from its paths; see `dfo_prompt.config.paths`."""
     if isinstance(value, Path):
         return Path(str(value).removeprefix(FILE))
     if isinstance(value, list | tuple):
@@ -119,7 +117,7 @@ def _unmarked(value: Any) -> Any:
 def _is_plain(value: object) -> bool:
     try:
         json.dumps(value, default=plain)
-    except (TypeError, ValueError):  # an object of a caller in Python, which has no plain form
+    except (TypeError, ValueError):  # a Python object that has no plain form
         return False
     return True
 
@@ -143,7 +141,7 @@ def _signatures(target: Target) -> Iterator[Target]:
 def _hints(signed: Target) -> dict[str, Any]:
     try:
         return get_type_hints(signed, include_extras=True)
-    except (NameError, TypeError):  # names imported for type checkers only
+    except (NameError, TypeError):  # the annotations use names that are imported only for type checkers
         return {}
 
 

@@ -13,13 +13,13 @@ S = TypeVar("S", bound=Spec)
 
 @dataclass(frozen=True, kw_only=True)
 class Shelf(Generic[S]):
-    """The specs of one kind by name, and who gave them.
+    """The specs of one kind by name, and the plugins that give them.
 
     Attributes:
-        kind: of the specs, in the singular.
-        specs: by name, in the order in which they are offered.
-        givers: the plugins that offer a name.
-        distributions: those of the plugins that come from one.
+        kind: the kind in the singular, for messages.
+        specs: specs by name, in the order in which plugins offer them.
+        givers: plugins that offer each name.
+        distributions: distribution of each plugin that has one.
     """
 
     kind: str
@@ -31,10 +31,10 @@ class Shelf(Generic[S]):
         return iter(self.specs[name] for name in sorted(self.specs))
 
     def find(self, name: str) -> S:
-        """Return the spec called `name`, or the registry "family:*" that it falls under.
+        """Return the spec called `name`, or the registry "family:*" that covers it.
 
         Raises:
-            UnknownNameError: nothing installed answers to the name.
+            UnknownNameError: nothing with the name is installed.
             PluginError: two plugins offer the name.
         """
         key = name if name in self.specs else f"{name.partition(':')[0]}:*"
@@ -50,7 +50,7 @@ class Shelf(Generic[S]):
 
         Raises:
             UnknownNameError, PluginError: see `find` and `Spec.load`.
-            InputError: the target needs an extra of its distribution, which is not installed.
+            InputError: the target needs an extra of its distribution that is not installed.
         """
         spec = self.find(name)
         try:
@@ -63,7 +63,7 @@ class Shelf(Generic[S]):
             raise
 
     def bound(self, name: str) -> Callable[..., Any]:
-        """Return the target of the spec called `name`, with the options that the spec fixes.
+        """Return the target of the spec called `name`, with the spec's fixed options applied.
 
         Raises:
             UnknownNameError, PluginError, InputError: see `load`.

@@ -1,1 +1,1 @@
-"""From names and a configuration to a finished study."""
+"""Runs studies from a configuration: builds objects by name, opens the folder, runs the loop."""

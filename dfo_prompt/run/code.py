@@ -1,4 +1,4 @@
-"""The code of plugins behind a study: files by their hash, installed distributions by their version."""
+"""The plugin code that a study uses: files by hash, installed distributions by version."""
 
 import hashlib
 from collections.abc import Iterator
@@ -11,22 +11,22 @@ from dfo_prompt.plugin.entries import shelf
 
 
 def code_of(config: StudyConfig) -> dict[str, str]:
-    """Return what supplies optimizer, objective and method of a study, and the other parts that it names.
+    """Return the plugins that supply the entries named in a study, with their hash or version.
 
-    What is built in is left out: a continued study compares its candidates, and asks a plain objective again.
+    Built-ins are left out: a continued study compares its candidates, and checks the losses of a plain objective.
 
     Raises:
         InputError: a plugin file cannot be read.
     """
     plugins = {info.name: info for info in catalogue().plugins}
-    found = {config.plugin.name: _hash(config.plugin)} if config.plugin else {}
+    code = {config.plugin.name: _hash(config.plugin)} if config.plugin else {}
     for giver in _givers(config):
         info = plugins.get(giver)
         if info and info.origin == "file":
-            found[Path(giver).name] = _hash(Path(giver))
+            code[Path(giver).name] = _hash(Path(giver))
         elif info and info.version:
-            found[info.origin] = info.version
-    return dict(sorted(found.items()))
+            code[info.origin] = info.version
+    return dict(sorted(code.items()))
 
 
 def _givers(config: StudyConfig) -> Iterator[str]:
@@ -35,7 +35,7 @@ def _givers(config: StudyConfig) -> Iterator[str]:
     named |= {kind: getattr(prompt, kind) for kind in ("projection", "loss", "calibration")}
     for kind, name in {**named, "task": problem.task, "model": problem.model}.items():
         givers, rest = shelf(kind).givers, name if isinstance(name, str) else ""
-        while rest:  # a wrapper's name ends in that of the optimizer that it is built around
+        while rest:  # the name of a wrapper ends with that of the wrapped optimizer
             family, _, inner = rest.partition(":")
             yield from givers.get(rest) or givers.get(f"{family}:*") or ()
             rest = inner

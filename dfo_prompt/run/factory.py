@@ -1,4 +1,4 @@
-"""From names to objects: builds optimizers and objectives that plugins offer."""
+"""Builds optimizers and objectives from their names."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -32,49 +32,49 @@ def create_optimizer(
     outer: Outer | None = None,
     **options: object,
 ) -> Optimizer:
-    """Build the optimizer `name`, for use through ask and tell by hand.
+    """Build the optimizer `name` for direct use through ask and tell.
 
     Args:
-        name: as `dfo-prompt list optimizers` shows; `options` are its own.
-        dim: d.
-        budget: queries that the study will spend; schedules depend on it.
-        seed: of the optimizer's own random generator.
-        popsize: candidates per ask; by default that of CMA-ES.
+        name: a name that `dfo-prompt list optimizers` shows; `options` are its options.
+        dim: d, the number of coordinates.
+        budget: number of queries, for schedules.
+        seed: seed of the optimizer's own random generator.
+        popsize: candidates per ask; the default of CMA-ES if None.
         sigma: initial step size.
-        x0: initial point (d,); zero by default, or see `StudyConfig` where bounds leave it out.
-        bounds: the box [low, high]^d, or two vectors (d,), whose ends may be infinite; None means R^d.
-        outer: the objective's function from outputs to losses, for a `StructuredOptimizer`; others are not given it.
+        x0: initial point (d,); zero by default, or see `StudyConfig` if the bounds exclude zero.
+        bounds: the box [low, high]^d, or two vectors (d,) with possibly infinite ends; None means R^d.
+        outer: function from outputs to losses, required by a `StructuredOptimizer` and ignored by others.
 
     Raises:
-        InputError: the name or an option is unknown, a value is bad, the backend is not installed, or the optimizer learns
-            from outputs and `outer` is not given.
-        PluginError: the constructor fails otherwise.
+        InputError: the name or an option is unknown, a value is invalid, the backend is missing, or `outer` is missing.
+        PluginError: the constructor fails for another reason.
     """
     if x0 is not None and np.shape(x0) != (dim,):
         raise InputError(f"x0 has the shape {np.shape(x0)}, not ({dim},)")
-    asked = {"dim": dim, "seed": seed, "budget": budget, "popsize": popsize, "sigma": sigma, "bounds": bounds}
+    keys = {"dim": dim, "seed": seed, "budget": budget, "popsize": popsize, "sigma": sigma, "bounds": bounds}
     start = None if x0 is None else np.asarray(x0, dtype=np.float64).tolist()
-    config = parse(StudyConfig, {**asked, "x0": start}, where=f"optimizer {name!r}").resolved()
-    given = {key: getattr(config, key) for key in asked} | {"x0": config.start, "bounds": config.box}
-    built = _build("optimizer", name, given | _outer_for(name, outer), options)
-    if not isinstance(built, Optimizer):
-        raise PluginError(f"optimizer {name!r} is a {type(built).__name__}, which is no subclass of dfo_prompt.Optimizer")
-    if missing := given.keys() - vars(built).keys():
+    config = parse(StudyConfig, {**keys, "x0": start}, where=f"optimizer {name!r}").resolved()
+    study = {key: getattr(config, key) for key in keys} | {"x0": config.start, "bounds": config.box}
+    optimizer = _build("optimizer", name, study | _outer_for(name, outer), options)
+    if not isinstance(optimizer, Optimizer):
+        kind = type(optimizer).__name__
+        raise PluginError(f"optimizer {name!r} is a {kind}, which is no subclass of dfo_prompt.Optimizer")
+    if missing := study.keys() - vars(optimizer).keys():
         raise PluginError(f"optimizer {name!r} has no {min(missing)}; its __init__ must call super().__init__(**study)")
-    return built
+    return optimizer
 
 
 def declarations(name: str) -> OptimizerSpec:
-    """Return the spec of the optimizer `name`, with what each optimizer that it is built around declares as well.
+    """Return the spec of the optimizer `name`, combined with the declarations of the optimizers that it wraps.
 
     Raises:
-        UnknownNameError, PluginError: there is no such optimizer, or two.
+        UnknownNameError, PluginError: there is no such optimizer, or more than one.
     """
     spec = catalogue().optimizers.find(name)
     try:
         inner = declarations(name.partition(":")[2])
     except UnknownNameError:
-        return spec  # what follows the colon is a backend's own name, or nothing
+        return spec  # the part after the colon is a backend's own name, or empty
     return replace(
         spec,
         deterministic=spec.deterministic and inner.deterministic,
@@ -85,7 +85,7 @@ def declarations(name: str) -> OptimizerSpec:
 
 
 def is_deterministic(name: str) -> bool:
-    """Tell whether the optimizer `name`, and each that it is built around, gives the same candidates again.
+    """Tell whether the optimizer `name`, and each that it wraps, is deterministic.
 
     Raises:
         UnknownNameError, PluginError: see `declarations`.
@@ -97,20 +97,20 @@ def create_objective(name: str, *, dim: int, seed: int = 0, **options: object) -
     """Build the objective `name`.
 
     Args:
-        name: as `dfo-prompt list objectives` shows; `options` are its own. Objectives of prompts also take `problem`, a
-            ProblemConfig, `prompt`, a PromptConfig, and `endpoint`, an EndpointConfig.
+        name: a name that `dfo-prompt list objectives` shows; `options` are its options. Objectives of prompts also take
+            `problem`, a ProblemConfig, `prompt`, a PromptConfig, and `endpoint`, an EndpointConfig.
         dim: d, the number of coordinates of a candidate.
-        seed: of everything that the objective draws.
+        seed: seed of all random draws of the objective.
 
     Raises:
-        InputError: the name or an option is unknown, or a value is bad.
-        PluginError: the objective cannot be built otherwise.
+        InputError: the name or an option is unknown, or a value is invalid.
+        PluginError: the objective cannot be built for another reason.
     """
-    taken = {"problem", "prompt", "endpoint"} & options.keys()
-    if foreign := sorted(taken - parameters(target_of("objective", name)).hints.keys()):
+    tables = {"problem", "prompt", "endpoint"} & options.keys()
+    if foreign := sorted(tables - parameters(target_of("objective", name)).hints.keys()):
         raise InputError(f"objective {name!r} has no {foreign[0]}; it is for objectives of language models")
-    built: Objective = _build("objective", name, {"dim": dim, "seed": seed}, options)
-    return built
+    objective: Objective = _build("objective", name, {"dim": dim, "seed": seed}, options)
+    return objective
 
 
 def _outer_for(name: str, outer: Outer | None) -> dict[str, Outer]:
@@ -122,10 +122,10 @@ def _outer_for(name: str, outer: Outer | None) -> dict[str, Outer]:
     return {"outer": outer}
 
 
-def _build(kind: str, name: str, given: dict[str, Any], options: Mapping[str, object]) -> Any:
+def _build(kind: str, name: str, provided: dict[str, Any], options: Mapping[str, object]) -> Any:
     target, settings = target_of(kind, name), arguments_of(kind, name, options)
     try:
-        return target(**given, **settings)
+        return target(**provided, **settings)
     except DfoPromptError:
         raise
     except (TypeError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""What a study will consume at most, told before it asks anything."""
+"""Upper bounds of what a study consumes, computed before its first query."""
 
 from dataclasses import dataclass, field, replace
 
@@ -10,17 +10,17 @@ from dfo_prompt.run.objectives import Objectives
 from dfo_prompt.study.tariff import Tariff
 
 LOOK = 2
-"""Candidates that a look at dev scores at most: the best, and the one recommended."""
+"""The most candidates scored at an evaluation on dev: the best and the recommended one."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Forecast:
-    """What studies will consume at most.
+    """Upper bounds of the consumption of studies.
 
     Attributes:
-        search: on the first account.
-        held_out: on the second one.
-        estimated: whether the objective tells more than the number of queries.
+        search: consumption on the first account.
+        held_out: consumption on the second account.
+        estimated: True if the objective estimates other currencies than queries.
     """
 
     search: Usage = field(default_factory=Usage)
@@ -29,7 +29,7 @@ class Forecast:
 
 
 def forecast_of(config: StudyConfig, objectives: Objectives) -> Forecast:
-    """Return what the method of `config` will consume; of one that is no study, queries only are told.
+    """Return the forecast for the method of `config`; for other methods than studies it covers only queries.
 
     Raises:
         InputError, PluginError: see `forecast`, and `Objectives.get`.
@@ -41,7 +41,7 @@ def forecast_of(config: StudyConfig, objectives: Objectives) -> Forecast:
 
 
 def forecast(config: StudyConfig, objective: Objective) -> Forecast:
-    """Return what the study `config` of `objective` will consume, asking in batches of its popsize.
+    """Return the forecast for the study `config` of `objective`, assuming batches of its popsize.
 
     Raises:
         InputError: a limit cannot be kept.
@@ -56,7 +56,10 @@ def forecast(config: StudyConfig, objective: Objective) -> Forecast:
     scored = {"train": 1}
     if isinstance(objective, Validated):
         looks = config.budget // (config.validate_every or popsize) + 1
-        scored |= {"dev": 1 + LOOK * looks, "test": 2}  # and the hand-written prompt on each, the chosen one on test
+        scored |= {
+            "dev": 1 + LOOK * looks,
+            "test": 2,
+        }  # with the hand-written prompt on each, the chosen one on test
     held_out = sum((tariff.most(1, split).times(count) for split, count in scored.items()), Usage())
     return Forecast(
         search=replace(most, queries=config.budget, **limited),

@@ -1,4 +1,4 @@
-"""A study that goes on from another one's answer, with feedback added to the training split and the rest as it was."""
+"""A study that starts from another study's answer, with feedback added to the training split and the rest unchanged."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -15,15 +15,15 @@ from dfo_prompt.study.folder import read_manifest
 from dfo_prompt.types import Json
 
 KEPT = ("method", "objective", "seed", "dim", "objective_options", "prompt")
-"""Keys that decide which prompt a candidate is, and the split."""
+"""Keys that determine the prompt of a candidate, and the split."""
 
 
 def grown_config(source: Path, feedback: Path, overrides: Mapping[str, Any]) -> StudyConfig:
     """Return the configuration of the study in `source` with a file of labelled examples added to its training split.
 
     Args:
-        source: a study folder; its own feedback, if it had any, gives way to this.
-        feedback: see `dfo_prompt.tasks.feedback.grow`.
+        source: a study folder; any feedback of its own is replaced.
+        feedback: file of labelled examples; see `dfo_prompt.tasks.feedback.grow`.
         overrides: keys of optimizer, budget and the like that win.
 
     Raises:
@@ -42,10 +42,10 @@ def grown_config(source: Path, feedback: Path, overrides: Mapping[str, Any]) -> 
 
 
 def check_grown(source: Path, objective: Objective, config: StudyConfig) -> None:
-    """Refuse to go on from the study in `source` if what dev, test and the first training examples are drawn from changed.
+    """Refuse to continue the study in `source` if the data behind dev, test and the first training examples changed.
 
     Raises:
-        InputError: it did, or the objective has no such split.
+        InputError: the data changed, or the objective has no such split.
     """
     before, now = _drawn(read_manifest(source)["objective"]), _drawn(describe(objective, name=config.objective))
     if before is None or now is None:

@@ -1,4 +1,4 @@
-"""Lets a study go on with a larger budget, if its optimizer would have begun with the same queries under that."""
+"""Continues a study with a larger budget, if its optimizer makes the same queries under the larger budget."""
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -19,57 +19,57 @@ from dfo_prompt.study.recheck import recheck
 from dfo_prompt.study.standing import Standing
 
 Fresh = Callable[[StudyConfig, Objective, Path], tuple[Optimizer, Ledger]]
-"""Returns an optimizer, and a ledger that is opened on a folder."""
+"""Returns a new optimizer, and a ledger opened on a folder."""
 
 
 def as_begun(config: StudyConfig, out: Path | None) -> StudyConfig:
-    """Return the study `config` with the looks at dev of the one in `out`, where a larger budget alone would change them."""
+    """Return `config` with the validate_every of the study in `out`, if only the default for a larger budget differs."""
     if out is None or config.method != STUDY:
         return config
-    with suppress(InputError):  # there is none yet, or it is damaged, which is said when the folder is opened
-        there = read_manifest(out)["config"]
-        old, every = there.get("budget"), there.get("validate_every")
-        usual = usual_looks(config.popsize or 1, config.budget)
-        if isinstance(old, int) and isinstance(every, int) and old < config.budget and config.validate_every == usual:
+    with suppress(InputError):  # no manifest yet, or a damaged one, which opening the folder reports
+        stored = read_manifest(out)["config"]
+        old, every = stored.get("budget"), stored.get("validate_every")
+        default = usual_looks(config.popsize or 1, config.budget)
+        if isinstance(old, int) and isinstance(every, int) and old < config.budget and config.validate_every == default:
             return replace(config, validate_every=every)
     return config
 
 
 def grow(config: StudyConfig, objective: Objective, manifest: Mapping[str, Any], out: Path, *, fresh: Fresh) -> None:
-    """Give the study in `out` the budget of `config`, if it has a smaller one and is the same otherwise.
+    """Raise the budget of the study in `out` to that of `config`, if it has a smaller one and is the same otherwise.
 
     Args:
-        config: of the study with the larger budget.
-        objective: of the study.
-        manifest: of the study with the larger budget.
-        out: its folder, locked.
-        fresh: gives the optimizer for the larger budget.
+        config: configuration with the larger budget.
+        objective: objective of the study.
+        manifest: manifest with the larger budget.
+        out: study folder, locked.
+        fresh: builds the optimizer for the larger budget, and opens the ledger.
 
     Raises:
-        InputError: the optimizer depends on the budget, or cannot repeat its queries; or the objective is another.
+        InputError: the optimizer depends on the budget or is not deterministic, or the objective differs.
     """
     if config.method != STUDY or not has_grown(out, manifest):
         return
     if not is_deterministic(config.optimizer):
-        said = f"optimizer {config.optimizer!r} cannot repeat its queries, so a larger budget is another study"
-        raise InputError(f"{said}; choose another --out, and start from its answer: --start-from {out}")
+        fault = f"optimizer {config.optimizer!r} cannot repeat its queries, so a larger budget is another study"
+        raise InputError(f"{fault}; choose another --out, and start from its answer: --start-from {out}")
     optimizer, ledger = fresh(config, objective, out)
-    recheck(objective, out, ledger.budget, prices=config.prices)  # another objective leaves the folder as it is
+    recheck(objective, out, ledger.budget, prices=config.prices)  # before the folder changes
     try:
         _replay(optimizer, ledger, config.optimizer)
     except StudyError as error:
-        said = f"optimizer {config.optimizer!r} depends on the budget: with {config.budget:,} queries it asks others"
+        fault = f"optimizer {config.optimizer!r} depends on the budget: with {config.budget:,} queries it asks others"
         raise InputError(
-            f"{said} from query {ledger.queries + 1:,} on; choose another --out, and --start-from {out}"
+            f"{fault} from query {ledger.queries + 1:,} on; choose another --out, and --start-from {out}"
         ) from error
     enlarge(out, manifest)
 
 
 def _replay(optimizer: Optimizer, ledger: Ledger, name: str) -> None:
-    """Lead an optimizer through the journal.
+    """Replay the journal with a new optimizer.
 
     Raises:
-        StudyError: it proposes another candidate than was journaled.
+        StudyError: the optimizer proposes another candidate than the journaled one.
     """
     guarded, standing = GuardedOptimizer(optimizer, name=name), Standing(optimizer.x0)
     while ledger.left:

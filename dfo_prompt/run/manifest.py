@@ -1,4 +1,4 @@
-"""The manifest of a study: what it is, and what it ran on."""
+"""The manifest of a study: its definition and its environment."""
 
 import os
 import platform
@@ -20,13 +20,13 @@ PACKAGES = ("dfo-prompt", "numpy", "torch", "transformers", "cma", "nevergrad", 
 
 
 def describe_run(config: Mapping[str, Json], objective: Mapping[str, Json], optimizer: Mapping[str, Json]) -> dict[str, Any]:
-    """Return the manifest: everything that defines a study, and what it ran on."""
+    """Return the manifest: the definition of a study, package versions and machine."""
     return {
         "format": 1,
         "config": dict(config),
         "objective": dict(objective),
         "optimizer": dict(optimizer),
-        "versions": {"python": platform.python_version(), **_versions(_places())},
+        "versions": {"python": platform.python_version(), **_versions(_import_folders())},
         "machine": {"platform": platform.platform(), "processor": _processor(), "cores": os.cpu_count()},
         "git_commit": _git_commit(),
     }
@@ -40,25 +40,25 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def _places() -> tuple[tuple[str, int], ...]:
-    """Return the folders that packages are found in, each with its time of change: installing a package changes it."""
-    found = []
-    for place in sys.path:
+def _import_folders() -> tuple[tuple[str, int], ...]:
+    """Return the folders of `sys.path` with their modification times, which change when a package is installed."""
+    folders = []
+    for folder in sys.path:
         with suppress(OSError):
-            found.append((place, Path(place).stat().st_mtime_ns))
-    return tuple(found)
+            folders.append((folder, Path(folder).stat().st_mtime_ns))
+    return tuple(folders)
 
 
 @cache  # reading the metadata of some fifty packages takes longer than a short study
 def _versions(_: tuple[tuple[str, int], ...]) -> dict[str, str]:
-    """Return the versions of what is ours, of installed plugins, and of what these need."""
+    """Return the versions of this package, its main dependencies, installed plugins and their dependencies."""
     plugins = {point.distribution for point in installed_points() if not point.error}
     needed = {requirement.name for plugin in plugins for requirement in _requirements(plugin) if requirement.marker is None}
-    found = {}
+    versions = {}
     for package in (*PACKAGES, *sorted({*plugins, *needed} - {*PACKAGES})):
         with suppress(PackageNotFoundError):
-            found[package] = version(package)
-    return found
+            versions[package] = version(package)
+    return versions
 
 
 def _requirements(distribution: str) -> list[Requirement]:
@@ -68,13 +68,13 @@ def _requirements(distribution: str) -> list[Requirement]:
         return []
 
 
-@cache  # a subprocess exchanges the warning filters while it starts, which threads must not do at once
+@cache  # starting a subprocess swaps the warning filters, which is not thread-safe
 def _git_commit() -> str | None:
-    """Return the commit of the repository that holds this package among its files; None where a user's own holds it."""
-    here = Path(__file__).resolve()
-    if _git(here.parent, "ls-files", "--error-unmatch", here.name) is None:
-        return None  # installed inside somebody's repository, below a folder that this ignores
-    return _git(here.parent, "rev-parse", "HEAD")
+    """Return the commit of the repository that tracks this package; None if no repository tracks it."""
+    file = Path(__file__).resolve()
+    if _git(file.parent, "ls-files", "--error-unmatch", file.name) is None:
+        return None  # installed in an ignored folder of an unrelated repository, such as a virtual environment
+    return _git(file.parent, "rev-parse", "HEAD")
 
 
 def _git(folder: Path, *arguments: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Builds objectives, and keeps the last: studies that differ only in their optimizer share it."""
+"""Builds objectives and caches the last one, for studies that differ only in their optimizer."""
 
 from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.contracts.objective import Objective
@@ -6,14 +6,14 @@ from dfo_prompt.run.study import objective_of
 
 
 def objective_key(config: StudyConfig) -> str:
-    """Return what tells the objectives of studies apart."""
+    """Return a key that is equal for studies with the same objective."""
     options = sorted(config.objective_options.items())
     tables = (config.problem, config.prompt, config.endpoint)
     return repr((config.objective, config.dim, config.seed, config.plugin, *tables, options))
 
 
 class Objectives:
-    """The objective that was asked for last."""
+    """Caches the last objective."""
 
     def __init__(self) -> None:
         self._key = ""
@@ -23,6 +23,6 @@ class Objectives:
         """Return the objective of a study; see `objective_of`."""
         key = objective_key(config)
         if self._objective is None or key != self._key:
-            self._objective = None  # the old one goes first: two may not fit
+            self._objective = None  # release the old objective first: two may not fit in memory
             self._objective, self._key = objective_of(config), key
         return self._objective

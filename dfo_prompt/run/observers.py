@@ -1,4 +1,4 @@
-"""The observers of a study: those of installed plugins that watch every study, and the trackers that it asks for."""
+"""The observers of a study: those that watch every study, and the trackers that the study requests."""
 
 import warnings
 from collections.abc import Mapping, Sequence
@@ -11,11 +11,11 @@ from dfo_prompt.study.result import Observer
 
 
 def create_observer(name: str, **options: object) -> Observer:
-    """Build the observer, or tracker, `name`; `options` are its own.
+    """Build the observer or tracker `name`; `options` are its options.
 
     Raises:
-        InputError: the name or an option is unknown, a value is bad, or what the observer needs is not installed.
-        PluginError: it cannot be built otherwise.
+        InputError: the name or an option is unknown, a value is invalid, or a required package is not installed.
+        PluginError: the observer cannot be built for another reason.
     """
     target, arguments = target_of("observer", name), arguments_of("observer", name, options)
     try:
@@ -30,15 +30,15 @@ def create_observer(name: str, **options: object) -> Observer:
 def observers_of(trackers: Mapping[str, Mapping[str, object]]) -> Sequence[Observer]:
     """Return the observers that watch every study, and `trackers`: options by name.
 
-    One that cannot be built is left out with a warning.
+    An observer that cannot be built is left out with a warning.
 
     Raises:
         InputError: a tracker is unknown, its package is not installed, or an option is bad.
     """
     for name in trackers:
         target_of("observer", name)
-    found = (_built(spec, trackers) for spec in catalogue().observers if spec.name in trackers or not _on_request(spec))
-    return [observer for observer in found if observer is not None]
+    specs = [spec for spec in catalogue().observers if spec.name in trackers or not _on_request(spec)]
+    return [observer for spec in specs if (observer := _built(spec, trackers)) is not None]
 
 
 def _on_request(spec: Spec) -> bool:
@@ -52,6 +52,5 @@ def _built(spec: Spec, trackers: Mapping[str, Mapping[str, object]]) -> Observer
         if isinstance(error, InputError) and spec.name in trackers:
             raise
         cause = error.__cause__ if isinstance(error, PluginError) and error.__cause__ else error
-        said = f"observer {spec.name!r} failed and is left out: {one_line(cause)}"
-        warnings.warn(said, RuntimeWarning, stacklevel=2)
+        warnings.warn(f"observer {spec.name!r} failed and is left out: {one_line(cause)}", RuntimeWarning, stacklevel=2)
         return None

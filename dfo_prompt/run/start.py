@@ -1,4 +1,4 @@
-"""Starts a study where another one stands: finished, stopped, killed, or refused on this machine."""
+"""Starts a study from the answer of another study, finished or not."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -12,24 +12,24 @@ from dfo_prompt.study.folder import read_manifest
 from dfo_prompt.types import Json
 
 PART = "start_from"
-"""Of a manifest: where x0 comes from."""
+"""The manifest key for the source of x0."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Start:
-    """A configuration with its x0, and what the manifest says of it."""
+    """A configuration with its x0, and the manifest entry for the source of x0."""
 
     config: StudyConfig
     manifest: Mapping[str, Json]
 
 
 def start_at(config: StudyConfig, source: Path | None, out: Path | None) -> Start:
-    """Return the study `config` with the answer of the study in `source` as x0; as it is, without a source.
+    """Return `config` with the answer of the study in `source` as x0; unchanged without a source.
 
-    A study that goes on in `out` keeps the x0 that it began with, even if its source went on too.
+    A study that continues in `out` keeps its original x0, even if the source has continued since.
 
     Raises:
-        InputError: the source has no answer, or none that fits.
+        InputError: the source has no answer, or its answer does not fit.
     """
     if source is None:
         return Start(config=config, manifest={})

@@ -47,7 +47,7 @@ from dfo_prompt.study.result import Observer, StudyInfo, StudyResult
 from dfo_prompt.types import Vector
 
 CLOCK = "depends_on_the_clock"
-"""Part of a manifest: the key of a study whose queries differ from run to run. Other manifests have none."""
+"""The manifest key that names the time-dependent setting of a study; absent from other manifests."""
 
 
 def run_study(
@@ -59,15 +59,15 @@ def run_study(
     observers: Sequence[Observer] = (),
     lock_seconds: float = 0.0,
 ) -> StudyResult:
-    """Run, or continue, the study `config` of `objective` in the folder `out` (in memory only, without one).
+    """Run or continue the study `config` of `objective` in the folder `out` (in memory only without a folder).
 
-    The answer of the study in `start_from` becomes the initial point. A folder that another process has locked is waited for
-    up to `lock_seconds`.
+    The answer of the study in `start_from` becomes the initial point. Wait up to `lock_seconds` for a folder that another
+    process has locked.
 
     Raises:
         InputError, StudyError, PluginError: see `minimize`.
     """
-    out = out.absolute() if out else None  # whatever changes the working directory later
+    out = out.absolute() if out else None  # stays valid if the working directory changes
     start = start_at(as_begun(config, out), start_from, out)
     manifest = {**manifest_of(start.config, objective), **start.manifest}
     larger = lambda path: grow(start.config, objective, manifest, path, fresh=opened)  # noqa: E731
@@ -95,7 +95,7 @@ def manifest_of(config: StudyConfig, objective: Objective) -> dict[str, Any]:
 def conduct(
     config: StudyConfig, objective: Objective, *, out: Path | None = None, observers: Sequence[Observer] = ()
 ) -> StudyResult:
-    """Run, or continue, a study in its open folder, and return the result, which is not saved yet.
+    """Run or continue a study in its open folder, and return the result without saving it.
 
     Raises:
         StudyError, PluginError: see `Study.run`.
@@ -103,8 +103,8 @@ def conduct(
     if out:
         recheck(objective, out, budget_of(config), prices=config.prices)
         if not is_deterministic(config.optimizer):
-            if (found := load_result(out)) is not None:
-                return found
+            if (finished := load_result(out)) is not None:
+                return finished
             start_over(out)
     optimizer, ledger = opened(config, objective, out)
     study = Study(
@@ -119,16 +119,16 @@ def conduct(
     )
     forget_peak()
     result = study.run()
-    if out and isinstance(objective, Textual):  # ahead of the result, which says that the study is finished
+    if out and isinstance(objective, Textual):  # before the result, which marks the study as finished
         save_text(out / TEXT_FILE, objective.text(result.chosen))
     result = _with_memory(result, config, objective)
-    if out and (before := _finished(out)):  # a replay allocates less
+    if out and (before := _finished(out)):  # a replay allocates less, so keep the original peak
         result = replace(result, peak_bytes=before.peak_bytes, user_bytes=before.user_bytes)
     return result
 
 
 def opened(config: StudyConfig, objective: Objective, out: Path | None) -> tuple[Optimizer, Ledger]:
-    """Return a fresh optimizer of the study, and its ledger, opened on the folder `out` (in memory only, without one)."""
+    """Return a new optimizer for the study, and its ledger, opened on the folder `out` (in memory only without a folder)."""
     outer = outer_of(objective, name=config.objective)
     optimizer = optimizer_of(config, outer)
     outputs = outer.size if outer and isinstance(optimizer, StructuredOptimizer) else None
@@ -137,15 +137,15 @@ def opened(config: StudyConfig, objective: Objective, out: Path | None) -> tuple
 
 
 def reopen(folder: Path, overrides: Mapping[str, Any] | None = None) -> tuple[Objective, Vector]:
-    """Build the objective of the study in `folder` anew, with keys of `overrides` winning, and read its answer (d,).
+    """Rebuild the objective of the study in `folder`, with keys of `overrides` winning, and read its answer (d,).
 
-    That is the chosen candidate of a finished study, and the best so far of any other.
+    The answer is the chosen candidate of a finished study, otherwise the best so far.
 
-    A plugin file that the folder names is not run: the folder may come from anywhere. Give it to `plugin_files` first.
+    A plugin file that the folder names is not run, as the folder may be untrusted: pass the file to `plugin_files` first.
 
     Raises:
-        InputError: it holds no study, or what another method found, which is no candidate; or model, task or data are not
-            those of the study any more.
+        InputError: the folder holds no study, or the result of a method without candidates; or model, task or data have
+            changed since.
     """
     config = config_of(folder, overrides)
     if not catalogue().methods.find(config.method).tunes:
@@ -161,41 +161,41 @@ def config_of(folder: Path, overrides: Mapping[str, Any] | None = None) -> Study
     """Return the configuration of the study in `folder`, with keys of `overrides` winning; see `reopen`.
 
     Raises:
-        InputError: it holds no study, or names a plugin file that was not given.
+        InputError: the folder holds no study, or names a plugin file that is not in use.
     """
     recorded = dict(read_manifest(folder)["config"])
     plugin, _ = Path(str(recorded.pop("plugin", None) or "")).name, recorded.pop("preset", None)
     if plugin and plugin not in {file.name for file in given_files()}:
-        asked = f"if you trust that file, begin the command with dfo-prompt --plugin PATH/{plugin}"
-        raise InputError(f"the study in {folder} used the plugin file {plugin}; {asked}")
+        remedy = f"if you trust that file, begin the command with dfo-prompt --plugin PATH/{plugin}"
+        raise InputError(f"the study in {folder} used the plugin file {plugin}; {remedy}")
     return combined(recorded, folder, overrides or {}, where=str(folder / "manifest.json"))
 
 
 def objective_of(config: StudyConfig) -> Objective:
     """Build the objective that `config` names; see `create_objective`."""
-    takes = parameters(target_of("objective", config.objective)).hints
-    # Those that stand as they are by default are no mistake of anyone who compares objectives of several kinds.
+    accepted = parameters(target_of("objective", config.objective)).hints
+    # Tables at their defaults are not passed to an objective that does not take them; others are, and fail.
     tables: Mapping[str, tuple[object, object]] = {
         "problem": (config.problem, ProblemConfig()),
         "prompt": (config.prompt, PromptConfig()),
         "endpoint": (config.endpoint, None),
     }
-    given = {key: value for key, (value, usual) in tables.items() if key in takes or value != usual}
-    return create_objective(config.objective, dim=config.dim, seed=config.seed, **given, **config.objective_options)
+    passed = {key: value for key, (value, default) in tables.items() if key in accepted or value != default}
+    return create_objective(config.objective, dim=config.dim, seed=config.seed, **passed, **config.objective_options)
 
 
 def plugin_of(config: StudyConfig) -> AbstractContextManager[None]:
-    """Return the context in which the plugin that `config` names is in the catalogue."""
+    """Return a context with the plugin file that `config` names, if any, in the catalogue."""
     return plugin_files(*([config.plugin] if config.plugin else []))
 
 
 def budget_of(config: StudyConfig) -> Budget:
-    """Return what the search of a study may spend."""
+    """Return the budget of a study's search."""
     return Budget(queries=config.budget, limits=config.limits or {})
 
 
 def optimizer_of(config: StudyConfig, outer: Outer | None) -> Optimizer:
-    """Build the optimizer that `config` names, for an objective with the function `outer`; see `create_optimizer`."""
+    """Build the optimizer that `config` names; see `create_optimizer`."""
     return create_optimizer(
         config.optimizer,
         dim=config.dim,
@@ -211,23 +211,23 @@ def optimizer_of(config: StudyConfig, outer: Outer | None) -> Optimizer:
 
 
 def _check_blocks(config: StudyConfig, objective: Objective) -> None:
-    """Refuse blocks that are neither layers with a prompt each nor groups of them: a preset for another model, as a rule."""
+    """Refuse a number of blocks that does not divide the number of layers, as with a preset for another model."""
     blocks = max(1, int(config.optimizer_options.get("blocks", 1)))  # type: ignore[call-overload]
     layers = objective.prompt_layers if isinstance(objective, Layered) else 1
     if layers > 1 and layers % blocks:
-        said = f"{blocks} blocks do not fit {layers} layers, each with a prompt of its own"
-        raise InputError(f"optimizer {config.optimizer!r}: {said}; set optimizer.blocks to {layers}, or to a part of it")
+        fault = f"{blocks} blocks do not fit {layers} layers, each with a prompt of its own"
+        raise InputError(f"optimizer {config.optimizer!r}: {fault}; set optimizer.blocks to {layers}, or to a part of it")
 
 
 def _finished(folder: Path) -> StudyResult | None:
     try:
         return load_result(folder)
     except InputError:
-        return None  # damaged: it is about to be written again
+        return None  # a damaged result is about to be replaced
 
 
 def _with_memory(result: StudyResult, config: StudyConfig, objective: Objective) -> StudyResult:
-    """Return the result with what both sides held: two processes where the objective is remote, else parts of this one."""
+    """Return the result with the memory of both sides: two processes if the objective is remote, else parts of this one."""
     if isinstance(objective, Remote):
         return replace(result, user_bytes=peak_resident(), peak_bytes=objective.server_bytes())
     outer = outer_of(objective, name=config.objective)
@@ -244,7 +244,7 @@ def _user_bytes(config: StudyConfig, outer: Outer | None) -> int | None:
     try:
         return allocated_by(one_batch)
     except Exception:
-        return None  # the budget is spent, and the result there: not for a figure beside it
+        return None  # the study is finished: a failure here must not lose its result
 
 
 def _info(config: StudyConfig, folder: Path | None) -> StudyInfo:

@@ -1,1 +1,1 @@
-"""One optimizer on one objective until the budget is spent: the loop, the ledger, the journals, the folder."""
+"""Studies: one optimizer on one objective until the budget is spent. The loop, the ledger, the journals, the folder."""

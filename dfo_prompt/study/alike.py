@@ -1,4 +1,4 @@
-"""Candidates that stand for one text: their outcome, which a study pays for once and knows again after it was continued."""
+"""Shared outcomes of candidates with the same text: a study pays for each text once, also across continuations."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,22 +12,22 @@ from dfo_prompt.types import Matrix
 
 @dataclass(frozen=True, kw_only=True)
 class Alike:
-    """The outcomes of a study's evaluations by split and text.
+    """Caches the outcomes of a study's evaluations by split and text.
 
-    The journal gives them back: nothing else is stored. Those of evaluations that raised are forgotten, and tried again.
+    The cache is rebuilt from the journal. Evaluations that raised are not cached, so that they run again.
 
     Attributes:
-        objective: whose candidates stand for texts; of any other each candidate stands for itself, and nothing is kept.
+        objective: objective of the study; unless it is `Textual`, nothing is cached.
     """
 
     objective: Objective
     _known: dict[tuple[str, str], Scored] = field(default_factory=dict, init=False)
 
     def keys(self, batch: Matrix) -> list[str]:
-        """Return what each candidate (B, d) stands for: its text, or itself.
+        """Return the cache key of each candidate (B, d): its text, or its hash.
 
         Raises:
-            PluginError: the objective cannot say.
+            PluginError: the objective raises.
         """
         if not isinstance(self.objective, Textual):
             return [candidate_hash(z) for z in batch]
@@ -37,11 +37,11 @@ class Alike:
             raise PluginError(f"the objective cannot tell the text of a candidate: {one_line(error)}") from error
 
     def find(self, key: str, split: str) -> Scored | None:
-        """Return the outcome of an earlier evaluation on a split for what a key stands for."""
+        """Return the cached outcome of a key on a split."""
         return self._known.get((split, key))
 
     def note(self, keys: Sequence[str], outcome: Outcome) -> None:
-        """Keep the outcome of evaluations, journaled now or by an earlier run."""
+        """Cache the outcome of evaluations, new or recalled from the journal."""
         if not isinstance(self.objective, Textual):
             return
         for i, (key, record) in enumerate(zip(keys, outcome.records, strict=True)):

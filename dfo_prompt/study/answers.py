@@ -1,4 +1,4 @@
-"""Holds what an objective gives to its contract: arrays of numbers, one for each candidate, and plain metadata."""
+"""Validates the results of an objective: arrays with a number per candidate, usage, and plain metadata."""
 
 import json
 from collections.abc import Mapping
@@ -14,50 +14,52 @@ from dfo_prompt.errors import PluginError, one_line
 from dfo_prompt.types import Json, Matrix, Vector
 
 
-def checked_evaluation(given: object, count: int, outputs: int | None = None) -> Evaluation:
-    """Return an evaluation of `count` candidates with float64 arrays, those of torch, NumPy or pandas taken as they are.
+def checked_evaluation(evaluation: object, count: int, outputs: int | None = None) -> Evaluation:
+    """Return an evaluation of `count` candidates with its torch, NumPy or pandas arrays converted to float64.
 
-    It has `outputs` figures of each candidate, all NaN where its loss or one of them is not finite; by default none.
+    With `outputs`, M, the evaluation has outputs (count, M); a row is all NaN if its loss or any of its outputs is not
+    finite.
 
     Raises:
-        PluginError: it is no evaluation, or a part is not of the right kind or length.
+        PluginError: it is no evaluation, or a part has the wrong type or shape.
     """
-    if not isinstance(given, Evaluation):
-        raise PluginError(f"the objective gave a {type(given).__name__}, not an Evaluation")
-    if not isinstance(given.metrics, Mapping) or not all(isinstance(name, str) for name in given.metrics):
-        raise PluginError(f"the objective gave metrics of type {type(given.metrics).__name__}, not arrays by name")
-    losses = _numbers("losses", given.losses, count)
+    if not isinstance(evaluation, Evaluation):
+        raise PluginError(f"the objective gave a {type(evaluation).__name__}, not an Evaluation")
+    metrics = evaluation.metrics
+    if not isinstance(metrics, Mapping) or not all(isinstance(name, str) for name in metrics):
+        raise PluginError(f"the objective gave metrics of type {type(metrics).__name__}, not arrays by name")
+    losses = _numbers("losses", evaluation.losses, count)
     return replace(
-        given,
+        evaluation,
         losses=losses,
-        metrics={name: _numbers(name, values, count) for name, values in given.metrics.items()},
-        usage=checked_usage(given.usage),
-        outputs=None if outputs is None else _outputs(given.outputs, losses, outputs),
+        metrics={name: _numbers(name, values, count) for name, values in metrics.items()},
+        usage=checked_usage(evaluation.usage),
+        outputs=None if outputs is None else _outputs(evaluation.outputs, losses, outputs),
     )
 
 
 def describe(objective: Objective, *, name: str) -> dict[str, Json]:
-    """Return what the objective `name` says of itself, as plain data; nothing if it has no `describe`.
+    """Return the metadata of the objective `name` as plain data; {} if it has no `describe`.
 
     Raises:
-        PluginError: it raises, or says what JSON cannot hold.
+        PluginError: `describe` raises, or returns data that JSON cannot hold.
     """
     if not isinstance(objective, Described):
         return {}
     try:
-        said = json.loads(json.dumps(objective.describe(), default=plain))
+        metadata = json.loads(json.dumps(objective.describe(), default=plain))
     except Exception as error:
         raise PluginError(f"objective {name!r} failed in describe: {one_line(error)}") from error
-    if not isinstance(said, dict):
-        raise PluginError(f"objective {name!r} describes itself by a {type(said).__name__}, not by values by name")
-    return said
+    if not isinstance(metadata, dict):
+        raise PluginError(f"objective {name!r} describes itself by a {type(metadata).__name__}, not by values by name")
+    return metadata
 
 
 def outer_of(objective: Objective, *, name: str) -> Outer | None:
     """Return the function from outputs to losses of the objective `name`; None if it has none.
 
     Raises:
-        PluginError: it raises.
+        PluginError: the property raises.
     """
     try:
         return objective.outer if isinstance(objective, Composite) else None
@@ -66,18 +68,18 @@ def outer_of(objective: Objective, *, name: str) -> Outer | None:
 
 
 def without_outputs(optimizer: str, objective: str = "") -> str:
-    """Return the refusal of an optimizer that learns from outputs, where there are none."""
+    """Return the error message for an optimizer that learns from outputs when the objective gives none."""
     which = f"objective {objective!r}" if objective else "the objective, or a wrapper ahead of it,"
     return f"optimizer {optimizer!r} learns from outputs, which {which} does not give in these settings; choose another"
 
 
 def as_array(values: Any) -> Any:
-    """Return an array of NumPy with the values of one of torch, NumPy or pandas, or of a list, whatever its type.
+    """Convert a torch, NumPy or pandas array, or a list, to a NumPy array.
 
     Raises:
-        ValueError: labels are in another order than the values.
+        ValueError: a pandas index is not 0, 1, ... in order, so the order of the values is ambiguous.
     """
-    if hasattr(values, "detach"):  # a tensor of torch: perhaps on a device, with a gradient, or bfloat16
+    if hasattr(values, "detach"):  # a torch tensor, possibly on a device, with a gradient, or bfloat16
         return values.detach().cpu().double().numpy()
     if isinstance(values, np.ma.MaskedArray):
         return np.ma.filled(values.astype(np.float64), np.nan)
@@ -97,23 +99,23 @@ def _outputs(values: object, losses: Vector, size: int) -> Matrix:
 def _numbers(name: str, values: object, *shape: int) -> Matrix:
     try:
         array = as_array(values)
-    except Exception as error:  # ragged lists, tensors of other kinds
-        said = f"a {type(values).__name__} that is no array of numbers: {one_line(error)}"
-        raise PluginError(f"the objective gave {name} as {said}") from error
+    except Exception as error:  # ragged lists, unsupported tensors
+        fault = f"a {type(values).__name__} that is no array of numbers: {one_line(error)}"
+        raise PluginError(f"the objective gave {name} as {fault}") from error
     if array.shape != shape:
         raise PluginError(f"the objective gave {name} of shape {array.shape}, not {shape}")
     if array.dtype.kind not in "fiub":
         raise PluginError(f"the objective gave {name} of type {array.dtype}, not numbers")
-    with np.errstate(over="ignore"):  # of extended precision
+    with np.errstate(over="ignore"):  # extended precision may overflow float64
         numbers: Matrix = array.astype(np.float64)
     return numbers
 
 
 def checked_usage(usage: object) -> Usage:
-    """Return a usage in whole numbers.
+    """Return a usage with its figures as Python integers.
 
     Raises:
-        PluginError: it is none, or a figure is no whole number from 0 on.
+        PluginError: it is no `Usage`, or a figure is not a whole number >= 0.
     """
     if not isinstance(usage, Usage):
         raise PluginError(f"the objective gave a {type(usage).__name__} for usage, not a Usage")

@@ -1,4 +1,4 @@
-"""Figures of usage that do not agree: a service's count beside ours, an estimate beside what was consumed."""
+"""Checks of usage: a service's token count against ours, and consumption against the estimate."""
 
 import warnings
 from collections.abc import Iterable
@@ -6,14 +6,14 @@ from collections.abc import Iterable
 from dfo_prompt.contracts.usage import Usage
 
 SHARE = 0.01
-"""Of the tokens, by which a service may count otherwise."""
+"""The share of the tokens by which a service's count may differ."""
 
 
 def mismatch(usage: Usage) -> str:
-    """Return what is wrong with a service's count of tokens; "" for nothing.
+    """Return a warning if a service's token count disagrees with ours; "" if it agrees.
 
-    Services count the answers or leave them out; each is one token a row. Tries without an answer have our estimate only:
-    with some of them nothing can be compared.
+    A service may or may not count the output tokens, one per row. Unanswered tries only have our estimate, so a usage with
+    some is not compared.
     """
     ours, theirs = usage.tokens, usage.billed_tokens
     least, most = ours * (1 - SHARE), (ours + usage.rows) * (1 + SHARE)
@@ -23,26 +23,26 @@ def mismatch(usage: Usage) -> str:
 
 
 class Audit:
-    """Warns of what does not agree, of each kind once.
+    """Warns of each kind of disagreement once.
 
     Args:
-        name: of the objective.
+        name: name of the objective.
     """
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._said: set[str] = set()
+        self._warned: set[str] = set()
 
     def check(self, used: Usage, most: Usage, limited: Iterable[str]) -> None:
-        """Warn where a batch used more than was reserved in a currency with a limit, or the service counts otherwise."""
+        """Warn if a batch used more than was reserved of a limited currency, or if the service's count disagrees."""
         for currency in limited:
-            found, reserved = getattr(used, currency), getattr(most, currency)
-            if found > reserved:
-                self._warn(currency, f"used {found:,} {currency}, more than the {reserved:,} that it estimated")
-        if said := mismatch(used):
-            self._warn("billed_tokens", said)
+            amount, reserved = getattr(used, currency), getattr(most, currency)
+            if amount > reserved:
+                self._warn(currency, f"used {amount:,} {currency}, more than the {reserved:,} that it estimated")
+        if message := mismatch(used):
+            self._warn("billed_tokens", message)
 
-    def _warn(self, kind: str, said: str) -> None:
-        if kind not in self._said:
-            self._said.add(kind)
-            warnings.warn(f"objective {self._name!r}: {said}", RuntimeWarning, stacklevel=2)
+    def _warn(self, kind: str, message: str) -> None:
+        if kind not in self._warned:
+            self._warned.add(kind)
+            warnings.warn(f"objective {self._name!r}: {message}", RuntimeWarning, stacklevel=2)

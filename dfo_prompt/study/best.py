@@ -1,4 +1,4 @@
-"""Reads the candidates of a study, the best so far, and its answer."""
+"""Reads the candidates of a study: all of them, the best so far, and the answer."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,17 +11,17 @@ from dfo_prompt.types import Matrix, Vector
 
 
 def read_candidates(path: Path) -> Matrix:
-    """Return the candidates (n, d) that the study in `path` has asked about, row i that of query i + 1.
+    """Return the candidates (n, d) of the study in `path`; row i is that of query i + 1.
 
-    The last ones, beyond the journal, are of a batch that was cut off.
+    Rows beyond the journal belong to a batch that was cut off.
 
     Raises:
-        InputError: it is not a study folder.
-        StudyError: a file is damaged, or lacks candidates: those of studies by earlier versions, until they are continued.
+        InputError: `path` is not a study folder.
+        StudyError: a file is damaged, or lacks candidates, as those of earlier versions do until the study is continued.
     """
     records, rows = read_records(path), _rows(path)
     for record in records:
-        if not _is_there(record, rows):
+        if not _has_row(record, rows):
             raise StudyError(
                 f"{path / CANDIDATES[Account.QUERIES]} is damaged: it lacks the candidate of query {record.query}"
             )
@@ -31,10 +31,10 @@ def read_candidates(path: Path) -> Matrix:
 def best_so_far(path: Path) -> tuple[Vector, Record]:
     """Return the candidate (d,) with the smallest journaled loss of the study in `path`, finished or not, and its record.
 
-    Where its row in the file of candidates was lost, the next best stands in.
+    A candidate whose row was lost is skipped in favour of the next best.
 
     Raises:
-        InputError: it is not a study folder, or no query with a loss has its candidate there.
+        InputError: `path` is not a study folder, or holds no candidate with a loss.
         StudyError: the journal is damaged.
     """
     rows = _rows(path)
@@ -42,25 +42,27 @@ def best_so_far(path: Path) -> tuple[Vector, Record]:
         (record for record in read_records(path) if record.loss is not None), key=lambda record: (record.loss, record.query)
     )
     for record in scored:
-        if _is_there(record, rows):
+        if _has_row(record, rows):
             return rows[record.query - 1], record
     raise InputError(f"the study in {path} has no candidate with a loss yet; run its command again")
 
 
 def journaled_candidate(path: Path) -> tuple[Vector, Record] | None:
-    """Return the first candidate (d,) with a loss in the journal of the study in `path`, and its record, if there is one."""
+    """Return the first candidate (d,) with a loss in the journal of the study in `path`, and its record, if any."""
     rows = _rows(path)
-    scored = (record for record in read_records(path) if record.loss is not None and _is_there(record, rows))
+    scored = (record for record in read_records(path) if record.loss is not None and _has_row(record, rows))
     return next(((rows[record.query - 1], record) for record in scored), None)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """A study's answer: the chosen candidate (d,) of a finished one, the best so far of any other.
+    """A study's answer.
 
     Attributes:
-        query: of the candidate; 0 in a finished study.
-        queries: that are journaled.
+        candidate: (d,) the chosen candidate of a finished study, otherwise the best so far.
+        finished: True if the study is finished.
+        query: query of the candidate; 0 in a finished study.
+        queries: number of journaled queries.
     """
 
     candidate: Vector
@@ -73,7 +75,7 @@ def answer_of(path: Path) -> Answer:
     """Return the answer of the study in `path`.
 
     Raises:
-        InputError: it is not a study folder, or has no answer yet, or a file is damaged.
+        InputError: `path` is not a study folder, or has no answer yet, or a file is damaged.
         StudyError: the journal is damaged.
     """
     read_manifest(path)
@@ -91,5 +93,5 @@ def _rows(path: Path) -> Matrix:
     return read_rows(path / CANDIDATES[Account.QUERIES], dim)
 
 
-def _is_there(record: Record, rows: Matrix) -> bool:
+def _has_row(record: Record, rows: Matrix) -> bool:
     return record.query <= len(rows) and candidate_hash(rows[record.query - 1]) == record.candidate

@@ -1,7 +1,7 @@
-"""The file of candidates beside a journal: rows of little-endian float64, d columns, row i for line i of the journal.
+"""The candidate file of a journal: rows of little-endian float64, d columns; row i belongs to line i of the journal.
 
-A row is written before its evaluation, so that a batch that was cut off has its candidates too. The hash in the journal's
-line is the row's checksum.
+A row is written before its evaluation, so that even a batch that was cut off has its candidates. The hash in the journal's
+line serves as the row's checksum.
 """
 
 import hashlib
@@ -16,36 +16,36 @@ FLOAT = np.dtype("<f8")
 
 
 class Candidates:
-    """The candidates in `path`; without a path nothing is kept."""
+    """The candidates in `path`; without a path nothing is stored."""
 
     def __init__(self, path: Path | None) -> None:
         self.file = OwnFile(path) if path else None
 
     def put(self, first: int, batch: Matrix) -> None:
-        """Keep a new batch (B, d), not yet evaluated, from row `first` on; rows behind were cut off and are dropped.
+        """Write a new batch (B, d), not yet evaluated, at row `first`, dropping any later rows as cut off.
 
         Raises:
-            StudyError: they cannot be written.
+            StudyError: the file cannot be written.
         """
         if self.file:
             data = _bytes(batch)
             self.file.write(first * len(data) // len(batch), data)
 
-    def mend(self, first: int, batch: Matrix) -> None:
-        """Keep a batch (B, d) that is known to belong there from row `first` on, unless it is there; rows behind stay.
+    def restore(self, first: int, batch: Matrix) -> None:
+        """Restore the rows of a recalled batch (B, d) at row `first` if they are missing or damaged, keeping later rows.
 
         Raises:
-            StudyError: they cannot be written.
+            StudyError: the file cannot be written.
         """
         if self.file is None:
             return
         data = _bytes(batch)
-        at = first * len(data) // len(batch)
-        if self.file.read(at, len(data)) != data:
-            self.file.write(at, data, drop_rest=False)
+        offset = first * len(data) // len(batch)
+        if self.file.read(offset, len(data)) != data:
+            self.file.write(offset, data, drop_rest=False)
 
     def get(self, first: int, shape: tuple[int, ...]) -> Matrix | None:
-        """Return the batch of the shape (B, d) from row `first` on, or None where there are fewer rows."""
+        """Return the batch of shape (B, d) at row `first`, or None if the file has fewer rows."""
         count, dim = shape
         size = count * dim * FLOAT.itemsize
         raw = self.file.read(first * dim * FLOAT.itemsize, size) if self.file else b""
@@ -58,7 +58,7 @@ def candidate_hash(candidate: Vector) -> str:
 
 
 def read_rows(path: Path, dim: int) -> Matrix:
-    """Return the whole rows (n, d) that a file of candidates holds; none if there is no file."""
+    """Return the complete rows (n, d) of a candidate file; none if there is no file."""
     raw = path.read_bytes() if path.exists() else b""
     return _rows(raw[: len(raw) - len(raw) % (dim * FLOAT.itemsize)], dim)
 

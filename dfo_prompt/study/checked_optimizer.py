@@ -1,4 +1,4 @@
-"""Holds an optimizer to its contract, and times it."""
+"""Validates and times an optimizer's calls."""
 
 import json
 from collections.abc import Callable
@@ -17,12 +17,11 @@ T = TypeVar("T")
 
 
 class GuardedOptimizer:
-    """An optimizer whose calls are checked, named in errors and timed.
+    """Wraps an optimizer to validate and time its calls.
 
-    Its dim and bounds are those that it has now; one that changes them later is refused.
-
-    Every method raises PluginError where the optimizer raises or hands out what the contract does not allow. Arrays are
-    copied in both directions, so that an optimizer that keeps or changes one harms only itself.
+    Every method raises PluginError, naming the optimizer, if the optimizer raises, breaks its contract, or has changed its
+    dim or bounds. Arrays are copied in both directions, so that an optimizer that keeps or changes an array affects only
+    itself.
     """
 
     def __init__(self, optimizer: Optimizer, *, name: str) -> None:
@@ -34,7 +33,7 @@ class GuardedOptimizer:
     def ask(self) -> Matrix:
         """Return the next candidates, (B, d)."""
         candidates = self._call("ask", lambda: _floats(self._optimizer.ask()))
-        self._check_kept()
+        self._check_unchanged()
         dim = self._dim
         if candidates.ndim != 2 or candidates.shape[1] != dim or not len(candidates):  # noqa: PLR2004
             raise PluginError(f"optimizer {self._name!r} asked for candidates of shape {candidates.shape}, not (B, {dim})")
@@ -45,29 +44,31 @@ class GuardedOptimizer:
         """Pass on the losses (B,) of the candidates (B, d), and the outputs (B, M) to an optimizer that learns from them."""
         optimizer = self._optimizer
         if isinstance(optimizer, StructuredOptimizer) and outputs is not None:
-            told = candidates.copy(), losses.copy(), outputs.copy()
-            self._call("tell_outputs", lambda: optimizer.tell_outputs(*told))
+            copies = candidates.copy(), losses.copy(), outputs.copy()
+            self._call("tell_outputs", lambda: optimizer.tell_outputs(*copies))
         else:
             self._call("tell", lambda: optimizer.tell(candidates.copy(), losses.copy()))
 
     def recommend(self) -> Vector:
         """Return the optimizer's answer, (d,)."""
         answer = self._call("recommend", lambda: _floats(self._optimizer.recommend()))
-        self._check_kept()
+        self._check_unchanged()
         if answer.shape != (self._dim,):
             raise PluginError(f"optimizer {self._name!r} recommends shape {answer.shape}, not ({self._dim},)")
         self._check_values(answer)
         return answer
 
     def describe(self) -> dict[str, Json]:
-        """Return what the optimizer says of itself, as plain data: NumPy's scalars and arrays become numbers and lists."""
-        said = self._call("describe", lambda: json.loads(json.dumps(self._optimizer.describe(), default=plain)))
-        if not isinstance(said, dict):
-            raise PluginError(f"optimizer {self._name!r} describes itself by a {type(said).__name__}, not by values by name")
-        return said
+        """Return the optimizer's description as plain data: NumPy scalars and arrays become numbers and lists."""
+        state = self._call("describe", lambda: json.loads(json.dumps(self._optimizer.describe(), default=plain)))
+        if not isinstance(state, dict):
+            raise PluginError(
+                f"optimizer {self._name!r} describes itself by a {type(state).__name__}, not by values by name"
+            )
+        return state
 
     def take_seconds(self) -> float:
-        """Return the optimizer's own seconds since the last call of this method."""
+        """Return the seconds spent in the optimizer since the last call of this method."""
         seconds, self._seconds = self._seconds, 0.0
         return seconds
 
@@ -80,11 +81,11 @@ class GuardedOptimizer:
         finally:
             self._seconds += perf_counter() - started
 
-    def _check_kept(self) -> None:
-        now = (self._optimizer.dim, self._optimizer.bounds)
-        for what, kept, found in zip(("dim", "bounds"), (self._dim, self._bounds), now, strict=True):
-            if repr(kept) != repr(found):
-                raise PluginError(f"optimizer {self._name!r} changed its {what} from {kept!r} to {found!r}")
+    def _check_unchanged(self) -> None:
+        current = (self._optimizer.dim, self._optimizer.bounds)
+        for name, old, new in zip(("dim", "bounds"), (self._dim, self._bounds), current, strict=True):
+            if repr(old) != repr(new):
+                raise PluginError(f"optimizer {self._name!r} changed its {name} from {old!r} to {new!r}")
 
     def _check_values(self, values: Matrix | Vector) -> None:
         if not np.isfinite(values).all():
@@ -97,7 +98,7 @@ class GuardedOptimizer:
 
 def _floats(values: object) -> Matrix:
     array = as_array(values)
-    if array.dtype.kind in "cmM":  # NumPy would cut them down to numbers
+    if array.dtype.kind in "cmM":  # NumPy would silently convert complex numbers and dates
         raise TypeError(f"{array.dtype} is no type of numbers")
     floats: Matrix = np.array(array, dtype=np.float64)
     return floats

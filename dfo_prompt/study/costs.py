@@ -1,13 +1,12 @@
-"""The file of costs: what was reserved, and what it took.
+"""The cost file: reservations and charges of evaluations.
 
-A line of costs names the lines of the journal that it is for (`first`, from 1, and `done`, their number) and their checksum
-(`journal`). It is written ahead of them: where a kill came in between, the line is void, and the queries run again. So costs
-and queries agree whatever happens to the process. Queries whose costs are missing, after a power cut or from an earlier
-version, stay, and are counted as unpriced.
+A charge names the journal lines that it covers (`first`, from 1, and `done`, their number) and their checksum (`journal`).
+It is written before them: if the process is killed in between, the charge is void and the queries run again, so that costs
+and queries always agree. Queries without costs, after a power cut or from an earlier version, count as unpriced.
 
-A reservation says what is lost if it is cut off (`unsettled`): nothing of an objective whose repetitions cost nothing. Else,
-where no outcome follows, that much is charged; where a line of costs is void, those currencies of it are; where the
-objective itself said at its failure what it took (`lost`), that is.
+A reservation lists the amounts to charge if it is cut off (`unsettled`), none for an objective whose repetitions are free.
+If no outcome follows, these amounts are charged; if a charge is void, its amounts in those currencies are; if the objective
+reported its usage on failure (`lost`), that usage is.
 """
 
 from collections.abc import Mapping
@@ -26,14 +25,14 @@ COSTS = "ledger.jsonl"
 
 @dataclass(frozen=True, kw_only=True)
 class Spent(Usage):
-    """What an account has been charged.
+    """The total charged to an account.
 
     Attributes:
-        repeated: evaluations that were cut off and ran again, or were asked once more to see that an objective is still the
-            same. They are in no other figure, nor is what they took, but for currencies that a repetition costs again.
-        unpriced: queries whose costs were lost in a power cut; those are in no other figure.
-        optimizer_seconds: inside ask and tell.
-        objective_seconds: of evaluations.
+        repeated: evaluations that ran again after being cut off, or that verified an objective on continuation. No other
+            figure includes them, except currencies that a repetition consumes again.
+        unpriced: queries whose costs were lost in a power cut; no other figure includes these costs.
+        optimizer_seconds: seconds in the optimizer's ask and tell.
+        objective_seconds: seconds in evaluations.
     """
 
     __pydantic_config__ = STRICT
@@ -45,27 +44,28 @@ class Spent(Usage):
 
     @property
     def seconds(self) -> float:
-        """Return the seconds of optimizer and objective together."""
+        """Return the total seconds of optimizer and objective."""
         return self.optimizer_seconds + self.objective_seconds
 
     @classmethod
     def of(cls, usage: Usage, *, objective_seconds: float = 0.0) -> Self:
-        """Return what evaluations took that consumed `usage`."""
+        """Return the costs of evaluations that consumed `usage`."""
         return cls(
             **{field.name: int(getattr(usage, field.name)) for field in fields(Usage)}, objective_seconds=objective_seconds
         )
 
 
 CHARGED = tuple(field.name for field in fields(Spent) if field.name not in ("queries", "repeated", "unpriced"))
-"""What a line of costs holds; the rest is counted."""
+"""The fields that the cost file stores; the others are counted."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Charge:
-    """A line of costs: of `done` evaluations from line `first` of the journal on, whose checksum is `journal`, if known.
+    """A charge for `done` evaluations, starting at line `first` of the journal.
 
     Attributes:
-        again: currencies that are spent even if the line is void.
+        journal: checksum of those lines; "" if unknown.
+        again: currencies that stay charged even if the charge is void.
     """
 
     first: int
@@ -76,15 +76,15 @@ class Charge:
 
     @property
     def lost(self) -> Spent:
-        """Return what stays spent where the line is void."""
+        """Return the amount that stays charged if the charge is void."""
         return self.spent.only(self.again)
 
 
 class Costs:
-    """The lines of `path`; in memory only, without one.
+    """The cost file `path`; in memory only without a path.
 
     Attributes:
-        reserved: evaluations set aside so far, by account.
+        reserved: evaluations reserved so far, by account.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -102,27 +102,27 @@ class Costs:
             self._cut_off(account)
 
     def reserve(self, account: Account, count: int, unsettled: Mapping[str, int]) -> None:
-        """Note that so many evaluations are about to run, and what is lost, by currency, if they are cut off."""
+        """Record that `count` evaluations are about to run, and the amounts to charge if they are cut off."""
         line: Line = {"account": account, "reserved": count}
         self.journal.append([{**line, "unsettled": {**unsettled}} if unsettled else line])
         self.reserved[account] += count
 
     def lose(self, account: Account, spent: Spent) -> None:
-        """Note what evaluations took that have no outcome."""
+        """Record the costs of evaluations without an outcome."""
         self.journal.append([{"account": account, "lost": {name: getattr(spent, name) for name in CHARGED}}])
 
     def charge(self, account: Account, charge: Charge) -> None:
-        """Note what evaluations took."""
+        """Record the costs of evaluations."""
         head: Line = {"account": account, "first": charge.first, "done": charge.done, "journal": charge.journal}
         self.journal.append([{**head, **{name: getattr(charge.spent, name) for name in CHARGED}}])
 
     def priced(self, account: Account, journal: Journal) -> Spent:
-        """Return the costs of the evaluations in `journal`, as earlier runs left both, and what is lost.
+        """Return the costs that earlier runs recorded for `journal`, including the costs of evaluations without an outcome.
 
-        `queries` are those in the journal that have costs.
+        Its `queries` counts the lines of the journal that have costs.
 
         Raises:
-            StudyError: lines of the journal are not those that were charged.
+            StudyError: lines of the journal differ from those that were charged.
         """
         total = self._lost[account]
         for charge in self._charges[account]:
@@ -137,12 +137,12 @@ class Costs:
         return total
 
     def settled(self, account: Account, journal: Journal) -> int:
-        """Return how many lines of `journal` were written whole, batch by batch, with their costs."""
+        """Return the number of lines of `journal` in completely written batches that have costs."""
         ends = (charge.first + charge.done - 1 for charge in self._charges[account])
         return max((end for end in ends if end <= journal.count), default=0)
 
     def counted(self, priced: Spent, account: Account, count: int) -> Spent:
-        """Return the costs of `count` evaluations on `account`, of which `priced.queries` have some."""
+        """Return `priced` with the counts of an account with `count` evaluations, `priced.queries` of them with costs."""
         repeated, unpriced = max(0, self.reserved[account] - count), max(0, count - priced.queries)
         return replace(priced, queries=count, repeated=repeated, unpriced=unpriced)
 
@@ -158,7 +158,7 @@ class Costs:
             self._lost[account] += parse(Spent, _table(line["lost"]), where="")
             return
         charges = self._charges[account]
-        # Earlier versions did not say which lines they charged: the next ones.
+        # Earlier versions did not record `first`: each charge covers the next lines.
         first = _whole(line.get("first", charges[-1].first + charges[-1].done if charges else 1))
         self._void(account, first)
         spent = parse(Spent, {name: line[name] for name in CHARGED if name in line}, where="")
@@ -166,24 +166,24 @@ class Costs:
         charges.append(Charge(first=first, done=_whole(line["done"]), journal=journal, spent=spent, again=again))
 
     def _void(self, account: Account, first: int) -> None:
-        """Take back charges from line `first` on, whose evaluations were cut off and ran again; those of time alone stay."""
-        charges, stay = self._charges[account], []
+        """Void the charges from line `first` on, whose evaluations ran again; charges for time alone are kept."""
+        charges, kept = self._charges[account], []
         while charges and charges[-1].first >= first:
             if (last := charges.pop()).done:
                 self._lost[account] += last.lost
             else:
-                stay.append(last)
-        charges.extend(reversed(stay))
+                kept.append(last)
+        charges.extend(reversed(kept))
 
     def _cut_off(self, account: Account) -> None:
-        """Charge the reservation that is open, if one is."""
+        """Charge the open reservation, if any."""
         if self._open[account]:
             self._lost[account] += Spent(**self._open[account])
             self._open[account] = {}
 
 
 def read_spent(folder: Path, account: Account = Account.QUERIES) -> Spent:
-    """Return what the study in `folder`, finished or not, has been charged so far on `account`.
+    """Return the total charged so far to `account` by the study in `folder`, finished or not.
 
     Raises:
         StudyError: a file is damaged.

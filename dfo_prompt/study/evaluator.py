@@ -1,4 +1,4 @@
-"""Runs evaluations on the ledger's account: recalled from the journal, or reserved, run and recorded."""
+"""Runs evaluations and charges them to the ledger: each is recalled from the journal, or reserved, run and recorded."""
 
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
@@ -22,25 +22,25 @@ from dfo_prompt.types import Matrix
 
 Call = Callable[[Matrix], Evaluation]
 LONGEST_STATUS = 300
-"""Characters that a journal keeps of an error."""
+"""The most characters of an error in a journal."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Meter:
     """Evaluates batches so that each is charged once and journaled before the next.
 
-    A loss that is NaN or infinite is recorded as "nonfinite"; an objective that raises, as "error: ..." for its whole batch
-    of queries, which is charged what the error says of its usage, or else what a batch is that was cut off. An OutageError
-    passes through: its usage is charged, and no query is; one that says nothing leaves the reservation open, as a kill does.
+    A NaN or infinite loss is recorded as "nonfinite". If the objective raises, the whole batch is recorded as "error: ..."
+    and charged the usage that the exception reports, or else the amounts of a batch that was cut off. An OutageError
+    propagates: its usage is charged, but no query; without a usage the reservation stays open, as after a kill.
 
     Attributes:
-        ledger: charged for everything.
-        tariff: what evaluations cost.
-        audit: of that.
-        take_optimizer_seconds: returns what the optimizer took since the last call.
-        validated: told of every outcome on the second account, recalled or not.
-        expect: told the account and the number of the evaluation that an objective is asked for next.
-        alike: what is known of candidates that stand for the same.
+        ledger: charged for all evaluations.
+        alike: cached outcomes of candidates with the same text.
+        tariff: costs of evaluations.
+        audit: checks the reported usage.
+        take_optimizer_seconds: returns the optimizer's seconds since the last call.
+        validated: called with every record on the second account, recalled or not.
+        expect: called with the account and the number of the next evaluation.
     """
 
     ledger: Ledger
@@ -52,10 +52,10 @@ class Meter:
     expect: Callable[[Account, int], object] = lambda *_: None
 
     def evaluate(self, batch: Matrix, call: Call) -> Outcome | None:
-        """Charge a query for each candidate in `batch` (B, d), as far as limits allow, and return the outcome.
+        """Charge a query for each candidate in `batch` (B, d) that fits in the limits, and return their outcome.
 
-        A candidate that was scored before is charged again, and answered from the journal; a failed one is tried again.
-        None stands for a batch whose first candidate does not fit.
+        A candidate that was scored before is charged as a query and answered from the journal; a failed one runs again.
+        Return None if the first candidate does not fit.
         """
         pairs, limits = [*zip(self.alike.keys(batch), map(candidate_hash, batch), strict=True)], self.ledger.budget.limits
         known = {key: past for key, name in pairs if (past := self.ledger.known(name) or self.alike.find(key, "train"))}
@@ -83,7 +83,7 @@ class Meter:
         return self.noted(Outcome(candidates=batch, records=journaled, outputs=outputs), [key for key, _ in pairs])
 
     def noted(self, outcome: Outcome, keys: Sequence[str] | None = None) -> Outcome:
-        """Return the outcome of a batch, new or recalled, for whose texts no later one pays."""
+        """Cache the outcome of a batch, new or recalled, and return it."""
         self.alike.note(keys or self.alike.keys(outcome.candidates), outcome)
         return outcome
 
@@ -91,12 +91,12 @@ class Meter:
         """Score one candidate (1, d) on the second account, or recall what an earlier run journaled.
 
         Raises:
-            StudyError: the objective raised. Nothing is recorded: the study's answer would lack a figure for good.
+            StudyError: the objective raised. Nothing is recorded, so that a continued study scores the candidate again.
         """
-        found = self.ledger.recall(candidate, split=split, role=role) or self._validate(candidate, call, split, role)
-        self.noted(found)
-        self.validated(found.records[0])
-        return found
+        outcome = self.ledger.recall(candidate, split=split, role=role) or self._validate(candidate, call, split, role)
+        self.noted(outcome)
+        self.validated(outcome.records[0])
+        return outcome
 
     def _validate(self, candidate: Matrix, call: Call, split: str, role: str) -> Outcome:
         past = None if role == "baseline" else self.alike.find(self.alike.keys(candidate)[0], split)
@@ -106,14 +106,14 @@ class Meter:
         scored, costs = ([past], Spent()) if past else self._run(Account.VALIDATION, candidate, call, Usage(**unsettled))
         if (status := scored[0].record.status).startswith("error"):
             self.ledger.lose(Account.VALIDATION, Spent.of(costs))
-            said = f"scoring the {role} candidate on {split} failed with {status!r}"
-            raise StudyError(f"{said}; mend it and run the same command again to go on")
+            fault = f"scoring the {role} candidate on {split} failed with {status!r}"
+            raise StudyError(f"{fault}; fix it and run the same command again to continue")
         name = "" if role == "baseline" else candidate_hash(candidate[0])
         record = replace(scored[0].record, query=self.ledger.queries, candidate=name, split=split, role=role, outputs="")
         return Outcome(candidates=candidate, records=self.ledger.record([record], costs=costs))
 
     def _fitting(self, names: Sequence[str], known: Mapping[str, Scored]) -> int:
-        """Return how many candidates fit in the limits, at the most that those among them that are new can consume."""
+        """Return how many candidates fit in the limits, given the upper bound for those that are new."""
         new: set[str] = set()
         counts = []
         for name in names:
@@ -140,12 +140,12 @@ class Meter:
 def evaluate_batch(
     batch: Matrix, call: Call, outputs: int | None = None, *, unknown: Usage | None = None
 ) -> tuple[list[Scored], Spent]:
-    """Return what came of each candidate (B, d), still without number and name, and what they took together.
+    """Return the outcome of each candidate (B, d), without query number and hash, and their total costs.
 
-    With `outputs`, M, the call gives as many outputs of each. A failure that does not say what it took took `unknown`.
+    With `outputs`, M, the call returns M outputs per candidate. A failure that reports no usage is charged `unknown`.
 
     Raises:
-        OutageError: of a service that the objective calls.
+        OutageError: a service that the objective calls gives no usable answer.
     """
     started = perf_counter()
     evaluation, error = _attempt(batch, call, outputs, unknown or Usage())
@@ -157,22 +157,22 @@ def _attempt(batch: Matrix, call: Call, outputs: int | None, unknown: Usage) -> 
     nothing = np.full((len(batch), outputs or 0), np.nan)
     failed = Evaluation(losses=np.full(len(batch), np.nan), outputs=nothing, usage=unknown)
     try:
-        given = call(batch.copy())
+        evaluation = call(batch.copy())
     except OutageError:
         raise
     except Exception as error:
         usage = getattr(error, "usage", None)
         known = replace(failed, usage=usage) if isinstance(usage, Usage) else failed
         return checked_evaluation(known, len(batch), outputs), _status(error)
-    return checked_evaluation(given, len(batch), outputs), ""
+    return checked_evaluation(evaluation, len(batch), outputs), ""
 
 
 def _status(error: Exception) -> str:
     try:
-        said = " ".join(f"error: {type(error).__name__}: {error}".split())
+        status = " ".join(f"error: {type(error).__name__}: {error}".split())
     except Exception:
-        said = f"error: {type(error).__name__}, whose text cannot be had"
-    return said if len(said) <= LONGEST_STATUS else f"{said[: LONGEST_STATUS - 4]} ..."
+        status = f"error: {type(error).__name__}, whose text cannot be had"
+    return status if len(status) <= LONGEST_STATUS else f"{status[: LONGEST_STATUS - 4]} ..."
 
 
 def _scored(evaluation: Evaluation, i: int, error: str) -> Scored:

@@ -1,4 +1,4 @@
-"""A study folder: manifest, journals, candidates and result, and the lock that keeps a second process out."""
+"""A study folder: manifest, journals, candidates and result, and the lock that excludes other processes."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -27,14 +27,13 @@ from dfo_prompt.types import Json, Vector
 
 IDENTITY = ("config", "objective")
 CODE = "code"
-"""Part of the identity as well; manifests of earlier versions have none."""
+"""A further part of the identity; manifests of earlier versions lack it."""
 LONGEST_VALUE = 60
-"""Characters of a value in an error."""
+"""The most characters of a value in an error."""
 MEASURED = ("dtype_spearman", "engine", "rows", "endpoint_probe")
-"""Facts of an objective that were measured, and may be a little different the next time; of rows, what was read of them
-has a fingerprint."""
+"""Metadata of an objective that may vary between runs and is not compared; the rows themselves have a fingerprint."""
 PLACES = ("device", "dtype")
-"""Facts of an objective that change its figures a little, and not what a candidate means."""
+"""Metadata of an objective that affects its losses slightly, but not the meaning of a candidate."""
 VECTORS = ("best", "recommended", "chosen")
 
 
@@ -46,14 +45,14 @@ def study_folder(
     lock_seconds: float = 0.0,
     ahead: Callable[[Path], None] = lambda _: None,
 ) -> Iterator[Path | None]:
-    """Create or reopen the folder of the study that `manifest` describes, locked against other processes.
+    """Create or reopen the folder of the study that `manifest` describes, and lock it.
 
-    A process that holds the lock is waited for `lock_seconds`. `ahead` is called once the folder is locked, before it is
-    compared with the manifest. Without a path nothing happens.
+    Wait up to `lock_seconds` for a lock held by another process. Call `ahead` once the folder is locked, before its manifest
+    is compared. Without a path do nothing.
 
     Raises:
-        InputError: the folder holds something else, or another study; the difference is named.
-        StudyError: it cannot be written, or another process is running this study.
+        InputError: the folder holds another study, or something else; the message names the difference.
+        StudyError: the folder cannot be written, or another process is running this study.
     """
     if path is None:
         yield None
@@ -71,31 +70,31 @@ def study_folder(
 
 
 def check_config(path: Path, config: Mapping[str, Json]) -> None:
-    """Refuse a folder that holds a study of another configuration; one without a manifest holds none yet.
+    """Refuse a folder that holds a study with another configuration; a folder without a manifest passes.
 
     Raises:
-        InputError: the difference is named.
+        InputError: the configurations differ; the message names the difference.
     """
     if (path / "manifest.json").exists():
         check_parts(path, read_manifest(path), {"config": config})
 
 
 def check_objective(path: Path, about: Mapping[str, Json]) -> None:
-    """Refuse to take candidates of the study in `path` for another objective; device and precision may be others.
+    """Refuse to use candidates of the study in `path` with another objective; device and precision may differ.
 
     Raises:
-        InputError: the difference is named.
+        InputError: the objectives differ; the message names the difference.
     """
-    there = read_manifest(path)["objective"]
-    here = {key: there[key] if key in PLACES else about.get(key) for key in there}
-    check_parts(path, {"objective": there}, {"objective": here}, remedy="its candidates mean nothing here")
+    stored = read_manifest(path)["objective"]
+    current = {key: stored[key] if key in PLACES else about.get(key) for key in stored}
+    check_parts(path, {"objective": stored}, {"objective": current}, remedy="its candidates mean nothing here")
 
 
 def save_result(path: Path, result: Result) -> None:
-    """Write the figures of a finished study or another method, and a study's candidates.
+    """Write the figures of a finished study or other method, and the candidates of a study.
 
     Raises:
-        StudyError: they cannot be written.
+        StudyError: a file cannot be written.
     """
     with writing(path):
         if isinstance(result, StudyResult):
@@ -105,17 +104,17 @@ def save_result(path: Path, result: Result) -> None:
 
 
 def save_text(path: Path, text: str) -> None:
-    """Write the text that a finished study's answer stands for.
+    """Write the text of a finished study's answer.
 
     Raises:
-        StudyError: it cannot be written.
+        StudyError: the file cannot be written.
     """
     with writing(path), replacing(path) as file:
         file.write(f"{text}\n".encode(errors="backslashreplace"))
 
 
 def read_text(path: Path) -> str | None:
-    """Return what `save_text` wrote in the folder of a study; None for one that is unfinished, or has no text."""
+    """Return the text that `save_text` wrote in a study folder; None if the study is unfinished or has no text."""
     file = path / TEXT_FILE
     if not (path / "result.json").exists() or not exists(file):
         return None
@@ -123,7 +122,7 @@ def read_text(path: Path) -> str | None:
 
 
 def load_result(path: Path) -> StudyResult | None:
-    """Return what `save_result` wrote, or None while the study is unfinished.
+    """Return the result that `save_result` wrote, or None if the study is unfinished.
 
     Raises:
         InputError: a file is damaged.
@@ -136,14 +135,14 @@ def load_result(path: Path) -> StudyResult | None:
     try:
         held_out = parse(HeldOut, figures["held_out"], where=where) if figures["held_out"] else None
         accounts = {name: parse(Spent, figures[name], where=where) for name in ("spent", "validation")}
-        said = {"warnings": tuple(figures.get("warnings", ()))}
-        return StudyResult(**{**figures, "held_out": held_out, **accounts, **vectors, **said})
+        warnings = {"warnings": tuple(figures.get("warnings", ()))}
+        return StudyResult(**{**figures, "held_out": held_out, **accounts, **vectors, **warnings})
     except (KeyError, TypeError) as error:
         raise InputError(f"{where} is damaged: {error}") from error
 
 
 def start_over(path: Path) -> None:
-    """Forget the queries of a study whose optimizer cannot be led through a journal."""
+    """Delete the queries of a study whose optimizer cannot be replayed."""
     with writing(path):
         for name in (*FILES.values(), *CANDIDATES.values(), OUTPUTS, "result.json", "candidates.npz", TEXT_FILE):
             (path / name).unlink(missing_ok=True)
@@ -153,18 +152,17 @@ def read_manifest(path: Path) -> dict[str, Any]:
     """Return the manifest of the study in `path`.
 
     Raises:
-        InputError: there is none, or it is damaged.
+        InputError: the manifest is missing or damaged.
     """
-    found = read_json(path / "manifest.json", missing=f"{path} is not a study folder: it has no manifest.json")
-    if missing := [
-        part for part in (*IDENTITY, CODE) if not isinstance(found.get(part, {} if part == CODE else None), dict)
-    ]:
-        raise InputError(f"{path / 'manifest.json'} is damaged: it has no {missing[0]}")
-    return found
+    manifest = read_json(path / "manifest.json", missing=f"{path} is not a study folder: it has no manifest.json")
+    for part in (*IDENTITY, CODE):
+        if not isinstance(manifest.get(part, {} if part == CODE else None), dict):
+            raise InputError(f"{path / 'manifest.json'} is damaged: it has no {part}")
+    return manifest
 
 
 def read_result(path: Path) -> dict[str, Any] | None:
-    """Return the figures of the finished study in `path`, or None while it is unfinished."""
+    """Return the figures of the finished study in `path`, or None if it is unfinished."""
     return read_json(path / "result.json", missing="") if (path / "result.json").exists() else None
 
 
@@ -179,32 +177,32 @@ def read_candidate(path: Path, which: str = "chosen") -> Vector:
         raise InputError(f"the study in {path} is not finished; run its command again")
     try:
         with file.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
-            found = np.asarray(arrays[which], dtype=np.float64)
-    except Exception as error:  # zipfile, zlib and NumPy have some ten kinds for what can be wrong
+            candidate = np.asarray(arrays[which], dtype=np.float64)
+    except Exception as error:  # zipfile, zlib and NumPy raise many kinds of errors for a damaged file
         raise InputError(f"{file} is damaged: {one_line(error)}") from error
-    if found.ndim != 1 or not np.isfinite(found).all():
+    if candidate.ndim != 1 or not np.isfinite(candidate).all():
         raise InputError(f"{file} is damaged: {which!r} is no candidate")
-    return found
+    return candidate
 
 
 def _claim(path: Path, manifest: Mapping[str, Any]) -> None:
     if (path / "manifest.json").exists() and not _is_torn(path):
-        there = read_manifest(path)
-        mended = there.get(CODE) != manifest.get(CODE) and all(record.loss is None for record in read_records(path))
-        # Code that has scored nothing yet may be mended: no figure came from it.
-        check_parts(path, {key: part for key, part in there.items() if key != CODE or not mended}, manifest)
-        if mended:
+        stored = read_manifest(path)
+        # Code that has not produced a loss yet may be fixed: no figure depends on it.
+        fixed = stored.get(CODE) != manifest.get(CODE) and all(record.loss is None for record in read_records(path))
+        check_parts(path, {key: part for key, part in stored.items() if key != CODE or not fixed}, manifest)
+        if fixed:
             write_json(path / "manifest.json", portable(manifest, path))
     elif any(entry.name not in (LOCK, "manifest.json", "manifest.json.part") for entry in path.iterdir()):
         raise InputError(f"{path} is not empty and not a study folder; choose another with --out")
     else:
         write_json(path / "manifest.json", portable(manifest, path))
-        for folder in (path, *path.parents):  # their names were perhaps made just now
+        for folder in (path, *path.parents):  # any of them may have just been created
             sync_folder(folder)
 
 
 def _is_torn(path: Path) -> bool:
-    """Tell whether the manifest is all that there is, and cannot be read: a power cut came in between."""
+    """Tell whether the folder holds only an unreadable manifest, as after a power cut."""
     if any(entry.name not in (LOCK, "manifest.json", "manifest.json.part") for entry in path.iterdir()):
         return False
     try:
@@ -215,21 +213,21 @@ def _is_torn(path: Path) -> bool:
 
 
 def check_parts(
-    path: Path, there: Mapping[str, Any], here: Mapping[str, Any], *, remedy: str = "choose another --out"
+    path: Path, stored: Mapping[str, Any], current: Mapping[str, Any], *, remedy: str = "choose another --out"
 ) -> None:
-    """Refuse a manifest `here` that is of another study than that of `there`, in the parts that it has.
+    """Refuse a manifest `current` that describes another study than `stored`, comparing only the parts in `current`.
 
     Raises:
-        InputError: the first difference, by its key.
+        InputError: the manifests differ; the message names the first different key.
     """
-    for part in [part for part in (*IDENTITY, CODE) if part in here and (part in there or part != CODE)]:
-        if there.get(part) == here[part]:
+    for part in [part for part in (*IDENTITY, CODE) if part in current and (part in stored or part != CODE)]:
+        if stored.get(part) == current[part]:
             continue
-        old, new = (_lasting(by_name(manifest.get(part, {}))) for manifest in (there, json.loads(json.dumps(here))))
+        old, new = (_lasting(by_name(manifest.get(part, {}))) for manifest in (stored, json.loads(json.dumps(current))))
         if part == "config":
             old = dict(_filled(old, new, StudyConfig().as_dict()))
         for key in sorted({*old, *new} - {*MEASURED}):
-            # As texts NaN is the same as NaN, and tables are the same whatever the order of their keys.
+            # As sorted JSON, NaN equals NaN, and tables are equal whatever the order of their keys.
             if json.dumps(old.get(key), sort_keys=True) != json.dumps(new.get(key), sort_keys=True):
                 difference = f"{key} is {_short(old.get(key))} there and {_short(new.get(key))} here"
                 way = remedy if part != CODE else f"go back to that, or --start-from {path} with another --out"
@@ -237,20 +235,20 @@ def check_parts(
 
 
 def _lasting(part: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a part of a manifest without what says how, and not which, an endpoint is asked."""
+    """Return a part of a manifest without the endpoint keys that do not affect results."""
     endpoint = part.get("endpoint")
     if not isinstance(endpoint, Mapping):
         return dict(part)
     return {**part, "endpoint": {key: value for key, value in endpoint.items() if key not in PRACTICAL}}
 
 
-def _filled(old: Mapping[str, Any], new: Mapping[str, Any], usual: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return `old` with the keys that are younger than it, where `new` leaves them at their defaults."""
-    younger = {key: value for key, value in new.items() if key not in old and key in usual and value == usual[key]}
-    tables = {key for key in old if all(isinstance(table.get(key), Mapping) for table in (old, new, usual))}
-    return {**old, **younger, **{key: _filled(old[key], new[key], usual[key]) for key in tables}}
+def _filled(old: Mapping[str, Any], new: Mapping[str, Any], defaults: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return `old` with the keys that its version did not have yet, if `new` leaves them at their defaults."""
+    added = {key: value for key, value in new.items() if key not in old and key in defaults and value == defaults[key]}
+    tables = {key for key in old if all(isinstance(table.get(key), Mapping) for table in (old, new, defaults))}
+    return {**old, **added, **{key: _filled(old[key], new[key], defaults[key]) for key in tables}}
 
 
 def _short(value: object) -> str:
-    said = repr(value)
-    return said if len(said) <= LONGEST_VALUE else f"{said[:LONGEST_VALUE]}..."
+    text = repr(value)
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}..."

@@ -1,7 +1,7 @@
-"""A study goes on with a larger budget: which studies may, and what gives way in their folder.
+"""Continuation of a study with a larger budget: the check of its folder, and the changes to it.
 
-The journal stays as it is. What the study scored when it ended, its answer on train, dev and test, is scored again at the
-new end; the second account shows those evaluations as repeated.
+The journal is kept. The final evaluations of the answer on train, dev and test are dropped and repeated at the new end; the
+second account counts them as repeated.
 """
 
 import json
@@ -19,48 +19,48 @@ from dfo_prompt.study.journal import encode, read_lines
 from dfo_prompt.study.records import FILES, Account
 
 BUDGETS = "budgets"
-"""Part of a manifest: the budgets that a study had, the last one's included. A study with a single one has none."""
+"""The manifest key for all budgets of a study, the current one last; absent if the budget never changed."""
 
 
 def budgets_of(manifest: Mapping[str, Any]) -> tuple[int, ...]:
-    """Return the budgets that a study had before its present one."""
-    found = manifest.get(BUDGETS)
-    return tuple(item for item in found[:-1] if isinstance(item, int)) if isinstance(found, list) else ()
+    """Return the budgets that a study had before its current one."""
+    budgets = manifest.get(BUDGETS)
+    return tuple(item for item in budgets[:-1] if isinstance(item, int)) if isinstance(budgets, list) else ()
 
 
 def has_grown(path: Path, manifest: Mapping[str, Any]) -> bool:
-    """Tell whether the study in `path` is that of `manifest` but for a smaller budget."""
+    """Tell whether the study in `path` differs from `manifest` only by a smaller budget."""
     if not (path / "manifest.json").exists():
         return False
-    there, budget = read_manifest(path), manifest["config"]["budget"]
-    old = there["config"].get("budget")
+    stored, budget = read_manifest(path), manifest["config"]["budget"]
+    old = stored["config"].get("budget")
     if not isinstance(old, int) or old >= budget:
         return False
     try:
-        check_parts(path, {**there, "config": {**there["config"], "budget": budget}}, manifest)
+        check_parts(path, {**stored, "config": {**stored["config"], "budget": budget}}, manifest)
     except InputError:
-        return False  # another study: said when the folder is opened
+        return False  # another study; opening the folder reports the difference
     return True
 
 
 def enlarge(path: Path, manifest: Mapping[str, Any]) -> None:
-    """Let the study in `path`, finished or not, go on with the budget of `manifest`.
+    """Prepare the study in `path`, finished or not, to continue with the budget of `manifest`.
 
     Raises:
         StudyError: a file cannot be written, or is damaged.
     """
-    there, budget = read_manifest(path), manifest["config"]["budget"]
+    stored, budget = read_manifest(path), manifest["config"]["budget"]
     with writing(path):
         for name in ("result.json", "candidates.npz", TEXT_FILE):
             (path / name).unlink(missing_ok=True)
         _forget_the_end(path / FILES[Account.VALIDATION])
         config = portable(json.loads(json.dumps(manifest["config"])), path)
-        budgets = [*budgets_of(there), there["config"]["budget"], budget]
-        write_json(path / "manifest.json", {**there, "config": config, BUDGETS: budgets})
+        budgets = [*budgets_of(stored), stored["config"]["budget"], budget]
+        write_json(path / "manifest.json", {**stored, "config": config, BUDGETS: budgets})
 
 
 def _forget_the_end(journal: Path) -> None:
-    """Drop what was scored at the end: from the first evaluation on train on, which there is at no other time."""
+    """Drop the final evaluations: they start with the only evaluation on train in this journal."""
     lines = read_lines(journal)
     kept = next((i for i, line in enumerate(lines) if line.get("split") == "train"), len(lines))
     if kept < len(lines):

@@ -1,4 +1,4 @@
-"""Choosing on dev and reporting on test: evaluations that guide no optimizer and are charged to the second account."""
+"""Selection on dev and final scores on test: evaluations that no optimizer sees, charged to the second account."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from dfo_prompt.types import Vector
 
 @dataclass(frozen=True, kw_only=True)
 class Scored:
-    """A candidate (d,) with its figures on dev."""
+    """A candidate (d,) with its scores on dev."""
 
     candidate: Vector
     role: str
@@ -23,12 +23,12 @@ class Scored:
 
 
 class Holdout:
-    """Keeps the candidate that is best on dev.
+    """Tracks the best candidate on dev.
 
-    The larger metric wins, then the smaller dev loss, then the earlier candidate.
+    Candidates are ranked by larger metric, then smaller dev loss, then earlier query.
 
     Attributes:
-        best_loss: the smallest loss on dev of all candidates; infinity until there is one.
+        best_loss: smallest dev loss of all candidates; infinity before any.
     """
 
     def __init__(self, objective: Validated, *, meter: Meter, dim: int) -> None:
@@ -40,23 +40,23 @@ class Holdout:
         self._manual = {split: self._baseline(split, dim) for split in ("dev", "test")}
 
     def consider(self, candidate: Vector, *, role: str) -> None:
-        """Score the candidate (d,) on dev, unless that was done before."""
+        """Score the candidate (d,) on dev unless it was scored before."""
         key = candidate_hash(candidate)
         if key in self._seen:
             return
         self._seen.add(key)
-        found = self._meter.validate(candidate[None], lambda z: self._objective.validate(z, "dev"), split="dev", role=role)
-        record = found.records[0]
+        outcome = self._meter.validate(candidate[None], lambda z: self._objective.validate(z, "dev"), split="dev", role=role)
+        record = outcome.records[0]
         metric = record.metrics.get(self._objective.metric)
         if metric is None or record.loss is None:
             return
         self.best_loss = min(self.best_loss, record.loss)
-        scored = Scored(candidate=found.candidates[0], role=role, query=record.query, metric=metric, loss=record.loss)
+        scored = Scored(candidate=outcome.candidates[0], role=role, query=record.query, metric=metric, loss=record.loss)
         if self._chosen is None or (metric, -scored.loss) > (self._chosen.metric, -self._chosen.loss):
             self._chosen = scored
 
     def finish(self, fallback: Vector) -> tuple[Vector, HeldOut]:
-        """Score the chosen candidate on test; it is `fallback` (d,) if nothing could be scored on dev."""
+        """Score the chosen candidate on test and return it; `fallback` (d,) is chosen if no candidate has a dev score."""
         chosen = self._chosen or Scored(candidate=fallback, role="best", query=0, metric=np.nan, loss=np.nan)
         test = self._meter.validate(
             chosen.candidate[None], lambda z: self._objective.validate(z, "test"), split="test", role=chosen.role
@@ -72,5 +72,5 @@ class Holdout:
 
     def _baseline(self, split: str, dim: int) -> float | None:
         nothing = np.zeros((1, dim))
-        found = self._meter.validate(nothing, lambda _: self._objective.baseline(split), split=split, role="baseline")
-        return found.records[0].metrics.get(self._objective.metric)
+        outcome = self._meter.validate(nothing, lambda _: self._objective.baseline(split), split=split, role="baseline")
+        return outcome.records[0].metrics.get(self._objective.metric)

@@ -1,13 +1,13 @@
-"""An append-only file of JSON lines that is read back first and written after.
+"""An append-only file of JSON lines that is replayed before it is extended.
 
-Durability, of every file of a study:
+Durability of all files of a study:
 
-- A process that is killed loses nothing that was written: each batch is handed to the operating system in one piece.
+- A killed process loses nothing that was written: each batch is passed to the operating system in one write.
 - A power cut loses at most the last second of recorded queries: files and their folder are flushed (fsync) when a batch is
-  recorded and the last flush is a second or more ago, and when the study ends. Manifest and result are flushed before they
-  take their names.
-- A last line without its end, or an end of NUL bytes as file systems leave after a power cut, is dropped: it belongs to a
-  batch that was never answered.
+  recorded a second or more after the last flush, and when the study ends. Manifest and result are flushed before they are
+  renamed into place.
+- An incomplete last line, or trailing NUL bytes that file systems leave after a power cut, are dropped: they belong to a
+  batch whose outcome nobody has seen.
 """
 
 import json
@@ -23,13 +23,13 @@ Line = dict[str, Json]
 
 
 class Journal:
-    """The lines of `path`: those of an earlier run are taken first, in order; then new ones are appended.
+    """The lines of `path`: lines of earlier runs are taken first, in order, and then new lines are appended.
 
-    Appending before every old line has been taken drops the rest: they belong to a batch that was cut off.
-    Without a path the lines go nowhere.
+    Appending before all old lines are taken drops the rest, which belong to a batch that was cut off. Without a path nothing
+    is stored.
 
     Attributes:
-        count: lines of earlier runs, taken or not.
+        count: number of lines of earlier runs, taken or not.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -47,11 +47,11 @@ class Journal:
 
     @property
     def left(self) -> int:
-        """Return how many old lines have not been taken."""
+        """Return the number of old lines that have not been taken."""
         return len(self._old) - self._taken
 
     def take(self, count: int) -> list[Line] | None:
-        """Return the next `count` old lines, or None if there are not that many left."""
+        """Return the next `count` old lines, or None if fewer are left."""
         lines = self._old[self._taken : self._taken + count]
         if len(lines) < count:
             return None
@@ -60,12 +60,12 @@ class Journal:
         return lines
 
     def keep(self, count: int) -> None:
-        """Forget the old lines behind the first `count`: they belong to batches that will run again."""
+        """Drop all but the first `count` old lines: the others belong to batches that will run again."""
         del self._old[count:], self._raw[count:]
         self.count = len(self._old)
 
     def checksum(self, first: int, count: int) -> str:
-        """Return the checksum of `count` old lines from line `first` on, which is 1 for the first of all."""
+        """Return the checksum of `count` old lines starting at line `first`, counted from 1."""
         return checksum(b"".join(self._raw[first - 1 : first - 1 + count]))
 
     def append(self, lines: Sequence[Line]) -> None:
@@ -73,10 +73,10 @@ class Journal:
         self.write(encode(lines))
 
     def write(self, data: bytes) -> None:
-        """Write encoded lines, in one piece, and hand them to the operating system before returning.
+        """Append encoded lines in one write to the operating system.
 
         Raises:
-            StudyError: they cannot be written; the file then holds what it held, or ends in a part that is not taken back.
+            StudyError: the lines cannot be written; the file is unchanged, or ends in an incomplete line.
         """
         if self.file is None:
             return
@@ -88,9 +88,9 @@ class Journal:
 
 
 def encode(lines: Sequence[Line]) -> bytes:
-    """Return lines as a journal holds them."""
+    """Return the bytes of lines in a journal."""
     text = "".join(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n" for line in lines)
-    # A lone surrogate, of a file name that is no text, becomes the escape that JSON has for it.
+    # A lone surrogate, from a file name that is not valid text, becomes its JSON escape.
     return text.encode(errors="backslashreplace")
 
 
@@ -100,26 +100,26 @@ def checksum(data: bytes) -> str:
 
 
 def read_lines(path: Path) -> list[Line]:
-    """Return the complete lines of a journal, for whoever only reads it; none if there is no file.
+    """Return the complete lines of a journal without opening it for writing; none if there is no file.
 
     Raises:
-        StudyError: it is damaged.
+        StudyError: the journal is damaged.
     """
     return parse_lines(_complete(path.read_bytes() if path.exists() else b""), path)
 
 
-def damaged(path: Path | None, number: int, said: str) -> StudyError:
-    """Return the error for line `number` of the journal `path`, 1 for the first."""
-    return StudyError(f"{path}, line {number}, is damaged: {said[:120]}; move the folder away to start over")
+def damaged(path: Path | None, number: int, fault: str) -> StudyError:
+    """Return the error for line `number`, counted from 1, of the journal `path`."""
+    return StudyError(f"{path}, line {number}, is damaged: {fault[:120]}; move the folder away to start over")
 
 
 def parse_lines(raw: Sequence[bytes], path: Path | None) -> list[Line]:
-    """Return what lines of JSON hold.
+    """Parse lines of JSON.
 
     Raises:
-        StudyError: a line is damaged; it is named.
+        StudyError: a line is damaged; the message gives its number.
     """
-    found: list[Line] = []
+    lines: list[Line] = []
     for number, line in enumerate(raw, start=1):
         try:
             value = DECODER.decode(line.decode("utf-8", "surrogatepass"))
@@ -129,12 +129,12 @@ def parse_lines(raw: Sequence[bytes], path: Path | None) -> list[Line]:
             raise damaged(path, number, one_line(error)) from error
         if not isinstance(value, dict):
             raise damaged(path, number, "it holds no table")
-        found.append(value)
-    return found
+        lines.append(value)
+    return lines
 
 
 def _complete(raw: bytes) -> list[bytes]:
-    # A last line without its newline was cut off in the middle; it was never answered.
+    # A last line without a newline was cut off while it was written.
     written = raw.rstrip(b"\0")
     return written[: written.rfind(b"\n") + 1].splitlines(keepends=True)
 
@@ -144,4 +144,4 @@ def _no_number(name: str) -> float:
 
 
 DECODER = json.JSONDecoder(parse_constant=_no_number)
-"""For every line: `json.loads` would build one each time, which takes as long as the line itself."""
+"""A shared decoder: `json.loads` would build one per line, which takes as long as the line itself."""

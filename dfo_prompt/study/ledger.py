@@ -1,18 +1,18 @@
 """The ledger: the only place that counts queries.
 
-Queries are reserved before they are run, so that nothing can overspend, and journaled before the next are reserved, so
-that nothing is lost. A study folder holds these files:
+Queries are reserved before they run, so that nothing can overspend, and journaled before the next reservation, so that
+nothing is lost. A study folder holds these files:
 
-- `journal.jsonl`, one line a query. It has no times: the same study gives the same bytes.
-- `validation.jsonl`, one line an evaluation on the second account (dev, test, clean re-evaluation). No times either.
+- `journal.jsonl`, a line per query. It has no times: the same study gives the same bytes.
+- `validation.jsonl`, a line per evaluation on the second account (dev, test, clean re-evaluation), also without times.
 - `candidates.f64` and `validation.f64`, the candidate of each line; see `candidates`.
-- `outputs.f64`, the outputs of each query, where the optimizer learns from them; see `outputs`.
-- `ledger.jsonl`, what was reserved and what it took: rows, tokens, bytes, seconds; see `costs`. A reservation without an
-  outcome was cut off; those queries ran again, and are counted as `repeated`. Where that costs something, it is charged.
+- `outputs.f64`, the outputs of each query, if the optimizer learns from them; see `outputs`.
+- `ledger.jsonl`, reservations and charges: rows, tokens, bytes, seconds; see `costs`. A reservation without an outcome was
+  cut off; its queries ran again and count as `repeated`, and are charged if repetition costs something.
 
-An earlier run's lines are recalled in order, against the candidates of the rebuilt optimizer, until they are used up. A
-candidate that differs from the journaled one by rounding only (`ROUNDING`), as on another processor, is replaced by that.
-What survives a kill or a power cut is said in `journal`.
+When a study continues, the lines of earlier runs are recalled in order and compared with the candidates of the rebuilt
+optimizer. A candidate that differs from the journaled one only by rounding (`ROUNDING`), as on another processor, is
+replaced by the journaled one. `journal` documents durability under kills and power cuts.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,22 +33,23 @@ from dfo_prompt.study.records import CANDIDATES, FILES, OUTPUTS, Account, Outcom
 from dfo_prompt.types import Matrix, Vector
 
 ROUNDING = 1e-6
-"""The distance of two candidates, relative to their norm, that is put down to rounding."""
+"""The largest distance of two candidates, relative to their norm, that is attributed to rounding."""
 SYNC_SECONDS = 1.0
-"""Between two flushes to the disk."""
+"""The shortest time between two flushes to the disk."""
 LOCK = ".lock"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
-    """What the search of a study may spend; whichever binds first ends it.
+    """The budget of a study's search; the first limit reached ends it.
 
     Attributes:
-        limits: of other currencies of `Usage`, by name.
-        earlier: budgets of queries that the study had before, which cut batches that are evaluated in parts now.
+        queries: number of queries.
+        limits: limits in other currencies of `Usage`, by name.
+        earlier: earlier query budgets of the study, at which batches may have been cut.
 
     Raises:
-        InputError: fewer than one query, or of another currency; or there is no such currency.
+        InputError: an amount is below 1, or a currency is unknown.
     """
 
     queries: int
@@ -69,22 +70,22 @@ class Budget:
                 raise InputError(f"limits.{name} must be at least 1, not {limit}")
 
     def binding(self, spent: Usage, more: Usage | None = None) -> str:
-        """Return the currency whose limit `spent`, and `more` beside it, is above, the first of several; "" for none."""
+        """Return the first currency in which `spent` plus `more` exceeds its limit; "" for none."""
         more = more or Usage()
         over = (name for name, limit in self.limits.items() if getattr(spent, name) + getattr(more, name) > limit)
         return next(over, "")
 
 
 class Ledger:
-    """Counts what a study spends, and keeps its journals in `folder` (in memory only, without one).
+    """Counts the spending of a study and writes its journals to `folder` (in memory only without a folder).
 
     Args:
-        budget: what may be spent.
-        folder: of the study.
-        outputs: M, where the study keeps the outputs of its queries.
+        budget: budget of the search.
+        folder: study folder.
+        outputs: M, the number of outputs per query, if the study stores them.
 
     Attributes:
-        rounded: candidates that were replaced by the journaled ones, from which they differ by rounding.
+        rounded: number of candidates replaced by journaled ones that differ only by rounding.
     """
 
     def __init__(self, budget: Budget, folder: Path | None = None, *, outputs: int | None = None) -> None:
@@ -100,9 +101,9 @@ class Ledger:
             journal.keep(self._outputs.whole(journal.lines, outputs))
         self._candidates = {account: Candidates(folder and folder / name) for account, name in CANDIDATES.items()}
         self._costs = Costs(folder and folder / COSTS)
-        if budget.splits:  # only costs tell a part of a batch from one that was torn
+        if budget.splits:  # only the costs distinguish a journaled part of a batch from a torn batch
             journal.keep(self._costs.settled(Account.QUERIES, journal))
-        # Costs come first: a journal that is ahead of them would have queries without a price.
+        # Costs are flushed first: a journal ahead of them would have queries without costs.
         kept = [*self._candidates.values(), *([self._outputs] if self._outputs else [])]
         files = [self._costs.journal.file, *(journal.file for journal in kept)]
         self._files = [file for file in (*files, *(journal.file for journal in self._journals.values())) if file]
@@ -114,35 +115,35 @@ class Ledger:
 
     @property
     def queries(self) -> int:
-        """Return the queries that have an outcome."""
+        """Return the number of queries with an outcome."""
         return self._count[Account.QUERIES]
 
     @property
     def remaining(self) -> int:
-        """Return the queries left."""
+        """Return the number of queries left in the budget."""
         return self.budget.queries - self.queries
 
     @property
     def left(self) -> int:
-        """Return the queries of an earlier run that have not been recalled."""
+        """Return the number of queries of earlier runs that have not been recalled."""
         return self._journals[Account.QUERIES].left
 
     def binding(self, most: Usage) -> str:
-        """Return the currency that the budget has less left of than `most`, the first of several; "" for none."""
+        """Return the first currency in which the budget has less left than `most`; "" for none."""
         return self.budget.binding(self._priced[Account.QUERIES], most)
 
     def spent(self, account: Account = Account.QUERIES) -> Spent:
-        """Return what `account` has been charged so far, earlier runs of the same study included."""
+        """Return the total charged to `account` so far, including earlier runs of the study."""
         return self._costs.counted(self._priced[account], account, self._count[account])
 
     def recall(self, batch: Matrix, *, split: str = "train", role: str = "") -> Outcome | None:
-        """Return what an earlier run journaled in the place of `batch` (B, d), or None where the journal ends.
+        """Return the outcome that an earlier run journaled for `batch` (B, d), or None at the end of the journal.
 
-        The candidates are the journaled ones, which may differ from `batch` by rounding. Where a batch may be split, they
-        may be fewer: a part of it.
+        Its candidates are the journaled ones, which may differ from `batch` by rounding. If batches may be split, the
+        outcome may cover only the first part of the batch.
 
         Raises:
-            StudyError: the journal holds another candidate in this place.
+            StudyError: the journal holds another candidate at this position.
         """
         account = Account.VALIDATION if role else Account.QUERIES
         if self.budget.splits and not role:
@@ -160,11 +161,11 @@ class Ledger:
         return Outcome(candidates=candidates, records=records, outputs=outputs)
 
     def known(self, candidate: str) -> Scored | None:
-        """Return the outcome of an earlier query for the candidate with this hash, unless the objective failed."""
+        """Return the outcome of an earlier query of the candidate with this hash; None if there is none, or it failed."""
         return self._known.get(candidate)
 
     def as_journaled(self, candidate: Vector) -> Vector:
-        """Return the journaled candidate (d,) that took the place of this one in `recall`, or this one itself."""
+        """Return the journaled candidate (d,) that replaced `candidate` in `recall`, or `candidate` itself."""
         return self._journaled.get(candidate_hash(candidate), candidate) if self._journaled else candidate
 
     def reserve(
@@ -176,17 +177,17 @@ class Ledger:
         most: Usage | None = None,
         unsettled: Mapping[str, int] | None = None,
     ) -> None:
-        """Set aside `count` evaluations, before they run, and keep their candidates (count, d).
+        """Reserve evaluations before they run, and store their candidates.
 
         Args:
-            count: how many.
-            account: that they are charged to.
-            candidates: see above.
-            most: that they can consume.
-            unsettled: what is charged, by currency, if they are cut off.
+            count: number of evaluations.
+            account: account to charge.
+            candidates: (count, d) their candidates.
+            most: upper bound of their consumption.
+            unsettled: amounts to charge, by currency, if they are cut off.
 
         Raises:
-            StudyError: the budget has fewer queries left, or less of another currency, or a file cannot be written.
+            StudyError: the budget has too few queries left, or too little of another currency, or a file cannot be written.
         """
         if account is Account.QUERIES and count > self.remaining:
             raise StudyError(f"{count} queries asked for, {self.remaining} left of {self.budget.queries}")
@@ -199,12 +200,12 @@ class Ledger:
             self._candidates[account].put(self._count[account], candidates)
 
     def record(self, records: Sequence[Record], *, costs: Spent, outputs: Matrix | None = None) -> tuple[Record, ...]:
-        """Journal the outcome of reserved evaluations, outputs (B, M) included, and return its records."""
+        """Journal the outcome of reserved evaluations, including outputs (B, M), and return its records."""
         account = records[0].account
         if self._outputs and outputs is not None:
-            self._outputs.put(self._count[account], outputs)  # ahead of the journal, whose lines have their hashes
+            self._outputs.put(self._count[account], outputs)  # before the journal, whose lines hold their hashes
         lines = encode([line_of(record) for record in records])
-        self._charge(account, len(records), costs, checksum(lines))  # ahead of the journal; see `costs`
+        self._charge(account, len(records), costs, checksum(lines))  # before the journal; see `costs`
         self._journals[account].write(lines)
         self._note(account, records, outputs)
         if monotonic() - self._synced >= SYNC_SECONDS:
@@ -212,21 +213,21 @@ class Ledger:
         return tuple(records)
 
     def lose(self, account: Account, costs: Spent) -> None:
-        """Charge reserved evaluations that have no outcome, and are no queries therefore, with what they took."""
+        """Charge the costs of reserved evaluations that have no outcome and so do not count as queries."""
         costs = replace(costs, queries=0)
         self._check_lock()
-        self._costs.lose(account, costs)  # even if that is nothing: the reservation is closed by it
+        self._costs.lose(account, costs)  # even zero costs: the line closes the reservation
         self._priced[account] += costs
 
     def charge(self, costs: Spent) -> None:
-        """Charge queries with costs that came after the last of them."""
+        """Charge costs that arose after the last query."""
         self._charge(Account.QUERIES, 0, costs, "")
 
     def sync(self) -> None:
-        """Flush everything written so far to the disk.
+        """Flush all files to the disk.
 
         Raises:
-            StudyError: the disk refuses.
+            StudyError: the flush fails.
         """
         if self._folder is None:
             return
@@ -236,21 +237,21 @@ class Ledger:
         self._synced = monotonic()
 
     def _recalled(self, account: Account, batch: Matrix, records: Sequence[Record], *, split: str, role: str) -> Matrix:
-        """Return the journaled candidates, which are those of `batch` (B, d) but for rounding."""
+        """Return the journaled candidates of `batch` (B, d), checking that they are equal up to rounding."""
         first, names = self._count[account], [candidate_hash(z) if role != "baseline" else "" for z in batch]
         if any((record.split, record.role) != (split, role) for record in records):
             raise self._changed(account, records[0])
-        other = [i for i, (record, name) in enumerate(zip(records, names, strict=True)) if record.candidate != name]
-        if not other:
-            self._candidates[account].mend(first, batch)
+        different = [i for i, (record, name) in enumerate(zip(records, names, strict=True)) if record.candidate != name]
+        if not different:
+            self._candidates[account].restore(first, batch)
             return batch
-        kept, found = self._candidates[account].get(first, batch.shape), batch.copy()
-        for i in other:
-            if kept is None or candidate_hash(kept[i]) != records[i].candidate or not _close(kept[i], batch[i]):
+        stored, recalled = self._candidates[account].get(first, batch.shape), batch.copy()
+        for i in different:
+            if stored is None or candidate_hash(stored[i]) != records[i].candidate or not _close(stored[i], batch[i]):
                 raise self._changed(account, records[i])
-            self._journaled[names[i]] = found[i] = kept[i]
-        self.rounded += len(other)
-        return found
+            self._journaled[names[i]] = recalled[i] = stored[i]
+        self.rounded += len(different)
+        return recalled
 
     def _changed(self, account: Account, record: Record) -> StudyError:
         return StudyError(
@@ -278,5 +279,5 @@ class Ledger:
             self._lock.check()
 
 
-def _close(one: Vector, other: Vector) -> bool:
-    return float(np.linalg.norm(one - other)) <= ROUNDING * float(np.linalg.norm(one))
+def _close(stored: Vector, proposed: Vector) -> bool:
+    return float(np.linalg.norm(stored - proposed)) <= ROUNDING * float(np.linalg.norm(stored))

@@ -1,16 +1,15 @@
-"""The study loop: one optimizer on one objective, until the budget is spent. The only loop there is.
+"""The study loop: runs an optimizer on an objective until the budget is spent. It is the only such loop.
 
-What can go wrong with a query is decided here and in `evaluator`, once:
+This module and `evaluator` handle every failure of a query:
 
-- a loss that is NaN or infinite is journaled as such; the optimizer is told the worst finite loss seen so far;
-- an objective that raises fails its whole batch, journaled and told likewise; `PATIENCE` such batches in a row end the study
-  with an error, and the same command continues it;
-- an objective that raises OutageError stops the study at once: nothing is journaled or told, and the same command continues
-  it;
-- a study in which no query has a finite loss has no result;
+- a NaN or infinite loss is journaled as such, and the optimizer is told the worst finite loss so far;
+- an objective that raises fails its whole batch, which is journaled and told in the same way; `PATIENCE` failed batches in a
+  row end the study with an error, and the same command continues it;
+- an OutageError stops the study at once: nothing is journaled or told, and the same command continues it;
+- a study without any finite loss has no result;
 - the outputs of a failed query are told as NaN;
-- the batch that would overrun the budget is cut, evaluated and journaled, but not told. Limits cut likewise, by what the
-  candidates can consume at most; where they consume less, more of the batch is evaluated, until not one candidate fits;
+- a batch that would exceed the budget is cut, evaluated and journaled, but not told. Limits cut a batch by the upper bound
+  of its consumption; if the actual consumption is lower, more of the batch is evaluated, until no candidate fits;
 - patience, a target or a time limit end the search after a whole batch, which is told; see `stopping`.
 """
 
@@ -39,25 +38,26 @@ from dfo_prompt.study.tariff import Tariff
 from dfo_prompt.types import Matrix, Vector
 
 PATIENCE = 3
-"""Failed batches in a row that end a study."""
+"""The number of failed batches in a row that ends a study."""
 
 
 class Study:
-    """One optimizer on one objective under one ledger.
+    """A study of one optimizer on one objective, charged to one ledger.
 
     Args:
-        optimizer: fresh; to continue a study it is rebuilt with the same arguments and led through the journal again.
-        objective: if it is `Validated`, candidates are chosen on dev and the chosen one is scored on test.
-        ledger: fresh, or opened on the folder of the study to continue.
+        optimizer: a new optimizer; to continue a study, build it with the same arguments, and the journal is replayed.
+        objective: objective to minimize; if it is `Validated`, candidates are chosen on dev and the chosen one is scored on
+            test.
+        ledger: a new ledger, or one opened on the folder of the study to continue.
         info: names for observers and messages.
-        validate_every: queries between two looks at the dev examples; None means only at the end.
-        observers: told of every batch.
-        prices: of what the objective consumes.
-        stop: what ends the search before its budget.
+        validate_every: queries between evaluations on dev; None means only at the end.
+        observers: observers to notify of every batch.
+        prices: prices of the objective's consumption.
+        stop: rules that end the search before its budget.
 
     Raises:
-        InputError: a limit is below what a query takes, or in a currency that the objective does not estimate; or the
-            optimizer learns from outputs that there are not; or `stop` is about a dev split that there is not.
+        InputError: a limit is too small for a query, or in a currency that the objective does not estimate; or the optimizer
+            learns from outputs and the objective has none; or `stop` uses dev and the objective has none.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class Study:
         """Spend the budget and return the result.
 
         Raises:
-            StudyError: the journal belongs to another run or cannot be written, or the objective keeps failing.
+            StudyError: the journal belongs to another study or cannot be written, or the objective keeps failing.
             OutageError: a service that the objective calls gives no usable answer.
             PluginError: the optimizer or the objective broke its contract.
         """
@@ -108,8 +108,8 @@ class Study:
             result = self._run()
             self._ledger.sync()
         except BaseException as error:
-            said = str(error) if isinstance(error, DfoPromptError) else one_line(error)
-            self._notify(lambda observer: getattr(observer, "failed", _unheard)(said))
+            message = str(error) if isinstance(error, DfoPromptError) else one_line(error)
+            self._notify(lambda observer: getattr(observer, "failed", _unheard)(message))
             with suppress(StudyError):
                 self._ledger.sync()
             raise
@@ -132,7 +132,7 @@ class Study:
 
     @property
     def _ended(self) -> str:
-        """Return what ended the search before its budget; "" for nothing."""
+        """Return the reason that ended the search before its budget; "" for none."""
         return f"limits.{self._limit}" if self._limit else self._stopping.reason
 
     def _step(self) -> None:
@@ -147,12 +147,12 @@ class Study:
         report = self._report(outcome.candidates, records, recalled=self._fresh == fresh)
         self._notify(lambda observer: observer.batch_evaluated(report))
         if self._fresh == fresh:
-            self._optimizer.take_seconds()  # an earlier run was charged for them
+            self._optimizer.take_seconds()  # discard: an earlier run was charged for this batch
         else:
             self._give_up_after_failures(records)
 
     def _parts(self, batch: Matrix) -> Iterator[Outcome]:
-        """Yield the outcome of a batch (B, d): whole, or in parts where limits cut it, as far as they allow."""
+        """Yield the outcome of a batch (B, d), whole or in the parts that limits allow, until no candidate fits."""
         while len(batch):
             outcome = self._recall(batch)
             if outcome is None:
@@ -171,8 +171,8 @@ class Study:
         before = self._ledger.rounded
         recalled = self._ledger.recall(batch)
         if not before and self._ledger.rounded:
-            said = f"optimizer {self._info.optimizer!r} rounds otherwise here than where the study ran before"
-            warnings.warn(f"{said}; the journaled candidates are kept", RuntimeWarning, stacklevel=2)
+            message = f"optimizer {self._info.optimizer!r} rounds differently here than where the study ran before"
+            warnings.warn(f"{message}; the journaled candidates are kept", RuntimeWarning, stacklevel=2)
         return recalled
 
     def _give_up_after_failures(self, records: Sequence[Record]) -> None:
@@ -181,7 +181,7 @@ class Study:
         if self._failed_batches == PATIENCE:
             raise StudyError(
                 f"objective {self._info.objective!r} failed {PATIENCE} batches in a row, at last with "
-                f"{records[-1].status!r}; mend it and run the same command again to go on"
+                f"{records[-1].status!r}; fix it and run the same command again to continue"
             )
 
     def _consider(self, holdout: Holdout) -> None:
@@ -194,11 +194,11 @@ class Study:
     def _finish(self, holdout: Holdout | None) -> StudyResult:
         if self._limit and not self._ledger.queries:
             spent = getattr(self._ledger.spent(), self._limit)
-            said = f"{spent:,} of {self._ledger.budget.limits[self._limit]:,} went on batches that were cut off"
-            raise StudyError(f"limits.{self._limit}: {said}, and no query fits in the rest; start again in a new folder")
+            share = f"{spent:,} of {self._ledger.budget.limits[self._limit]:,} went on batches that were cut off"
+            raise StudyError(f"limits.{self._limit}: {share}, and no query fits in the rest; start again in a new folder")
         if self._standing.failures == self._ledger.queries:
-            said = f"every query of objective {self._info.objective!r} failed, at last with {self._standing.error!r}"
-            raise StudyError(f"{said}; mend it and start again in a new folder")
+            fault = f"every query of objective {self._info.objective!r} failed, at last with {self._standing.error!r}"
+            raise StudyError(f"{fault}; fix it and start again in a new folder")
         recommended = self._recommended()
         if self._fresh:
             self._ledger.charge(Spent(optimizer_seconds=self._optimizer.take_seconds()))
@@ -228,9 +228,10 @@ class Study:
 
     def _warnings(self, spent: Spent) -> tuple[str, ...]:
         limits = self._ledger.budget.limits
-        passed = self._ledger.budget.binding(spent)
-        over = f"{getattr(spent, passed):,} {passed} were used, above the limit of {limits[passed]:,}" if passed else ""
-        return tuple(filter(None, (mismatch(spent), over)))
+        currency = self._ledger.budget.binding(spent)
+        amount = getattr(spent, currency) if currency else 0
+        excess = f"{amount:,} {currency} were used, above the limit of {limits[currency]:,}" if currency else ""
+        return tuple(filter(None, (mismatch(spent), excess)))
 
     def _report(self, batch: Matrix, records: Sequence[Record], *, recalled: bool) -> Batch:
         return Batch(
@@ -270,7 +271,7 @@ class Study:
 
 
 def _evaluation_for(optimizer: Optimizer, objective: Objective, ledger: Ledger, info: StudyInfo) -> Call:
-    """Return the call that scores candidates, with outputs only where the optimizer learns from them."""
+    """Return the method that scores candidates, with outputs only if the optimizer learns from them."""
     if not isinstance(optimizer, StructuredOptimizer):
         return objective.evaluate
     outer = outer_of(objective, name=info.objective)
@@ -284,4 +285,4 @@ def _evaluation_for(optimizer: Optimizer, objective: Objective, ledger: Ledger, 
 
 
 def _unheard(*_: object) -> None:
-    """Stand in for a method that an observer or an objective does not have."""
+    """Stand in for an optional method that an observer or objective lacks."""

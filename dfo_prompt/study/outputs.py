@@ -1,7 +1,7 @@
-"""The file of outputs beside a journal: rows of little-endian float64, M columns, row i for the query of line i.
+"""The output file of a journal: rows of little-endian float64, M columns; row i belongs to line i of the journal.
 
-A row is written before its line, which holds its hash; the row of a failed query is NaN. Where a power cut left fewer rows
-than lines, the journal ends with the last row: those queries run again.
+A row is written before its line, which holds the row's hash; the row of a failed query is NaN. If a power cut left fewer
+rows than lines, the lines without rows are dropped and their queries run again.
 """
 
 from collections.abc import Sequence
@@ -13,13 +13,13 @@ from dfo_prompt.study.journal import Line
 
 
 class Outputs(Candidates):
-    """The outputs in `path`; without a path nothing is kept."""
+    """The outputs in `path`; without a path nothing is stored."""
 
     def whole(self, lines: Sequence[Line], size: int) -> int:
-        """Return how many of a journal's lines have their outputs, `size` a row, here; the lines behind have none.
+        """Return how many of a journal's first lines have their outputs, a row of `size` values each.
 
         Raises:
-            StudyError: outputs are missing, or damaged, ahead of others.
+            StudyError: a row is missing or damaged before an intact one.
         """
         if self.file is None or not lines:
             return 0
@@ -32,9 +32,9 @@ class Outputs(Candidates):
 
 
 def damaged(path: Path, query: int) -> StudyError:
-    """Return the error for outputs that cannot be had again without another query."""
-    said = f"{path} is damaged: it lacks the outputs of query {query}"
-    return StudyError(f"{said}; put it back, or start a new study from this one's answer: --start-from and another --out")
+    """Return the error for missing outputs, which only another query could restore."""
+    fault = f"{path} is damaged: it lacks the outputs of query {query}"
+    return StudyError(f"{fault}; put it back, or start a new study from this one's answer: --start-from and another --out")
 
 
 def _hash(line: Line) -> str:

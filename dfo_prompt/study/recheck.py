@@ -1,4 +1,4 @@
-"""Finds out whether a plain objective is still the one whose losses are journaled: it is asked again for one candidate."""
+"""Checks on continuation that a plain objective still gives a journaled loss."""
 
 from math import isclose
 from pathlib import Path
@@ -13,25 +13,25 @@ from dfo_prompt.study.records import Account
 from dfo_prompt.study.tariff import Tariff
 
 SAME = 1e-3
-"""Relative difference of losses that is put down to the size of the batch and the precision."""
+"""The largest relative difference of losses that is attributed to batch size and precision."""
 
 
 def recheck(objective: Objective, folder: Path, budget: Budget, *, prices: Prices | None = None) -> None:
-    """Ask `objective` again for the first candidate in the journal of `folder` that has a loss.
+    """Score again the first candidate with a loss in the journal of `folder`, and compare the losses.
 
-    The second account shows it as repeated, and is charged where that costs something. One that describes itself, or has
-    `deterministic = False`, is not asked.
+    The evaluation counts as repeated on the second account, which is charged if repetition costs something. An objective
+    with metadata, or with `deterministic = False`, is not checked.
 
     Raises:
-        InputError: it gives another loss.
-        StudyError: it fails.
+        InputError: the objective gives another loss.
+        StudyError: the objective fails.
     """
     if isinstance(objective, Described) or not getattr(objective, "deterministic", True):
         return
-    found = journaled_candidate(folder)
-    if found is None:
+    journaled = journaled_candidate(folder)
+    if journaled is None:
         return
-    candidate, record = found
+    candidate, record = journaled
     ledger, tariff = Ledger(budget, folder), Tariff(objective=objective, name=folder.name, prices=prices)
     ledger.reserve(1, Account.VALIDATION, unsettled=tariff.unsettled(1))
     (scored,), costs = evaluate_batch(candidate[None], objective.evaluate)
@@ -39,8 +39,8 @@ def recheck(objective: Objective, folder: Path, budget: Budget, *, prices: Price
         ledger.lose(Account.VALIDATION, tariff.lost(costs))
     again = scored.record
     if again.status.startswith("error"):
-        said = f"asked again for query {record.query}, the objective failed with {again.status!r}"
-        raise StudyError(f"{said}; mend it and run the same command again to go on")
+        fault = f"asked again for query {record.query}, the objective failed with {again.status!r}"
+        raise StudyError(f"{fault}; fix it and run the same command again to continue")
     if again.loss is None or record.loss is None or not isclose(again.loss, record.loss, rel_tol=SAME, abs_tol=1e-12):
         raise InputError(
             f"{folder} holds another study: for the candidate of query {record.query} the objective gives {again.loss} now, "

@@ -1,4 +1,4 @@
-"""Records: the outcome of an evaluation, and the line of a journal that it becomes."""
+"""Records: the outcomes of evaluations, and their lines in a journal."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -18,7 +18,7 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class Account(StrEnum):
-    """What an evaluation is charged to."""
+    """The accounts that evaluations are charged to."""
 
     QUERIES = "queries"
     VALIDATION = "validation"
@@ -34,14 +34,14 @@ class Record:
     """The outcome of one evaluation.
 
     Attributes:
-        query: number of the query, from 1; on the second account, how many queries were spent by then.
+        query: number of the query, from 1; on the second account, the number of queries spent so far.
         candidate: hash of z; "" for the hand-written prompt.
-        status: "ok", "nonfinite", or "error: ..." with what the objective raised.
+        status: "ok", "nonfinite", or "error: ..." with the exception that the objective raised.
         loss: None unless the status is "ok".
-        metrics: further figures of the objective; None where not finite.
-        split: the examples it was scored on.
-        role: on the second account, what the candidate stands for: "best", "recommended", "baseline".
-        outputs: hash of the outputs that stand beside the journal; "" for a query without.
+        metrics: further figures of the objective; None if not finite.
+        split: split that the candidate was scored on.
+        role: role of the candidate on the second account: "best", "recommended" or "baseline".
+        outputs: hash of the query's row in the output file; "" without outputs.
     """
 
     __pydantic_config__ = STRICT
@@ -57,13 +57,13 @@ class Record:
 
     @property
     def account(self) -> Account:
-        """Return what the evaluation was charged to."""
+        """Return the account that the evaluation was charged to."""
         return Account.VALIDATION if self.role else Account.QUERIES
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """Evaluated candidates (B, d), their records, and their outputs (B, M) in a study that keeps them."""
+    """Evaluated candidates (B, d), their records, and their outputs (B, M) if the study stores them."""
 
     candidates: Matrix
     records: tuple[Record, ...]
@@ -71,7 +71,7 @@ class Outcome:
 
 
 def joined(parts: Sequence[Outcome]) -> Outcome | None:
-    """Return the outcome of a batch from those of its parts; None where there are none."""
+    """Concatenate the outcomes of a batch's parts; None without parts."""
     if len(parts) <= 1:
         return parts[0] if parts else None
     outputs = [part.outputs for part in parts if part.outputs is not None]
@@ -84,14 +84,14 @@ def joined(parts: Sequence[Outcome]) -> Outcome | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Scored:
-    """The record of a candidate and its outputs (M,), in a study that keeps them; NaN for a failed one."""
+    """The record of a candidate, and its outputs (M,) if the study stores them; NaN outputs if it failed."""
 
     record: Record
     outputs: Vector | None = None
 
 
 def line_of(record: Record) -> Line:
-    """Return what a journal holds of a record."""
+    """Return the journal line of a record."""
     line = asdict(record)
     if not record.role:
         del line["split"], line["role"]
@@ -101,10 +101,10 @@ def line_of(record: Record) -> Line:
 
 
 def record_of(line: Line, where: Path, number: int) -> Record:
-    """Return the record in line `number`, 1 for the first, of the journal `where`.
+    """Return the record in line `number`, counted from 1, of the journal `where`.
 
     Raises:
-        StudyError: it is no record, or out of order.
+        StudyError: the line is no record, or out of order.
     """
     try:
         record = parse(Record, line, where="")
@@ -116,7 +116,7 @@ def record_of(line: Line, where: Path, number: int) -> Record:
 
 
 def read_records(folder: Path, account: Account = Account.QUERIES) -> list[Record]:
-    """Return what the study in `folder` has journaled so far on `account`.
+    """Return the records that the study in `folder` has journaled so far on `account`.
 
     Raises:
         StudyError: a journal is damaged.

@@ -1,4 +1,4 @@
-"""What a study tells its observers, and what it returns."""
+"""The results of studies, and the reports that observers receive."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,15 +11,15 @@ from dfo_prompt.study.records import Finite, Record
 from dfo_prompt.types import Json, Matrix, Vector
 
 USUAL = ("budget", "fitted", "unfinished")
-"""Stop reasons of studies that nothing ended early."""
+"""Stop reasons that do not mean an early end."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class StudyInfo:
-    """What an observer is told at the start.
+    """The facts of a study that observers receive at its start.
 
     Attributes:
-        config: the study's configuration as plain data, keys as in a STUDY.toml.
+        config: the study's configuration as plain data, with the keys of a STUDY.toml.
     """
 
     optimizer: str
@@ -33,9 +33,15 @@ class StudyInfo:
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """One evaluated batch: candidates (B, d), their records, and where the study stands after it.
+    """An evaluated batch and the state of the study after it.
 
-    `recalled` batches come from the journal of an earlier run of the same study.
+    Attributes:
+        candidates: (B, d) the candidates.
+        records: their records.
+        recalled: True if the batch comes from the journal of an earlier run.
+        queries: number of queries spent.
+        remaining: number of queries left.
+        best_loss: smallest loss so far; None before any.
     """
 
     candidates: Matrix
@@ -53,8 +59,10 @@ class Validation:
     Attributes:
         split: "dev" or "test".
         role: "best", "recommended", or "baseline" for the hand-written prompt.
-        query: queries spent by then.
-        metric: name of the metric; `score`, its value.
+        query: number of queries spent so far.
+        metric: name of the metric.
+        score: value of the metric.
+        loss: loss on the split.
     """
 
     split: str
@@ -70,8 +78,8 @@ class HeldOut:
     """Figures on held-out data: of the chosen candidate, and of the hand-written prompt ("manual").
 
     Attributes:
-        role: what the chosen candidate was when it was scored on dev: "best" (observed) or "recommended".
-        query: how many queries had been spent by then.
+        role: role of the chosen candidate when it was scored on dev: "best" (observed) or "recommended".
+        query: number of queries spent when it was scored.
     """
 
     __pydantic_config__ = STRICT
@@ -86,25 +94,27 @@ class HeldOut:
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What a method found: the figures of result.json, the same for all methods. Figures that a method lacks are None.
+    """The result of a method: the figures of result.json, the same for all methods. Figures that a method lacks are None.
 
     Attributes:
-        held_out: on dev and test; None where the objective has no held-out data.
-        spent: what the queries took; `validation`, the same for the second account.
-        training_seconds: until there was an answer, without looks at dev and test.
-        best_loss: smallest loss observed; `recommended_loss`, that of the optimizer's own answer, evaluated anew at the end.
-        failures: queries without a finite loss.
-        user_bytes: memory on the user's side: the optimizer's, measured on a batch, or that of a head of the user's own;
-            with a `Remote` objective, the most that this process held.
-        peak_bytes: of main memory during the search or fit, libraries and model included; only on Linux. With a `Remote`
-            objective, that of the service's process since its start.
-        optimizer_state: what the optimizer says of itself at the end, restarts for instance.
-        about: what a method says of itself: what it chose on dev, sizes.
-        rounded: queries of an earlier run whose candidates the optimizer now proposes with other rounding, as on another
-            processor; they count as journaled.
-        stop_reason: "budget", "limits.tokens" or another currency whose limit ended the search before; "time_limit",
-            "patience" or "target" of a study that has such a rule; "fitted" for methods without a search of their own.
-        warnings: figures of what was spent that do not agree.
+        held_out: scores on dev and test; None if the objective has no held-out data.
+        spent: costs of the queries.
+        validation: costs of the evaluations on the second account.
+        training_seconds: seconds until the answer, without evaluations on dev and test.
+        best_loss: smallest loss observed.
+        recommended_loss: loss of the optimizer's answer, re-evaluated at the end.
+        failures: number of queries without a finite loss.
+        user_bytes: memory on the user's side: the optimizer's, measured on a batch, or that of a classification head; with a
+            `Remote` objective, the peak of this process.
+        peak_bytes: peak main memory during the search or fit, including libraries and model; only on Linux. With a `Remote`
+            objective, the peak of the service's process since its start.
+        optimizer_state: the optimizer's description at the end, for example its restarts.
+        about: the method's own description: choices made on dev, sizes.
+        rounded: number of journaled candidates that the optimizer now proposes with different rounding, as on another
+            processor; the journaled ones count.
+        stop_reason: "budget"; "limits.tokens", or another currency with a limit; "time_limit", "patience" or "target"; or
+            "fitted" for methods without a search.
+        warnings: disagreements in the reported consumption.
     """
 
     held_out: HeldOut | None
@@ -125,12 +135,12 @@ class Result:
 
 @dataclass(frozen=True, kw_only=True)
 class StudyResult(Result):
-    """What a study found: figures, and candidates. Those that are easily mixed up are kept apart.
+    """The result of a study: figures and three distinct candidates.
 
     Attributes:
         best: (d,) the candidate with the smallest loss observed.
-        recommended: (d,) the optimizer's own answer.
-        chosen: (d,) the candidate with the best metric on dev; without held-out data, `best`.
+        recommended: (d,) the optimizer's answer.
+        chosen: (d,) the candidate with the best metric on dev; `best` without held-out data.
     """
 
     best: Vector
@@ -144,18 +154,18 @@ class StudyResult(Result):
 
 
 class Observer(Protocol):
-    """Watches studies; it cannot change them. One that raises is named in a warning and dropped.
+    """Watches studies without changing them. An observer that raises is dropped with a warning.
 
-    It may have three more methods: `validated(validation: Validation)`, for scores on dev and test;
-    `failed(error: str)`, for the line with which a study ended early; and of a tracker,
-    `suite_finished(folder: Path, page: Path | None)`, for a suite whose studies have ended, and the page of its report.
+    Three more methods are optional: `validated(validation: Validation)` receives scores on dev and test;
+    `failed(error: str)` receives the error line of a failed study; and, for trackers,
+    `suite_finished(folder: Path, page: Path | None)` receives the folder of a finished suite and its report page.
     """
 
     def study_started(self, info: StudyInfo) -> None:
         """Handle the start, or the continuation, of a study."""
 
     def batch_evaluated(self, batch: Batch) -> None:
-        """Handle a batch, after it was journaled."""
+        """Handle a batch after it was journaled."""
 
     def study_finished(self, result: StudyResult) -> None:
-        """Handle the end of a study that spent its budget."""
+        """Handle the result of a finished study."""

@@ -1,4 +1,4 @@
-"""Where a search stands: the best candidate so far, and what an optimizer is told of failures."""
+"""The state of a search: the best candidate so far, and the penalty for failures."""
 
 from collections.abc import Sequence
 
@@ -8,16 +8,17 @@ from dfo_prompt.study.records import Record
 from dfo_prompt.types import Matrix, Vector
 
 UNKNOWN_WORST = 1e9
-"""Told for a failed evaluation as long as no finite loss has been seen."""
+"""The loss told for a failed evaluation before any finite loss."""
 
 
 class Standing:
     """The outcome of a search so far.
 
     Attributes:
-        best: (d,) the candidate with the smallest loss; the start until there is one.
-        best_loss: its loss; infinity until then.
-        failures: queries without a finite loss; `error`, the last one's status.
+        best: (d,) the candidate with the smallest loss; the start before any loss.
+        best_loss: its loss; infinity before any loss.
+        failures: number of queries without a finite loss.
+        error: status of the last of them.
     """
 
     def __init__(self, start: Vector) -> None:
@@ -27,7 +28,7 @@ class Standing:
 
     @property
     def known_loss(self) -> float | None:
-        """Return the smallest loss, or None while there is none."""
+        """Return the smallest loss, or None before any loss."""
         return self.best_loss if np.isfinite(self.best_loss) else None
 
     def learn(self, batch: Matrix, records: Sequence[Record]) -> None:
@@ -42,6 +43,6 @@ class Standing:
             self._worst_loss = max(self._worst_loss, record.loss)
 
     def told(self, records: Sequence[Record]) -> Vector:
-        """Return the losses (B,) that an optimizer is told: of failures, the worst so far."""
+        """Return the losses (B,) to tell the optimizer, with the worst loss so far for failures."""
         penalty = self._worst_loss if np.isfinite(self._worst_loss) else UNKNOWN_WORST
         return np.array([penalty if record.loss is None else record.loss for record in records])  # (B,)

@@ -1,7 +1,7 @@
 """Decides after each batch whether a study ends before its budget is spent.
 
-Patience and target follow from journaled losses alone, so that a study that goes on decides the same again. A time limit
-follows the clock: it is asked only where the journal has ended, and what was journaled is never decided again.
+Patience and target depend only on journaled losses, so a replay reaches the same decision. A time limit depends on the
+clock, so it is checked only after the whole journal is replayed.
 """
 
 import numpy as np
@@ -13,14 +13,14 @@ from dfo_prompt.study.ledger import Ledger
 
 
 class Stopping:
-    """The rules of a study, and where they stand.
+    """The state of a study's stopping rules.
 
     Args:
-        rules: None for a study that spends its budget.
-        ledger: that the seconds are charged to.
+        rules: stopping rules; None for a study that spends its budget.
+        ledger: ledger that counts queries and seconds.
 
     Attributes:
-        reason: the rule that ended the search; "" until then.
+        reason: rule that ended the search; "" before the end.
     """
 
     def __init__(self, rules: StopConfig | None, ledger: Ledger) -> None:
@@ -29,16 +29,16 @@ class Stopping:
         self.reason = ""
 
     def check(self, objective: Objective, name: str) -> None:
-        """Refuse rules about dev for an objective without it.
+        """Refuse rules that use dev if the objective has no dev split.
 
         Raises:
-            InputError: there is no dev.
+            InputError: the objective has no dev split.
         """
         if self._rules and self._rules.on == "dev" and not isinstance(objective, Validated):
             raise InputError(f"objective {name!r} has no dev split; set stop.on to 'train'")
 
     def note(self, loss: float, *, split: str = "train") -> None:
-        """Take in the smallest loss so far on a split; infinity where there is none."""
+        """Take in the smallest loss so far on a split; infinity before any loss."""
         rules, queries = self._rules, self._ledger.queries
         if rules is None or rules.on != split or self.reason:
             return
@@ -50,7 +50,7 @@ class Stopping:
             self.reason = "patience"
 
     def look_at_the_clock(self) -> None:
-        """Note whether the time is up, unless queries of an earlier run are still to be recalled."""
+        """Check the time limit, unless queries of an earlier run are still to be recalled."""
         limit = self._rules.time_limit if self._rules else None
         if limit is None or self.reason or not self._ledger.queries or self._ledger.left:
             return

@@ -1,4 +1,4 @@
-"""What evaluations of an objective cost: before they run, after, and where they are cut off."""
+"""The costs of an objective's evaluations: estimated in advance, actual, and if cut off."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -16,12 +16,12 @@ Used = TypeVar("Used", bound=Usage)
 
 @dataclass(frozen=True, kw_only=True)
 class Tariff:
-    """The costs of an objective, with prices where there are some.
-
-    A price that the objective reports itself stands.
+    """The costs of an objective, with their price. A price that the objective itself reports takes precedence.
 
     Attributes:
-        name: of the objective.
+        objective: the objective.
+        name: its name, for errors.
+        prices: prices of its consumption.
     """
 
     objective: Objective
@@ -30,7 +30,7 @@ class Tariff:
 
     @cached_property
     def again(self) -> tuple[str, ...]:
-        """Return the currencies that a repetition costs again; none of an objective that estimates nothing."""
+        """Return the currencies that a repetition consumes again; none for an objective without estimates."""
         return tuple(getattr(self.objective, "costs_again", currencies())) if self._estimates else ()
 
     @cached_property
@@ -44,7 +44,7 @@ class Tariff:
         return replace(usage, nanodollars=self.prices.of(usage))
 
     def most(self, count: int, split: str = "train") -> Usage:
-        """Return the most that scoring `count` candidates on a split can consume; nothing that is not estimated.
+        """Return an upper bound of what scoring `count` candidates on a split consumes; zero in currencies without estimate.
 
         Raises:
             PluginError: the objective breaks its contract.
@@ -52,7 +52,7 @@ class Tariff:
         return self.priced(self._estimate(count, split))
 
     def unsettled(self, count: int, split: str = "train") -> Mapping[str, int]:
-        """Return what `count` evaluations are charged, by currency, if they are cut off and run again.
+        """Return the amounts, by currency, to charge for `count` evaluations if they are cut off and run again.
 
         Raises:
             PluginError: the objective breaks its contract.
@@ -65,19 +65,19 @@ class Tariff:
         return {name: getattr(part, name) for name in currencies() if name in kept}
 
     def lost(self, usage: Used) -> Used:
-        """Return what of a usage is lost where its evaluations run again, with its price."""
+        """Return the part of a usage, with its price, that evaluations consume again if repeated."""
         part = usage.only(self.again)
         return part if usage.nanodollars else self.priced(part)
 
     def check(self, limits: Mapping[str, int]) -> None:
-        """Refuse limits in currencies that the objective does not estimate, and those below a single query.
+        """Refuse limits in currencies that the objective does not estimate, and limits below the cost of a query.
 
         Raises:
-            InputError: the first of them is named.
+            InputError: the first such limit.
         """
-        one = self.most(1) if limits else Usage()
+        query = self.most(1) if limits else Usage()
         for name, limit in limits.items():
-            least = getattr(one, name)
+            least = getattr(query, name)
             if not least:
                 remedy = "set [prices]" if name == "nanodollars" and self.prices is None else "limit another currency"
                 raise InputError(f"limits.{name}: objective {self.name!r} estimates none of it; {remedy}")
@@ -87,9 +87,9 @@ class Tariff:
     def _estimate(self, count: int, split: str) -> Usage:
         if not count or not isinstance(self.objective, Estimating):
             return Usage()
-        given = (count,) if split == "train" else (count, split)
+        arguments = (count,) if split == "train" else (count, split)
         try:
-            return checked_usage(self.objective.estimate(*given))
+            return checked_usage(self.objective.estimate(*arguments))
         except PluginError:
             raise
         except Exception as error:

@@ -8,7 +8,7 @@ from dfo_prompt.plugin.hookspecs import hookimpl
 
 @hookimpl
 def dfo_prompt_executors() -> Iterable[Spec]:
-    """Give processes of this machine, and a cluster."""
+    """Provide the executors for local processes and for a Ray cluster."""
     yield Spec(name="processes", target="dfo_prompt.suite.process:Processes", summary="Processes of this machine.")
     yield Spec(
         name="ray",

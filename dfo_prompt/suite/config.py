@@ -1,4 +1,4 @@
-"""What a SUITE.toml may say, before anything is crossed."""
+"""The contents of a SUITE.toml, before its studies are crossed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ Inference = Literal["seeds", "problems"]
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """An optimizer, a method or a problem of a suite: a name, and keys of a study that it sets."""
+    """An optimizer, method or problem of a suite: a name, and the keys of a study that it sets."""
 
     __pydantic_config__ = STRICT
 
@@ -26,14 +26,14 @@ class Entry:
     study: dict[str, Any] = field(default_factory=dict)
 
 
-def _entry(kind: str, given: object) -> object:
-    if isinstance(given, str):
-        return {"name": given, "study": {} if kind == "problem" else {kind: given}}
-    if not isinstance(given, Mapping):
-        raise ValueError("neither a name nor a table")  # noqa: TRY004 - what pydantic turns into an error of its own
-    if not isinstance(name := given.get("name", given.get(kind)), str):
+def _entry(kind: str, entry: object) -> object:
+    if isinstance(entry, str):
+        return {"name": entry, "study": {} if kind == "problem" else {kind: entry}}
+    if not isinstance(entry, Mapping):
+        raise ValueError("neither a name nor a table")  # noqa: TRY004 - pydantic converts only ValueError
+    if not isinstance(name := entry.get("name", entry.get(kind)), str):
         raise ValueError("a table without a name")  # noqa: TRY004
-    return {"name": name, "study": {key: value for key, value in given.items() if key != "name"}}
+    return {"name": name, "study": {key: value for key, value in entry.items() if key != "name"}}
 
 
 Optimizers = list[Annotated[Entry, BeforeValidator(partial(_entry, "optimizer"))]]
@@ -43,7 +43,7 @@ Problems = list[Annotated[Entry, BeforeValidator(partial(_entry, "problem"))]]
 
 @dataclass(frozen=True, kw_only=True)
 class Exclusion:
-    """A combination that is left out: an optimizer, a problem, or one on the other."""
+    """Studies to leave out: those of an optimizer, of a problem, or of an optimizer on a problem."""
 
     __pydantic_config__ = STRICT
 
@@ -53,13 +53,14 @@ class Exclusion:
 
 @dataclass(frozen=True, kw_only=True)
 class Published:
-    """What others reported for a model.
+    """Published results for a model.
 
     Attributes:
-        source: who.
-        note: what is different there.
-        figures: the test metric, by task and name of the entry.
-        costs: what it took, likewise.
+        source: citation of the source.
+        model: name of the model.
+        figures: test metric, by task and name of the entry.
+        costs: costs, by task and name of the entry.
+        note: differences from this suite.
     """
 
     __pydantic_config__ = STRICT
@@ -73,22 +74,23 @@ class Published:
 
 @dataclass(frozen=True, kw_only=True)
 class SuiteSettings:
-    """How the studies of a suite are run and compared, whatever they are.
+    """Settings for running and comparing the studies of a suite.
 
     Attributes:
-        name: what the report is called.
-        published: figures to stand beside ours in the report, where model and task are the same.
-        measure: what ranks optimizers: "test_metric", "recommended_loss" (the clean loss of the optimizer's answer) or
-            "best_loss" (observed).
-        targets: losses that count as reached, for the ECDF; without any, shares of the way from the start to the best loss
-            that any study of the problem and seed found.
-        practical_difference: smaller ones do not matter (region of practical equivalence): of a metric, or of a score, which
-            is the share of the way from the start to the best known loss of problem and seed.
-        inference: the sample that conclusions rest on: "seeds" (they hold for these problems, with other seeds) or
-            "problems" (they hold for problems like these, which takes many of them).
-        threads: of one study; None means the machine's cores. Results can depend on it, not on how many run at once.
-        stall_seconds: without progress, after which a study is given up; for a method without queries, its time limit.
-        study_seconds: after which a study is stopped; the next run of the suite continues it. None means no limit.
+        name: title of the report.
+        published: published results to show in the report beside ours for the same model and task.
+        measure: measure that ranks optimizers: "test_metric", "recommended_loss" (the clean loss of the optimizer's answer)
+            or "best_loss" (observed).
+        targets: target losses of the ECDF; by default fractions of the improvement from the start to the best loss of any
+            study of the same problem and seed.
+        practical_difference: largest difference that does not matter (region of practical equivalence), in the metric, or in
+            the score: the fraction of the improvement from the start to the best known loss of problem and seed.
+        inference: population that conclusions generalise to: "seeds" (the same problems with other seeds) or "problems"
+            (similar problems, which requires many of them).
+        threads: threads per study; None means the machine's cores. Results can depend on it, but not on the number of
+            parallel studies.
+        stall_seconds: seconds without progress after which a study is given up; the time limit of a method without queries.
+        study_seconds: seconds after which a study is stopped; the next run of the suite continues it. None means no limit.
     """
 
     __pydantic_config__ = STRICT
@@ -106,20 +108,20 @@ class SuiteSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class SuiteConfig(SuiteSettings):
-    """A suite as its file says, before anything is crossed.
+    """The contents of a suite file, before its studies are crossed.
 
     Attributes:
-        study: keys of a study (see `StudyConfig`) that all studies share; `budget` is the primary budget.
-        optimizers: what is compared, a name each, or a table with a name and keys of a study; there, `name` is also the
-            optimizer's, unless the table or `study` names one, or a preset, whose keys yield to those of `study` too.
-        methods: other methods that are compared with them, likewise: a name each, or a table with a name, `method` (the name
-            too, unless given) and `method_options`.
-        problems: what it is compared on: model, data set, shots, projection.
-        cross: lists of values of a study's keys, "problem.task" for instance; every combination of them is a problem, within
-            every one of `problems`.
-        seeds: repetitions; the same for all, so that split, projection and start are too.
-        exclude: combinations that are left out, by the names of optimizer, problem, or both.
-        variants: by model, keys of this file that win over the others when `--model` names it.
+        study: keys of a study (see `StudyConfig`) shared by all studies; `budget` is the primary budget.
+        optimizers: optimizers to compare, each a name, or a table with a name and keys of a study. The name is also the
+            optimizer's, unless the table or `study` sets `optimizer`, or the table sets a preset; `study` overrides presets.
+        methods: other methods to compare, each a name, or a table with a name, `method` (the name by default) and
+            `method_options`.
+        problems: problems to compare on: model, data set, shots, projection.
+        cross: lists of values for keys of a study, such as "problem.task"; each of `problems` is crossed with every
+            combination.
+        seeds: seeds of the repetitions, shared by all entries so that they use the same splits, projections and starts.
+        exclude: combinations to leave out, by optimizer, problem, or both.
+        variants: keys of this file, by model, that override the others if `--model` names the model.
     """
 
     __pydantic_config__ = STRICT

@@ -1,4 +1,4 @@
-"""The executor contract: what takes the studies of a suite, runs them somewhere, and says how they come along."""
+"""The executor contract: runs the studies of a suite somewhere and reports their progress."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from dfo_prompt.run.forecast import Forecast
 from dfo_prompt.suite.plan import Plan
 
 PROCESSES = "processes"
-"""The executor unless another is named."""
+"""The default executor."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """What is to be done: run the study of `plan` in `folder`, or, without one, time its objective."""
+    """An order to run the study of `plan` in `folder`, or, without a folder, to time its objective."""
 
     plan: Plan
     folder: Path | None
@@ -23,14 +23,16 @@ class Order:
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """What is said of an order: that it has begun, batches, and at the end a result, or why there is none.
+    """An event of an order: its start, a batch, or its end.
 
     Attributes:
-        queries: the study has asked so far; `fresh`, of these since the last event and not from its journal.
-        seconds: a query of the objective takes, of an order without a folder; None where asking would cost something.
-        forecast: of the study, of an order without a folder.
-        error: why there is no result.
-        lost: the machine ended, and not the study: the order may be given again.
+        queries: number of queries so far.
+        fresh: number of new queries since the last event, excluding those recalled from the journal.
+        finished: True for the last event of an order.
+        seconds: seconds per query, for an order without a folder; None if queries cost something.
+        forecast: forecast of the study, for an order without a folder.
+        error: why there is no result; "" if there is one.
+        lost: True if the machine failed, not the study, so that the order can be given again.
     """
 
     queries: int = 0
@@ -44,31 +46,31 @@ class Event:
 
 @runtime_checkable
 class Executor(Protocol):
-    """Runs studies somewhere. Results do not depend on it: a study is defined by its configuration alone."""
+    """Runs studies somewhere. Results do not depend on the executor: the configuration alone defines a study."""
 
     def room(self) -> Sequence[str]:
-        """Return an item for each order that can be given now.
+        """Return an item for each order that can begin now.
 
-        The item is the group (see `Plan.group`) whose objective is at hand there, or "".
+        The item is the group (see `Plan.group`) whose objective is already loaded there, or "".
         """
 
     def begin(self, order: Order) -> None:
-        """Take an order; called no more often than there is room, and returns at once."""
+        """Start an order and return at once; called only while there is room."""
 
     def wait(self, seconds: float) -> Sequence[tuple[str, Event]]:
-        """Return what is new, by the id of the study (see `Plan.id`), after waiting at most so many seconds for it.
+        """Wait up to `seconds` for events, and return them with the id of their study (see `Plan.id`).
 
-        Of each order the first event says that it has begun: limits of time count from there. The last one is `finished`.
+        The first event of an order marks its start, from which time limits count. The last event is `finished`.
 
         Raises:
-            InputError, StudyError: no order can be carried out; the suite ends.
+            InputError, StudyError: no order can run; the suite ends.
         """
 
     def stop(self, study: str) -> None:
-        """End an order, whatever it is at; nothing more is said of it."""
+        """Abort an order; no more events of it follow."""
 
     def close(self) -> None:
-        """End all orders and give everything back."""
+        """Abort all orders and release all resources."""
 
 
 def open_executor(
@@ -77,14 +79,14 @@ def open_executor(
     """Build the executor called `name`.
 
     Args:
-        name: see `dfo-prompt list executors`.
-        options: of the user, for the executor.
-        jobs: studies at a time; None leaves it to the executor.
-        threads: of each study; None changes nothing.
-        folder: of the suite; None where objectives are only timed.
+        name: a name that `dfo-prompt list executors` shows.
+        options: the user's options of the executor.
+        jobs: number of parallel studies; None leaves it to the executor.
+        threads: threads per study; None keeps the current environment.
+        folder: suite folder; None if objectives are only timed.
 
     Raises:
-        InputError, PluginError: the name or an option is wrong, or the executor cannot be used.
+        InputError, PluginError: the name or an option is invalid, or the executor cannot be used.
     """
     target, arguments = target_of("executor", name), arguments_of("executor", name, options)
     executor: Executor = target(jobs=jobs, threads=threads, folder=folder, **arguments)

@@ -1,4 +1,4 @@
-"""A suite folder: the plan, the folders of its studies, and what went wrong with some."""
+"""A suite folder: the plan, the folders of its studies, and their errors."""
 
 from collections.abc import Container, Iterator
 from contextlib import contextmanager, suppress
@@ -19,11 +19,11 @@ from dfo_prompt.suite.plan import Suite
 
 PLAN, ERRORS = "suite.json", "errors.json"
 BESIDE = "beside.json.gz"
-"""Packed studies that a report compares with those of the folder."""
+"""Packed studies that the report compares with those of the folder."""
 WRITE_SECONDS = 1.0
-"""Between two versions of a file that every study may change."""
+"""The shortest time between two writes of the error file."""
 LOCK_SECONDS = 0.2
-"""For whoever only looks whether the suite is run, which takes microseconds."""
+"""The wait for the lock: long enough for a process that only checks it, which takes microseconds."""
 
 
 def study_path(folder: Path, study: str) -> Path:
@@ -32,14 +32,14 @@ def study_path(folder: Path, study: str) -> Path:
 
 
 def is_suite(folder: Path) -> bool:
-    """Tell whether `folder` is that of a suite."""
+    """Tell whether `folder` is a suite folder."""
     return (folder / PLAN).is_file()
 
 
 class Errors:
-    """Why studies ended without a result, by id, and the file that keeps it; that is written once a second at most.
+    """The errors of studies without a result, by id, and their file, which is written at most once a second.
 
-    What a kill takes with it is found again: those studies have no result.
+    A kill may lose the latest errors, but the next run notices that those studies have no result.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -47,7 +47,7 @@ class Errors:
         self._written, self._changed = monotonic(), not (folder / ERRORS).exists()
 
     def note(self, study: str, error: str) -> None:
-        """Keep the error of a study; "" forgets that of an earlier run."""
+        """Set the error of a study; "" removes the error of an earlier run."""
         if error == self._errors.get(study, ""):
             return
         self._errors.pop(study, None)
@@ -70,13 +70,14 @@ class Errors:
 
 @contextmanager
 def suite_folder(folder: Path, suite: Suite) -> Iterator[Errors]:
-    """Create or reopen the folder of a suite, locked against other processes; yields what went wrong with studies.
+    """Create or reopen the folder of a suite, lock it, and yield the errors of its studies.
 
-    Optimizers, problems and seeds may have been added or taken away; what would make old results wrong is refused.
+    Optimizers, problems and seeds may be added or removed; a change that would invalidate old results is refused.
 
     Raises:
-        InputError: the folder holds something else, or studies of the same names that are others; the difference is named.
-        StudyError: it cannot be written, or another process is running this suite.
+        InputError: the folder holds something else, or studies with the same names but other settings; the message names the
+            difference.
+        StudyError: the folder cannot be written, or another process is running this suite.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -98,52 +99,52 @@ def suite_folder(folder: Path, suite: Suite) -> Iterator[Errors]:
 
 
 def put_beside(folder: Path, packed: Path) -> None:
-    """Copy a file of packed studies into the folder of a suite, where its report finds it.
+    """Copy a file of packed studies into a suite folder, for its report.
 
     Raises:
-        InputError: other ones stand there already, or the file cannot be read.
+        InputError: the folder holds other packed studies, or the file cannot be read.
     """
-    data, there = read_bytes(packed), folder / BESIDE
-    if not there.exists():
-        with replacing(there) as file:
+    data, copy = read_bytes(packed), folder / BESIDE
+    if not copy.exists():
+        with replacing(copy) as file:
             file.write(data)
-    elif read_bytes(there) != data:
+    elif read_bytes(copy) != data:
         raise InputError(f"{folder} has other packed studies beside it; choose another --out")
 
 
 def read_suite_folder(folder: Path) -> Suite:
-    """Return the suite that was written to `folder`, the same as it was.
+    """Return the suite that was written to `folder`.
 
     Raises:
-        InputError: there is none, or it is damaged.
+        InputError: the plan is missing or damaged.
     """
     data = read_json(folder / PLAN, missing=f"{folder} is not a suite folder: it has no {PLAN}")
     return parse(Suite, absolute(data, folder), where=str(folder / PLAN))
 
 
 def read_errors(folder: Path) -> dict[str, str]:
-    """Return why studies ended without a result, by id."""
+    """Return the errors of studies without a result, by id."""
     return read_json(folder / ERRORS, missing="") if (folder / ERRORS).exists() else {}
 
 
 def is_finished(folder: Path, study: str) -> bool:
-    """Tell whether the study has a result that can be read; where not, running it again mends it."""
+    """Tell whether the study has a readable result; if not, running it again produces one."""
     with suppress(InputError):
         return read_result(study_path(folder, study)) is not None
     return False
 
 
 def check_same(folder: Path, suite: Suite) -> None:
-    """Refuse a folder that holds studies of the same names that are others; one without a plan holds none yet.
+    """Refuse a folder that holds studies with the same names but other settings; a folder without a plan passes.
 
     Raises:
-        InputError: the difference is named.
+        InputError: the settings differ; the message names the difference.
     """
     if not (folder / PLAN).exists():
         return
     threads = read_suite_folder(folder).settings.threads
     if threads != suite.settings.threads:
         raise InputError(f"{folder} was run with threads {threads}, not {suite.settings.threads}; choose another --out")
-    # Asked of what ran, not of the last plan: that may have left a study out that this one has again.
+    # Compare with the study folders, not with the last plan, which may have left out a study that ran before.
     for plan in suite.plans:
         check_config(study_path(folder, plan.id), plan.config.as_dict())

@@ -1,4 +1,4 @@
-"""Runs the studies of a suite in this process, one after the other: of objectives that no other process can build."""
+"""Runs the studies of a suite one by one in this process, for objectives that no other process can build."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -20,19 +20,19 @@ Objectives = Callable[[StudyConfig], Objective]
 
 
 def run_here(suite: Suite, folder: Path, objectives: Objectives, *, watch: Watcher = unwatched) -> dict[str, str]:
-    """Run, or continue, every study of `suite` below `folder`; return why some have no result, by id.
+    """Run or continue every study of `suite` below `folder`; return the errors of studies without a result, by id.
 
     Args:
-        suite: what to run.
-        folder: of the suite; studies that are finished there are not run again.
-        objectives: gives the objective of each.
+        suite: suite to run.
+        folder: suite folder; finished studies are not run again.
+        objectives: returns the objective of each study.
         watch: called with the state after every batch.
 
     Raises:
         InputError: `folder` holds something else, or losses of another objective.
-        StudyError: it cannot be written, or a service does not answer.
+        StudyError: the folder cannot be written, or a service does not answer.
     """
-    folder = folder.absolute()  # whatever an objective does to the working directory
+    folder = folder.absolute()  # stays valid if an objective changes the working directory
     with suite_folder(folder, suite) as errors:
         _check_unchanged(suite, folder, objectives)
         state, todo = sorted_plans(suite, folder)
@@ -44,10 +44,10 @@ def run_here(suite: Suite, folder: Path, objectives: Objectives, *, watch: Watch
 
 
 def _run(plan: Plan, folder: Path, objectives: Objectives, state: SuiteState, watch: Watcher) -> str:
-    """Run a study; return why it has no result, or ""."""
+    """Run a study; return its error, or "" if it has a result."""
     state.began(plan.id)
     try:
-        observers = [_Heard(plan.id, state, watch)]
+        observers = [_Progress(plan.id, state, watch)]
         run_study(plan.config, objectives(plan.config), out=study_path(folder, plan.id), observers=observers)
         error = ""
     except OutageError:
@@ -61,7 +61,7 @@ def _run(plan: Plan, folder: Path, objectives: Objectives, state: SuiteState, wa
 
 
 def _check_unchanged(suite: Suite, folder: Path, objectives: Objectives) -> None:
-    """Refuse to compare new studies with those of an objective that has changed since."""
+    """Refuse to compare new studies with studies of an objective that has changed since."""
     first = next((plan for plan in suite.plans if is_finished(folder, plan.id)), None)
     if first is None:
         return
@@ -70,8 +70,8 @@ def _check_unchanged(suite: Suite, folder: Path, objectives: Objectives) -> None
         recheck(objective, place, budget_of(first.config), prices=first.config.prices)
 
 
-class _Heard:
-    """Tells the state of a suite how far a study is."""
+class _Progress:
+    """Reports the progress of a study to the state of its suite."""
 
     def __init__(self, study: str, state: SuiteState, watch: Watcher) -> None:
         self._study, self._state, self._watch = study, state, watch
@@ -80,7 +80,7 @@ class _Heard:
         """Do nothing."""
 
     def batch_evaluated(self, batch: Batch) -> None:
-        """Say how many queries were asked."""
+        """Report the number of queries."""
         self._state.heard(self._study, batch.queries, 0 if batch.recalled else len(batch.records))
         self._watch(self._state)
 

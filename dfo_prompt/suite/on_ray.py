@@ -1,4 +1,4 @@
-"""The executor of a Ray cluster (Moritz et al., 2018): a streaming task a study, which runs it in a process of its own."""
+"""The executor of a Ray cluster (Moritz et al., 2018): a streaming task per study runs it in a separate process."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -21,13 +21,13 @@ from dfo_prompt.suite.executor import Event, Order
 from dfo_prompt.suite.process import events_of, thread_variables
 
 LOST = (exceptions.NodeDiedError, exceptions.WorkerCrashedError, exceptions.ActorUnavailableError)
-"""Ends of a task that are not the study's fault."""
+"""Errors of a task that are not the study's fault."""
 LOOK_SECONDS = 1.0
-"""Between two looks at what the cluster has."""
+"""The shortest time between two looks at the cluster's resources."""
 TELL_SECONDS = 1.0
-"""Between two events of a study that runs."""
+"""The shortest time between two events of a running study."""
 CHECK_SECONDS = 120.0
-"""For every node to read the file that says whether it shares the folder of the suite."""
+"""The time limit for all nodes to check that they share the suite folder."""
 
 
 class RayCluster:
@@ -46,15 +46,15 @@ class RayCluster:
         """Join the cluster.
 
         Args:
-            jobs: studies given to the cluster at a time, which may wait there; None means as many as it has room for.
+            jobs: number of studies submitted to the cluster at a time, where they may wait; None means as many as fit.
             threads: see `open_executor`.
             folder: see `open_executor`.
-            address: of the cluster's head, "HOST:PORT"; "auto" is the one in RAY_ADDRESS, or on this machine.
-            cpus: that Ray keeps for a study; None means one a thread.
-            gpus: likewise; a study sees these only. A fraction lets several studies share one.
+            address: address of the cluster's head, "HOST:PORT"; "auto" uses RAY_ADDRESS, or this machine.
+            cpus: CPUs that Ray reserves for a study; None means one per thread.
+            gpus: GPUs that Ray reserves for a study, the only ones that it sees; a fraction lets studies share a GPU.
 
         Raises:
-            InputError: there is no cluster, a node does not see the folder, or none is large enough for a study.
+            InputError: there is no cluster, a node does not share the folder, or no node is large enough for a study.
         """
         self._jobs, self._variables = jobs, thread_variables(threads)
         self._needs = {"CPU": float(threads or 1) if cpus is None else cpus, "GPU": gpus}
@@ -69,19 +69,19 @@ class RayCluster:
             raise
 
     def room(self) -> Sequence[str]:
-        """Return an item for each study that fits the nodes that are there now."""
+        """Return an item for each study that fits on the current nodes."""
         if self._jobs is None and monotonic() - self._looked >= LOOK_SECONDS:
             self._looked, self._capacity = monotonic(), _capacity(self._needs)
         return [""] * ((self._capacity if self._jobs is None else self._jobs) - len(self._orders))
 
     def begin(self, order: Order) -> None:
-        """Give the order to the cluster, which chooses a node."""
+        """Submit the order to the cluster, which chooses a node."""
         needs = {"num_cpus": self._needs["CPU"], "num_gpus": self._needs["GPU"]}
         task = ray.remote(_carry_out).options(num_returns="streaming", max_retries=0, **needs)
         self._orders[task.remote(order, self._nonce, given_files(), self._variables)] = order
 
     def wait(self, seconds: float) -> Sequence[tuple[str, Event]]:
-        """Return what the tasks say, or how one ended."""
+        """Return the events of tasks, including how a task ended."""
         if not self._orders:
             sleep(seconds)
             return []
@@ -90,13 +90,13 @@ class RayCluster:
         return [(self._orders[task].plan.id, self._take(task)) for task in ready]
 
     def stop(self, study: str) -> None:
-        """Kill the task of a study; the process that it has started ends with it."""
+        """Kill the task of a study, and with it the process that the task started."""
         for task in [task for task, order in self._orders.items() if order.plan.id == study]:
             del self._orders[task]
             ray.cancel(task, force=True)
 
     def close(self) -> None:
-        """Kill all tasks, and leave the cluster if this joined it."""
+        """Kill all tasks, and leave the cluster if this executor joined it."""
         for order in [*self._orders.values()]:
             with suppress(exceptions.RayError):
                 self.stop(order.plan.id)
@@ -108,7 +108,7 @@ class RayCluster:
     def _take(self, task: Any) -> Event:
         try:
             event: Event = ray.get(next(task))
-        except InputError:  # this node, which joined later, does not share the folder
+        except InputError:  # a node that joined later does not share the folder
             raise
         except LOST as error:
             event = Event(finished=True, lost=True, error=f"its node was lost ({type(error).__name__})")
@@ -139,7 +139,7 @@ class RayCluster:
 
 @dataclass(frozen=True, kw_only=True)
 class _Nonce:
-    """A file in the suite's folder that every node must see: no other machine has one of this name."""
+    """A file with a unique name in the suite folder; a node that sees it shares the folder."""
 
     path: Path | None
     package: str
@@ -152,11 +152,11 @@ class _Nonce:
         return cls(path=path, package=version("dfo-prompt"))
 
     def fault(self) -> str:
-        """Return why this node cannot take studies; "" where it can."""
+        """Return why this node cannot run studies; "" if it can."""
         if self.path and not self.path.exists():
             return f"node {gethostname()} does not share {self.path.parent}; put --out on a file system that all nodes have"
-        if (found := version("dfo-prompt")) != self.package:
-            return f"node {gethostname()} has dfo-prompt {found}, not {self.package}; install the same everywhere"
+        if (installed := version("dfo-prompt")) != self.package:
+            return f"node {gethostname()} has dfo-prompt {installed}, not {self.package}; install the same everywhere"
         return ""
 
 
@@ -168,39 +168,39 @@ def _carry_out(order: Order, nonce: _Nonce, files: tuple[Path, ...], variables: 
 
 
 def seldom(events: Iterable[Event]) -> Iterator[Event]:
-    """Yield events with those of batches merged, at most one in `TELL_SECONDS`: a cluster has one driver to hear them."""
-    told, kept = -TELL_SECONDS, None
+    """Yield events, merging those of batches to at most one per `TELL_SECONDS`, to spare the cluster's only driver."""
+    sent, kept = -TELL_SECONDS, None
     for event in events:
         if event.finished:
             if kept:
-                yield kept  # not "yield from": Ray sends to what a task yields from
+                yield kept  # not "yield from": Ray sends values into the iterator that a task delegates to
             yield event
             continue
         kept = replace(event, fresh=event.fresh + (kept.fresh if kept else 0))
-        if monotonic() - told >= TELL_SECONDS:
+        if monotonic() - sent >= TELL_SECONDS:
             yield kept
-            told, kept = monotonic(), None
+            sent, kept = monotonic(), None
 
 
 def _on_node(node: str, nonce: _Nonce) -> Any:
-    """Begin to check a node."""
-    there = NodeAffinitySchedulingStrategy(node_id=node, soft=False)
-    return ray.remote(_Nonce.fault).options(num_cpus=0, max_retries=0, scheduling_strategy=there).remote(nonce)
+    """Start the check of a node."""
+    strategy = NodeAffinitySchedulingStrategy(node_id=node, soft=False)
+    return ray.remote(_Nonce.fault).options(num_cpus=0, max_retries=0, scheduling_strategy=strategy).remote(nonce)
 
 
 def _capacity(needs: Mapping[str, float]) -> int:
-    """Return the number of studies that the nodes have room for."""
+    """Return the number of studies that fit on the nodes."""
     wanted = {name: count for name, count in needs.items() if count}
     alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     return sum(int(min(has.get(name, 0.0) / count for name, count in wanted.items())) for has in alive)
 
 
 def _join(address: str) -> bool:
-    """Join a cluster, unless this process is in one already; tell whether it was needed."""
+    """Join a cluster, unless this process is already in one; return whether it joined."""
     if ray.is_initialized():
         return False
     try:
         ray.init(address=address, log_to_driver=False, logging_level=ERROR)
     except (OSError, RuntimeError, ValueError, exceptions.RayError) as error:
-        raise InputError(f"no Ray cluster at {address!r} can be joined: {one_line(error)}; see docs/CLUSTERS.md") from error
+        raise InputError(f"no Ray cluster at {address!r} can be joined: {one_line(error)}") from error
     return True

@@ -1,4 +1,4 @@
-"""A suite: the studies that are compared, and how. Written to its folder, and read back as the same."""
+"""A suite: its studies and the settings of their comparison, as stored in its folder."""
 
 import json
 import re
@@ -14,11 +14,14 @@ from dfo_prompt.types import Json
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """One study of a suite, or what another method has in its place.
+    """A study of a suite, or a run of another method.
 
     Attributes:
         optimizer: name of the suite's entry, which may be a method; the optimizer itself is `config.optimizer`.
-        queries: that it will spend.
+        problem: name of the problem.
+        seed: seed of the study.
+        config: configuration of the study.
+        queries: number of queries that it will spend.
     """
 
     __pydantic_config__ = STRICT
@@ -36,7 +39,7 @@ class Plan:
 
     @property
     def group(self) -> str:
-        """Return what tells objectives apart: studies of one group can share theirs."""
+        """Return the key of the study's objective: studies of a group can share it."""
         return objective_key(self.config)
 
 
@@ -45,7 +48,7 @@ class Suite:
     """A suite with its studies crossed.
 
     Attributes:
-        settings: how they are run and compared.
+        settings: settings for running and comparing them.
         plans: the studies.
     """
 
@@ -56,7 +59,7 @@ class Suite:
 
     @property
     def queries(self) -> int:
-        """Return the queries of all studies."""
+        """Return the total number of queries."""
         return sum(plan.queries for plan in self.plans)
 
     @cached_property
@@ -65,14 +68,14 @@ class Suite:
         return {plan.id: plan for plan in self.plans}
 
     def as_dict(self) -> dict[str, Json]:
-        """Return plain data: what makes results, and how they are compared."""
+        """Return plain data, without trackers."""
         whole = asdict(self)
-        for plan in whole["plans"]:  # trackers change no result, and their options may be secret
+        for plan in whole["plans"]:  # trackers do not affect results, and their options may be secret
             del plan["config"]["trackers"]
         data: dict[str, Json] = json.loads(json.dumps(whole, default=plain))
         return data
 
 
 def slug(name: str) -> str:
-    """Return the name as a folder may have it."""
+    """Return the name in a form that is safe as a folder name."""
     return re.sub(r"[^\w.+=-]+", "-", name).strip("-.").lower() or "-"

@@ -1,4 +1,4 @@
-"""The executor of this machine: worker processes, their orders, their events and their end."""
+"""The executor of this machine: worker processes, their orders and their events."""
 
 import multiprocessing
 import os
@@ -17,29 +17,29 @@ from dfo_prompt.suite.worker import work
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 END_SECONDS = 5.0
-"""For a process that closed its pipe to end by itself, so that its own exit status is told."""
+"""The wait for a process that closed its pipe to end by itself, so that its exit status is known."""
 POLL_SECONDS = 0.5
-"""Between two looks at a process whose pipe and sentinel a process of its own may keep open."""
+"""The time between two checks of a process, whose child may keep its pipe and sentinel open."""
 
 
 class Processes:
-    """Runs studies in processes of this machine, each of them one after the other; an `Executor`."""
+    """Runs studies in local processes, each of which runs one study at a time; an `Executor`."""
 
-    def __init__(self, *, jobs: int | None, threads: int | None, folder: Path | None) -> None:  # noqa: ARG002 - any folder will do
+    def __init__(self, *, jobs: int | None, threads: int | None, folder: Path | None) -> None:  # noqa: ARG002 - local processes see every folder
         self._jobs, self._variables = jobs or 1, thread_variables(threads)
         self._idle: list[WorkerProcess] = []
         self._busy: dict[str, WorkerProcess] = {}
         self._begun: list[tuple[str, Event]] = []
 
     def room(self) -> Sequence[str]:
-        """Return the groups of idle processes, and "" for each that may still be started."""
+        """Return the groups of idle processes, and "" for each process that can still be started."""
         for worker in [worker for worker in self._idle if not worker.alive]:
             self._idle.remove(worker)
             worker.kill()
         return [worker.group for worker in self._idle] + [""] * (self._jobs - len(self._idle) - len(self._busy))
 
     def begin(self, order: Order) -> None:
-        """Give the order to an idle process, best one that has the objective, or to a new one."""
+        """Give the order to an idle process, preferably one with the same objective loaded, or to a new process."""
         self._idle.sort(key=lambda worker: worker.group == order.plan.group)
         worker = self._idle.pop() if self._idle else WorkerProcess(given_files(), self._variables)
         self._busy[order.plan.id] = worker
@@ -47,18 +47,18 @@ class Processes:
         self._begun.append((order.plan.id, Event()))
 
     def wait(self, seconds: float) -> Sequence[tuple[str, Event]]:
-        """Return what the processes say, or how one ended."""
-        said, self._begun = self._begun, []
-        wait_for(self._busy.values(), 0.0 if said else seconds)
+        """Return the events of the processes, including how a process ended."""
+        received, self._begun = self._begun, []
+        wait_for(self._busy.values(), 0.0 if received else seconds)
         for study, worker in [*self._busy.items()]:
-            events, gone = worker.take()
-            if gone and not any(event.finished for event in events):
-                events.append(Event(finished=True, error=gone))
+            events, end = worker.take()
+            if end and not any(event.finished for event in events):
+                events.append(Event(finished=True, error=end))
                 self.stop(study)
             elif any(event.finished for event in events):
                 self._idle.append(self._busy.pop(study))
-            said += [(study, event) for event in events]
-        return said
+            received += [(study, event) for event in events]
+        return received
 
     def stop(self, study: str) -> None:
         """Kill the process of a study."""
@@ -75,7 +75,7 @@ class WorkerProcess:
     """A worker process and its pipe.
 
     Attributes:
-        group: of its last study; see `Plan.group`.
+        group: group of its last study; see `Plan.group`.
     """
 
     def __init__(self, files: tuple[Path, ...], variables: Mapping[str, str | None]) -> None:
@@ -89,22 +89,22 @@ class WorkerProcess:
 
     @property
     def sources(self) -> list[Any]:
-        """Return objects to wait for: one of them is ready when there is something to `take`."""
+        """Return objects to wait for: one of them becomes ready when `take` has something to return."""
         return [self._pipe, self._process.sentinel]
 
     @property
     def alive(self) -> bool:
-        """Tell whether the process runs; asked of the system, not of the pipe."""
+        """Tell whether the process runs, according to the operating system rather than the pipe."""
         return self._process.is_alive()
 
     def begin(self, order: Order) -> None:
         """Give the process a study to run."""
         self.group = order.plan.group
-        with suppress(OSError):  # a process that has just ended: `take` says so
+        with suppress(OSError):  # if the process has just ended, `take` reports it
             self._pipe.send(order)
 
     def take(self) -> tuple[list[Event], str]:
-        """Return the events that have arrived, and how the process ended; "" while it runs."""
+        """Return the events received, and how the process ended; "" while it runs."""
         alive, events = self.alive, []
         try:
             while self._pipe.poll():
@@ -115,46 +115,46 @@ class WorkerProcess:
         return events, "" if alive else _end(self._process.exitcode)
 
     def kill(self) -> None:
-        """End the process, whatever it is at."""
+        """Kill the process."""
         self._process.kill()
         self._process.join()
         self._pipe.close()
 
 
 def events_of(order: Order, *, files: tuple[Path, ...], variables: Mapping[str, str | None]) -> Iterator[Event]:
-    """Carry out an order in a process of its own and yield its events: all that an executor elsewhere has to call there.
+    """Run an order in a new process and yield its events; executors call this on other machines.
 
     Args:
-        order: to carry out.
-        files: see `given_files`, of the suite's process.
-        variables: see `thread_variables`, of the suite's process.
+        order: order to run.
+        files: plugin files of the suite's process; see `given_files`.
+        variables: environment of the process; see `thread_variables`.
     """
     worker = WorkerProcess(files, variables)
     try:
         worker.begin(order)
         yield Event()
-        gone = ""
-        while not gone:
+        end = ""
+        while not end:
             wait_for([worker], POLL_SECONDS)
-            events, gone = worker.take()
+            events, end = worker.take()
             for event in events:
                 yield event
                 if event.finished:
                     return
-        yield Event(finished=True, error=gone)
+        yield Event(finished=True, error=end)
     finally:
         worker.kill()
 
 
 def wait_for(workers: Iterable[WorkerProcess], seconds: float) -> None:
-    """Wait until a worker has something to say, at most so many seconds."""
+    """Wait until a worker has an event, at most `seconds`."""
     wait([source for worker in workers for source in worker.sources], timeout=seconds)
 
 
 def thread_variables(count: int | None) -> dict[str, str | None]:
-    """Return the environment in which a process computes with `count` threads; without a count, with those of this one.
+    """Return the environment variables for `count` threads per process; without a count, those of this process.
 
-    None as a value means that the variable is not set.
+    The value None means that the variable is unset.
     """
     return dict.fromkeys(THREADS, str(count)) if count else {name: os.environ.get(name) for name in THREADS}
 
@@ -169,7 +169,7 @@ def _end(status: int | None) -> str:
 
 @contextmanager
 def _without_interrupts() -> Iterator[None]:
-    """Block Ctrl-C for processes started here: it reaches the whole group, and the suite decides."""
+    """Block Ctrl-C in processes started inside: the signal reaches the whole group, and the suite handles it."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
@@ -182,7 +182,7 @@ def _without_interrupts() -> Iterator[None]:
 
 @contextmanager
 def _without_main() -> Iterator[None]:
-    """Keep processes started here from importing the caller's script, which would call the suite again."""
+    """Keep processes started inside from importing the caller's script, which would call the suite again."""
     main, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
     try:
         yield
@@ -192,7 +192,7 @@ def _without_main() -> Iterator[None]:
 
 @contextmanager
 def _environment(variables: Mapping[str, str | None]) -> Iterator[None]:
-    """Set variables for processes started here: libraries read them when they are imported, which those do anew."""
+    """Set environment variables for processes started inside; their libraries read them at import."""
     before = {name: os.environ.get(name) for name in variables}
     _set(variables)
     try:

@@ -1,4 +1,4 @@
-"""The studies of a suite that wait to be run, by the objective that they can share."""
+"""The queue of a suite's waiting studies, grouped by shared objective."""
 
 from collections import deque
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ from dfo_prompt.suite.plan import Plan
 
 
 class Queue:
-    """Studies that wait, in the order of the suite as far as shared objectives leave it."""
+    """Waiting studies in the order of the suite, except that studies with the same objective stay together."""
 
     def __init__(self, plans: Iterable[Plan]) -> None:
         self._groups: dict[str, deque[Plan]] = {}
@@ -18,7 +18,7 @@ class Queue:
         return bool(self._groups)
 
     def take(self, group: str) -> Plan:
-        """Take out the next study of the group, or of another if it has none."""
+        """Remove and return the next study of the group, or of another group if it has none."""
         chosen = group if group in self._groups else next(iter(self._groups))
         plan = self._groups[chosen].popleft()
         if not self._groups[chosen]:
@@ -26,5 +26,5 @@ class Queue:
         return plan
 
     def put_back(self, plan: Plan) -> None:
-        """Put in a study that was taken out; it is the next of its group."""
+        """Return a study to the front of its group."""
         self._groups.setdefault(plan.group, deque()).appendleft(plan)

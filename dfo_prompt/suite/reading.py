@@ -1,4 +1,4 @@
-"""From a SUITE.toml to the studies that it crosses."""
+"""Reads a SUITE.toml and crosses its studies."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
@@ -24,13 +24,13 @@ def read_suite_file(
 
     Args:
         path: the file.
-        overrides: keys of a study that win over all that the file says.
-        model: of all studies, instead of the file's; its table [variants.MODEL], if there is one, wins over the rest of the
+        overrides: keys of a study that win over those of the file.
+        model: model of all studies, in place of the file's; the table [variants.MODEL], if any, wins over the rest of the
             file.
-        add: names of optimizers that the file does not name.
+        add: names of further optimizers.
 
     Raises:
-        InputError: the first thing that is wrong, by its place in the file.
+        InputError: the file is invalid; the message locates the first fault.
     """
     return suite_of(read_toml(path), where=str(path), base=path.parent, overrides=overrides, model=model, add=add)
 
@@ -47,9 +47,9 @@ def suite_of(
     """Cross the studies of a table with the keys of a SUITE.toml.
 
     Args:
-        table: the keys.
-        where: named in errors.
-        base: the folder that relative paths start from.
+        table: keys of a SUITE.toml.
+        where: source of the table, for errors.
+        base: folder that relative paths are resolved against.
         overrides, model, add: see `read_suite_file`.
 
     Raises:
@@ -86,7 +86,7 @@ def suite_of(
 
 
 def _check_own_keys(config: SuiteConfig, overrides: Mapping[str, Any], where: str) -> None:
-    """Refuse what would make rows or seeds of a suite something else than they are called."""
+    """Refuse keys that would override what a suite varies: optimizer, method and seed."""
     crossed: dict[str, Any] = {}
     for key in config.cross:
         crossed = merge(crossed, nested(key, None))
@@ -105,35 +105,34 @@ def _check_different(plans: Sequence[Plan], where: str) -> None:
     studies: dict[str, list[tuple[str, StudyConfig]]] = {}
     for plan in plans:
         studies.setdefault(plan.problem, []).append((plan.optimizer, plan.config))
-    for study, other in combinations(studies, 2):
-        if studies[study] == studies[other]:
-            raise InputError(f"{where}: problems {study!r} and {other!r} are the same; their tables must differ")
+    for first, second in combinations(studies, 2):
+        if studies[first] == studies[second]:
+            raise InputError(f"{where}: problems {first!r} and {second!r} are the same; their tables must differ")
 
 
 def _check_budgets(plans: Sequence[Plan], where: str) -> None:
     first: dict[str, Plan] = {}
     for plan in plans:
-        other = first.setdefault(plan.problem, plan) if plan.queries else plan
-        if plan.config.limits != other.config.limits:
-            who = f"{other.optimizer!r} and {plan.optimizer!r}"
-            raise InputError(f"{where}: limits of {who} differ on {plan.problem!r}; set them in [study], or cross them")
-        if plan.config.stop != other.config.stop:
-            who = f"{other.optimizer!r} and {plan.optimizer!r}"
+        reference = first.setdefault(plan.problem, plan) if plan.queries else plan
+        both = f"{reference.optimizer!r} and {plan.optimizer!r}"
+        if plan.config.limits != reference.config.limits:
+            raise InputError(f"{where}: limits of {both} differ on {plan.problem!r}; set them in [study], or cross them")
+        if plan.config.stop != reference.config.stop:
             raise InputError(
-                f"{where}: rules of {who} to stop differ on {plan.problem!r}; set them in [study], or cross them"
+                f"{where}: rules of {both} to stop differ on {plan.problem!r}; set them in [study], or cross them"
             )
-        if plan.config.budget != other.config.budget:
-            have = f"{other.optimizer!r} has {other.config.budget:,} queries on {plan.problem!r}"
+        if plan.config.budget != reference.config.budget:
+            budget = f"{reference.optimizer!r} has {reference.config.budget:,} queries on {plan.problem!r}"
             raise InputError(
-                f"{where}: {have}, and {plan.optimizer!r} {plan.config.budget:,}; on one problem all have the same budget: "
-                "set it in [study], or cross it"
+                f"{where}: {budget}, and {plan.optimizer!r} {plan.config.budget:,}; on one problem all have the same "
+                "budget: set it in [study], or cross it"
             )
 
 
 def _named(entry: Entry, key: str, config: SuiteConfig) -> Entry:
-    """Return a table's entry with its name for `key`, unless a preset or the suite says what that is."""
-    said = key in config.study or (key == "optimizer" and "preset" in entry.study)
-    return entry if said else replace(entry, study={key: entry.name, **entry.study})
+    """Return an entry with its name as the value of `key`, unless a preset or the suite sets `key`."""
+    is_set = key in config.study or (key == "optimizer" and "preset" in entry.study)
+    return entry if is_set else replace(entry, study={key: entry.name, **entry.study})
 
 
 def _problems(config: SuiteConfig) -> list[Entry]:
@@ -145,19 +144,19 @@ def _problems(config: SuiteConfig) -> list[Entry]:
         crossed.append((", ".join(map(str, values)), study))
     problem = config.study.get("problem")
     task = problem.get("task") if isinstance(problem, Mapping) else None
-    usual = str(task or config.study.get("objective", StudyConfig.objective))
+    default = str(task or config.study.get("objective", StudyConfig.objective))
     return [
-        Entry(name=", ".join(filter(None, (entry.name, name))) or usual, study=merge(entry.study, study))
+        Entry(name=", ".join(filter(None, (entry.name, name))) or default, study=merge(entry.study, study))
         for entry in config.problems or [Entry(name="")]
         for name, study in crossed
     ]
 
 
 def check_distinct(kind: str, names: Sequence[str], where: str) -> None:
-    """Refuse names whose folders would be the same.
+    """Refuse names that map to the same folder.
 
     Raises:
-        InputError: two are.
+        InputError: two names do.
     """
     slugs = [slug(name) for name in names]
     for name in names:
@@ -183,7 +182,7 @@ def _plan(
 
 
 def _budgets(study: StudyConfig, where: str) -> int:
-    """Return how many budgets a study's method spends."""
+    """Return the number of budgets that a study's method spends."""
     with plugin_of(study):
         method = catalogue().methods.find(study.method)
         if not method.budgets:

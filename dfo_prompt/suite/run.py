@@ -1,4 +1,4 @@
-"""Runs the studies of a suite on an executor: each to its end, none twice, and the rest in spite of one that fails."""
+"""Runs the studies of a suite on an executor: each once, to its end, whether or not others fail."""
 
 from collections.abc import Mapping
 from contextlib import closing
@@ -25,21 +25,21 @@ def run_suite(
     watch: Watcher = unwatched,
     beside: Path | None = None,
 ) -> dict[str, str]:
-    """Run, or continue, every study of `suite` below `folder`; return why some have no result, by id.
+    """Run or continue every study of `suite` below `folder`; return the errors of studies without a result, by id.
 
     Args:
-        suite: what to run.
-        folder: of the suite; studies that are finished there are not run again.
-        jobs: studies at a time, by default what the executor has room for: of processes, a single one.
-        executor: what runs them, see `dfo-prompt list executors`. Neither it nor `jobs` changes a result.
-        options: of the executor.
-        watch: called with the state whenever something may have happened.
-        beside: a file of packed studies that the folder gets a copy of, for its report.
+        suite: suite to run.
+        folder: suite folder; finished studies are not run again.
+        jobs: number of parallel studies; the executor's default is one for processes, and as many as fit for a cluster.
+        executor: a name that `dfo-prompt list executors` shows. Neither executor nor `jobs` affects results.
+        options: options of the executor.
+        watch: called with the state whenever it may have changed.
+        beside: file of packed studies to copy into the folder, for its report.
 
     Raises:
         InputError, StudyError, PluginError: see `suite_folder`, `open_executor` and `Supervision.ended`.
     """
-    folder = folder.absolute()  # for other processes, on whatever machine
+    folder = folder.absolute()  # other processes may run in other working directories
     with suite_folder(folder, suite) as errors:
         if beside:
             put_beside(folder, beside)
@@ -58,11 +58,10 @@ def run_suite(
 def probe_suite(
     suite: Suite, folder: Path, *, executor: str = PROCESSES, options: Mapping[str, Any] | None = None
 ) -> dict[str, Event]:
-    """Return the seconds that a query of each problem takes, and what a study of it consumes at most.
+    """Return an event for each problem with its seconds per query and the forecast of a study.
 
-    Seconds are those of a batch of zeros that no account is charged for; where it would cost something, there are none.
-
-    Problems whose studies are all finished in `folder` are left out.
+    The time is measured on batches of zeros that no account is charged for; it is None if queries cost something. Problems
+    whose studies are all finished in `folder` are left out.
 
     Raises:
         StudyError: an objective cannot be built or fails.
@@ -79,7 +78,7 @@ def probe_suite(
 
 
 def sorted_plans(suite: Suite, folder: Path) -> tuple[SuiteState, list[Plan]]:
-    """Return where the suite stands, and the studies that have no result yet."""
+    """Return the state of the suite, and the studies without a result."""
     only_queries = all(plan.queries for plan in suite.plans)
     state = SuiteState(studies=len(suite.plans), queries=suite.queries, only_queries=only_queries)
     todo = []

@@ -1,4 +1,4 @@
-"""Where a suite that runs stands, for whoever watches it."""
+"""The state of a running suite, as passed to watchers."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -6,15 +6,18 @@ from dataclasses import dataclass, field
 
 @dataclass(kw_only=True)
 class SuiteState:
-    """Where a suite stands.
+    """The state of a running suite.
 
     Attributes:
-        studies, queries: in all.
-        only_queries: whether every entry asks queries, so that the time left can be told from them.
-        done, failed: studies with a result, and those given up.
-        running: ids, and the queries of each.
-        asked: queries of all studies so far; `fresh`, of these in this run.
-        news: lines on studies that ended since the last time.
+        studies: total number of studies.
+        queries: total number of queries.
+        only_queries: True if every entry makes queries, so that the time left can be estimated from them.
+        done: number of studies with a result.
+        failed: number of studies that failed.
+        running: queries so far of each running study, by id.
+        asked: queries of all studies so far.
+        fresh: queries of all studies in this run.
+        news: lines about studies that ended since the last call of the watcher.
     """
 
     studies: int
@@ -28,22 +31,22 @@ class SuiteState:
     news: list[str] = field(default_factory=list)
 
     def began(self, study: str) -> None:
-        """Note that a study was given to the executor."""
+        """Record that a study was given to the executor."""
         self.running[study] = 0
 
     def heard(self, study: str, queries: int, fresh: int) -> None:
-        """Note how far a study has come."""
+        """Record the progress of a study."""
         self.asked += queries - self.running[study]
         self.fresh += fresh
         self.running[study] = queries
 
     def lost(self, study: str, error: str) -> None:
-        """Note that a study will begin again elsewhere, where it replays its journal."""
+        """Record that a study lost its machine and will restart elsewhere by replaying its journal."""
         self.asked -= self.running.pop(study)
         self.news.append(f"{study}: {error}; it goes on elsewhere")
 
     def ended(self, study: str, error: str) -> None:
-        """Note that a study has a result, or why it has none."""
+        """Record that a study has a result, or its error."""
         del self.running[study]
         self.failed += bool(error)
         self.done += not error

@@ -1,4 +1,4 @@
-"""Where the studies of a suite folder stand, read from outside: while it runs, after a kill, or at its end."""
+"""The status of the studies in a suite folder, read from the files of a running, killed or finished suite."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -18,7 +18,7 @@ from dfo_prompt.suite.plan import Plan
 
 
 class State(StrEnum):
-    """What a study is at; of a stopped one a journal waits to be continued."""
+    """The states of a study; a stopped study has a journal and can be continued."""
 
     FINISHED = "finished"
     RUNNING = "running"
@@ -29,11 +29,13 @@ class State(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class StudyStatus:
-    """Where a study stands.
+    """The status of a study.
 
     Attributes:
-        queries: spent so far; of one that is finished, all that it was to spend, even if a limit ended it before.
-        seconds: that these queries took, over all runs; 0 if that is not known.
+        plan: the study.
+        state: its state.
+        queries: number of queries so far; for a finished study all planned ones, even if a limit ended it early.
+        seconds: total time of these queries over all runs; 0 if unknown.
         error: why there is no result.
     """
 
@@ -45,16 +47,18 @@ class StudyStatus:
 
     @property
     def left(self) -> int:
-        """Return the queries that it will still ask."""
+        """Return the number of queries left."""
         return max(self.plan.queries - self.queries, 0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class SuiteStatus:
-    """Where a suite stands.
+    """The status of a suite.
 
     Attributes:
-        active: whether a process runs it now.
+        name: name of the suite.
+        studies: status of each study.
+        active: True if a process runs the suite now.
     """
 
     name: str
@@ -63,14 +67,14 @@ class SuiteStatus:
 
     @property
     def counts(self) -> dict[State, int]:
-        """Return how many studies are in each state."""
+        """Return the number of studies in each state."""
         counted = Counter(study.state for study in self.studies)
         return {state: counted[state] for state in State}
 
     def seconds_left(self) -> float | None:
-        """Return how long the rest takes with as many studies at a time as now; None where nothing has been timed.
+        """Estimate the seconds left with the current number of parallel studies; None if a study's speed is unknown.
 
-        A study that has not begun is taken to be as fast as others of its problem and optimizer, or of its problem.
+        A study without timings is assumed as fast as others of its problem and optimizer, of its problem, or of the suite.
         """
         paces = _paces(self.studies)
         total = 0.0
@@ -84,10 +88,10 @@ class SuiteStatus:
         return total / max(self.counts[State.RUNNING], 1)
 
     def only(self, name: str) -> "SuiteStatus":
-        """Return the status of an optimizer's studies, of a problem's, or of those whose ids begin so.
+        """Return the status restricted to the studies of an optimizer, of a problem, or below a study id.
 
         Raises:
-            UnknownNameError: there are none.
+            UnknownNameError: no study matches.
         """
         studies = tuple(study for study in self.studies if _is_called(study.plan, name))
         if not studies:
@@ -97,10 +101,10 @@ class SuiteStatus:
 
 
 def read_status(folder: Path) -> SuiteStatus:
-    """Return where the suite in `folder` stands.
+    """Return the status of the suite in `folder`.
 
     Raises:
-        InputError: it is not a suite folder, or its plan is damaged.
+        InputError: `folder` is not a suite folder, or its plan is damaged.
     """
     suite, errors = read_suite_folder(folder), read_errors(folder)
     active = is_held(folder / LOCK)
@@ -109,7 +113,7 @@ def read_status(folder: Path) -> SuiteStatus:
 
 
 def rate(studies: Iterable[StudyStatus]) -> float | None:
-    """Return the queries that a study asks a second, averaged over queries; None where nothing has been timed."""
+    """Return the queries per second of a study, averaged over all queries; None without timings."""
     pace = _pace(studies)
     return 1 / pace if pace else None
 
@@ -130,7 +134,7 @@ def _status(place: Path, plan: Plan, error: str) -> StudyStatus:
 
 
 def _seconds(result: Mapping[str, object], plan: Plan) -> float:
-    """Return the seconds of a finished study's queries; 0 of one that a limit ended, whose queries are not all there."""
+    """Return the seconds of a finished study's queries; 0 for a study that ended early."""
     spent = result.get("spent")
     if not isinstance(spent, Mapping) or spent.get("queries") != plan.queries:
         return 0.0
@@ -138,7 +142,7 @@ def _seconds(result: Mapping[str, object], plan: Plan) -> float:
 
 
 def _spent(place: Path, plan: Plan) -> tuple[int, float]:
-    """Return queries and seconds so far; of a method, those of its own studies, which lie below `place`."""
+    """Return queries and seconds so far; for another method, the total of its inner studies below `place`."""
     journal = FILES[Account.QUERIES]
     folders = [place] if plan.config.method == STUDY else [path.parent for path in place.rglob(journal)]
     accounts = [read_spent(folder) for folder in folders if (folder / journal).exists()]
@@ -150,13 +154,13 @@ def _is_called(plan: Plan, name: str) -> bool:
 
 
 def _pace(studies: Iterable[StudyStatus]) -> float | None:
-    """Return the seconds that a query takes."""
+    """Return the seconds per query; None without timings."""
     timed = [(study.seconds, study.queries) for study in studies if study.seconds and study.queries]
     return sum(seconds for seconds, _ in timed) / sum(queries for _, queries in timed) if timed else None
 
 
 def _paces(studies: Iterable[StudyStatus]) -> dict[tuple[str, str], float]:
-    """Return the seconds of a query by problem and optimizer; by problem, under ""; and of all."""
+    """Return the seconds per query by (problem, optimizer), by (problem, "") and, for all studies, by ("", "")."""
     groups: dict[tuple[str, str], list[StudyStatus]] = {}
     for study in studies:
         for key in ((study.plan.problem, study.plan.optimizer), (study.plan.problem, ""), ("", "")):

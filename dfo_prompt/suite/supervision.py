@@ -1,4 +1,4 @@
-"""Gives the studies of a suite to an executor, and sees each to its end: a result, an error, or a limit of time."""
+"""Gives the studies of a suite to an executor and follows each until a result, an error or a time limit."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,16 +14,16 @@ from dfo_prompt.suite.queue import Queue
 from dfo_prompt.suite.state import SuiteState, Watcher
 
 POLL_SECONDS = 0.5
-"""Between two looks at limits of time, and of executors at what sends no word of its end."""
+"""The time between two checks of the time limits."""
 SUSPENDED_SECONDS = 5.0
-"""A pause of this process beyond it was not the studies' fault: they were stopped too."""
+"""A longer pause means that this process was suspended, so the pause does not count against the studies."""
 MOST_LOSSES = 3
-"""Machines that a study may lose: beyond it, the study is what ends them."""
+"""The most machines that a study may lose before the study itself is considered the cause."""
 
 
 @dataclass(kw_only=True)
 class _Run:
-    """A study that an executor has; `began` and `heard` are seconds of `monotonic`, None while it waits for a machine."""
+    """A study on an executor; `began` and `heard` are `monotonic` times, None while it waits for a machine."""
 
     plan: Plan
     began: float | None = None
@@ -39,7 +39,7 @@ class _Run:
 
 
 class Supervision:
-    """The studies of a suite on their way through an executor."""
+    """Supervises the studies of a suite on an executor."""
 
     def __init__(self, executor: Executor, settings: SuiteSettings, state: SuiteState, queue: Queue, folder: Path) -> None:
         self._executor, self._settings, self._state = executor, settings, state
@@ -49,17 +49,16 @@ class Supervision:
         self._busy = monotonic()
 
     def ended(self, watch: Watcher) -> Iterator[tuple[Plan, str]]:
-        """Yield each study as it ends, and the error, if any.
+        """Yield each study as it ends, with its error, or "".
 
         Raises:
-            StudyError: nothing runs, and the executor takes nothing, for as long as a study may stall; or see
-                `Executor.wait`.
+            StudyError: the executor has had no room for any study for `stall_seconds`; or see `Executor.wait`.
         """
         while self._queue or self._runs:
             self._give()
             for study, event in self._wait():
                 if study in self._runs:
-                    yield from self._heed(self._runs[study], event)
+                    yield from self._handle(self._runs[study], event)
             for run in [*self._runs.values()]:
                 if error := _overdue(run, self._settings):
                     self._executor.stop(run.plan.id)
@@ -83,13 +82,13 @@ class Supervision:
 
     def _wait(self) -> list[tuple[str, Event]]:
         before = monotonic()
-        said = [*self._executor.wait(POLL_SECONDS)]
-        slept = max(monotonic() - before - SUSPENDED_SECONDS, 0.0)
+        events = [*self._executor.wait(POLL_SECONDS)]
+        suspended = max(monotonic() - before - SUSPENDED_SECONDS, 0.0)
         for run in self._runs.values():
-            run.postpone(slept)
-        return said
+            run.postpone(suspended)
+        return events
 
-    def _heed(self, run: _Run, event: Event) -> Iterator[tuple[Plan, str]]:
+    def _handle(self, run: _Run, event: Event) -> Iterator[tuple[Plan, str]]:
         run.hear()
         if event.lost:
             losses = self._losses[run.plan.id] = self._losses.get(run.plan.id, 0) + 1
@@ -111,6 +110,7 @@ class Supervision:
 
 
 def _overdue(run: _Run, settings: SuiteSettings) -> str:
+    """Return the error of a study that exceeded a time limit; "" if it did not."""
     if run.began is None or run.heard is None:
         return ""
     now = monotonic()

@@ -1,4 +1,4 @@
-"""A process that runs studies of a suite, one after the other, as it is told over a pipe."""
+"""A worker process that runs studies of a suite one by one, as ordered over a pipe."""
 
 import os
 import signal
@@ -22,32 +22,32 @@ from dfo_prompt.study.tariff import Tariff
 from dfo_prompt.suite.executor import Event, Order
 
 LOCK_SECONDS = 30.0
-"""For the process of a suite that was killed to let go of its study."""
+"""The wait for a worker of a killed suite to release its study."""
 
 
 class _Reporter:
-    """Tells the suite of each batch; where nobody listens any more, the process ends."""
+    """Reports each batch to the suite; the process ends if the pipe is closed."""
 
     def __init__(self, pipe: Connection) -> None:
         self._pipe = pipe
         self._queries = 0
 
     def study_started(self, info: StudyInfo) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
     def batch_evaluated(self, batch: Batch) -> None:
-        """Say how far it has come: the study, or a method with all its studies."""
+        """Report the queries so far of the study, or of all inner studies of a method."""
         self._queries += len(batch.records)
-        _say(self._pipe, Event(queries=self._queries, fresh=0 if batch.recalled else len(batch.records)))
+        _send(self._pipe, Event(queries=self._queries, fresh=0 if batch.recalled else len(batch.records)))
 
     def study_finished(self, result: StudyResult) -> None:
-        """Say nothing: the result is not yet saved."""
+        """Do nothing: the result is not saved yet."""
 
 
 def work(pipe: Connection, files: tuple[Path, ...], parent: int) -> None:
-    """Carry out orders of the process `parent` until there are no more, with the plugins in these files."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the suite decides
-    end_with(parent)  # a suite that is killed takes no worker with it; its study must be free for the next run
+    """Run the orders of the process `parent` until the pipe closes, with the plugins in these files."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the suite handles it
+    end_with(parent)  # a killed suite cannot end its workers, but their studies must be free for the next run
     objectives = Objectives()
     while (order := _next(pipe)) is not None:
         try:
@@ -55,16 +55,16 @@ def work(pipe: Connection, files: tuple[Path, ...], parent: int) -> None:
                 event = _carry_out(order, objectives, pipe)
         except DfoPromptError as error:
             event = Event(finished=True, error=shortened(str(error)))
-        except BaseException as error:  # sys.exit() too: a study ends by its result, or by a named error
+        except BaseException as error:  # including sys.exit(): a study ends with a result or an error
             event = Event(finished=True, error=one_line(error))
-        _say(pipe, event)
+        _send(pipe, event)
 
 
-def _say(pipe: Connection, event: Event) -> None:
+def _send(pipe: Connection, event: Event) -> None:
     try:
         pipe.send(event)
     except OSError:
-        os._exit(1)  # nobody listens any more
+        os._exit(1)  # the suite has closed the pipe
 
 
 def _carry_out(order: Order, objectives: Objectives, pipe: Connection) -> Event:
@@ -79,7 +79,7 @@ def _carry_out(order: Order, objectives: Objectives, pipe: Connection) -> Event:
 
 
 def _seconds(objective: Objective, config: StudyConfig) -> float:
-    """Return the seconds that a query takes in a batch of the study's size, the second time it runs."""
+    """Return the seconds per query in a batch of the study's size, after a warm-up batch."""
     batch = np.zeros((config.popsize or default_popsize(config.dim), config.dim))
     for _ in range(2):
         started = perf_counter()

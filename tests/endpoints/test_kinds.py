@@ -194,7 +194,7 @@ def test_garbage_is_an_outage_that_is_paid_for(httpserver, kind):
     handler = httpserver.expect_request("/v1/completions")
     handler.respond_with_data(body) if isinstance(body, str) else handler.respond_with_json(body)
     endpoint = create_endpoint(EndpointConfig(kind="vllm", url=httpserver.url_for("")))
-    with pytest.raises(EndpointOutageError, match="answers nonsense: .*; mend it, and the same command goes on") as raised:
+    with pytest.raises(EndpointOutageError, match="answers nonsense: .*; fix it, and the same command goes on") as raised:
         endpoint.score(["a"], [Label(text="b", token=5)])
     assert (raised.value.usage.requests, raised.value.usage.attempts, len(httpserver.log)) == (1, 1, 1)
     assert "\n" not in str(raised.value)

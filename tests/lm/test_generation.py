@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from tiny import WORDS, some_examples, tiny_lm
 from transformers import GenerationConfig
 
 from dfo_prompt.errors import ModelError
@@ -12,6 +11,7 @@ from dfo_prompt.lm.precision import Precision
 from dfo_prompt.lm.references import LikelihoodReader, encode_references, lay_out_texts, reference_ids, stops
 from dfo_prompt.lm.scorer import Scorer
 from dfo_prompt.tasks.task import Answer, Task
+from dfo_prompt.testing.tiny import WORDS, some_examples, tiny_lm
 
 AHEAD = Task(
     name="ahead",

@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tiny import WORDS, some_examples, tiny_lm
 
 from dfo_prompt.contracts.objective import Described, Estimating, Generating, Predictor, Validated
 from dfo_prompt.lm.references import lay_out_texts, reference_ids
@@ -17,6 +16,7 @@ from dfo_prompt.prompt.projections.dense import normal
 from dfo_prompt.tasks.examples import Example
 from dfo_prompt.tasks.sampling import FewShot
 from dfo_prompt.tasks.task import Answer, Task
+from dfo_prompt.testing.tiny import WORDS, some_examples, tiny_lm
 
 TOKENS, DIM, MOST = 4, 10, 6
 TASK = Task(

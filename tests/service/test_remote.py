@@ -75,7 +75,7 @@ def answer_to(asked):
 @pytest.mark.parametrize("status", [302, 400, 401, 402, 403, 404, 409, 413, 415, 422])
 def test_what_cannot_pass_is_an_outage_at_once(remote, status):
     objective, asked = remote(lambda *_: as_json({"error": "no\nmore"}, status, Location="/v1/about"))
-    with pytest.raises(OutageError, match=f"refused: status {status}, no more; mend it, and the same command goes on"):
+    with pytest.raises(OutageError, match=f"refused: status {status}, no more; fix it, and the same command goes on"):
         objective.evaluate(Z)
     assert len(asked) == 1
 
@@ -131,7 +131,7 @@ GARBAGE = {
 @pytest.mark.parametrize("kind", GARBAGE)
 def test_garbage_is_an_outage(remote, kind):
     objective, asked = remote(lambda request, _: GARBAGE[kind](request))
-    with pytest.raises(OutageError, match=r"answers nonsense: .*; mend it") as raised:
+    with pytest.raises(OutageError, match=r"answers nonsense: .*; fix it") as raised:
         objective.evaluate(Z)
     assert len(asked) == 1
     assert "\n" not in str(raised.value)

@@ -124,7 +124,7 @@ def test_a_study_goes_on_where_numbers_are_rounded_otherwise(tmp_path, objective
         for name in sorted(os.listdir(tmp_path))
         if name in ("journal.jsonl", "validation.jsonl")
     }
-    with pytest.warns(RuntimeWarning, match="'steps' rounds otherwise here") as caught:
+    with pytest.warns(RuntimeWarning, match="'steps' rounds differently here") as caught:
         result = study(objective(), folder=tmp_path, optimizer=other_machine(1e-12), validate_every=4).run()
     assert len(caught) == 1
     assert result.rounded >= 12
@@ -132,7 +132,7 @@ def test_a_study_goes_on_where_numbers_are_rounded_otherwise(tmp_path, objective
         assert (tmp_path / name).read_bytes().startswith(raw)
     assert len(read_candidates(tmp_path)) == 50
     again = study(objective(), folder=tmp_path, optimizer=other_machine(1e-12), validate_every=4)
-    with pytest.warns(RuntimeWarning, match="rounds otherwise"):
+    with pytest.warns(RuntimeWarning, match="rounds differently"):
         np.testing.assert_array_equal(again.run().best, result.best)
 
 

@@ -1,4 +1,4 @@
-"""Published settings as data: keys of a study, one file a preset, each with what it repeats and what not."""
+"""Published settings as keys of a study; each preset's file states where it follows its source and where it deviates."""
 
 from collections.abc import Mapping
 from importlib.resources import as_file, files
@@ -16,7 +16,7 @@ def read_preset(name: str) -> dict[str, Any]:
 
     Raises:
         UnknownNameError: there is no such preset.
-        PluginError: its target is no table.
+        PluginError: the preset's target is no table.
     """
     spec = catalogue().presets.find(name)
     package, _, file = spec.target.partition(":")

@@ -1,4 +1,4 @@
-"""What a study called from Python found, with its losses, so that it can draw itself."""
+"""The result of `minimize`, with the losses that its notebook picture draws."""
 
 from dataclasses import dataclass, field
 
@@ -9,13 +9,13 @@ from dfo_prompt.types import Vector
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class FoundResult(StudyResult):
-    """The result of a study, which a notebook shows as a table and a convergence picture.
+class MinimizeResult(StudyResult):
+    """The result of a study, displayed in a notebook as a table and a convergence picture.
 
     Attributes:
-        optimizer: its name.
-        losses: (Q,) of the queries in their order, NaN of those that failed; empty where the study was finished before and
-            its optimizer cannot be replayed.
+        optimizer: name of the optimizer.
+        losses: (Q,) losses in query order, NaN for failed queries; empty for a study that was already finished and whose
+            optimizer cannot be replayed.
     """
 
     optimizer: str
@@ -25,28 +25,28 @@ class FoundResult(StudyResult):
         try:
             from dfo_prompt.report.html import study_html  # noqa: PLC0415 - an extra, and only for notebooks
         except ImportError:
-            return None  # the one-line text stands in
+            return None  # the notebook falls back to the one-line text
         return study_html(self, self.losses, optimizer=self.optimizer)
 
 
 class Recorder:
-    """An observer that keeps the losses of a study."""
+    """An observer that records the losses of a study."""
 
     def __init__(self) -> None:
         self._losses: list[float] = []
 
     def study_started(self, info: StudyInfo) -> None:  # noqa: ARG002
-        """Begin anew."""
+        """Clear the losses."""
         self._losses = []
 
     def batch_evaluated(self, batch: Batch) -> None:
-        """Keep the losses of a batch, journaled earlier or not."""
+        """Record the losses of a batch, new or recalled from the journal."""
         self._losses += [np.nan if record.loss is None else record.loss for record in batch.records]
 
     def study_finished(self, result: StudyResult) -> None:
         """Do nothing: the call returns the result."""
 
-    def found(self, result: StudyResult, optimizer: str) -> FoundResult:
-        """Return the result with what was kept."""
+    def with_losses(self, result: StudyResult, optimizer: str) -> MinimizeResult:
+        """Return the result with the recorded losses."""
         losses = np.array(self._losses, dtype=np.float64)
-        return FoundResult(**vars(result), optimizer=optimizer, losses=losses)
+        return MinimizeResult(**vars(result), optimizer=optimizer, losses=losses)

@@ -30,7 +30,7 @@ def found():
 
 
 def test_a_result_is_one_line(found):
-    assert repr(found) == f"<FoundResult: best loss {found.best_loss:.6g}, 40 queries, d = 3, ended by budget>"
+    assert repr(found) == f"<MinimizeResult: best loss {found.best_loss:.6g}, 40 queries, d = 3, ended by budget>"
     assert isinstance(found, dp.StudyResult)
 
 
