@@ -47,9 +47,7 @@ class SciPy(dp.CallbackOptimizer):
                 vectorized=True,
                 updating="deferred",
             )
-        elif (
-            self._method == "COBYQA"
-        ):  # SciPy's COBYLA holds a lock while it runs, so two interleaved studies would deadlock
+        elif self._method == "COBYQA":  # SciPy's copy holds a lock while it runs, so interleaved studies would deadlock
             bounds = None if self.bounds is None else Bounds(*(np.broadcast_to(side, self.dim) for side in self.bounds))
             cobyqa.minimize(function, start, bounds=bounds, options=self._options(start))
         else:

@@ -28,7 +28,7 @@ class Injected(dp.StructuredOptimizer):
     """Puts the minimiser of h(F + J s), |s| <= radius, in the last place of each generation of another optimizer.
 
     That optimizer must accept points that it did not ask for, as pycma does. The model is linear around the best point z
-    so far, fitted to the points told by ridge regression with weights 1 / (1 + (distance / 2 radius)^2). The radius grows if the
+    so far, fitted by ridge regression with weights 1 / (1 + (distance / 2 radius)^2). The radius grows if the
     minimiser is the new best point, and shrinks otherwise.
 
     Args:
