@@ -1,4 +1,4 @@
-"""A tiny language model with random weights, for tests of what works on any model."""
+"""A tiny language model with random weights, for tests."""
 
 from pathlib import Path
 

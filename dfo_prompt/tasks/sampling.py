@@ -1,4 +1,4 @@
-"""k-shot splits: k examples a class to train on, the next k to choose on, unseen ones to test on."""
+"""Draws k-shot splits: k examples per class for train, k for dev, and unseen ones for test."""
 
 import hashlib
 import json
