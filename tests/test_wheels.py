@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PLUGINS = sorted(path.parent.relative_to(ROOT).as_posix() for path in ROOT.glob("plugins/*/pyproject.toml"))
 LEFT = shutil.ignore_patterns("__pycache__", "*.egg-info", "build", "dist", "tests", ".*")
+FILES = ("pyproject.toml", "setup.cfg", "README.md", "LICENSE")
 BUILD = ("-m", "pip", "wheel", "--no-deps", "--no-index", "--no-build-isolation", "--wheel-dir")
 pytestmark = pytest.mark.slow
 

@@ -1,4 +1,4 @@
-"""Measures the engine with the prompt behind the texts, whose keys and values it keeps, against the prompt ahead of them.
+"""Measures the engine with the prompt after the texts, whose keys and values it caches, against the prompt before them.
 
     python benchmarks/perf/behind.py --task agnews --data FOLDER --out benchmarks/results/behind
 
@@ -38,7 +38,7 @@ def main(task: str, data: Path | None, shots: int, sizes: tuple[int, ...], round
     about: dict[str, Any] = {"task": f"{task}, {len(split.train)} examples", "threads": torch.get_num_threads(), "rows": []}
     for tokens in sizes:
         about["rows"] += measure(replace(whole, tokens=tokens), rounds)
-        if out:  # after each length, the longer of which take minutes
+        if out:  # after each length, since long ones take minutes
             out.mkdir(parents=True, exist_ok=True)
             manifest = describe_run({"task": task, "shots": shots}, {}, {})
             (out / "figures.json").write_text(json.dumps({**about, "load": getloadavg()}, indent=2) + "\n")
@@ -46,7 +46,7 @@ def main(task: str, data: Path | None, shots: int, sizes: tuple[int, ...], round
 
 
 def measure(setting: Setting, rounds: int) -> list[dict[str, Any]]:
-    """Return what a query takes in the textbook loop and in the engine, with the prompt ahead of the texts and behind."""
+    """Return the time of a query in the textbook loop and in the engine, with the prompt before and after the texts."""
     ways: dict[str, tuple[Setting, Callable[[Setting], Losses]]] = {
         "textbook, ahead, float32": (setting, _textbook),
         "textbook, behind, float32": (setting.behind, _textbook),
@@ -57,7 +57,7 @@ def measure(setting: Setting, rounds: int) -> list[dict[str, Any]]:
     for name, losses in made.items():
         exact = rows.get(f"textbook, {name.split(', ')[1]}, float32")
         if name.startswith("engine"):
-            losses(1)  # what runs once, texts read and engines checked, is not measured
+            losses(1)  # excludes one-time work, such as encoding texts and checking engines
         found, clock, processor = zip(*(_measured(losses) for _ in range(rounds)), strict=True)
         rows[name] = {
             "way": name,
@@ -80,7 +80,7 @@ def _engine(setting: Setting, dtype: str) -> Losses:
 
 
 def _measured(losses: Losses) -> tuple[float, float, float]:
-    """Return the loss of the first candidate, and the seconds that it took on the clock and on the processor."""
+    """Return the loss of the first candidate, and its wall-clock and processor seconds."""
     clock, processor = perf_counter(), process_time()
     loss = float(losses(1)[0])
     return loss, perf_counter() - clock, process_time() - processor

@@ -1,4 +1,4 @@
-"""Measures the engine against the textbook loop, the machine, growing sizes and many queries, in one command.
+"""Measures the engine against the textbook loop and the machine, for growing sizes and many queries.
 
     python benchmarks/perf/engine.py --task sst2 --data FOLDER --out benchmarks/results/engine
 
@@ -27,9 +27,9 @@ from dfo_prompt.run.manifest import describe_run
 from dfo_prompt.types import Vector
 
 ROUNDS = 3
-"""Of each measurement; the best counts."""
+"""The rounds of each measurement; the best is used."""
 CHECKED = 3
-"""Candidates whose losses are compared."""
+"""The number of candidates whose losses are compared."""
 GROWTH: dict[str, tuple[int, ...]] = {
     "candidates": (1, 4, 16, 64),
     "examples": (16, 64, 256),
@@ -87,7 +87,7 @@ def measure_loops(setting: Setting, engine: Losses) -> list[dict[str, Any]]:
     }
     exact = loops["b textbook, last logits, float32"][0](CHECKED)
     rates = dict.fromkeys(loops, 0.0)
-    for _ in range(ROUNDS):  # in turn, so that what else the machine does meets all of them
+    for _ in range(ROUNDS):  # interleaved, so that other load affects all alike
         for name, (losses, count) in loops.items():
             rates[name] = max(rates[name], queries_per_second(losses, count, rounds=1))
     slowest = next(iter(rates.values()))
@@ -103,7 +103,7 @@ def measure_loops(setting: Setting, engine: Losses) -> list[dict[str, Any]]:
 
 
 def measure_efficiency(setting: Setting, dtype: str, engine: Losses) -> dict[str, Any]:
-    """Return what share of the machine's speed at these products the engine reaches, the best of each in turn."""
+    """Return the engine's share of the machine's speed at these matrix products, from the best rounds."""
     tokens = setting.tokens + sum(map(len, setting.texts))
     needed = gemm.linear(setting.lm.model, tokens) + gemm.attention(setting.lm.model, setting.tokens, setting.texts)
     ceiling, rate = np.inf, 0.0
@@ -160,7 +160,7 @@ def measure_deep(setting: Setting, dtype: str, count: int = 20) -> dict[str, flo
 def measure_short(setting: Setting, dtype: str, queries: int = 600) -> LongStudy:
     """Run CMA-ES on the engine at d = 500, with 5 prompt tokens and 4 examples: many queries in a short time."""
     short = replace(setting.with_examples(4), tokens=5)
-    # Of 200 queries: in the second 100 CMA-ES factors its matrix for the first time, and holds a few megabytes more.
+    # From query 200 on: CMA-ES first factors its matrix in the second 100 and then holds a few megabytes more.
     return run_long_study(short.objective(dtype), optimizer="cma", queries=queries, every=queries // 3)
 
 
@@ -185,7 +185,7 @@ def measure_overhead(short: LongStudy, rate: float) -> dict[str, float]:
 
 
 def print_table(figures: dict[str, Any]) -> None:
-    """Print everything that was measured."""
+    """Print all measurements."""
     click.echo(f"SmolLM2-135M, {figures['task']}, 50 prompt tokens, d = 500, 20 candidates; {processor()}\n")
     for row in figures["loops"]:
         rate, times, off = row["queries_per_second"], row["times_a"], row["largest_difference_in_loss"]
@@ -240,7 +240,7 @@ def draw(figures: dict[str, Any], path: Path) -> None:
 
 
 def processor() -> str:
-    """Return what computes: the accelerator's name, or the processor's."""
+    """Return the name of the accelerator or processor."""
     if torch.cuda.is_available():
         return str(torch.cuda.get_device_name())
     name = getattr(torch.cpu, "get_capabilities", dict)().get("cpu_name", platform.processor() or platform.machine())

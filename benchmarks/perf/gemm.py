@@ -1,4 +1,4 @@
-"""How fast this machine multiplies matrices of the shapes that a query needs: the ceiling for any engine."""
+"""Measures the matrix products of a query alone, the upper bound for any engine."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ Products = Counter[tuple[int, int, int, int]]
 
 
 def linear(model: Any, tokens: int) -> Products:
-    """Return the products that every token goes through."""
+    """Return the products of every token."""
     head = model.get_output_embeddings()
     shapes: Products = Counter()
     for module in model.modules():
@@ -42,7 +42,7 @@ def flops(products: Products) -> int:
 
 
 def seconds(products: Products, dtype: torch.dtype, device: torch.device) -> float:
-    """Return how long they take by themselves, each with weights of its own as in the model."""
+    """Return the time of the products alone, each with its own weights as in the model."""
     total = 0.0
     for (pairs, m, k, n), count in products.items():
         x = torch.randn(pairs, m, k, device=device).to(dtype)

@@ -1,4 +1,4 @@
-"""What a long study takes beside its queries, journals included, and how much memory it holds as it goes."""
+"""Measures the time of a long study besides its queries, with journals, and its memory."""
 
 import resource
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ POPSIZE = 20
 
 @dataclass(frozen=True, kw_only=True)
 class LongStudy:
-    """What was seen of a study.
+    """The measurements of a study.
 
     Attributes:
         own_milliseconds: a query, all that the loop takes beside the objective: optimizer, ledger and journals.
@@ -32,7 +32,7 @@ class LongStudy:
 def run_long_study(objective: dp.Objective, *, optimizer: str, queries: int, every: int) -> LongStudy:
     """Run a study in a folder of its own, noting a point `every` so many queries."""
     watch = Watch(every)
-    forget_peak()  # what earlier measurements left free would take in what this one leaks
+    forget_peak()  # memory freed by earlier measurements would hide leaks
     with TemporaryDirectory() as folder:
         started = perf_counter()
         done = dp.minimize(objective, optimizer=optimizer, budget=queries, popsize=POPSIZE, out=folder, observers=[watch])

@@ -1,4 +1,4 @@
-"""Measures what a suite of many studies takes beside running them, step by step, in one command.
+"""Measures the overhead of a suite of many studies, step by step.
 
     python benchmarks/perf/many_studies.py --seeds 100 --folder runs/many
 
@@ -62,7 +62,7 @@ objective = {objectives}
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """What a step took.
+    """The costs of a step.
 
     Attributes:
         own_seconds: processor time of the suite's process, without its workers'.
@@ -102,7 +102,7 @@ def main(seeds: int, jobs: int, folder: Path | None, out: Path | None) -> None:
 
 
 def measured(name: str, arguments: list[str]) -> Step:
-    """Run a command of `dfo-prompt suite` in a process of its own, and say what it took."""
+    """Run a command of `dfo-prompt suite` in its own process and return its costs."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as pool:
         step = pool.submit(_step, name, arguments).result()

@@ -1,4 +1,4 @@
-"""Measures what optimizers themselves take for a query, at d = 500 and 1,000, in one command.
+"""Measures the optimizers' own time per query at d = 500 and 1,000.
 
     python benchmarks/perf/overhead.py --out benchmarks/results/overhead
 
@@ -43,10 +43,10 @@ def main(queries: int, out: Path | None) -> None:
     """Measure milliseconds a query with a population of 20."""
     figures: dict[str, dict[str, dict[str, float]]] = {}
     for dim in DIMS:
-        found = {name: milliseconds(name, dim, queries) for name in OPTIMIZERS}
+        times = {name: milliseconds(name, dim, queries) for name in OPTIMIZERS}
         figures[str(dim)] = {
-            name: {"milliseconds": round(value, 4), "times_random": round(value / found["random"], 1)}
-            for name, value in found.items()
+            name: {"milliseconds": round(value, 4), "times_random": round(value / times["random"], 1)}
+            for name, value in times.items()
         }
         for name, row in figures[str(dim)].items():
             click.echo(f"d = {dim:>4}  {name:<24} {row['milliseconds']:>8.3f} ms a query")
@@ -57,7 +57,7 @@ def main(queries: int, out: Path | None) -> None:
 
 
 def milliseconds(name: str, dim: int, queries: int) -> float:
-    """Return the mean time that ask and tell take for a candidate: some do their work in every tenth batch only."""
+    """Return the mean time of ask and tell per candidate; some optimizers do most work in every tenth batch."""
     optimizer = dp.create_optimizer(name, dim=dim, budget=queries, popsize=POPSIZE, seed=1)
     spent, took = 0, 0.0
     while spent < queries:

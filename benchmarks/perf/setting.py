@@ -1,4 +1,4 @@
-"""What is measured: a model, a k-shot split and random candidates, put together from the parts of the prompt objective."""
+"""The setting of the measurements: a model, a k-shot split and random candidates, built from the prompt objective."""
 
 from collections.abc import Callable
 from copy import deepcopy
@@ -31,12 +31,12 @@ from dfo_prompt.tasks.task import Task, load_task
 from dfo_prompt.types import Matrix, Vector
 
 Losses = Callable[[int], Vector]
-"""Returns the losses of the first so many candidates."""
+"""Returns the losses of the first n candidates."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """One point of the measurements; every attribute can be varied."""
+    """A setting of the measurements; every attribute can be varied."""
 
     lm: LanguageModel
     task: Task
@@ -129,7 +129,7 @@ def queries_per_second(losses: Losses, count: int, *, rounds: int) -> float:
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """Return how long something takes."""
+    """Return the seconds that a call takes."""
     started = perf_counter()
     work()
     return perf_counter() - started

@@ -44,7 +44,7 @@ def textbook_losses(
     here = torch.stack([pad(torch.ones(len(ids)), side) for ids, side in zip(texts, sides, strict=True)]).to(model.device)
     last = torch.tensor([len(ids) - 1 for ids in texts], device=model.device) + prompts.shape[1]
     rows = torch.arange(len(texts), device=model.device)
-    # An index, not the number 1: of the strided slice that a number takes, torch copies the head in bfloat16 for every text.
+    # An index, not the number 1: for the strided slice of a number, torch copies the head in bfloat16 for every text.
     more = {"logits_to_keep": torch.tensor([-1], device=model.device)} if last_only else {}
     losses = []
     places = torch.arange(ids.shape[1] + prompts.shape[1], device=model.device)

@@ -1,4 +1,4 @@
-"""Studies that are broken off in forked processes, and what they leave compared with an unbroken run."""
+"""Runs studies in forked processes that are interrupted, and compares their folders with an uninterrupted run."""
 
 import gc
 import json
@@ -79,7 +79,7 @@ def run_here(config: StudyConfig, out: Path) -> None:
 
 def fork(work: Callable[[], object]) -> int:
     """Start a process that does `work` and ends with 0, FAILED (one of our errors) or FAULT; return its id."""
-    gc.freeze()  # or the child's collector copies every page
+    gc.freeze()  # otherwise the child's collector copies every page
     if pid := os.fork():
         return pid
     status = FAULT
@@ -103,14 +103,14 @@ def ended(pid: int) -> int:
 
 
 def wait_at_most(pid: int, seconds: float) -> None:
-    """Wait until a process ends, and not longer than so many seconds."""
+    """Wait for a process to end, for at most this many seconds."""
     until = monotonic() + seconds
     while monotonic() < until and not os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
         sleep(0.001)
 
 
 def seconds_of(work: Callable[[], object]) -> float:
-    """Return the seconds that `work` takes in a process of its own, which must succeed."""
+    """Return the seconds that `work` takes in its own process, which must succeed."""
     began = monotonic()
     if status := ended(fork(work)):
         sys.exit(f"the unbroken run ended with status {status}")
@@ -118,7 +118,7 @@ def seconds_of(work: Callable[[], object]) -> float:
 
 
 def differences(broken: Path, whole: Path) -> list[str]:
-    """Return the files of two study folders that differ in more than times, and accounts that do."""
+    """Return the files and accounts of two study folders that differ in more than times."""
     names = {file.name for folder in (broken, whole) for file in folder.iterdir() if file.name != ".lock"}
     # A ledger has reservations that were cut off: their sum must be right. A manifest names the commit of its moment.
     figures = {"ledger.jsonl", "result.json", "manifest.json"}
@@ -141,7 +141,7 @@ def phase_of(folder: Path) -> str:
 
 
 def random_phase(rng: np.random.Generator, events: int) -> Callable[[], None]:
-    """Return what has a forked process kill itself at a random file operation of `events`."""
+    """Return a hook by which a forked process kills itself at a random one of `events` file operations."""
     left = int(rng.integers(1, events + 1))
 
     def watch() -> None:

@@ -1,4 +1,4 @@
-"""Lets writes of studies fail, goes on without faults, and compares what they end with.
+"""Lets writes of studies fail, continues them without faults, and compares the results with uninterrupted runs.
 
 python benchmarks/robustness/faults.py --faults 200
 
@@ -21,7 +21,7 @@ import numpy as np
 from broken import FAILED, OPTIMIZERS, differences, ended, fork, run_here, study_of, workshop
 
 BYTES, CALLS = 16_000, 12
-"""That a study writes, about, and renames and syncs."""
+"""The approximate numbers of bytes that a study writes, and of its renames and syncs."""
 KINDS = ("ENOSPC", "EIO", "short write", "rename", "fsync")
 
 
@@ -38,7 +38,7 @@ class Disk:
         self.broken = False
 
     def install(self) -> None:
-        """Take the place of the functions of this process that open, write, rename and sync."""
+        """Replace the functions of this process that open, write, rename and sync."""
         if self.kind in ("rename", "fsync"):
             for name in ("replace", "rename") if self.kind == "rename" else ("fsync", "fdatasync"):
                 setattr(os, name, self._failing(getattr(os, name)))
@@ -63,7 +63,7 @@ class Disk:
         os.write = lambda number, data: disk.write(memoryview(data).cast("B"), lambda part: write(number, part))
 
     def write(self, data: memoryview, write: Callable[[memoryview], int]) -> int:
-        """Write all of `data`, or fail where this is its place."""
+        """Write all of `data`, or fail at the chosen byte."""
         full = self.broken and self.kind == "ENOSPC"  # it stays full
         if not full and (self.broken or len(data) < self.left):
             self.left -= len(data)
@@ -88,7 +88,7 @@ class Disk:
 
 
 def main() -> None:
-    """Let writes fail, compare, and print the counts; exit with 1 where anything differs."""
+    """Let writes fail, compare and print the counts; exit with 1 on any difference."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--faults", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)

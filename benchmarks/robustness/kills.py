@@ -1,4 +1,4 @@
-"""Kills studies and suites at random moments, goes on, and compares what they end with.
+"""Kills studies and suites at random moments, continues them, and compares the results with uninterrupted runs.
 
 python benchmarks/robustness/kills.py --kills 1000
 
@@ -35,7 +35,7 @@ from dfo_prompt.suite.reading import read_suite_file
 from dfo_prompt.suite.run import run_suite
 
 EVENTS = 120
-"""File operations of a study, about."""
+"""The approximate number of file operations of a study."""
 SUITE = """
 name = "killed"
 seeds = [1]
@@ -47,7 +47,7 @@ plugin = "held_out_plugin.py"
 
 
 def kill_studies(folder: Path, kills: int, rng: np.random.Generator, counts: Counter[str]) -> list[str]:
-    """Kill single studies `kills` times in all; return what differs afterwards from unbroken runs."""
+    """Kill single studies `kills` times in all; return the differences from uninterrupted runs."""
     found, number = [], 0
     configs = {name: study_of(folder, name) for name in OPTIMIZERS}
     seconds = {}
@@ -86,7 +86,7 @@ def _kill_one(work, broken: Path, rng: np.random.Generator, seconds: float, coun
 
 
 def kill_suites(folder: Path, kills: int, rng: np.random.Generator, counts: Counter[str]) -> list[str]:
-    """Kill suites, or workers of theirs, `kills` times in all; return what differs afterwards from an unbroken one."""
+    """Kill suites or their workers `kills` times in all; return the differences from an uninterrupted suite."""
     keys = "\n".join(f"{key} = {value!r}" for key, value in STUDY.items())
     (folder / "suite.toml").write_text(SUITE + keys.replace("'", '"'))
     suite, found, number = read_suite_file(folder / "suite.toml"), [], 0
@@ -125,7 +125,7 @@ def _whole(suite: Suite, folder: Path) -> None:
 
 
 def main() -> None:
-    """Kill, compare, and print the counts; exit with 1 where anything differs."""
+    """Kill, compare and print the counts; exit with 1 on any difference."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)

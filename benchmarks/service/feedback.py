@@ -1,4 +1,4 @@
-"""Inference as training, end to end: headlines arrive, a service labels them, feedback tunes its prompt further.
+"""Measures tuning from feedback end to end: a service labels headlines, and feedback tunes its prompt further.
 
     python benchmarks/service/feedback.py --out benchmarks/results/service/feedback
 
@@ -89,7 +89,7 @@ def one_round(
     served: str,
     study: Sequence[str],
 ) -> dict[str, object]:
-    """Label a batch, give its labels, tune on all feedback, offer the answer; return the figures."""
+    """Label a batch, send its true labels, tune on all feedback and offer the answer; return the figures."""
     texts, labels = [[*example.texts] for example in part], [classes[example.label] for example in part]
     with_served = client.post("/v1/predict", json={"texts": texts}).raise_for_status().json()["labels"]
     frozen = {"candidates": pack(read_candidate(folder / "study-0")[None]), "texts": texts}

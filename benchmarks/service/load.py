@@ -1,4 +1,4 @@
-"""Measures a service under load: many clients at once, against one real server process.
+"""Measures a service process under the load of many concurrent clients.
 
     python benchmarks/service/load.py --out benchmarks/results/service/load
     python benchmarks/service/load.py --model smollm2-135m --out benchmarks/results/service/load-smollm2
@@ -36,12 +36,12 @@ TASK = (
 )
 DIM, SEED = 200, 1
 SAME = 1e-6
-"""Relative difference of losses in float32 that the size of a batch makes."""
+"""The relative difference of float32 losses between batch sizes."""
 
 
 @dataclass
 class Told:
-    """What one client was told: seconds and losses of each request, and how often it was sent away."""
+    """The record of a client: seconds and losses of each request, and its number of refused requests."""
 
     seconds: list[float] = field(default_factory=list)
     losses: list[list[float]] = field(default_factory=list)
@@ -56,7 +56,7 @@ class Told:
 @click.option("--gather", is_flag=True, help="Have the service evaluate candidates of several clients in one batch.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder to write figures and manifest to.")
 def main(model: str | None, clients: int, seconds: float, batch: int, gather: bool, out: Path | None) -> None:
-    """Measure throughput and latency, and see that nothing is lost."""
+    """Measure throughput and latency, and check that nothing is lost."""
     with tempfile.TemporaryDirectory() as place:
         keys = settings(model, Path(place))
         objective = objective_of(parse_config(keys))
@@ -108,7 +108,7 @@ def settings(model: str | None, place: Path) -> dict[str, object]:
 
 
 def flags(keys: Mapping[str, object]) -> list[str]:
-    """Return the flags of `dfo-prompt serve` that say the same."""
+    """Return the equivalent flags of `dfo-prompt serve`."""
     found: list[str] = ["--dim", str(DIM), "--seed", str(SEED)]
     for table in ("problem", "prompt"):
         for key, value in dict(keys[table]).items():  # type: ignore[call-overload]
@@ -131,7 +131,7 @@ def queries_a_second(objective: Objective, batch: int, *, seconds: float) -> flo
 
 
 async def under_load(url: str, clients: int, seconds: float, batch: int) -> tuple[list[Told], float, int]:
-    """Let all clients ask; return what each was told, the seconds until the last answer, and the server's own count."""
+    """Run all clients; return their records, the seconds until the last answer, and the server's own counts."""
     limits = httpx2.Limits(max_connections=clients)
     async with httpx2.AsyncClient(base_url=url, timeout=600, limits=limits) as client:
         began = perf_counter()
@@ -143,7 +143,7 @@ async def under_load(url: str, clients: int, seconds: float, batch: int) -> tupl
 
 
 async def ask(client: httpx2.AsyncClient, number: int, until: float, batch: int) -> Told:
-    """Ask again and again until the time is over, each request until it is answered."""
+    """Send requests until the time is over, and repeat each until it is answered."""
     told, request = Told(), 0
     while perf_counter() < until:
         name, block = f"{number}-{request}", pack(candidates_of(number, request, batch))
@@ -163,7 +163,7 @@ async def ask(client: httpx2.AsyncClient, number: int, until: float, batch: int)
 
 
 def largest_difference(objective: Objective, told: list[Told], batch: int) -> float:
-    """Return the largest relative difference of a loss that a client was told from the one of this process."""
+    """Return the largest relative difference between a client's loss and the loss of this process."""
     worst = 0.0
     for number, client in enumerate(told):
         for request, losses in enumerate(client.losses):

@@ -25,7 +25,7 @@ def serving(*flags: str, folder: Path, env: Mapping[str, str] | None = None) -> 
 
 
 def program(*arguments: str, folder: Path, env: Mapping[str, str] | None = None) -> str:
-    """Run `dfo-prompt` to its end in a folder, and return what it says on standard output."""
+    """Run `dfo-prompt` in a folder and return its standard output."""
     command = [sys.executable, "-m", "dfo_prompt", *arguments]
     return subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, text=True, check=True, env=env).stdout  # noqa: S603
 

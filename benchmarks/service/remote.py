@@ -1,4 +1,4 @@
-"""Compares a study by a service with the same one in this machine's own process, on the task of quickstart.
+"""Compares a study with a remote service to the same study in a local process, on the task of quickstart.
 
     python benchmarks/service/remote.py --out benchmarks/results/service/remote
 
@@ -36,7 +36,7 @@ sys.meta_path.insert(0, Block())
 @click.option("--budget", default=60, show_default=True, help="Queries of each study.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder to write figures and manifest to.")
 def main(budget: int, out: Path | None) -> None:
-    """Print bytes, seconds and memory, and see that both journals have the same losses."""
+    """Print bytes, seconds and memory, and check that both journals have the same losses."""
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         (folder / "lean").mkdir()

@@ -1,4 +1,4 @@
-"""Compares a study of soft prompts over a server of others with the same one in this machine's own process.
+"""Compares a study of soft prompts with an inference server to the same study in a local process.
 
     vllm serve MODEL --served-model-name smol --enable-prompt-embeds --dtype float32 --enforce-eager --port 8123
     python benchmarks/service/served.py --url http://127.0.0.1:8123 --model smol --out benchmarks/results/service/vllm
@@ -33,7 +33,7 @@ SEARCH = ["--task", "bbc-headlines", "--dim", "50", "--popsize", "10", "--seed",
 @click.option("--folder", type=click.Path(path_type=Path), help="Keep the studies here; a second call continues them.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder to write figures and manifest to.")
 def main(url: str, model: str, kind: str, local_model: str, budget: int, folder: Path | None, out: Path | None) -> None:
-    """Print how far the losses of both studies are apart, and what each took."""
+    """Print the differences of losses between both studies, and their costs."""
     before = os.getloadavg()[0]
     with nullcontext(folder) if folder else tempfile.TemporaryDirectory() as place:
         where = Path(place)

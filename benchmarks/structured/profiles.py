@@ -1,4 +1,4 @@
-"""Compares optimizers on nonlinear least squares by data profiles (Moré and Wild, 2009), in one command.
+"""Compares optimizers on nonlinear least squares by data profiles (Moré and Wild, 2009).
 
     python benchmarks/structured/profiles.py --out benchmarks/results/structured
 
@@ -34,7 +34,7 @@ SEEDS = (1, 2, 3, 4, 5)
 
 
 class Watched:
-    """An objective that keeps the best loss after each query; the last, of the recommended candidate, is none of them."""
+    """An objective that records the best loss after each query, without the final evaluation of the recommendation."""
 
     def __init__(self, inner: Composed) -> None:
         self.inner, self.dim, self.outer = inner, inner.dim, inner.outer
@@ -56,7 +56,7 @@ class Watched:
 @click.command()
 @click.option("--out", type=click.Path(path_type=Path), help="Folder to write figures and manifest to.")
 def main(out: Path | None) -> None:
-    """Print the share of problems that each optimizer solves within so many simplex gradients."""
+    """Print the share of problems that each optimizer solves within given numbers of simplex gradients."""
     solvers: dict[str, Callable[[Watched, int, float, int], None]] = {name: _study(name) for name in POPSIZES}
     if find_spec("dfols"):
         solvers["DFO-LS"] = _dfols

@@ -1,4 +1,4 @@
-"""Language models that somebody serves: how each kind of server is asked for the scores of label tokens."""
+"""Queries language models behind an HTTP interface for the scores of label tokens, one module per kind of server."""
 
 from collections.abc import Iterable
 
@@ -15,6 +15,6 @@ KINDS = {
 
 @hookimpl
 def dfo_prompt_endpoints() -> Iterable[Spec]:
-    """Give the kinds of servers that this package can ask."""
+    """Register the kinds of servers that this package supports."""
     for name, (target, summary) in KINDS.items():
         yield Spec(name=name, target=f"dfo_prompt.endpoints.{target}", summary=f"{summary}.", extra="remote")

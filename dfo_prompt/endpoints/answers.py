@@ -1,8 +1,8 @@
-"""What servers answer, in the form that OpenAI's interface has given to most of them."""
+"""Parses answers of servers with OpenAI's interface, which most servers share."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol, TypeVar
 
 import numpy as np
 from pydantic import ConfigDict, Field
@@ -13,17 +13,17 @@ from dfo_prompt.endpoints.served import Answer
 from dfo_prompt.errors import InputError
 
 OPEN = ConfigDict(extra="ignore", strict=True)
-"""For what a server says: there is always more of it."""
+"""The configuration of a server's messages: unknown keys are ignored."""
 Log = Annotated[float, Field(allow_inf_nan=False)]
 Probability = Annotated[float, Field(allow_inf_nan=False, ge=0, le=1.001)]
 Tokens = Annotated[int, Field(ge=0, le=2**53)]
 SMALLEST = float(np.finfo(np.float32).tiny)
-"""What a probability of zero is below of."""
+"""The upper bound that replaces a probability of zero."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CachedTokens:
-    """Details of tokens."""
+    """The cached part of the prompt's tokens."""
 
     __pydantic_config__ = OPEN
     cached_tokens: Tokens | None = 0
@@ -31,7 +31,7 @@ class CachedTokens:
 
 @dataclass(frozen=True, kw_only=True)
 class Bill:
-    """Tokens by the server's own count."""
+    """The numbers of tokens as the server counts them."""
 
     __pydantic_config__ = OPEN
     prompt_tokens: Tokens
@@ -46,7 +46,7 @@ class Bill:
 
 @dataclass(frozen=True, kw_only=True)
 class Likely:
-    """A likely token: as text."""
+    """A likely token as text with its log-probability."""
 
     __pydantic_config__ = OPEN
     token: str
@@ -55,7 +55,7 @@ class Likely:
 
 @dataclass(frozen=True, kw_only=True)
 class Position:
-    """The likely tokens at one place of an answer."""
+    """The likely tokens at a position of an answer."""
 
     __pydantic_config__ = OPEN
     top_logprobs: list[Likely]
@@ -63,7 +63,7 @@ class Position:
 
 @dataclass(frozen=True, kw_only=True)
 class Logprobs:
-    """Likely tokens at each place: a table of texts in completions, a list in chats and in llama.cpp."""
+    """The likely tokens at each position: `top_logprobs` in completions, `content` in chats."""
 
     __pydantic_config__ = OPEN
     top_logprobs: list[dict[str, Log] | None] | None = None
@@ -72,7 +72,7 @@ class Logprobs:
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """The answer to one row."""
+    """The answer to a row."""
 
     __pydantic_config__ = OPEN
     index: Tokens = 0
@@ -82,7 +82,7 @@ class Choice:
         """Return the likely first tokens with their log-probabilities.
 
         Raises:
-            InputError: there are none.
+            InputError: the answer has no log-probabilities.
         """
         if self.logprobs and self.logprobs.content:
             return [(entry.token, entry.logprob) for entry in self.logprobs.content[0].top_logprobs]
@@ -93,26 +93,15 @@ class Choice:
 
 @dataclass(frozen=True, kw_only=True)
 class Completions:
-    """The answers to some rows."""
+    """The answers to the rows of a request."""
 
     __pydantic_config__ = OPEN
     choices: list[Choice]
     usage: Bill
     model: str = ""
 
-    def in_order(self, count: int) -> list[Choice]:
-        """Return the answers to `count` rows, in the order of the rows.
-
-        Raises:
-            InputError: there are more or fewer, or two to one row.
-        """
-        found = {choice.index: choice for choice in self.choices}
-        if len(self.choices) != count or {*found} != {*range(count)}:
-            raise InputError(f"{len(self.choices)} answers to {count} rows, or two to one of them")
-        return [found[i] for i in range(count)]
-
     def answer(self, logs: Sequence[Sequence[float]], bounds: Sequence[Sequence[bool]] | None = None) -> Answer:
-        """Return the scores with what the server counted."""
+        """Return the scores with the server's counts of tokens."""
         figures = np.array(logs, dtype=np.float64)
         return Answer(
             logs=figures,
@@ -124,11 +113,34 @@ class Completions:
         )
 
 
-def completions(message: Any) -> Completions:
-    """Read an answer.
+class Indexed(Protocol):
+    """An answer that names its row by position."""
+
+    @property
+    def index(self) -> int:
+        """Return the position of the row in its request."""
+
+
+T = TypeVar("T", bound=Indexed)
+
+
+def in_order(answers: Sequence[T], count: int) -> list[T]:
+    """Return the answers to `count` rows in the order of the rows.
 
     Raises:
-        InputError: it is none.
+        InputError: a row has no answer or several.
+    """
+    by_index = {answer.index: answer for answer in answers}
+    if len(answers) != count or {*by_index} != {*range(count)}:
+        raise InputError(f"{len(answers)} answers to {count} rows, or two to one of them")
+    return [by_index[i] for i in range(count)]
+
+
+def completions(message: Any) -> Completions:
+    """Parse an answer.
+
+    Raises:
+        InputError: `message` is not an answer.
     """
     if not isinstance(message, Mapping):
         raise InputError("the body is no JSON object")
@@ -136,31 +148,31 @@ def completions(message: Any) -> Completions:
 
 
 def by_id(likely: Sequence[tuple[str, float]], ids: Sequence[int]) -> list[float]:
-    """Return the log-probabilities of tokens called "token_id:N".
+    """Return the log-probabilities of tokens, which the server lists as "token_id:N".
 
     Raises:
-        InputError: one is not listed.
+        InputError: a token is not listed.
     """
-    found = dict(likely)
-    if missing := [token_id for token_id in ids if f"token_id:{token_id}" not in found]:
+    logs = dict(likely)
+    if missing := [token_id for token_id in ids if f"token_id:{token_id}" not in logs]:
         raise InputError(f"no score of the token {missing[0]}; this server or version does not score given tokens")
-    return [found[f"token_id:{token_id}"] for token_id in ids]
+    return [logs[f"token_id:{token_id}"] for token_id in ids]
 
 
 def by_text(
     likely: Sequence[tuple[str, float]], labels: Sequence[Label], *, stripped: bool
 ) -> tuple[list[float], list[bool]]:
-    """Return log-probabilities of labels by their texts, and which of them are bounds only; see `Scores`.
+    """Return the log-probabilities of labels by text, and which of them are upper bounds; see `Scores`.
 
     Args:
-        likely: tokens, listed by a server.
-        labels: those looked for.
-        stripped: whether white space around a text does not count; tokens that then agree are added up.
+        likely: the tokens that the server lists.
+        labels: the labels to score.
+        stripped: whether to ignore white space around a text; the probabilities of tokens that then agree are added.
     """
-    found: dict[str, float] = {}
+    logs: dict[str, float] = {}
     for text, log in likely:
         name = text.strip() if stripped else text
-        found[name] = float(np.logaddexp(found[name], log)) if name in found else log
+        logs[name] = float(np.logaddexp(logs[name], log)) if name in logs else log
     last = min(log for _, log in likely)
     names = [label.text.strip() if stripped else label.text for label in labels]
-    return [found.get(name, last) for name in names], [name not in found for name in names]
+    return [logs.get(name, last) for name in names], [name not in logs for name in names]

@@ -1,4 +1,4 @@
-"""llama.cpp's server: a bias lifts the labels' tokens above all others, so that the listed ones are exactly these."""
+"""llama.cpp's server: a logit bias lifts the labels' tokens above all others, so that it lists exactly these."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,13 +10,13 @@ import numpy as np
 
 from dfo_prompt._util.parsing import parse
 from dfo_prompt.contracts.endpoint import Form, Label, Row
-from dfo_prompt.endpoints.answers import OPEN, SMALLEST, Probability, Tokens
+from dfo_prompt.endpoints.answers import OPEN, SMALLEST, Probability, Tokens, in_order
 from dfo_prompt.endpoints.served import Answer, Batch, ServedEndpoint, token_ids
 from dfo_prompt.errors import InputError
 from dfo_prompt.types import Json
 
 BIAS = 100.0
-"""Of the labels' logits: the rest keeps a share of exp(-100)."""
+"""The bias of the labels' logits; all other tokens keep a share of exp(-100)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +30,7 @@ class TokenProbability:
 
 @dataclass(frozen=True, kw_only=True)
 class Position:
-    """The likely tokens at one place."""
+    """The likely tokens at a position."""
 
     __pydantic_config__ = OPEN
     top_probs: list[TokenProbability]
@@ -38,7 +38,7 @@ class Position:
 
 @dataclass(frozen=True, kw_only=True)
 class Timings:
-    """Of which a count of tokens is needed."""
+    """The number of tokens read from the cache."""
 
     __pydantic_config__ = OPEN
     cache_n: Tokens = 0
@@ -46,7 +46,7 @@ class Timings:
 
 @dataclass(frozen=True, kw_only=True)
 class Completion:
-    """The answer to one row."""
+    """The answer to a row."""
 
     __pydantic_config__ = OPEN
     completion_probabilities: list[Position]
@@ -62,9 +62,9 @@ class LlamaCpp(ServedEndpoint):
     """A server of llama.cpp.
 
     Args:
-        cache_prompt: let the server begin where an earlier row begins the same; faster, and figures then depend on what it
-            was asked before, in the seventh digit.
-        batch: rows of a request.
+        cache_prompt: whether the server may reuse the common prefix of an earlier row; faster, but scores then depend on
+            earlier requests, in the seventh digit.
+        batch: the rows of a request.
         served: see `ServedEndpoint`.
     """
 
@@ -78,11 +78,11 @@ class LlamaCpp(ServedEndpoint):
         self._cache_prompt = cache_prompt
 
     def settings(self) -> Mapping[str, Json]:
-        """Return whether prompts are cached."""
+        """Return whether the server caches prompts."""
         return {"cache_prompt": self._cache_prompt}
 
     def message(self, rows: Sequence[Row], labels: Sequence[Label]) -> Mapping[str, Any]:
-        """Ask for the probabilities after sampling: those before it know no bias."""
+        """Request the probabilities after sampling, which include the bias."""
         ids = token_ids(self.kind, labels)
         return {
             **({"model": self._model} if self._model else {}),
@@ -98,30 +98,28 @@ class LlamaCpp(ServedEndpoint):
         }
 
     def read(self, message: Any, rows: Sequence[Row], labels: Sequence[Label]) -> Answer:
-        """Read the labels' probabilities; one of zero, below what a float32 holds, is a bound."""
-        listed = message if isinstance(message, list) else [message]  # one row is answered without a list
-        found = [parse(Completion, token) for token in listed if isinstance(token, Mapping)]
-        by_index = {item.index: item for item in found}
-        if len(found) != len(rows) or {*by_index} != {*range(len(rows))}:
-            raise InputError(f"{len(found)} answers to {len(rows)} rows, or two to one of them")
-        if any(item.truncated for item in found):
+        """Read the labels' probabilities; zero, below the smallest float32, becomes a bound."""
+        listed = message if isinstance(message, list) else [message]  # the answer to a single row is not a list
+        answers = in_order([parse(Completion, answer) for answer in listed if isinstance(answer, Mapping)], len(rows))
+        if any(answer.truncated for answer in answers):
             raise InputError("a row that is longer than the server's context; start it with a larger one")
-        shares = np.array([_shares(by_index[i], token_ids(self.kind, labels)) for i in range(len(rows))])
+        ids = token_ids(self.kind, labels)
+        shares = np.array([_shares(answer, ids) for answer in answers])
         return Answer(
             logs=np.log(np.maximum(shares, SMALLEST)),
             bounds=shares < SMALLEST,
-            tokens=sum(item.tokens_evaluated for item in found),
-            said=sum(item.tokens_predicted for item in found),
-            cached=sum(item.timings.cache_n for item in found),
-            model=PurePath(found[0].model).name,  # a path on the server's machine
+            tokens=sum(answer.tokens_evaluated for answer in answers),
+            said=sum(answer.tokens_predicted for answer in answers),
+            cached=sum(answer.timings.cache_n for answer in answers),
+            model=PurePath(answers[0].model).name,  # a path on the server's machine
         )
 
 
 def _shares(completion: Completion, ids: Sequence[int]) -> list[float]:
     listed = completion.completion_probabilities[0].top_probs if completion.completion_probabilities else []
-    found = {token.id: token.prob for token in listed}
-    if missing := [token_id for token_id in ids if token_id not in found]:
-        raise InputError(f"no score of the token {missing[0]}; this server does not heed logit_bias and post_sampling_probs")
-    if abs(log(max(SMALLEST, sum(found[token_id] for token_id in ids)))) > 1e-2:  # noqa: PLR2004 - rounding of float32
+    shares = {token.id: token.prob for token in listed}
+    if missing := [token_id for token_id in ids if token_id not in shares]:
+        raise InputError(f"no score of the token {missing[0]}; this server ignores logit_bias or post_sampling_probs")
+    if abs(log(max(SMALLEST, sum(shares[token_id] for token_id in ids)))) > 1e-2:  # noqa: PLR2004 - rounding of float32
         raise InputError("probabilities of the labels that do not add up to 1")
-    return [found[token_id] for token_id in ids]
+    return [shares[token_id] for token_id in ids]

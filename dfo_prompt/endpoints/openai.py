@@ -1,4 +1,4 @@
-"""OpenAI's interface, as many services and servers have it: texts in, the most likely tokens out."""
+"""OpenAI's interface, which many servers share: it takes texts and returns the most likely tokens."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
@@ -6,25 +6,25 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from dfo_prompt.contracts.endpoint import Form, Label, Row
-from dfo_prompt.endpoints.answers import by_text, completions
+from dfo_prompt.endpoints.answers import by_text, completions, in_order
 from dfo_prompt.endpoints.served import Answer, Batch, ServedEndpoint, form_of
 from dfo_prompt.errors import InputError
 from dfo_prompt.types import Json
 
 Top = Annotated[int, Field(ge=1, le=1000)]
 CHAT_FRAME = 128
-"""Tokens of a chat's template, at most."""
+"""The most tokens of a chat's template."""
 
 
 class OpenAi(ServedEndpoint):
-    """A service with OpenAI's completions or chat.
+    """A server with OpenAI's completions or chat interface.
 
     Args:
-        api: "chat", one text a request, white space around tokens not counted; or "completions".
-        top: length of the list of likely tokens that is asked for; 20 and 5 are what the services give at most.
-        limit: what the service calls the limit of an answer's tokens; "max_completion_tokens" for newer models.
+        api: "chat", with one text per request and white space around tokens ignored, or "completions".
+        top: the number of likely tokens to request; OpenAI returns at most 20 in chats and 5 in completions.
+        limit: the server's key for the limit of an answer's tokens; "max_completion_tokens" for newer models.
         extra: further keys of each request.
-        batch: rows of a request; 1 for chats.
+        batch: the rows of a request; 1 for chats.
         served: see `ServedEndpoint`.
     """
 
@@ -44,7 +44,7 @@ class OpenAi(ServedEndpoint):
     ) -> None:
         chat = api == "chat"
         if chat and batch not in (None, 1):
-            raise InputError("a chat has one text a request; leave out endpoint.options.batch, raise endpoint.concurrency")
+            raise InputError("a chat has one text per request; leave out endpoint.options.batch, raise endpoint.concurrency")
         super().__init__(batch=1 if chat else batch or 16, **served)
         self.top, self.frame = top or (20 if chat else 5), CHAT_FRAME if chat else self.frame
         self.path = "/v1/chat/completions" if chat else "/v1/completions"
@@ -55,16 +55,21 @@ class OpenAi(ServedEndpoint):
         return {"api": "chat" if self._chat else "completions", "top": self.top, **self._extra}
 
     def message(self, rows: Sequence[Row], labels: Sequence[Label]) -> Mapping[str, Any]:  # noqa: ARG002
-        """Ask for the most likely tokens; which ones are labels is for us to say."""
+        """Request the most likely tokens."""
         if form_of(rows) is not Form.TEXT:
             raise InputError(f"endpoint {self.kind!r} takes texts only")
-        asked = {**({"model": self._model} if self._model else {}), self._limit: 1, "temperature": 0, **self._extra}
+        request = {**({"model": self._model} if self._model else {}), self._limit: 1, "temperature": 0, **self._extra}
         if self._chat:
-            return {**asked, "messages": [{"role": "user", "content": rows[0]}], "logprobs": True, "top_logprobs": self.top}
-        return {**asked, "prompt": [*rows], "logprobs": self.top}
+            return {
+                **request,
+                "messages": [{"role": "user", "content": rows[0]}],
+                "logprobs": True,
+                "top_logprobs": self.top,
+            }
+        return {**request, "prompt": [*rows], "logprobs": self.top}
 
     def read(self, message: Any, rows: Sequence[Row], labels: Sequence[Label]) -> Answer:
-        """Read what is listed; the others are bounded by the last of it."""
-        found = completions(message)
-        scores = [by_text(choice.likely(), labels, stripped=self._chat) for choice in found.in_order(len(rows))]
-        return found.answer([logs for logs, _ in scores], [bounds for _, bounds in scores])
+        """Read the scores of listed labels; the score of the last listed token bounds those of the others."""
+        answers = completions(message)
+        scores = [by_text(choice.likely(), labels, stripped=self._chat) for choice in in_order(answers.choices, len(rows))]
+        return answers.answer([logs for logs, _ in scores], [bounds for _, bounds in scores])

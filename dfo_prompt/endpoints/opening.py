@@ -1,4 +1,4 @@
-"""From configuration to an endpoint that was tried, with its cache."""
+"""Builds and probes an endpoint with its cache from its configuration."""
 
 import os
 from collections.abc import Sequence
@@ -18,12 +18,12 @@ FILE = "answers.sqlite"
 
 @dataclass(frozen=True, kw_only=True)
 class Opened:
-    """An endpoint that was tried.
+    """A probed endpoint.
 
     Attributes:
-        endpoint: probed.
-        can: what its probe found.
-        about: what defines it, for the manifest; a study goes on only with the same.
+        endpoint: the endpoint.
+        can: the capabilities that its probe found.
+        about: its definition for the manifest; a study continues only with the same.
     """
 
     endpoint: Endpoint
@@ -32,21 +32,21 @@ class Opened:
 
 
 def create_endpoint(config: EndpointConfig) -> Endpoint:
-    """Build the endpoint that `config` names, with its cache, without asking it anything.
+    """Build the endpoint that `config` names, with its cache, without sending a request.
 
     Raises:
-        InputError: a name, an option or a value is wrong, or the key is not there.
-        PluginError: it cannot be built otherwise.
+        InputError: a name, an option or a value is wrong, or the key is missing.
+        PluginError: building the endpoint failed.
     """
     target, name = target_of("endpoint", config.kind), f"endpoint {config.kind!r}"
     settings = arguments_of("endpoint", config.kind, config.options)
     takes = parameters(target).hints.keys()
-    given: dict[str, object] = {"url": config.url, "model": config.model, "key": _key(config.key_env)}
-    given |= {"timeout": config.timeout, "patience": config.patience, "concurrency": config.concurrency}
-    if given["key"] and "key" not in takes:
+    provided: dict[str, object] = {"url": config.url, "model": config.model, "key": _key(config.key_env)}
+    provided |= {"timeout": config.timeout, "patience": config.patience, "concurrency": config.concurrency}
+    if provided["key"] and "key" not in takes:
         raise InputError(f"{name} takes no key; leave out endpoint.key_env")
     try:
-        built = target(**{key: given[key] for key in PROVIDED["endpoint"] if key in takes}, **settings)
+        built = target(**{key: provided[key] for key in PROVIDED["endpoint"] if key in takes}, **settings)
     except DfoPromptError:
         raise
     except (TypeError, ValueError) as error:
@@ -61,17 +61,17 @@ def create_endpoint(config: EndpointConfig) -> Endpoint:
 
 
 def open_endpoint(config: EndpointConfig, labels: Sequence[Label], *, needs: Form, by: str) -> Opened:
-    """Build the endpoint that `config` names and try it.
+    """Build the endpoint that `config` names and probe it.
 
     Args:
-        config: of the endpoint.
-        labels: to be scored.
-        needs: the form of the rows that it will be sent.
-        by: what needs them, for errors.
+        config: the configuration of the endpoint.
+        labels: the labels to score.
+        needs: the form of the rows to send.
+        by: the component that sends the rows, for error messages.
 
     Raises:
-        InputError: it cannot score labels, or takes no such rows.
-        OutageError: it does not answer.
+        InputError: the endpoint cannot score labels, or does not accept this form of rows.
+        OutageError: the endpoint does not answer.
     """
     endpoint = create_endpoint(config)
     can = endpoint.probe(labels)

@@ -1,4 +1,4 @@
-"""What all servers have in common: rows are sent in requests, several at once, and every try is counted."""
+"""Sends rows to servers in concurrent requests and counts the usage of every try; base of all kinds of servers."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -20,24 +20,24 @@ from dfo_prompt.errors import InputError
 from dfo_prompt.types import Json, Matrix
 
 PROBES = ("The film was", "It was a long night, and in the end the verdict of everyone was that the film was")
-"""Texts that a server is tried on: one alone and both together, in either order."""
+"""Texts of the probe, which are sent alone and together in both orders."""
 CURABLE = (401, 402, 403, *AGAIN)
-"""Statuses below 500 that say nothing of what a server can do."""
+"""Statuses below 500 that do not show a missing capability."""
 SLACK = 1e-3
-"""By which a logarithm of a probability may be above zero."""
+"""The largest log-probability that is accepted as rounding of zero."""
 Batch = Annotated[int, Field(ge=1, le=10_000)]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What a server answers to n rows.
+    """The answer of a server to n rows.
 
     Attributes:
         logs, bounds: see `Scores`; (n, C).
-        tokens: of the rows, by its own count.
-        said: tokens of its answers.
-        cached: tokens that it read from its cache.
-        model: as it calls itself.
+        tokens: the tokens of the rows, as the server counts them.
+        said: the tokens of its answers.
+        cached: the tokens that it read from its cache.
+        model: the name that the server reports.
     """
 
     logs: Matrix
@@ -52,13 +52,13 @@ class ServedEndpoint(ABC):
     """An endpoint over HTTP.
 
     Args:
-        url: of the server; the paths of its interface are added, "/v1" where it is not there yet.
-        model: as the server knows it; "" where it has only one.
-        key: "" for none; sent as a bearer token, and shown nowhere.
-        timeout: seconds for one answer.
-        patience: seconds for which a request that failed is tried again.
-        concurrency: requests at once.
-        batch: rows of a request.
+        url: the server's URL; the paths of its interface are appended, with "/v1" unless the URL has it.
+        model: the server's name of the model; "" if it serves only one.
+        key: the key, sent as a bearer token and never shown; "" for none.
+        timeout: the time limit in seconds for an answer.
+        patience: the seconds for which a failed request is retried.
+        concurrency: the number of concurrent requests.
+        batch: the rows of a request.
     """
 
     kind: ClassVar[str]
@@ -67,7 +67,7 @@ class ServedEndpoint(ABC):
     exact: ClassVar[bool] = True
     normalised: ClassVar[bool] = False
     frame: int = 8
-    """Tokens that the server may put around a row."""
+    """The most tokens that the server adds to a row."""
     top: int = 0
 
     def __init__(
@@ -86,21 +86,21 @@ class ServedEndpoint(ABC):
 
     @abstractmethod
     def message(self, rows: Sequence[Row], labels: Sequence[Label]) -> Mapping[str, Any]:
-        """Return the request for rows of one form."""
+        """Return the request for rows of the same form."""
 
     @abstractmethod
     def read(self, message: Any, rows: Sequence[Row], labels: Sequence[Label]) -> Answer:
-        """Return what the server answers.
+        """Parse the server's answer.
 
         Raises:
-            InputError: it is not what was asked for.
+            InputError: the answer does not fit the request.
         """
 
     def probe(self, labels: Sequence[Label]) -> Capabilities:
-        """Ask for two texts, alone and together; see `Endpoint`."""
+        """Score two texts, alone and together; see `Endpoint`."""
         short, long = PROBES
         try:
-            with only_errors("stamina"):  # it says less of a retry than `Http` does
+            with only_errors("stamina"):  # `Http` logs retries in more detail
                 alone = [self._ask([text], labels) for text in PROBES]
             together = self.score([long, short], labels)
         except EndpointOutageError as error:
@@ -125,15 +125,15 @@ class ServedEndpoint(ABC):
         parts = [range(i, min(i + self._batch, len(rows))) for i in range(0, len(rows), self._batch)]
         usage, answered, failure = Usage(), dict[int, Answered](), None
         with only_errors("stamina"), ThreadPoolExecutor(self._concurrency) as pool:
-            asked = [pool.submit(self._ask, [rows[i] for i in part], labels) for part in parts]
-            for part, request in zip(parts, asked, strict=True):
+            requests = [pool.submit(self._ask, [rows[i] for i in part], labels) for part in parts]
+            for part, request in zip(parts, requests, strict=True):
                 try:
                     answer, took = request.result()
                 except CancelledError:
                     continue
                 except EndpointOutageError as error:
                     failure, usage = failure or error, usage + error.usage
-                    _cancel(asked)
+                    _cancel(requests)
                     continue
                 usage += took
                 answered |= dict(zip(part, zip(answer.logs, answer.bounds, strict=True), strict=True))
@@ -144,18 +144,18 @@ class ServedEndpoint(ABC):
         return Scores(logs=logs if len(rows) else empty, bounds=bounds if len(rows) else empty > 0, usage=usage)
 
     def estimate(self, rows: Sequence[Row]) -> Usage:
-        """Return the most that one try of each request would consume: a text has no more tokens than bytes."""
+        """Return the most that a single try of each request would consume: a text has at most as many tokens as bytes."""
         requests, tokens = -(-len(rows) // self._batch), sum(map(self._most_tokens, rows))
-        billed = tokens + len(rows)  # and one of each answer
+        billed = tokens + len(rows)  # plus one token per answer
         return Usage(rows=len(rows), tokens=tokens, requests=requests, attempts=requests, billed_tokens=billed)
 
     def describe(self) -> dict[str, Json]:
-        """Return kind, address and model, and what the server calls itself, once it was probed."""
+        """Return kind, address and model, and after the probe the model's name that the server reports."""
         called = {"served_model": self._called} if self._called else {}
         return {"kind": self.kind, "url": self._http.url, "model": self._model, **self.settings(), **called}
 
     def settings(self) -> Mapping[str, Json]:
-        """Return the options that figures depend on."""
+        """Return the options that affect scores."""
         return {}
 
     def _most_tokens(self, row: Row) -> int:
@@ -167,7 +167,7 @@ class ServedEndpoint(ABC):
         took = Exchange()
         try:
             took = self._http.send("POST", self.path, content)
-            found = self._checked(self.read(decode_any(took.body), rows, labels), len(rows), len(labels))
+            answer = self._checked(self.read(decode_any(took.body), rows, labels), len(rows), len(labels))
         except HttpError as error:
             refused = error.status < SERVER_FAULT and error.status not in (0, *CURABLE)
             usage = self._usage(error.exchange, content, rows)
@@ -176,8 +176,8 @@ class ServedEndpoint(ABC):
             outage = self._http.nonsense(str(error), took)
             usage = self._usage(took, content, rows)
             raise EndpointOutageError(str(outage), usage=usage, refused=outage.status == OK) from error
-        scored = Usage(rows=len(rows), tokens=found.tokens, cached_tokens=found.cached)
-        return found, self._usage(took, content, rows) + scored + Usage(billed_tokens=found.tokens + found.said)
+        scored = Usage(rows=len(rows), tokens=answer.tokens, cached_tokens=answer.cached)
+        return answer, self._usage(took, content, rows) + scored + Usage(billed_tokens=answer.tokens + answer.said)
 
     def _checked(self, answer: Answer, count: int, classes: int) -> Answer:
         shape = (count, classes)
@@ -188,7 +188,7 @@ class ServedEndpoint(ABC):
         return replace(answer, logs=np.minimum(answer.logs, 0.0))
 
     def _usage(self, took: Exchange, content: bytes, rows: Sequence[Row]) -> Usage:
-        """Return what a request took but for its answer; a try without one is charged at its estimate."""
+        """Return the usage of a request without its answer; tries without an answer are charged at their estimate."""
         lost = self.estimate(rows).billed_tokens
         return Usage(
             requests=1,
@@ -204,26 +204,26 @@ def form_of(rows: Sequence[Row]) -> Form:
     """Return the form of rows.
 
     Raises:
-        ValueError: they have several.
+        ValueError: the rows have several forms.
     """
     kinds: Mapping[type, Form] = {str: Form.TEXT, tuple: Form.TOKENS}
-    found = {kinds.get(type(row), Form.EMBEDDINGS) for row in rows}
-    if len(found) > 1:
-        raise ValueError(f"rows of one request have one form, not {sorted(found)}")
-    return next(iter(chain(found, [Form.TEXT])))
+    forms = {kinds.get(type(row), Form.EMBEDDINGS) for row in rows}
+    if len(forms) > 1:
+        raise ValueError(f"rows of one request have one form, not {sorted(forms)}")
+    return next(iter(chain(forms, [Form.TEXT])))
 
 
 def token_ids(kind: str, labels: Sequence[Label]) -> list[int]:
-    """Return the ids of labels, for servers that know them by nothing else.
+    """Return the token ids of labels, for servers that accept only ids.
 
     Raises:
-        InputError: one has none.
+        InputError: a label has no token id.
     """
     if missing := [label.text for label in labels if label.token is None]:
         raise InputError(f"endpoint {kind!r} takes labels by token id, and {missing[0]!r} has none; give [problem] a model")
     return [label.token for label in labels if label.token is not None]
 
 
-def _cancel(asked: Sequence[Future[Any]]) -> None:
-    for request in asked:
+def _cancel(requests: Sequence[Future[Any]]) -> None:
+    for request in requests:
         request.cancel()

@@ -1,4 +1,4 @@
-"""Typed questions at /v1/systemone: a text, a question with options, and the probability of each."""
+"""Typed questions at /v1/systemone: the server returns the probability of each option of a question about a text."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class Decision:
 
 @dataclass(frozen=True, kw_only=True)
 class Bill:
-    """Tokens by the server's own count."""
+    """The numbers of tokens as the server counts them."""
 
     __pydantic_config__ = OPEN
     input_tokens: Tokens
@@ -45,12 +45,12 @@ class Decisions:
 
 
 class SystemOne(ServedEndpoint):
-    """A server that decides.
+    """A server of typed questions.
 
     Args:
         instructions: the question.
-        criteria: by label word, what it stands for; the word itself where nothing is said.
-        batch: one text a request.
+        criteria: the description of each option by label word; the word itself by default.
+        batch: the rows of a request, always 1.
         served: see `ServedEndpoint`.
     """
 
@@ -58,7 +58,7 @@ class SystemOne(ServedEndpoint):
     path = "/v1/systemone"
     forms = frozenset({Form.TEXT})
     normalised = True
-    frame = 4096  # the question and its options are counted too
+    frame = 4096  # the tokens of the question and its options
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class SystemOne(ServedEndpoint):
         return {"instructions": self._instructions, "criteria": {**self._criteria}}
 
     def message(self, rows: Sequence[Row], labels: Sequence[Label]) -> Mapping[str, Any]:
-        """Ask one question about one text."""
+        """Return the request with a question about a text."""
         options = [label.text.strip() for label in labels]
         if len({*options}) < len(labels) or len(options) > MOST_OPTIONS:
             raise InputError(f"endpoint {self.kind!r} takes up to {MOST_OPTIONS} labels, no two alike but for white space")
@@ -95,8 +95,8 @@ class SystemOne(ServedEndpoint):
         """Read the probability of each option."""
         if not isinstance(message, Mapping):
             raise InputError("the body is no JSON object")
-        found = parse(Decisions, message)
-        shares = found.answers[QUESTION].probabilities if QUESTION in found.answers else {}
+        decisions = parse(Decisions, message)
+        shares = decisions.answers[QUESTION].probabilities if QUESTION in decisions.answers else {}
         options = [label.text.strip() for label in labels]
         if missing := [option for option in options if option not in shares]:
             raise InputError(f"no probability of the option {missing[0]!r}")
@@ -104,7 +104,7 @@ class SystemOne(ServedEndpoint):
         return Answer(
             logs=np.log(np.maximum(figures, SMALLEST)),
             bounds=figures < SMALLEST,
-            tokens=found.usage.input_tokens,
-            said=found.usage.output_tokens,
-            model=found.model,
+            tokens=decisions.usage.input_tokens,
+            said=decisions.usage.output_tokens,
+            model=decisions.model,
         )

@@ -1,6 +1,6 @@
-"""vLLM's completions, which score given tokens after texts, token ids and embeddings.
+"""vLLM's completions, which score chosen tokens after texts, token ids or embeddings.
 
-Needs `vllm serve MODEL --enable-prompt-embeds`, the flag for embeddings only.
+Embeddings need `vllm serve MODEL --enable-prompt-embeds`.
 """
 
 import base64
@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dfo_prompt.contracts.endpoint import Form, Label, Row
-from dfo_prompt.endpoints.answers import by_id, completions
+from dfo_prompt.endpoints.answers import by_id, completions, in_order
 from dfo_prompt.endpoints.served import Answer, ServedEndpoint, form_of, token_ids
 
 
@@ -21,7 +21,7 @@ class Vllm(ServedEndpoint):
     forms = frozenset(Form)
 
     def message(self, rows: Sequence[Row], labels: Sequence[Label]) -> Mapping[str, Any]:
-        """Ask for the labels' tokens by id; any other is answered by id too, so that no two share a name."""
+        """Request the labels' tokens by id, and answers with ids instead of texts, which may be ambiguous."""
         soft = form_of(rows) is Form.EMBEDDINGS
         return {
             **({"model": self._model} if self._model else {}),
@@ -35,13 +35,13 @@ class Vllm(ServedEndpoint):
 
     def read(self, message: Any, rows: Sequence[Row], labels: Sequence[Label]) -> Answer:
         """Read the labels' log-probabilities."""
-        found, ids = completions(message), token_ids(self.kind, labels)
-        return found.answer([by_id(choice.likely(), ids) for choice in found.in_order(len(rows))])
+        answers, ids = completions(message), token_ids(self.kind, labels)
+        return answers.answer([by_id(choice.likely(), ids) for choice in in_order(answers.choices, len(rows))])
 
 
 def _packed(row: Row) -> str:
-    """Return embeddings (T, E) as vLLM takes them: base64 of a tensor that torch saved."""
-    import torch  # noqa: PLC0415 - for embeddings only, whose sender has it
+    """Return embeddings (T, E) in vLLM's format: base64 of a tensor saved by torch."""
+    import torch  # noqa: PLC0415 - needed for embeddings only, whose senders have torch
 
     file = io.BytesIO()
     torch.save(torch.as_tensor(row), file)

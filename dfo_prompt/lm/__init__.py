@@ -1,4 +1,4 @@
-"""Language models: loading them, and the engine that reads label words under soft prompts."""
+"""Loads language models and scores label words under soft prompts."""
 
 from collections.abc import Iterable
 
@@ -16,13 +16,13 @@ CALIBRATIONS = {
 
 @hookimpl
 def dfo_prompt_calibrations() -> Iterable[Spec]:
-    """Give the calibrations in `calibration.py`."""
+    """Register the calibrations in `calibration.py`."""
     for name, summary in CALIBRATIONS.items():
         yield Spec(name=name, target=f"dfo_prompt.lm.calibration:{name}", summary=f"{summary}.")
 
 
 @hookimpl
 def dfo_prompt_models() -> Iterable[Spec]:
-    """Give the models that have a name of their own."""
+    """Register the models with a short name."""
     summary = "SmolLM2-135M-Instruct, 30 layers, 576 wide: runs on a laptop."
     return [ModelSpec(name="smollm2-135m", target="dfo_prompt.lm.smollm:fetch", summary=summary, hub=SMOLLM)]

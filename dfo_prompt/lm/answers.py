@@ -1,4 +1,4 @@
-"""What is read at answer positions, whatever head a model has: logits of label words, or the rest of a long one."""
+"""Reads label-word logits at answer positions."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -94,7 +94,7 @@ def answer_logits(model: Any, rows: Tensor, slot: Tensor, inputs: dict[str, Any]
         model: any language model of transformers.
         rows, slot: where.
         inputs: of its forward.
-        narrow: compute no others, if the model's head lets itself be narrowed; see `only_answers`.
+        narrow: whether to compute only these logits; see `only_answers`.
     """
     with only_answers(model, rows, slot) if narrow else nullcontext():
         logits: Tensor = model(**inputs).logits
@@ -110,9 +110,9 @@ def label_logits(model: PreTrainedModel, hidden: Tensor, words: Tensor) -> Tenso
 
 
 def head_is_plain(model: Any, words: Tensor) -> bool:
-    """Tell whether `label_logits` of the last hidden states is all there is to a causal model's head.
+    """Tell whether a causal model's logits equal `label_logits` of its last hidden states.
 
-    Some families scale or cap their logits. This is tried on the label words themselves, whatever the family.
+    Some families scale or cap their logits, so this compares both on the label words.
     """
     products: list[Tensor] = []
     handle = model.get_output_embeddings().register_forward_hook(lambda _, __, product: products.append(product))
@@ -131,7 +131,7 @@ def head_is_plain(model: Any, words: Tensor) -> bool:
 
 @contextmanager
 def only_answers(model: PreTrainedModel, rows: Tensor, slot: Tensor) -> Iterator[None]:
-    """Let nothing but the hidden states at the slots (N,) of rows (N,) reach the vocabulary: logits are (N, 1, V) inside.
+    """Pass only the hidden states at the slots (N,) of rows (N,) to the head; logits are (N, 1, V) inside.
 
     Raises:
         ModelError: the model computes its logits without calling its output embeddings.

@@ -1,4 +1,4 @@
-"""The cached engines for decoders: keys and values of what lies ahead are computed once, of the prompt or of the texts."""
+"""The cached engines for decoders, which compute keys and values of the prefix, prompt or text, once."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -16,14 +16,14 @@ from dfo_prompt.lm.encoding import Bucket, Encoded
 from dfo_prompt.lm.runs import Runs
 
 KEPT_TOKENS = 2**15
-"""Of texts ahead of the prompt whose keys and values are kept: training and dev texts, as a rule, that are asked again."""
+"""The most tokens of texts before the prompt whose keys and values are cached, usually training and dev texts."""
 
 
 class Cached:
-    """Runs each bucket behind the keys and values of what lies ahead, one bucket after the other; see `Strategy`.
+    """Runs each bucket with the cached keys and values of its prefix, one bucket after the other; see `Strategy`.
 
-    Where the texts come first their keys and values, which no candidate changes, are kept from query to query; elsewhere
-    those of the prompt are computed once a candidate.
+    If the texts come first, their keys and values do not depend on the candidate and are cached between queries; otherwise
+    those of the prompt are computed once per candidate.
     """
 
     def __init__(self, runs: Runs) -> None:
@@ -89,7 +89,7 @@ class Cached:
 
 
 def _continued(cache: Any) -> Any:
-    """Return a cache that goes on from this one and leaves it as it is."""
+    """Return a copy of the cache that can be extended without changing the original."""
     found = copy(cache)
     # A dynamic layer joins new keys and values to its own in another tensor; states of other kinds change in place.
     found.layers = [copy(layer) if isinstance(layer, DynamicLayer) else deepcopy(layer) for layer in cache.layers]
@@ -97,5 +97,5 @@ def _continued(cache: Any) -> Any:
 
 
 def prefix_of(runs: Runs, prompt: Tensor, texts: Encoded) -> Tensor:
-    """Return the embeddings (P', E) that all texts have ahead of them under a prompt (H', P, E)."""
+    """Return the embeddings (P', E) before all texts under a prompt (H', P, E)."""
     return torch.cat([runs.embed(texts.head), prompt[0], runs.embed(texts.common)])

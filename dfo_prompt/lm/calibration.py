@@ -1,4 +1,4 @@
-"""Calibrations of label words: what is subtracted from their scores under each prompt."""
+"""Calibrations of label words, which subtract a reference from their scores under each prompt."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ def log_median(log_probabilities: Tensor) -> Tensor:
 
 @dataclass(frozen=True, kw_only=True)
 class Calibration:
-    """What scores are calibrated by.
+    """The reference of a calibration.
 
     Attributes:
         texts: N texts that are scored under each prompt, besides those that are asked about; without any, nothing is

@@ -1,4 +1,4 @@
-"""Reads language models from folders, GGUF files and the hub: whole, or not at all, and never by code of their own."""
+"""Reads complete language models from folders, GGUF files and the hub, without running their code."""
 
 import re
 import warnings
@@ -35,7 +35,7 @@ HEADS: dict[Head, tuple[Any, Any]] = {
 SAFELY: dict[str, Any] = {"trust_remote_code": False}
 WHOLE: dict[str, Any] = {"dtype": torch.float32, "output_loading_info": True, "ignore_mismatched_sizes": True}
 NAMED = 2
-"""Weights that an error names at most."""
+"""The most weights that an error names."""
 
 
 def read_checkpoint(where: str, **options: str) -> tuple[Head, PreTrainedModel, PreTrainedTokenizerBase]:
@@ -104,7 +104,7 @@ def check_whole(model: Any, found: Mapping[str, Any]) -> None:
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of an error's message that says something, or the error's kind."""
+    """Return the first non-empty line of an error's message, or the error's class."""
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
@@ -125,7 +125,7 @@ def quiet() -> Iterator[None]:
 
 
 def head_of(config: Any) -> Head | None:
-    """Return what a model of this configuration predicts; None where it is no language model."""
+    """Return the kind of head of a model with this configuration; None if it is not a language model."""
     saved = {getattr(transformers, name, None) for name in config.architectures or ()} - {None}
     able = [head for head, (mapping, _) in HEADS.items() if type(config) in mapping]
     of_class = [head for head in able if HEADS[head][0][type(config)] in saved]

@@ -1,4 +1,4 @@
-"""Examples as token ids, laid out for the engine."""
+"""Encodes examples as token ids for the engine."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -15,9 +15,9 @@ from dfo_prompt.tasks.examples import Texts
 from dfo_prompt.tasks.task import Task
 
 ANCHOR = ":"
-"""What label words are tokenised behind: no vocabulary joins it to them."""
+"""The text before label words when they are tokenised; no vocabulary merges it with them."""
 OVERHEAD_TOKENS = 96
-"""What one more forward costs, in tokens: below it a bucket is not worth splitting."""
+"""The cost of a forward pass in tokens; smaller savings do not justify splitting a bucket."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -162,7 +162,7 @@ def continuation(lm: LanguageModel, word: str) -> list[int]:
 
 
 def split_rows(lengths: Sequence[int], overhead: int = OVERHEAD_TOKENS) -> list[list[int]]:
-    """Split texts, sorted by length, into the runs that cost least: padded tokens, plus `overhead` a run."""
+    """Split texts, sorted by length, into runs of least cost: padded tokens plus `overhead` per run."""
     order = sorted(range(len(lengths)), key=lambda row: lengths[row])
     # Texts of one length stay together, so that runs end only where the next text is longer.
     ends = [end for end in range(1, len(order) + 1) if end == len(order) or lengths[order[end]] > lengths[order[end - 1]]]

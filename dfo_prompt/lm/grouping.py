@@ -1,4 +1,4 @@
-"""Groups rows of token ids by what they begin with, so that a common beginning is computed once."""
+"""Groups rows of token ids by common prefixes, so that each prefix is computed once."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -7,7 +7,7 @@ from dfo_prompt.lm.encoding import OVERHEAD_TOKENS
 
 Ids = Sequence[int]
 MOST_ROWS = 256
-"""Of a group: it bounds the search for the cheapest groups."""
+"""The most rows of a group, which bounds the search for the cheapest groups."""
 
 
 def group_rows(rows: Sequence[Ids], overhead: int = OVERHEAD_TOKENS) -> list[list[int]]:

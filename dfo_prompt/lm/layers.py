@@ -1,4 +1,4 @@
-"""A model's stack of layers: prompts in every one of them, and runs that begin in the middle."""
+"""Adds prompts to every layer of a model, and runs a model from a middle layer."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -15,7 +15,7 @@ Change = Callable[[Tensor], Tensor]
 
 
 class Layers:
-    """The one stack of layers that texts go through.
+    """The single stack of layers that processes texts.
 
     Args:
         model: a model of transformers; of an encoder-decoder the encoder is meant.
@@ -46,7 +46,7 @@ class Layers:
 
     @contextmanager
     def prompts(self, prompt: Tensor, at: int | Tensor) -> Iterator[None]:
-        """Add the prompts of layers 1, 2, ... of (H, P, E) to the places `at` and following of what they are given.
+        """Add the prompts of layers 1, 2, ... of (H, P, E) to positions at:at+P of each layer's input.
 
         Where a row has several copies of the prompt, `at` holds the places of all, (N, P).
 
@@ -59,7 +59,7 @@ class Layers:
 
     @contextmanager
     def watched(self, index: int, states: list[Tensor]) -> Iterator[None]:
-        """Append what layer `index` is given to `states`."""
+        """Append the input of layer `index` to `states`."""
 
         def keep(x: Tensor) -> Tensor:
             states.append(x.clone())
@@ -70,7 +70,7 @@ class Layers:
 
     @contextmanager
     def from_layer(self, index: int, state: Tensor) -> Iterator[None]:
-        """Begin at layer `index`, with `state` for its input, whatever the model is given."""
+        """Start at layer `index` with `state` as its input, ignoring the model's input."""
         setattr(self._parent, self._name, nn.ModuleList(list(self._all)[index:]))
         try:
             with _changed(self._all[index], lambda _: state.clone()):
@@ -81,7 +81,7 @@ class Layers:
 
 @torch.inference_mode()
 def layer_inputs(lm: LanguageModel, embeds: Tensor) -> Tensor:
-    """Return what each layer is given when the model reads one text, embedded (L, E): (H, L, E)."""
+    """Return the input of each layer, (H, L, E), for a text with embeddings (L, E)."""
     layers = Layers(lm.model)
     states: list[Tensor] = []
     with ExitStack() as stack:

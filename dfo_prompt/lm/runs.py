@@ -1,4 +1,4 @@
-"""Runs of one model under many prompts, one candidate at a time.
+"""Runs a model under many prompts, one candidate at a time.
 
 A score thus does not depend on which candidates share a batch. With a prompt in every layer, what lies below the first in
 which the candidates differ is computed once for all of them.
@@ -22,9 +22,9 @@ Forward = Callable[[Tensor], Tensor]
 """Returns the scores (N', K) of some texts under one prompt (H', P, E)."""
 
 TOLERANCE = 1e-3
-"""Of the largest score."""
+"""The tolerance relative to the largest score."""
 REFUSALS = (RuntimeError, ValueError, TypeError, AttributeError, LookupError, AssertionError, ModelError)
-"""Errors of models that take no such input."""
+"""Errors of models that do not accept an input."""
 
 
 class Runs:
@@ -77,12 +77,12 @@ class Runs:
 
 
 def out_of_memory(error: Exception) -> bool:
-    """Tell whether a run failed for want of memory: on CUDA, MPS or the CPU."""
+    """Tell whether a run failed because memory was exhausted, on CUDA, MPS or the CPU."""
     return re.search("out of memory|not enough memory|can't allocate memory", str(error)) is not None
 
 
 def same(run: Callable[[], Tensor], expected: Tensor, *, tolerance: float = TOLERANCE) -> bool:
-    """Tell whether a shorter run gives what is expected; one that the model does not take does not."""
+    """Tell whether a shorter run returns the expected scores; a run that the model rejects does not."""
     try:
         found = run()
     except REFUSALS as error:

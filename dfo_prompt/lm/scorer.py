@@ -1,4 +1,4 @@
-"""The engine: the scores that a model gives texts under soft prompts. Only answer positions reach the head."""
+"""The engine, which scores texts under soft prompts and passes only answer positions to the head."""
 
 import torch
 from torch import Tensor
@@ -13,7 +13,7 @@ from dfo_prompt.lm.strategies import Engine, Room, Strategy, strategy_of
 
 
 class Scorer:
-    """Scores soft prompts with a language model, by the fastest engine that is exact for it.
+    """Scores soft prompts with a language model by its fastest exact engine.
 
     Args:
         lm: the model, on which engines are checked in float32.

@@ -1,4 +1,4 @@
-"""Tokenizer and embeddings of a model that runs elsewhere: nothing else of its checkpoint is read into memory."""
+"""Loads only the tokenizer and embeddings of a model that runs elsewhere."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -78,7 +78,7 @@ def _files(where: str) -> list[str]:
 
 
 def _without_layers(config: Any) -> Any:
-    """Return what embeds tokens the way that the family does, some of which scale."""
+    """Return the family's embedding of tokens, which some families scale."""
     small = deepcopy(config)
     small.num_hidden_layers = 0
     with torch.random.fork_rng(devices=[]):  # it fills itself with random weights

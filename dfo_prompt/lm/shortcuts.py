@@ -1,4 +1,4 @@
-"""Checks the engines against plain forwards of the model at hand, whatever its family.
+"""Checks the engines against plain forward passes of a model.
 
 An engine that gives other scores than one text alone in one row is left out. The check takes a few texts of random tokens,
 the longest as long as the longest text that is about to be scored, rounded up to a power of two: windows and chunks of
@@ -22,13 +22,13 @@ from dfo_prompt.lm.runs import REFUSALS, Runs, out_of_memory, same
 from dfo_prompt.lm.strategies import Engine, Room, engines_of, strategy_of
 
 SHORTEST = 32
-"""Tokens: shorter texts are checked at this length."""
+"""The least length of checked texts in tokens."""
 WORDS = 16
-"""Tokens of the vocabulary whose logits are compared."""
+"""The number of tokens whose logits are compared."""
 TOLERANCE = 1e-4
-"""Of the largest logit; what float32 leaves is a hundredth of that."""
+"""The tolerance relative to the largest logit; float32 rounding is about a hundredth of it."""
 NO_EFFECT = 1e-6
-"""Of the largest logit: what two prompts must differ by."""
+"""The least difference between two prompts, relative to the largest logit."""
 
 
 @torch.inference_mode()

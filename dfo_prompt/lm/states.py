@@ -1,4 +1,4 @@
-"""Readers of more than label words at answer slots: hidden states of chosen layers, the most likely tokens."""
+"""Reads hidden states of chosen layers and the most likely tokens at answer slots."""
 
 from collections.abc import Sequence
 from typing import Any

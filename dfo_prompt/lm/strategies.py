@@ -1,4 +1,4 @@
-"""The ways to run texts under prompts, which all give the same scores, by name."""
+"""Defines the engines, equivalent ways to run texts under prompts, by name."""
 
 from collections.abc import Sequence
 from typing import Literal, Protocol
@@ -52,7 +52,7 @@ def strategy_of(lm: LanguageModel, engine: Engine, runs: Runs) -> Strategy:
 
 
 class Room:
-    """Runs as many texts together as memory allows, which is remembered."""
+    """Runs as many texts together as memory allows, and remembers this number."""
 
     def __init__(self) -> None:
         self._most_tokens = MOST_TOKENS

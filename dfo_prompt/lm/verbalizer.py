@@ -1,4 +1,4 @@
-"""From texts to classes: label words, whole however many tokens they are, and calibrated."""
+"""Scores classes by whole label words of any number of tokens, with calibration."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from dfo_prompt.tasks.task import Task
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TokenSpan:
-    """Tokens to be read together: those of some label words, or of what follows their first one.
+    """Tokens to read together: those of some label words, or those after their first token.
 
     Attributes:
         labels: the classes whose words they are (G,).
@@ -33,7 +33,7 @@ class TokenSpan:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class EncodedTexts:
-    """N texts, encoded for whatever the engine is asked of them.
+    """N texts, encoded for the engine.
 
     Attributes:
         words: C, the number of label words.
@@ -51,7 +51,7 @@ class EncodedTexts:
         return sum(texts.count for texts in self._parts)
 
     def tokens(self, prompt_tokens: int) -> int:
-        """Return how many tokens these have, each with its whole prompt."""
+        """Return the number of tokens of these rows, each with its whole prompt."""
         return sum(texts.tokens + texts.count * prompt_tokens for texts in self._parts)
 
     @property
@@ -127,7 +127,7 @@ class Verbalizer:
         return scores if self.reference is None else scores - self._average(neutral.log_softmax(dim=-1))
 
     def subtracted(self, scorer: Scorer, prompts: Tensor) -> Tensor:
-        """Return what calibration subtracts under prompts (B, P, E), (B, 1, C); zero without one."""
+        """Return the calibration's reference under prompts (B, P, E), (B, 1, C); zero without one."""
         if self.reference is None:
             return torch.zeros((len(prompts), 1, len(self._words)), device=prompts.device)
         return self._average(_raw(scorer, self._reader(scorer), prompts, self.reference).log_softmax(dim=-1))

@@ -1,4 +1,4 @@
-"""Methods beside the study of an optimizer, on the same model, split and test examples: rows of the same table."""
+"""Methods that are compared with studies of optimizers, on the same model, split and test examples."""
 
 from collections.abc import Iterable
 
@@ -17,7 +17,7 @@ DECODERS = {
         "multi_prompt_decoder",
         "The same for several patterns and layers, which vote (after MPD, 2024)",
     ),
-    "chained-decoder": ("chained_decoder", "The same for several questions in one row, behind copies of the text"),
+    "chained-decoder": ("chained_decoder", "The same, for several questions in a row after copies of the text"),
     "label-scores-decoder": (
         "label_scores_decoder",
         "A ridge classifier on label words' scores, of the words of all patterns under each of them",
@@ -34,14 +34,14 @@ SEARCHES = {
     ),
     "pretrained": (
         "pretrained:pretrained",
-        "A study in a projection, from a start, that were learned on other tasks, for a budget a prompt",
+        "A study whose projection and start are learned on other tasks, for a budget per prompt",
     ),
 }
 
 
 @hookimpl
 def dfo_prompt_methods() -> Iterable[MethodSpec]:
-    """Give the methods that need nothing but answers of the model."""
+    """Register the methods that need only answers of the model."""
     yield MethodSpec(
         name="study",
         target="dfo_prompt.methods.study:study",

@@ -1,4 +1,4 @@
-"""Chains: one row in which a text is followed by several questions of its task, for decoders that read each."""
+"""Builds chains: rows with a text and several questions of its task, whose answer slots decoders read."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,28 +12,28 @@ from dfo_prompt.tasks.task import Task
 
 @dataclass(frozen=True, kw_only=True)
 class Chain:
-    """A template that shows a text and asks several questions, one after the other.
+    """A template with a text followed by several questions.
 
-    A causal model sees only what stands ahead of a place. So one query gives as much as one a template, and the state at the
-    end of the text besides, for little more than the tokens of one.
+    In a causal model a position attends only to earlier positions. A single query therefore yields the answers to all
+    questions and the state at the end of the text, for little more than the tokens of one template.
 
     Attributes:
-        task: with the chain as its template.
-        ends: the template up to the end of the text, of its line, and of each question.
+        task: the task with the chain as its template.
+        ends: the template's prefixes up to the end of the text, of its line and of each question.
     """
 
     task: Task
     ends: tuple[str, ...]
 
     def back(self, lm: LanguageModel, texts: Texts) -> tuple[int, ...]:
-        """Return how many tokens ahead of the slot each of the ends is, told by the shortest of some texts."""
-        shortest = min(texts, key=lambda fields: sum(map(len, fields)))  # which no model has to cut
+        """Return how many tokens before the slot each end is, measured on the shortest of `texts`."""
+        shortest = min(texts, key=lambda fields: sum(map(len, fields)))  # never truncated
         lengths = [_tokens(lm, self.task, end, shortest) for end in self.ends]
         return tuple(lengths[-1] - length for length in lengths)
 
 
 def chain_of(task: Task, templates: Sequence[str], *, copies: int) -> Chain:
-    """Return a task's own chain; that of some templates, where there are any; else that of its patterns.
+    """Return the chain of `templates`, if any; otherwise the task's own chain, or that of its patterns.
 
     Raises:
         InputError: see `chained` and `tasks_of`.
@@ -44,7 +44,7 @@ def chain_of(task: Task, templates: Sequence[str], *, copies: int) -> Chain:
 
 
 def chained(tasks: Sequence[Task], *, copies: int) -> Chain:
-    """Return the chain of the questions of some tasks, behind the text as the task shows it that says most around it.
+    """Return the chain of the tasks' questions after the text, which is shown with the longest of their text templates.
 
     Raises:
         InputError: a task has no template for causal models.
@@ -53,19 +53,19 @@ def chained(tasks: Sequence[Task], *, copies: int) -> Chain:
     return _chain(tasks[0], max(bodies, key=len), list(dict.fromkeys(filter(None, questions))), copies)
 
 
-def _chain(task: Task, text: str, asked: Sequence[str], copies: int) -> Chain:
-    """Return the chain of some questions, a line each, behind a text, which is shown `copies` times.
+def _chain(task: Task, text: str, questions: Sequence[str], copies: int) -> Chain:
+    """Return the chain of questions, a line each, after `copies` copies of a text.
 
-    Where there is more than one copy, each token of the last has seen the whole text (Springer et al., 2024).
+    With several copies, each token of the last copy attends to the whole text (Springer et al., 2024).
     """
     shown = "\n".join([text] * copies)
-    lines = ["\n".join([shown, *asked[:number]]) for number in range(1, len(asked) + 1)]
-    ends = [f"{end}{{answer}}" for end in [shown, *([f"{shown}\n"] if asked else []), *lines]]
+    lines = ["\n".join([shown, *questions[:number]]) for number in range(1, len(questions) + 1)]
+    ends = [f"{end}{{answer}}" for end in [shown, *([f"{shown}\n"] if questions else []), *lines]]
     return Chain(task=replace(task, template=ends[-1], causal_template="", patterns=()), ends=tuple(ends))
 
 
 def _parts(task: Task) -> tuple[str, str]:
-    """Return the causal template up to its last text, and what is asked between that and the answer."""
+    """Split the causal template into the part up to its last text and the question before the answer."""
     pieces = task.causal.pieces
     written = [f"{{{piece}}}" if place % 2 else piece for place, piece in enumerate(pieces)]
     last = max(place for place in range(1, len(pieces), 2) if pieces[place] in task.fields)

@@ -1,4 +1,4 @@
-"""Methods that leave the model as it is, and learn to read its answers: decoders at the answer slot."""
+"""Methods that train decoders of a frozen model's answers at the answer slot."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -27,7 +27,7 @@ from dfo_prompt.tasks.task import Task
 from dfo_prompt.types import Json
 
 Depths = Annotated[tuple[Annotated[float, Field(gt=0, le=1)], ...], Field(min_length=1)]
-"""Layers, as parts of the model's depth: 1 is the last one."""
+"""Layers as fractions of the model's depth; 1 is the last layer."""
 LAST: Depths = (1.0,)
 UPPER_HALF: Depths = (0.5, 0.67, 0.83, 1.0)
 DEFAULT = Fitting()
@@ -38,9 +38,9 @@ def decoder(setting: Setting, *, depths: Depths = LAST, fit: Fitting = DEFAULT) 
     """Fit a classifier on hidden states at the answer slot of the task's template (after DecT: Cui et al., 2023).
 
     Args:
-        setting: where.
-        depths: layers; several vote.
-        fit: how; see `Fitting`.
+        setting: the entry's setting.
+        depths: the layers; several layers vote.
+        fit: see `Fitting`.
     """
     view = HiddenStates(lm=setting.problem.lm, depths=depths)
     return _decode(setting, _slots(setting, view), fit)
@@ -49,16 +49,16 @@ def decoder(setting: Setting, *, depths: Depths = LAST, fit: Fitting = DEFAULT) 
 def multi_prompt_decoder(
     setting: Setting, *, depths: Depths = UPPER_HALF, templates: tuple[str, ...] = (), fit: Fitting = DEFAULT
 ) -> Fitted:
-    """Fit a decoder for each template and layer, and average their log-probabilities, weighted (after MPD, 2024).
+    """Fit a decoder for each template and layer, and return the weighted mean of log-probabilities (after MPD, 2024).
 
     Args:
-        setting: where.
-        depths: layers.
-        templates: to ask with, in place of the task's own patterns.
-        fit: how; see `Fitting`.
+        setting: the entry's setting.
+        depths: the layers.
+        templates: templates that replace the task's own patterns.
+        fit: see `Fitting`.
 
     Raises:
-        InputError: a template is wrong.
+        InputError: a template is invalid.
     """
     view = HiddenStates(lm=setting.problem.lm, depths=depths)
     return _decode(setting, _slots(setting, view, tasks_of(setting.problem.task, templates)), fit)
@@ -72,17 +72,17 @@ def chained_decoder(
     templates: tuple[str, ...] = (),
     fit: Fitting = DEFAULT,
 ) -> Fitted:
-    """Fit a decoder for each end in a chain and each layer, which vote; see `Chain`.
+    """Fit a decoder for each end of a chain and each layer; the decoders vote. See `Chain`.
 
     Args:
-        setting: where.
-        depths: layers.
-        copies: how often the text is shown.
-        templates: whose questions are asked, in place of the task's own chain, or of its patterns where it has none.
-        fit: how; see `Fitting`.
+        setting: the entry's setting.
+        depths: the layers.
+        copies: the number of copies of the text.
+        templates: templates whose questions replace the task's own chain, or its patterns if it has none.
+        fit: see `Fitting`.
 
     Raises:
-        InputError: a template is wrong, or the model fills in masks: it sees all questions at once.
+        InputError: a template is invalid, or the model is a masked language model, which attends to all questions.
     """
     lm = setting.problem.lm
     if lm.head != "causal":
@@ -93,7 +93,7 @@ def chained_decoder(
 
 
 def describe_chain(setting: Setting) -> dict[str, Json]:
-    """Return the task's own chain, for manifests, where a chained decoder asks its questions."""
+    """Return the task's own chain for the manifest, if a chained decoder uses it."""
     chain = None if setting.config.method_options.get("templates") else setting.problem.task.chain
     return {"chain": {"text": chain.text, "questions": list(chain.questions)}} if chain else {}
 
@@ -110,19 +110,19 @@ def label_scores_decoder(
     templates: tuple[str, ...] = (),
     fit: Fitting = SCORES,
 ) -> Fitted:
-    """Fit a classifier on label words' scores, of several sets of words under several templates; see `LabelScores`.
+    """Fit a classifier on the scores of several sets of label words under several templates; see `LabelScores`.
 
-    Words are those of the task's patterns, and of the training texts; each counts by its first token. Templates are the
-    beginnings of a chain where the model can be asked any, else the patterns.
+    Words are those of the task's patterns and of the training texts; each is scored by its first token. Templates are the
+    prefixes of a chain for causal models, and otherwise the patterns.
 
     Args:
-        setting: where.
-        sets: of words of the training texts, at most; see `telling_words`.
-        templates: to ask with, in place of the task's own patterns.
-        fit: how; see `Fitting`.
+        setting: the entry's setting.
+        sets: the most sets of words from the training texts; see `telling_words`.
+        templates: templates that replace the task's own patterns.
+        fit: see `Fitting`.
 
     Raises:
-        InputError: a template is wrong.
+        InputError: a template is invalid.
     """
     problem, scorer = setting.problem, _scorer(setting)
     tasks = tasks_of(problem.task, templates)
@@ -138,23 +138,23 @@ def label_scores_decoder(
 
 
 def tuned_decoder(setting: Setting, *, depths: Depths = LAST, fit: Fitting = DEFAULT) -> Fitted:
-    """Run the entry's own study, and fit a decoder under the prompt that is best on dev.
+    """Run the entry's own study and fit a decoder under the prompt that is best on dev.
 
     Args, raises: see `decoder` and `tune`.
     """
     folder = setting.folder and setting.folder / "study"
     objective, result = tune(setting, setting.config, folder=folder)
-    lm, task = objective.problem.lm, objective.problem.task  # whose template says where the prompt stands
+    lm, task = objective.problem.lm, objective.problem.task  # its template places the prompt
     view = HiddenStates(lm=lm, depths=depths)
     slot = Slot(lm, task, _scorer(setting), view, prompt=objective.prompt(result.chosen), dim=objective.dim)
     started = perf_counter()
-    found = _decode(setting, [slot], fit)
+    decoded = _decode(setting, [slot], fit)
     return replace(
-        found,
-        spent=result.spent + found.spent,
+        decoded,
+        spent=result.spent + decoded.spent,
         validation=result.validation,
         seconds=result.spent.seconds + perf_counter() - started,
-        user_bytes=None if result.user_bytes is None else max(result.user_bytes, found.user_bytes or 0),
+        user_bytes=None if result.user_bytes is None else max(result.user_bytes, decoded.user_bytes or 0),
     )
 
 
@@ -173,7 +173,7 @@ def _decode(setting: Setting, slots: Sequence[Slot], how: Fitting) -> Fitted:
             again = [refitted(*pair, labels, how) for pair in zip(first, both, strict=True)]
             voters.append(Voters(readings=again, sharpness=how.sharpness))
 
-    user = sum(asked.figures.nbytes for asked in both or train) + allocated_by(fit)
+    user = sum(answers.figures.nbytes for answers in both or train) + allocated_by(fit)
     members = voters[-1].members
     about: dict[str, Json] = {"templates": len(slots), "members": len(members)}
     return Fitted(
@@ -190,18 +190,18 @@ def _decode(setting: Setting, slots: Sequence[Slot], how: Fitting) -> Fitted:
 
 
 def _asked(slots: Sequence[Slot], texts: Texts, *, words: bool) -> tuple[list[Answers], Spent]:
-    """Return the answers of every slot, and what they took."""
+    """Return the answers of every slot and their costs."""
     started = perf_counter()
     answers = [slot.ask(texts, words=words) for slot in slots]
     usage = sum((answer.usage for answer in answers), Usage(queries=sum(slot.view.queries for slot in slots)))
     return answers, Spent.of(usage, objective_seconds=perf_counter() - started)
 
 
-def _stacked(one: Answers, other: Answers) -> Answers:
+def _stacked(first: Answers, second: Answers) -> Answers:
     return Answers(
-        figures=np.concatenate([one.figures, other.figures]),
-        words=np.concatenate([one.words, other.words]),
-        usage=one.usage + other.usage,
+        figures=np.concatenate([first.figures, second.figures]),
+        words=np.concatenate([first.words, second.words]),
+        usage=first.usage + second.usage,
     )
 
 

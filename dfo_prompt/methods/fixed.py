@@ -1,4 +1,4 @@
-"""Methods that ask the model as it is: nothing is searched for."""
+"""Methods that query the model without any search: manual, calibrated and in-context prompts."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,32 +21,32 @@ from dfo_prompt.tasks.examples import Example, Texts
 from dfo_prompt.types import Json, Matrix
 
 SMALLEST = float(np.finfo(np.float32).tiny)
-"""Probability: the model's own precision gives zero to smaller ones."""
+"""The smallest probability; the model's precision rounds smaller ones to zero."""
 
 
 def manual(setting: Setting) -> Fitted:
-    """Ask with the hand-written template of the task."""
+    """Predict with the task's hand-written template."""
     return Fitted(predict=_predict(fixed_objective(setting.problem, dtype=dtype_of(setting))))
 
 
 def calibrated(setting: Setting, *, calibration: str = "contextual") -> Fitted:
-    """Ask with the hand-written template, and correct the label words' scores; see `Verbalizer`."""
+    """Predict with the hand-written template and calibrated scores of label words; see `Verbalizer`."""
     return Fitted(predict=_predict(fixed_objective(setting.problem, dtype=dtype_of(setting), calibration=calibration)))
 
 
 def in_context(setting: Setting, *, demonstrations: int | None = None, orders: int = 1) -> Fitted:
-    """Put training examples with their answers ahead of the text.
+    """Prepend training examples with their answers to the text.
 
-    Demonstrations are drawn in turn from all classes, in an order of the seed, and taken as long as they fit ahead of the
-    longest training text, or into half of what the model takes: longer texts lose their end, as under any prompt.
+    Demonstrations are drawn from the classes in turn, in an order that depends on the seed. As many are used as fit before
+    the longest training text, or into half of the model's context: longer texts are truncated, as under any prompt.
 
     Args:
-        setting: where.
-        demonstrations: at most so many; all that fit, by default.
-        orders: how many draws are tried; the one with the best metric on dev is kept.
+        setting: the entry's setting.
+        demonstrations: the most demonstrations; by default all that fit.
+        orders: the number of draws to try; the draw with the best metric on dev is used.
 
     Raises:
-        InputError: a number is below 1, or not even one demonstration fits.
+        InputError: a number is below 1, or no demonstration fits.
     """
     if orders < 1 or (demonstrations is not None and demonstrations < 1):
         raise InputError("method 'in-context': demonstrations and orders must be at least 1")
@@ -64,9 +64,9 @@ def in_context(setting: Setting, *, demonstrations: int | None = None, orders: i
 
 
 def patterns(setting: Setting) -> Fitted:
-    """Average the log-probabilities that each of the task's patterns gives the classes.
+    """Average the log-probabilities of the classes over the task's patterns.
 
-    A pattern weighs as much as its metric on the training examples, before any training, as in PET: a query each.
+    A pattern's weight is its zero-shot metric on the training examples, as in PET, which takes a query per pattern.
 
     Raises:
         InputError: the task has one pattern only.
@@ -90,7 +90,7 @@ def patterns(setting: Setting) -> Fitted:
 def fixed_objective(
     problem: Problem, *, dtype: str = "float32", prompt: Tensor | None = None, calibration: str = "none"
 ) -> PromptObjective:
-    """Return what asks the model for label words behind a fixed soft prompt (P, E), or behind none: d is 0."""
+    """Return the objective with d = 0 that scores label words under a fixed soft prompt (P, E), or under none."""
     fixed = torch.zeros((0, problem.lm.width), device=problem.lm.device) if prompt is None else prompt
     return PromptObjective(
         problem=problem,
@@ -103,9 +103,9 @@ def fixed_objective(
 
 
 def dtype_of(setting: Setting) -> str:
-    """Return the precision that the studies beside are told to have; "auto" is theirs to try, and float32 here."""
-    asked = setting.config.prompt.dtype
-    return "float32" if asked == "auto" else asked
+    """Return the configured precision, with float32 for "auto", which only studies resolve."""
+    dtype = setting.config.prompt.dtype
+    return "float32" if dtype == "auto" else dtype
 
 
 def _predict(objective: PromptObjective) -> Predict:
@@ -113,11 +113,11 @@ def _predict(objective: PromptObjective) -> Predict:
 
 
 def _look(objective: PromptObjective, split: str) -> tuple[float, Spent]:
-    """Return the metric on a split, and what it took."""
+    """Return the metric on a split and its costs."""
     started = perf_counter()
-    found = objective.validate(np.zeros((1, 0)), split)
-    costs = Spent.of(replace(found.usage, queries=1), objective_seconds=perf_counter() - started)
-    return float(found.metrics[objective.metric][0]), costs
+    evaluation = objective.validate(np.zeros((1, 0)), split)
+    costs = Spent.of(replace(evaluation.usage, queries=1), objective_seconds=perf_counter() - started)
+    return float(evaluation.metrics[objective.metric][0]), costs
 
 
 def _prompt_first(problem: Problem) -> Problem:
@@ -142,7 +142,7 @@ def _shown(problem: Problem, rng: np.random.Generator, most: int | None) -> list
 
 
 def _in_turn(examples: Sequence[Example], classes: int, rng: np.random.Generator) -> list[Example]:
-    """Return the examples in random order, but a class after the other: however few are taken, all are there."""
+    """Return the examples in random order but with classes in turn, so that any prefix is balanced."""
     drawn = [examples[i] for i in rng.permutation(len(examples))]
     by_class = [[example for example in drawn if example.label == label] for label in rng.permutation(classes)]
     return [example for turn in zip_longest(*by_class) for example in turn if example]

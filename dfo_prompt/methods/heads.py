@@ -1,4 +1,4 @@
-"""Classifiers of a few wide examples: logistic regression with a ridge penalty, and class prototypes. By NumPy and SciPy."""
+"""Fits classifiers to few examples with many features: ridge logistic regression and class prototypes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ Fit = Callable[[Matrix, Labels, Matrix], Classifier]
 Scaling = Literal["each", "all"]
 
 TOLERANCE = 1e-8
-"""Of the gradient of the mean loss at the minimum."""
+"""The tolerance of the gradient of the mean loss."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,11 +43,11 @@ class Ridge:
     def __call__(self, features: Matrix, labels: Labels, offset: Matrix) -> Classifier:
         """Fit; see `Fit`."""
         scale = Scale.of(features, self.scaling)
-        # The weights lie in the span of the N examples: the problem is as wide as it has examples, whatever D is.
+        # The weights lie in the span of the N examples, so the problem has N columns for any D.
         left, sizes, basis = np.linalg.svd(scale(features), full_matrices=False)
         weights, intercept = _minimum(left * sizes, np.eye(offset.shape[1])[labels], offset, 1 / self.strength)
         whole = basis.T @ weights
-        return lambda x, given: _logs(scale(x) @ whole + intercept + given)
+        return lambda x, offset: _logs(scale(x) @ whole + intercept + offset)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,14 +67,14 @@ class Prototypes:
         scale = Scale.of(features, self.scaling)
         scaled = scale(features)
         means = np.stack([scaled[labels == label].mean(axis=0) for label in range(offset.shape[1])])  # (C, D)
-        return lambda x, given: _logs(given - cdist(scale(x), means))
+        return lambda x, offset: _logs(offset - cdist(scale(x), means))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Scale:
-    """Standardises features by the training examples: by the deviation of each, or of all together.
+    """Standardises features by the mean and deviation of the training examples, per feature or over all features.
 
-    Of many features that are seldom anything but 0, those with the smallest deviation say least: together keeps them small.
+    A common deviation suits sparse features, where those with the smallest deviation carry the least information.
     """
 
     mean: Vector
@@ -82,7 +82,7 @@ class Scale:
 
     @classmethod
     def of(cls, features: Matrix, scaling: Scaling = "each") -> "Scale":
-        """Take mean and deviation of features (N, D); of constant ones the deviation is 1."""
+        """Compute mean and deviation of features (N, D); constant features get the deviation 1."""
         deviation = features.std(axis=0)
         if scaling == "all":
             deviation = np.full_like(deviation, np.sqrt((deviation**2).mean()))
@@ -98,8 +98,8 @@ class Scale:
 def held_out_loss(fit: Fit, features: Matrix, labels: Labels, offset: Matrix, *, folds: int) -> float:
     """Return the mean cross entropy over held-out examples of a stratified cross-validation.
 
-    Folds take the examples of each class in turn, in their order. There are at most as many as the smallest class has
-    examples; where it has one only, nothing can be held out, and the loss is that of equal probabilities.
+    Folds take the examples of each class in turn, in order. There are at most as many folds as examples in the smallest
+    class; with a single example nothing can be held out, and the loss is that of equal probabilities.
     """
     folds = min(folds, int(np.bincount(labels).min()))
     if folds < 2:  # noqa: PLR2004
@@ -109,8 +109,8 @@ def held_out_loss(fit: Fit, features: Matrix, labels: Labels, offset: Matrix, *,
         fold[labels == label] = np.arange((labels == label).sum()) % folds
     losses = np.empty(len(labels))
     for out in (fold == number for number in np.unique(fold)):
-        found = fit(features[~out], labels[~out], offset[~out])(features[out], offset[out])
-        losses[out] = -found[np.arange(out.sum()), labels[out]]
+        logs = fit(features[~out], labels[~out], offset[~out])(features[out], offset[out])
+        losses[out] = -logs[np.arange(out.sum()), labels[out]]
     return float(losses.mean())
 
 
@@ -128,8 +128,8 @@ def _minimum(features: Matrix, wanted: Matrix, offset: Matrix, penalty: float) -
 
     start = np.zeros((width + 1) * classes)
     limits: Any = {"gtol": TOLERANCE, "ftol": 0.0, "maxiter": 10_000, "maxfun": 100_000}
-    found: Any = minimize(loss, start, jac=True, method="L-BFGS-B", options=limits)
-    return found.x[:-classes].reshape(width, classes), found.x[-classes:]
+    solution: Any = minimize(loss, start, jac=True, method="L-BFGS-B", options=limits)
+    return solution.x[:-classes].reshape(width, classes), solution.x[-classes:]
 
 
 def _logs(scores: Matrix) -> Matrix:

@@ -1,4 +1,4 @@
-"""A search space that was learned on other tasks."""
+"""A study in a search space that is learned on other tasks."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,30 +18,30 @@ from dfo_prompt.types import Json
 def pretrained(setting: Setting, *, tasks: Sequence[TaskName] = TASKS, draws: int = DRAWS) -> Fitted:
     """Tune prompts on other tasks, learn projection and start from them, and run the entry's own study with these.
 
-    The studies on other tasks are like the entry's own. What they cost is counted: a budget each. Each has a start of its
-    own, too, so that part of what is learned is how these differ. See `learn_projection`.
+    The studies on other tasks have the entry's settings, and their costs are counted: a budget each. Each has its own start,
+    whose variation is part of the learned projection. See `learn_projection`.
 
     Args:
-        setting: where.
-        tasks: to learn from; the entry's own is left out.
-        draws: prompts tuned on each, every one in a projection of its own.
+        setting: the entry's setting.
+        tasks: the tasks to learn from, without the entry's own.
+        draws: the prompts to tune on each task, each in its own projection.
 
     Raises:
-        InputError: fewer than two prompts would be tuned, or each layer has one.
+        InputError: fewer than two prompts would be tuned, or the prompt is deep.
     """
     if setting.config.prompt.layers != "first":
-        raise InputError("method 'pretrained' learns prompts ahead of the text, not one for each layer")
+        raise InputError("method 'pretrained' learns prompts before the text, not prompts of each layer")
     own = (setting.problem.task.name, setting.config.problem.task)
-    others = sources(tasks, draws, own)
+    studies = sources(tasks, draws, own)
     if setting.folder:
-        return _pretrained(setting, others, setting.folder.resolve())
+        return _pretrained(setting, studies, setting.folder.resolve())
     with TemporaryDirectory() as folder:
-        return _pretrained(setting, others, Path(folder))
+        return _pretrained(setting, studies, Path(folder))
 
 
-def _pretrained(setting: Setting, others: Sequence[tuple[str | Path, int]], folder: Path) -> Fitted:
+def _pretrained(setting: Setting, studies: Sequence[tuple[str | Path, int]], folder: Path) -> Fitted:
     learned_from, prompts = [], []
-    for number, (task, draw) in enumerate(others):
+    for number, (task, draw) in enumerate(studies):
         config = replace(
             setting.config,
             problem=replace(setting.config.problem, task=task, data=None),
@@ -54,5 +54,5 @@ def _pretrained(setting: Setting, others: Sequence[tuple[str | Path, int]], fold
     learn_projection(prompts, dim=setting.config.dim).save(path)
     learned = replace(setting.config.prompt, projection="file", projection_options={"path": path}, start=path)
     own = fitted_by(*tune(setting, replace(setting.config, prompt=learned), folder=folder / "study"))
-    about: dict[str, Json] = {"tasks": list(dict.fromkeys(str(task) for task, _ in others)), "prompts": len(prompts)}
+    about: dict[str, Json] = {"tasks": list(dict.fromkeys(str(task) for task, _ in studies)), "prompts": len(prompts)}
     return together(own.predict, [*learned_from, own], about)

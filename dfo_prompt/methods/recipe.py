@@ -1,4 +1,4 @@
-"""The best method without gradients that is known here, under a name of its own."""
+"""Names the best known method without gradients `recipe`."""
 
 from dfo_prompt.config.presets import read_preset
 from dfo_prompt.methods.setting import Fitted, Setting
@@ -8,8 +8,8 @@ PRESET = "recipe"
 
 
 def recipe(setting: Setting) -> Fitted:
-    """Run the method of the preset `recipe`, with the options that were frozen there."""
+    """Run the method of the preset `recipe` with its options."""
     frozen = read_preset(PRESET)
     name = frozen["method"]
-    found: Fitted = target_of("method", name)(setting, **arguments_of("method", name, frozen["method_options"]))
-    return found
+    fitted: Fitted = target_of("method", name)(setting, **arguments_of("method", name, frozen["method_options"]))
+    return fitted

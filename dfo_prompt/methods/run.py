@@ -1,4 +1,4 @@
-"""Runs a method, a study by an optimizer like any other: in its folder, with one form of result."""
+"""Runs a method, a study or another, in its folder and returns its result in a common form."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ from dfo_prompt.study.result import HeldOut, Observer, Result
 
 @dataclass(frozen=True, kw_only=True)
 class MethodResult:
-    """What a method learned, and the figures that it reached."""
+    """A fitted method and its figures."""
 
     fitted: Fitted
     result: Result
@@ -45,41 +45,41 @@ def run_method(
 ) -> MethodResult:
     """Run the method of `config`, "study" or another, and score it on dev and test.
 
-    A study, and a method that runs studies, go on where they were interrupted; any other starts anew.
+    Studies, and methods that run studies, continue where they were interrupted; other methods start again.
 
     Args:
-        config: of the method.
-        out: the folder to write; nothing is written without one.
-        start_from: folder of another study, whose answer is the initial point; for methods that tune.
-        observers: told of every batch of the studies that it runs, if it does.
+        config: the configuration of the entry.
+        out: the folder to write, or None to write nothing.
+        start_from: the folder of a study whose answer is the initial point; for methods that tune.
+        observers: observers of the batches of its studies.
         lock_seconds: how long to wait for a folder that another process has locked.
-        objectives: builds the objective; to share it with other studies.
+        objectives: builds the objective, possibly shared with other studies.
 
     Raises:
         InputError: a name, an option or a value is wrong, or `out` holds another study.
-        StudyError: a study cannot go on.
+        StudyError: a study cannot continue.
         PluginError: the method failed.
     """
     spec = catalogue().methods.find(config.method)
     _check_suits(spec, config, start_from)
     fit, options = target_of("method", config.method), arguments_of("method", config.method, config.method_options)
-    out = out.absolute() if out else None  # whatever changes the working directory later
+    out = out.absolute() if out else None  # the working directory may change later
     start = start_at(as_begun(config, out), start_from, out)
     setting = Setting(config=start.config, folder=out, observers=observers, objectives=objectives or Objectives())
     manifest = {**_manifest(spec, setting), **start.manifest}
     larger = lambda path: _grow(setting, manifest, path)  # noqa: E731
     with study_folder(out, manifest, lock_seconds=lock_seconds, ahead=larger):
-        if not spec.tunes:  # a study does so itself, where it is measured: a collection takes longer than a short one
+        if not spec.tunes:  # studies collect garbage themselves, outside their measured time
             forget_peak()
         try:
-            found = _found(setting, lambda: fit(setting, **options))
+            outcome = _outcome(setting, lambda: fit(setting, **options))
         except (DfoPromptError, OSError):
             raise
         except Exception as error:
             raise PluginError(f"method {config.method!r} failed: {one_line(error)}") from error
         if out:
-            save_result(out, found.result)
-    return found
+            save_result(out, outcome.result)
+    return outcome
 
 
 def _check_suits(spec: MethodSpec, config: StudyConfig, start_from: Path | None) -> None:
@@ -96,7 +96,7 @@ def _check_suits(spec: MethodSpec, config: StudyConfig, start_from: Path | None)
 def _manifest(spec: MethodSpec, setting: Setting) -> Mapping[str, Any]:
     config = setting.config
     if spec.tunes:
-        optimizer_of(config, LeastSquares(size=1))  # what it refuses with any outputs is said before a model is loaded
+        optimizer_of(config, LeastSquares(size=1))  # reject invalid settings before a model is loaded
         return manifest_of(config, setting.objectives.get(config))
     more = load_target(spec.describe, needed_by=spec.name)(setting) if spec.describe else {}
     return describe_run(config.as_dict(), {**setting.problem.describe(), **more}, {}) | {CODE: code_of(config)}
@@ -107,7 +107,7 @@ def _grow(setting: Setting, manifest: Mapping[str, Any], path: Path) -> None:
         grow(setting.config, setting.objectives.get(setting.config), manifest, path, fresh=opened)
 
 
-def _found(setting: Setting, fit: Callable[[], Fitted]) -> MethodResult:
+def _outcome(setting: Setting, fit: Callable[[], Fitted]) -> MethodResult:
     started = perf_counter()
     fitted = fit()
     seconds = perf_counter() - started - fitted.validation.objective_seconds
@@ -115,9 +115,9 @@ def _found(setting: Setting, fit: Callable[[], Fitted]) -> MethodResult:
 
 
 def _scored(setting: Setting, fitted: Fitted, seconds: float) -> Result:
-    """Return the figures of a method that scores nothing itself. The last looks, at dev and test, count a row a text.
+    """Return the figures of a method that does not score itself. The final evaluation on dev and test counts a row per text.
 
-    Dev is not looked at again where the method learns from it; see `Fitted`.
+    A method that learns from dev is not evaluated on it again; see `Fitted`.
     """
     problem, started = setting.problem, perf_counter()
     splits = ("dev", "test") if fitted.dev_metric is None else ("test",)

@@ -1,4 +1,4 @@
-"""What a method is given, and what it gives."""
+"""Defines the input and the output of a method."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
     from dfo_prompt.prompt.problem import Problem
 
 Predict = Callable[[Texts], Matrix]
-"""Returns a score for each class, (N, C), of N texts; the largest is the prediction."""
+"""Returns the scores (N, C) of the classes for N texts; the largest is the prediction."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """Where a method works.
+    """The input of a method.
 
     Attributes:
-        config: of the entry.
-        folder: for files of the method's own, or None to write nothing.
-        observers: of the studies that it runs.
-        objectives: builds the objective of a study, and keeps it for the next.
-        opened: the problem, where it is at hand already.
+        config: the configuration of the entry.
+        folder: the folder for the method's files, or None to write nothing.
+        observers: the observers of its studies.
+        objectives: builds the objective of a study and caches it for the next.
+        opened: the problem, if it is already open.
     """
 
     config: StudyConfig
@@ -40,30 +40,30 @@ class Setting:
 
     @cached_property
     def problem(self) -> "Problem":
-        """Return model, task and split. The model is shared: whoever changes weights copies it first.
+        """Return model, task and split. The model is shared; copy it before changing weights.
 
         Raises:
             InputError: see `dfo_prompt.prompt.open.open_problem`.
         """
-        from dfo_prompt.prompt.open import open_problem  # noqa: PLC0415 - brings torch, which a test function does not need
+        from dfo_prompt.prompt.open import open_problem  # noqa: PLC0415 - imports torch, which test functions do not need
 
         return self.opened or open_problem(self.config.problem, seed=self.config.seed)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fitted:
-    """What a method learned.
+    """The output of a method.
 
     Attributes:
         predict: labels new texts.
-        spent: what fitting asked of the model, as far as a service would see and charge it.
-        validation: what it asked besides on held-out examples, which guided no optimizer.
-        seconds: of fitting without validation; None: measured around the call. A method that continues an earlier run gives
-            what all its runs took.
-        user_bytes: memory that the user's side takes besides the model; None: nobody has measured it.
-        dev_metric: on dev, of a method that learns from dev too, before it did; None: to be measured.
-        about: what was chosen on dev, sizes; kept with the result.
-        result: of a method that tunes: what its study found, dev and test included.
+        spent: the costs of fitting, as a service would count and charge them.
+        validation: the costs of queries on held-out examples that guided no optimizer.
+        seconds: the seconds of fitting without validation, over all runs of a continued method; None means to measure the
+            call.
+        user_bytes: the memory of the user's side without the model; None if it was not measured.
+        dev_metric: the dev metric before a method also learns from dev; None means to measure it.
+        about: choices and sizes to store with the result.
+        result: the result of the study of a method that tunes, with dev and test.
     """
 
     predict: Predict

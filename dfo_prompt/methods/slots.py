@@ -1,4 +1,4 @@
-"""Answer slots: what a service that shows more than label words returns there, under a template or a soft prompt too."""
+"""Reads hidden states, likely tokens or label scores at the answer slot, under a template or a soft prompt."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -24,11 +24,11 @@ from dfo_prompt.tasks.task import Pattern, Task
 from dfo_prompt.types import Matrix
 
 Features = Callable[[Matrix], Sequence[Matrix]]
-"""Returns the features (N, D) of each member of a vote from the figures (N, K) of a reader."""
+"""Computes the features (N, D) of each member of a vote from the figures (N, K) of a reader."""
 
 
 class View(Protocol):
-    """What is read at a slot, and how features are made of it."""
+    """The kind of figures that are read at a slot, and their features."""
 
     @property
     def scaling(self) -> Scaling:
@@ -36,25 +36,25 @@ class View(Protocol):
 
     @property
     def back(self) -> Sequence[int]:
-        """Return where it reads, in tokens ahead of the slot."""
+        """Return the positions to read, in tokens before the slot."""
 
     @property
     def queries(self) -> int:
-        """Return how many queries a service is asked for what is read of one row."""
+        """Return the number of queries per row."""
 
     def reader(self, scorer: Scorer) -> Reader:
-        """Return what reads the figures."""
+        """Return the reader of the figures."""
 
     def learn(self, figures: Matrix) -> Features:
-        """Return what makes features, given the figures (N, K) of the training texts."""
+        """Return the computation of features, learned from the figures (N, K) of the training texts."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class HiddenStates:
-    """The hidden states of layers at these parts of the model's depth; 1 is the last layer. Each layer is a member.
+    """The hidden states of layers at fractions of the model's depth; 1 is the last layer. Each layer is a member.
 
     Attributes:
-        back: where they are read, in tokens ahead of the slot; each place is as many members.
+        back: the positions to read, in tokens before the slot; each position has its own members.
     """
 
     lm: LanguageModel
@@ -64,24 +64,23 @@ class HiddenStates:
     queries: int = 1
 
     def reader(self, scorer: Scorer) -> HiddenReader:
-        """Return what reads the states, layer after layer."""
+        """Return the reader of the states, layer after layer."""
         last = len(hidden_widths(self.lm)) - 1
         layers = dict.fromkeys(max(1, round(depth * last)) for depth in self.depths)
         return HiddenReader(self.lm, list(layers), scorer.model, back=self.back)
 
     def learn(self, figures: Matrix) -> Features:  # noqa: ARG002
-        """Return what splits the figures into layers."""
+        """Return the split of the figures into layers."""
         ends = np.cumsum(self.reader(Scorer(self.lm)).widths)[:-1]
         return lambda figures: np.split(figures, ends, axis=1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class TopTokens:
-    """The k most likely tokens with their log-probabilities, as hosted services give them.
+    """The k most likely tokens with their log-probabilities, as hosted services return them.
 
-    Features describe this list. A token that is in the list of any training text has a feature: the square root of the
-    probability that the list of the text at hand gives it, and 0 where it gives none. No probability is made up for a token
-    that is missing: all that is known is that it lies between 0 and the smallest in the list.
+    Each token in the list of a training text has a feature: the square root of its probability in a text's list, or 0 if it
+    is not listed. The probability of an unlisted token is unknown, between 0 and the smallest in the list.
     """
 
     lm: LanguageModel
@@ -91,30 +90,30 @@ class TopTokens:
     queries: int = 1
 
     def reader(self, scorer: Scorer) -> TopReader:
-        """Return what reads log-probabilities and tokens."""
+        """Return the reader of log-probabilities and tokens."""
         return TopReader(scorer.model, min(self.k, self.lm.vocabulary), narrow=scorer.narrow)
 
     def learn(self, figures: Matrix) -> Features:
-        """Return what makes features of the tokens in the training figures (N, 2 k)."""
+        """Return the features of the tokens in the training figures (N, 2 k)."""
         known = np.unique(figures[:, figures.shape[1] // 2 :])  # (T,), sorted
 
         def features(figures: Matrix) -> Sequence[Matrix]:
             logs, tokens = np.hsplit(figures, 2)
             listed = np.exp(logs / 2)
-            made = np.zeros((len(figures), len(known)))
+            roots = np.zeros((len(figures), len(known)))
             rows, places = np.nonzero(np.isin(tokens, known))
-            made[rows, np.searchsorted(known, tokens[rows, places])] = listed[rows, places]
-            return (made,)
+            roots[rows, np.searchsorted(known, tokens[rows, places])] = listed[rows, places]
+            return (roots,)
 
         return features
 
 
 @dataclass(frozen=True, kw_only=True)
 class LabelScores:
-    """The log-probabilities of several sets of label words, each among its own: a query a set.
+    """The log-probabilities of several sets of label words, normalised within each set, for a query per set.
 
     Attributes:
-        words: (S, C) the first tokens of each set.
+        words: the first tokens of each set, (S, C).
     """
 
     words: Sequence[Sequence[int]]
@@ -127,23 +126,23 @@ class LabelScores:
         return len(self.words)
 
     def reader(self, scorer: Scorer) -> FirstTokens:
-        """Return what reads the words' logits, set after set."""
+        """Return the reader of the words' logits, set after set."""
         ids = torch.tensor(self.words).flatten().to(scorer.model.device)
         return FirstTokens(scorer.model, ids, plain_head=scorer.has_plain_head(ids), narrow=scorer.narrow)
 
     def learn(self, figures: Matrix) -> Features:  # noqa: ARG002
-        """Return what puts the log-probabilities of all sets side by side."""
+        """Return the concatenation of the log-probabilities of all sets."""
         return lambda figures: (log_softmax(figures.reshape(len(figures), self.queries, -1), axis=2).reshape(figures.shape),)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Answers:
-    """What came back for N texts.
+    """The answers to N texts.
 
     Attributes:
-        figures: (N, K), of a view's reader.
-        words: log-probabilities of the label words among each other (N, C); zero where nobody asked for them.
-        usage: of both; a service returns both for the same row where each label word is one token.
+        figures: the figures (N, K) of a view's reader.
+        words: the normalised log-probabilities (N, C) of the label words; zero if not requested.
+        usage: the usage of both; a service returns both for the same row if each label word is one token.
     """
 
     figures: Matrix
@@ -152,14 +151,14 @@ class Answers:
 
 
 class Slot:
-    """Asks a model for what stands at the answer slot of a task's template.
+    """Queries a model at the answer slot of a task's template.
 
     Args:
-        lm, task: what is asked.
-        scorer: of the same model.
-        view: what is read.
-        prompt: a soft prompt (P, E), or (H, P, E) with one for each layer; none by default.
-        dim: figures that a service is sent for the prompt, from which it makes it: d.
+        lm, task: the model and the task.
+        scorer: the scorer of the same model.
+        view: the figures to read.
+        prompt: a soft prompt (P, E), or (H, P, E) with a prompt per layer; none by default.
+        dim: d, the numbers that a service receives for the prompt.
     """
 
     def __init__(
@@ -173,14 +172,14 @@ class Slot:
         self._reader = view.reader(scorer)
 
     def ask(self, texts: Texts, *, words: bool) -> Answers:
-        """Return the answers for N texts, with the label words' scores or without."""
+        """Return the answers to N texts, with or without the label words' scores."""
         encoded = encode(self._lm, self._task, texts, prompt_tokens=self._prompt_tokens, back=max(self.view.back))
         figures = self._scorer.score(self._prompts, encoded, self._reader)[0].double().cpu().numpy()
-        asked = self.view.queries
+        queries = self.view.queries
         usage = Usage(
-            rows=asked * encoded.count,
-            tokens=asked * (encoded.tokens + encoded.count * self._prompt_tokens),
-            uploaded=WORD * asked * (self._dim + encoded.tokens),
+            rows=queries * encoded.count,
+            tokens=queries * (encoded.tokens + encoded.count * self._prompt_tokens),
+            uploaded=WORD * queries * (self._dim + encoded.tokens),
             downloaded=WORD * encoded.count * self._reader.width,
         )
         if not words:
@@ -190,25 +189,25 @@ class Slot:
 
     @torch.inference_mode()
     def _words(self, texts: Texts) -> tuple[Matrix, Usage]:
-        """Return the scores (N, C), and what they take besides the rows that are asked anyway."""
-        asked = self._verbalizer.encode(texts)
-        scores = self._verbalizer.scorer_with(self._scorer)(self._prompts, asked)[0].log_softmax(dim=-1)
-        parts = [span.texts for span in asked.spans]
+        """Return the scores (N, C) and their usage beyond the rows of `view`."""
+        encoded = self._verbalizer.encode(texts)
+        scores = self._verbalizer.scorer_with(self._scorer)(self._prompts, encoded)[0].log_softmax(dim=-1)
+        parts = [span.texts for span in encoded.spans]
         rows, tokens = sum(part.count for part in parts), sum(part.tokens for part in parts)
         usage = Usage(
             rows=rows,
             tokens=tokens + rows * self._prompt_tokens,
             uploaded=WORD * tokens,
-            downloaded=WORD * asked.scores,
+            downloaded=WORD * encoded.scores,
         )
         return scores.double().cpu().numpy(), usage
 
 
 def tasks_of(task: Task, templates: Sequence[str]) -> list[Task]:
-    """Return the task by each of its own patterns, or by each of some templates in their place.
+    """Return the task with each of its patterns, or with each of `templates` instead.
 
     Raises:
-        InputError: a template is wrong, or asks for other texts than the task has.
+        InputError: a template is invalid, or has a field that the task lacks.
     """
     if not templates:
         return [task, *task.rephrased]

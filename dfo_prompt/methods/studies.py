@@ -1,4 +1,4 @@
-"""Methods that search by several studies, which share a budget and differ in what is drawn."""
+"""Methods that run several studies with different random draws on a shared budget."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -18,14 +18,14 @@ from dfo_prompt.types import Json, Matrix
 
 
 def mean_of_studies(setting: Setting, *, members: int = 4) -> Fitted:
-    """Tune a prompt in each of several projections, and average the probabilities that they give.
+    """Tune a prompt in each of several projections and average their probabilities.
 
     Args:
-        setting: where; problem, prompt, optimizer and budget are those of the studies.
-        members: studies, which get equal parts of the budget, its limits and the time.
+        setting: the entry's setting, with the studies' problem, prompt, optimizer and budget.
+        members: the number of studies, which share the budget, its limits and the time equally.
 
     Raises:
-        InputError: there are fewer members than 1, or more than queries.
+        InputError: there are fewer members than 1, or more members than queries.
     """
     fitted = [member for member, _ in _members(setting, members)]
 
@@ -37,13 +37,13 @@ def mean_of_studies(setting: Setting, *, members: int = 4) -> Fitted:
 
 
 def best_of_studies(setting: Setting, *, members: int = 4) -> Fitted:
-    """Tune a prompt in each of several projections, and keep the one that is best on dev, the earliest of equals.
+    """Tune a prompt in each of several projections and keep the best prompt on dev, the earliest of equal ones.
 
     Args, raises: see `mean_of_studies`.
     """
-    found = _members(setting, members)
-    best = max(range(members), key=lambda i: (found[i][1], -i))
-    fitted = [member for member, _ in found]
+    tuned = _members(setting, members)
+    best = max(range(members), key=lambda i: (tuned[i][1], -i))
+    fitted = [member for member, _ in tuned]
     return together(fitted[best].predict, fitted, {"members": members, "chosen": best})
 
 
@@ -57,13 +57,13 @@ def _members(setting: Setting, members: int) -> list[tuple[Fitted, float]]:
 def tune(
     setting: Setting, config: StudyConfig, *, folder: Path | None, watched: bool = True
 ) -> tuple[PromptObjective, StudyResult]:
-    """Run a study of a method's own.
+    """Run a study within a method.
 
     Args:
-        setting: whose observers are told, if `watched`.
-        config: that of the entry, with other settings of problem, prompt or budget.
-        folder: of the study, or None to write nothing.
-        watched: see above.
+        setting: the entry's setting.
+        config: the entry's configuration with changed settings of problem, prompt or budget.
+        folder: the study's folder, or None to write nothing.
+        watched: whether the setting's observers observe the study.
 
     Raises:
         InputError: the objective tunes no prompt.
@@ -76,7 +76,7 @@ def tune(
 
 
 def fitted_by(objective: PromptObjective, result: StudyResult) -> Fitted:
-    """Return what labels with the prompt that a study chose."""
+    """Return the fitted method that predicts with the prompt that a study chose."""
     return Fitted(
         predict=lambda texts: objective.predict(result.chosen, texts),
         spent=result.spent,
@@ -97,7 +97,7 @@ def _member(setting: Setting, *, budget: int, draw: int, members: int) -> tuple[
 
 
 def together(predict: Predict, fitted: Sequence[Fitted], about: Mapping[str, Json]) -> Fitted:
-    """Return what labels by `predict`, and took what all of `fitted` did."""
+    """Return the fitted method that predicts with `predict`, with the total costs of `fitted`."""
     spent = sum((model.spent for model in fitted), Spent())
     return Fitted(
         predict=predict,

@@ -1,4 +1,4 @@
-"""The method that optimizers are compared by: a study of the entry's own objective."""
+"""The method `study`: a study of the entry's own objective."""
 
 from dfo_prompt.contracts.objective import Predictor
 from dfo_prompt.errors import InputError
@@ -9,7 +9,7 @@ from dfo_prompt.types import Matrix
 
 
 def study(setting: Setting) -> Fitted:
-    """Search with the entry's optimizer, and keep the candidate that is best on dev."""
+    """Search with the entry's optimizer and keep the best candidate on dev."""
     objective = setting.objectives.get(setting.config)
     result = conduct(setting.config, objective, out=setting.folder, observers=setting.observers)
 

@@ -1,4 +1,4 @@
-"""Classifiers that vote: how they are fitted to the answers of slots, and how much each counts."""
+"""Fits classifiers to the answers of slots, and weights their votes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,22 +14,22 @@ from dfo_prompt.tasks.examples import Texts
 from dfo_prompt.types import Matrix
 
 AT_ONCE = 1024
-"""Texts whose figures are held together: those of a large test set do not fit."""
+"""The most texts whose figures are in memory at once."""
 FOLDS = 8
-"""Of the cross-validation on train."""
+"""The folds of the cross-validation on train."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fitting:
-    """How decoders are fitted: what the option `fit` may set.
+    """The settings of decoders, given by the option `fit`.
 
     Attributes:
         head: see `Ridge` and `Prototypes`.
-        strength: C of the ridge.
-        words: whether the label words' log-probabilities are added to the scores: "none", "offset", or "auto", for each
-            member what has the smaller cross-validated loss on train.
-        sharpness: members vote with the weight exp(-sharpness L), L being their cross-validated loss on train; 0 is equally.
-        join_dev: fit on train and dev together, once all is settled on train. The dev metric is then that of the same
+        strength: C of the ridge penalty.
+        words: whether the label words' log-probabilities are added to the scores: "none", "offset", or "auto", the choice
+            with the smaller cross-validated loss on train for each member.
+        sharpness: members vote with weight exp(-sharpness L), L their cross-validated loss on train; 0 means equal weights.
+        join_dev: whether to fit on train and dev after all choices are made on train. The dev metric is then that of the
             decoder fitted on train alone.
     """
 
@@ -42,7 +42,7 @@ class Fitting:
     join_dev: bool = True
 
     def on(self, view: View) -> Fit:
-        """Return what fits a member to features of a view."""
+        """Return the fit of a member to features of a view."""
         if self.head == "ridge":
             return Ridge(strength=self.strength, scaling=view.scaling)
         return Prototypes(scaling=view.scaling)
@@ -50,10 +50,10 @@ class Fitting:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Member:
-    """One of those that vote: a classifier on one feature matrix of a slot, with the label words as offset or without.
+    """A voting classifier on a feature matrix of a slot, with or without the label words as offset.
 
     Attributes:
-        loss: cross-validated, on train.
+        loss: the cross-validated loss on train.
     """
 
     words: bool
@@ -67,7 +67,7 @@ class Member:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Reading:
-    """A slot with what was fitted on its answers."""
+    """A slot with the members fitted to its answers."""
 
     slot: Slot
     features: Features
@@ -75,18 +75,18 @@ class Reading:
 
     def logs(self, answers: Answers) -> list[Matrix]:
         """Return the log-probabilities (N, C) of each member."""
-        made = zip(self.members, self.features(answers.figures), strict=True)
-        return [member.logs(x, answers.words) for member, x in made]
+        pairs = zip(self.members, self.features(answers.figures), strict=True)
+        return [member.logs(x, answers.words) for member, x in pairs]
 
     @property
     def needs_words(self) -> bool:
-        """Tell whether any member takes the label words."""
+        """Tell whether a member uses the label words."""
         return any(member.words for member in self.members)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Voters:
-    """All members of all slots, and how sharply they are weighed; see `Fitting`."""
+    """The members of all slots and the sharpness of their weights; see `Fitting`."""
 
     readings: Sequence[Reading]
     sharpness: float
@@ -104,16 +104,16 @@ class Voters:
         )
 
     def scores(self, answers: Sequence[Answers]) -> Matrix:
-        """Return the same from each slot's answers."""
+        """Return the weighted mean log-probabilities (N, C) from each slot's answers."""
         losses = np.array([member.loss for member in self.members])
         weights = np.exp(-self.sharpness * (losses - losses.min()))
-        logs = [each for reading, given in zip(self.readings, answers, strict=True) for each in reading.logs(given)]
+        logs = [vote for reading, answer in zip(self.readings, answers, strict=True) for vote in reading.logs(answer)]
         mean: Matrix = np.average(logs, axis=0, weights=weights)
         return mean
 
 
 def fitted(slot: Slot, answers: Answers, labels: Labels, how: Fitting) -> Reading:
-    """Fit the members of a slot on train, and settle which of them take the label words."""
+    """Fit the members of a slot on train and choose which of them use the label words."""
     features, fit = slot.view.learn(answers.figures), how.on(slot.view)
     tried = [False] if how.words == "none" else [True] if how.words == "offset" else [False, True]
     members = []
@@ -128,6 +128,6 @@ def fitted(slot: Slot, answers: Answers, labels: Labels, how: Fitting) -> Readin
 def refitted(reading: Reading, answers: Answers, labels: Labels, how: Fitting) -> Reading:
     """Fit the same members on more answers."""
     features, fit = reading.slot.view.learn(answers.figures), how.on(reading.slot.view)
-    made = zip(reading.members, features(answers.figures), strict=True)
-    members = [replace(member, classify=fit(x, labels, answers.words * member.words)) for member, x in made]
+    pairs = zip(reading.members, features(answers.figures), strict=True)
+    members = [replace(member, classify=fit(x, labels, answers.words * member.words)) for member, x in pairs]
     return replace(reading, features=features, members=members)

@@ -1,4 +1,4 @@
-"""Words of the training texts that tell classes apart: more sets of label words than a task has, for nothing."""
+"""Finds words of the training texts that distinguish classes, as further sets of label words without queries."""
 
 import re
 from collections import Counter
@@ -10,9 +10,9 @@ WORD = re.compile(r"[^\W\d_]{3,}")
 
 
 def telling_words(texts: Texts, labels: Labels, classes: int, *, sets: int) -> list[tuple[str, ...]]:
-    """Return at most that many sets of a word for each class, the most telling first.
+    """Return at most `sets` sets with a word per class, the most distinctive first.
 
-    A word tells the more of a class the more of its texts hold it beyond the mean over the classes.
+    A word is the more distinctive of a class the more of its texts contain it beyond the mean over the classes.
     """
     counts: list[Counter[str]] = [Counter() for _ in range(classes)]
     for text, label in zip(texts, labels, strict=True):

@@ -19,7 +19,7 @@ LEAST_SQUARES = {
 
 @hookimpl
 def dfo_prompt_objectives() -> Iterable[Spec]:
-    """Give the test functions, each also behind a random embedding, and those with outputs."""
+    """Register the test functions, also behind random embeddings, and the objectives with outputs."""
     target = "dfo_prompt.objectives.functions:build_function"
     for name in FUNCTIONS:
         plain = f"{name.capitalize()}, minimum at a random point."

@@ -1,6 +1,6 @@
-"""Objectives whose losses are a known function of outputs: nonlinear least squares and logistic regression.
+"""Defines objectives whose loss is a known function of outputs: nonlinear least squares and logistic regression.
 
-The residuals are those of Moré, Garbow and Hillstrom (1981), numbered as there; each problem starts at their standard point.
+Residuals, their numbers and the standard starting points are those of Moré, Garbow and Hillstrom (1981).
 """
 
 from collections.abc import Callable, Mapping
@@ -18,7 +18,7 @@ from dfo_prompt.types import Matrix, Vector
 
 Residuals = Callable[[Matrix], Matrix]
 FLOAT64 = 8
-"""Bytes of an output on the wire."""
+"""Bytes of a transmitted output."""
 
 
 def rosenbrock(x: Matrix) -> Matrix:
@@ -95,12 +95,12 @@ PROBLEMS: Mapping[str, Problem] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Composed:
-    """h(F(z + start)), searched from z = 0.
+    """The objective h(F(z + start)), searched from z = 0.
 
     Attributes:
         inner: F, from points (B, d) to outputs (B, M).
-        outer: h.
-        start: (d,) the point that z = 0 stands for.
+        outer: h, from outputs to losses.
+        start: the point (d,) at z = 0.
     """
 
     costs_again: ClassVar[tuple[str, ...]] = ()
@@ -115,7 +115,7 @@ class Composed:
 
     def evaluate(self, candidates: Matrix) -> Evaluation:
         """Evaluate candidates (B, d)."""
-        with np.errstate(over="ignore", invalid="ignore"):  # a step too far is a failed query
+        with np.errstate(over="ignore", invalid="ignore"):  # an overflow is a failed query
             losses = self.outer.losses(self.inner(candidates + self.start))
         return Evaluation(losses=losses, usage=Usage(rows=len(candidates)))
 
@@ -127,34 +127,34 @@ class Composed:
         return Evaluation(losses=losses, usage=self.estimate(len(candidates)), outputs=outputs)
 
     def estimate(self, count: int) -> Usage:
-        """Return what `count` candidates consume where outputs are asked for."""
+        """Return the usage of `count` candidates evaluated with outputs."""
         return Usage(rows=count, downloaded=FLOAT64 * self.outer.size * count)
 
 
-def build_least_squares(*, dim: int, seed: int, residuals: str) -> Composed:  # noqa: ARG001 - these have no random part
-    """Build a problem of nonlinear least squares at its standard start.
+def build_least_squares(*, dim: int, seed: int, residuals: str) -> Composed:  # noqa: ARG001 - the problems have no random part
+    """Build a nonlinear least-squares problem at its standard starting point.
 
     Args:
         dim: d.
-        seed: of nothing.
-        residuals: name in `PROBLEMS`.
+        seed: ignored.
+        residuals: a name in `PROBLEMS`.
 
     Raises:
-        InputError: the problem has no such dimension.
+        InputError: the problem is not defined for d.
     """
-    found = PROBLEMS[residuals]
-    if dim % found.multiple:
-        raise InputError(f"{residuals} needs a dim that is a multiple of {found.multiple}, not {dim}")
-    start = found.start(dim)
-    return Composed(inner=found.residuals, outer=LeastSquares(size=found.residuals(start[None]).shape[1]), start=start)
+    problem = PROBLEMS[residuals]
+    if dim % problem.multiple:
+        raise InputError(f"{residuals} needs a dim that is a multiple of {problem.multiple}, not {dim}")
+    start = problem.start(dim)
+    return Composed(inner=problem.residuals, outer=LeastSquares(size=problem.residuals(start[None]).shape[1]), start=start)
 
 
 def build_logistic(*, dim: int, seed: int, examples: int = 80, classes: int = 5) -> Composed:
-    """Build the cross entropy of scores tanh(X W(z)) of made examples, W linear in z, whose labels are the largest scores.
+    """Build the cross entropy of scores tanh(X W(z)) of synthetic examples, W linear in z; labels are the largest scores.
 
     Args:
         dim: d.
-        seed: of the data.
+        seed: the seed of the data.
         examples: N.
         classes: C.
 

@@ -1,4 +1,4 @@
-"""Standard test functions as objectives, so that optimizers can be tried without a language model."""
+"""Defines standard test functions as objectives, to try optimizers without a language model."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -37,17 +37,17 @@ def rastrigin(x: Matrix) -> Vector:
 
 
 STREAM = 1
-"""Of the draws below: from the study's seed itself an optimizer draws, and might hit upon the minimum at once."""
+"""The random stream of the draws below; an optimizer draws from the seed itself and could hit the minimum by chance."""
 
 FUNCTIONS: Mapping[str, Function] = {f.__name__: f for f in (sphere, ellipsoid, rosenbrock, rastrigin)}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Shifted:
-    """f(z - shift): a function whose minimum is not where a search starts.
+    """The objective f(z - shift), whose minimum is not at the start of a search.
 
     Attributes:
-        shift: (d,) the place of the minimum.
+        shift: the minimum (d,).
     """
 
     costs_again: ClassVar[tuple[str, ...]] = ()
@@ -64,17 +64,17 @@ class Shifted:
         return Evaluation(losses=self.function(candidates - self.shift), usage=self.estimate(len(candidates)))
 
     def estimate(self, count: int) -> Usage:
-        """Return what `count` candidates consume."""
+        """Return the usage of `count` candidates."""
         return Usage(rows=count)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Embedded:
-    """A function of few effective dimensions in a large space, searched through a random embedding.
+    """A function with few effective dimensions in a large space, searched through a random embedding.
 
     f(x) = g(U^T x) depends on x in R^D through k orthonormal directions U only; z in R^d stands for x = A z, where A (D, d)
-    has entries N(0, 1/d) (Wang et al., 2016, REMBO). Whatever U is, U^T A (k, d) then has entries N(0, 1/d) too, and
-    it is all that f needs: neither A nor D is ever materialised.
+    has entries N(0, 1/d) (Wang et al., 2016, REMBO). For any U, U^T A (k, d) then has entries N(0, 1/d) too, and f depends
+    on z only through it, so neither A nor U is materialised.
 
     Attributes:
         inner: g, of dimension k.
@@ -98,11 +98,11 @@ class Embedded:
 class Noisy:
     """An objective with additive normal noise.
 
-    The noise is a function of the candidate, drawn from a generator seeded with it: neither the batch nor a continued study
-    changes it.
+    The noise is drawn from a generator that is seeded with the candidate, so it does not depend on the batch and is the same
+    in a continued study.
 
     Attributes:
-        std: standard deviation of the noise, in units of the loss.
+        std: the standard deviation of the noise, in units of the loss.
     """
 
     objective: Objective
@@ -125,18 +125,18 @@ class Noisy:
 def build_function(
     *, dim: int, seed: int, function: str, ambient_dim: int | None = None, effective_dim: int = 10, noise: float = 0.0
 ) -> Objective:
-    """Build a shifted test function, minimum at a standard normal point.
+    """Build a test function whose minimum is shifted to a standard normal point.
 
     Args:
         dim: d.
-        seed: of the shift, the embedding and the noise.
-        function: name in `FUNCTIONS`.
-        ambient_dim: D; if given, the function has `effective_dim` effective dimensions in R^D, behind a random embedding.
+        seed: the seed of the shift, the embedding and the noise.
+        function: a name in `FUNCTIONS`.
+        ambient_dim: D; if set, the function has `effective_dim` effective dimensions in R^D, behind a random embedding.
         effective_dim: k.
-        noise: standard deviation of additive noise.
+        noise: the standard deviation of additive noise.
 
     Raises:
-        InputError: the dimensions do not fit.
+        InputError: the dimensions are inconsistent.
     """
     rng = np.random.default_rng([seed, STREAM])
     inner_dim = effective_dim if ambient_dim else dim

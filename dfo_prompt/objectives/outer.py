@@ -1,4 +1,4 @@
-"""Functions from outputs to losses: what is known of an objective without asking it."""
+"""Defines known functions from outputs to losses, with their derivatives."""
 
 from dataclasses import dataclass
 
@@ -27,17 +27,17 @@ class LeastSquares:
         """Return 2 r, (B, M)."""
         return 2 * outputs
 
-    def curvature(self, outputs: Matrix, directions: Matrix) -> Matrix:  # noqa: ARG002 - it is the same everywhere
+    def curvature(self, outputs: Matrix, directions: Matrix) -> Matrix:  # noqa: ARG002 - the curvature is constant
         """Return 2 v of directions v, (B, M)."""
         return 2 * directions
 
 
 @dataclass(frozen=True, kw_only=True)
 class CrossEntropy:
-    """The mean negative log-likelihood of the right classes of N examples under M = N C scores, example by example.
+    """The mean negative log-likelihood of the true classes of N examples under M = N C scores, ordered by example.
 
     Attributes:
-        labels: (N,) the right classes.
+        labels: the true classes (N,).
         classes: C.
     """
 
@@ -55,7 +55,7 @@ class CrossEntropy:
         return -right.mean(axis=1)  # type: ignore[no-any-return]
 
     def gradient(self, outputs: Matrix) -> Matrix:
-        """Return (p - e) / N, where e is one for the right class, (B, N C)."""
+        """Return (p - e) / N, where e is the one-hot true class, (B, N C)."""
         slopes = softmax(self._by_example(outputs), axis=-1)
         slopes[:, np.arange(len(self.labels)), self.labels] -= 1
         return slopes.reshape(outputs.shape) / len(self.labels)

@@ -1,4 +1,4 @@
-"""A plain function as an objective."""
+"""Wraps a plain function as an objective."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,12 +12,12 @@ Function = Callable[[Any], Any]
 
 
 class FunctionObjective:
-    """The objective that calls a function of one candidate (d,), or of several (B, d) where it is vectorized.
+    """An objective that calls a function of a candidate (d,), or of candidates (B, d) if it is vectorized.
 
     Args:
-        function: returns a number, or (B,) numbers where it is vectorized; smaller is better.
+        function: returns a loss, or losses (B,) if it is vectorized; smaller is better.
         dim: d.
-        vectorized: see above; which of both a function is cannot be seen from its answers.
+        vectorized: whether the function takes candidates (B, d); this cannot be inferred from its results.
     """
 
     def __init__(self, function: Function, *, dim: int, vectorized: bool = False) -> None:

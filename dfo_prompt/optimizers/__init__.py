@@ -1,4 +1,4 @@
-"""Adapters of optimizer libraries, one a file, and random search; offered through the same hook as anyone's."""
+"""Adapters of optimizer libraries, one per file, and two random searches, registered through the public hook."""
 
 from collections.abc import Iterable
 
@@ -46,7 +46,7 @@ _PYMOO = {
 }
 
 _UNSEEDED = ("DIRECT", "PatternSearch")
-"""They draw from a generator of their own: from some ten queries on, and the order of the axes."""
+"""Optimizers with their own unseeded generators: for points after about ten queries, and for the order of axes."""
 _IGNORED = {"DIRECT": ("popsize",), "NelderMead": ("popsize",), "PatternSearch": ("popsize",)}
 _FIRST_ONLY = {"sigma": "of the first population; later steps are parts of the box"}
 _ADAPTED: dict[str, dict[str, str]] = {
@@ -67,7 +67,7 @@ _NEVERGRAD_ADAPTED: dict[str, dict[str, str]] = {
 
 @hookimpl
 def dfo_prompt_optimizers() -> Iterable[OptimizerSpec]:
-    """Give random search, coordinate search and the optimizers of pycma, nevergrad and pymoo."""
+    """Register random search, coordinate search and the optimizers of pycma, nevergrad and pymoo."""
     place = "dfo_prompt.optimizers."
     yield OptimizerSpec(name="random", target=place + "random_search:RandomSearch", summary="Independent normal samples.")
     yield OptimizerSpec(
@@ -87,7 +87,7 @@ def dfo_prompt_optimizers() -> Iterable[OptimizerSpec]:
         name="cma:lq",
         target=place + "cma_surrogate:SurrogateCMA",
         summary="pycma: CMA-ES with a linear-quadratic model of the loss (Hansen, 2019).",
-        adapts={"popsize": "a generation, asked for in parts"},
+        adapts={"popsize": "the size of a generation, which is asked for in parts"},
     )
     for name, summary in {**_NEVERGRAD, "*": "any name of its registry"}.items():
         yield OptimizerSpec(

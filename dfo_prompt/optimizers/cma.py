@@ -14,7 +14,7 @@ from dfo_prompt.contracts.optimizer import Best, Optimizer
 from dfo_prompt.optimizers.isolation import silenced
 from dfo_prompt.types import Json, Matrix, Vector
 
-# The rules that would end a run on a plateau, on quantised losses, or by count: a study ends with its budget.
+# Disable stopping rules for plateaus, quantised losses and counts: the study's budget ends the search.
 ENDLESS = {
     "tolflatfitness": np.inf,
     "tolfacupx": np.inf,
@@ -26,15 +26,15 @@ ENDLESS = {
     "tolx": 0,
     "tolstagnation": 0,
 }
-# In a box pycma would cut the step to a third of its width, and fails to in one dimension.
+# In a box pycma would cut the step to a third of the width, which fails in one dimension.
 UNCUT = {"maxstd": np.inf}
-# Neither the screen, nor a file in the working directory, nor the global generator.
+# Use neither the screen, nor files in the working directory, nor the global generator.
 ISOLATED = {"verbose": -9, "verb_log": 0, "verb_disp": 0, "signals_filename": "", "seed": np.nan}
 
 RESTRICTED = {"vd": GaussVDSampler, "vkd": GaussVkDSampler}
 
 Regime = Callable[[int, int, float, np.random.Generator], tuple[int, float]]
-"""From the number of the restart, and population size, step and random generator of the study: those it starts anew with."""
+"""Maps the number of the restart, the study's population size and step, and a generator to the restart's size and step."""
 
 
 class CMA(Optimizer):
@@ -43,8 +43,8 @@ class CMA(Optimizer):
     Args:
         covariance: "full", "diagonal" (sep-CMA-ES), "vd" or "vkd" (restricted models for large d).
         active: use negative recombination weights.
-        restarts: "none"; "ipop": where pycma would stop, start anew at x0 with twice the population (Auger, Hansen, 2005);
-            "bipop": in turn with the doubled one and with a small one and smaller steps (Hansen, 2009).
+        restarts: "none"; "ipop": when pycma stops, restart at x0 with twice the population (Auger and Hansen, 2005);
+            "bipop": alternate between doubled populations and small ones with smaller steps (Hansen, 2009).
         study: see `Optimizer`.
     """
 
@@ -73,7 +73,7 @@ class CMA(Optimizer):
             return np.array(self._es.ask())
 
     def tell(self, candidates: Matrix, losses: Vector) -> None:
-        """Update mean, step size and covariance; restart where the regime says so."""
+        """Update mean, step size and covariance; restart when pycma stops."""
         with silenced():
             self._es.tell(list(candidates), losses.tolist())
         self._best.learn(candidates, losses)
@@ -103,14 +103,14 @@ class CMA(Optimizer):
         if covariance == "diagonal":
             options["CMA_diagonal"] = True
         if covariance in RESTRICTED:
-            # They draw from a generator of their own, whatever the option `randn` is: by default from the global one.
+            # These samplers ignore the option `randn` and draw from the global generator by default.
             own = np.random.RandomState(self.seed % 2**32)
             options["CMA_sampler_options"] = {"randn": own.randn}
             options = RESTRICTED[covariance].extend_cma_options(options)
         return options
 
     def _start(self, popsize: int, sigma: float) -> Any:
-        # The restricted samplers print advice against them in few dimensions.
+        # The restricted samplers print warnings in few dimensions.
         mute = redirect_stdout(StringIO()) if "CMA_sampler" in self._options else nullcontext()
         with silenced(), mute:
             options = {**self._options, "popsize": max(popsize, self._least_popsize)}
@@ -124,6 +124,6 @@ def _ipop(restart: int, popsize: int, sigma: float, rng: np.random.Generator) ->
 def _bipop(restart: int, popsize: int, sigma: float, rng: np.random.Generator) -> tuple[int, float]:
     if restart % 2:
         return popsize * 2 ** ((restart + 1) // 2), sigma
-    # A small population lambda (lambda_large / (2 lambda))^(u^2), with steps 10^(-2 u) as large (Hansen, 2009, eq. 1, 2).
+    # The small population lambda (lambda_large / (2 lambda))^(u^2), with steps scaled by 10^(-2 u) (Hansen, 2009, eq. 1, 2).
     large = popsize * 2 ** (restart // 2)
     return round(popsize * np.exp(log(large / (2 * popsize)) * rng.uniform() ** 2)), sigma * 10 ** (-2 * rng.uniform())

@@ -1,4 +1,4 @@
-"""lq-CMA-ES: CMA-ES that scores part of a generation by a model (Hansen, 2019), on pycma's linear-quadratic model."""
+"""lq-CMA-ES: CMA-ES that scores part of a generation with pycma's linear-quadratic model (Hansen, 2019)."""
 
 from collections.abc import Generator
 from math import ceil
@@ -11,15 +11,15 @@ from dfo_prompt.optimizers.cma import CMA
 from dfo_prompt.types import Json, Matrix, Vector
 
 Steps = Generator[list[int], Vector, Vector]
-"""Yields the members to evaluate next, takes their losses, returns a value for every member."""
+"""Yields the members to evaluate next, receives their losses and returns a value for every member."""
 
 
 class SurrogateCMA(CMA):
     """CMA-ES whose generations are evaluated only until a model ranks them well enough.
 
-    The model is linear first, then diagonal, then full quadratic, as its data allow. Of each generation the members that it
-    likes best are evaluated, half as many again each time, until its ranks agree with the losses (Kendall's tau >= 0.85);
-    the others get its values. pycma drives the loss itself; here the same steps are asked for and told.
+    The model is linear, then diagonal, then fully quadratic, as its data allow. In each generation the members that it ranks
+    best are evaluated, in steps of half as many again, until its ranks agree with the losses (Kendall's tau >= 0.85); the
+    other members get the model's values. pycma calls the loss itself; here the same steps use ask and tell.
 
     Args:
         study: see `CMA`.
@@ -33,11 +33,11 @@ class SurrogateCMA(CMA):
         self._begin()
 
     def ask(self) -> Matrix:
-        """Return the members of the generation that are to be evaluated next, (B, d)."""
+        """Return the members of the generation to evaluate next, (B, d)."""
         return self._generation[self._wanted].copy()
 
     def tell(self, candidates: Matrix, losses: Vector) -> None:
-        """Teach the model; where it is good enough, update mean, step size and covariance."""
+        """Update the model; once it is accurate enough, update mean, step size and covariance."""
         self._answered += len(candidates)
         try:
             self._wanted = self._steps.send(losses)
@@ -48,7 +48,7 @@ class SurrogateCMA(CMA):
             self._begin()
 
     def describe(self) -> dict[str, Json]:
-        """Return also which share of the candidates was evaluated, and what the model consists of."""
+        """Add the share of evaluated candidates and the terms of the model."""
         share = self._answered / (self._generations * len(self._generation)) if self._generations else None
         return super().describe() | {"evaluated_share": share, "model": ["linear", *map(str, self._model.types)]}
 
@@ -69,7 +69,7 @@ class SurrogateCMA(CMA):
             chosen = [int(i) for i in order if np.isnan(values[i])][: goal - int(np.isfinite(values).sum())]
             values[chosen] = yield chosen
             for i in chosen:
-                if not model.isin(members[i]):  # an injected point may come again
+                if not model.isin(members[i]):  # an injected point may recur
                     model.add_data_row(members[i], values[i])
             model.sort(goal)
             evaluated = int(np.isfinite(values).sum())

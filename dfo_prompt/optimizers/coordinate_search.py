@@ -1,4 +1,4 @@
-"""Random search along one coordinate at a time: the loop of AutoPrompt (Shin et al., 2020), without its gradients."""
+"""Random search along a coordinate at a time: AutoPrompt (Shin et al., 2020) without gradients."""
 
 from typing import Any
 
@@ -9,9 +9,9 @@ from dfo_prompt.types import Matrix, Vector
 
 
 class CoordinateSearch(Optimizer):
-    """Replaces one coordinate of the best candidate by x_i + sigma N(0, 1), in `popsize` ways; then the next coordinate.
+    """Draws `popsize` replacements x_i + sigma N(0, 1) of a coordinate of the best candidate, then of the next coordinate.
 
-    For discrete prompts, where a coordinate stands for a token: a large sigma makes every token about equally likely.
+    It suits discrete prompts, whose coordinates select tokens; a large sigma makes all tokens about equally likely.
     """
 
     def __init__(self, **study: Any) -> None:
@@ -27,7 +27,7 @@ class CoordinateSearch(Optimizer):
         return self.inside(z)
 
     def tell(self, candidates: Matrix, losses: Vector) -> None:
-        """Move if that is better, and turn to the next coordinate."""
+        """Move to a better candidate, and continue with the next coordinate."""
         self._turn += 1
         self._best.learn(candidates, losses)
 

@@ -1,4 +1,4 @@
-"""Keeps libraries that use global state apart from everything else in the process."""
+"""Isolates libraries that use global state from the rest of the process."""
 
 import random
 import sys
@@ -11,44 +11,44 @@ from typing import Any
 import numpy as np
 
 _TURN = RLock()
-"""Whoever exchanges global state holds it: studies in threads take turns, and each finds its own state."""
+"""The lock for exchanging global state, so that studies in threads take turns."""
 
 
 @contextmanager
 def silenced() -> Iterator[None]:
     """Ignore warnings inside a `with` block, one thread at a time.
 
-    Warnings of optimizer libraries are notes on settings and stopping rules, which a study decides. The filters belong to
-    the whole process, so two threads that exchanged them at once would leave the wrong ones behind.
+    Optimizer libraries warn about settings and stopping rules, which the study decides. The filters are global to the
+    process, so threads that exchanged them at the same time would restore the wrong ones.
     """
     with _TURN, warnings.catch_warnings(action="ignore"):
         yield
 
 
 class Isolation:
-    """Lends a piece of code the global random generators, in a state of its own.
+    """Runs code with its own state of the global random generators.
 
-    The generators are those of NumPy, `random` and, where it is imported, PyTorch (on the CPU). What runs inside continues
-    where the last use of this object stopped; what runs outside never notices. Warnings are ignored inside. Threads that
-    share the process take turns. Where a library takes a generator as an argument, that is better: it needs no turn.
+    The generators are those of NumPy, `random` and, if it is imported, PyTorch (on the CPU). Code inside the block continues
+    with the state at the end of the previous block; code outside is unaffected. Warnings are ignored inside. Threads take
+    turns. Prefer to pass a generator if the library accepts one: it needs no lock.
 
         isolation = dp.Isolation(seed)
         with isolation():
             candidates = library.ask()
 
     Args:
-        seed: of all generators; any integer >= 0.
+        seed: the seed of all generators; any integer >= 0.
     """
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
         self._numpy = np.random.RandomState(seed % 2**32).get_state()
-        self._python = random.Random(seed).getstate()  # noqa: S311 - nothing here is secret
+        self._python = random.Random(seed).getstate()  # noqa: S311 - not used for security
         self._torch: Any = None
 
     @contextmanager
     def __call__(self) -> Iterator[None]:
-        """Swap the states in and, at the end, out."""
+        """Swap in the own states, and restore the outer states at the end."""
         torch = getattr(sys.modules.get("torch"), "default_generator", None)
         with silenced():
             outer = np.random.get_state(), random.getstate(), torch and torch.get_state()  # noqa: NPY002

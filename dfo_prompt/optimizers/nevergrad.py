@@ -20,18 +20,18 @@ def variants() -> list[str]:
 
 
 class Nevergrad(Optimizer):
-    """One optimizer of nevergrad's registry; recommends what it recommends.
+    """An optimizer of nevergrad's registry, with its own recommendation.
 
-    The study's step size is the standard deviation of the parametrization. An ask is for `popsize` candidates, for one where
-    the optimizer is sequential, or for a whole population of its CMA-ES.
+    The study's step size is the standard deviation of the parametrization. An ask returns `popsize` candidates, a single one
+    if the optimizer is sequential, or a whole population of its CMA-ES.
 
     Args:
-        variant: name in the registry.
+        variant: the name in the registry.
         study: see `Optimizer`.
 
     Raises:
         UnknownNameError: the registry has no such name.
-        InputError: the optimizer runs in a thread of its own, which can neither be replayed nor ended, or fails to start.
+        InputError: the optimizer fails to start, or runs in a thread, which can neither be replayed nor ended.
     """
 
     def __init__(self, *, variant: str, **study: Any) -> None:
@@ -43,14 +43,14 @@ class Nevergrad(Optimizer):
         self._backend = self._build(variant)
         inner = _innermost(self._backend)
         if isinstance(inner, RecastOptimizer) and inner.name != variant and self._workers == 1:
-            self._workers = 2  # a wizard chooses another where candidates come in twos
+            self._workers = 2  # a wizard selects another optimizer for two workers
             self._backend = self._build(variant)
             inner = _innermost(self._backend)
         if isinstance(inner, RecastOptimizer):
             raise InputError(f"optimizer 'nevergrad:{variant}' runs {inner.name} in a thread, which cannot be replayed")
         population = getattr(inner, "_popsize", self._workers)
         if population % self._workers:
-            # Its CMA-ES fails when it is asked for the next population before it was told all of the last.
+            # Its CMA-ES fails if asked for a new population before it was told all of the last one.
             self._workers = population
         self._asked: list[Any] = []
         self._told = 0
@@ -67,7 +67,7 @@ class Nevergrad(Optimizer):
         try:
             self._asked.append(self._backend.ask())
         except Exception:
-            # A one-shot search has drawn as many points as the budget, and fails when it is asked for more.
+            # A one-shot search draws as many points as the budget and fails if asked for more.
             if not self._asked or self._told + len(self._asked) < self.budget:
                 raise
             return False
@@ -88,12 +88,12 @@ class Nevergrad(Optimizer):
             return self._point(self._backend.provide_recommendation())
 
     def describe(self) -> dict[str, Json]:
-        """Return which optimizer the name stands for here, and how many candidates it is asked for at once."""
+        """Return the selected optimizer and the number of candidates per ask."""
         return {"resolved": str(_innermost(self._backend).name), "workers": self._workers}
 
     @property
     def _closed(self) -> bool:
-        """Tell whether nevergrad can be given the box: with an infinite end, its candidates are clipped instead."""
+        """Tell whether nevergrad accepts the box; with an infinite end, candidates are clipped instead."""
         return self.bounds is not None and bool(np.isfinite(self.bounds).all())
 
     def _build(self, variant: str) -> Any:
@@ -105,15 +105,15 @@ class Nevergrad(Optimizer):
                 raise InputError(f"optimizer 'nevergrad:{variant}' does not start here: {error}") from error
 
     def _parameter(self, optimizer: Any) -> Any:
-        # In one dimension nevergrad's CMA-ES breaks its own shared settings; a second coordinate, ignored, spares it that.
+        # In one dimension nevergrad's CMA-ES corrupts its shared settings; a second, ignored coordinate avoids this.
         start = np.append(self.x0, self.x0) if self.dim == 1 else self.x0.copy()
-        # Its CMA-ES variants start at a step of their own, in units of the parametrization's.
+        # Its CMA-ES variants have their own initial step, in units of the parametrization's.
         factor = 1.0
         if isinstance(optimizer, ParametrizedCMA):
             factor = optimizer.scale * (_shrinkage(len(start)) if self._closed else 1.0)
         parameter = ng.p.Array(init=start).set_mutation(sigma=self.sigma / factor)
         if self.bounds is not None and self._closed:
-            # Else populations would begin all over the box, wherever the study starts.
+            # Otherwise initial populations would cover the whole box, wherever the study starts.
             sides = (side if np.ndim(side) == 0 else np.resize(side, len(start)) for side in self.bounds)
             parameter.set_bounds(*sides, full_range_sampling=False)
         parameter.random_state.seed(self.seed % 2**32)
@@ -124,12 +124,12 @@ class Nevergrad(Optimizer):
 
 
 def _shrinkage(dim: int) -> float:
-    """Return the factor by which nevergrad's CMA-ES makes its first step smaller inside bounds."""
+    """Return the factor by which nevergrad's CMA-ES reduces its first step inside bounds."""
     return 0.3 if dim < 18 else 0.15  # noqa: PLR2004 - its own
 
 
 def _innermost(backend: Any) -> Any:
-    # Wizards such as NGOpt pick another optimizer, once they know dimension, budget and workers.
+    # Wizards such as NGOpt select another optimizer by dimension, budget and workers.
     while (inner := getattr(backend, "_optim", None) or getattr(backend, "optim", None)) is not None:
         backend = inner
     return backend

@@ -31,7 +31,7 @@ from dfo_prompt.types import Json, Matrix, Vector
 
 
 class Simplex(NelderMead):  # type: ignore[misc]
-    """Nelder-Mead whose first simplex has the size that it is told; pymoo's is a twentieth of the box, whatever is said."""
+    """Nelder-Mead with a configurable size of the first simplex, which pymoo fixes at a twentieth of the box."""
 
     def _initialize_simplex(self) -> Any:
         points = initialize_simplex(self.problem, self.x0.X, scale=self.init_simplex_scale)
@@ -41,19 +41,19 @@ class Simplex(NelderMead):  # type: ignore[misc]
 _CLASSES = (BRKGA, CMAES, DE, DIRECT, EPPSO, ES, G3PCX, GA, ISRES, NicheGA, PSO, PatternSearch, SRES)
 ALGORITHMS = {cls.__name__: cls for cls in _CLASSES} | {"NelderMead": Simplex}
 MIN_POPULATION = 5
-"""Differential evolution combines this many distinct parents."""
+"""The number of distinct parents that differential evolution combines."""
 SIMPLEX_IN_ONE_DIMENSION = (1.0, 2.0, 0.5, 0.5)
 """Factors of reflection, expansion, contraction and shrinkage (Nelder and Mead, 1965)."""
 
 
 class Pymoo(Optimizer):
-    """One algorithm of pymoo; recommends the best candidate told.
+    """An algorithm of pymoo; recommends the best candidate told.
 
-    A first population is drawn from N(x0, sigma^2 I), its first member being x0 itself, and clipped to the box. A search
-    from a point starts at x0 with steps of sigma; DIRECT divides the box, whose middle is x0 unless bounds are given.
+    The first population is x0 and draws from N(x0, sigma^2 I), clipped to the box. Searches from a point start at x0 with
+    steps of sigma. DIRECT divides the box, which is centred at x0 unless bounds are given.
 
     Args:
-        variant: name in `ALGORITHMS`.
+        variant: a name in `ALGORITHMS`.
         study: see `Optimizer`.
 
     Raises:
@@ -77,7 +77,7 @@ class Pymoo(Optimizer):
         """Return the next candidates, (B, d); B depends on the algorithm."""
         with self._isolation():
             self._asked = self._algorithm.ask()
-        # One candidate at a time is an individual, not a population. Its crossovers overstep the box by rounding errors.
+        # A single candidate is an individual, not a population. Crossovers exceed the box by rounding errors.
         return np.atleast_2d(np.array(self._asked.get("X"), dtype=np.float64)).clip(*self._box)
 
     def tell(self, candidates: Matrix, losses: Vector) -> None:
@@ -87,7 +87,7 @@ class Pymoo(Optimizer):
         with self._isolation():
             Evaluator(skip_already_evaluated=False).eval(answers, self._asked)
             self._algorithm.tell(infills=self._asked)
-        if self._algorithm.termination.force_termination:  # CMAES, where its distribution degenerates
+        if self._algorithm.termination.force_termination:  # CMAES, when its distribution degenerates
             self._restarts += 1
             self._algorithm = self._start(self._best.candidate)
 
@@ -96,12 +96,12 @@ class Pymoo(Optimizer):
         return self._best.candidate.copy()
 
     def describe(self) -> dict[str, Json]:
-        """Return the population size in effect, the box, and how often it had to start again from its best."""
+        """Return the effective population size, the box and the number of restarts from the best candidate."""
         box: list[Json] = [float(self._box[0].min()), float(self._box[1].max())]
         return {"popsize": self._population, "box": box, "restarts": self._restarts}
 
     def _start(self, x0: Vector) -> Any:
-        seed = (self.seed + self._restarts) % 2**32 or 2**32 - 1  # inside CMAES zero means the time
+        seed = (self.seed + self._restarts) % 2**32 or 2**32 - 1  # CMAES reads zero as the time
         with self._isolation():
             algorithm = ALGORITHMS[self._variant](**self._settings(x0))
             algorithm.setup(self._problem, termination=NoTermination(), seed=seed)
@@ -117,9 +117,9 @@ class Pymoo(Optimizer):
         n, first = self._population, {"sampling": self._first(x0)}
         point = {"sampling": x0[None, :].copy(), "n_sample_points": 1}
         quiet = {**ENDLESS, **UNCUT, "verb_disp": 0, "signals_filename": ""}
-        # (mu, lambda) with seven offspring a parent, as in Runarsson and Yao (2005).
+        # (mu, lambda) with seven offspring per parent, as in Runarsson and Yao (2005).
         strategy = {"n_offsprings": n, "pop_size": max(1, n // 7), **first}
-        keys = {"n_elites": max(1, n // 5), "n_mutants": max(1, n // 10)}  # shares as pymoo's own
+        keys = {"n_elites": max(1, n // 5), "n_mutants": max(1, n // 10)}  # pymoo's default shares
         special: dict[str, dict[str, Any]] = {
             **dict.fromkeys(("ES", "SRES", "ISRES"), strategy),
             "BRKGA": {**keys, "n_offsprings": n - sum(keys.values()), **first},
@@ -131,7 +131,7 @@ class Pymoo(Optimizer):
         return special.get(self._variant, {"pop_size": n, **first})
 
     def _simplex(self) -> dict[str, Any]:
-        """Return the first simplex, as a part of the box, and in one dimension what its usual rule reduces to nothing."""
+        """Return the size of the first simplex relative to the box and, in one dimension, the fixed factors of its moves."""
         if self.bounds is None or np.ndim(self.bounds[0]) == 0:
             part = 0.5 / HALF_WIDTH if self.bounds is None else min(0.5, self.sigma / (self.bounds[1] - self.bounds[0]))
         else:

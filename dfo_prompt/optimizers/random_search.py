@@ -1,4 +1,4 @@
-"""Random search: the baseline that every optimizer has to beat."""
+"""Random search, the baseline of all optimizers."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ class RandomSearch(Optimizer):
         return self.inside(candidates)
 
     def tell(self, candidates: Matrix, losses: Vector) -> None:
-        """Remember the best."""
+        """Keep the best candidate."""
         self._best.learn(candidates, losses)
 
     def recommend(self) -> Vector:

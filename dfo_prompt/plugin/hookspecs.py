@@ -63,8 +63,8 @@ def dfo_prompt_calibrations() -> Iterable[Spec]:  # type: ignore[empty-body]
 def dfo_prompt_metrics() -> Iterable[MetricSpec]:  # type: ignore[empty-body]
     """Provide metrics of tasks: targets are callables `(predictions: Classes, labels: Classes) -> Vector`.
 
-    A target maps predicted classes (B, N) and true classes (N,) to a score per candidate (B,); larger is better. A metric whose
-    spec has `texts` is a callable `(answers: Sequence[str], references: Sequence[str]) -> float` of N answers and references.
+    A target maps predicted classes (B, N) and true classes (N,) to a score per candidate (B,); larger is better. The target
+    of a spec with `texts` is a callable `(answers: Sequence[str], references: Sequence[str]) -> float`, of N of each.
     """
 
 

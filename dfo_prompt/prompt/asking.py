@@ -1,4 +1,4 @@
-"""Who is asked for the scores of texts under prompts: the model in this process, or an endpoint."""
+"""Scores texts under prompts with the model in this process, and defines the interface shared with endpoints."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ from dfo_prompt.prompt.problem import Problem
 from dfo_prompt.types import Json, Matrix, Vector
 
 WORD = 4
-"""Bytes on the wire of a token id or a float32."""
+"""Bytes of a transmitted token id or float32."""
 Projection = Callable[[Matrix], Tensor]
 """Returns soft prompts, (B, P, E), or (B, H, P, E) with one for each layer, of candidates (B, d)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """What came back for B candidates, or for the hand-written prompt (B = 1).
+    """The answers for B candidates, or for the hand-written prompt (B = 1).
 
     Attributes:
         scores: calibrated scores of the label words, (B, N, C).

@@ -1,4 +1,4 @@
-"""A tuned prompt as other programs take it: a safetensors file, or a text."""
+"""Exports a tuned prompt as a safetensors file or a text."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Where a search starts, p0, and the map that leads away from it."""
+"""Builds the initial prompt p0 and the projection around it."""
 
 from pathlib import Path
 

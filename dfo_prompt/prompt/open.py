@@ -1,4 +1,4 @@
-"""Problems from names: a model that is loaded once, a task, and the split that is drawn from its data."""
+"""Opens a problem by names: loads the model once, reads the task and draws the split."""
 
 import logging
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""A problem: a language model, a task and its k-shot split. What every method is given, whatever it does with it."""
+"""A problem, the input of every method: a language model, a task and its k-shot split."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Texts under prompts, scored by an endpoint: rows of embeddings or of token ids, one for each token of a label word."""
+"""Scores texts under prompts with an endpoint, by rows of embeddings or token ids per token of a label word."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from dfo_prompt.types import Json, Matrix
 
 SAME_TEXT = "The film was"
 ALIKE = 0.1
-"""Difference of log-probabilities that rounding in half precision can make."""
+"""The largest difference of log-probabilities that is attributed to rounding in half precision."""
 ANSWER = 1
 """Tokens behind the slot that a label word's first token takes."""
 

@@ -7,16 +7,16 @@ from dfo_prompt.plugin.hookspecs import hookimpl
 
 SECTIONS = {
     "leaderboard": ("tables:leaderboard", "All entries, the best first"),
-    "methods": ("methods:method_tables", "What methods of several kinds reach, and what they take"),
+    "methods": ("methods:method_tables", "Test metrics and costs of all methods"),
     "problems": ("tables:per_problem", "Median and quartiles by problem"),
-    "pairs": ("contrasts:comparisons", "Each two entries: differences, tests, and whether they matter"),
-    "sigma": ("tables:sensitivity", "Scores by step size, where a suite has several"),
+    "pairs": ("contrasts:comparisons", "Pairs of entries: differences, tests and practical relevance"),
+    "sigma": ("tables:sensitivity", "Scores by initial step size, for suites that vary it"),
     "failures": ("tables:failures", "Studies without a result, and failed queries"),
 }
 
 
 @hookimpl
 def dfo_prompt_sections() -> Iterable[Spec]:
-    """Give the tables of a report, in their order."""
+    """Register the tables of a report, in order."""
     for name, (target, summary) in SECTIONS.items():
         yield Spec(name=name, target=f"dfo_prompt.report.{target}", summary=f"{summary}.")

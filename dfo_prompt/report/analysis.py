@@ -1,4 +1,4 @@
-"""From a suite folder to everything its report says: tables, curves, and one sentence."""
+"""Computes everything that a report shows from a suite folder: values, curves, ranks and comparisons."""
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from dfo_prompt.suite.plan import Suite
 from dfo_prompt.types import Matrix, Vector
 
 RANDOM = "random"
-"""The optimizer that others are held against."""
+"""The optimizer that the report uses as the baseline."""
 Instance = Hashable
 """(problem, seed)."""
 HIGHER_IS_BETTER = ("test_metric",)
@@ -28,22 +28,22 @@ HIGHER_IS_BETTER = ("test_metric",)
 
 @dataclass(frozen=True, kw_only=True)
 class Analysis:
-    """A suite as it was found.
+    """The analysed results of a suite.
 
     Attributes:
-        findings: what its studies have to show.
-        studies: a row a study; see `STUDY_COLUMNS`.
-        complete: the optimizers that finished every study: those that are ranked.
-        problems, seeds: that the ranking rests on.
-        raw: (problems, seeds, optimizers) of the measure.
-        values: the same, comparable between problems, the smaller the better: one minus a metric; of losses the share that
-            is left of the way from the start to the best known one, 0 to 1.
-        leaderboard: a row a ranked optimizer, the best first: its rank and those that the comparison leaves open ("rank",
-            "best_rank", "worst_rank"), the average of one minus values and its interval ("score", "low", "high"), the area
-            over its curves, means of what studies found.
-        curves: (studies, queries), rows as in `studies`: the smallest loss so far.
-        reached: by optimizer that searched, the query at which each (study, target) was reached.
-        identical: groups of optimizers that did the same.
+        findings: the suite and the evidence of each study.
+        studies: one row per study; see `STUDY_COLUMNS`.
+        complete: the optimizers that finished every study; only these are ranked.
+        problems, seeds: the instances of the ranking.
+        raw: the measure, (problems, seeds, optimizers).
+        values: the same, comparable between problems, smaller is better: one minus a metric, or, for losses, the remaining
+            share of the distance from the start to the best known loss, 0 to 1.
+        leaderboard: one row per ranked optimizer, the best first: its rank and the range of ranks consistent with the
+            comparison ("rank", "best_rank", "worst_rank"), the average of one minus values and its interval ("score",
+            "low", "high"), the area over its curves, and means over its studies.
+        curves: the smallest loss so far, (studies, queries), rows as in `studies`.
+        reached: for each optimizer that searched, the query at which each (study, target) was reached.
+        identical: groups of optimizers with identical journals.
     """
 
     findings: Findings
@@ -65,18 +65,18 @@ class Analysis:
 
     @property
     def measure(self) -> str:
-        """Return what ranks."""
+        """Return the name of the measure that ranks optimizers."""
         return self.suite.settings.measure
 
     @cached_property
     def comparison(self) -> Comparison:
-        """Return each two ranked optimizers compared."""
+        """Return the pairwise comparison of the ranked optimizers."""
         settings = self.suite.settings
         return compare(self.values, self.complete, margin=settings.practical_difference, inference=settings.inference)
 
     @property
     def pairs(self) -> pd.DataFrame:
-        """Return a row each two optimizers, the one with the higher score first."""
+        """Return one row per pair of optimizers, the higher score first."""
         return pairs_of(self.comparison)
 
     @property
@@ -86,7 +86,7 @@ class Analysis:
 
     @property
     def score(self) -> str:
-        """Return what one minus a value is."""
+        """Return the name of one minus a value."""
         measure = self.measure.replace("_", " ")
         return measure if self.measure in HIGHER_IS_BETTER else f"score of {measure}"
 
@@ -103,7 +103,7 @@ def analyse(folder: Path) -> Analysis:
     Only optimizers with a result on every problem and seed are ranked; the others are in `studies`.
 
     Raises:
-        InputError: it is not a suite folder, no study in it is finished, or studies that are compared saw different data.
+        InputError: `folder` is not a suite folder, no study in it is finished, or compared studies used different data.
     """
     findings = read_findings(folder)
     suite, studies = findings.suite, studies_of(findings)
@@ -141,22 +141,22 @@ def analyse(folder: Path) -> Analysis:
     )
 
 
-def counted(number: int, what: str) -> str:
+def counted(number: int, noun: str) -> str:
     """Return "1 seed" or "2 seeds"."""
-    return f"{number:,} {what}{'s' * (number != 1)}"
+    return f"{number:,} {noun}{'s' * (number != 1)}"
 
 
 def _check_instances(findings: Findings, done: pd.DataFrame) -> None:
     for (problem, seed), rows in done.groupby(["problem", "seed"], sort=False):
         first, *_ = rows["study"]
-        about: Mapping[str, object] = {}
+        expected: Mapping[str, object] = {}
         for study in rows["study"]:
             setting = findings.evidence[study].setting
-            about = about or setting
-            if differs := [key for key in setting if key in about and setting[key] != about[key]]:
+            expected = expected or setting
+            if differs := [key for key in setting if key in expected and setting[key] != expected[key]]:
                 raise InputError(
                     f"{findings.folder}: {first} and {study} are not comparable: on problem {problem!r}, seed {seed}, their "
-                    f"{differs[0]} differs, which was changed between two runs; start again in a new folder"
+                    f"{differs[0]} differs: it was changed between two runs; start again in a new folder"
                 )
 
 
@@ -189,9 +189,9 @@ def _areas_and_hits(
     for instance, rows in studies.groupby(["problem", "seed"], sort=False).indices.items():
         if instance not in ranges:
             continue
-        these = rows[searched[rows]]
-        areas[these] = area_over_curve(curves[these], ranges[instance], list(studies["budget"].iloc[these]))
-        queries = hits(curves[these], ranges[instance].targets(targets))
-        for name, row in zip(studies["optimizer"].iloc[these], queries, strict=True):
+        finished = rows[searched[rows]]
+        areas[finished] = area_over_curve(curves[finished], ranges[instance], list(studies["budget"].iloc[finished]))
+        queries = hits(curves[finished], ranges[instance].targets(targets))
+        for name, row in zip(studies["optimizer"].iloc[finished], queries, strict=True):
             reached[name].append(row)
     return areas, {name: np.array(rows) for name, rows in reached.items() if rows}

@@ -1,4 +1,4 @@
-"""Places new optimizers beside packed studies: what is left to run, and what must be the same for a fair comparison."""
+"""Compares new optimizers with packed studies: selects the studies left to run and checks that settings and data agree."""
 
 import json
 from collections.abc import Collection, Mapping, Sequence
@@ -19,21 +19,21 @@ from dfo_prompt.suite.plan import Plan, Suite
 from dfo_prompt.suite.state import SuiteState, Watcher
 
 SHARED = ("objective", "objective_options", "dim", "budget", "limits", "problem", "prompt")
-"""Keys that a new entry shares with the packed ones of its problem, as far as these agree on them."""
+"""Settings that a new entry must share with the packed studies of its problem, where these agree on them."""
 EVERY = tuple(StudyConfig.__dataclass_fields__)
 OTHER_NAME = "; give the entry another name"
 LONGEST_VALUE = 60
-"""Characters of a value in an error."""
+"""The most characters of a value in an error message."""
 
 
 def only_new(suite: Suite, packed: Packed, *, file: Path, source: Path) -> Suite:
-    """Return the suite without the entries that are packed: what is left to run.
+    """Return the suite without its packed studies: those that are left to run.
 
     Args:
-        suite: of the file.
-        packed: studies that stand beside it.
-        file: of the suite, for errors.
-        source: of the packed studies, for errors.
+        suite: the suite as `file` defines it.
+        packed: the packed studies to compare with.
+        file: the suite's file, for error messages.
+        source: the file of the packed studies, for error messages.
 
     Raises:
         InputError: problems, seeds, budgets or other settings differ from those of the packed studies, or nothing is left.
@@ -45,28 +45,28 @@ def only_new(suite: Suite, packed: Packed, *, file: Path, source: Path) -> Suite
     ):
         if ours != theirs:
             raise InputError(f"{file}: its {key} are {_short(ours)}, and {_short(theirs)} in {source}")
-    there = {plan.id: plan for plan in packed.plans}
+    packed_by_id = {plan.id: plan for plan in packed.plans}
     instances: dict[tuple[str, int], list[Plan]] = {}
     for plan in packed.plans:
         instances.setdefault((plan.problem, plan.seed), []).append(plan)
     for plan in suite.plans:
-        same = plan.id in there
-        others = [there[plan.id]] if same else instances.get((plan.problem, plan.seed), [])
-        if said := _difference(plan, others, EVERY if same else SHARED):
-            raise InputError(f"{file}: of {plan.id} {said} in {source}{OTHER_NAME * same}")
-    new = tuple(plan for plan in suite.plans if plan.id not in there)
+        same = plan.id in packed_by_id
+        references = [packed_by_id[plan.id]] if same else instances.get((plan.problem, plan.seed), [])
+        if difference := _difference(plan, references, EVERY if same else SHARED):
+            raise InputError(f"{file}: of {plan.id} {difference} in {source}{OTHER_NAME * same}")
+    new = tuple(plan for plan in suite.plans if plan.id not in packed_by_id)
     if not new:
         raise InputError(f"{file}: all of its optimizers are in {source}, and none is left to run; name one with --add")
     return replace(suite, plans=new)
 
 
 def comparing(watch: Watcher, folder: Path, suite: Suite, packed: Packed) -> Watcher:
-    """Return a watcher that ends a suite in `folder` whose studies see other data than the packed ones of their problem.
+    """Return a watcher that stops the suite in `folder` when a study uses other data than the packed studies of its problem.
 
-    A study's manifest has the fingerprints of its data, task and model before the first query is asked.
+    A study's manifest holds the fingerprints of its data, task and model before its first query.
 
     Raises:
-        InputError: by what is returned; the difference is named.
+        InputError: the watcher found such a study; the message names the difference.
     """
     known = {(plan.problem, plan.seed): packed.evidence[plan.id].setting for plan in packed.plans}
     seen: set[str] = set()
@@ -82,39 +82,39 @@ def comparing(watch: Watcher, folder: Path, suite: Suite, packed: Packed) -> Wat
     return compare
 
 
-def _check_setting(place: Path, there: Mapping[str, Any], source: str) -> None:
+def _check_setting(place: Path, expected: Mapping[str, Any], source: str) -> None:
     with reading(place):
-        here = setting_of(read_manifest(place))
-    for key, value in here.items():
-        if key in there and there[key] != value:
+        setting = setting_of(read_manifest(place))
+    for key, value in setting.items():
+        if key in expected and expected[key] != value:
             raise InputError(f"{place}: its {key} is not that of the packed studies of {source!r}; they cannot be compared")
 
 
-def _difference(plan: Plan, others: Sequence[Plan], tables: Collection[str]) -> str:
-    """Return the first setting in which a study is not like others, which agree on it; "" where there is none."""
-    here, there = _flat(plan), [_flat(other) for other in others]
-    for key in sorted({*here, *(key for study in there for key in study)}):
-        first, *rest = [study.get(key) for study in there] or [here.get(key)]
+def _difference(plan: Plan, references: Sequence[Plan], tables: Collection[str]) -> str:
+    """Return the first setting on which the references agree and the study differs, or "" if there is none."""
+    own, settings = _flat(plan), [_flat(reference) for reference in references]
+    for key in sorted({*own, *(key for study in settings for key in study)}):
+        first, *rest = [study.get(key) for study in settings] or [own.get(key)]
         agreed = key.partition(".")[0] in tables and all(value == first for value in rest)
-        if agreed and here.get(key) != first:
-            return f"{key} is {_short(here.get(key))}, and {_short(first)}"
+        if agreed and own.get(key) != first:
+            return f"{key} is {_short(own.get(key))}, and {_short(first)}"
     return ""
 
 
 def _flat(plan: Plan) -> dict[str, object]:
-    """Return the settings of a study by their keys, those of tables with the names of the tables ahead."""
-    found: dict[str, object] = {}
+    """Return the settings of a study by dotted key, such as `prompt.tokens`."""
+    flat: dict[str, object] = {}
 
     def put(key: str, value: object) -> None:
         if isinstance(value, Mapping) and value:
             for inside, inner in value.items():
                 put(f"{key}.{inside}", inner)
         else:
-            found[key] = value
+            flat[key] = value
 
     for key, value in by_name(plan.config.as_dict()).items():
         put(key, value)
-    return found
+    return flat
 
 
 def _short(value: object) -> str:

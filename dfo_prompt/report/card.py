@@ -1,4 +1,4 @@
-"""The model card of an exported prompt: a README.md with the study's figures, as the hub shows it."""
+"""Writes the model card of an exported prompt: a README.md with the study's figures, for the hub."""
 
 from importlib.resources import files
 from pathlib import Path
@@ -11,23 +11,23 @@ from dfo_prompt.report.summary import Summary, summarize
 from dfo_prompt.study.folder import read_manifest
 
 CARD, PROGRAM = "README.md", "classify.py"
-HUB = "It is meant for `{model}`{revision} on the hub."
+HUB = "It was tuned for `{model}`{revision} on the hub."
 OTHER = (
-    "**Other weights:** it was tuned on a copy of `{model}` whose weights are not those of the hub (quantised, say), so"
-    " that figures and predictions will differ a little there. Give that copy with `--base` for the same ones."
+    "**Other weights:** the prompt was tuned on a copy of `{model}` whose weights differ from those on the hub (quantised,"
+    " for example), so figures and predictions will differ slightly. Pass that copy with `--base` to reproduce them."
 )
 LOCAL = (
-    "**Base model:** only a local folder, `{model}`, is known, and no hub id: give yours with `--base`. The fingerprint of"
-    " its configuration and weights is `{fingerprint}`."
+    "**Base model:** the prompt was tuned on a local folder, `{model}`, without a hub id: pass your copy with `--base`. The"
+    " fingerprint of its configuration and weights is `{fingerprint}`."
 )
 
 
 def write_card(study: Path, folder: Path) -> None:
-    """Write README.md into the folder that the prompt of a study was exported to, beside its task.json.
+    """Write README.md into the folder of an exported prompt, beside its task.json.
 
     Raises:
         InputError: the study or the folder is damaged.
-        StudyError: it cannot be written.
+        StudyError: the card cannot be written.
     """
     rule = read_json(folder / "task.json", missing=f"{folder} has no task.json; export the prompt again")
     summary, manifest = summarize(study), read_manifest(study)
@@ -40,12 +40,12 @@ def write_card(study: Path, folder: Path) -> None:
 def _head(summary: Summary, rule: dict[str, Any]) -> str:
     from huggingface_hub import EvalResult, ModelCardData  # noqa: PLC0415 - slow to import
 
-    held_out, test = summary.held_out, rule["task"]
+    held_out, task = summary.held_out, rule["task"]
     results = [
         EvalResult(
             task_type="text-classification",
-            dataset_type=test,
-            dataset_name=test,
+            dataset_type=task,
+            dataset_name=task,
             dataset_split="test",
             metric_type=summary.metric or "accuracy",
             metric_value=held_out.test_metric,
@@ -56,7 +56,7 @@ def _head(summary: Summary, rule: dict[str, Any]) -> str:
         library_name="peft",
         pipeline_tag="text-classification",
         tags=["dfo-prompt", "prompt-tuning"],
-        model_name=f"{test} prompt",
+        model_name=f"{task} prompt",
         eval_results=results if held_out.test_metric is not None else None,
     )
     return f"---\n{data.to_yaml()}\n---\n"
@@ -79,8 +79,8 @@ def _figures(summary: Summary) -> dict[str, str]:
 
 
 def _settings(manifest: dict[str, Any]) -> dict[str, str]:
-    config, about = manifest["config"], manifest["objective"]
-    prompt, examples, dtype = config["prompt"], about.get("examples", {}), about.get("dtype", "float32")
+    config, objective = manifest["config"], manifest["objective"]
+    prompt, examples, dtype = config["prompt"], objective.get("examples", {}), objective.get("dtype", "float32")
     reduced = f"The study multiplied matrices in {dtype}; `classify.py` does so in float32." if dtype != "float32" else ""
     return {
         "objective": config["objective"],
@@ -96,13 +96,13 @@ def _settings(manifest: dict[str, Any]) -> dict[str, str]:
 
 def _rule(rule: dict[str, Any]) -> dict[str, str]:
     base = rule["base"]
-    said = (HUB if base["same"] else OTHER) if base["hub"] else LOCAL
+    origin = (HUB if base["same"] else OTHER) if base["hub"] else LOCAL
     revision = f", revision `{base['options']['revision']}`," if "revision" in base["options"] else ""
     link = f"[{base['model']}](https://huggingface.co/{base['model']})" if base["hub"] else f"`{base['model']}`"
     return {
         "title": f"A tuned prompt for the task {rule['task']}",
         "model": link,
-        "origin": said.format(model=base["model"], revision=revision, fingerprint=base["fingerprint"]),
+        "origin": origin.format(model=base["model"], revision=revision, fingerprint=base["fingerprint"]),
         "classes": ", ".join(f'`{label["label"]}` (by the word "{label["word"].strip()}")' for label in rule["labels"]),
     }
 

@@ -1,4 +1,4 @@
-"""Each two optimizers compared at one level of inference: what tables, pictures and the verdict all rest on."""
+"""Compares all pairs of optimizers at one level of inference, for tables, pictures and the verdict."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from dfo_prompt.types import Matrix, Vector
 
 
 class Conclusion(StrEnum):
-    """What the interval of the difference allows to say of two optimizers, the first of which has the higher score."""
+    """The conclusion from the interval of a difference of scores, where the first optimizer has the higher score."""
 
     BETTER = "better"
     EQUAL = "equal"
@@ -23,13 +23,13 @@ class Conclusion(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """Each two optimizers compared.
+    """The comparison of all pairs of optimizers.
 
     Attributes:
-        names: of the optimizers, the one with the highest score first.
-        values: (problems, seeds, optimizers), in the order of `names`; the smaller the better.
-        margin: differences of scores that do not matter.
-        inference: what is a sample: seeds, or problems too.
+        names: the optimizers, the highest score first.
+        values: (problems, seeds, optimizers), in the order of `names`; smaller is better.
+        margin: the largest difference of scores without practical relevance.
+        inference: whether seeds or problems are the sample.
     """
 
     names: tuple[str, ...]
@@ -44,17 +44,17 @@ class Comparison:
 
     @cached_property
     def pairs(self) -> tuple[tuple[int, int], ...]:
-        """Return the positions of each two optimizers, the one with the higher score first."""
+        """Return the positions of the two optimizers of each pair, the higher score first."""
         return tuple(combinations(range(len(self.names)), 2))
 
     @property
     def needed(self) -> int:
-        """Return the fewest problems (or seeds, if those are the sample) on which any difference can be shown."""
+        """Return the fewest problems (or seeds, if these are the sample) on which a difference can be significant."""
         return 2 if self.inference == "seeds" else statistics.problems_needed(max(len(self.pairs), 1))
 
     @property
     def possible(self) -> bool:
-        """Tell whether the suite is large enough to show any difference."""
+        """Tell whether the suite is large enough for a significant difference."""
         problems, seeds, _ = self.values.shape
         return bool((seeds if self.inference == "seeds" else problems) >= self.needed)
 
@@ -83,7 +83,7 @@ class Comparison:
 
     @cached_property
     def intervals(self) -> Matrix:
-        """Return the 95 % intervals of the differences, which hold at once, (m, 2); NaN where none is possible."""
+        """Return the simultaneous 95 % intervals of the differences, (m, 2); NaN where none is possible."""
         return self._tested[0]
 
     @cached_property
@@ -93,7 +93,7 @@ class Comparison:
 
     @cached_property
     def conclusions(self) -> tuple[Conclusion, ...]:
-        """Return of each pair whether the first is better."""
+        """Return the conclusion for each pair."""
         return tuple(self._conclusion(low, high) for low, high in self.intervals)
 
     def _conclusion(self, low: float, high: float) -> Conclusion:
@@ -102,11 +102,11 @@ class Comparison:
         return Conclusion.BETTER if low > 0 else Conclusion.OPEN
 
     def of(self, first: int, second: int) -> int:
-        """Return the position of the pair of two optimizers, the first of which has the higher score."""
+        """Return the position of a pair; `first` has the higher score."""
         return first * len(self.names) - first * (first + 1) // 2 + second - first - 1
 
     def ranks(self, i: int) -> tuple[int, int]:
-        """Return the best and the worst rank that the conclusions leave to an optimizer."""
+        """Return the best and the worst rank of an optimizer that are consistent with the conclusions."""
         k = len(self.names)
         above = sum(self.conclusions[self.of(j, i)] is Conclusion.BETTER for j in range(i))
         below = sum(self.conclusions[self.of(i, j)] is Conclusion.BETTER for j in range(i + 1, k))
@@ -114,7 +114,7 @@ class Comparison:
 
 
 def compare(values: Matrix, names: Sequence[str], *, margin: float, inference: Inference) -> Comparison:
-    """Return the optimizers compared, ordered by score; equal scores keep their order."""
+    """Return the comparison of optimizers, ordered by score; equal scores keep their order."""
     scores = [statistics.average(values[:, :, i]) for i in range(len(names))]
     order = np.argsort(scores, kind="stable")
     return Comparison(names=tuple(names[i] for i in order), values=values[:, :, order], margin=margin, inference=inference)

@@ -1,4 +1,4 @@
-"""Everything that a report says, in whatever form."""
+"""Collects the content of a report, independent of its format."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,22 +15,22 @@ from dfo_prompt.report.tables import all_tables
 from dfo_prompt.report.verdict import beside, remarks, verdict
 from dfo_prompt.study.result import USUAL
 
-EARLY = {"time_limit": " (by the clock: run again, they may end elsewhere)"}
-"""What a reader must know of a stop reason."""
+EARLY = {"time_limit": " (by wall-clock time: another run may stop at a different query)"}
+"""Caveats of stop reasons."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """Everything that a report says.
+    """The content of a report.
 
     Attributes:
         intro: the size of the comparison.
         missing: studies and entries without results; "" where there are none.
-        beside: which entries did not run here; "" where all did.
-        identical: a sentence on each group of entries that turned out to be the same.
-        verdict: what the leaderboard means, in one sentence.
-        remarks: what else a reader must know of it.
-        manifest: what the studies ran on.
+        beside: a sentence on the entries that were read from packed studies; "" where there are none.
+        identical: a sentence on each group of entries with identical journals.
+        verdict: the conclusion from the leaderboard, in one sentence.
+        remarks: caveats of the verdict, a sentence each.
+        manifest: versions, machines and settings of the studies.
     """
 
     analysis: Analysis
@@ -51,10 +51,10 @@ class Report:
 
 
 def report_of(folder: Path) -> Report:
-    """Compare the studies of the suite in `folder`, and draw and say what they show.
+    """Compare the studies of the suite in `folder` and collect the tables, pictures and sentences of its report.
 
     Raises:
-        InputError: it is not a suite folder, or no study in it is finished.
+        InputError: `folder` is not a suite folder, or no study in it is finished.
     """
     analysis = analyse(folder)
     return Report(
@@ -81,16 +81,17 @@ def _intro(analysis: Analysis) -> str:
 
 def _spent(studies: pd.DataFrame, searched: "pd.Series[bool]") -> str:
     queries, repeated = int(studies["queries"].sum()), int(studies["repeated"].sum())
-    budgets, number, others = sorted({*studies.loc[searched, "budget"]}), int(searched.sum()), int((~searched).sum())
+    budgets = sorted({*studies.loc[searched, "budget"]})
+    number, runs = int(searched.sum()), int((~searched).sum())
     each = " to ".join(f"{budget:,}" for budget in (*budgets[:1], *budgets[1:][-1:]))
     parts = [f"{number:,} {'study' if number == 1 else 'studies'} with a budget of {each} queries"] if number else []
-    parts += [f"{counted(others, 'run')} of other methods"] if others else []
-    again = f", and {repeated:,} that were interrupted and repeated" if repeated else ""
+    parts += [f"{counted(runs, 'run')} of other methods"] if runs else []
+    again = f", plus {repeated:,} that were interrupted and repeated" if repeated else ""
     return f"{' and '.join(parts)}, {queries:,} queries in all{again}{_ended(studies)}"
 
 
 def _ended(studies: pd.DataFrame) -> str:
-    """Return how many studies ended before their budget, and by what."""
+    """Return how many studies stopped before their budget was spent, by reason."""
     reasons = studies["stop_reason"].value_counts()
     early = {str(name): int(count) for name, count in reasons.items() if str(name) not in USUAL}
     return "".join(f"; {name} ended {count:,} of the studies{EARLY.get(name, '')}" for name, count in sorted(early.items()))
@@ -99,6 +100,8 @@ def _ended(studies: pd.DataFrame) -> str:
 def _missing(analysis: Analysis) -> str:
     unfinished = int((~analysis.studies["finished"]).sum())
     unranked = [name for name in dict.fromkeys(analysis.studies["optimizer"]) if name not in analysis.complete]
-    said = [f"{unfinished} of {len(analysis.studies)} studies have no result."] if unfinished else []
-    said += [f"Not ranked, because results on some problems or seeds are missing: {', '.join(unranked)}."] * bool(unranked)
-    return " ".join(said)
+    sentences = [f"{unfinished} of {len(analysis.studies)} studies have no result."] if unfinished else []
+    sentences += [f"Not ranked, because results on some problems or seeds are missing: {', '.join(unranked)}."] * bool(
+        unranked
+    )
+    return " ".join(sentences)

@@ -1,4 +1,4 @@
-"""The tables that compare entries with each other; where a suite is too small to, a sentence that says so."""
+"""Builds the tables that compare pairs of entries."""
 
 from collections.abc import Hashable, Mapping
 from typing import Any
@@ -12,23 +12,23 @@ from dfo_prompt.report.section import Section
 from dfo_prompt.report.verdict import impossible
 
 MOST_PAIRS = 66
-"""On the page: those of twelve optimizers."""
+"""The most pairs on the page: those of twelve optimizers."""
 CONCLUSIONS = {
     Conclusion.BETTER: "first is better",
     Conclusion.EQUAL: "equally good",
-    Conclusion.OPEN: "not told apart",
+    Conclusion.OPEN: "inconclusive",
 }
 
 
 def comparisons(analysis: Analysis) -> list[Section]:
-    """Return the tables that compare entries with each other, where there are two."""
+    """Return the tables that compare pairs of entries; none for a single entry."""
     if len(analysis.complete) <= 1:
         return []
     return [pairs(analysis), practical(analysis)]
 
 
 def pairs(analysis: Analysis) -> Section:
-    """Return a row each two optimizers, or a sentence where the suite is too small to show a difference."""
+    """Return one row per pair of optimizers, or a sentence where the suite is too small to show a difference."""
     frame, comparison = analysis.pairs, analysis.comparison
     if not comparison.possible:
         return Section(name="pairs", title="Pairs", text=_too_small(analysis), table=pd.DataFrame(), data=frame)
@@ -43,12 +43,12 @@ def pairs(analysis: Analysis) -> Section:
         }
     )
     test = {
-        "seeds": "the bootstrap that draws seeds anew in each problem (single-step max-t; Hothorn et al., 2008)",
-        "problems": "the randomization test that flips signs of problems (Fisher, 1935; intervals: Hartigan, 1969), with "
-        "Bonferroni's correction",
+        "seeds": "the bootstrap over seeds within each problem (single-step max-t; Hothorn et al., 2008)",
+        "problems": "the sign-flip randomization test over problems (Fisher, 1935; intervals: Hartigan, 1969), with "
+        "Bonferroni correction",
     }[comparison.inference]
     text = (
-        f"By how much the score of the first is higher, with 95 % intervals that hold at once for "
+        f"The score of the first minus that of the second, with simultaneous 95 % intervals for "
         f"{counted(len(frame), 'pair')}, by {test}; {_sample(analysis)}. P(first better): the "
         "probability that the first wins on a pair of seeds, ties counting half, averaged over problems. "
         f"Equally good: within {comparison.margin:g}."
@@ -61,22 +61,22 @@ def pairs(analysis: Analysis) -> Section:
 
 
 def practical(analysis: Analysis) -> Section:
-    """Return, of the leader against each other, whether the difference matters."""
+    """Return the comparison of the leader with each of the others, and the practical relevance of each difference."""
     comparison = analysis.comparison
     frame, margin = analysis.pairs.head(len(comparison.names) - 1), comparison.margin
-    title, leader = "Does it matter?", comparison.names[0]
+    title, leader = "Practical relevance", comparison.names[0]
     if not comparison.possible:
         return Section(name="practical", title=title, text=_too_small(analysis), table=pd.DataFrame())
     table = pd.DataFrame(
         {
             "optimizer": frame["second"],
-            f"score below that of {leader}": interval_texts(frame[["difference", "low", "high"]]),
-            "does it matter?": [_matters(row, margin) for row in frame.to_dict("records")],
+            f"score below {leader}": interval_texts(frame[["difference", "low", "high"]]),
+            "relevant?": [_matters(row, margin) for row in frame.to_dict("records")],
         }
     )
     text = (
-        f"The leader, {leader}, against each of the others: the intervals of the table of pairs, held against the "
-        f"{margin:g} that matters."
+        f"The leader, {leader}, against each of the others: the intervals of the table of pairs, compared with the "
+        f"practical margin of {margin:g}."
     )
     return Section(name="practical", title=title, text=text, table=table, data=frame)
 
@@ -85,13 +85,13 @@ def _matters(row: Mapping[Hashable, Any], margin: float) -> str:
     if row["conclusion"] == Conclusion.EQUAL:
         return f"no: within {margin:g}"
     if row["conclusion"] == Conclusion.OPEN:
-        return "not known: perhaps no difference"
+        return "inconclusive: perhaps no difference"
     return f"yes: more than {margin:g}" if row["low"] > margin else f"perhaps: better, but perhaps by less than {margin:g}"
 
 
 def _too_small(analysis: Analysis) -> str:
-    said = impossible(analysis)
-    return f"{said[0].upper()}{said[1:]}."
+    reason = impossible(analysis)
+    return f"{reason[0].upper()}{reason[1:]}."
 
 
 def _sample(analysis: Analysis) -> str:

@@ -1,4 +1,4 @@
-"""The convergence picture of single studies: best training loss so far against queries, one step curve a study."""
+"""Draws the convergence of single studies: the best training loss so far against queries, a step curve per study."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,17 +17,17 @@ BASELINES = ("random",)
 
 
 def best_so_far(folder: Path) -> Vector:
-    """Return the smallest loss after each query (Q,); NaN until one succeeded."""
+    """Return the smallest loss after each query, (Q,); NaN before the first finite loss."""
     losses = [np.nan if record.loss is None else record.loss for record in read_records(folder)]
     best: Vector = np.fmin.accumulate(np.array(losses, dtype=np.float64))
     return best
 
 
 def plot_convergence(folders: Sequence[Path], out: Path, *, title: str) -> Path:
-    """Draw the studies in `folders` into the picture file `out`, .svg or .png, and return its path.
+    """Draw the studies in `folders` into the file `out`, .svg or .png, and return its path.
 
     Raises:
-        InputError: the extra that draws is not installed.
+        InputError: the extra `report` is not installed.
     """
     try:
         from dfo_prompt.report.pictures.render import png_of  # noqa: PLC0415 - brings a JavaScript engine
@@ -41,9 +41,12 @@ def plot_convergence(folders: Sequence[Path], out: Path, *, title: str) -> Path:
 
 
 def convergence_svg(studies: Sequence[tuple[str, Vector]], *, title: str, **scale: str) -> str:
-    """Return the picture of studies, each the name of its optimizer and its best losses so far (Q,), as SVG.
+    """Return the convergence of studies as SVG.
 
-    `scale` is that of the losses; see `axis`.
+    Args:
+        studies: for each study the name of its optimizer and its best losses so far (Q,).
+        title: the title in the picture.
+        scale: options of the scale of losses; see `axis`.
     """
     from dfo_prompt.report.pictures.render import svg_of  # noqa: PLC0415 - brings a JavaScript engine
 

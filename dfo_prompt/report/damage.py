@@ -1,4 +1,4 @@
-"""Errors of one line from files that are damaged, or that something else wrote."""
+"""Turns errors from damaged or foreign files into one-line errors."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,10 +12,10 @@ LONGEST = 200
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Name `path` in whatever is raised because a file below it has other content than this package writes.
+    """Report errors caused by unexpected file contents as damage of `path`.
 
     Raises:
-        InputError: instead.
+        InputError: the block raised such an error.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""What a report needs of a study: read from its folder here, or from a file of packed studies."""
+"""Reads the data of a study that a report needs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ from dfo_prompt.study.records import Finite, Record, read_records
 from dfo_prompt.types import Vector
 
 LARGEST = 1e150
-"""The square of a figure must be one, too."""
+"""The largest magnitude of a figure: its square must be finite."""
 OF_SUMMARY = (
     "queries",
     "best_loss",
@@ -34,22 +34,23 @@ OF_SUMMARY = (
 TEXTS = ("metric", "stop_reason", "error")
 OF_HELD_OUT = ("dev_metric", "test_metric", "manual_test_metric")
 OF_SPENT = ("repeated", "optimizer_seconds", "objective_seconds", *currencies())
-"""Columns that are fields of a study's summary, and of its parts."""
+"""Columns that are fields of `Summary`, `HeldOut` and `Spent`."""
 MADE = ("versions", "machine", "git_commit")
-"""Parts of a manifest that say what a study ran on."""
+"""Keys of a manifest that describe the environment of a study."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """What a report needs of a study, finished or not.
+    """The data of a study, finished or not, that a report needs.
 
     Attributes:
-        figures: by column; see `STUDY_COLUMNS`.
-        improved: queries, from 1, whose loss was smaller than any before; `losses`, these losses.
-        digest: SHA-256 over candidates, states and losses of all queries.
-        restarts: of the optimizer, if it counts them.
-        setting: fingerprints of what candidates were scored on, by name; where there is none, the objective's name.
-        made: versions, machine and commit.
+        figures: the study's row by column; see `STUDY_COLUMNS`.
+        improved: the queries, from 1, that improved the smallest loss.
+        losses: the losses of these queries.
+        digest: the SHA-256 of candidates, states and losses of all queries.
+        restarts: the number of the optimizer's restarts, if it counts them.
+        setting: the fingerprints of the objective's data, task and model by name, or else the objective's name.
+        made: package versions, machine and commit.
     """
 
     __pydantic_config__ = STRICT
@@ -73,7 +74,7 @@ class Evidence:
         return int(self.figures["queries"] or 0)
 
     def curve(self) -> Vector:
-        """Return the smallest loss after each query (queries,), NaN before the first finite one."""
+        """Return the smallest loss after each query, (queries,); NaN before the first finite loss."""
         best = np.full(self.queries, np.nan)
         starts = np.array(self.improved, dtype=int) - 1
         if len(starts):
@@ -82,32 +83,32 @@ class Evidence:
 
 
 def read_evidence(place: Path, error: str = "") -> Evidence:
-    """Return what the study in `place` has to show; of one without a result, `error` says why.
+    """Return the evidence of the study in `place`; `error` is the reason if it has no result.
 
-    A study that is damaged has no result, and an error of its own: others are still worth a report.
+    A damaged study becomes a study without a result whose error names the damage, so that the others can be reported.
     """
-    said: Mapping[str, str] = {"error": printable(str(error))} if error else {}
+    reason: Mapping[str, str] = {"error": printable(str(error))} if error else {}
     if not (place / "manifest.json").exists():
-        return Evidence(figures={"queries": 0, "finished": False, **said})
+        return Evidence(figures={"queries": 0, "finished": False, **reason})
     try:
         with reading(place):
-            return _read(place, said)
+            return _read(place, reason)
     except DfoPromptError as damage:
-        return Evidence(figures={"queries": 0, "finished": False, "error": printable(str(damage)), **said})
+        return Evidence(figures={"queries": 0, "finished": False, "error": printable(str(damage)), **reason})
 
 
 def setting_of(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what must be the same in studies that are compared on one problem and seed, by the name of its fingerprint."""
+    """Return the fingerprints, by name, that must agree between compared studies of a problem and seed."""
     objective = manifest["objective"]
     named = {key.removesuffix("_fingerprint"): value for key, value in objective.items() if key.endswith("_fingerprint")}
-    return {**named, "objective": "" if named else manifest["config"]["objective"]}  # "", of a language model
+    return {**named, "objective": "" if named else manifest["config"]["objective"]}  # language models have fingerprints
 
 
 def checked(figures: Mapping[str, Any], where: object) -> dict[str, Any]:
-    """Return the figures of a study if they are figures.
+    """Return the figures of a study after checking their types and sizes.
 
     Raises:
-        InputError: one is not, or is too large to reckon with.
+        InputError: a figure is of the wrong type, or is too large to compute with.
     """
     for name, value in figures.items():
         number = isinstance(value, int | float) and (value != value or abs(value) <= LARGEST)  # noqa: PLR0124 - NaN
@@ -117,16 +118,16 @@ def checked(figures: Mapping[str, Any], where: object) -> dict[str, Any]:
 
 
 def storable(value: object) -> object:
-    """Return the value, of text what a data frame can hold: lone surrogates are none to pyarrow."""
+    """Return the value with text escaped for data frames: pyarrow rejects lone surrogates."""
     return printable(value) if isinstance(value, str) else value
 
 
-def _read(place: Path, said: Mapping[str, str]) -> Evidence:
+def _read(place: Path, reason: Mapping[str, str]) -> Evidence:
     manifest, records = read_manifest(place), read_records(place)
     improved, losses = _improvements(records)
     state = (read_result(place) or {}).get("optimizer_state")
     return Evidence(
-        figures={**checked(_figures(summarize(place, records)), place), **said},
+        figures={**checked(_figures(summarize(place, records)), place), **reason},
         improved=improved,
         losses=losses,
         digest=_digest(records),

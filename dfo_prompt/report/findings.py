@@ -1,4 +1,4 @@
-"""The studies of a suite and what each has to show: of its folder, and of packed ones that stand beside them."""
+"""Reads the studies of a suite folder and the packed studies that they are compared with."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -12,19 +12,19 @@ from dfo_prompt.suite.folder import BESIDE, PLAN, read_errors, read_suite_folder
 from dfo_prompt.suite.plan import Suite
 
 MOST_CURVE_POINTS = 10**9
-"""Studies times queries: a table of 8 GB."""
+"""The most studies times queries: a table of 8 GB."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Findings:
-    """What a report rests on.
+    """The studies that a report compares.
 
     Attributes:
-        folder: of the suite.
-        suite: its studies, those that were packed before its own.
-        evidence: of each study, by id.
-        packed: ids of those that did not run here.
-        source: the name of the suite that they are of; "" without any.
+        folder: the suite's folder.
+        suite: the suite with the packed studies before its own.
+        evidence: the evidence of each study, by id.
+        packed: ids of the studies that were read from a file of packed studies.
+        source: the name of the packed suite; "" if there is none.
     """
 
     folder: Path
@@ -35,10 +35,10 @@ class Findings:
 
 
 def read_findings(folder: Path) -> Findings:
-    """Return what the suite in `folder` has to show. A study that ran here is taken from here, even if a packed one exists.
+    """Read the suite in `folder`. A study of the folder takes precedence over a packed study of the same id.
 
     Raises:
-        InputError: it is no suite folder, its plan or its packed studies are damaged, or they are too many to be compared.
+        InputError: `folder` is not a suite folder, its plan or packed studies are damaged, or it has too many queries.
     """
     with reading(folder / PLAN):
         suite = read_suite_folder(folder)

@@ -1,4 +1,4 @@
-"""Journals and suites as tidy data frames (pandas), for this report and for anyone's own."""
+"""Reads journals and suites as tidy pandas data frames."""
 
 from pathlib import Path
 from typing import Any
@@ -17,42 +17,42 @@ from dfo_prompt.types import Matrix
 
 STUDY_COLUMNS = {
     "study": "id: the study's folder below studies/",
-    "problem": "model, data set, shots and projection, by the suite's name for it",
-    "optimizer": "the suite's name for the entry, which may be another method than a study",
-    "seed": "of split, projection, start and optimizer",
-    "method": "study, or another method that was compared with studies",
-    "searched": "whether it is a study, whose losses make a curve",
+    "problem": "the suite's name for the problem: a model, data set, shots and projection",
+    "optimizer": "the suite's name for the entry, an optimizer or another method",
+    "seed": "seed of split, projection, start and optimizer",
+    "method": "`study`, or the name of another method",
+    "searched": "whether an optimizer searched, so that the losses form a curve",
     "budget": "queries granted",
     "queries": "queries spent",
-    "repeated": "cut off by an interruption, and run again; not among these",
+    "repeated": "queries that were interrupted and run again; not included in `queries`",
     "finished": "whether there is a result",
-    "stop_reason": "what ended the search: its budget of queries, limits.CURRENCY, time_limit, patience or target",
+    "stop_reason": "reason that the search stopped: budget, limits.CURRENCY, time_limit, patience or target",
     "best_loss": "smallest training loss observed",
-    "recommended_loss": "training loss of the optimizer's answer, evaluated anew on the second account",
-    "dev_metric": "of the candidate chosen on dev",
-    "test_metric": "of the same candidate",
-    "manual_test_metric": "of the hand-written prompt",
-    "metric": "what the metrics are",
-    "training_seconds": "what the search, or the fit, took",
-    "optimizer_seconds": "spent inside ask and tell",
-    "objective_seconds": "spent evaluating queries",
+    "recommended_loss": "training loss of the optimizer's answer, evaluated again outside the budget",
+    "dev_metric": "dev metric of the candidate chosen on dev",
+    "test_metric": "test metric of the same candidate",
+    "manual_test_metric": "test metric of the hand-written prompt",
+    "metric": "name of the metric",
+    "training_seconds": "seconds of the search or the fit",
+    "optimizer_seconds": "seconds inside ask and tell",
+    "objective_seconds": "seconds evaluating queries",
     "failures": "queries without a finite loss",
     **currencies(),
-    "user_bytes": "memory of the user's side: the optimizer's with its first batch, a head's, or of a service's client",
-    "peak_bytes": "of main memory while searching or fitting, model and libraries included; of a service where there is one",
-    "error": "why there is no result",
-    "packed": "whether it did not run here, but was read from the packed studies that stand beside the suite",
+    "user_bytes": "memory on the user's side: the optimizer's after its first batch, a head's, or the service client's",
+    "peak_bytes": "peak main memory of the search or fit with model and libraries, or of the service",
+    "error": "reason that there is no result",
+    "packed": "whether the study was read from packed studies instead of the suite's folder",
 }
 
 
 def read_journal(folder: Path | str) -> pd.DataFrame:
-    """Return a row a query of the study in `folder`, in order.
+    """Return one row per query of the study in `folder`, in order.
 
     Columns: query (from 1), candidate (hash), status ("ok", "nonfinite" or "error: ..."), loss, "metric.NAME" for each
     metric of the objective, and best_loss (so far).
 
     Raises:
-        InputError: it is not a study folder, or its journal is damaged.
+        InputError: `folder` is not a study folder, or its journal is damaged.
     """
     path = Path(folder)
     read_manifest(path)
@@ -68,16 +68,16 @@ def read_journal(folder: Path | str) -> pd.DataFrame:
 
 
 def read_suite(folder: Path | str) -> pd.DataFrame:
-    """Return a row a study of the suite in `folder`, finished or not; `STUDY_COLUMNS` says what the columns hold.
+    """Return one row per study of the suite in `folder`, finished or not; `STUDY_COLUMNS` describes the columns.
 
     Raises:
-        InputError: it is not a suite folder.
+        InputError: `folder` is not a suite folder.
     """
     return studies_of(read_findings(Path(folder)))
 
 
 def studies_of(findings: Findings) -> pd.DataFrame:
-    """Return `read_suite` of what was read from a folder."""
+    """Return the table of `read_suite` for findings that are read already."""
     rows = []
     for plan in findings.suite.plans:
         place = {"study": plan.id, "problem": plan.problem, "optimizer": plan.optimizer, "seed": plan.seed}
@@ -97,7 +97,7 @@ def studies_of(findings: Findings) -> pd.DataFrame:
 def curves_of(findings: Findings) -> Matrix:
     """Return the smallest loss after each query, (studies, queries), rows as in `studies_of`.
 
-    Before the first finite loss, after the last query of a study, and of other methods, it is NaN.
+    Values are NaN before the first finite loss, after a study's last query, and for methods that are not studies.
     """
     plans = findings.suite.plans
     table = np.full((len(plans), max(plan.config.budget for plan in plans)), np.nan)

@@ -1,4 +1,4 @@
-"""Results as a notebook shows them: a table, and the report's own pictures within the text."""
+"""Renders results for notebooks: tables with the report's pictures inline."""
 
 from collections.abc import Sequence
 from html import escape
@@ -19,32 +19,34 @@ from dfo_prompt.study.result import Result
 from dfo_prompt.types import Vector
 
 PICTURES = 2
-"""Problems of a suite whose convergence is drawn; its report has all."""
+"""The most problems whose convergence is drawn; the report has all."""
 LOSSES = ("best_loss", "recommended_loss")
 METRICS = ("dev_metric", "test_metric", "manual_dev_metric", "manual_test_metric")
 DIGITS = 6
 
 
 def suite_html(analysis: Analysis) -> str:
-    """Return the verdict on a suite, its leaderboard and the convergence on its first problems."""
+    """Return the verdict on a suite, its leaderboard and the convergence on its first problems as HTML."""
     drawn = filter(None, (convergence(analysis, problem) for problem in analysis.problems[:PICTURES]))
-    pictures = [inline_svg(svg_of(example.spec, example.columns, printable(example.title))) for example in drawn]
-    said = [f"<p><b>{_text(verdict(analysis))}</b></p>", *(f"<p>{_text(remark)}</p>" for remark in remarks(analysis))]
+    pictures = [inline_svg(svg_of(picture.spec, picture.columns, printable(picture.title))) for picture in drawn]
+    sentences = [f"<p><b>{_text(verdict(analysis))}</b></p>", *(f"<p>{_text(remark)}</p>" for remark in remarks(analysis))]
     board = leaderboard(analysis).printed
-    board = board[[name for name in board if not str(name).endswith(" seconds")]]  # the same suite is shown the same
+    board = board[
+        [name for name in board if not str(name).endswith(" seconds")]
+    ]  # times differ between runs of the same suite
     left = len(analysis.problems) - PICTURES
     more = [f"<p>The report has the pictures of {left} more problems.</p>"] if left > 0 else []
-    return "\n".join([*said, _table(board), *pictures, *more])
+    return "\n".join([*sentences, _table(board), *pictures, *more])
 
 
 def study_html(result: Result, losses: Vector, *, optimizer: str, more: Sequence[tuple[str, str]] = ()) -> str:
-    """Return the figures of a study and its convergence, where it has losses.
+    """Return the figures of a study and, if it has losses, its convergence as HTML.
 
     Args:
-        result: of a study or another method.
-        losses: (Q,) of its queries; NaN where one failed.
-        optimizer: its name.
-        more: rows that follow those of the result.
+        result: the result of a study or another method.
+        losses: (Q,) of its queries; NaN where a query failed.
+        optimizer: the name of its optimizer; "" for another method.
+        more: rows to append to the table.
     """
     rows = [*_figures(result, optimizer), *more]
     table = _table(pd.DataFrame(rows, columns=["figure", "value"]))
@@ -58,11 +60,11 @@ def study_html(result: Result, losses: Vector, *, optimizer: str, more: Sequence
 def _figures(result: Result, optimizer: str) -> list[tuple[str, str]]:
     rows = [("optimizer", optimizer)] if optimizer else []
     rows.append(("queries", f"{result.spent.queries:,} (ended by {result.stop_reason})"))
-    given = [(name, getattr(result, name)) for name in LOSSES]
-    given += [(name, getattr(result.held_out, name)) for name in METRICS if result.held_out]
-    rows += [(name.replace("_", " "), number_text(value, DIGITS)) for name, value in given if value is not None]
+    values = [(name, getattr(result, name)) for name in LOSSES]
+    values += [(name, getattr(result.held_out, name)) for name in METRICS if result.held_out]
+    rows += [(name.replace("_", " "), number_text(value, DIGITS)) for name, value in values if value is not None]
     rows += [("failed queries", f"{result.failures:,}")] if result.failures else []
-    return rows + [("warning", said) for said in result.warnings]
+    return rows + [("warning", warning) for warning in result.warnings]
 
 
 def _table(frame: pd.DataFrame) -> str:
@@ -70,5 +72,5 @@ def _table(frame: pd.DataFrame) -> str:
     return shown.to_html(index=False, border=0, justify="left")
 
 
-def _text(said: str) -> str:
-    return escape(printable(said))
+def _text(text: str) -> str:
+    return escape(printable(text))

@@ -1,4 +1,4 @@
-"""Curves in the format of IOHanalyzer (Wang et al., 2022): a folder an optimizer, a .json of runs, a .dat of curves."""
+"""Writes curves in the format of IOHanalyzer (Wang et al., 2022): a folder per optimizer with .json and .dat files."""
 
 import json
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ from dfo_prompt.suite.plan import slug
 from dfo_prompt.types import Vector
 
 LONGEST = 60
-"""Characters of a folder's name: file systems take 255 bytes, up to four a character."""
+"""The most characters of a folder's name: file systems allow 255 bytes, up to four per character."""
 
 
 def write_ioh(analysis: Analysis, out: Path) -> None:
@@ -36,7 +36,7 @@ def write_ioh(analysis: Analysis, out: Path) -> None:
                 }
                 for seed, queries, curve in zip(part["seed"], part["queries"], curves, strict=True)
             ]
-            about = {
+            description = {
                 "version": "0.3.5",
                 "suite": analysis.suite.settings.name,
                 "function_id": number,
@@ -46,11 +46,11 @@ def write_ioh(analysis: Analysis, out: Path) -> None:
                 "attributes": ["evaluations", "raw_y"],
                 "scenarios": [{"dimension": int(dim), "path": data, "runs": runs}],
             }
-            (folder / f"IOHprofiler_f{number}.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
+            (folder / f"IOHprofiler_f{number}.json").write_text(json.dumps(description, indent=1), encoding="utf-8")
 
 
 def _folders(names: Iterable[str]) -> dict[str, str]:
-    """Return a folder name for each optimizer; names that are long, or that others share, get a hash."""
+    """Return a folder name for each optimizer; long or ambiguous names get a hash."""
     folders: dict[str, str] = {}
     for name in names:
         plain = slug(name)

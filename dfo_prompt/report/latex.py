@@ -1,4 +1,4 @@
-"""Tables in LaTeX, with the rules of booktabs."""
+"""Renders tables in LaTeX with booktabs rules."""
 
 import re
 
@@ -22,7 +22,7 @@ ANY = re.compile("|".join(map(re.escape, SPECIAL)))
 
 
 def latex_table(table: pd.DataFrame) -> str:
-    """Return the table with its first column on the left and the others on the right; "" without rows."""
+    """Return the table, its first column left-aligned and the others right-aligned; "" without rows."""
     if table.empty:
         return ""
     lines = [_row(table.columns), r"\midrule", *map(_row, table.itertuples(index=False))]
@@ -31,11 +31,11 @@ def latex_table(table: pd.DataFrame) -> str:
 
 
 def latex_text(text: str) -> str:
-    """Return the text for LaTeX: no command, no mathematics, no end of a cell."""
-    return ANY.sub(lambda found: SPECIAL[found[0]], printable(text))
+    """Return the text escaped for LaTeX."""
+    return ANY.sub(lambda match: SPECIAL[match[0]], printable(text))
 
 
 def _row(cells: object) -> str:
-    # A bracket that follows the end of a row would be its optional argument.
+    # LaTeX reads a bracket after the end of a row as an optional argument.
     texts = [latex_text(str(cell)) for cell in cells]  # type: ignore[attr-defined]
     return rf"{' & '.join(f'{{}}{text}' if text.startswith('[') else text for text in texts)} \\"

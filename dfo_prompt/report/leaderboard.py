@@ -1,4 +1,4 @@
-"""The numbers of the leaderboard and of the pairs, from a comparison."""
+"""Computes the numbers of the leaderboard and of the table of pairs from a comparison."""
 
 import pandas as pd
 
@@ -7,22 +7,22 @@ from dfo_prompt.report.comparison import Comparison
 from dfo_prompt.types import Vector
 
 MEANS = ("best_loss", "recommended_loss", "dev_metric", "test_metric", "optimizer_seconds", "objective_seconds")
-"""Columns of studies whose means stand in the leaderboard; the last two, over those that asked something."""
+"""Columns whose means over studies are in the leaderboard; seconds are averaged over studies with queries only."""
 LOSSES = ("best_loss", "recommended_loss")
-"""Those that have another scale on every problem."""
+"""Columns whose scale depends on the problem."""
 BOARD = ("optimizer", "rank", "best_rank", "worst_rank", "score", "low", "high", "area", *MEANS, "failures", "packed")
 PAIRS = ("first", "second", "difference", "low", "high", "p", "improvement", "conclusion")
 
 
 def leaderboard_of(studies: pd.DataFrame, comparison: Comparison, areas: Vector) -> pd.DataFrame:
-    """Return a row an optimizer, the best first. Losses are averaged on one problem only: their scales differ."""
+    """Return one row per optimizer, the best first. Losses are NaN with several problems, whose scales differ."""
     interval = statistics.stratified if comparison.inference == "seeds" else statistics.clustered
     several, rows = len(comparison.values) > 1, []
     for i, name in enumerate(comparison.names):
-        of = (studies["optimizer"] == name).to_numpy()
-        asked = of & (studies["queries"] > 0).to_numpy()
+        own = (studies["optimizer"] == name).to_numpy()
+        queried = own & (studies["queries"] > 0).to_numpy()
         score, (best, worst) = interval(1 - comparison.values[:, :, i]), comparison.ranks(i)
-        means = {key: float(studies.loc[asked if key.endswith("_seconds") else of, key].mean()) for key in MEANS}
+        means = {key: float(studies.loc[queried if key.endswith("_seconds") else own, key].mean()) for key in MEANS}
         rows.append(
             {
                 "optimizer": name,
@@ -32,19 +32,19 @@ def leaderboard_of(studies: pd.DataFrame, comparison: Comparison, areas: Vector)
                 "score": score.value,
                 "low": score.low,
                 "high": score.high,
-                "area": float(areas[of].mean()),
+                "area": float(areas[own].mean()),
                 **{key: float("nan") if several and key in LOSSES else value for key, value in means.items()},
-                "failures": int(studies.loc[of, "failures"].sum()),
-                "packed": bool(studies.loc[of, "packed"].all()),
+                "failures": int(studies.loc[own, "failures"].sum()),
+                "packed": bool(studies.loc[own, "packed"].all()),
             }
         )
     return pd.DataFrame(rows, columns=list(BOARD))
 
 
 def pairs_of(comparison: Comparison) -> pd.DataFrame:
-    """Return a row each two optimizers.
+    """Return one row per pair of optimizers.
 
-    Columns: first (the one with the higher score), second, difference (of their scores), low and high (its interval), p,
+    Columns: first (the higher score), second, difference (of their scores), low and high (its interval), p,
     improvement (the probability of improvement of the first), conclusion ("better", "equal", "open").
     """
     names, rows = comparison.names, []

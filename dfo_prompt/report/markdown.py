@@ -1,4 +1,4 @@
-"""The report in Markdown."""
+"""Renders the report in Markdown."""
 
 import pandas as pd
 from tabulate import tabulate
@@ -8,7 +8,7 @@ from dfo_prompt.report.texts import markdown_text
 
 
 def markdown(report: Report) -> str:
-    """Return tables and sentences, and links to the pictures' files."""
+    """Return the report in Markdown, with links to the files of its pictures."""
     name, intro, verdict = map(markdown_text, (report.name, report.intro, report.verdict))
     notes = map(markdown_text, (report.beside, report.missing, *report.remarks, *report.identical))
     parts = [f"# {name}", f"**{verdict}**", intro, *notes]
@@ -22,7 +22,7 @@ def markdown(report: Report) -> str:
 
 
 def markdown_table(table: pd.DataFrame) -> str:
-    """Return the table with its first column on the left and the others on the right; "" without rows."""
+    """Return the table, its first column left-aligned and the others right-aligned; "" without rows."""
     if table.empty:
         return ""
     heads = [markdown_text(str(head)) for head in table.columns]

@@ -1,4 +1,4 @@
-"""The mark of entries that need gradients, in every table and picture that names them."""
+"""Marks entries that need gradients in tables and pictures."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ class Marks:
     """The entries of a suite that need gradients.
 
     Attributes:
-        names: of these entries.
+        names: the names of these entries.
     """
 
     names: frozenset[str]
@@ -26,7 +26,7 @@ class Marks:
 
     @property
     def note(self) -> str:
-        """Return what a dagger means, to be said behind a text; nothing where no entry has one."""
+        """Return the explanation of the dagger to append to a text; "" where no entry has one."""
         return f" {DAGGER} needs gradients: a white-box reference." if self.names else ""
 
 

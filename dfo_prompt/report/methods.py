@@ -1,4 +1,4 @@
-"""The tables of suites that compare methods of several kinds: what they reach, and what they take (Sun et al., 2022)."""
+"""Builds the tables of test metrics and costs for suites that compare methods of several kinds (Sun et al., 2022)."""
 
 import numpy as np
 import pandas as pd
@@ -21,20 +21,20 @@ FORMS = {
     "tokens a query": "{:,.0f}",
     "dollars": "{:,.4g}",
 }
-"""Of the costs, as they are printed."""
+"""The columns of costs and their formats."""
 USED = ("upload a query (KiB)", "download a query (KiB)", "tokens a query", "dollars")
-"""Columns that are left out where nothing was used."""
+"""Columns that are dropped if all their values are zero."""
 
 
 def method_tables(analysis: Analysis) -> list[Section]:
-    """Return the tables; of studies alone, with nothing published beside them, only what they cost, if they did."""
+    """Return both tables; for optimizers alone and without published figures, only the costs, if there are any."""
     if analysis.studies["searched"].all() and not analysis.suite.settings.published:
         return [efficiency(analysis)] if analysis.studies["nanodollars"].any() else []
     return [results(analysis), efficiency(analysis)]
 
 
 def results(analysis: Analysis) -> Section:
-    """Return a row an entry and a column a problem: mean and standard deviation over seeds, in percent; and the average."""
+    """Return one row per entry: per problem the mean and standard deviation over seeds, in percent, and their average."""
     rows, data = [], []
     for name, entry in analysis.studies.groupby("optimizer", sort=False):
         spec = spec_of(entry["method"].iloc[0])
@@ -44,15 +44,15 @@ def results(analysis: Analysis) -> Section:
         }
         means, fewest = [], len(analysis.seeds)
         for problem in analysis.problems:
-            found = _percents(entry[entry["problem"] == problem])
+            percents = _percents(entry[entry["problem"] == problem])
             published = _published(analysis, problem, "figures")
-            cells[problem] = _mean(found, of=len(analysis.seeds))
-            means.append(found.mean())
-            fewest = min(fewest, len(found))
+            cells[problem] = _mean(percents, of=len(analysis.seeds))
+            means.append(percents.mean())
+            fewest = min(fewest, len(percents))
             if published:
                 cells[f"{problem}, published"] = published.get(str(name), NONE)
-            about = {"method": name, "gradients": cells["gradients"], "problem": problem}
-            data.append({**about, **_moments(found), "published": published.get(str(name))})
+            description = {"method": name, "gradients": cells["gradients"], "problem": problem}
+            data.append({**description, **_moments(percents), "published": published.get(str(name))})
         cells["average"] = NONE if fewest < len(analysis.seeds) else f"{sum(means) / len(means):.2f}"
         rows.append(cells)
     table = pd.DataFrame(rows).sort_values("gradients", key=lambda column: column != "needed", kind="stable")
@@ -69,18 +69,18 @@ def results(analysis: Analysis) -> Section:
 
 
 def efficiency(analysis: Analysis) -> Section:
-    """Return a row a problem and an entry: what it takes, means over seeds, and the median of seconds."""
+    """Return one row per problem and entry: the costs, as means over seeds (seconds: the median)."""
     rows, data = [], []
     for (problem, name), entry in analysis.studies.groupby(["problem", "optimizer"], sort=False):
         published = _published(analysis, str(problem), "costs")
         done, spec = entry[entry["finished"]], spec_of(entry["method"].iloc[0])
-        about = {
+        description = {
             "problem": problem,
             "method": name,
             "deployment-efficient": _word(spec.deployment_efficient if spec else None),
             "as a service": _word(spec.as_a_service if spec else None),
         }
-        queries, found = done["queries"].sum(), _percents(entry)
+        queries, percents = done["queries"].sum(), _percents(entry)
         costs = {
             "queries": done["queries"].mean(),
             "training seconds": done["training_seconds"].median(),
@@ -93,18 +93,18 @@ def efficiency(analysis: Analysis) -> Section:
         }
         each = {f"{name} a query": done[name].sum() / queries if queries else np.nan for name in currencies()}
         shown = {column: _number(costs[column], form) for column, form in FORMS.items()}
-        beside = {"published": published.get(str(name), NONE)} if published else {}
-        rows.append({**about, "test metric": _mean(found, of=len(analysis.seeds)), **shown, **beside})
-        data.append({**about, **_moments(found), **costs, **each, "published": published.get(str(name))})
+        reference = {"published": published.get(str(name), NONE)} if published else {}
+        rows.append({**description, "test metric": _mean(percents, of=len(analysis.seeds)), **shown, **reference})
+        data.append({**description, **_moments(percents), **costs, **each, "published": published.get(str(name))})
     text = (
-        "Means over seeds; of seconds the median, measured on the machine of the suite beside its other load. A query "
-        "scores the whole training split once. Training seconds: until the answer is found, without evaluations on dev "
-        "and test. User memory: what the optimizer allocates until it has been told its first batch, or the size of a head "
-        "on the user's side; with a service elsewhere, the peak of the client's process. Server memory: peak main memory of "
-        "the process, on Linux, or of the service's. It includes libraries, the model, a copy that gradients change and "
-        "what earlier entries left behind, but no GPU memory; small differences mean nothing. Bytes: float32 and int32 "
-        "payloads as a service would see them, without its protocol; a method without queries sends none for training. "
-        "Dollars: of the search, as a service billed it, or at the prices of the suite."
+        "Means over seeds; for seconds the median, measured on the machine of the suite under its other load. A query "
+        "scores the whole training split once. Training seconds: the search or fit, without evaluations on dev and test. "
+        "User memory: what the optimizer allocates up to and including its first batch, or the size of a head on the user's "
+        "side; with a remote service, the peak of the client's process. Server memory: peak main memory of the process (on "
+        "Linux) or of the service. It includes libraries, the model, a copy of the model for gradients and leftovers of "
+        "earlier entries, but no GPU memory; small differences mean nothing. Bytes: float32 and int32 payloads as a service "
+        "would see them, without protocol overhead; a method without queries sends none for training. Dollars: cost of the "
+        "search, as billed by a service or at the prices of the suite."
         f"{_sources(analysis)}"
     )
     figures = pd.DataFrame(data)
@@ -113,43 +113,43 @@ def efficiency(analysis: Analysis) -> Section:
 
 
 def _published(analysis: Analysis, problem: str, kind: str) -> dict[str, str]:
-    """Return published figures or costs of the problem's model and task, by the names of entries, each with its source."""
+    """Return the published figures or costs for the problem's model and task, by entry, with their source numbers."""
     study = analysis.studies.loc[analysis.studies["problem"] == problem, "study"].iloc[0]
-    of = analysis.suite.by_id[study].config.problem
-    found: dict[str, str] = {}
+    config = analysis.suite.by_id[study].config.problem
+    figures: dict[str, str] = {}
     for number, table in enumerate(analysis.suite.settings.published, start=1):
-        if table.model == str(of.model):
-            for name, figure in getattr(table, kind).get(str(of.task), {}).items():
-                found[name] = "; ".join(filter(None, (found.get(name), f"{figure} [{number}]")))
-    return found
+        if table.model == str(config.model):
+            for name, figure in getattr(table, kind).get(str(config.task), {}).items():
+                figures[name] = "; ".join(filter(None, (figures.get(name), f"{figure} [{number}]")))
+    return figures
 
 
 def _sources(analysis: Analysis) -> str:
-    """Return what the numbers in brackets stand for, where a figure is of a model of this suite."""
+    """Return the numbered sources of published figures for the models of this suite."""
     models = {str(plan.config.problem.model) for plan in analysis.suite.plans}
-    said = [
+    sources = [
         f"[{number}] {table.source}{f': {table.note}' if table.note else ''}"
         for number, table in enumerate(analysis.suite.settings.published, start=1)
         if table.model in models
     ]
-    return f" Published: {'; '.join(said)}." if said else ""
+    return f" Published: {'; '.join(sources)}." if sources else ""
 
 
 def _percents(entry: pd.DataFrame) -> "pd.Series[float]":
-    """Return the test metrics that there are."""
-    found: pd.Series[float] = entry.loc[entry["finished"], "test_metric"].astype(float).dropna()
-    return 100 * found
+    """Return the available test metrics in percent."""
+    metrics: pd.Series[float] = entry.loc[entry["finished"], "test_metric"].astype(float).dropna()
+    return 100 * metrics
 
 
-def _moments(found: "pd.Series[float]") -> dict[str, float]:
-    return {"mean": found.mean(), "std": found.std(), "seeds": len(found)}
+def _moments(percents: "pd.Series[float]") -> dict[str, float]:
+    return {"mean": percents.mean(), "std": percents.std(), "seeds": len(percents)}
 
 
-def _mean(found: "pd.Series[float]", *, of: int) -> str:
-    if found.empty:
+def _mean(percents: "pd.Series[float]", *, of: int) -> str:
+    if percents.empty:
         return NONE
-    deviation = f" ± {found.std():.2f}" if len(found) > 1 else ""
-    return f"{found.mean():.2f}{deviation}{f' ({len(found)} of {of} seeds)' if len(found) < of else ''}"
+    deviation = f" ± {percents.std():.2f}" if len(percents) > 1 else ""
+    return f"{percents.mean():.2f}{deviation}{f' ({len(percents)} of {of} seeds)' if len(percents) < of else ''}"
 
 
 def _number(value: float, form: str) -> str:

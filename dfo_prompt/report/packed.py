@@ -1,4 +1,4 @@
-"""Packed studies: what a report needs of each study of a suite in one file, so that others can stand beside them."""
+"""Reads and writes packed studies: one file with the evidence of a suite's studies, for comparisons with later suites."""
 
 import gzip
 import json
@@ -21,15 +21,15 @@ from dfo_prompt.report.evidence import Evidence, checked
 from dfo_prompt.suite.plan import Plan, Suite
 
 PACKED = "studies.json.gz"
-"""The name of the file in a report."""
+"""The file's name in a report folder."""
 FORMAT = 1
 MOST_BYTES = 2**29
-"""Of the unpacked text."""
+"""The largest size of the unpacked text."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PackedStudy:
-    """A study and what it has to show."""
+    """A planned study and its evidence."""
 
     __pydantic_config__ = STRICT
 
@@ -42,8 +42,8 @@ class Packed:
     """The packed studies of a suite.
 
     Attributes:
-        name: of the suite.
-        threads: of each study; see `SuiteSettings`.
+        name: the name of the suite.
+        threads: the threads of each study; see `SuiteSettings`.
     """
 
     __pydantic_config__ = STRICT
@@ -61,17 +61,17 @@ class Packed:
 
     @property
     def plans(self) -> tuple[Plan, ...]:
-        """Return the studies."""
+        """Return the plans of the studies."""
         return tuple(study.plan for study in self.studies)
 
     @cached_property
     def evidence(self) -> dict[str, Evidence]:
-        """Return what each study has to show, by id."""
+        """Return the evidence of each study, by id."""
         return {study.plan.id: study.evidence for study in self.studies}
 
 
 def packed_bytes(suite: Suite, evidence: Mapping[str, Evidence]) -> bytes:
-    """Return the file of a suite's studies: JSON in gzip, the same bytes for the same studies, and no path but names."""
+    """Return the file's content: gzipped JSON, byte-equal for equal studies, with names instead of paths."""
     studies = [{"plan": by_name(_plain(plan)), "evidence": vars(evidence[plan.id])} for plan in suite.plans]
     settings = suite.settings
     data = {"format": FORMAT, "name": settings.name, "threads": settings.threads, "studies": studies}
@@ -79,15 +79,15 @@ def packed_bytes(suite: Suite, evidence: Mapping[str, Evidence]) -> bytes:
 
 
 def packed_file(path: Path) -> Path:
-    """Return the file of packed studies: `path` itself, or that in the folder of a report."""
+    """Return the file of packed studies: `path` itself, or the file in the report folder `path`."""
     return path / PACKED if path.is_dir() else path
 
 
 def read_packed(path: Path) -> Packed:
-    """Return the packed studies in the file `path`, or in the folder of a report.
+    """Return the packed studies in the file or report folder `path`.
 
     Raises:
-        InputError: there are none, or they are damaged.
+        InputError: the file does not exist or is damaged.
     """
     file = packed_file(path)
     data = read_bytes(file)
@@ -115,18 +115,18 @@ def _unpacked(data: bytes) -> bytes:
 
 
 def _check(study: PackedStudy, where: str) -> None:
-    """Refuse evidence whose parts do not fit each other.
+    """Check that the parts of a study's evidence are consistent.
 
     Raises:
-        InputError: what is wrong with it.
+        InputError: they are not.
     """
     evidence = study.evidence
     checked(evidence.figures, where)
     improved, losses = evidence.improved, evidence.losses
     if not {"finished", "queries"} <= evidence.figures.keys() or not isinstance(evidence.figures["queries"], int):
         raise InputError(f"{where} is damaged: it does not say how far it came")
-    rising = all(earlier < other for earlier, other in zip((0, *improved), (*improved, evidence.queries + 1), strict=True))
-    falling = all(earlier > other for earlier, other in pairwise(losses))
+    rising = all(earlier < later for earlier, later in zip((0, *improved), (*improved, evidence.queries + 1), strict=True))
+    falling = all(earlier > later for earlier, later in pairwise(losses))
     if len(improved) != len(losses) or not rising or not falling:
         raise InputError(f"{where} is damaged: its curve is none")
     if study.plan.config.method == STUDY and evidence.queries > study.plan.config.budget:

@@ -1,4 +1,4 @@
-"""The report as one HTML page that needs no other file, and that no browser lets ask for one."""
+"""Renders the report as a self-contained HTML page, whose security policy forbids requests."""
 
 import json
 from base64 import b64encode
@@ -21,8 +21,8 @@ from dfo_prompt.report.texts import printable
 
 
 def page(report: Report) -> str:
-    """Return the page."""
-    first, *others = [_table(table) for table in report.tables]
+    """Return the report's HTML page."""
+    leaderboard, *tables = [_table(table) for table in report.tables]
     manifest = {
         "id": "manifest",
         "title": "Manifest",
@@ -39,7 +39,7 @@ def page(report: Report) -> str:
         intro=report.intro,
         notes=[note for note in (report.beside, report.missing, *report.remarks, *report.identical) if note],
         problems=problems,
-        sections=[first, *map(_picture, report.pictures), *others, manifest],
+        sections=[leaderboard, *map(_picture, report.pictures), *tables, manifest],
         style=Markup(_file("page.css.in")),  # noqa: S704 - a file of this package, like the scripts
         pictures=_json({"style": STYLE, "pictures": drawn, "problems": problems}),
         scripts=[Markup(script) for script in scripts],  # noqa: S704
@@ -75,18 +75,18 @@ def _picture(picture: Picture) -> dict[str, Any]:
 
 
 def _lines(text: str) -> Markup:
-    """Return text that is printable line by line, escaped, its ends of lines kept."""
+    """Return the text escaped, with unprintable characters replaced and line ends kept."""
     return Markup("\n").join(map(printable, text.splitlines()))
 
 
 def _json(value: Any) -> Markup:
-    """Return JSON that no name in it can end."""
+    """Return JSON that cannot close its script element."""
     text = json.dumps(value, separators=(",", ":"), allow_nan=False)
     return Markup(text.replace("<", r"\u003c").replace(">", r"\u003e").replace("&", r"\u0026"))  # noqa: S704
 
 
 def _hash(script: str) -> str:
-    """Return what allows this script and no other."""
+    """Return the script's hash source for the security policy."""
     return f"'sha256-{b64encode(sha256(script.encode()).digest()).decode()}'"
 
 
@@ -96,5 +96,5 @@ def _file(name: str) -> str:
 
 @cache
 def _bundle() -> str:
-    """Return Vega, Vega-Lite and Vega-Embed."""
+    """Return the script of Vega, Vega-Lite and Vega-Embed."""
     return vl_convert.javascript_bundle(snippet="window.vegaEmbed = vegaEmbed;", vl_version=VEGA_LITE)

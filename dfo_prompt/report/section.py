@@ -1,4 +1,4 @@
-"""A part of a report that is a table."""
+"""Defines a section of a report that shows a table."""
 
 from dataclasses import dataclass
 
@@ -7,12 +7,12 @@ import pandas as pd
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    """A table, what it shows, and what it rests on.
+    """A table with its title, its explanation and its data.
 
     Attributes:
-        table: with cells as they are printed.
-        data: the numbers behind it, for the file; None means that the cells are numbers themselves.
-        shown: rows that are printed; the file has all. None means all.
+        table: the cells as printed.
+        data: the numbers for the CSV file; None means those of `table`.
+        shown: the number of rows that are printed, None for all; the CSV file has all rows.
     """
 
     name: str

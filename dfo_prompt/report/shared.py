@@ -1,4 +1,4 @@
-"""What the studies of a suite ran on: what they share, and in what each entry differs."""
+"""Summarizes the manifests of a suite's studies: shared settings, and the differences of each entry."""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -12,7 +12,7 @@ DIFFERS = "differs"
 
 
 def shared_manifest(analysis: Analysis) -> dict[str, Any]:
-    """Return what all studies share, of their manifests and of what the suite asks of them; what each entry has besides."""
+    """Return the environment and settings that all studies share, and the differing settings of each entry."""
     with reading(analysis.findings.folder):
         return _manifest(analysis)
 
@@ -25,14 +25,14 @@ def _manifest(analysis: Analysis) -> dict[str, Any]:
     configs = [(plan.optimizer, by_name(plan.config.as_dict())) for plan in analysis.suite.plans]
     study = _shared([config for _, config in configs])
     entries = {
-        name: _besides(_shared([config for other, config in configs if other == name]), study)
+        name: _besides(_shared([config for entry, config in configs if entry == name]), study)
         for name in dict.fromkeys(name for name, _ in configs)
     }
     return {**made, "git_commits": commits, "suite": suite, "study": study, "entries": entries}
 
 
 def _shared(values: list[Any], otherwise: Callable[[list[Any]], Any] = lambda _: DIFFERS) -> Any:
-    """Return what all values are, of tables key by key; where they are not the same, what `otherwise` makes of them."""
+    """Return the common value of all values, tables key by key, and `otherwise(values)` where they differ."""
     if all(isinstance(value, dict) for value in values):
         keys = dict.fromkeys(key for value in values for key in value)
         return {key: _shared([value.get(key) for value in values], otherwise) for key in keys}
@@ -44,10 +44,10 @@ def _each(values: list[Any]) -> str:
 
 
 def _besides(own: dict[str, Any], shared: dict[str, Any]) -> dict[str, Any]:
-    """Return the keys in which an entry differs from what all share."""
-    found = {
+    """Return the settings of an entry that are not among the shared ones."""
+    differences = {
         key: _besides(value, shared[key]) if isinstance(value, dict) and isinstance(shared.get(key), dict) else value
         for key, value in own.items()
         if key not in shared or (value != shared[key] and value != DIFFERS)
     }
-    return {key: value for key, value in found.items() if value != {}}
+    return {key: value for key, value in differences.items() if value != {}}

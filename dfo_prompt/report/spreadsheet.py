@@ -1,4 +1,4 @@
-"""Tables as CSV files that a spreadsheet shows and does not evaluate."""
+"""Writes CSV files whose cells spreadsheets do not evaluate as formulas."""
 
 from pathlib import Path
 
@@ -7,18 +7,18 @@ import pandas as pd
 from dfo_prompt.report.texts import printable
 
 FORMULA = ("=", "+", "-", "@")
-"""A spreadsheet evaluates text that begins with one of these."""
+"""First characters of text that spreadsheets evaluate."""
 EMPTY = "-"
-"""In tables, the mark of a cell without a value."""
+"""The text of a cell without a value."""
 
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:
-    """Write the table."""
+    """Write the table to the file `path`."""
     path.write_text(csv_text(table), encoding="utf-8", newline="")
 
 
 def csv_text(table: pd.DataFrame) -> str:
-    """Return the table; text that a spreadsheet would evaluate gets an apostrophe in front, numbers stay numbers."""
+    """Return the table as CSV, with an apostrophe before text that a spreadsheet would evaluate."""
     safe = table.rename(columns=_cell)
     for number, kind in enumerate(table.dtypes):
         if kind.kind not in "biuf":

@@ -1,6 +1,7 @@
-"""What a comparison of optimizers rests on. Values are (problems, seeds, optimizers), the smaller the better.
+"""Computes averages, bootstrap intervals and tests for comparisons of optimizers.
 
-A problem is the unit; seeds are nested in it: one seed means one split, projection and start for all optimizers.
+Values are (problems, seeds, optimizers), smaller is better. Seeds are nested in problems: on a problem, all optimizers share
+the split, projection and start of a seed.
 """
 
 from dataclasses import dataclass
@@ -14,12 +15,12 @@ from dfo_prompt.types import Matrix, Vector
 RESAMPLES = 2000
 CONFIDENCE = 0.95
 MOST_EXACT = 14
-"""Problems up to which every subset is looked at; of more, so many subsets at random as there are then."""
+"""The most problems for which all subsets are enumerated; beyond, subsets are sampled."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Interval:
-    """An estimate and its bootstrap interval, NaN where there is one seed."""
+    """An estimate and its bootstrap interval; NaN bounds if the sample has size one."""
 
     value: float
     low: float
@@ -29,7 +30,7 @@ class Interval:
 def average(values: Matrix) -> Any:
     """Return the interquartile mean over seeds in each problem, averaged over problems, of values (..., problems, seeds).
 
-    Agarwal et al. (2021) trim over all problems at once; where metrics of problems lie apart that would leave out problems.
+    Agarwal et al. (2021) trim over all problems at once, which would drop whole problems where their metrics differ widely.
     """
     return by_problem(values).mean(axis=-1)
 
@@ -40,17 +41,17 @@ def by_problem(values: Matrix) -> Any:
 
 
 def stratified(values: Matrix) -> Interval:
-    """Return the average of values (problems, seeds) and its interval when seeds are drawn anew.
+    """Return the average of values (problems, seeds) and its percentile bootstrap interval over seeds.
 
-    The percentile bootstrap, stratified by problem (Agarwal et al., 2021). NaN bounds where there is one seed.
+    The bootstrap is stratified by problem (Agarwal et al., 2021). The bounds are NaN for a single seed.
     """
     return _percentiles(float(average(values)), resampled(values) if values.shape[1] > 1 else None)
 
 
 def clustered(values: Matrix) -> Interval:
-    """Return the average of values (problems, seeds) and its interval when problems are drawn anew.
+    """Return the average of values (problems, seeds) and its percentile bootstrap interval over problems.
 
-    NaN bounds where there is one problem.
+    The bounds are NaN for a single problem.
     """
     each = by_problem(values)
     drawn = np.random.default_rng(0).integers(len(each), size=(RESAMPLES, len(each)))
@@ -58,9 +59,9 @@ def clustered(values: Matrix) -> Interval:
 
 
 def resampled(values: Matrix) -> Vector:
-    """Return the averages of values (problems, seeds) when seeds are drawn anew in each problem, (R,).
+    """Return the averages of values (problems, seeds) over bootstrap samples of seeds within each problem, (R,).
 
-    All calls draw the same seeds: what is compared is drawn in pairs, and does not depend on what else was asked.
+    All calls draw the same samples, so comparisons are paired and do not depend on earlier calls.
     """
     problems, seeds = values.shape
     drawn = np.random.default_rng(0).integers(seeds, size=(RESAMPLES, problems, seeds))
@@ -69,20 +70,20 @@ def resampled(values: Matrix) -> Vector:
 
 
 def simultaneous(estimates: Vector, draws: Matrix, *, problems: int, seeds: int) -> tuple[Matrix, Vector]:
-    """Return intervals that hold at once for all estimates, (m, 2), and p values that are corrected for all of them, (m,).
+    """Return simultaneous intervals of the estimates, (m, 2), and p values corrected for multiplicity, (m,).
 
     The single-step max-t bootstrap (Hothorn, Bretz and Westfall, 2008): an interval excludes 0 exactly where p <= 0.05.
-    Standard errors are widened by sqrt(S / (S - 1)), by which drawing S seeds with replacement makes them too small, and
+    Standard errors are multiplied by sqrt(S / (S - 1)) to correct the bias of resampling S seeds with replacement, and
     critical values are those of Student's t with P (S - 1) degrees of freedom instead of the normal distribution.
 
     Args:
         estimates: (m,).
-        draws: (R, m), the estimates when seeds are drawn anew.
-        problems: P.
-        seeds: S.
+        draws: the estimates in each bootstrap sample, (R, m).
+        problems: the number P of problems.
+        seeds: the number S of seeds.
     """
     error, free = draws.std(axis=0), problems * (seeds - 1)
-    moves = error > 1e-12 * (1 + np.abs(estimates))  # the others are the same in every draw
+    moves = error > 1e-12 * (1 + np.abs(estimates))  # the others are constant over the draws
     wide = error * np.sqrt(seeds / (seeds - 1))
     largest = np.abs((draws - estimates)[:, moves] / error[moves]).max(axis=1, initial=0.0)  # (R,)
     cut = stats.t.isf(stats.norm.sf(np.sort(largest)[int(np.ceil(CONFIDENCE * len(largest))) - 1]), free)
@@ -94,11 +95,11 @@ def simultaneous(estimates: Vector, draws: Matrix, *, problems: int, seeds: int)
 
 
 def sign_flips(differences: Matrix) -> tuple[Matrix, Vector]:
-    """Return intervals that hold at once for the means of differences (m, n), (m, 2), and corrected p values, (m,).
+    """Return simultaneous intervals of the means of differences (m, n), (m, 2), and corrected p values, (m,).
 
-    The randomization test of Fisher (1935) that flips signs, corrected by Bonferroni for m, and the interval that it does
-    not reject: between two of the ordered means of all subsets of the n problems (Hartigan, 1969). The interval excludes 0
-    exactly where p <= 0.05. No p is below m * 2^(1 - n): NaN bounds where that is above 0.05.
+    P values are those of the sign-flip randomization test of Fisher (1935) with Bonferroni correction for m. The interval of
+    means that the test does not reject lies between two of the ordered means of all subsets of the n problems (Hartigan,
+    1969) and excludes 0 exactly where p <= 0.05. The smallest p is m * 2^(1 - n); if it is above 0.05, bounds are NaN.
     """
     number, problems = differences.shape
     subsets = _subsets(problems)  # (s, n)
@@ -115,7 +116,7 @@ def sign_flips(differences: Matrix) -> tuple[Matrix, Vector]:
 
 
 def problems_needed(pairs: int) -> int:
-    """Return the fewest problems on which the test that flips signs, corrected for so many pairs, can find a difference."""
+    """Return the fewest problems on which the sign-flip test, corrected for `pairs` pairs, can find a difference."""
     return int(np.ceil(1 + np.log2(pairs / (1 - CONFIDENCE)) - 1e-9))
 
 
@@ -134,7 +135,7 @@ def _percentiles(value: float, draws: Vector | None) -> Interval:
 
 
 def _subsets(problems: int) -> Matrix:
-    """Return non-empty subsets of so many problems, (s, problems) of 0 and 1."""
+    """Return the non-empty subsets of the problems as indicators, (s, problems), sampled if there are too many."""
     if problems <= MOST_EXACT:
         numbers = np.arange(1, 2**problems)
         every: Matrix = (numbers[:, None] >> np.arange(problems) & 1).astype(np.float64)

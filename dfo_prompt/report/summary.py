@@ -1,4 +1,4 @@
-"""The figures of a study folder, finished or not."""
+"""Summarizes a study folder, finished or not."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -15,13 +15,13 @@ from dfo_prompt.study.result import HeldOut
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """One study in a line. Losses are training losses, metrics those of the prompt chosen on dev.
+    """The figures of a study. Losses are training losses; metrics are those of the prompt chosen on dev.
 
     Attributes:
         best_query: the query of the smallest loss.
-        training_seconds: until there was an answer, without looks at dev and test.
-        spent: what the queries took; `validation`, the same for the second account.
-        warnings: figures of what was spent that do not agree.
+        training_seconds: the seconds of the search, without evaluations on dev and test.
+        spent: the costs of the queries; `validation`, those of the final evaluation.
+        warnings: inconsistent figures of costs.
     """
 
     __pydantic_config__ = STRICT
@@ -60,15 +60,15 @@ class Summary:
 
     @property
     def seconds(self) -> float:
-        """Return the seconds of training and of looks at dev and test."""
+        """Return the seconds of training and of evaluations on dev and test."""
         return self.training_seconds + self.validation.seconds
 
 
 def summarize(folder: Path, records: Sequence[Record] | None = None) -> Summary:
-    """Read the study in `folder`; `records` are those of its journal, if that has been read already.
+    """Summarize the study in `folder`; `records` are those of its journal, if already read.
 
     Raises:
-        InputError: it is not a study folder, or a file in it is damaged.
+        InputError: `folder` is not a study folder, or a file in it is damaged.
         StudyError: a journal is damaged.
     """
     manifest, result = read_manifest(folder), read_result(folder)

@@ -1,4 +1,4 @@
-"""The tables of a suite's report."""
+"""Builds the tables of a suite's report."""
 
 from collections.abc import Collection
 from dataclasses import replace
@@ -18,37 +18,37 @@ from dfo_prompt.report.section import Section
 from dfo_prompt.report.verdict import FEW_SEEDS
 
 NAMED = ("optimizer", "method", "first", "second")
-"""Columns with names of entries."""
+"""Columns that hold names of entries."""
 
 
 def all_tables(analysis: Analysis) -> list[Section]:
-    """Return every table that the suite has data for, the leaderboard first."""
-    found: dict[str, Section] = {}
+    """Return all tables of the suite, the leaderboard first; a plugin's section that fails becomes its error."""
+    tables: dict[str, Section] = {}
     for spec in catalogue().sections.specs.values():
         try:
-            found |= _tables_of(spec, analysis, found)
+            tables |= _tables_of(spec, analysis, tables)
         except Exception as error:
             if catalogue().sections.givers[spec.name][0] in BUILT_IN:
                 raise
-            said = Section(name=spec.name, title=spec.name, text=f"Failed: {one_line(error)}", table=pd.DataFrame())
-            found.setdefault(spec.name, said)
-    return [_marked(table, marks_of(analysis)) for table in found.values()]
+            failed = Section(name=spec.name, title=spec.name, text=f"Failed: {one_line(error)}", table=pd.DataFrame())
+            tables.setdefault(spec.name, failed)
+    return [_marked(table, marks_of(analysis)) for table in tables.values()]
 
 
-def _tables_of(spec: Spec, analysis: Analysis, others: Collection[str]) -> dict[str, Section]:
+def _tables_of(spec: Spec, analysis: Analysis, taken: Collection[str]) -> dict[str, Section]:
     """Return the tables of a section, by name."""
-    given = spec.load()(analysis, **spec.options)
-    tables = [given] if isinstance(given, Section) else list(given)
+    built = spec.load()(analysis, **spec.options)
+    tables = [built] if isinstance(built, Section) else list(built)
     for table in tables:
         if not isinstance(table, Section) or not isinstance(table.table, pd.DataFrame):
-            raise PluginError(f"it gives a {type(table).__name__}, not a Section with a table")
-        if not NAME.fullmatch(table.name) or table.name in others:
-            raise PluginError(f"a table cannot be called {table.name!r:.40}, or another one is")
+            raise PluginError(f"it returns a {type(table).__name__}, not a Section with a table")
+        if not NAME.fullmatch(table.name) or table.name in taken:
+            raise PluginError(f"a table cannot be called {table.name!r:.40}: the name is invalid or taken")
     return {table.name: table for table in tables}
 
 
 def leaderboard(analysis: Analysis) -> Section:
-    """Return a row an optimizer, the best first."""
+    """Return one row per optimizer, the best first."""
     board, measure = analysis.leaderboard, analysis.score
     columns: dict[str, object] = {"optimizer": board["optimizer"]}
     if len(board):
@@ -67,34 +67,34 @@ def leaderboard(analysis: Analysis) -> Section:
         columns["failed queries"] = board["failures"]
     each = " in each problem, averaged" if len(analysis.problems) > 1 else ""
     text = (
-        f'Ordered by {measure}; "1 to 3": ranks that the comparison of pairs leaves open. '
+        f'Ordered by {measure}; "1 to 3": ranks consistent with the comparison of pairs. '
         f"{measure[0].upper()}{measure[1:]}: "
         f"interquartile mean over {counted(len(analysis.seeds), 'seed')}{each}; higher is better.{_strength(analysis)} The "
-        "score of a loss is the share of the way from the start to the best known loss of the problem and seed. Area over "
-        "curve: mean of that share over the budget. The other figures are means over studies."
+        "score of a loss is the share of the distance from the start to the best known loss of the problem and seed. Area "
+        "over curve: mean of that share over the budget. The other figures are means over studies."
     )
     table = pd.DataFrame({name: values for name, values in columns.items() if values is not None})
     return Section(name="leaderboard", title="Leaderboard", text=text, table=table, data=board)
 
 
 def per_problem(analysis: Analysis) -> list[Section]:
-    """Return a row an optimizer and a column a problem: median and interquartile range over seeds."""
-    rows, found = [], []
+    """Return one row per optimizer with a column per problem: median and interquartile range over seeds."""
+    rows, quartiles = [], []
     for i, name in enumerate(analysis.complete):
         cells = {"optimizer": name}
         for j, problem in enumerate(analysis.problems):
             low, middle, high = np.quantile(analysis.raw[j, :, i], [0.25, 0.5, 0.75])
             cells[problem] = interval_text(middle, low, high)
-            found.append({"optimizer": name, "problem": problem, "median": middle, "low": low, "high": high})
+            quartiles.append({"optimizer": name, "problem": problem, "median": middle, "low": low, "high": high})
         rows.append(cells)
     measure, seeds = analysis.measure.replace("_", " ").capitalize(), counted(len(analysis.seeds), "seed")
     text = f"{measure}: median and quartiles over {seeds}."
-    table, data = pd.DataFrame(rows), pd.DataFrame(found)
+    table, data = pd.DataFrame(rows), pd.DataFrame(quartiles)
     return [Section(name="problems", title="By problem", text=text, table=table, data=data)] if rows else []
 
 
 def sensitivity(analysis: Analysis) -> Section:
-    """Return what optimizers reach by step size: those that stand in the suite with several."""
+    """Return the median scores by step size of optimizers that the suite runs with several step sizes."""
     studies = analysis.studies
     rows = []
     for row in studies[studies["searched"] & studies["optimizer"].isin(analysis.complete)].itertuples():
@@ -123,17 +123,17 @@ def failures(analysis: Analysis) -> Section:
 
 
 def _strength(analysis: Analysis) -> str:
-    """Return what the size of the suite allows to say."""
+    """Return the kind and the limits of the intervals."""
     if len(analysis.seeds) == 1 and analysis.comparison.inference == "seeds":
         return " A single seed gives no interval: any difference may be chance."
     if analysis.comparison.inference == "problems":
-        return " In brackets: the 95 % bootstrap interval when problems are drawn anew."
+        return " In brackets: the 95 % bootstrap interval over problems."
     few = ", which is too narrow with so few seeds" * (len(analysis.seeds) < FEW_SEEDS)
     return f" In brackets: the 95 % stratified bootstrap interval{few}."
 
 
 def _marked(section: Section, marks: Marks) -> Section:
-    """Return the section with the marks of its entries, and what they mean."""
+    """Return the section with its entries marked and the mark explained."""
     columns = [column for column in NAMED if column in section.table and section.table[column].isin(marks.names).any()]
     if not columns:
         return section
@@ -147,13 +147,13 @@ def _marked(section: Section, marks: Marks) -> Section:
 def _against_random(analysis: Analysis) -> list[str] | None:
     if RANDOM not in analysis.complete:
         return None
-    other = analysis.complete.index(RANDOM)
+    baseline = analysis.complete.index(RANDOM)
     return [
-        "" if i == other else f"{statistics.probability_of_improvement(analysis.values[:, :, [i, other]]):.2f}"
+        "" if i == baseline else f"{statistics.probability_of_improvement(analysis.values[:, :, [i, baseline]]):.2f}"
         for i in range(len(analysis.complete))
     ]
 
 
 def _rank(rank: int, best: int, worst: int) -> str:
-    """Return a rank, or the ranks that are open: a tie."""
+    """Return a rank, with the range of ranks consistent with the comparison if it is wider."""
     return f"{rank}" if best == worst else f"{rank} ({best} to {worst})"

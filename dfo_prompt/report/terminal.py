@@ -1,4 +1,4 @@
-"""What a terminal says of a suite: the leaderboard's first lines and the verdict."""
+"""Formats the outcome of a suite for the terminal: the top of the leaderboard and the verdict."""
 
 import textwrap
 from pathlib import Path
@@ -13,19 +13,19 @@ from dfo_prompt.report.verdict import beside, remarks, verdict
 
 LINES = 5
 LONGEST = 30
-"""Characters of a name; longer names lose their middle."""
+"""The most characters of a name; longer names lose their middle."""
 
 
 def outcome(folder: Path, *, width: int) -> str:
-    """Return the leaderboard's first lines, the verdict and remarks on it, in lines of at most `width` characters.
+    """Return the top of the leaderboard, the verdict and its remarks, in lines of at most `width` characters.
 
     Raises:
-        InputError: it is not a suite folder, or no study in it is finished.
+        InputError: `folder` is not a suite folder, or no study in it is finished.
     """
     analysis = analyse(folder)
     sentences = (verdict(analysis), *remarks(analysis), beside(analysis))
-    said = [textwrap.fill(printable(text), width) for text in sentences if text]
-    return "\n\n".join(part for part in (_first_lines(analysis), "\n".join(said)) if part)
+    lines = [textwrap.fill(printable(text), width) for text in sentences if text]
+    return "\n\n".join(part for part in (_first_lines(analysis), "\n".join(lines)) if part)
 
 
 def _first_lines(analysis: Analysis) -> str:
@@ -35,7 +35,7 @@ def _first_lines(analysis: Analysis) -> str:
     table = table[[name for name in ("optimizer", "rank", analysis.score, "studies") if name in table]]
     named = table["optimizer"] == RANDOM
     if "studies" in table:
-        named |= table["studies"] == "here"  # what was placed among packed ones is what is asked for
+        named |= table["studies"] == "here"  # always show the entries that ran here
     first = table[(np.arange(len(table)) < LINES) | named]
     names = [shortened(printable(name), LONGEST) for name in first["optimizer"]]
     rows = [[name, *cells] for name, cells in zip(names, first.iloc[:, 1:].to_numpy().tolist(), strict=True)]

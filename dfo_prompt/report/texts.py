@@ -1,6 +1,6 @@
-"""Makes names and error messages safe to show: on the page, in Markdown and in pictures.
+"""Escapes names and error messages for the page, Markdown and pictures.
 
-Names of suites, problems, entries and error messages come from whoever wrote the suite, and may hold anything.
+Names of suites, problems and entries, and error messages, are arbitrary input.
 """
 
 import re
@@ -21,13 +21,13 @@ def printable(text: str) -> str:
 
 
 def shortened(text: str, most: int) -> str:
-    """Return the text in at most `most` characters; a longer one keeps three fifths from its start, and its end."""
+    """Return the text in at most `most` characters; a longer text keeps three fifths from its start, and its end."""
     head = most * 3 // 5
     return text if len(text) <= most else f"{text[:head]}…{text[len(text) - (most - head - 1) :]}"
 
 
 def markdown_text(text: str) -> str:
-    """Return the text for Markdown: neither HTML, nor markup, nor the end of a table cell."""
+    """Return the text escaped for Markdown: no HTML, markup or table cells."""
     return MARKDOWN.sub(r"\\\g<0>", escape(printable(text), quote=False))
 
 

@@ -1,4 +1,4 @@
-"""Tells the trackers of a suite that its studies have ended, and gives them the page of its report."""
+"""Notifies the trackers of a suite that it has finished, with the page of its report."""
 
 import warnings
 from pathlib import Path
@@ -10,22 +10,22 @@ from dfo_prompt.suite.plan import Suite
 
 
 def track_suite(suite: Suite, folder: Path) -> None:
-    """Write the report of a suite that was run with trackers, and hand its page to each of them.
+    """Write the report of a suite with trackers, and pass its page to each tracker.
 
-    One that fails is named in a warning. Without the extra of reports, or a finished study, there is no page.
+    A tracker that fails causes a warning. There is no page without the extra `report` or a finished study.
     """
-    asked = {name: options for plan in suite.plans for name, options in plan.config.trackers.items()}
-    if not asked:
+    trackers = {name: options for plan in suite.plans for name, options in plan.config.trackers.items()}
+    if not trackers:
         return
     page = _page(folder)
-    for name in (spec.name for spec in catalogue().observers if spec.name in asked):
+    for name in (spec.name for spec in catalogue().observers if spec.name in trackers):
         try:
-            observer = create_observer(name, **asked[name])
+            observer = create_observer(name, **trackers[name])
             if finished := getattr(observer, "suite_finished", None):
                 finished(folder.absolute(), page)
         except Exception as error:
-            said = f"tracker {name!r} was not told that the suite ended: {one_line(error)}"
-            warnings.warn(said, RuntimeWarning, stacklevel=2)
+            message = f"tracker {name!r} was not notified that the suite finished: {one_line(error)}"
+            warnings.warn(message, RuntimeWarning, stacklevel=2)
 
 
 def _page(folder: Path) -> Path | None:

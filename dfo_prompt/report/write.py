@@ -1,4 +1,4 @@
-"""Writes the report of a suite: one page, and everything on it as files."""
+"""Writes the report of a suite: a page, and its content as files."""
 
 import json
 import math
@@ -25,19 +25,19 @@ FOLDER = "report"
 def write_report(folder: Path | str) -> Path:
     """Write the report of the suite in `folder` and return its page.
 
-    Beside report/index.html lie: report.md and report.json (tables and verdict), a CSV for each table and picture, each
-    picture as PNG and SVG, studies.csv (a row a study), studies.json.gz (the same and the curves, for suites that are to
-    stand beside this one), and ioh/ (the curves in the format of IOHanalyzer). What lay in report/ before gives way.
+    The folder report/ is replaced. Beside index.html it holds report.md and report.json (tables and verdict), a CSV for each
+    table and picture, each picture as PNG and SVG, studies.csv (one row per study), studies.json.gz (packed studies, for
+    comparisons with later suites), and ioh/ (the curves in the format of IOHanalyzer).
 
     Raises:
-        InputError: it is not a suite folder, no study in it is finished, or its report/ is no folder of its own.
+        InputError: `folder` is not a suite folder, no study in it is finished, or its report/ is a link or a file.
         StudyError: the report cannot be written.
     """
     out = Path(folder) / FOLDER
     if out.is_symlink() or (out.exists() and not out.is_dir()):
         kind = "link" if out.is_symlink() else "file"
         raise InputError(f"{out} is a {kind}, where the report will be a folder; move it away")
-    report = report_of(Path(folder))  # before the old report gives way
+    report = report_of(Path(folder))  # may fail, so before the old report is removed
     try:
         if out.exists():
             rmtree(out)
@@ -61,7 +61,7 @@ def _write(report: Report, out: Path) -> None:
         (out / f"{picture.name}.svg").write_text(svg, encoding="utf-8")
         (out / f"{picture.name}.png").write_bytes(png_of(svg))
     text = json.dumps(_as_json(report), indent=2, ensure_ascii=False) + "\n"
-    # A lone surrogate, of a file name that is no text, becomes the escape that JSON has for it.
+    # Lone surrogates, from undecodable file names, become JSON escapes.
     (out / "report.json").write_text(text, encoding="utf-8", errors="backslashreplace")
     (out / "report.md").write_text(markdown(report), encoding="utf-8")
     (out / "index.html").write_text(page(report), encoding="utf-8")
@@ -87,7 +87,7 @@ def _as_json(report: Report) -> dict[str, Any]:
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return the rows; what is not a number becomes null."""
+    """Return the rows, with NaN as null."""
     rows = table.to_dict("records")
     return [
         {str(key): None if isinstance(value, float) and math.isnan(value) else value for key, value in row.items()}

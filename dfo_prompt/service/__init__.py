@@ -1,4 +1,4 @@
-"""An objective as a service: `dfo-prompt serve` answers, the objective "remote" asks; z is all that crosses the wire."""
+"""Serves an objective over HTTP (`dfo-prompt serve`) and queries such a service (objective "remote"); only z is sent."""
 
 from collections.abc import Iterable
 
@@ -8,6 +8,6 @@ from dfo_prompt.plugin.hookspecs import hookimpl
 
 @hookimpl
 def dfo_prompt_objectives() -> Iterable[Spec]:
-    """Give the objective that a service evaluates."""
+    """Register the objective that a service evaluates."""
     summary = "The objective that a `dfo-prompt serve` elsewhere evaluates."
     yield Spec(name="remote", target="dfo_prompt.service.remote:remote_objective", summary=summary, extra="remote")

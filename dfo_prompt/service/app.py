@@ -1,4 +1,4 @@
-"""The service's HTTP interface, as an ASGI application."""
+"""Defines the service's HTTP interface as an ASGI application."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -31,9 +31,9 @@ T = TypeVar("T")
 JSON = "application/json"
 JSON_LINES = "application/jsonl"
 BODY_SECONDS = 60.0
-"""For which a request's body is waited."""
+"""The time limit for receiving a request's body."""
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
-"""The only hosts that a service without tokens answers as: a page in a browser reaches it by other names."""
+"""The only hosts that a service without tokens accepts, as protection against DNS rebinding by web pages."""
 Handler = Callable[["Service", Request], Awaitable[Response]]
 
 
@@ -42,8 +42,8 @@ def application(engine: Engine, clients: Sequence[Client], training: Training) -
 
     Args:
         engine: closed when the application ends.
-        clients: those that have tokens; a single one without a token stands for everybody on this machine.
-        training: the prompt that is served, and feedback on it.
+        clients: the clients with tokens, or a single client without a token for all requests from this machine.
+        training: the served prompt and its feedback.
     """
     service = Service(engine, clients, training)
     routes = [
@@ -63,7 +63,7 @@ def application(engine: Engine, clients: Sequence[Client], training: Training) -
 
 
 def _counted(handler: Handler) -> Handler:
-    """Wrap a handler of `Service` so that its requests are counted."""
+    """Wrap a handler of `Service` to count its requests."""
 
     async def counted(self: "Service", request: Request) -> Response:
         began, path, status = perf_counter(), request.url.path, 500
@@ -91,26 +91,26 @@ class Service:
 
     @asynccontextmanager
     async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
-        """Close the engine at the end, after what runs."""
+        """Close the engine at shutdown, after running requests."""
         yield
         await asyncio.to_thread(self._engine.close)
 
     async def health(self, _: Request) -> Response:
-        """Say that the service lives, to anybody."""
+        """Report that the service is alive; needs no token."""
         return _json({"status": "ok"})
 
     async def openapi(self, _: Request) -> Response:
-        """Describe the routes, to anybody."""
+        """Return the OpenAPI document; needs no token."""
         return _json(document())
 
     async def metrics(self, request: Request) -> Response:
-        """Give the figures for Prometheus."""
+        """Return the metrics for Prometheus."""
         self._client(request)
         return Response(self.meters.text(), media_type=MEDIA_TYPE)
 
     @_counted
     async def about(self, request: Request) -> Response:
-        """Say what is served."""
+        """Describe the served objective."""
         self._client(request)
         return _json(asdict(replace(self._engine.about, prompt=self._training.prompt, peak_bytes=peak_resident())))
 
@@ -130,13 +130,13 @@ class Service:
 
     @_counted
     async def predict(self, request: Request) -> Response:
-        """Label texts with the prompt that is served."""
+        """Label texts with the served prompt."""
         client = self._client(request)
         return _json(await self._training.label(client, await self._read(request, LabelRequest)))
 
     @_counted
     async def feedback(self, request: Request) -> Response:
-        """Keep corrected labels; or give all of them, as JSON lines."""
+        """Store corrected labels, or return all of them as JSON lines."""
         if request.method != "POST":
             self._trainer(request)
             examples = await asyncio.to_thread(self._training.examples)
@@ -148,17 +148,17 @@ class Service:
 
     @_counted
     async def prompt(self, request: Request) -> Response:
-        """Serve another prompt, if it is better on dev."""
+        """Replace the served prompt if the offered one is better on dev."""
         client = self._trainer(request)
         answer = await self._training.offer(client, await self._read(request, PromptRequest))
         self.meters.prompts.labels(answer["swapped"]).inc()
         return _json(answer)
 
     def _trainer(self, request: Request) -> Client:
-        """Return who asks.
+        """Return the request's client, which must be allowed to train.
 
         Raises:
-            HTTPException: 401, or 403 if that is not for this client.
+            HTTPException: 401, or 403 if the client may not train.
         """
         client = self._client(request)
         if not client.trains:
@@ -166,10 +166,10 @@ class Service:
         return client
 
     def _client(self, request: Request) -> Client:
-        """Return who asks.
+        """Return the request's client.
 
         Raises:
-            HTTPException: 401, it has no token that is known.
+            HTTPException: 401, the request has no known token.
         """
         if not self._clients[0].token:
             return self._clients[0]
@@ -179,7 +179,7 @@ class Service:
         return client
 
     async def _read(self, request: Request, kind: type[T]) -> T:
-        """Return the message of the class `kind` in a request's body.
+        """Parse a request's body as a message of class `kind`.
 
         Raises:
             HTTPException: 400, 408, 413, 415 or 422 with a reason.

@@ -1,4 +1,4 @@
-"""The clients of a service: their tokens, and the candidates that each may have scored."""
+"""Reads the clients of a service, their tokens and their budgets of candidates."""
 
 import hmac
 from collections.abc import Sequence
@@ -9,19 +9,19 @@ from dfo_prompt._util.reading import read_bytes
 from dfo_prompt.errors import InputError, UnknownNameError
 
 MOST_BYTES = 2**20
-"""Of a file of tokens."""
+"""The largest size of a token file."""
 SHORTEST = 16
-"""Characters of a token."""
+"""The fewest characters of a token."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Client:
-    """Who asks.
+    """A client of a service.
 
     Attributes:
-        token: in a request's header; "" where a service asks for none.
-        budget: candidates that it may have scored, on any split; None means any number.
-        trains: it may read feedback, and offer prompts.
+        token: the bearer token of its requests; "" where the service needs none.
+        budget: the number of candidates it may evaluate, on any split; None means any number.
+        trains: whether it may read feedback and offer prompts.
     """
 
     name: str
@@ -31,24 +31,24 @@ class Client:
 
 
 def find_client(clients: Sequence[Client], authorization: str) -> Client | None:
-    """Return the client whose token an Authorization header has, after as many comparisons as there are clients."""
+    """Return the client whose token an Authorization header has; compares all tokens in constant time."""
     scheme, _, token = authorization.partition(" ")
-    given = token.strip().encode() if scheme.lower() == "bearer" else b""
-    found = None
+    presented = token.strip().encode() if scheme.lower() == "bearer" else b""
+    match = None
     for client in clients:
-        if hmac.compare_digest(client.token.encode(), given):
-            found = client
-    return found
+        if hmac.compare_digest(client.token.encode(), presented):
+            match = client
+    return match
 
 
 def read_clients(path: Path | None, budget: int | None = None, *, trainer: str = "") -> tuple[Client, ...]:
-    """Read a file of tokens; without one there is a single client that needs none.
+    """Read a token file; without a file there is a single client without a token.
 
     Args:
-        path: a line "NAME TOKEN" or "NAME TOKEN BUDGET" a client; a line "TOKEN" is the client "default". Empty lines and
-            those that begin with # are skipped.
-        budget: of clients whose line has none.
-        trainer: name of the client that trains; "" means the only one, and none of several.
+        path: a file with a line "NAME TOKEN" or "NAME TOKEN BUDGET" per client; a line "TOKEN" is the client "default".
+            Empty lines and lines that begin with # are skipped.
+        budget: the budget of clients whose line has none.
+        trainer: the name of the client that trains; "" means the only client, or none of several.
 
     Raises:
         InputError: the file cannot be read, or a line is wrong.
@@ -60,9 +60,12 @@ def read_clients(path: Path | None, budget: int | None = None, *, trainer: str =
     clients = [_client(fields, budget, f"{path}, line {number}") for number, fields in _lines(path)]
     if not clients:
         raise InputError(f"{path} has no token; write a line NAME TOKEN for each client")
-    for what, values in {"name": [client.name for client in clients], "token": [client.token for client in clients]}.items():
+    for field, values in {
+        "name": [client.name for client in clients],
+        "token": [client.token for client in clients],
+    }.items():
         if len({*values}) < len(clients):
-            raise InputError(f"{path}: two clients have the same {what}")
+            raise InputError(f"{path}: two clients have the same {field}")
     if trainer and trainer not in {client.name for client in clients}:
         raise UnknownNameError.among("client", trainer, [client.name for client in clients])
     trains = trainer or (clients[0].name if len(clients) == 1 else "")
@@ -70,10 +73,10 @@ def read_clients(path: Path | None, budget: int | None = None, *, trainer: str =
 
 
 def read_token(path: Path) -> str:
-    """Read a client's own file: one line with the token, or with a name ahead of it.
+    """Read a client's token file: one line "TOKEN" or "NAME TOKEN".
 
     Raises:
-        InputError: the file cannot be read, or holds anything else.
+        InputError: the file cannot be read, or has other content.
     """
     clients = read_clients(path)
     if len(clients) > 1:

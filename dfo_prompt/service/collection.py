@@ -1,4 +1,4 @@
-"""What a service learns beside answers: corrected labels, and the prompts that it served. Committed before it is told."""
+"""Stores corrected labels and served prompts; both are committed before the service responds."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -24,7 +24,7 @@ CREATE TABLE IF NOT EXISTS prompts (
 
 @dataclass(frozen=True, kw_only=True)
 class Prompt:
-    """A candidate (d,) with its figures on dev, and the client that offered it."""
+    """A candidate (d,) with its figures on dev and the client that offered it."""
 
     candidate: Vector
     score: float
@@ -32,17 +32,17 @@ class Prompt:
     client: str = ""
 
     def beats(self, other: "Prompt") -> bool:
-        """Tell whether it is better on dev, as a study chooses: the larger score wins, then the smaller loss."""
+        """Tell whether this prompt is better on dev by a study's rule: the larger score wins, then the smaller loss."""
         return (self.score, -self.loss) > (other.score, -other.loss)
 
 
 class Collection:
-    """Feedback for one task, and prompts of one objective, in a store that may hold others too.
+    """The feedback for a task and the prompts of an objective, in a store that may also hold others.
 
     Args:
-        store: its thread that writes is the only one to call what writes.
-        task: what tells feedback apart: fields and classes belong to it.
-        fingerprint: of the objective.
+        store: the store; only its writing thread may call methods that write.
+        task: the key of the feedback; it determines fields and classes.
+        fingerprint: the fingerprint of the objective.
     """
 
     def __init__(self, store: Store, *, task: str, fingerprint: str) -> None:
@@ -51,10 +51,10 @@ class Collection:
             store.writer.executescript(SCHEMA)
 
     def take(self, client: str, name: str, digest: str, rows: Sequence[dict[str, str]]) -> bool | None:
-        """Commit labelled examples, unless a request of that name was taken.
+        """Commit labelled examples, unless a request with this name was committed before.
 
         Returns:
-            Whether they are new; None if the name was used for others.
+            Whether the examples are new; None if the name was used for other examples.
         """
         with self._store.writer as writer:
             row = (client, self._task, name, digest, json.dumps(rows))
@@ -62,18 +62,18 @@ class Collection:
             if writer.execute(command, row).rowcount:
                 return True
             query = "SELECT digest FROM feedback WHERE client = ? AND task = ? AND id = ?"
-            (there,) = writer.execute(query, row[:3]).fetchone()
-        return False if there == digest else None
+            (stored,) = writer.execute(query, row[:3]).fetchone()
+        return False if stored == digest else None
 
     def examples(self) -> Iterator[dict[str, str]]:
-        """Return all labelled examples in the order in which they came, each with the client and id of its request."""
+        """Return all labelled examples in order of arrival, each with the client and id of its request."""
         query = "SELECT client, id, rows FROM feedback WHERE task = ? ORDER BY number"
         for client, name, rows in self._store.reader.execute(query, (self._task,)).fetchall():
             for row in json.loads(rows):
                 yield {**row, "client": client, "id": name}
 
     def serve(self, prompt: Prompt, *, candidates: int = 0) -> None:
-        """Commit the prompt that is served from now on, and the charge of its client."""
+        """Commit the prompt to serve from now on and the charge of its client."""
         with self._store.writer as writer:
             data = np.ascontiguousarray(prompt.candidate, dtype=FLOAT).tobytes()
             row = (prompt.client, self._fingerprint, data, prompt.score, prompt.loss)
@@ -81,7 +81,7 @@ class Collection:
             self._store.charge_in(writer, prompt.client, candidates)
 
     def served(self) -> Vector | None:
-        """Return the candidate (d,) that was served last, if any was."""
+        """Return the candidate (d,) that was served last, or None."""
         query = "SELECT candidate FROM prompts WHERE fingerprint = ? ORDER BY number DESC LIMIT 1"
         row = self._store.reader.execute(query, (self._fingerprint,)).fetchone()
         return np.frombuffer(row[0], dtype=FLOAT).astype(np.float64) if row else None

@@ -1,7 +1,7 @@
-"""Evaluates requests in turn in a thread of its own, each once, whoever sends it how often.
+"""Evaluates requests one after the other in a worker thread, each only once, however often it is sent.
 
-A request is admitted before it runs: within the limits, and with its candidates reserved in its client's budget. Its answer
-and its charge are committed before it is sent. One that fails is charged nothing and may be sent again.
+A request is admitted within the limits, and its candidates are reserved in its client's budget, before it runs. Its answer
+and charge are committed before the answer is sent. A request that fails is not charged and may be sent again.
 """
 
 import asyncio
@@ -28,38 +28,38 @@ from dfo_prompt.types import Matrix
 
 T = TypeVar("T")
 RETRY_SECONDS = 1
-"""After which a client that found no room asks again."""
+"""The Retry-After of requests that exceed the concurrency limit."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Running:
-    """A request that runs or waits: the hash of its content, and the answer to come."""
+    """A request that runs or waits: the hash of its content and its pending answer."""
 
     digest: str
     answer: asyncio.Task[dict[str, Any]]
 
 
 class Engine:
-    """The objective of a service, and the requests that it is at.
+    """The objective of a service and its pending requests.
 
     Args:
-        objective: called in one thread only.
-        about: what the service says of it, with its limits.
-        store: of answers and charges.
-        gather: evaluate training candidates of several requests in one batch.
+        objective: the objective; called in one thread only.
+        about: the service's description of the objective, with its limits.
+        store: the store of answers and charges.
+        gather: whether to evaluate training candidates of several requests in one batch.
     """
 
     def __init__(self, objective: Objective, about: About, store: Store, *, gather: bool = False) -> None:
         self.about, self.objective, self.store = about, objective, store
         self._gathering = Gathering(objective, most=about.limits.candidates) if gather else None
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="objective")
-        self._context = copy_context()  # in which plugin files are in the catalogue
+        self._context = copy_context()  # the worker thread needs the catalogue with the plugin files
         self._running: dict[Key, Running] = {}
         self._reserved: Counter[str] = Counter()
         self.pending = 0
 
     async def evaluate(self, client: Client, request: EvaluationRequest) -> dict[str, Any]:
-        """Return the answer to a request, an earlier one to the same.
+        """Return the answer to a request; an identical earlier request is answered from the store.
 
         Raises:
             HTTPException: 402, 409, 413, 422, 429, 500 or 503 with a reason.
@@ -78,13 +78,13 @@ class Engine:
             self._gathering.announce(key, candidates)
         self._running[key] = Running(digest=digest, answer=task)
         task.add_done_callback(lambda _: self._running.pop(key))
-        return {**await asyncio.shield(task), "replayed": False}  # it goes on when its client has gone
+        return {**await asyncio.shield(task), "replayed": False}  # continues if the client disconnects
 
     async def predict(self, client: Client, request: PredictionRequest) -> dict[str, Any]:
-        """Return the probabilities of the texts' classes; charged as one candidate.
+        """Return the class probabilities of texts; charged as one candidate.
 
         Raises:
-            HTTPException: as `evaluate`; or 404 if the objective labels no texts.
+            HTTPException: as `evaluate`, or 404 if the objective labels no texts.
         """
         self._check(request.fingerprint)
         predict = getattr(self.objective, "predict", None)
@@ -102,15 +102,15 @@ class Engine:
         return await self.run(client, 1, label)
 
     async def run(self, client: Client, count: int, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """Run other work for a client in the same thread, with `count` candidates reserved in its budget.
+        """Run other work for a client in the worker thread, with `count` candidates reserved in its budget.
 
         Raises:
-            HTTPException: as `evaluate`, or raised by the work.
+            HTTPException: as `evaluate`, or raised by `work`.
         """
         return await asyncio.shield(self._start(client, count, work))
 
     def close(self) -> None:
-        """Wait for what runs, and close the store."""
+        """Wait for running requests and close the store."""
         self._worker.shutdown()
         self.store.close()
 
@@ -128,7 +128,7 @@ class Engine:
         return None
 
     def unpacked(self, block: Block, *, most: int) -> Matrix:
-        """Return the candidates (B, d) in a block of at most `most`.
+        """Return the candidates (B, d) of a block of at most `most` candidates.
 
         Raises:
             HTTPException: 413 or 422.
@@ -147,10 +147,10 @@ class Engine:
         spent = _reading(self.store.charged, client.name) + self._reserved[client.name]
         if client.budget is not None and spent + count > client.budget:
             left = max(0, client.budget - spent)
-            raise HTTPException(402, f"{count} candidates asked for, {left} left of {client.budget}")
+            raise HTTPException(402, f"{count} candidates requested, {left} left of {client.budget}")
 
     def _start(self, client: Client, count: int, work: Callable[[], dict[str, Any]]) -> "asyncio.Task[dict[str, Any]]":
-        """Admit a request and have the worker run it; what it holds is released when it ends, however it does."""
+        """Admit a request and run it in the worker; its slot and reservation are released when it ends or fails."""
         self._admit(client, count)
         self.pending += 1
         self._reserved[client.name] += count
@@ -165,19 +165,19 @@ class Engine:
         self.pending -= 1
         self._reserved[client.name] -= count
         if not done.cancelled():
-            done.exception()  # seen, even if the client has gone
+            done.exception()  # retrieved even if the client has disconnected
 
     def _score(self, client: Client, request: EvaluationRequest, candidates: Matrix | None) -> dict[str, Any]:
-        given = self._ask((client.name, request.id), request.split, candidates)
-        found = checked_evaluation(given, 1 if candidates is None else len(candidates))
+        evaluation = self._ask((client.name, request.id), request.split, candidates)
+        evaluation = checked_evaluation(evaluation, 1 if candidates is None else len(candidates))
         answer = {
             "id": request.id,
-            "losses": numbers(found.losses),
-            "metrics": {name: numbers(values) for name, values in found.metrics.items()},
-            "usage": {name: getattr(found.usage, name) for name in currencies() if name in TOLD},
+            "losses": numbers(evaluation.losses),
+            "metrics": {name: numbers(values) for name, values in evaluation.metrics.items()},
+            "usage": {name: getattr(evaluation.usage, name) for name in currencies() if name in TOLD},
         }
         kept = Kept(digest=request.digest, answer=json.dumps(answer, allow_nan=False))
-        self.store.keep(client.name, request.id, kept, candidates=len(found.losses))
+        self.store.keep(client.name, request.id, kept, candidates=len(evaluation.losses))
         return answer
 
     def _ask(self, key: Key, split: str, candidates: Matrix | None) -> Evaluation:
@@ -209,7 +209,7 @@ def _reading(read: Callable[..., T], *arguments: str) -> T:
         raise HTTPException(503, f"the store cannot be read: {error}") from error
 
 
-def _of_same(answer: dict[str, Any], digest: str, asked: str) -> dict[str, Any]:
-    if digest != asked:
+def _of_same(answer: dict[str, Any], digest: str, requested: str) -> dict[str, Any]:
+    if digest != requested:
         raise HTTPException(409, "the id was used for another request")
     return answer

@@ -1,4 +1,4 @@
-"""Evaluates the candidates that several clients wait for in one batch, as large as the objective may be given."""
+"""Evaluates candidates of several waiting requests in one batch."""
 
 from contextlib import suppress
 from dataclasses import replace
@@ -12,18 +12,18 @@ from dfo_prompt.study.answers import checked_evaluation
 from dfo_prompt.types import Matrix
 
 Key = tuple[str, str]
-"""Names a request: the client and the id."""
+"""The client and the id of a request."""
 
 
 class Gathering:
-    """An objective for requests that come one by one and are evaluated with those that wait.
+    """An objective that evaluates a request together with other waiting requests.
 
-    `announce` is called when a request arrives, in any thread; `evaluate` when its turn comes, in one thread only, once for
-    each request that was announced.
+    Call `announce` when a request arrives, in any thread, and `evaluate` when its turn comes, in one thread only and once
+    for each announced request.
 
     Args:
-        objective: scores B candidates.
-        most: candidates of a batch; a request of more is evaluated alone.
+        objective: the objective of batches.
+        most: the most candidates of a batch; a larger request is evaluated alone.
     """
 
     def __init__(self, objective: Objective, *, most: int) -> None:
@@ -32,31 +32,31 @@ class Gathering:
         self._found: dict[Key, Evaluation] = {}
 
     def announce(self, key: Key, candidates: Matrix) -> None:
-        """Let the candidates (B, d) of a request be evaluated with those of others, ahead of its turn."""
+        """Announce a request, so that its candidates (B, d) may be evaluated with an earlier request."""
         with self._lock:
             self._waiting[key] = candidates
 
     def evaluate(self, key: Key, candidates: Matrix) -> Evaluation:
-        """Return the evaluation of a request, whose turn it is."""
+        """Return the evaluation of a request."""
         if key in self._found:
             return self._found.pop(key)
         group = self._take(key)
         if len(group) > 1:
-            with suppress(Exception):  # perhaps of another client's candidates: then each is evaluated alone
+            with suppress(Exception):  # another client's candidates may have failed: evaluate each request alone
                 self._found |= self._together(group)
                 return self._found.pop(key)
         return checked_evaluation(self._objective.evaluate(candidates), len(candidates))
 
     def _take(self, key: Key) -> dict[Key, Matrix]:
-        """Return the request with the oldest others that fit into a batch; they wait no longer."""
+        """Remove and return the request and the oldest waiting requests that fit into its batch."""
         with self._lock:
             first = self._waiting.pop(key, None)
             if first is None:
                 return {}
             group, room = {key: first}, self._most - len(first)
-            for other, candidates in [*self._waiting.items()]:
+            for waiting, candidates in [*self._waiting.items()]:
                 if len(candidates) <= room:
-                    group[other] = self._waiting.pop(other)
+                    group[waiting] = self._waiting.pop(waiting)
                     room -= len(candidates)
             return group
 
@@ -67,7 +67,7 @@ class Gathering:
 
 
 def _part(whole: Evaluation, begin: int, end: int) -> Evaluation:
-    """Return some candidates of an evaluation, with their share of its usage; the shares of all add up to the whole."""
+    """Return candidates `begin` to `end` of an evaluation with their share of its usage; all shares add up to the whole."""
     count = len(whole.losses)
     share = {name: figure * end // count - figure * begin // count for name, figure in vars(whole.usage).items()}
     return replace(

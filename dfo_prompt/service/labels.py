@@ -1,4 +1,4 @@
-"""Messages about the prompt that a service labels texts with: texts and their labels, corrected labels, another prompt."""
+"""Defines messages about the served prompt: texts and labels, corrected labels, offered prompts."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ Examples = Annotated[list[Annotated[list[str], Field(min_length=1)]], Field(min_
 
 @dataclass(frozen=True, kw_only=True)
 class LabelRequest:
-    """A request to label texts with the prompt that is served."""
+    """A request to label texts with the served prompt."""
 
     __pydantic_config__ = STRICT
 
@@ -25,10 +25,10 @@ class LabelRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class Labels:
-    """Labels of N examples, and the probabilities (N, C) of all classes; None where not finite.
+    """The labels of N examples and the probabilities (N, C) of all classes; None where not finite.
 
     Attributes:
-        prompt: hash of the candidate that labelled them.
+        prompt: the hash of the candidate that labelled the examples.
     """
 
     __pydantic_config__ = OPEN
@@ -41,10 +41,10 @@ class Labels:
 
 @dataclass(frozen=True, kw_only=True)
 class FeedbackRequest:
-    """Examples with the labels that they should have, one each.
+    """Examples with their correct labels, one per example.
 
     Attributes:
-        id: names the request: the service keeps it once, however often it is sent.
+        id: the request's name; the service stores a request once, however often it is sent.
     """
 
     __pydantic_config__ = STRICT
@@ -55,16 +55,16 @@ class FeedbackRequest:
 
     @property
     def digest(self) -> str:
-        """Return a hash of everything in it."""
+        """Return the hash of the message."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Taken:
-    """How many examples were taken.
+    """The response to feedback: how many examples were stored.
 
     Attributes:
-        replayed: they were taken with an earlier delivery of the same request.
+        replayed: whether they were stored by an earlier delivery of the same request.
     """
 
     __pydantic_config__ = OPEN
@@ -76,7 +76,7 @@ class Taken:
 
 @dataclass(frozen=True, kw_only=True)
 class PromptRequest:
-    """A candidate (1, d) that is served from now on if it is better on dev than the one that is."""
+    """A request to serve a candidate (1, d) if it is better on dev than the served one."""
 
     __pydantic_config__ = STRICT
 
@@ -85,7 +85,7 @@ class PromptRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class OnDev:
-    """A candidate's hash, and its figures on dev; None where not finite."""
+    """A candidate's hash and its figures on dev; None where not finite."""
 
     __pydantic_config__ = OPEN
 
@@ -96,7 +96,12 @@ class OnDev:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """The prompt that was offered beside the one that was served until then; `prompt` is the hash of the one served now."""
+    """The figures of an offered prompt and of the previously served one.
+
+    Attributes:
+        swapped: whether the offered prompt is served now.
+        prompt: the hash of the candidate that is served now.
+    """
 
     __pydantic_config__ = OPEN
 

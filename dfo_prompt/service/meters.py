@@ -1,4 +1,4 @@
-"""Figures of a service for Prometheus, in a registry of its own."""
+"""Collects metrics of a service for Prometheus in a separate registry."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, exposition, generate_latest
 
@@ -19,5 +19,5 @@ class Meters:
         self.pending = Gauge("dfo_prompt_pending", "Requests that run or wait.", registry=to)
 
     def text(self) -> bytes:
-        """Return the figures in the text format of Prometheus."""
+        """Return the metrics in the text format of Prometheus."""
         return generate_latest(self._registry)

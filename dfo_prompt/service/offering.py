@@ -1,4 +1,4 @@
-"""Offers a candidate to a service that labels texts with one."""
+"""Offers a candidate to a service that labels texts."""
 
 from pathlib import Path
 
@@ -12,11 +12,11 @@ from dfo_prompt.types import Vector
 
 
 def offer(candidate: Vector, *, url: str, token_file: Path | None, timeout: float, patience: float) -> Comparison:
-    """Offer a candidate (d,) to the service at `url`, and return how it compares on dev; see `remote_objective`.
+    """Offer a candidate (d,) to the service at `url` and return its comparison on dev; see `remote_objective`.
 
     Raises:
-        InputError: the URL is none, or the file of the token cannot be read.
-        OutageError: the service refuses it, or gives no usable answer.
+        InputError: the URL is invalid, or the token file cannot be read.
+        OutageError: the service refuses the candidate, or gives no usable answer.
     """
     transport = Transport(url, token=read_token(token_file) if token_file else "", timeout=timeout, patience=patience)
     reply = transport.post("/v1/prompt", {"candidate": pack(candidate[None])})

@@ -1,4 +1,4 @@
-"""The OpenAPI document of the service."""
+"""Builds the OpenAPI document of the service."""
 
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -14,10 +14,10 @@ MESSAGES = (
     *(Comparison, FeedbackRequest, LabelRequest, Labels, PromptRequest, Taken),
 )
 REASONS: Mapping[int, str] = {
-    400: "The request is no HTTP, is for another host, or breaks off.",
+    400: "The request is not valid HTTP, is for another host, or is incomplete.",
     401: "No known token.",
     402: "The client's budget has too few candidates left.",
-    403: "That is for the client that trains.",
+    403: "Only the client that trains may do this.",
     404: "The objective labels no texts, or no prompt is served.",
     408: "The body did not arrive in time.",
     409: "The id was used for another request, or another objective is served.",
@@ -42,16 +42,16 @@ def document() -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {"title": "dfo-prompt", "version": version("dfo-prompt"), "description": "Scores candidates z in R^d."},
         "paths": {
-            "/health": {"get": {"summary": "Tell whether the service lives.", "security": [], "responses": _plain()}},
-            "/metrics": {"get": {"summary": "Figures for Prometheus.", "responses": _plain(400, 401)}},
+            "/health": {"get": {"summary": "Report that the service is alive.", "security": [], "responses": _plain()}},
+            "/metrics": {"get": {"summary": "Metrics for Prometheus.", "responses": _plain(400, 401)}},
             "/openapi.json": {"get": {"summary": "This document.", "security": [], "responses": _plain()}},
-            "/v1/about": {"get": {"summary": "What is served.", "responses": _answers("About", 400, 401)}},
+            "/v1/about": {"get": {"summary": "Describe the served objective.", "responses": _answers("About", 400, 401)}},
             "/v1/evaluations": {"post": _post("Score candidates, once for each id.", "EvaluationRequest", "Answer", *BOTH)},
             "/v1/feedback": {
-                "get": {"summary": "All corrected labels, a JSON object a line.", "responses": _plain(400, 401, 403)},
-                "post": _post("Keep corrected labels, once for each id.", "FeedbackRequest", "Taken", *BOTH, 404),
+                "get": {"summary": "All corrected labels, one JSON object per line.", "responses": _plain(400, 401, 403)},
+                "post": _post("Store corrected labels, once for each id.", "FeedbackRequest", "Taken", *BOTH, 404),
             },
-            "/v1/predict": {"post": _post("Label texts with the prompt served.", "LabelRequest", "Labels", *BOTH, 404)},
+            "/v1/predict": {"post": _post("Label texts with the served prompt.", "LabelRequest", "Labels", *BOTH, 404)},
             "/v1/prompt": {
                 "post": _post("Serve a candidate if it is better on dev.", "PromptRequest", "Comparison", *BOTH, 403, 404)
             },

@@ -1,8 +1,8 @@
-"""The objective named "remote": a service evaluates it, and this process needs neither the model nor its libraries.
+"""The objective "remote": a service evaluates it, so this process needs neither the model nor its libraries.
 
 The id of a request is a hash of the objective's fingerprint, the account and number of its first evaluation, the split and
-the candidates. A study that goes on repeats the ids of what was cut off, so a service that had evaluated it replays the
-answer. So does one that is asked for the same study in another folder; give that another `run` to have it evaluated anew.
+the candidates. A continued study repeats the ids of interrupted requests, so the service replays answers that it has. It
+also replays answers to the same study in another folder; set another `run` to have that study evaluated again.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ from dfo_prompt.types import Json, Matrix, Vector
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 HEAD = 1024
-"""Bytes of a request but for its candidates, at most."""
+"""The most bytes of a request without its candidates."""
 
 
 def remote_objective(
@@ -42,13 +42,13 @@ def remote_objective(
     """Build the objective that the service at `url` evaluates.
 
     Args:
-        dim: d, that of the service.
-        seed: of the study; split and projection are drawn from the service's own.
-        url: as `dfo-prompt serve` prints it.
-        token_file: file with the token, if the service asks for one.
-        timeout: seconds for the answer to one batch.
-        patience: seconds for which a request that failed is tried again.
-        run: any text; another one has a service evaluate anew what it has answered before.
+        dim: the service's d.
+        seed: the study's seed; the service draws split and projection from its own.
+        url: the URL that `dfo-prompt serve` prints.
+        token_file: the file with the token, if the service needs a token.
+        timeout: the time limit in seconds for the answer to a batch.
+        patience: the seconds for which a failed request is retried.
+        run: any text; a new text makes the service evaluate requests again that it has answered before.
 
     Raises:
         InputError: an option is wrong, or the service has another d.
@@ -67,8 +67,8 @@ class RemoteObjective:
     """An objective that a service evaluates.
 
     Args:
-        transport: to the service.
-        about: what it says of itself.
+        transport: the connection to the service.
+        about: the service's description of its objective.
         run: see `remote_objective`.
     """
 
@@ -80,7 +80,7 @@ class RemoteObjective:
         self._account, self._first = "", 0
 
     def expect(self, account: str, first: int) -> None:
-        """Learn the number of the evaluation that comes next, which is part of its request's id."""
+        """Set the number of the next evaluation, which is part of its request's id."""
         self._account, self._first = str(account), first
 
     def evaluate(self, candidates: Matrix) -> Evaluation:
@@ -92,22 +92,22 @@ class RemoteObjective:
         return self._score(candidates, "train")
 
     def estimate(self, count: int, split: str = "train") -> Usage:
-        """Return the most that `count` candidates consume, as far as the service tells; bytes of answers are not known."""
-        told = {name: figure for name, figure in self._about.estimate.get(split, {}).items() if name in TOLD}
+        """Return the most that `count` candidates consume by the service's estimate; bytes of answers are unknown."""
+        estimate = {name: figure for name, figure in self._about.estimate.get(split, {}).items() if name in TOLD}
         requests = ceil(count / self._most)
-        return Usage(**told).times(count) + Usage(requests=requests, uploaded=requests * HEAD + count * self._row)
+        return Usage(**estimate).times(count) + Usage(requests=requests, uploaded=requests * HEAD + count * self._row)
 
     def describe(self) -> dict[str, Json]:
-        """Return what the service says of the objective."""
+        """Return the service's description of the objective."""
         about = self._about
         return {**about.description, "service": about.objective, "seed": about.seed, "fingerprint": about.fingerprint}
 
     def server_bytes(self) -> int | None:
-        """Return the main memory that the service says it held at most; None if it does not, or does not answer."""
+        """Return the service's peak main memory; None if it is unknown or the service does not answer."""
         try:
             return _about(self._transport).peak_bytes
         except OutageError:
-            return None  # the budget is spent: not for a figure beside it
+            return None  # the budget is spent; a missing figure must not fail the study
 
     def _score(self, candidates: Matrix, split: str) -> Evaluation:
         parts: list[Evaluation] = []
@@ -121,17 +121,17 @@ class RemoteObjective:
         return _joined(parts)
 
     def _again(self, *used: object) -> Usage:
-        """Return what evaluations took that the service will replay."""
+        """Return the usage of evaluations that the service will replay."""
         return sum((usage for usage in used if isinstance(usage, Usage)), Usage()).only(self.costs_again)
 
     @property
     def _row(self) -> int:
-        """Return the bytes of a candidate in a request, at most."""
+        """Return the most bytes of a candidate in a request."""
         return ceil(self.dim * FLOAT.itemsize / 3) * 4
 
     @property
     def _most(self) -> int:
-        """Return how many candidates the service takes in a request."""
+        """Return the most candidates of a request."""
         return max(1, min(self._about.limits.candidates, (self._about.limits.bytes - HEAD) // self._row))
 
     def _ask(self, candidates: Matrix | None, count: int, split: str) -> Evaluation:
@@ -145,13 +145,13 @@ class RemoteObjective:
             raise self._transport.nonsense(str(error), reply.usage) from error
         lengths = {len(values) for values in (answer.losses, *answer.metrics.values())}
         if answer.id != name or lengths != {count}:
-            said = f"an answer with {len(answer.losses)} losses to a request of {count} candidates"
-            raise self._transport.nonsense(said, reply.usage)
-        told = {name: answer.usage.get(name, 0) for name in TOLD}
+            problem = f"an answer with {len(answer.losses)} losses to a request of {count} candidates"
+            raise self._transport.nonsense(problem, reply.usage)
+        reported = {name: answer.usage.get(name, 0) for name in TOLD}
         return Evaluation(
             losses=array(answer.losses),
             metrics={name: array(values) for name, values in answer.metrics.items()},
-            usage=reply.usage + Usage(**told),
+            usage=reply.usage + Usage(**reported),
         )
 
     def _id(self, split: str, candidates: bytes) -> str:
@@ -160,7 +160,7 @@ class RemoteObjective:
 
 
 class RemoteValidated(RemoteObjective):
-    """One that has held-out examples too."""
+    """A remote objective with held-out examples."""
 
     def __init__(self, transport: Transport, about: About, *, run: str = "") -> None:
         super().__init__(transport, about, run=run)
@@ -174,14 +174,14 @@ class RemoteValidated(RemoteObjective):
         """Score the hand-written prompt."""
         return self._with_metric(self._ask(None, 1, split))
 
-    def _with_metric(self, found: Evaluation) -> Evaluation:
-        if self.metric not in found.metrics:
-            raise self._transport.nonsense(f"an answer without {self.metric}", self._again(found.usage))
-        return found
+    def _with_metric(self, evaluation: Evaluation) -> Evaluation:
+        if self.metric not in evaluation.metrics:
+            raise self._transport.nonsense(f"an answer without {self.metric}", self._again(evaluation.usage))
+        return evaluation
 
 
 class RemotePredictor(RemoteValidated):
-    """One that labels texts."""
+    """A remote objective that labels texts."""
 
     def __init__(self, transport: Transport, about: About, *, run: str = "") -> None:
         super().__init__(transport, about, run=run)
@@ -200,13 +200,13 @@ class RemotePredictor(RemoteValidated):
         }
         reply = self._transport.post("/v1/predictions", request)
         try:
-            found = parse(Prediction, reply.message)
+            prediction = parse(Prediction, reply.message)
         except InputError as error:
             raise self._transport.nonsense(str(error), reply.usage) from error
         shape = (len(texts), len(self.classes))
-        if {len(row) for row in found.probabilities} != {shape[1]} or len(found.probabilities) != shape[0]:
+        if {len(row) for row in prediction.probabilities} != {shape[1]} or len(prediction.probabilities) != shape[0]:
             raise self._transport.nonsense(f"probabilities of another shape than {shape}", reply.usage)
-        return np.array([array(row) for row in found.probabilities])
+        return np.array([array(row) for row in prediction.probabilities])
 
 
 def _about(transport: Transport) -> About:
@@ -218,7 +218,7 @@ def _about(transport: Transport) -> About:
 
 
 def _joined(parts: list[Evaluation]) -> Evaluation:
-    """Return the evaluations of parts of a batch as that of the batch."""
+    """Concatenate the evaluations of the parts of a batch."""
     first, common = parts[0], set.intersection(*({*part.metrics} for part in parts))
     return replace(
         first,

@@ -1,4 +1,4 @@
-"""Serves the objective of a configuration over HTTP, until the process is told to stop."""
+"""Serves the objective of a configuration over HTTP until the process is stopped."""
 
 import hashlib
 import json
@@ -28,18 +28,18 @@ from dfo_prompt.study.tariff import Tariff
 from dfo_prompt.types import Vector
 
 DEFINES = ("objective", "dim", "seed", "prompt", "objective_options")
-"""Keys of a study that make its objective; of its problem, the objective describes what it is."""
+"""Keys of a study that define its objective, besides the problem, which the objective describes itself."""
 
 
 def about(config: StudyConfig, objective: Objective, code: dict[str, str], limits: Limits, *, gather: bool = False) -> About:
-    """Return what a service says of an objective.
+    """Return the service's description of an objective.
 
     Args:
-        config: which the objective was built from.
-        objective: in its first state.
-        code: of the plugins behind it; see `dfo_prompt.run.code`.
-        limits: of the service.
-        gather: a batch may hold candidates of several clients, and a loss depend in its last bits on the others.
+        config: the configuration of the objective.
+        objective: the objective in its initial state.
+        code: the code of its plugins; see `dfo_prompt.run.code`.
+        limits: the limits of the service.
+        gather: whether a batch may hold candidates of several clients, so that the last bits of a loss may depend on them.
     """
     description = describe(objective, name=config.objective)
     data = config.as_dict()
@@ -65,7 +65,7 @@ def about(config: StudyConfig, objective: Objective, code: dict[str, str], limit
 
 
 def _estimate(name: str, objective: Objective, splits: Sequence[Split]) -> dict[str, dict[str, int]]:
-    """Return the most that a candidate consumes of what a service knows, by split; nothing that is not estimated."""
+    """Return the most that a candidate consumes of the service's currencies, by split, as far as it is estimated."""
     if not isinstance(objective, Estimating):
         return {}
     tariff = Tariff(objective=objective, name=name)
@@ -73,10 +73,10 @@ def _estimate(name: str, objective: Objective, splits: Sequence[Split]) -> dict[
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that takes connections at an address; port 0 means a free one.
+    """Return a listening socket at an address; port 0 means any free port.
 
     Raises:
-        InputError: the address cannot be had.
+        InputError: the address is not available.
     """
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -86,7 +86,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether only this machine reaches an address."""
+    """Tell whether an address is a loopback address."""
     return host in ("localhost", "::1") or host.startswith("127.")
 
 
@@ -101,15 +101,15 @@ def serve(
     candidate: Vector | None = None,
     gather: bool = False,
 ) -> None:
-    """Answer requests until SIGINT or SIGTERM; what runs then is finished and committed first.
+    """Answer requests until SIGINT or SIGTERM; running requests are finished and committed first.
 
     Args:
-        objective, said: what is served, and what the service says of it.
-        at: a socket that listens.
-        store: SQLite file of answers and charges.
+        objective, said: the objective and its description.
+        at: a listening socket.
+        store: the SQLite file of answers and charges.
         clients: see `application`.
-        ready: called before the first request, with the prompt that is served.
-        candidate: (d,) the answer of a study, to label texts with; see `first_prompt`.
+        ready: called before the first request with the served prompt.
+        candidate: (d,) a study's answer to label texts with; see `first_prompt`.
         gather: see `Engine`.
 
     Raises:
@@ -125,15 +125,15 @@ def serve(
         signal.signal(number, _stopped)
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    forget_peak()  # of loading
+    forget_peak()  # ignore the peak of loading
     ready(prompt)
     uvicorn.Server(config).run(sockets=[at])
 
 
 def _task(said: About) -> str:
-    """Return what a service's feedback is for: other prompts for the same task go on with it."""
+    """Return the key of a service's feedback: prompts for the same task share it."""
     return json.dumps([said.description.get("task", said.objective), said.fields, said.classes])
 
 
 def _stopped(*_: object) -> None:
-    """Do nothing: uvicorn has stopped already when it raises the signal again."""
+    """Ignore the signal that uvicorn raises again after it has stopped."""

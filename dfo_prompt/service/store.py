@@ -1,4 +1,4 @@
-"""What a service has answered and charged, in SQLite: committed before the answer is sent, so that a kill loses nothing."""
+"""Stores answers and charges of a service in SQLite, committed before an answer is sent."""
 
 import sqlite3
 from dataclasses import dataclass
@@ -17,24 +17,24 @@ CHARGE = """
 INSERT INTO charges VALUES (?, ?) ON CONFLICT (client) DO UPDATE SET candidates = candidates + excluded.candidates
 """
 BUSY_SECONDS = 30.0
-"""For which a connection waits for another one that writes."""
+"""How long a connection waits for another connection's write."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Kept:
-    """An answer as JSON, and the hash of the request that it is for."""
+    """An answer as JSON, and the hash of its request."""
 
     digest: str
     answer: str
 
 
 class Store:
-    """The answers of one objective in the file `path`, which may hold those of others too.
+    """The answers of an objective in the file `path`, which may also hold those of other objectives.
 
-    Two connections: one thread reads while another one writes.
+    It has two connections, so that one thread reads while another writes.
 
     Raises:
-        InputError: the file cannot be opened, or is no such store.
+        InputError: the file cannot be opened, or is not a store.
     """
 
     def __init__(self, path: Path, fingerprint: str) -> None:
@@ -48,7 +48,7 @@ class Store:
             raise InputError(f"cannot use {path} as a store: {error}; choose another with --store") from error
 
     def find(self, client: str, name: str) -> Kept | None:
-        """Return the answer that a client has had for the request called `name`, if any."""
+        """Return the stored answer to a client's request `name`, or None."""
         query = "SELECT digest, answer FROM answers WHERE client = ? AND fingerprint = ? AND id = ?"
         row = self.reader.execute(query, (client, self._fingerprint, name)).fetchone()
         return Kept(digest=row[0], answer=row[1]) if row else None
@@ -59,20 +59,20 @@ class Store:
         return int(row[0]) if row else 0
 
     def keep(self, client: str, name: str, kept: Kept, *, candidates: int) -> None:
-        """Commit an answer together with its charge; for the thread that writes."""
+        """Commit an answer with its charge; for the writing thread."""
         with self.writer:
             row = (client, self._fingerprint, name, kept.digest, kept.answer)
             if self.writer.execute("INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?)", row).rowcount:
                 self.charge_in(self.writer, client, candidates)
 
     def charge(self, client: str, candidates: int) -> None:
-        """Commit a charge without an answer; for the thread that writes."""
+        """Commit a charge without an answer; for the writing thread."""
         with self.writer:
             self.charge_in(self.writer, client, candidates)
 
     @staticmethod
     def charge_in(writer: sqlite3.Connection, client: str, candidates: int) -> None:
-        """Charge as part of what else `writer` is about to commit."""
+        """Add a charge to the current transaction of `writer`."""
         if candidates:
             writer.execute(CHARGE, (client, candidates))
 

@@ -1,6 +1,6 @@
-"""Inference as training: labels texts with the prompt that is served, keeps corrected labels, takes a better prompt.
+"""Labels texts with the served prompt, stores corrected labels and accepts better prompts.
 
-A prompt is better if its candidate is, on dev, as the service itself scores it: nothing that a client says of it counts.
+The service itself scores an offered prompt on dev; it trusts no figures of clients.
 """
 
 from collections.abc import Sequence
@@ -24,16 +24,16 @@ from dfo_prompt.types import Vector
 
 @runtime_checkable
 class Labelling(Validated, Predictor, Protocol):
-    """An objective whose candidates label texts, and are compared on dev."""
+    """An objective that labels texts and scores candidates on dev."""
 
 
 class Training:
-    """The prompt that a service labels texts with, and what it learns for the next one.
+    """The served prompt and the feedback for the next one.
 
     Args:
-        engine: runs whatever asks the objective or writes the store, one after the other.
-        collection: what is kept.
-        prompt: the one to begin with, from `first_prompt`; None serves none.
+        engine: runs all calls of the objective and all writes to the store, one after the other.
+        collection: the stored feedback and prompts.
+        prompt: the first prompt, from `first_prompt`; None serves no prompt.
     """
 
     def __init__(self, engine: Engine, collection: Collection, prompt: Prompt | None = None) -> None:
@@ -41,31 +41,33 @@ class Training:
 
     @property
     def prompt(self) -> str:
-        """Return the hash of the candidate that is served; "" without any."""
+        """Return the hash of the served candidate; "" without a prompt."""
         return candidate_hash(self._prompt.candidate) if self._prompt else ""
 
     async def label(self, client: Client, request: LabelRequest) -> dict[str, Any]:
         """Label texts; charged as one candidate.
 
         Raises:
-            HTTPException: as `Engine.evaluate`; or 404 if no prompt is served.
+            HTTPException: as `Engine.evaluate`, or 404 if no prompt is served.
         """
         objective = self._labelling()
         self._check_count(request.texts)
 
         def work() -> dict[str, Any]:
             prompt, classes = self._served(), [*objective.classes]
-            found = np.asarray(objective.predict(prompt.candidate, [tuple(text) for text in request.texts]))  # (N, C)
+            probabilities = np.asarray(
+                objective.predict(prompt.candidate, [tuple(text) for text in request.texts])
+            )  # (N, C)
             self._engine.store.charge(client.name, 1)
-            labels = [classes[int(row.argmax())] if np.isfinite(row).all() else None for row in found]
-            said = {"prompt": candidate_hash(prompt.candidate), "classes": classes, "labels": labels}
-            return {**said, "probabilities": [numbers(row) for row in found]}
+            labels = [classes[int(row.argmax())] if np.isfinite(row).all() else None for row in probabilities]
+            answer = {"prompt": candidate_hash(prompt.candidate), "classes": classes, "labels": labels}
+            return {**answer, "probabilities": [numbers(row) for row in probabilities]}
 
         self._served()
         return await self._engine.run(client, 1, work)
 
     async def take(self, client: Client, request: FeedbackRequest) -> dict[str, Any]:
-        """Keep corrected labels; free of charge.
+        """Store corrected labels; free of charge.
 
         Raises:
             HTTPException: 404, 409, 413, 422, 429 or 503 with a reason.
@@ -82,7 +84,7 @@ class Training:
         return await self._engine.run(client, 0, work)
 
     async def offer(self, client: Client, request: PromptRequest) -> dict[str, Any]:
-        """Score a candidate on dev, and serve it from now on if it is better there; charged as one candidate.
+        """Score a candidate on dev and serve it from now on if it is better; charged as one candidate.
 
         Raises:
             HTTPException: as `label`.
@@ -139,28 +141,28 @@ class Training:
 
 
 def first_prompt(objective: Objective, candidate: Vector, collection: Collection) -> Prompt:
-    """Return the prompt to begin with: the better one on dev of a study's answer (d,) and the one that was served last.
+    """Return the better prompt on dev of a study's answer (d,) and the prompt that was served last.
 
     Raises:
         InputError: the objective labels no texts, or the candidate has no score on dev.
     """
     if not isinstance(objective, Labelling):
         raise InputError("the study tunes no prompt, so there is nothing to label texts with")
-    given, last = on_dev(objective, candidate), collection.served()
-    if not np.isfinite([given.score, given.loss]).all():
+    first, last = on_dev(objective, candidate), collection.served()
+    if not np.isfinite([first.score, first.loss]).all():
         raise InputError("the answer of the study has no score on dev; choose another study")
     before = on_dev(objective, last) if last is not None else None
-    if before and not given.beats(before):
+    if before and not first.beats(before):
         return before
-    collection.serve(given)
-    return given
+    collection.serve(first)
+    return first
 
 
 def on_dev(objective: Validated, candidate: Vector, client: str = "") -> Prompt:
-    """Score a candidate (d,) on dev; figures that are missing or not finite lose against any."""
-    found = checked_evaluation(objective.validate(candidate[None], "dev"), 1)
-    metric = found.metrics.get(objective.metric, np.array([np.nan]))
-    score, loss = float(metric[0]), float(found.losses[0])
+    """Score a candidate (d,) on dev; missing and non-finite figures lose against all others."""
+    evaluation = checked_evaluation(objective.validate(candidate[None], "dev"), 1)
+    metric = evaluation.metrics.get(objective.metric, np.array([np.nan]))
+    score, loss = float(metric[0]), float(evaluation.losses[0])
     finite = bool(np.isfinite([score, loss]).all())
     return Prompt(candidate=candidate, client=client, score=score if finite else -np.inf, loss=loss if finite else np.inf)
 

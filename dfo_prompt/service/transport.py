@@ -1,4 +1,4 @@
-"""Messages to a service of ours and back; see `dfo_prompt._util.http`."""
+"""Exchanges messages with a dfo-prompt service; see `dfo_prompt._util.http`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from dfo_prompt.errors import InputError, OutageError
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """A service's message, and what it took to get it."""
+    """A service's message and the usage of all tries."""
 
     message: Mapping[str, Any]
     usage: Usage
@@ -26,26 +26,26 @@ class Transport:
         self._http = Http(url, token=token, timeout=timeout, patience=patience)
 
     def get(self, path: str) -> Reply:
-        """Ask for what lies at `path`; see `post`."""
+        """Get the message at `path`; see `post`."""
         return self._send("GET", path, b"")
 
     def post(self, path: str, message: Mapping[str, Any]) -> Reply:
-        """Send a message to `path` and return the reply, with what all tries took.
+        """Send a message to `path` and return the reply with the usage of all tries.
 
         Raises:
-            OutageError: there is none, or it refuses the request, or is no JSON object.
+            OutageError: there is no reply, the service refuses the request, or the reply is not a JSON object.
         """
         return self._send("POST", path, encode(message))
 
-    def nonsense(self, said: str, usage: Usage) -> OutageError:
-        """Return the error of an answer that is not what was asked for, and took `usage`."""
-        error = self._http.nonsense(said, Exchange())
+    def nonsense(self, problem: str, usage: Usage) -> OutageError:
+        """Return the error for an invalid answer that consumed `usage`."""
+        error = self._http.nonsense(problem, Exchange())
         error.usage = usage
         return error
 
     def _send(self, method: str, path: str, content: bytes) -> Reply:
         try:
-            with only_errors("stamina"):  # it says less of a retry than `Http` does
+            with only_errors("stamina"):  # `Http` logs retries in more detail
                 took = self._http.send(method, path, content)
         except HttpError as error:
             error.usage = _usage(error.exchange, content)

@@ -1,4 +1,4 @@
-"""Messages between client and service: JSON, with candidates as base64 of little-endian float64."""
+"""Defines the JSON messages between client and service, with candidates as base64 of little-endian float64."""
 
 import base64
 import binascii
@@ -17,12 +17,12 @@ from dfo_prompt.types import Json, Matrix, Vector
 
 FLOAT = np.dtype("<f8")
 OPEN = ConfigDict(extra="ignore", strict=True)
-"""For what a service says: a later version may say more."""
+"""The configuration of a service's messages: later versions may add keys."""
 Split = Literal["train", "dev", "test"]
 Size = Annotated[int, Field(ge=1, le=2**31)]
 Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
 TOLD = frozenset(("rows", "tokens", "nanodollars"))
-"""Currencies that a service knows; requests and bytes are the client's to count."""
+"""Currencies that the service reports; the client counts requests and bytes itself."""
 Name = Annotated[str, Field(pattern="^[0-9A-Za-z_.-]{1,128}$")]
 Number = Annotated[float, Field(allow_inf_nan=False)] | None
 
@@ -42,10 +42,10 @@ class EvaluationRequest:
     """A request to score candidates.
 
     Attributes:
-        id: names the request: the service evaluates it once, however often it is sent.
+        id: the request's name; the service evaluates a request once, however often it is sent.
         split: the examples to score on.
-        candidates: None asks for the hand-written prompt on "dev" or "test".
-        fingerprint: of the objective that is meant; "" takes any.
+        candidates: the candidates; None means the hand-written prompt on "dev" or "test".
+        fingerprint: the fingerprint of the expected objective; "" accepts any.
     """
 
     __pydantic_config__ = STRICT
@@ -57,7 +57,7 @@ class EvaluationRequest:
 
     @property
     def digest(self) -> str:
-        """Return a hash of everything in it."""
+        """Return the hash of the message."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
 
 
@@ -79,8 +79,8 @@ class Limits:
     Attributes:
         bytes: of a request's body.
         candidates: of a request.
-        texts: of a request.
-        concurrency: requests that run or wait at once.
+        texts: the most texts of a request.
+        concurrency: the most requests that run or wait at once.
     """
 
     __pydantic_config__ = OPEN
@@ -93,17 +93,17 @@ class Limits:
 
 @dataclass(frozen=True, kw_only=True)
 class About:
-    """What a service says of its objective.
+    """A service's description of its objective.
 
     Attributes:
-        fingerprint: of everything that defines it; a study goes on with the same only.
-        description: what the objective says of itself.
-        metric: on held-out examples; "" without any.
-        classes: those that it labels texts with; none if it does not.
-        estimate: the most that a candidate consumes, by split and currency, as far as that is known.
-        fields: names of the texts of an example.
-        prompt: hash of the candidate that labels texts; "" without any.
-        peak_bytes: of main memory that the service held since it began to answer; only on Linux.
+        fingerprint: the fingerprint of everything that defines the objective; a study continues only with the same.
+        description: the objective's own description.
+        metric: the metric on held-out examples; "" without held-out examples.
+        classes: the classes of texts; empty if the objective labels no texts.
+        estimate: the most that a candidate consumes, by split and currency, as far as known.
+        fields: the names of the texts of an example.
+        prompt: the hash of the served candidate; "" without a prompt.
+        peak_bytes: the service's peak main memory since it started to answer; only on Linux.
     """
 
     __pydantic_config__ = OPEN
@@ -127,10 +127,10 @@ class About:
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """Losses and metrics of B candidates, None where not finite, and what they took.
+    """Losses and metrics of B candidates, None where not finite, and their usage.
 
     Attributes:
-        replayed: it was evaluated for an earlier delivery of the same request.
+        replayed: whether it was evaluated for an earlier delivery of the same request.
     """
 
     __pydantic_config__ = OPEN
@@ -144,7 +144,7 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """Probabilities (N, C) of N examples' classes, None where not finite."""
+    """The class probabilities (N, C) of N examples, None where not finite."""
 
     __pydantic_config__ = OPEN
 
@@ -162,7 +162,7 @@ def unpack(block: Block, dim: int) -> Matrix:
     """Return the candidates (B, d) in a block.
 
     Raises:
-        InputError: they have another d, are not as many as the shape says, or are not finite.
+        InputError: their d is wrong, their number does not match the shape, or a value is not finite.
     """
     if block.shape[1] != dim:
         raise InputError(f"candidates.shape is {[*block.shape]}; d is {dim} here")
@@ -179,10 +179,10 @@ def unpack(block: Block, dim: int) -> Matrix:
 
 
 def numbers(values: Vector) -> list[float | None]:
-    """Return finite numbers, None in the place of any other: JSON has no NaN."""
+    """Return the values with None for non-finite ones: JSON has no NaN."""
     return [float(value) if np.isfinite(value) else None for value in values]
 
 
 def array(values: Sequence[float | None]) -> Vector:
-    """Return what `numbers` was given, but for the kind of the numbers that were not finite."""
+    """Invert `numbers`, with NaN for all non-finite values."""
     return np.array([np.nan if value is None else value for value in values], dtype=np.float64)

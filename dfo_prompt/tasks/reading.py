@@ -1,4 +1,4 @@
-"""What became of the rows of a task's data: how many were read, and how many were skipped, and why."""
+"""Counts the rows of a task's data that were read, and those that were skipped, by reason."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -7,7 +7,7 @@ from typing import Self
 from dfo_prompt.types import Json
 
 LISTED = 12
-"""Names of unread files that are kept at most."""
+"""The most names of unread files to store."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,6 @@
-"""k-shot splits: k examples a class to train on, the next k to choose on, unseen ones to test on.
+"""Draws k-shot splits: k examples per class for train, k for dev, and unseen ones for test.
 
-Examples whose answers are texts are all of one class: k to train on, and k to choose on.
+Examples whose answers are texts are all of one class: k for train, and k for dev.
 """
 
 import hashlib

@@ -12,7 +12,7 @@ from dfo_prompt.tasks.rows import Row
 TABLES = {".csv": ",", ".tsv": "\t"}
 """Delimiter of each suffix; a file ending in .csv may have another of `DELIMITERS`."""
 PROBED = 1000
-"""Rows by which the delimiter is found out."""
+"""The number of rows to detect the delimiter from."""
 DELIMITERS = (",", ";", "\t", "|")
 LINE_END = re.compile("\r\n|\n|\r")
 LINE_FEED = re.compile("\n")

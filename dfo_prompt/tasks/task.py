@@ -1,4 +1,4 @@
-"""Tasks as declared in TOML: what is asked, with which words, on which data."""
+"""Defines tasks as declared in TOML: templates, label words and data."""
 
 import hashlib
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Templates: how an example becomes text with a slot for the answer."""
+"""Defines templates, which turn an example into text with a slot for the answer."""
 
 import re
 from collections.abc import Sequence

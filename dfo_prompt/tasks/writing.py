@@ -9,7 +9,7 @@ from dfo_prompt._util.durable import replacing, writing
 from dfo_prompt.tasks.task import Source, Task
 
 DELETE = "\x7f"
-"""The one control character that JSON leaves as it is, and TOML does not."""
+"""The control character that TOML requires to be escaped, but JSON does not."""
 
 
 def write_task(task: Task, file: Path) -> None:

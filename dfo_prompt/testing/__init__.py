@@ -1,13 +1,13 @@
-"""Conformance kits, which test what an optimizer, an objective and a method promise, and tiny models for tests.
+"""Conformance tests of optimizers, objectives and methods, a test per promise of the contract; and tiny models for tests.
 
-In a plugin's tests, three lines run one of them:
+Three lines in a plugin's tests run them:
 
     from dfo_prompt.testing import OptimizerConformance
 
     class TestMine(OptimizerConformance):
         names = ("mine",)
 
-`ObjectiveConformance` and `MethodConformance` are used likewise. For any optimizer that is installed:
+`ObjectiveConformance` and `MethodConformance` work the same way. To test any installed optimizer, run
 `pytest --dfo-prompt-optimizer NAME`. `dfo_prompt.testing.tiny` makes language models with random weights.
 """
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _HOME = {"MethodConformance": "methods", "ObjectiveConformance": "objectives", "OptimizerConformance": "conformance"}
 
-__all__ = sorted(_HOME)  # noqa: PLE0605 - lazy, as those of dfo_prompt: pytest imports this package in every run
+__all__ = sorted(_HOME)  # noqa: PLE0605 - lazy, since pytest imports this package in every run
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""The promises of an optimizer, one a test."""
+"""Tests the promises of an optimizer, one per test."""
 
 import json
 import random
@@ -20,18 +20,18 @@ from dfo_prompt.types import Matrix, Vector
 
 EXIT_SECONDS = 120
 OWN_ENDS = [-0.5, 0.0, 0.5, -3.0, 1.0], [1.5, 1.0, 4.0, 1.25, 9.0]
-"""A box whose coordinates differ; the start lies on its border in some."""
+"""A box with different bounds per coordinate; the start lies on the border in some."""
 ONE_SIDED = [-np.inf, -0.5, -np.inf, 0.5, 1.0], [1.5, np.inf, np.inf, 1.5, np.inf]
 
 
 class OptimizerConformance(SettingsConformance, EdgesConformance):
-    """Subclass it, name the optimizers, and pytest checks each promise on each.
+    """Subclass this and name the optimizers; pytest checks each promise for each of them.
 
     Attributes:
-        names: as `dfo-prompt list optimizers` shows them; by default those given to `--dfo-prompt-optimizer`.
-        dims: dimensions that must work.
-        progress_budget: queries in which the loss on the sphere has to be halved, in five dimensions.
-        plateau_budget: queries on a plateau.
+        names: names of `dfo-prompt list optimizers`; by default those of `--dfo-prompt-optimizer`.
+        dims: the dimensions to test.
+        progress_budget: the queries within which the loss on the five-dimensional sphere must halve.
+        plateau_budget: the queries on a plateau.
     """
 
     names: ClassVar[tuple[str, ...]] = ()
@@ -41,10 +41,10 @@ class OptimizerConformance(SettingsConformance, EdgesConformance):
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Run each test once for each name; an optimizer that cannot be imported is one error."""
-        given = metafunc.config.getoption(OPTION, [])
-        for name in () if self.names else given:
+        chosen = metafunc.config.getoption(OPTION, [])
+        for name in () if self.names else chosen:
             catalogue().optimizers.find(name).load()
-        metafunc.parametrize("name", self.names or given, scope="class")
+        metafunc.parametrize("name", self.names or chosen, scope="class")
 
     @pytest.fixture(autouse=True)
     def _quick(self, request: pytest.FixtureRequest) -> None:
@@ -62,16 +62,16 @@ class OptimizerConformance(SettingsConformance, EdgesConformance):
             assert np.isfinite(batch).all(), "candidates must be finite"
 
     def test_spends_exactly_the_budget(self, name: str) -> None:
-        """Whatever the batch sizes, the study ends with the budget spent."""
+        """The study ends with the budget spent, for any batch sizes."""
         for budget in (1, 61):
             assert drive(make(name, budget=budget))[0].spent.queries == budget
 
     def test_takes_a_population_larger_than_the_budget(self, name: str) -> None:
-        """A first batch that is cut is no reason to fail."""
+        """A truncated first batch causes no failure."""
         assert drive(make(name, budget=7, popsize=40))[0].spent.queries == 7
 
     def test_works_in_every_dimension(self, name: str) -> None:
-        """From one dimension to a thousand."""
+        """It works from one dimension to a thousand."""
         for dim in self.dims:
             result, _ = drive(make(name, dim=dim, budget=30))
             assert result.best_loss is not None, f"no loss in {dim} dimensions"
@@ -82,22 +82,22 @@ class OptimizerConformance(SettingsConformance, EdgesConformance):
             pytest.skip("declares that it ignores bounds")
         for low, high in ((-0.5, 1.5), OWN_ENDS, ONE_SIDED):
             _, batches = drive(make(name, bounds=(low, high), sigma=2.0))
-            said = f"a candidate lies outside the bounds {low}, {high}"
-            assert all(((batch >= low) & (batch <= high)).all() for batch in batches), said
+            outside = f"a candidate lies outside the bounds {low}, {high}"
+            assert all(((batch >= low) & (batch <= high)).all() for batch in batches), outside
             moved = len(np.unique(np.concatenate(batches), axis=0))
             assert moved > 1, f"{name!r} asks for one point only in the bounds {low}, {high}"
 
     def test_repeats_itself(self, name: str) -> None:
-        """The same arguments and losses give the same candidates, also late; seed 0 is a seed like any other."""
+        """The same arguments and losses give the same candidates throughout the search, also for seed 0."""
         self._only_if_deterministic(name)
         for settings in ({"seed": 0, "dim": 2, "budget": 200}, {"seed": 7}):
             once, again = (drive(make(name, **settings))[1] for _ in range(2))
             assert _same(once, again), f"with {settings} it does not repeat itself"
 
     def test_neither_reads_nor_changes_global_generators(self, name: str) -> None:
-        """The global generators of NumPy, random and torch do not matter, and are left as they were."""
+        """The global generators of NumPy, random and torch have no effect and are left unchanged."""
         runs = []
-        make(name)  # imports all that it needs
+        make(name)  # import everything first
         for seed in (11, 12):
             _seed_globals(seed)
             before = _global_draws(seed)
@@ -107,15 +107,15 @@ class OptimizerConformance(SettingsConformance, EdgesConformance):
             assert _same(*runs), "the global random generators change the candidates"
 
     def test_interleaved_studies_do_not_meet(self, name: str) -> None:
-        """Two instances stepped in turn propose what each would alone."""
+        """Two instances stepped in turn propose the same candidates as each alone."""
         self._only_if_deterministic(name)
         alone = [list(stepping(make(name, seed=seed), 6)) for seed in (1, 2)]
         both = list(zip(stepping(make(name, seed=1), 6), stepping(make(name, seed=2), 6), strict=True))
         assert _same(alone[0], [outcome for outcome, _ in both]), "another instance changes the candidates"
-        assert _same(alone[1], [two for _, two in both]), "another instance changes the candidates"
+        assert _same(alone[1], [second for _, second in both]), "another instance changes the candidates"
 
     def test_leaves_arrays_alone(self, name: str) -> None:
-        """Arrays given are not changed; arrays handed out are not used again."""
+        """Arguments are not changed, and returned arrays are not reused."""
         optimizer, twin = make(name), make(name)
         for _ in range(6):
             candidates, expected = optimizer.ask(), twin.ask()
@@ -136,13 +136,13 @@ class OptimizerConformance(SettingsConformance, EdgesConformance):
         assert np.array_equal(make(name).recommend(), np.ones(SETTINGS["dim"]))
 
     def test_survives_plateaus(self, name: str) -> None:
-        """Losses that are all equal, or few-valued, do not end the search before the budget."""
+        """Equal or few-valued losses do not end the search before the budget."""
         for levels in (0, 2):
             result, _ = drive(make(name, dim=3, budget=self.plateau_budget), lambda z, levels=levels: _quantised(z, levels))  # type: ignore[misc]
             assert result.spent.queries == self.plateau_budget
 
     def test_replays_from_a_journal(self, name: str, tmp_path: Path) -> None:
-        """Interrupted and continued, a study ends with the same journal."""
+        """An interrupted and continued study ends with the same journal."""
         self._only_if_deterministic(name)
         for folder in ("whole", "broken"):
             (tmp_path / folder).mkdir()
@@ -151,7 +151,7 @@ class OptimizerConformance(SettingsConformance, EdgesConformance):
         assert completed(name, tmp_path / "broken") == whole
 
     def test_asks_twice(self, name: str) -> None:
-        """A second ask before a tell returns candidates, and the search goes on from those."""
+        """A second ask before a tell returns candidates, and the search continues with them."""
         optimizer = make(name)
         optimizer.ask()
         candidates = optimizer.ask()
@@ -163,10 +163,10 @@ class OptimizerConformance(SettingsConformance, EdgesConformance):
         plain = drive(make(name))[1]
         (tmp_path / "cma_signals.in").write_text("'stop now': True\n")
         monkeypatch.chdir(tmp_path)
-        there = drive(make(name))[1]
+        elsewhere = drive(make(name))[1]
         assert [entry.name for entry in tmp_path.iterdir()] == ["cma_signals.in"], "a file was written"
         if is_deterministic(name):
-            assert _same(plain, there), "a file of the working directory was read"
+            assert _same(plain, elsewhere), "a file of the working directory was read"
 
     def test_lets_the_process_end(self, name: str) -> None:
         """A process with an unfinished search exits."""
@@ -180,7 +180,7 @@ class OptimizerConformance(SettingsConformance, EdgesConformance):
         assert result.best_loss <= 0.5 * SETTINGS["dim"], f"best loss {result.best_loss} from {SETTINGS['dim']}"
 
     def test_describes_itself(self, name: str) -> None:
-        """`describe` returns what a manifest can hold."""
+        """`describe` returns JSON data."""
         json.dumps(make(name).describe(), allow_nan=False)
 
     def _only_if_deterministic(self, name: str) -> None:
@@ -188,8 +188,8 @@ class OptimizerConformance(SettingsConformance, EdgesConformance):
             pytest.skip("declares that it does not repeat itself")
 
 
-def _same(one: list[Matrix], other: list[Matrix]) -> bool:
-    return len(one) == len(other) and all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+def _same(first: list[Matrix], second: list[Matrix]) -> bool:
+    return len(first) == len(second) and all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
 
 
 def _quantised(candidates: Matrix, levels: int) -> Vector:
@@ -204,7 +204,7 @@ def _seed_globals(seed: int) -> None:
 
 
 def _global_draws(seed: int | None) -> tuple[float, ...]:
-    """Draw from each global generator, after which they are as after `_seed_globals(seed)`, if a seed is given."""
+    """Draw from each global generator, and seed them again by `_seed_globals(seed)` if a seed is given."""
     draws = [float(np.random.random()), random.random()]  # noqa: NPY002, S311
     if "torch" in sys.modules:
         draws.append(float(sys.modules["torch"].rand(())))

@@ -1,4 +1,4 @@
-"""Drives optimizers through the study loop and keeps what they proposed."""
+"""Drives optimizers through the study loop and records their candidates."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -20,14 +20,14 @@ SETTINGS: dict[str, Any] = {"dim": 5, "budget": 60, "seed": 1, "popsize": 6, "si
 
 @dataclass(frozen=True, kw_only=True)
 class SquaresAndRest:
-    """The sum of squares of all outputs but the last, and the last: any function is one of outputs in this form."""
+    """The sum of the last output and the squares of the others, which can express any function."""
 
     size: int
 
     def losses(self, outputs: Matrix) -> Vector:
         """Return the losses (B,) of outputs (B, M)."""
-        found: Vector = (outputs[:, :-1] ** 2).sum(axis=1) + outputs[:, -1]
-        return found
+        losses: Vector = (outputs[:, :-1] ** 2).sum(axis=1) + outputs[:, -1]
+        return losses
 
     def gradient(self, outputs: Matrix) -> Matrix:
         """Return the derivatives (B, M)."""
@@ -39,14 +39,14 @@ class SquaresAndRest:
 
 
 class Recorder:
-    """A function as an objective that keeps every batch it is given.
+    """A function as an objective that records every batch.
 
-    The outputs are the candidates themselves for the sphere, whose squares are summed, else the loss alone.
+    The outputs are the candidates for the sphere, and otherwise the loss alone.
 
     Args:
-        function: losses (B,) of candidates (B, d).
+        function: maps candidates (B, d) to losses (B,).
         dim: d.
-        stop_after: raise KeyboardInterrupt instead of the evaluation after so many batches.
+        stop_after: the number of batches after which evaluation raises KeyboardInterrupt.
     """
 
     def __init__(self, function: Callable[[Matrix], Vector], *, dim: int, stop_after: int | None = None) -> None:
@@ -70,7 +70,7 @@ class Recorder:
 
 
 def tell(optimizer: Optimizer, candidates: Matrix, losses: Vector) -> None:
-    """Tell losses (B,) of candidates (B, d), and outputs to an optimizer that learns from them."""
+    """Tell the losses (B,) of candidates (B, d), with outputs if the optimizer uses them."""
     if isinstance(optimizer, StructuredOptimizer):
         optimizer.tell_outputs(candidates, losses, _outputs(candidates, losses, squares=False))
     else:
@@ -90,14 +90,14 @@ def sphere(candidates: Matrix) -> Vector:
 
 
 def make(name: str, **changes: Any) -> Optimizer:
-    """Build an optimizer in the settings of the conformance suite: start at (1, 1, ...)."""
+    """Build an optimizer with the settings of the conformance tests, which start at (1, 1, ...)."""
     settings = SETTINGS | changes
     start: dict[str, Any] = {"x0": np.ones(settings["dim"]), "outer": SquaresAndRest(size=settings["dim"] + 1)}
     return create_optimizer(name, **start | settings)
 
 
 def drive(optimizer: Optimizer, function: Callable[[Matrix], Vector] = sphere) -> tuple[StudyResult, list[Matrix]]:
-    """Run a study in memory; return its result and the batches that were evaluated, the last being the recommendation."""
+    """Run a study in memory; return its result and the evaluated batches, the recommendation last."""
     objective = Recorder(function, dim=optimizer.dim)
     return _study(optimizer, objective, None).run(), objective.batches
 

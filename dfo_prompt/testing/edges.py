@@ -1,4 +1,4 @@
-"""Whether an optimizer works at the edges of its settings, and in threads."""
+"""Tests an optimizer at the limits of its settings and in threads."""
 
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -16,16 +16,16 @@ BATCHES = 5
 
 
 class EdgesConformance:
-    """Few dimensions, small populations, large seeds, a single query, several threads."""
+    """Tests few dimensions, small populations, large seeds, a single query and several threads."""
 
     def test_works_in_few_dimensions_with_small_populations(self, name: str) -> None:
-        """One and two dimensions, no, one or both ends of a box, the start on its border, one to three candidates."""
+        """It works in one and two dimensions, with any bounds, a start on the border and one to three candidates."""
         for dim, bounds, popsize, budget in product((1, 2), (None, (0.0, 1.0), (0.0, np.inf)), (1, 2, 3), (1, 7)):
             settings = {"dim": dim, "bounds": bounds, "popsize": popsize, "budget": budget}
             assert drive(make(name, **settings))[0].spent.queries == budget, f"{name!r} fails with {settings}"
 
     def test_moves_in_one_dimension(self, name: str) -> None:
-        """A line is searched: a third of the candidates at least differ from one another."""
+        """In one dimension at least a third of the candidates are distinct."""
         for bounds in (None, (-4.0, 4.0)):
             _, batches = drive(make(name, dim=1, bounds=bounds, budget=60))
             distinct = len(np.unique(np.concatenate(batches)))
@@ -37,7 +37,7 @@ class EdgesConformance:
             assert drive(make(name, seed=seed, budget=7))[0].spent.queries == 7, f"{name!r} fails with seed {seed}"
 
     def test_threads_do_not_meet(self, name: str) -> None:
-        """Searches in threads of one process propose what each would alone."""
+        """Searches in threads propose the same candidates as each alone."""
         if not is_deterministic(name):
             pytest.skip("declares that it does not repeat itself")
 
@@ -46,8 +46,10 @@ class EdgesConformance:
 
         alone = [search(seed) for seed in (1, 2)]
         with ThreadPoolExecutor(2) as pool:
-            # Files given to `plugin_files` belong to the context, which a new thread does not share.
+            # Files of `plugin_files` belong to the context, which new threads do not share.
             futures = [pool.submit(copy_context().run, search, seed) for seed in (1, 2)]
         together = [future.result() for future in futures]
-        for first, other in zip(alone, together, strict=True):
-            assert all(np.array_equal(a, b) for a, b in zip(first, other, strict=True)), f"a thread beside changes {name!r}"
+        for first, second in zip(alone, together, strict=True):
+            assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True)), (
+                f"a concurrent thread changes {name!r}"
+            )

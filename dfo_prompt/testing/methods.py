@@ -1,4 +1,4 @@
-"""The promises of a method, one a test, on a tiny model with random weights and a task of two classes."""
+"""Tests the promises of a method on a tiny model with random weights and a task with two classes."""
 
 import json
 from collections.abc import Mapping
@@ -33,12 +33,12 @@ FOLDER, RAN = pytest.StashKey[Path](), pytest.StashKey[dict[tuple[type, str], Re
 
 
 class MethodConformance:
-    """Subclass it, name the methods, and pytest checks each promise on each.
+    """Subclass this and name the methods; pytest checks each promise for each of them.
 
     Attributes:
-        names: as `dfo-prompt list methods` shows them.
-        options: method options by name, for methods that need some, or take long without.
-        seed: of split and method.
+        names: names of `dfo-prompt list methods`.
+        options: method options by name, for methods that need them or are slow without them.
+        seed: the seed of split and method.
     """
 
     names: ClassVar[tuple[str, ...]] = ()
@@ -59,7 +59,7 @@ class MethodConformance:
 
     @pytest.fixture
     def results(self, request: pytest.FixtureRequest, name: str, folder: Path) -> Results:
-        """Run the method twice, the same way, once for all tests."""
+        """Run the method twice with the same settings; all tests share the results."""
         ran = request.config.stash.setdefault(RAN, {})
         key = (type(self), name)
         if key not in ran:
@@ -74,7 +74,7 @@ class MethodConformance:
         return run_method(parse_config({**study, **method, "problem": problem, "prompt": {"tokens": 3}}), out=out)
 
     def test_scores_every_class(self, results: Results, name: str) -> None:
-        """`predict` gives finite scores (N, C), for one text and for several."""
+        """`predict` returns finite scores (N, C) for a single text and for several."""
         for texts in (TEXTS[:1], TEXTS):
             scores = results[0].fitted.predict(texts)
             wanted = (len(texts), len(CLASSES))
@@ -83,19 +83,19 @@ class MethodConformance:
 
     def test_repeats_itself(self, results: Results, name: str) -> None:
         """The same seed gives the same scores and the same metrics."""
-        one, other = results
-        assert np.array_equal(one.fitted.predict(TEXTS), other.fitted.predict(TEXTS)), f"{name!r} does not repeat itself"
-        assert one.result.held_out == other.result.held_out, f"{name!r} differs in its metrics"
+        first, second = results
+        assert np.array_equal(first.fitted.predict(TEXTS), second.fitted.predict(TEXTS)), f"{name!r} does not repeat itself"
+        assert first.result.held_out == second.result.held_out, f"{name!r} differs in its metrics"
 
     def test_batches_do_not_matter(self, results: Results, name: str) -> None:
         """A text has the same scores alone and among others, up to rounding."""
         predict = results[0].fitted.predict
         alone = np.concatenate([predict((text,)) for text in TEXTS])
-        said = f"{name!r} scores a text differently among others"
-        assert np.allclose(alone, predict(TEXTS), rtol=1e-3, atol=1e-4), said
+        message = f"{name!r} scores a text differently among others"
+        assert np.allclose(alone, predict(TEXTS), rtol=1e-3, atol=1e-4), message
 
     def test_counts_its_costs(self, results: Results, name: str) -> None:
-        """What it asked of the model is counted, the same each time; one that searches spends a budget, others no more."""
+        """It counts its queries reproducibly; a method that searches spends the budget, and others no more than that."""
         spent, again = (result.fitted.spent for result in results)
         counted = (spent.queries, spent.rows, spent.tokens)
         assert all(isinstance(count, int) and count >= 0 for count in counted), f"{name!r} counts {counted}"
@@ -105,7 +105,7 @@ class MethodConformance:
             assert spent.queries >= BUDGET, f"{name!r} says that it searches, and spent {spent.queries} of {BUDGET} queries"
 
     def test_reports_figures(self, results: Results, name: str) -> None:
-        """Metrics lie between 0 and 1, and what it says about itself is plain data."""
+        """Metrics lie between 0 and 1, and its description is JSON data."""
         fitted, held_out = results[0].fitted, results[0].result.held_out
         assert held_out is not None, f"{name!r} was not scored"
         for split, metric in (("dev", held_out.dev_metric), ("test", held_out.test_metric)):
@@ -114,7 +114,7 @@ class MethodConformance:
         json.dumps(dict(fitted.about), allow_nan=False)
 
     def test_writes_a_folder(self, name: str, folder: Path, tmp_path: Path) -> None:
-        """In a folder it leaves a manifest and a result."""
+        """It writes a manifest and a result into its folder."""
         self.run(name, folder, out=tmp_path / "study")
         assert {"manifest.json", "result.json"} <= {file.name for file in (tmp_path / "study").iterdir()}
 

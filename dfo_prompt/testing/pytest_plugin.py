@@ -1,6 +1,6 @@
-"""Adds `pytest --dfo-prompt-optimizer NAME`, which runs the conformance suite against an installed optimizer.
+"""Adds `pytest --dfo-prompt-optimizer NAME`, which runs the conformance tests of an installed optimizer.
 
-pytest imports this module in every run of the environment, so nothing else of dfo_prompt is imported here.
+pytest imports this module in every run of the environment, so it imports nothing else of dfo_prompt.
 """
 
 from pathlib import Path
@@ -9,7 +9,7 @@ import pytest
 
 OPTION, QUICK = "--dfo-prompt-optimizer", "--dfo-prompt-quick"
 SLOWEST = 5
-"""Tests whose seconds are printed at the end."""
+"""The number of slowest tests to print at the end."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -20,7 +20,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Collect the conformance suite, and nothing else, if the option is given, and print which tests take longest."""
+    """If the option is given, collect only the conformance tests and print the slowest ones."""
     if config.getoption(OPTION):
         config.args[:] = [str(Path(__file__).with_name("test_installed.py"))]
         if config.option.durations is None:

@@ -1,4 +1,4 @@
-"""Whether an optimizer works with the study's start, step size, population size and bounds, as its spec declares."""
+"""Tests whether an optimizer respects the study's start, step size, population size and bounds, as its spec declares."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -12,30 +12,30 @@ from dfo_prompt.types import Bounds, Matrix, Vector
 
 SIGMA, START, ELSEWHERE = 0.5, 1.0, 11.0
 WIDE: Bounds = (-9.0, 31.0)
-"""Its middle is neither START nor ELSEWHERE, and both lie many steps away from its borders."""
+"""A box whose middle is neither START nor ELSEWHERE, both many steps away from its borders."""
 NARROW: Bounds = (0.0, 2.0)
 BOXES = (None, WIDE)
 FIRST = 18
-"""Candidates that are looked at: three asks."""
+"""The number of first candidates to test: three asks."""
 NEAR = 3.0
-"""Steps of sigma between the start and the median of the first candidates, at most."""
+"""The largest distance between the start and the median of the first candidates, in sigma."""
 SHORT, LONG = 0.4, 8.0
-"""Upper quartile of the first steps, their largest coordinate, in sigma: about 2 for five normal draws, 7 for Cauchy's."""
+"""Limits of the upper quartile of the first steps (largest coordinate, in sigma): about 2 for normal draws, 7 for Cauchy."""
 
 
 class SettingsConformance:
-    """One test a setting. A spec that `ignores` one is held to that; where it `adapts` one, the setting must matter.
+    """Tests each setting. A setting that the spec `ignores` must have no effect; one that it `adapts` must have an effect.
 
     Attributes:
-        seeds: searches whose first candidates are looked at together.
-        popsizes: population sizes that are asked for.
+        seeds: the number of searches whose first candidates are pooled.
+        popsizes: the population sizes to test.
     """
 
     seeds: ClassVar[int] = 5
     popsizes: ClassVar[tuple[int, ...]] = (1, 2, 3, 6, 7, 12)
 
     def test_starts_at_x0(self, name: str) -> None:
-        """The first candidates lie around x0, without bounds and in a box whose middle is elsewhere."""
+        """The first candidates lie around x0, without bounds and in a box with another middle."""
         changed = {"x0": np.full(5, ELSEWHERE)}
         if _is_declared(name, "x0", changed):
             return
@@ -46,27 +46,27 @@ class SettingsConformance:
                 )
                 away = float(np.abs(np.median(candidates, axis=0) - start).max()) / SIGMA
                 where = "without bounds" if box is None else f"in the box {box}"
-                said = (
+                message = (
                     f"{name!r} does not start at x0 {where}: its first candidates lie {away:.1f} sigma away; {_advice('x0')}"
                 )
-                assert away <= NEAR, said
+                assert away <= NEAR, message
 
     def test_steps_by_sigma(self, name: str) -> None:
-        """The first steps are as long as sigma says, and twice as long when it is doubled, also in a box."""
+        """The lengths of the first steps are proportional to sigma, also in a box."""
         if _is_declared(name, "sigma", {"sigma": 2 * SIGMA}):
             return
         for box in BOXES:
             where = "without bounds" if box is None else f"in the box {box}"
             steps = [_first_step(name, seeds=self.seeds, sigma=sigma, bounds=box) for sigma in (SIGMA, 2 * SIGMA)]
-            said = f"{name!r} does not step by sigma {where}: {steps[0]:.2g} and {steps[1]:.2g} times sigma"
-            assert all(SHORT <= step <= LONG for step in steps), f"{said}; {_advice('sigma')}"
-            assert 2 / 3 <= steps[1] / steps[0] <= 3 / 2, f"{said} where sigma is doubled; {_advice('sigma')}"
-        one, two = (_first(name, sigma=sigma, bounds=NARROW) for sigma in (1.0, 2.0))
-        said = f"{name!r} cuts sigma in a narrow box: 1 and 2 give the same candidates in {NARROW}; {_advice('sigma')}"
-        assert not np.array_equal(one, two), said
+            problem = f"{name!r} does not step by sigma {where}: {steps[0]:.2g} and {steps[1]:.2g} times sigma"
+            assert all(SHORT <= step <= LONG for step in steps), f"{problem}; {_advice('sigma')}"
+            assert 2 / 3 <= steps[1] / steps[0] <= 3 / 2, f"{problem} where sigma is doubled; {_advice('sigma')}"
+        single, double = (_first(name, sigma=sigma, bounds=NARROW) for sigma in (1.0, 2.0))
+        message = f"{name!r} cuts sigma in a narrow box: 1 and 2 give the same candidates in {NARROW}; {_advice('sigma')}"
+        assert not np.array_equal(single, double), message
 
     def test_asks_for_popsize(self, name: str) -> None:
-        """An ask is for `popsize` candidates; a first ask for x0 alone is allowed."""
+        """An ask returns `popsize` candidates; the first ask may return x0 alone."""
         if _is_declared(name, "popsize", {"popsize": 12}):
             return
         least = declarations(name).least_popsize
@@ -76,7 +76,7 @@ class SettingsConformance:
             assert not wrong, f"{name!r} asks for {wrong[0]} candidates where popsize is {popsize}; {_advice('popsize')}"
 
     def test_reaches_the_borders(self, name: str) -> None:
-        """A loss that falls towards a corner is followed there, whichever corner it is."""
+        """The search follows a loss that decreases towards a corner, for each corner."""
         if "bounds" in declarations(name).ignores:
             pytest.skip("declares that it ignores bounds")
         for sign in (1.0, -1.0):
@@ -87,20 +87,20 @@ class SettingsConformance:
 
 
 def _is_declared(name: str, setting: str, changed: dict[str, Any]) -> bool:
-    """Check what the spec declares of a setting that it does not honour in full, and tell whether it declares something."""
+    """Check the spec's declaration on a setting, and tell whether there is one."""
     spec = declarations(name)
     if spec.deterministic and setting in spec.adapts:
         assert _matters(name, None, changed), f"{name!r} ignores {setting}; declare it so"
     elif spec.deterministic and setting in spec.ignores:
-        said = f"{name!r} declares that it ignores {setting}, which changes its candidates; say in `adapts` how"
-        assert not any(_matters(name, box, changed) for box in BOXES), said
+        message = f"{name!r} declares that it ignores {setting}, which changes its candidates; say in `adapts` how"
+        assert not any(_matters(name, box, changed) for box in BOXES), message
     return setting in spec.adapts or setting in spec.ignores
 
 
 def _matters(name: str, box: Bounds | None, changed: dict[str, Any]) -> bool:
-    """Tell whether a setting changes the candidates, or how many are asked for at once."""
-    plain, other = _first_batches(name, bounds=box), _first_batches(name, bounds=box, **changed)
-    return not all(np.array_equal(each, another) for each, another in zip(plain, other, strict=False))
+    """Tell whether a setting changes the candidates or the batch sizes."""
+    plain, varied = _first_batches(name, bounds=box), _first_batches(name, bounds=box, **changed)
+    return not all(np.array_equal(first, second) for first, second in zip(plain, varied, strict=False))
 
 
 def _first(name: str, **changes: Any) -> Matrix:

@@ -1,4 +1,4 @@
-"""Optimizers made of other optimizers: over blocks of coordinates, inside random subspaces, and one after the other."""
+"""Composes optimizers: over blocks of coordinates, in random subspaces, or in two stages."""
 
 from collections.abc import Iterable
 
@@ -13,12 +13,12 @@ _WRAPPERS: dict[str, tuple[str, dict[str, object], dict[str, object], str]] = {
     "sre": (EMBEDDING, {"withdraw": True}, {"draws": 5}, "Random subspaces in sequence (Qian et al., 2016)"),
     "redrawn": (EMBEDDING, {"withdraw": False}, {"draws": 10}, "Random subspaces through the best point so far"),
 }
-"""Target, options that the name fixes, defaults, summary."""
+"""For each name: target, fixed options, defaults and summary."""
 
 
 @hookimpl
 def dfo_prompt_optimizers() -> Iterable[OptimizerSpec]:
-    """Give each wrapper around CMA-ES, and around any optimizer here."""
+    """Register each wrapper around CMA-ES and around any optimizer."""
     for wrapper, (target, options, defaults, summary) in _WRAPPERS.items():
         for inner in ("cma", "*"):
             yield OptimizerSpec(
@@ -26,5 +26,5 @@ def dfo_prompt_optimizers() -> Iterable[OptimizerSpec]:
                 target=f"dfo_prompt.wrappers.{target}",
                 options=options if inner == "*" else {**options, "variant": inner},
                 defaults=defaults,
-                summary=f"{summary}, searched by {'any optimizer here' if inner == '*' else inner}.",
+                summary=f"{summary}, searched by {'any optimizer' if inner == '*' else inner}.",
             )

@@ -1,4 +1,4 @@
-"""Divide and conquer: the coordinates in blocks, one optimizer each, in turn (BBTv2: Sun et al., 2022b, algorithm 1)."""
+"""Optimizes blocks of coordinates in turn, with an optimizer per block (BBTv2: Sun et al., 2022b, algorithm 1)."""
 
 from typing import Any
 
@@ -10,17 +10,17 @@ from dfo_prompt.types import Bounds, Json, Matrix, Vector
 
 
 class Blockwise(Optimizer):
-    """Splits z into equal blocks and asks their optimizers in turn, from the first block (the bottom layer) to the last.
+    """Splits z into equal blocks and runs their optimizers in turn, from the first block (the bottom layer) to the last.
 
-    A candidate is the best point so far with one block replaced, so that its loss is that of a whole point. The reference
-    code keeps the best block of each layer instead, though the layers below have changed since.
+    A candidate is the best point so far with one block replaced, so its loss is that of a complete point. The reference code
+    instead keeps the best block of each layer, although the layers below have changed since.
 
     Args:
-        variant: name of the optimizers.
-        blocks: how many; for deep prompts the number of layers. At most d.
-        whole: each block spends its whole share before the next one begins (second stage of BBT-RGB), so that what its
-            optimizer sees changes in that block only; by default blocks take turns after each batch.
-        study: see `Optimizer`. Every block gets its share of the budget.
+        variant: the name of the blocks' optimizer.
+        blocks: the number of blocks, at most d; for deep prompts the number of layers.
+        whole: whether each block spends its whole share before the next block begins (second stage of BBT-RGB), so that the
+            other blocks stay fixed; by default blocks take turns after each batch.
+        study: see `Optimizer`; blocks share the budget equally.
     """
 
     def __init__(self, *, variant: str, blocks: int = 2, whole: bool = False, **study: Any) -> None:
@@ -52,14 +52,14 @@ class Blockwise(Optimizer):
         return low, high
 
     def ask(self) -> Matrix:
-        """Return candidates (B, d) that differ in one block only."""
+        """Return candidates (B, d) that differ from the best point in one block."""
         parts = self._inner[self._turn].ask()
         candidates = np.tile(self._best.candidate, (len(parts), 1))
         candidates[:, self._places[self._turn]] = parts
         return candidates
 
     def tell(self, candidates: Matrix, losses: Vector) -> None:
-        """Teach the block's optimizer, keep the best point, and turn to the next block."""
+        """Update the block's optimizer and the best point, and switch to the next block."""
         self._inner[self._turn].tell(candidates[:, self._places[self._turn]].copy(), losses)
         self._best.learn(candidates, losses)
         self._spent += len(candidates)
@@ -71,5 +71,5 @@ class Blockwise(Optimizer):
         return self._best.candidate.copy()
 
     def describe(self) -> dict[str, Json]:
-        """Return the number of blocks, and what the first block's optimizer says."""
+        """Return the number of blocks and the description of the first block's optimizer."""
         return {"blocks": len(self._inner), "inner": self._inner[0].describe()}

@@ -1,4 +1,4 @@
-"""Random embeddings: search a few random directions of a large space, z = c + A y."""
+"""Searches random subspaces of a large space, z = c + A y."""
 
 from typing import Any
 
@@ -10,19 +10,19 @@ from dfo_prompt.types import Json, Matrix, Vector
 
 
 class RandomEmbedding(Optimizer):
-    """Searches y in random subspaces of R^d, one after the other, each through the best point c that the last one found.
+    """Searches y in a sequence of random subspaces of R^d, each through the best point c of the previous one.
 
     With one draw this is REMBO (Wang et al., 2016, algorithm 2): z = x0 + A y. With several and `withdraw` it is the
-    sequential random embedding of Qian, Hu and Yu (2016, algorithm 2), z = x0 + a (c - x0) + A y, where a, at first one, is
-    searched too, so that earlier steps can be taken back. Without `withdraw` the projection is just drawn anew. The entries
-    of A are N(0, 1 / d'), so that a step in y moves each coordinate of z as far as the study's sigma says. Candidates are
-    clipped to the bounds.
+    sequential random embedding of Qian, Hu and Yu (2016, algorithm 2), z = x0 + a (c - x0) + A y, where a, initially one, is
+    also searched, so that earlier steps can be withdrawn. Without `withdraw` only A is redrawn. The entries of A are
+    N(0, 1 / d'), so that a step of sigma in y moves each coordinate of z by about sigma. Candidates are clipped to the
+    bounds.
 
     Args:
-        variant: name of the optimizer that searches y; started anew for every draw, with an equal share of the budget.
+        variant: the name of the optimizer of y; each draw starts a new one with an equal share of the budget.
         embedding_dim: d', the dimension of y; at most d.
-        draws: how many subspaces.
-        withdraw: search a as well, from the second draw on.
+        draws: the number of subspaces.
+        withdraw: whether to search a as well, from the second draw on.
         study: see `Optimizer`.
     """
 
@@ -45,7 +45,7 @@ class RandomEmbedding(Optimizer):
         return np.stack([self._place(y) for y in self._asked])
 
     def tell(self, candidates: Matrix, losses: Vector) -> None:
-        """Teach the inner optimizer, keep the best point, and draw another subspace when this one's share is spent."""
+        """Update the inner optimizer and the best point, and draw a new subspace when the current share is spent."""
         self._inner.tell(self._asked, losses)
         self._best.learn(candidates, losses)
         self._spent += len(candidates)
@@ -53,11 +53,11 @@ class RandomEmbedding(Optimizer):
             self._draw()
 
     def recommend(self) -> Vector:
-        """Return what the inner optimizer recommends, (d,)."""
+        """Return the inner optimizer's recommendation, (d,)."""
         return self._place(self._inner.recommend())
 
     def describe(self) -> dict[str, Json]:
-        """Return the dimension and the subspace in search, and what its optimizer says."""
+        """Return the dimension, the number of the current subspace and the description of its optimizer."""
         return {"embedding_dim": self._embedding_dim, "draw": self._drawn, "inner": self._inner.describe()}
 
     def _draw(self) -> None:

@@ -1,4 +1,4 @@
-"""Two optimizers one after the other, the second from the best point of the first (BBT-RGB: Sun et al., 2024)."""
+"""Runs two optimizers in sequence, the second from the best point of the first (BBT-RGB: Sun et al., 2024)."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -14,17 +14,17 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 
 
 class TwoStage(Optimizer):
-    """Spends a share of the budget on one optimizer, and the rest on another that starts from the best point.
+    """Spends a share of the budget on a first optimizer, and the rest on a second that starts from the best point.
 
-    The first one ends with the batch that spends its share. The reference code of BBT-RGB starts its second stage from the
+    The first stage ends with the batch that spends its share. The reference code of BBT-RGB starts its second stage from the
     best points of the first as well.
 
     Args:
-        variant: name of the first optimizer.
-        second: name of the other.
-        share: of the budget, for the first.
-        step: initial step size of the second, in units of sigma.
-        first_options, second_options: of each.
+        variant: the name of the first optimizer.
+        second: the name of the second optimizer.
+        share: the first optimizer's share of the budget.
+        step: the initial step size of the second optimizer, in units of sigma.
+        first_options, second_options: the options of each optimizer.
         study: see `Optimizer`.
     """
 
@@ -44,14 +44,14 @@ class TwoStage(Optimizer):
         self._second, self._step, self._second_options = second, step, dict(second_options or {})
         self._best, self._spent, self._stage = Best(self.x0), 0, 1
         self._inner = self._create(variant, self.x0, self._first_budget, self.sigma, first_options or {})
-        self._create_second(self.x0)  # a wrong name or option is found before the first query
+        self._create_second(self.x0)  # wrong names and options fail before the first query
 
     def ask(self) -> Matrix:
-        """Return the candidates (B, d) of the stage's optimizer."""
+        """Return the candidates (B, d) of the current optimizer."""
         return self._inner.ask()
 
     def tell(self, candidates: Matrix, losses: Vector) -> None:
-        """Teach the stage's optimizer, keep the best point, and turn to the second stage when the first share is spent."""
+        """Update the current optimizer and the best point, and start the second stage when the first share is spent."""
         self._inner.tell(candidates, losses)
         self._best.learn(candidates, losses)
         self._spent += len(candidates)
@@ -59,11 +59,11 @@ class TwoStage(Optimizer):
             self._inner, self._stage = self._create_second(self._best.candidate), 2
 
     def recommend(self) -> Vector:
-        """Return what the first optimizer recommends, and in the second stage the best point told, (d,)."""
+        """Return the first optimizer's recommendation, or in the second stage the best point told, (d,)."""
         return self._inner.recommend() if self._stage == 1 else self._best.candidate.copy()
 
     def describe(self) -> dict[str, Json]:
-        """Return the names, the stage, and what the optimizers say."""
+        """Return the names, the stage and the descriptions of the optimizers."""
         return {"second": self._second, "stage": self._stage, "inner": self._inner.describe()}
 
     def _create_second(self, x0: Vector) -> Optimizer:

@@ -221,7 +221,7 @@ def test_a_probability_of_zero_is_a_bound(httpserver):
     [
         ({"truncated": True}, "longer than the server's context"),
         ({"completion_probabilities": [{"top_probs": [{"id": 5, "prob": 0.4}]}]}, "do not add up to 1"),
-        ({"completion_probabilities": []}, "does not heed logit_bias"),
+        ({"completion_probabilities": []}, "ignores logit_bias"),
     ],
 )
 def test_what_llama_cpp_must_not_answer(httpserver, change, said):

@@ -126,7 +126,7 @@ def test_a_search_space_is_learned_on_other_tasks(options, tiny_task, tmp_path, 
     for name in ("projection", "start"):
         np.testing.assert_allclose(written[name], getattr(learned, name), atol=1e-6)
     assert run_method(settings).result.held_out == result.result.held_out  # nothing is written, and it finds the same
-    with pytest.raises(dp.InputError, match="1 draws on 1 other tasks are not two prompts to learn from"):
+    with pytest.raises(dp.InputError, match="1 draws on 1 other tasks are fewer than two prompts"):
         run_method(config(options, method="pretrained", method_options={"tasks": [others[0], str(tiny_task)], "draws": 1}))
 
 
@@ -231,7 +231,7 @@ def test_a_cell_says_when_seeds_are_missing(tiny_folder, tiny_task):
         ({"method": "ensemble", "method_options": {"members": 13}}, "members must be between 1 and the 12 queries"),
         (
             {"method": "pretrained", "prompt": {"layers": "all"}},
-            "learns prompts ahead of the text, not one for each layer",
+            "learns prompts before the text, not prompts of each layer",
         ),
     ],
 )

@@ -118,7 +118,7 @@ def test_sections_of_a_file_stand_in_the_report_and_one_that_fails_says_so(progr
     page = (tmp_path / "s" / "report" / "report.md").read_text()
     assert "## Entries\n\nAll of them." in page
     assert "## broken\n\nFailed: RuntimeError: no luck" in page
-    assert "## again\n\nFailed: PluginError: a table cannot be called 'entries', or another one is" in page
+    assert "## again\n\nFailed: PluginError: a table cannot be called 'entries': the name is invalid or taken" in page
     assert (tmp_path / "s" / "report" / "entries.csv").read_text().splitlines()[0] == "optimizer"
 
 

@@ -149,7 +149,7 @@ def test_the_card_has_the_study_s_figures_and_no_path(program, tiny_folder, tiny
     assert all(
         part in card for part in ("| budget | 6 queries, 6 spent;", "| optimizer | `cma`, population 3 |", "| seed | 5 |")
     )
-    assert f"only a local folder, `{tiny_folder.name}`, is known" in card
+    assert f"tuned on a local folder, `{tiny_folder.name}`, without a hub id" in card
     assert "$" not in card
     written = "".join(path.read_text() for path in (tmp_path / "s" / "adapter").iterdir() if path.suffix != ".safetensors")
     assert str(tiny_folder) not in written

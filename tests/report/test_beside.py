@@ -74,7 +74,7 @@ def test_only_what_is_added_runs_and_the_report_is_that_of_all(run, packed, tmp_
 
 @pytest.mark.slow
 def test_page_terminal_markdown_and_json_say_what_did_not_run_here(run, tmp_path):
-    said = "Run here: zo:es. Packed studies of 'packed' stand beside: 8 studies of cma and random."
+    said = "Run here: zo:es. Read from the packed studies of 'packed': 8 studies of cma and random."
     out = " ".join(run("--add", "zo:es")[1].split())
     assert said in out
     assert "here" in out

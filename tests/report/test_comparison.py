@@ -60,7 +60,7 @@ def test_headline_pairs_ranks_and_whether_it_matters_never_disagree(analysis, su
             assert row["p"] > 0.05
             assert row["low"] <= 0
 
-    # Ranks: a rank is left open exactly by the pairs that are not told apart.
+    # Ranks: a rank is left open exactly by the pairs that are inconclusive.
     for row in board.to_dict("records"):
         name = row["optimizer"]
         better = frame[frame["conclusion"] == "better"]
@@ -86,19 +86,19 @@ def test_headline_pairs_ranks_and_whether_it_matters_never_disagree(analysis, su
     alone = board["worst_rank"].iloc[0] == 1
     assert alone == (set(concluded.values()) == {"better"}) == said.split(", ", 1)[1].startswith(f"{leader} is better than")
 
-    # Does it matter: the same of each other.
+    # Practical relevance: the same of each other.
     words = dict(practical(one).table.iloc[:, [0, 2]].itertuples(index=False, name=None))
-    starts = {"better": ("yes", "perhaps"), "equal": ("no:",), "open": ("not known",)}
+    starts = {"better": ("yes", "perhaps"), "equal": ("no:",), "open": ("inconclusive",)}
     for name, found in concluded.items():
         assert words[name].startswith(starts[found]), (name, words[name], found)
-    told = {"better": "first is better", "equal": "equally good", "open": "not told apart"}
+    told = {"better": "first is better", "equal": "equally good", "open": "inconclusive"}
     assert list(pairs(one).table["conclusion"]) == [told[found] for found in frame["conclusion"]]
 
 
 def test_an_impossible_table_is_a_sentence_that_says_how_many_problems_it_takes(analysis):
     values = np.random.default_rng(0).random((3, 5, 3))
     one = with_values(analysis, values, NAMES, "problems")
-    said = "3 problems cannot show a difference: with 3 pairs to compare it takes 7"
+    said = "3 problems cannot show a difference: 3 pairs to compare need at least 7"
     assert said in verdict(one)
     assert pairs(one).text == practical(one).text == f"{said}."
     assert (pairs(one).table.empty, practical(one).table.empty) == (True, True)

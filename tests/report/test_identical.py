@@ -25,7 +25,7 @@ objective = ["sphere", "ellipsoid"]
 """
 SAID = (
     "cma, cma:ipop and cma:bipop gave identical journals on all 2 problems that they share (4 studies each): no restart "
-    "happened. Read them as a single entry."
+    "happened. Treat them as a single entry."
 )
 
 

@@ -50,14 +50,14 @@ def of(analysis, *means, names=("cma", "far", "random"), **options):
 @pytest.mark.parametrize(
     ("means", "noise", "said"),
     [
-        ((0.1, 0.101), 0.0, "cma and far are equally good, within the 0.01 that matters."),
-        ((0.1, 0.3), 0.001, "cma is better than far, by 0.2 [0.199, 0.201], more than the 0.01 that matters."),
+        ((0.1, 0.101), 0.0, "cma and far are equally good, within the practical margin of 0.01."),
+        ((0.1, 0.3), 0.001, "cma is better than far, by 0.2 [0.199, 0.201], more than the practical margin of 0.01."),
         ((0.1, 0.112), 0.006, "cma is better than far, by 0.012 [0.00"),
-        ((0.1, 0.112), 0.006, ", which may be less than the 0.01 that matters."),
+        ((0.1, 0.112), 0.006, ", which may be less than the practical margin of 0.01."),
         ((0.1, 0.11), 0.3, "cma has the highest score, 0.01 [-0."),
         ((0.1, 0.11), 0.3, "above far, but it is not shown to be better than far."),
         ((0.1, 0.2, 0.3), 0.0, "cma is better than each of the 2 others; the closest is far, by 0.1 [0.1, 0.1], more than"),
-        ((0.1, 0.101, 0.3), 0.0, "cma and far are equally good, within the 0.01 that matters; it is better than random."),
+        ((0.1, 0.101, 0.3), 0.0, "equally good, within the practical margin of 0.01; it is better than random."),
     ],
 )
 def test_the_verdict_is_one_sentence_that_says_what_the_interval_allows(analysis, means, noise, said):
@@ -148,7 +148,7 @@ def test_few_seeds_are_remarked_and_a_single_one_concludes_nothing(analysis):
     assert "too narrow" not in leaderboard(of(analysis, 0.1, 0.2, seeds=5)).text
     single = of(analysis, 0.1, 0.2, seeds=1)
     assert verdict(single).endswith(
-        "cma has the highest score, 0.1 above far, but a single seed cannot tell that from chance."
+        "cma has the highest score, 0.1 above far, but a single seed cannot distinguish this from chance."
     )
     assert "A single seed gives no interval" in leaderboard(single).text
 

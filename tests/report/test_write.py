@@ -68,7 +68,7 @@ def test_the_page_stands_alone_and_says_what_it_rests_on(finished):
     assert "little &amp; &lt;small&gt;" in page
     assert page.count('class="picture"') == 10
     assert (finished / "report/index.html").stat().st_size < 3 * 2**20
-    for phrase in ("3 seeds", "hold at once", "bootstrap", "color-scheme", "currentColor", "default-src 'none'"):
+    for phrase in ("3 seeds", "simultaneous", "bootstrap", "color-scheme", "currentColor", "default-src 'none'"):
         assert phrase in page
     assert "@media print" in page
 
@@ -321,7 +321,7 @@ def test_of_many_pairs_the_page_has_those_of_the_leader_and_the_file_all(copy, m
     monkeypatch.setattr("dfo_prompt.report.contrasts.MOST_PAIRS", 2)
     write_report(copy)
     text = (copy / "report/report.md").read_text()
-    section = text[text.index("## Pairs") : text.index("## Does it matter?")]
+    section = text[text.index("## Pairs") : text.index("## Practical relevance")]
     assert "The table compares the leader with each of the others; pairs.csv has all 3 pairs." in section
     leader = analyse(copy).complete[0]
     assert section.count(f"\n| {leader}  ") == section.count("\n| ") - 1 == 2

@@ -198,7 +198,7 @@ def test_a_failure_is_500_charged_nothing_and_may_be_asked_again(tmp_path):
         assert ask(client, token=TOKENS[1].token).json()["replayed"] is False
         assert ask(client, "b", z=np.ones((3, 3)), token=TOKENS[1].token).status_code == 200
         spent = ask(client, "c", z=Z[:1], token=TOKENS[1].token)
-        assert (spent.status_code, spent.json()) == (402, {"error": "1 candidates asked for, 0 left of 5"})
+        assert (spent.status_code, spent.json()) == (402, {"error": "1 candidates requested, 0 left of 5"})
         assert ask(client, token=TOKENS[1].token).json()["replayed"] is True  # costs nothing
         assert ask(client, "c", token=TOKENS[0].token).status_code == 200
     with serving(tmp_path, objective, TOKENS) as client:

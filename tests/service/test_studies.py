@@ -222,7 +222,7 @@ def test_tokens_and_budgets(program, tmp_path, serve):
     assert {name: status for name, (status, _, _) in found.items()} == {"none": 2, "eve": 2, "ann": 0, "bob": 2}
     assert "status 401, a known token is needed" in found["none"][2]
     assert "status 401" in found["eve"][2]
-    assert "status 402, 8 candidates asked for, 4 left of 20" in found["bob"][2]
+    assert "status 402, 8 candidates requested, 4 left of 20" in found["bob"][2]
     assert len(read_records(tmp_path / "by-bob")) == 16
     assert all(np.isfinite(record.loss) for record in read_records(tmp_path / "by-bob"))
     assert not any(TOKEN in file.read_text(errors="replace") for file in (tmp_path / "by-ann").iterdir() if file.is_file())

@@ -77,7 +77,7 @@ def test_what_is_learned_on_other_tasks_is_planned(read):
     assert planned == {"cma": 40, "slow": 40, "random": 40, "manual": 0, "pretrained": 4 * 40}
     usual = {plan.optimizer: plan.queries for plan in read(text.replace('task = "tweets"', "shots = 8")).plans}
     assert usual["pretrained"] == 4 * 40  # the task that a study has by default is left out too
-    with pytest.raises(InputError, match="1 draws on 1 other tasks are not two prompts to learn from"):
+    with pytest.raises(InputError, match="1 draws on 1 other tasks are fewer than two prompts"):
         read(text.replace("draws = 3", "draws = 1"))
     with pytest.raises(InputError, match="method 'pretrained': tasks: Input should be a valid array"):
         read(text.replace("draws = 3", "tasks = 'tweets'"))

@@ -226,7 +226,7 @@ def test_studies_that_stop_early_are_counted_in_the_report_with_their_reason(pro
         (
             "clock",
             "time_limit = 1e-9",
-            "time_limit ended 4 of the studies (by the clock: run again, they may end elsewhere)",
+            "time_limit ended 4 of the studies (by wall-clock time: another run may stop at a different query)",
         ),
     ):
         (tmp_path / "early.toml").write_text(SUITE.replace("[study]\n", f"[study]\n{stop.format(rules)}", 1))

@@ -1,4 +1,4 @@
-"""Convergence on one problem: the best loss so far against queries, median over seeds."""
+"""Draws the convergence on a problem: the best loss so far against queries, median over seeds."""
 
 import warnings
 from collections.abc import Sequence
@@ -14,14 +14,14 @@ from dfo_prompt.types import Matrix
 
 
 def convergence(analysis: Analysis, problem: str) -> Picture | None:
-    """Draw the convergence on a problem, or nothing where no study of it is finished."""
-    found = {name: these for name in ranked(analysis) if len(these := analysis.curves_of(problem, name))}
-    if not found:
+    """Draw the convergence on a problem; None if none of its studies is finished."""
+    by_name = {name: rows for name in ranked(analysis) if len(rows := analysis.curves_of(problem, name))}
+    if not by_name:
         return None
     budget = int(analysis.studies.loc[searched(analysis) & (analysis.studies["problem"] == problem), "budget"].max())
     at = points(budget)
-    data = pd.concat([_band(name, curves, at) for name, curves in found.items()], ignore_index=True)
-    of = shown(analysis, list(found))
+    data = pd.concat([_band(name, curves, at) for name, curves in by_name.items()], ignore_index=True)
+    of = shown(analysis, list(by_name))
     looks = list(of.looks.values())
     medians = data.loc[data["optimizer"].isin(of.looks), "median"]
     x = axis("queries", "queries", domain=[0, budget])
@@ -29,7 +29,7 @@ def convergence(analysis: Analysis, problem: str) -> Picture | None:
     return Picture(
         name=f"convergence-{analysis.problems.index(problem) + 1}",
         title=f"Convergence: {problem}",
-        text=_caption([len(curves) for curves in found.values()]) + of.note,
+        text=_caption([len(curves) for curves in by_name.values()]) + of.note,
         spec=curves(looks, x, y, bands=len(analysis.seeds) > 1),
         columns=thinned(columns_of(data, of.looks, ["queries", "median", "low", "high"]), "queries"),
         looks=looks,
@@ -43,7 +43,7 @@ def _band(name: str, curves: Matrix, at: Matrix) -> pd.DataFrame:
     of = curves[:, at - 1]  # (seeds, points)
     drawn = np.random.default_rng(0).integers(len(of), size=(500, len(of)))
     bands = np.full((3, len(at)), np.nan)
-    whole = np.isfinite(of).all(axis=0)  # functions that leave out NaN take ten times as long
+    whole = np.isfinite(of).all(axis=0)  # functions that skip NaN are ten times slower
     for columns, median, quantile in ((whole, np.median, np.quantile), (~whole, np.nanmedian, np.nanquantile)):
         if columns.any():
             with warnings.catch_warnings(action="ignore", category=RuntimeWarning):  # before the first finite loss

@@ -1,4 +1,4 @@
-"""Step curves, one an entry: each value holds until the next."""
+"""Draws step curves, one per entry."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -14,11 +14,11 @@ def curves(looks: Sequence[Look], x: Spec, y: Spec, *, form: str = ".4~g", bands
     """Return a curve of field `y` over field `x` for each entry.
 
     Args:
-        looks: of the entries.
-        x: its axis.
-        y: its axis.
-        form: of values of y where they are told.
-        bands: whether the fields "low" and "high" hold an interval, which is shown of the curve that the reader points at.
+        looks: the looks of the entries.
+        x: the horizontal axis.
+        y: the vertical axis.
+        form: the format of values of y in tooltips.
+        bands: whether the fields "low" and "high" hold an interval, shown for the curve under the pointer.
     """
     dashes = {"domain": [look.label for look in looks], "range": [list(look.dash) for look in looks]}
     lines: Spec = {
@@ -67,9 +67,9 @@ def _tooltip(x: Spec, y: Spec, form: str, *, bands: bool) -> list[Spec]:
 
 
 def thinned(columns: Columns, x: str) -> dict[str, list[Any]]:
-    """Return the columns without points at which a step curve does not change: those between its first and its last."""
-    others = [name for name in columns if name != x]
-    rows = list(zip(*(columns[name] for name in others), strict=True))
+    """Return the columns without the inner points at which a step curve does not change."""
+    fields = [name for name in columns if name != x]
+    rows = list(zip(*(columns[name] for name in fields), strict=True))
     entries = columns["entry"]
     kept = [0] if rows else []
     kept += [i for i, (before, row) in enumerate(pairwise(rows), start=1) if row != before or _ends(entries, i)]

@@ -1,4 +1,4 @@
-"""Draws every picture that a suite has data for."""
+"""Draws all pictures of a suite."""
 
 from collections.abc import Iterator
 

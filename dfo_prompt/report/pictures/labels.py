@@ -1,16 +1,16 @@
-"""Names as they are drawn: printable, short, and different from each other."""
+"""Makes labels for names in pictures: printable, short and distinct."""
 
 from collections.abc import Iterable
 
 from dfo_prompt.report.texts import printable, shortened
 
 LONGEST = 36
-"""Characters of a name in a picture; longer names lose their middle."""
+"""The most characters of a label; longer names lose their middle."""
 NOTE = f" Names of more than {LONGEST} characters lose their middle; the tables have them whole."
 
 
 def labels_of(names: Iterable[str]) -> dict[str, str]:
-    """Return the label of each name; names that would look the same are numbered."""
+    """Return the label of each name; equal labels are numbered."""
     labels: dict[str, str] = {}
     taken: set[str] = set()
     for name in dict.fromkeys(names):
@@ -24,5 +24,5 @@ def labels_of(names: Iterable[str]) -> dict[str, str]:
 
 
 def note_on(names: Iterable[str]) -> str:
-    """Return a sentence on shortened names, if there are any."""
+    """Return a sentence on shortened names, or "" if there are none."""
     return NOTE if any(len(printable(name)) > LONGEST for name in names) else ""

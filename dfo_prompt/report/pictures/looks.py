@@ -1,4 +1,4 @@
-"""How each name is drawn: its colour depends on the name alone, so that it is the same in every picture and report."""
+"""Chooses the look of each name; the colour depends on the name alone, so it is the same in all pictures and reports."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from zlib import crc32
 
 from dfo_prompt.report.pictures.labels import labels_of
 
-# Okabe and Ito's palette without yellow and black, which pages of one of the themes swallow: told apart with any vision.
+# The colour-blind safe palette of Okabe and Ito without yellow and black, which are invisible in one of the themes.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 GREY = "#888888"
 DASHES = ((1, 0), (8, 3), (2, 2), (10, 3, 2, 3), (5, 2))
@@ -17,11 +17,12 @@ SALT = "18640"
 
 @dataclass(frozen=True, kw_only=True)
 class Look:
-    """How a name is drawn.
+    """The look of a name in pictures.
 
     Attributes:
-        label: the name, short and printable, different from the other labels.
-        dash: lengths of strokes and gaps, of curves; `shape`, of points: they tell apart names of the same colour.
+        label: the name, short, printable and distinct.
+        dash, shape: the dashes of curves (lengths of strokes and gaps) and the shape of points; they distinguish names of
+            the same colour.
     """
 
     label: str

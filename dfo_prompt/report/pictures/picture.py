@@ -1,4 +1,4 @@
-"""A picture: one declarative definition (Vega-Lite) from which the page, the SVG and the PNG come."""
+"""Defines a picture in Vega-Lite, the single source of the page, the SVG and the PNG."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,28 +11,28 @@ if TYPE_CHECKING:  # the picture of a single study needs no pandas
 
 Spec = dict[str, Any]
 Columns = Mapping[str, Sequence[Any]]
-"""What is drawn: a list of values a field; "entry" has labels."""
+"""The plotted values by field; "entry" holds labels."""
 STYLE: Spec = {
     "font": "sans-serif",
     "view": {"stroke": None},
     "axis": {"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "gridOpacity": 0.6, "tickCount": 6},
-    # A label at the end of an axis turns inwards; one that would still leave the picture is left out.
+    # Labels at the end of an axis are moved inwards; labels that still do not fit are dropped.
     "axisX": {"labelFlush": True, "labelBound": True},
     "axisY": {"labelLimit": 260},
     "legend": {"labelFontSize": 12, "labelLimit": 260, "symbolStrokeWidth": 2, "symbolSize": 300},
     "title": {"fontSize": 14, "anchor": "start", "offset": 14, "limit": 700},
 }
-"""Of the files; the page has the same in the colours of its text."""
+"""The Vega-Lite configuration of files; the page uses the colour of its text."""
 SHOWN: Spec = {"filter": "indexof(hidden, datum.entry) < 0"}
 LABEL = (
     "datum.label !== '' && datum.value !== 0 && (abs(datum.value) >= 1e5 || abs(datum.value) < 1e-3)"
     " ? format(datum.value, '.2~e') : datum.label"
 )
-"""Of a tick."""
+"""The expression of a tick's label."""
 ON_DEMAND = "on-demand-"
-"""What names of layers begin with that show something where the reader points only."""
+"""The prefix of layer names that are visible only under the pointer."""
 HIDDEN: Spec = {"name": "hidden", "value": []}
-"""Labels of entries that the reader has switched off."""
+"""The parameter with the labels of hidden entries."""
 ZOOM: Spec = {"name": "zoom", "select": {"type": "interval", "zoom": "wheel![event.ctrlKey]"}, "bind": "scales"}
 OVER: Spec = {
     "name": "over",
@@ -45,11 +45,11 @@ class Picture:
     """A picture with its title, its caption and the plotted numbers.
 
     Attributes:
-        spec: in Vega-Lite, without data.
-        columns: what is drawn.
-        looks: of the entries, in the order of the legend; none where an axis has the names.
-        data: the numbers, for the file.
-        problem: that it is about; "" if it is about all of them.
+        spec: the Vega-Lite specification, without data.
+        columns: the plotted values.
+        looks: the looks of the entries in the order of the legend; empty where an axis has the names.
+        data: the numbers for the CSV file.
+        problem: the problem that the picture shows; "" for all problems.
     """
 
     name: str
@@ -63,7 +63,7 @@ class Picture:
 
 
 def still(spec: Spec) -> Spec:
-    """Return the definition of a picture that nobody points at."""
+    """Return the specification without its interactive parts."""
     layers = [layer for layer in spec["layer"] if not layer.get("name", "").startswith(ON_DEMAND)]
     return {**spec, "layer": [_still(layer) for layer in layers]}
 
@@ -82,11 +82,11 @@ def axis(field: str, title: str, **scale: Any) -> Spec:
 
 
 def coloured(looks: Sequence[Look]) -> Spec:
-    """Return the encoding of an entry as its colour."""
+    """Return the encoding of an entry by its colour."""
     scale = {"domain": [look.label for look in looks], "range": [look.colour for look in looks]}
     return {"field": "entry", "type": "nominal", "title": None, "scale": scale, "sort": None}
 
 
 def told(field: str, title: str, form: str = "") -> Spec:
-    """Return a line of a tooltip."""
+    """Return the encoding of a line of a tooltip."""
     return {"field": field, "title": title, **({"format": form, "type": "quantitative"} if form else {"type": "nominal"})}

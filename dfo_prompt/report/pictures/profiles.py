@@ -1,4 +1,4 @@
-"""Running lengths: the share of targets, or of problems, that each optimizer reached within some queries."""
+"""Draws running lengths: the share of targets or problems that each optimizer reached within a number of queries."""
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,7 @@ from dfo_prompt.report.pictures.picture import Picture, Spec, axis
 from dfo_prompt.report.pictures.selection import POINTS, SHOWN, Shown, columns_of, points, ranked, shares_table, shown
 
 SOLVED = -3
-"""Which of the targets, the strictest last, counts as solved: without targets of the suite, 90 % of the way."""
+"""The position of the target, the strictest last, that counts as solved; 90 % of the distance by default."""
 TRIPLES = "(problem, seed, target) triples"
 
 
@@ -39,7 +39,7 @@ def performance(analysis: Analysis, names: list[str]) -> Picture:
     compared = ", ".join(names) if len(names) <= SHOWN else f"all {len(names)} optimizers"
     text = (
         f"Share of the {len(queries)} {TRIPLES} that any optimizer reached, within a multiple of the fewest queries "
-        f"(Dolan and Moré, 2002). The profile depends on who is compared: {compared}."
+        f"(Dolan and Moré, 2002). The profile depends on the compared optimizers: {compared}."
     )
     x = axis("ratio", "queries, as a multiple of the fewest that any optimizer needed", type="log", base=2, domain=[1, 32])
     return _shares("performance", "Performance profile", text, data, of, x, "targets reached")
@@ -63,9 +63,9 @@ def data_profile(analysis: Analysis, names: list[str], dim: int) -> Picture:
     return _shares("data-profile", "Data profile", text, data, of, x, "(problem, seed) pairs solved")
 
 
-def _shares(name: str, title: str, text: str, data: pd.DataFrame, of: Shown, x: Spec, what: str) -> Picture:
-    """Return curves of shares, 0 to 1; `what` names the vertical axis."""
-    y = axis("share", what, domain=[0, 1])
+def _shares(name: str, title: str, text: str, data: pd.DataFrame, of: Shown, x: Spec, label: str) -> Picture:
+    """Return a picture of curves of shares, 0 to 1; `label` is the title of the vertical axis."""
+    y = axis("share", label, domain=[0, 1])
     y["axis"] = {**y["axis"], "format": ".0%"}
     looks = list(of.looks.values())
     return Picture(

@@ -1,4 +1,4 @@
-"""The ranking in pictures: scores with their intervals, and the ranks that the comparison leaves open."""
+"""Draws the ranking: scores with their intervals, and ranks consistent with the comparison."""
 
 from dfo_prompt.report.analysis import Analysis, counted
 from dfo_prompt.report.marks import marks_of
@@ -8,7 +8,7 @@ from dfo_prompt.report.pictures.rows import dots
 from dfo_prompt.report.pictures.selection import all_looks, columns_of, logarithmic
 
 NEAR_ONE = 0.9
-"""Scores that are all above this are drawn as what they lack to 1."""
+"""If all scores are above this, 1 - score is drawn."""
 
 
 def scores(analysis: Analysis) -> Picture:
@@ -39,13 +39,13 @@ def scores(analysis: Analysis) -> Picture:
 
 
 def ranks(analysis: Analysis) -> Picture:
-    """Draw the ranks that the comparison of pairs leaves open to each optimizer."""
+    """Draw the ranks of each optimizer that are consistent with the comparison of pairs."""
     data, looks = analysis.leaderboard[["optimizer", "rank", "best_rank", "worst_rank"]], all_looks(analysis)
     x = axis("rank", "rank (1 is the best)", domain=[1, len(data)], padding=12)
     x["axis"] = {**x["axis"], "tickMinStep": 1, "format": "d"}
     text = (
-        "Dots: ranks by score. Lines: ranks that are left open by the comparison of pairs; an optimizer's line begins "
-        "behind those that are shown to be better, and ends before those that it is shown to be better than."
+        "Dots: ranks by score. Lines: ranks consistent with the comparison of pairs; an optimizer's line begins after the "
+        "optimizers that are shown to be better, and ends before those that it is shown to be better than."
     )
     lines = [told("rank", "rank by score", "d"), told("best_rank", "at best", "d"), told("worst_rank", "at worst", "d")]
     order = [looks[name] for name in data["optimizer"]]

@@ -1,4 +1,4 @@
-"""Pictures as files."""
+"""Renders pictures as SVG and PNG."""
 
 import re
 from typing import Any
@@ -10,15 +10,15 @@ from dfo_prompt.report.pictures.picture import STYLE, Columns, Spec, still
 
 VEGA_LITE = "6.4"
 WIDTH = 560
-"""Of the axes, in pixels."""
+"""The width of the axes in pixels."""
 ID = re.compile(r'(id="|url\(#)(([a-z_]+)\d+)')
-"""A definition in a picture, and its uses."""
+"""The id of an SVG definition, and its references."""
 SCALE = 2.0
-"""Pixels of the PNG a pixel of the picture."""
+"""The scale of the PNG relative to the SVG."""
 
 
 def svg_of(spec: Spec, columns: Columns, title: str) -> str:
-    """Return the picture, its title in it, as SVG."""
+    """Return the picture with its title as SVG."""
     full = {
         **still(spec),
         "width": WIDTH,
@@ -32,26 +32,26 @@ def svg_of(spec: Spec, columns: Columns, title: str) -> str:
 
 
 def inline_svg(svg: str) -> str:
-    """Return the picture for a page with others: with ids that only the same picture has."""
+    """Return the picture with ids that are unique on a page of several pictures."""
     mark = f"{crc32(svg.encode()):08x}-"
-    return ID.sub(lambda found: f"{found[1]}p{mark}{found[2]}", svg)
+    return ID.sub(lambda match: f"{match[1]}p{mark}{match[2]}", svg)
 
 
 def png_of(svg: str) -> bytes:
-    """Return the drawn picture as PNG."""
+    """Return an SVG picture as PNG."""
     return vl_convert.svg_to_png(svg, scale=SCALE)
 
 
 def rows_of(columns: Columns) -> list[dict[str, Any]]:
-    """Return the columns as rows."""
+    """Return the columns as a list of rows."""
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def _renumbered(svg: str) -> str:
-    """Return a picture whose ids are numbered from 1: Vega counts them over all pictures of a process."""
+    """Return the picture with ids numbered from 1; Vega counts them across all pictures of a process."""
     names: dict[str, str] = {}
 
-    def renamed(found: re.Match[str]) -> str:
-        return found[1] + names.setdefault(found[2], f"{found[3]}{len(names) + 1}")
+    def renamed(match: re.Match[str]) -> str:
+        return match[1] + names.setdefault(match[2], f"{match[3]}{len(names) + 1}")
 
     return ID.sub(renamed, svg)

@@ -1,4 +1,4 @@
-"""Dots with or without an interval, a row an entry."""
+"""Draws a dot per entry, with or without an interval."""
 
 from collections.abc import Sequence
 
@@ -6,11 +6,11 @@ from dfo_prompt.report.pictures.looks import Look
 from dfo_prompt.report.pictures.picture import HIDDEN, SHOWN, Spec, coloured
 
 STEP = 24
-"""Pixels a row."""
+"""The height of a row in pixels."""
 
 
 def dots(looks: Sequence[Look], x: Spec, tooltip: list[Spec], *, spread: tuple[str, str] | None = None) -> Spec:
-    """Return a dot an entry on the axis `x`, and a line between the two fields `spread`, if there are any."""
+    """Return a dot per entry on the axis `x`, and a line between the two fields of `spread`, if given."""
     labels = [look.label for look in looks]
     y = {"field": "entry", "type": "nominal", "title": None, "sort": labels, "axis": {"ticks": False, "domain": False}}
     colour = {**coloured(looks), "legend": None}

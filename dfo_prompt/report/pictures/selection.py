@@ -1,4 +1,4 @@
-"""Which optimizers a picture shows, and the tables behind its curves."""
+"""Selects the optimizers that a picture shows, and builds the tables of its curves."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,20 +14,20 @@ from dfo_prompt.report.pictures.looks import Look, looks_of
 from dfo_prompt.types import Matrix, Vector
 
 POINTS = 200
-"""A curve is drawn at most at so many queries."""
+"""The most points of a curve."""
 LOG_FROM = 100
-"""Losses whose largest is so many times the smallest are drawn on a logarithmic axis."""
+"""The ratio of the largest to the smallest value from which axes are logarithmic."""
 SHOWN = 14
-"""Curves in one picture at most, the best first, and random search; the numbers beside it hold all."""
+"""The most curves in a picture, the best first and random search; its CSV file has all."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Shown:
-    """The optimizers that a picture has room for.
+    """The optimizers that a picture shows.
 
     Attributes:
-        looks: of each, by name, in order.
-        note: on those left out and on shortened names; "" where there are none.
+        looks: the look of each, by name, in order.
+        note: a sentence on omitted and on shortened names; "" where there are none.
     """
 
     looks: Mapping[str, Look]
@@ -35,7 +35,7 @@ class Shown:
 
 
 def shown(analysis: Analysis, names: Sequence[str]) -> Shown:
-    """Return the first `SHOWN` of `names`, and random search."""
+    """Return the first `SHOWN` of `names`; random search replaces the last if it would be omitted."""
     first = list(names[:SHOWN])
     if RANDOM in names[SHOWN:]:
         first[-1] = RANDOM
@@ -60,30 +60,30 @@ def _is_baseline(analysis: Analysis, name: str) -> bool:
 
 
 def columns_of(data: pd.DataFrame, looks: Mapping[str, Look], fields: Sequence[str]) -> dict[str, list[Any]]:
-    """Return what is drawn of the table: labels of the entries shown, and fields, numbers in six digits."""
+    """Return the plotted values: labels of the entries in `looks`, and `fields` rounded to six digits."""
     part = data[data["optimizer"].isin(looks)]
     columns: dict[str, list[Any]] = {"entry": [looks[name].label for name in part["optimizer"]]}
     return columns | {field: [_rounded(value) for value in part[field].tolist()] for field in fields}
 
 
 def logarithmic(values: "pd.Series[float] | Vector") -> dict[str, str]:
-    """Return the scale on which values that reach over orders of magnitude are drawn."""
+    """Return a logarithmic scale for values that span orders of magnitude, or else the default scale."""
     return {"type": "log"} if values.max() > LOG_FROM * values.min() > 0 else {}
 
 
 def ranked(analysis: Analysis) -> list[str]:
-    """Return the optimizers that searched, those that are ranked first."""
-    others = [name for name in analysis.reached if name not in analysis.complete]
-    return [name for name in (*analysis.complete, *others) if name in analysis.reached]
+    """Return the optimizers that searched, ranked optimizers first."""
+    incomplete = [name for name in analysis.reached if name not in analysis.complete]
+    return [name for name in analysis.complete if name in analysis.reached] + incomplete
 
 
 def searched(analysis: Analysis) -> "pd.Series[bool]":
-    """Return which rows of `studies` are finished searches by an optimizer."""
+    """Return a mask of the rows of `studies` that are finished searches."""
     return analysis.studies["finished"] & analysis.studies["searched"]
 
 
 def shares_table(values: Mapping[str, Vector], x: str, at: Vector) -> pd.DataFrame:
-    """Return the curves as rows of optimizer, `x` and share."""
+    """Return the curves as a table with columns optimizer, `x` and share."""
     curves = [pd.DataFrame({"optimizer": name, x: at, "share": row}) for name, row in values.items()]
     return pd.concat(curves, ignore_index=True)
 

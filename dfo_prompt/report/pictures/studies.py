@@ -1,4 +1,4 @@
-"""Pictures of single studies: the loss that was observed beside the recommended one, and the optimizer's own time."""
+"""Draws single studies: observed against recommended losses, and the optimizer's own time."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,11 +16,11 @@ from dfo_prompt.report.pictures.selection import all_looks, columns_of, logarith
 from dfo_prompt.report.texts import printable
 
 PROBLEM: Spec = {"name": "problem", "value": ""}
-"""That the reader has chosen; "" means all."""
+"""The parameter with the chosen problem; "" means all."""
 
 
 def gap(analysis: Analysis) -> Picture:
-    """Draw the clean loss of the recommended candidate against the best loss observed, a point a study."""
+    """Draw the clean loss of the recommended candidate against the best loss observed, a point per study."""
     columns = ["optimizer", "problem", "seed", "best_loss", "recommended_loss", "dev_metric", "test_metric"]
     data, of = analysis.studies.loc[searched(analysis), columns], shown(analysis, ranked(analysis))
     drawn = data[data["optimizer"].isin(of.looks) & data["best_loss"].notna() & data["recommended_loss"].notna()]
@@ -61,7 +61,7 @@ def _scatter(looks: Sequence[Look], x: Spec, y: Spec) -> Spec:
 
 
 def seconds(analysis: Analysis) -> Picture:
-    """Draw the time that each optimizer itself takes for a query."""
+    """Draw the time per query that each optimizer itself takes."""
     means = analysis.studies[searched(analysis)].groupby("optimizer", sort=False)
     data = means[["optimizer_seconds", "objective_seconds", "queries"]].mean().reset_index()
     data["milliseconds_per_query"] = 1e3 * data["optimizer_seconds"] / data["queries"]
@@ -70,10 +70,10 @@ def seconds(analysis: Analysis) -> Picture:
         data[np.isfinite(data["milliseconds_per_query"]) & (data["milliseconds_per_query"] > 0)],
         all_looks(analysis),
     )
-    title = "milliseconds a query inside ask and tell"
+    title = "milliseconds per query inside ask and tell"
     order = [looks[name] for name in drawn["optimizer"]]
     tooltip = [told("entry", "entry"), told("milliseconds_per_query", title, ".3~g")]
-    text = "Time that the optimizer itself takes, inside ask and tell. The leaderboard has the objective's time beside it."
+    text = "Time inside the optimizer's ask and tell. The leaderboard also has the objective's time."
     return Picture(
         name="seconds",
         title="Optimizer time",

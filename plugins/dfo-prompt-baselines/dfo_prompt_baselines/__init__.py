@@ -22,7 +22,7 @@ GRADIENTS = {
 
 @hookimpl
 def dfo_prompt_methods() -> Iterable[MethodSpec]:
-    """Give the baselines."""
+    """Register the baselines."""
     for name, summary in FEATURES.items():
         target = f"dfo_prompt_baselines.features:{name}"
         yield MethodSpec(name=f"feature-{name}", target=target, summary=f"{summary}.")
@@ -32,6 +32,6 @@ def dfo_prompt_methods() -> Iterable[MethodSpec]:
             target=f"dfo_prompt_baselines.gradients:{name.replace('-', '_')}",
             summary=f"{summary}.",
             needs_gradients=True,
-            # A prompt goes ahead of any text of a batch; weights are one task's own.
+            # A prompt can differ between the texts of a batch; changed weights serve a single task.
             deployment_efficient=name in ("prompt-tuning", "p-tuning", "prefix-tuning"),
         )

@@ -1,4 +1,4 @@
-"""Examples as padded batches that a model can be trained on."""
+"""Builds padded batches of examples for training."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from dfo_prompt.lm.encoding import encode_words, split_rows
 from dfo_prompt.lm.layout import lay_out
 
 MOST_AT_ONCE = 64
-"""Texts in a forward."""
+"""The most texts in a forward pass."""
 OVERHEAD_TOKENS = 256
-"""What one more forward costs, in tokens; with autocast, all weights are cast in each."""
+"""The cost of a forward pass in tokens; with autocast, each pass casts all weights."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,8 +23,8 @@ class Batch:
     """N examples.
 
     Attributes:
-        ids, mask: (N, L) token ids, padded on the right, and where there are any.
-        slot: (N,) the place whose output is the answer, counted from the end: -1 is the last.
+        ids, mask: (N, L) token ids, padded on the right, and their attention mask.
+        slot: (N,) the position whose output is the answer, counted from the end: -1 is the last.
     """
 
     ids: Tensor
@@ -32,14 +32,14 @@ class Batch:
     slot: Tensor
 
     def at(self, rows: Tensor) -> "Batch":
-        """Return some of the examples, without padding that they do not need."""
+        """Return the examples `rows` with the least padding."""
         length = int(self.lengths[rows].max())
         slot = self.slot[rows] + self.ids.shape[1] - length
         return Batch(ids=self.ids[rows, :length], mask=self.mask[rows, :length], slot=slot)
 
     @property
     def lengths(self) -> Tensor:
-        """Return the tokens of each, (N,)."""
+        """Return the number of tokens of each example, (N,)."""
         return self.mask.sum(dim=1)
 
     def __len__(self) -> int:
@@ -47,7 +47,7 @@ class Batch:
 
 
 def batch_of(problem: dp.Problem, texts: dp.Texts, *, prompt_tokens: int) -> Batch:
-    """Lay out texts by the task's template, with room for a prompt.
+    """Encode texts in the task's template, with room for a prompt.
 
     Raises:
         ModelError: the model is an encoder-decoder.
@@ -64,7 +64,7 @@ def batch_of(problem: dp.Problem, texts: dp.Texts, *, prompt_tokens: int) -> Bat
 
 
 def runs_of(lengths: Tensor) -> Iterator[Tensor]:
-    """Split texts of the given lengths (N,) into rows that are run together, so that little of them is padding."""
+    """Split texts with lengths (N,) into batches of rows with little padding."""
     for run in split_rows(lengths.tolist(), OVERHEAD_TOKENS):
         yield from torch.tensor(run, device=lengths.device).split(MOST_AT_ONCE)
 
@@ -73,7 +73,7 @@ def first_tokens(problem: dp.Problem) -> Tensor:
     """Return the id (C,) of each label word's first token.
 
     Raises:
-        ModelError: two words begin with the same one.
+        ModelError: two words have the same first token.
     """
     ids = [words[0] for words in encode_words(problem.lm, problem.task)]
     if len(set(ids)) < len(ids):
@@ -84,7 +84,7 @@ def first_tokens(problem: dp.Problem) -> Tensor:
 
 
 def label_logits(model: Any, base: Any, batch: Batch, words: Tensor) -> Tensor:
-    """Return the logits (N, C) of label words (C,) that `model`, built around `base`, gives at the answers."""
+    """Return the logits (N, C) of label words (C,) at the answers by `model`, which is built around `base`."""
     rows = torch.arange(len(batch), device=batch.ids.device)
     with only_answers(base, rows, batch.slot):
         logits: Tensor = model(input_ids=batch.ids, attention_mask=batch.mask).logits  # (N, 1, V)

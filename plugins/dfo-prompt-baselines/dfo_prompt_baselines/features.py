@@ -1,4 +1,4 @@
-"""Classifiers on frozen representations, which a service that returns hidden states allows (Sun et al., 2022)."""
+"""Trains classifiers on frozen hidden states, which some services return (Sun et al., 2022)."""
 
 from collections.abc import Callable
 from time import perf_counter
@@ -22,21 +22,21 @@ from dfo_prompt_baselines.batches import runs_of
 from dfo_prompt_baselines.training import best_state, quality_of, reduced_precision, seeded
 
 STRENGTHS = (0.01, 0.1, 1.0, 10.0)
-"""Of the regularisation, tried one after the other; the best on dev is kept."""
+"""The regularisation strengths to try; the best on dev is used."""
 AT_ONCE = 1024
-"""Texts whose representations are held together: those of a large test set do not fit."""
+"""The most texts whose representations are in memory at once."""
 States = list[Tensor]
-"""Of each text, its tokens' (L, E)."""
+"""The token representations (L, E) of each text."""
 
 
 def linear(setting: dp.Setting) -> dp.Fitted:
-    """Fit a logistic regression on one representation a text: the last token's where the model reads left to right only."""
+    """Fit a logistic regression on a representation per text, the last token's for causal models."""
     return _by_grid(setting.problem, lambda strength: LogisticRegression(C=1 / strength, max_iter=2000))
 
 
 def mlp(setting: dp.Setting, *, width: int = 64) -> dp.Fitted:
-    """Fit a neural network with one hidden layer on one representation a text."""
-    seed = setting.problem.seed % 2**32  # as many as scikit-learn takes
+    """Fit a neural network with a hidden layer on a representation per text."""
+    seed = setting.problem.seed % 2**32  # scikit-learn's range of seeds
     return _by_grid(
         setting.problem,
         lambda strength: MLPClassifier((width,), alpha=strength, solver="lbfgs", max_iter=2000, random_state=seed),
@@ -80,22 +80,22 @@ def bilstm(
 def _by_grid(problem: dp.Problem, make: Callable[[float], Any]) -> dp.Fitted:
     train, dev = _Features(problem, "train"), _Features(problem, "dev")
     (features, held_out), labels = (_pooled(problem, part.states) for part in (train, dev)), train.labels.cpu().numpy()
-    found: dict[float, Any] = {}
+    fitted: dict[float, Any] = {}
 
     def fit() -> None:
         for strength in STRENGTHS:
-            found[strength] = make_pipeline(StandardScaler(), make(strength)).fit(features, labels)
+            fitted[strength] = make_pipeline(StandardScaler(), make(strength)).fit(features, labels)
 
     user = features.nbytes + allocated_by(fit)
 
     def quality(strength: float) -> tuple[float, float]:
-        scores: dp.Matrix = found[strength].predict_proba(held_out)
-        return problem.metric_of(scores, "dev"), strength  # of equals, the more regularised one
+        scores: dp.Matrix = fitted[strength].predict_proba(held_out)
+        return problem.metric_of(scores, "dev"), strength  # prefer stronger regularisation among equals
 
     best = max(STRENGTHS, key=quality)
 
     def predict(texts: dp.Texts) -> dp.Matrix:
-        return _in_parts(texts, lambda part: found[best].predict_proba(_pooled(problem, _states(problem, part))))
+        return _in_parts(texts, lambda part: fitted[best].predict_proba(_pooled(problem, _states(problem, part))))
 
     spent, validation = (split.spent(every_token=False) for split in (train, dev))
     return dp.Fitted(predict=predict, spent=spent, validation=validation, user_bytes=user, about={"strength": best})
@@ -115,7 +115,7 @@ class _Features:
         self._seconds = perf_counter() - started
 
     def spent(self, *, every_token: bool) -> dp.Spent:
-        """Return what asking for them takes: one query."""
+        """Return the costs of the representations: a single query."""
         rows, tokens, width = len(self.states), sum(map(len, self.states)), self.states[0].shape[1]
         sent_back = (tokens if every_token else rows) * width
         return dp.Spent(
@@ -148,14 +148,14 @@ def _states(problem: dp.Problem, texts: dp.Texts) -> States:
     room = lm.max_tokens - len(ahead) - len(behind)
     ids = [torch.tensor(ahead + lm.tokens("\n".join(text))[:room] + behind, device=lm.device) for text in texts]
     lengths = torch.tensor([len(sequence) for sequence in ids])
-    found: dict[int, Tensor] = {}
+    states_of: dict[int, Tensor] = {}
     for rows in map(Tensor.tolist, runs_of(lengths)):
         padded = pad_sequence([ids[row] for row in rows], batch_first=True)
         mask = pad_sequence([torch.ones_like(ids[row]) for row in rows], batch_first=True)
         with reduced_precision(lm.device):
             states = lm.body(input_ids=padded, attention_mask=mask).last_hidden_state
-        found |= {row: state[: lengths[row]].float() for row, state in zip(rows, states, strict=True)}
-    return [found[row] for row in range(len(ids))]
+        states_of |= {row: state[: lengths[row]].float() for row, state in zip(rows, states, strict=True)}
+    return [states_of[row] for row in range(len(ids))]
 
 
 def _pooled(problem: dp.Problem, states: States) -> npt.NDArray[np.float32]:

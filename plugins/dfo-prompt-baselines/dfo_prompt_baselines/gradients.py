@@ -1,4 +1,4 @@
-"""Tuning with gradients: what is trained, and what stays frozen. Through peft where it has the method."""
+"""Methods that tune with gradients, by peft where it has the method."""
 
 import warnings
 from collections.abc import Callable
@@ -27,14 +27,14 @@ from dfo_prompt.prompt.projections.learned import TunedPrompt
 from dfo_prompt_baselines.training import Prepare, Recipe, train
 
 Training = dict[str, Any] | None
-"""Fields of `Recipe` by name; those that are not given have their defaults, rates those of the method."""
+"""Fields of `Recipe` by name; missing fields have their defaults, and learning rates the method's."""
 TASK_TYPES = {"causal": TaskType.CAUSAL_LM, "masked": TaskType.FEATURE_EXTRACTION}
 
 
 def prompt_tuning(setting: dp.Setting, *, prompt_tokens: int = 50, training: Training = None) -> dp.Fitted:
-    """Train a soft prompt, from the start that a study with the same seed has by default; see `Recipe`.
+    """Train a soft prompt from the default start of a study with the same seed; see `Recipe`.
 
-    In a folder it leaves prompt.safetensors, which `dfo-prompt pretrain-projection` can learn from.
+    It writes prompt.safetensors into its folder, for `dfo-prompt pretrain-projection`.
     """
     recipe = _recipe(training, (3e-2, 3e-3))
     config = PromptTuningConfig(num_virtual_tokens=prompt_tokens, **_of_model(setting))
@@ -57,13 +57,13 @@ def p_tuning(setting: dp.Setting, *, prompt_tokens: int = 50, training: Training
 
 
 def prefix_tuning(setting: dp.Setting, *, prompt_tokens: int = 20, training: Training = None) -> dp.Fitted:
-    """Train keys and values ahead of every layer, without a network above them, as P-Tuning v2 does; see `Recipe`.
+    """Train prefix keys and values of every layer, without a reparametrization, as P-Tuning v2 does; see `Recipe`.
 
-    A decoder begins with those that it computes for tokens of its vocabulary (Li and Liang, 2021, section 7.4); peft
-    draws an encoder's from N(0, 1), as P-Tuning v2 does.
+    A decoder's prefix starts from the keys and values of vocabulary tokens (Li and Liang, 2021, section 7.4); peft draws an
+    encoder's from N(0, 1), as P-Tuning v2 does.
 
     Raises:
-        ModelError: the model ignores them.
+        ModelError: the model ignores the prefix.
     """
     recipe = _recipe(training, (1e-2, 1e-3))
     lm, start = setting.problem.lm, _start(setting, prompt_tokens)
@@ -83,7 +83,7 @@ def prefix_tuning(setting: dp.Setting, *, prompt_tokens: int = 20, training: Tra
 
 
 def lora(setting: dp.Setting, *, rank: int = 8, alpha: int = 16, training: Training = None) -> dp.Fitted:
-    """Train low-rank updates of what peft takes for the family's attention, or of all products elsewhere; see `Recipe`."""
+    """Train low-rank updates of the modules that peft selects for the family, or of all linear layers; see `Recipe`."""
     lm = setting.problem.lm
     where = None if lm.model.config.model_type in KNOWN_ATTENTION else "all-linear"
     kind = TASK_TYPES.get(lm.head)
@@ -92,9 +92,9 @@ def lora(setting: dp.Setting, *, rank: int = 8, alpha: int = 16, training: Train
 
 
 def adapter(setting: dp.Setting, *, width: int = 32, training: Training = None) -> dp.Fitted:
-    """Train a bottleneck of `width` behind every layer, which adds nothing to begin with; see `Recipe`.
+    """Train a bottleneck of `width` after every layer, initially the identity; see `Recipe`.
 
-    Simpler than Houlsby et al. (2019), who put two into every layer, one behind each of its parts, and train its norms too.
+    This is simpler than Houlsby et al. (2019), who put two into every layer, after each sublayer, and also train its norms.
     """
 
     def prepare(base: Any) -> nn.Module:
@@ -110,7 +110,7 @@ def adapter(setting: dp.Setting, *, width: int = 32, training: Training = None) 
 
 
 def bitfit(setting: dp.Setting, *, training: Training = None) -> dp.Fitted:
-    """Train the biases alone; products that have none are given one of zeros; see `Recipe`."""
+    """Train only biases; linear layers without a bias get one of zeros; see `Recipe`."""
 
     def prepare(base: Any) -> nn.Module:
         base.requires_grad_(requires_grad=False)
@@ -137,7 +137,7 @@ def model_tuning(setting: dp.Setting, *, training: Training = None) -> dp.Fitted
 
 
 class Bottleneck(nn.Module):
-    """x + W_up GELU(W_down x), with W_up zero to begin with."""
+    """x + W_up GELU(W_down x), with W_up initially zero."""
 
     def __init__(self, size: int, width: int) -> None:
         super().__init__()
@@ -151,7 +151,7 @@ class Bottleneck(nn.Module):
         return changed
 
     def behind(self, _: nn.Module, __: Any, output: Any) -> Any:
-        """Change what a layer gives, whether states alone or a tuple that begins with them."""
+        """Apply the bottleneck to a layer's output, states or a tuple that begins with states."""
         return (self(output[0]), *output[1:]) if isinstance(output, tuple) else self(output)
 
 
@@ -165,14 +165,14 @@ def _save_prompt(setting: dp.Setting, model: Any) -> None:
 
 
 def _start(setting: dp.Setting, prompt_tokens: int) -> Tensor:
-    """Return a study's start of embeddings, (P, E): peft's own, from N(0, 1), is far from any of them."""
+    """Return a study's initial prompt of vocabulary embeddings, (P, E); peft's, from N(0, 1), is far from all embeddings."""
     rng = generator(setting.problem.seed, Stream.START)
     return initial_prompt_of(setting.problem.lm, "vocabulary", prompt_tokens, rng)
 
 
 def _by_peft(config: Any, begin: Callable[[Any], object] | None = None) -> Prepare:
     def prepare(base: Any) -> nn.Module:
-        with warnings.catch_warnings(action="ignore"):  # of names that transformers is about to change
+        with warnings.catch_warnings(action="ignore"):  # about names that transformers deprecates
             model: nn.Module = get_peft_model(base, config)
         if begin:
             with torch.no_grad():
@@ -188,7 +188,7 @@ def _of_model(setting: dp.Setting) -> dict[str, Any]:
 
 
 def _layer_width(lm: dp.LanguageModel) -> int:
-    """Return the width of hidden states, from which that of embeddings differs in some families."""
+    """Return the width of hidden states, which differs from that of embeddings in some families."""
     return int(lm.model.config.hidden_size)
 
 

@@ -20,19 +20,19 @@ from dfo_prompt_baselines.batches import Batch, batch_of, first_tokens, label_lo
 LARGEST_GRADIENT = 1.0
 
 Prepare = Callable[[Any], nn.Module]
-"""Makes a copy of the model trainable, and returns what is called in its place; what it trains requires a gradient."""
+"""Makes a copy of the model trainable and returns the module to call; trained parameters require a gradient."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How to train: what the option `training` of each method may set.
+    """The settings of training, given by each method's option `training`.
 
     Attributes:
-        learning_rates: tried one after the other, the best on dev is kept.
-        epochs: over the training examples, at most.
-        batch_size: examples a step.
-        patience: epochs without a better dev metric, or the same at a lower dev loss, that end a run.
-        dtype: "auto" (bfloat16 where the hardware has it) or "float32", of the products; weights are float32.
+        learning_rates: the rates to try; the best on dev is used.
+        epochs: the most epochs.
+        batch_size: the examples of a step.
+        patience: the epochs without a better dev metric, or an equal one at a lower dev loss, after which a run stops.
+        dtype: the precision of matrix products, "auto" (bfloat16 if the hardware has it) or "float32"; weights are float32.
     """
 
     __pydantic_config__ = STRICT
@@ -52,7 +52,7 @@ class Recipe:
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """Trained weights, after how many epochs, and how good they are on dev: the metric, and minus the loss."""
+    """Trained weights, the number of epochs, and their quality on dev: the metric and minus the loss."""
 
     weights: list[Tensor]
     quality: tuple[float, float]
@@ -60,7 +60,7 @@ class State:
 
     @torch.no_grad()
     def load(self, weights: list[Tensor]) -> None:
-        """Put the weights back."""
+        """Restore the weights."""
         for weight, value in zip(weights, self.weights, strict=True):
             weight.copy_(value)
 
@@ -73,14 +73,14 @@ def best_state(
     epochs: int,
     patience: int,
 ) -> State:
-    """Train by `step`, an epoch a call, and return the best weights on dev; those of the start are among them.
+    """Train by `step`, an epoch per call, and return the best weights on dev, which may be the initial ones.
 
     Args:
-        weights: that `step` changes.
-        step: trains.
-        quality: of the weights as they are.
-        epochs: at most.
-        patience: epochs without a better quality that end it.
+        weights: the weights that `step` changes.
+        step: trains for an epoch.
+        quality: returns the quality of the current weights.
+        epochs: the most epochs.
+        patience: the epochs without a better quality after which training stops.
     """
     best = State(weights=_copies(weights), quality=quality(), epoch=0)
     for epoch in range(1, epochs + 1):
@@ -93,7 +93,7 @@ def best_state(
 
 
 def quality_of(problem: dp.Problem, logits: Tensor, labels: Tensor) -> tuple[float, float]:
-    """Return the metric of logits (N, C) on dev, and minus their loss."""
+    """Return the metric of logits (N, C) on dev and minus their loss."""
     return problem.metric_of(logits.cpu().numpy(), "dev"), -float(cross_entropy(logits, labels))
 
 
@@ -105,17 +105,17 @@ def train(
     prompt_tokens: int = 0,
     keep: Callable[[Any], None] | None = None,
 ) -> dp.Fitted:
-    """Train by cross entropy of the label words on the training split; keep what is best on dev.
+    """Train by cross entropy of the label words on the training split; use the best weights on dev.
 
     Args:
-        problem: model, task and split.
-        prepare: says what is trained.
-        recipe: says how.
-        prompt_tokens: of the prompt that is trained, for which texts are cut where the model takes no more.
-        keep: is shown the best model, to save what it likes of it.
+        problem: the model, task and split.
+        prepare: makes a copy of the model trainable.
+        recipe: the settings of training.
+        prompt_tokens: the length of the trained prompt, for which long texts are truncated.
+        keep: called with the best model, to save it.
 
     Raises:
-        InputError, ModelError: a setting is wrong, or the model cannot be trained so.
+        InputError, ModelError: a setting is invalid, or the model cannot be trained this way.
     """
     return _Trainer(problem, prepare, recipe, prompt_tokens).best(keep)
 
@@ -131,7 +131,7 @@ class _Trainer:
     def best(self, keep: Callable[[Any], None] | None) -> dp.Fitted:
         tried: dict[float, State] = {}
         for rate in self._recipe.learning_rates:
-            with seeded(self._problem.seed):  # dropout draws from there too
+            with seeded(self._problem.seed):  # also seeds dropout
                 tried[rate] = self._at(rate)
         rate, state = max(tried.items(), key=lambda attempt: attempt[1].quality)
         with seeded(self._problem.seed):
@@ -141,8 +141,8 @@ class _Trainer:
             keep(model.eval())
 
         def predict(texts: dp.Texts) -> dp.Matrix:
-            found: dp.Matrix = self._logits(model, base, self._batch(texts)).double().cpu().numpy()
-            return found
+            logits: dp.Matrix = self._logits(model, base, self._batch(texts)).double().cpu().numpy()
+            return logits
 
         size = sum(weight.numel() for weight in weights)
         about = {"learning_rate": rate, "epoch": state.epoch, "trained_weights": size}
@@ -190,14 +190,14 @@ class _Trainer:
     @torch.inference_mode()
     def _logits(self, model: nn.Module, base: nn.Module, batch: Batch) -> Tensor:
         model.eval()
-        found = torch.empty((len(batch), len(self._words)), device=self._words.device)
+        logits = torch.empty((len(batch), len(self._words)), device=self._words.device)
         for rows in runs_of(batch.lengths):
             with self._precision():
-                found[rows] = label_logits(model, base, batch.at(rows), self._words)
-        return found
+                logits[rows] = label_logits(model, base, batch.at(rows), self._words)
+        return logits
 
     def _fresh(self) -> tuple[nn.Module, nn.Module, list[Tensor]]:
-        """Return a copy of the model, what is called in its place, and the weights that are trained."""
+        """Return a copy of the model, the module to call in its place, and the trained weights."""
         base: Any = deepcopy(self._problem.lm.model)
         model = self._prepare(base)
         return base, model, [weight for weight in model.parameters() if weight.requires_grad]
@@ -214,13 +214,13 @@ class _Trainer:
 
 
 def reduced_precision(device: torch.device) -> AbstractContextManager[object]:
-    """Open what multiplies matrices in bfloat16, where the hardware does."""
+    """Return a context of matrix products in bfloat16, if the hardware has it."""
     return torch.autocast(device.type, dtype=torch.bfloat16) if has_bfloat16(device) else nullcontext()
 
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Let torch draw from a seed inside a `with` block: libraries take initial weights from its global generator."""
+    """Seed torch's global generator, from which libraries draw initial weights, inside a `with` block."""
     with torch.random.fork_rng():
         torch.manual_seed(seed % 2**64)
         yield

@@ -7,6 +7,6 @@ import dfo_prompt as dp
 
 @dp.hookimpl
 def dfo_prompt_objectives() -> Iterable[dp.Spec]:
-    """Give all of them under one name."""
+    """Register all functions under a common name."""
     summary = "Function 1 to 24 of BBOB, noiseless (Hansen et al., 2009), by ioh."
     yield dp.Spec(name="bbob:*", target="dfo_prompt_bbob.objective:bbob", summary=summary)

@@ -10,7 +10,7 @@ import dfo_prompt as dp
 
 FUNCTIONS, LEAST_DIM = 24, 2
 INSTANCES = 2**31 - 1
-"""As many as ioh can number; larger seeds begin again at the first."""
+"""The number of ioh's instances; larger seeds wrap around."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +18,7 @@ class BBOB:
     """A function of BBOB; its loss is the distance to the optimal value.
 
     Attributes:
-        problem: ioh's.
+        problem: the problem of ioh.
     """
 
     problem: Any
@@ -43,9 +43,9 @@ def bbob(*, dim: int, seed: int, variant: str, effective_dim: int | None = None)
 
     Args:
         dim: d, at least two.
-        seed: instance 1 + seed, and the random embedding.
+        seed: selects instance 1 + seed and the random embedding.
         variant: "1" to "24".
-        effective_dim: k; the function then depends on k directions of a space that is searched through a random embedding.
+        effective_dim: k; if set, the function has k effective dimensions behind a random embedding.
 
     Raises:
         InputError: there is no such function, or too few dimensions.

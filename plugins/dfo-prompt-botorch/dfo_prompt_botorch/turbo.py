@@ -8,30 +8,30 @@ from torch.quasirandom import SobolEngine
 
 import dfo_prompt as dp
 
-with dp.Isolation(0)():  # gpytorch compiles itself in a way that torch deprecates
+with dp.Isolation(0)():  # gpytorch uses a deprecated way of compiling
     from botorch.fit import fit_gpytorch_mll
     from botorch.generation.sampling import MaxPosteriorSampling
     from botorch.models import SingleTaskGP
     from gpytorch.mlls import ExactMarginalLogLikelihood
 
 FIRST_SIDE, LEAST_SIDE, MOST_SIDE = 4.0, 4.0 / 2**6, 16.0
-"""Of the trust region, in units of sigma."""
+"""The initial, smallest and largest side of the trust region, in units of sigma."""
 SUCCESSES = 3
-"""In a row that double the side."""
+"""The number of consecutive successes that double the side."""
 PERTURBED = 20
-"""Coordinates in which a point for Thompson sampling differs from the best one, on average (section 2, as in its code)."""
+"""The mean number of perturbed coordinates of points for Thompson sampling (section 2, as in the reference code)."""
 
 
 class TuRBO(dp.Optimizer):
-    """A Gaussian process of the points since the last restart; Thompson samples in a box around the best of them.
+    """Thompson sampling from a Gaussian process of the points since the last restart, in a box around the best of them.
 
     The first points are x0 and draws of N(x0, sigma^2 I). Recommends the best candidate told.
 
     Args:
-        initial: points before the first model.
-        points: among which a Thompson sample is minimized.
-        memory: latest points that the model sees beside the best one, for time.
-        fit_steps: at most, of the likelihood's maximization.
+        initial: the number of points before the first model.
+        points: the number of points among which a Thompson sample is minimized.
+        memory: the number of latest points that the model uses besides the best, which bounds its time.
+        fit_steps: the most steps of maximizing the likelihood.
         study: see `dfo_prompt.Optimizer`.
     """
 

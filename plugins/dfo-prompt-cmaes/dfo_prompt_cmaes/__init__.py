@@ -13,7 +13,7 @@ _VARIANTS: dict[str, tuple[dict[str, object], str]] = {
 
 @dp.hookimpl
 def dfo_prompt_optimizers() -> Iterable[dp.OptimizerSpec]:
-    """Give the optimizers."""
+    """Register the optimizers."""
     for name, (options, summary) in _VARIANTS.items():
         yield dp.OptimizerSpec(
             name=name,

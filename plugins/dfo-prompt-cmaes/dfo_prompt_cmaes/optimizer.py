@@ -10,7 +10,7 @@ import dfo_prompt as dp
 
 GENERATORS = {"full": cmaes.CMA, "sep": cmaes.SepCMA}
 FARTHEST = 1e30
-"""Candidates beyond 1e32 end the library; on a plateau the step size may walk there."""
+"""The library fails for candidates beyond 1e32, which the step size may reach on a plateau."""
 
 
 class CyberCMA(dp.Optimizer):
@@ -18,9 +18,9 @@ class CyberCMA(dp.Optimizer):
 
     Args:
         variant: "full" or "sep" (diagonal covariance).
-        learning_rate_adaptation: adapt the learning rates to the noise; of "full" only.
-        warm_start: an .npz file with `candidates` (n, d) and `losses` (n,) of a similar study, from whose best the mean,
-            the step size and the covariance are taken (Nomura et al., 2021); of "full" only.
+        learning_rate_adaptation: whether to adapt the learning rates to noise; "full" only.
+        warm_start: an .npz file with `candidates` (n, d) and `losses` (n,) of a similar study, whose best candidates define
+            the initial mean, step size and covariance (Nomura et al., 2021); "full" only.
         study: see `dfo_prompt.Optimizer`.
 
     Raises:
@@ -41,7 +41,7 @@ class CyberCMA(dp.Optimizer):
         self._restarts = 0
         self._variant = variant
         self._settings: dict[str, Any] = {"lr_adapt": True} if learning_rate_adaptation else {}
-        # The library wants two coordinates at least; the second is ignored.
+        # The library needs at least two coordinates; the second is ignored.
         self._mean, self._sigma = np.append(self.x0, self.x0) if self.dim == 1 else self.x0.copy(), self.sigma
         if warm_start:
             self._mean, self._sigma, self._settings["cov"] = self._warm(Path(warm_start))
@@ -55,7 +55,7 @@ class CyberCMA(dp.Optimizer):
         return np.stack(self._asked)[:, : self.dim]
 
     def tell(self, candidates: np.ndarray, losses: np.ndarray) -> None:  # noqa: ARG002 - those asked for
-        """Update the distribution; start anew at x0 before it leaves the range of numbers."""
+        """Update the distribution; restart at x0 before it overflows."""
         self._backend.tell(list(zip(self._asked, losses.tolist(), strict=True)))
         mean = self._mean_now()
         if np.abs(mean).max() + self._sigma_now() < FARTHEST and np.isfinite(mean).all():
@@ -69,7 +69,7 @@ class CyberCMA(dp.Optimizer):
         return self.inside(self._answer.copy())
 
     def describe(self) -> dict[str, Any]:
-        """Return the population size in effect and the restarts."""
+        """Return the effective population size and the number of restarts."""
         return {"popsize": int(self._backend.population_size), "restarts": self._restarts}
 
     def _start(self) -> Any:

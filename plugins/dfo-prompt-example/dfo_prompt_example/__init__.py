@@ -5,6 +5,6 @@ import dfo_prompt as dp
 
 @dp.hookimpl
 def dfo_prompt_optimizers() -> list[dp.OptimizerSpec]:
-    """Give the optimizer. Its module is imported when it is first used."""
+    """Register the optimizer. Its module is imported on first use."""
     place = "dfo_prompt_example.optimizer:Example"
     return [dp.OptimizerSpec(name="example", target=place, summary="Random steps, halved on failure.")]

@@ -1,4 +1,4 @@
-"""Evolution strategies of limited memory, and direct search in random subspaces: for large d."""
+"""Limited-memory evolution strategies and direct search in random subspaces, for large d."""
 
 from collections.abc import Iterable
 
@@ -19,7 +19,7 @@ _FIXED: dict[str, dict[str, object]] = {"r1-es": {"paths": 1, "gap": 1}}
 
 @dp.hookimpl
 def dfo_prompt_optimizers() -> Iterable[dp.OptimizerSpec]:
-    """Give the optimizers."""
+    """Register the optimizers."""
     for name, (target, summary) in _OPTIMIZERS.items():
         yield dp.OptimizerSpec(
             name=f"lm:{name}",

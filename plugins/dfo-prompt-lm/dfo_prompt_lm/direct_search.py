@@ -10,13 +10,13 @@ import dfo_prompt as dp
 class DirectSearch(dp.Optimizer):
     """Polls +p and -p along random orthonormal directions around the best point, and recommends it.
 
-    A poll is one batch. It is a success where the best of it lies below the best so far by c alpha^2, and then the step
-    alpha grows; else it shrinks (algorithm 1, with complete polling).
+    A poll is a batch. The step alpha grows if the best of the poll is below the best so far by c alpha^2, and otherwise
+    shrinks (algorithm 1, with complete polling).
 
     Args:
-        grow: factor of the step after a success.
-        shrink: factor after a failure.
-        decrease: c, which the decrease of the loss must reach, in units of (sigma's) squared steps.
+        grow: the factor of the step after a success.
+        shrink: the factor of the step after a failure.
+        decrease: c, the required decrease of the loss, in units of the squared step relative to sigma.
         study: see `dfo_prompt.Optimizer`.
     """
 
@@ -33,12 +33,12 @@ class DirectSearch(dp.Optimizer):
             return self.x0[None, :].copy()
         count = max(1, min(self.popsize // 2, self.dim))
         directions = np.linalg.qr(self._rng.standard_normal((self.dim, count)))[0].T  # (r, d)
-        # Scaled so that sigma is the step of a coordinate, as in the strategies that sample.
+        # Scaled so that sigma is the step of a coordinate, as in evolution strategies.
         steps = self.sigma * self._relative * np.sqrt(self.dim) * directions
         return self.inside(self._best.candidate + np.concatenate([steps, -steps]))
 
     def tell(self, candidates: np.ndarray, losses: np.ndarray) -> None:
-        """Move to the best of the poll, and change the step."""
+        """Move to the best of the poll and adapt the step."""
         first = not np.isfinite(self._best.loss)
         success = losses.min() < self._best.loss - self._decrease * self._relative**2
         self._best.learn(candidates, losses)

@@ -11,10 +11,10 @@ TINY = 1e-30
 
 
 class LMCMA(Strategy):
-    """The Cholesky factor of the covariance is rebuilt from m evolution paths, some d generations apart.
+    """LM-CMA, which reconstructs the Cholesky factor of the covariance from m evolution paths, about d generations apart.
 
-    What is the first version's (LM-CMA-ES, GECCO 2014): the path's rate 1 / m, the target 0.25 of the step size rule, which
-    compares the better half of two generations, and normal draws, made with all m paths.
+    As in the first version (LM-CMA-ES, GECCO 2014), the path's rate is 1 / m, the step size rule compares the better half of
+    two generations with target 0.25, and normal draws use all m paths.
 
     Args:
         memory: m; by default 4 + 3 ln d.
@@ -67,7 +67,7 @@ class LMCMA(Strategy):
             self._factors.append(self._factor(float(inverse @ inverse)))
 
     def _undo(self, vector: np.ndarray) -> np.ndarray:
-        # A^-1 x, of the vectors before it (algorithm 4).
+        # A^-1 x by the preceding vectors (algorithm 4).
         x, c = vector, 1 / sqrt(1 - self._c_1)
         for inverse, (_, d) in zip(self._inverses, self._factors, strict=True):
             x = c * x - d * (inverse @ x) * inverse

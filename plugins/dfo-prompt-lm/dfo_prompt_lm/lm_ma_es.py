@@ -9,7 +9,7 @@ from dfo_prompt_lm.strategy import Strategy
 
 
 class LMMAES(Strategy):
-    """Limited-memory matrix adaptation: the transformation of a normal vector is a product of m rank-one updates.
+    """Limited-memory matrix adaptation, which transforms a normal vector by a product of m rank-one updates.
 
     Args:
         memory: m, the number of vectors; by default 4 + 3 ln d.

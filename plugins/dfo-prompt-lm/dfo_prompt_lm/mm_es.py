@@ -10,10 +10,10 @@ from dfo_prompt_lm.strategy import Strategy
 
 
 class MMES(Strategy):
-    """Directions mix a normal vector with a few evolution paths, drawn from an archive, recent ones more often.
+    """MM-ES, whose directions mix a normal vector with a few evolution paths from an archive, mostly recent ones.
 
     Args:
-        mixed: m_s, paths in each direction.
+        mixed: m_s, the number of paths in each direction.
         study: see `dfo_prompt.Optimizer`.
     """
 
@@ -59,7 +59,7 @@ class MMES(Strategy):
         before, self._before = self._before, ranked.copy()
         if before is None:
             return
-        # Under the null hypothesis each member of the new generation beats that of equal rank with probability one half.
+        # Under the null hypothesis a member of the new generation beats the one of equal rank with probability one half.
         better = float((ranked < before).sum() + 0.5 * (ranked == before).sum())
         z = 2 / sqrt(self.size) * (better - self.size / 2)
         self._success = 0.7 * self._success + sqrt(0.3 * 1.7) * z

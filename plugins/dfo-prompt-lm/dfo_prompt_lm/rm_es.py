@@ -9,11 +9,11 @@ from dfo_prompt_lm.strategy import RankSuccess, Strategy
 
 
 class RmES(Strategy):
-    """The covariance is the identity and m evolution paths that lie some generations apart; R1-ES is that with one path.
+    """Rm-ES, whose covariance is the identity plus m evolution paths some generations apart; R1-ES has a single path.
 
     Args:
-        paths: m.
-        gap: T, generations between two paths at least.
+        paths: m, the number of paths.
+        gap: T, the least number of generations between two paths.
         study: see `dfo_prompt.Optimizer`.
     """
 
@@ -35,7 +35,7 @@ class RmES(Strategy):
         return d
 
     def learn(self, order: np.ndarray, losses: np.ndarray, step: np.ndarray) -> None:
-        """Update the path, those kept and the step size."""
+        """Update the path, the stored paths and the step size."""
         c = self._c_c
         self._path = (1 - c) * self._path + sqrt(c * (2 - c) * self.mu_w) * step
         self._generations += 1
@@ -46,6 +46,6 @@ class RmES(Strategy):
         if len(self._kept) == self._most:
             ages = [generation for generation, _ in self._kept]
             gaps = np.diff(ages) if len(ages) > 1 else np.array([self._gap])
-            # The oldest goes where all lie far enough apart, else the later one of the closest pair.
+            # Drop the oldest if all are far enough apart, and otherwise the later of the closest pair.
             self._kept.pop(0 if gaps.min() >= self._gap else int(gaps.argmin()) + 1)
         self._kept.append((self._generations, self._path.copy()))

@@ -1,4 +1,4 @@
-"""What the evolution strategies here share: a mean, a step size, directions of low cost."""
+"""The base of the evolution strategies, with a mean and a step size, and step size adaptation by ranks."""
 
 from abc import abstractmethod
 from typing import Any
@@ -12,12 +12,11 @@ import dfo_prompt as dp
 class Strategy(dp.Optimizer):
     """An evolution strategy that samples z = m + sigma d; recommends m.
 
-    A subclass draws the directions d, and learns from those that were best. Candidates are clipped to the bounds; the
-    strategy learns from the directions as they were drawn.
+    A subclass draws the directions d and adapts to the best ones. Candidates are clipped to the bounds; directions are not.
 
     Attributes:
-        weights: (mu,) of the best, decreasing, sum one.
-        mu_w: variance-effective selection mass, 1 / sum w^2.
+        weights: the weights (mu,) of the best directions, decreasing, with sum 1.
+        mu_w: the variance-effective selection mass, 1 / sum w^2.
     """
 
     def __init__(self, **study: Any) -> None:
@@ -44,28 +43,28 @@ class Strategy(dp.Optimizer):
         return self.inside(self.mean + self.step * self._directions)
 
     def tell(self, candidates: np.ndarray, losses: np.ndarray) -> None:  # noqa: ARG002 - the directions say more
-        """Move the mean to the weighted best, and adapt."""
+        """Move the mean to the weighted best and adapt."""
         order = losses.argsort(kind="stable")
         step = self.weights @ self._directions[order[: len(self.weights)]]
         self.mean = self.inside(self.mean + self.step * step)
         self.learn(order, losses, step)
-        self.step = float(np.clip(self.step, 1e-12 * self.sigma, 1e6 * self.sigma))  # a plateau says nothing of its size
+        self.step = float(np.clip(self.step, 1e-12 * self.sigma, 1e6 * self.sigma))  # it may drift on a plateau
 
     def recommend(self) -> np.ndarray:
         """Return the mean, (d,)."""
         return self.mean.copy()
 
     def describe(self) -> dict[str, Any]:
-        """Return the population size in effect."""
+        """Return the effective population size."""
         return {"popsize": self.size}
 
 
 class RankSuccess:
-    """Step size by ranks: grows while a generation outranks the one before (Li and Zhang, 2018, eq. 12 to 14).
+    """Rank-based step size adaptation, which grows while generations improve (Li and Zhang, 2018, eq. 12 to 14).
 
     Args:
-        weights: (mu,) of the ranks.
-        target: q*, the success that leaves the step size as it is.
+        weights: the weights (mu,) of the ranks.
+        target: q*, the success rate that keeps the step size.
         smoothing: c_s.
     """
 
@@ -75,11 +74,11 @@ class RankSuccess:
         self._success = 0.0
 
     def factor(self, best: np.ndarray) -> float:
-        """Return the factor of sigma for the sorted losses (mu,) of a generation's best."""
+        """Return the factor of sigma for the sorted best losses (mu,) of a generation."""
         before, self._before = self._before, best.copy()
         if before is None:
             return 1.0
-        ranks = rankdata(np.concatenate([before, best]))  # what is equal is no worse
+        ranks = rankdata(np.concatenate([before, best]))  # ties share their rank
         mu = len(best)
         q = float(self._weights @ (ranks[:mu] - ranks[mu:])) / mu
         self._success = (1 - self._smoothing) * self._success + self._smoothing * (q - self._target)

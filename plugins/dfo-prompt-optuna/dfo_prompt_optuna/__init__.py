@@ -12,7 +12,7 @@ _SAMPLERS = {
 
 @dp.hookimpl
 def dfo_prompt_optimizers() -> Iterable[dp.OptimizerSpec]:
-    """Give two samplers that keep up in a thousand dimensions, and any other by name."""
+    """Register two samplers that are fast in a thousand dimensions, and all others by name."""
     place = "dfo_prompt_optuna.optimizer:"
     for name, summary in {**_SAMPLERS, "*": "any of its samplers"}.items():
         yield dp.OptimizerSpec(

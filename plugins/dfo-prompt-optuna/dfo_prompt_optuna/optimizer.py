@@ -14,20 +14,20 @@ NOT_FOR_REALS = ("Base", "BaseGA", "BruteForce", "Grid", "NSGAIII", "PartialFixe
 
 
 def variants() -> list[str]:
-    """Return the names of optuna's samplers that a box and a seed are enough for."""
+    """Return the names of optuna's samplers that need only a box and a seed."""
     names = {name.removesuffix("Sampler") for name in dir(optuna.samplers) if name.endswith("Sampler")}
     return sorted(names - {*NOT_FOR_REALS})
 
 
 class Optuna(dp.Optimizer):
-    """One sampler of optuna; recommends the best candidate told. Its first candidate is x0.
+    """A sampler of optuna; recommends the best candidate told. Its first candidate is x0.
 
     Args:
-        variant: name of the sampler's class without "Sampler".
+        variant: the name of the sampler's class without "Sampler".
         study: see `dfo_prompt.Optimizer`.
 
     Raises:
-        UnknownNameError: optuna has no such sampler, or one that needs more than a seed.
+        UnknownNameError: optuna has no such sampler, or the sampler needs more than a seed.
     """
 
     def __init__(self, *, variant: str, **study: Any) -> None:
@@ -70,7 +70,7 @@ class Optuna(dp.Optimizer):
 
     @contextmanager
     def _quiet(self) -> Iterator[None]:
-        # Without a log line a trial, and without warnings that a sampler is experimental.
+        # Silence the log line per trial and warnings about experimental samplers.
         with self._isolation():
             level = optuna.logging.get_verbosity()
             optuna.logging.set_verbosity(optuna.logging.ERROR)

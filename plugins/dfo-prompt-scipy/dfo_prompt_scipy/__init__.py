@@ -21,7 +21,7 @@ _ADAPTED = {
 
 @dp.hookimpl
 def dfo_prompt_optimizers() -> Iterable[dp.OptimizerSpec]:
-    """Give one optimizer a method."""
+    """Register an optimizer per method."""
     for name, summary in _METHODS.items():
         yield dp.OptimizerSpec(
             name=f"scipy:{name}",

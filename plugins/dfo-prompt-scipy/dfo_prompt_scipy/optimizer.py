@@ -1,4 +1,4 @@
-"""The derivative-free minimizers of SciPy, behind ask and tell."""
+"""The derivative-free minimizers of SciPy with ask and tell."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,13 +11,13 @@ import dfo_prompt as dp
 
 
 class SciPy(dp.CallbackOptimizer):
-    """One method of SciPy; recommends the best candidate told.
+    """A method of SciPy; recommends the best candidate told.
 
-    A method that ends before the budget is started again, from a point drawn from N(best, sigma^2 I). Asks are for one
-    candidate, for a population in differential evolution.
+    A method that ends before the budget is restarted at a point drawn from N(best, sigma^2 I). An ask returns a single
+    candidate, or a population in differential evolution.
 
     Args:
-        method: of `scipy.optimize.minimize`, or "dual_annealing" or "differential_evolution".
+        method: a method of `scipy.optimize.minimize`, or "dual_annealing" or "differential_evolution".
         study: see `dfo_prompt.Optimizer`.
     """
 
@@ -47,18 +47,16 @@ class SciPy(dp.CallbackOptimizer):
                 vectorized=True,
                 updating="deferred",
             )
-        elif (
-            self._method == "COBYQA"
-        ):  # SciPy's copy holds a lock as long as it runs: two studies in turn would wait forever
+        elif self._method == "COBYQA":  # SciPy's copy holds a lock while it runs, so interleaved studies would deadlock
             bounds = None if self.bounds is None else Bounds(*(np.broadcast_to(side, self.dim) for side in self.bounds))
             cobyqa.minimize(function, start, bounds=bounds, options=self._options(start))
         else:
             bounds = None if self.bounds is None else Bounds(*(np.broadcast_to(side, self.dim) for side in self.bounds))
-            search: Any = minimize  # its stubs know a method by a literal only
+            search: Any = minimize  # its stubs accept only literal methods
             search(function, start, method=self._method, bounds=bounds, options=self._options(start))
 
     def describe(self) -> dict[str, Any]:
-        """Return the method and how often it was started again."""
+        """Return the method and the number of restarts."""
         return {"method": self._method, **super().describe()}
 
     def _options(self, start: np.ndarray) -> dict[str, Any]:
@@ -71,7 +69,7 @@ class SciPy(dp.CallbackOptimizer):
                 return {"rhobeg": step, "tol": 1e-8 * step, "maxiter": enough}
             case "Nelder-Mead":
                 steps = step * np.eye(self.dim)
-                if self.bounds is not None:  # inwards, where a corner would fall back onto the start
+                if self.bounds is not None:  # inwards, where clipping a corner would return the start
                     steps = np.where(start + steps > self.bounds[1], -steps, steps)
                 simplex = self.inside(np.vstack([start, start + steps]))
                 return {"initial_simplex": simplex, "adaptive": self.dim > 1, "maxiter": enough, "maxfev": enough}
@@ -79,7 +77,7 @@ class SciPy(dp.CallbackOptimizer):
                 return {"direc": step * np.eye(self.dim), "maxiter": enough, "maxfev": enough}
 
     def _population(self, start: np.ndarray) -> np.ndarray:
-        # differential_evolution combines five members at least.
+        # differential_evolution needs at least five members.
         steps = self.rng.standard_normal((max(self.popsize, 5), self.dim))
         steps[0] = 0.0
         population = start + self.sigma * steps

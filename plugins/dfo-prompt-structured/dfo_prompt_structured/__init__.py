@@ -13,7 +13,7 @@ _INJECTED = {
 
 @dp.hookimpl
 def dfo_prompt_optimizers() -> Iterable[dp.OptimizerSpec]:
-    """Give the optimizers."""
+    """Register the optimizers."""
     yield dp.OptimizerSpec(
         name="structured:gauss-newton",
         target="dfo_prompt_structured.gauss_newton:GaussNewton",

@@ -1,4 +1,4 @@
-"""Gauss-Newton without derivatives, in subspaces that grow by random directions."""
+"""Derivative-free Gauss-Newton in subspaces that grow by random directions."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,25 +11,25 @@ from dfo_prompt_structured.points import Point, Points
 from dfo_prompt_structured.subproblem import minimise
 
 GOOD, FAIR = 0.7, 0.1
-"""Ratios of true to predicted decrease from which the radius grows, and from which it stays."""
+"""The ratios of true to predicted decrease from which the radius grows, and from which it is kept."""
 FAR = 10.0
-"""Points further than so many radii are left out of the model."""
+"""The distance in radii beyond which points are left out of the model."""
 STALE = 2.0
-"""A model with points further than so many radii is renewed before the radius shrinks."""
+"""A model with points beyond this distance, in radii, is rebuilt before the radius shrinks."""
 NOTHING = 1e-13
-"""Predicted decrease, relative to the loss, that is no reason to ask."""
+"""The predicted decrease, relative to the loss, below which no step is evaluated."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """Minimisers of the model, first of their batch: that in the trust region, then those in balls of other radii.
+    """The minimisers of the model at the start of a batch: in the trust region, then in balls of other radii.
 
     Attributes:
-        base: the point that the model is around.
-        predicted: decrease of the first.
-        at_border: whether the first is as long as its radius.
-        reach: of the model.
-        radii: of all.
+        base: the centre of the model.
+        predicted: the predicted decrease of the first minimiser.
+        at_border: whether the first minimiser is on the border of its ball.
+        reach: the reach of the model.
+        radii: the radii of all minimisers.
     """
 
     base: Point
@@ -43,20 +43,20 @@ class GaussNewton(dp.StructuredOptimizer):
     """Asks for the minimiser of h(F + J s) in a trust region around the best point z, and for points that improve J.
 
     J interpolates the outputs at near points that span a subspace (Cartis and Roberts, 2019; in random subspaces, 2023). The
-    first of a batch is the minimiser, once enough directions are known, and the next ones those in balls of other radii; the
-    others, and whole batches before that, are fresh: random, orthonormal, orthogonal to the directions known best. The ratio
-    of true to predicted decrease moves the radius; below `least_step` the search starts anew around the best point. Bounds
-    clip candidates.
+    first candidate of a batch is the minimiser, once enough directions are known, followed by minimisers in balls of other
+    radii. The others, and all candidates before that, are in fresh directions: random, orthonormal, and orthogonal to the
+    best known ones. The ratio of true to predicted decrease adapts the radius; below `least_step` the search restarts around
+    the best point. Candidates are clipped to the bounds.
 
     Args:
-        length: of the first directions and the first radius, in units of sigma sqrt(d).
-        least_step: the shortest directions, relative to the first: 1 for losses with as much noise as a language model's in
+        length: the length of the first directions and the first radius, in units of sigma sqrt(d).
+        least_step: the shortest directions, relative to the first; use 1 for noisy losses, such as a language model's in
             bfloat16.
-        fresh: directions asked for ahead of a step at most, while there are unknown ones.
-        steps: minimisers in balls of several radii that a batch holds, at most half of it; more where there is room for more
-            than d directions.
+        fresh: the most fresh directions before a step, while there are unknown ones.
+        steps: the minimisers in balls of several radii in a batch, at most half of it, or more if the batch is larger than
+            the directions need.
         ridge: see `interpolate`.
-        memory: points that a model can be of, besides those of twice the dimension.
+        memory: the number of points for a model beyond twice the dimension.
         study: see `dfo_prompt.StructuredOptimizer`.
     """
 
@@ -98,7 +98,7 @@ class GaussNewton(dp.StructuredOptimizer):
         return np.array([*first, *self._directions(best.z, model.basis, self.popsize - len(first))])
 
     def tell_outputs(self, candidates: dp.Matrix, losses: dp.Vector, outputs: dp.Matrix) -> None:
-        """Keep the points, and move the radius by what came of the step."""
+        """Store the points and adapt the radius to the outcome of the step."""
         self._started = True
         self._best.learn(candidates, losses)
         self._points.add(candidates, losses, outputs)
@@ -106,7 +106,7 @@ class GaussNewton(dp.StructuredOptimizer):
         if self._step:
             self._judge(self._step, losses[: len(self._step.radii)])
         elif self._sees_no_way or (self.popsize == 1 and self._points.best and not self._owed):
-            self._shrink()  # also ahead of a step that no other radius is asked with: it is half as long as the directions
+            self._shrink()  # also before a single step, which is half as long as the directions
         if self._radius < self._least / 2 or not np.isfinite(self._radius):
             self._restart()
 
@@ -127,12 +127,12 @@ class GaussNewton(dp.StructuredOptimizer):
         count = max(1, min(self._steps, self.popsize // 2), self.popsize - self.dim)
         # The radius r, then r / 2, 2 r, r / 4, 4 r, ...
         radii = tuple(self._radius * 2.0 ** ((-1) ** i * ((i + 1) // 2)) for i in range(count))
-        found = [minimise(self.outer, best.outputs, model.slopes, radius) for radius in radii]
-        t, predicted = found[0]
-        points = [self.inside(best.z + step @ model.basis) for step, _ in found]
-        # In balls that the minimiser does not fill it is the same.
-        other = [i for i in range(count) if not any(np.allclose(points[i], points[j], rtol=1e-6) for j in range(i))]
-        points, radii = [points[i] for i in other], tuple(radii[i] for i in other)
+        minimisers = [minimise(self.outer, best.outputs, model.slopes, radius) for radius in radii]
+        t, predicted = minimisers[0]
+        points = [self.inside(best.z + step @ model.basis) for step, _ in minimisers]
+        # Larger balls have the same minimiser if it is in the interior.
+        distinct = [i for i in range(count) if not any(np.allclose(points[i], points[j], rtol=1e-6) for j in range(i))]
+        points, radii = [points[i] for i in distinct], tuple(radii[i] for i in distinct)
         if predicted <= NOTHING * abs(best.loss) or np.array_equal(points[0], best.z):
             return []
         at_border = float(np.linalg.norm(t)) > 0.9 * self._radius
@@ -166,7 +166,7 @@ class GaussNewton(dp.StructuredOptimizer):
         return float(max(min(self._radius, self._first), self._least))
 
     def _directions(self, center: dp.Vector, basis: dp.Matrix, count: int) -> list[dp.Vector]:
-        """Return points around `center`, orthogonal to as many of the first rows of `basis` as leave room."""
+        """Return points around `center` in directions orthogonal to as many of the first rows of `basis` as possible."""
         if count == 0:
             return []
         kept = basis[: max(0, self.dim - count)]

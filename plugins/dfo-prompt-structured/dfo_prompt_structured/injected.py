@@ -1,4 +1,4 @@
-"""A population method with a candidate of each generation injected: the minimiser of a linear model of the outputs."""
+"""Injects the minimiser of a linear model of the outputs into each generation of a population method."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,9 +11,9 @@ from dfo_prompt_structured.subproblem import minimise
 
 GROWTH, SHRINKAGE = 1.3, 0.7
 FLOOR = 0.1
-"""The least radius, relative to the median distance of the last generation from the best point."""
+"""The smallest radius, relative to the median distance of the last generation from the best point."""
 RANK = 1e-10
-"""Singular values below this share of the largest are left out."""
+"""The relative size below which singular values are dropped."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,15 +27,15 @@ class Linear:
 class Injected(dp.StructuredOptimizer):
     """Puts the minimiser of h(F + J s), |s| <= radius, in the last place of each generation of another optimizer.
 
-    That must learn from points that it did not ask for, as pycma does. The model is linear around the best point z so far,
-    fitted to the points told by ridge regression with weights 1 / (1 + (distance / 2 radius)^2). The radius grows where the
-    minimiser is the new best, and shrinks otherwise.
+    That optimizer must accept points that it did not ask for, as pycma does. The model is linear around the best point z
+    so far, fitted by ridge regression with weights 1 / (1 + (distance / 2 radius)^2). The radius grows if the
+    minimiser is the new best point, and shrinks otherwise.
 
     Args:
-        variant: name of the other optimizer.
+        variant: the name of the other optimizer.
         length: the first radius, in units of sigma sqrt(d).
         ridge: penalty of the slopes, relative to the largest squared singular value of the weighted displacements.
-        memory: points that the model is fitted to, the last ones told.
+        memory: the number of last points that the model is fitted to.
         study: see `dfo_prompt.StructuredOptimizer`.
     """
 
@@ -50,17 +50,17 @@ class Injected(dp.StructuredOptimizer):
         self._accepted = 0
 
     def ask(self) -> dp.Matrix:
-        """Return a generation (B, d), its last candidate replaced as soon as there is a model."""
+        """Return a generation (B, d), with the last candidate replaced once there is a model."""
         candidates = self._inner.ask()
         best = self._points.best
-        found = self._minimiser(best) if best else None
-        self._injected = found is not None
-        if found is not None:
-            candidates[-1] = found
+        minimiser = self._minimiser(best) if best else None
+        self._injected = minimiser is not None
+        if minimiser is not None:
+            candidates[-1] = minimiser
         return candidates
 
     def tell_outputs(self, candidates: dp.Matrix, losses: dp.Vector, outputs: dp.Matrix) -> None:
-        """Tell the other optimizer the whole generation, and move the radius."""
+        """Tell the other optimizer the whole generation and adapt the radius."""
         before = self._points.best
         self._inner.tell(candidates, losses)
         self._points.add(candidates, losses, outputs)
@@ -74,11 +74,11 @@ class Injected(dp.StructuredOptimizer):
         self._radius = max(self._radius, FLOOR * float(np.median(np.linalg.norm(candidates - best.z, axis=1))))
 
     def recommend(self) -> dp.Vector:
-        """Return what the other optimizer recommends, (d,)."""
+        """Return the other optimizer's recommendation, (d,)."""
         return self._inner.recommend()
 
     def describe(self) -> dict[str, Any]:
-        """Return how many minimisers were the best point by then, and what the other optimizer says."""
+        """Return the number of minimisers that became the best point, and the other optimizer's description."""
         return {"accepted": self._accepted, "inner": self._inner.describe()}
 
     def _minimiser(self, best: Point) -> dp.Vector | None:

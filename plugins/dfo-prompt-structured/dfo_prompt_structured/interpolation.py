@@ -7,7 +7,7 @@ import numpy as np
 import dfo_prompt as dp
 
 PIVOT = 0.05
-"""Share of a displacement that must be new, for a point to span another direction."""
+"""The least share of a displacement that must be new for a point to add a direction."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +17,7 @@ class Model:
     Attributes:
         basis: Q, (k, d), orthonormal, the directions of near points first.
         slopes: J, (k, M).
-        reach: distance of the furthest point used.
+        reach: the distance of the furthest point used.
     """
 
     basis: dp.Matrix
@@ -26,10 +26,10 @@ class Model:
 
 
 def interpolate(away: dp.Matrix, change: dp.Matrix, *, ridge: float) -> Model:
-    """Fit displacements (n, d), the nearest first, and their outputs' (n, M), skipping points that span nothing new.
+    """Fit a model to displacements (n, d), the nearest first, and changes of outputs (n, M), skipping redundant points.
 
     Args:
-        away, change: displacements of points and outputs.
+        away, change: the displacements of points and the changes of their outputs.
         ridge: penalty of the slopes, relative to the largest squared singular value of the unit displacements.
     """
     distances = np.linalg.norm(away, axis=1)
@@ -40,7 +40,7 @@ def interpolate(away: dp.Matrix, change: dp.Matrix, *, ridge: float) -> Model:
         if len(used) == len(basis):
             break
         rest = unit
-        for _ in range(2):  # once more, against rounding
+        for _ in range(2):  # repeated to reduce rounding errors
             rest = rest - (basis[: len(used)] @ rest) @ basis[: len(used)]
         if (length := float(np.linalg.norm(rest))) > PIVOT:
             basis[len(used)] = rest / length

@@ -1,4 +1,4 @@
-"""The points asked about so far whose outputs are known."""
+"""Stores points whose outputs are known."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class Point:
 
 
 class Points:
-    """The last points told, and the best of all.
+    """The last points told and the best of all.
 
     Attributes:
         best: None until outputs were told.
@@ -30,7 +30,7 @@ class Points:
         self.best: Point | None = None
 
     def add(self, candidates: dp.Matrix, losses: dp.Vector, outputs: dp.Matrix) -> None:
-        """Keep the candidates (B, d) whose outputs (B, M) are known."""
+        """Store the candidates (B, d) whose outputs (B, M) are finite."""
         known = [
             Point(z=candidates[i].copy(), loss=float(losses[i]), outputs=outputs[i].copy()) for i in _finite_rows(outputs)
         ]

@@ -1,11 +1,11 @@
-"""Trackers: observers that write a study where its user looks at experiments."""
+"""Trackers: observers that write studies to experiment trackers."""
 
 from collections.abc import Iterable
 
 import dfo_prompt as dp
 
 _TRACKERS = {
-    "mlflow": ("on_mlflow:MlflowTracker", "MLflow: a run for the suite, and below it one for each study."),
+    "mlflow": ("on_mlflow:MlflowTracker", "MLflow: a run for the suite with a nested run for each study."),
     "tensorboard": ("on_tensorboard:TensorBoardTracker", "TensorBoard: curves, parameters and figures, a folder a study."),
     "wandb": (
         "on_wandb:WandbTracker",
@@ -16,6 +16,6 @@ _TRACKERS = {
 
 @dp.hookimpl
 def dfo_prompt_observers() -> Iterable[dp.ObserverSpec]:
-    """Give the trackers, which watch only studies that name them."""
+    """Register the trackers, which observe only studies that name them."""
     for name, (target, summary) in _TRACKERS.items():
         yield dp.ObserverSpec(name=name, target=f"dfo_prompt_trackers.{target}", summary=summary, extra=name)

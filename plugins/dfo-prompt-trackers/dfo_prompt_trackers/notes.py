@@ -1,4 +1,4 @@
-"""What a tracker must know when a study goes on: the file `tracking.json` beside the manifest, which is no part of it."""
+"""Reads and writes `tracking.json` beside the manifest, where trackers store what they need to continue a study."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -11,18 +11,18 @@ FILE = "tracking.json"
 
 
 def read_notes(folder: Path | None, tracker: str) -> dict[str, Any]:
-    """Return what a tracker noted in a folder; nothing where the file is missing or damaged."""
+    """Return a tracker's notes in a folder; empty if the file is missing or damaged."""
     with suppress(InputError):
-        found = read_json(folder / FILE, missing="").get(tracker) if folder else None
-        return found if isinstance(found, dict) else {}
+        notes = read_json(folder / FILE, missing="").get(tracker) if folder else None
+        return notes if isinstance(notes, dict) else {}
     return {}
 
 
 def write_notes(folder: Path | None, tracker: str, notes: dict[str, Any]) -> None:
-    """Note what a tracker must know, and keep what others noted."""
+    """Write a tracker's notes, and keep those of other trackers."""
     if folder is None:
         return
-    others: dict[str, Any] = {}
+    stored: dict[str, Any] = {}
     with suppress(InputError):
-        others = read_json(folder / FILE, missing="")
-    write_json(folder / FILE, {**others, tracker: notes})
+        stored = read_json(folder / FILE, missing="")
+    write_json(folder / FILE, {**stored, tracker: notes})

@@ -1,4 +1,4 @@
-"""MLflow: a run for each study, below that of its suite."""
+"""MLflow: a run for each study, nested in the run of its suite."""
 
 from collections.abc import Mapping, Sequence
 from logging import WARNING, getLogger
@@ -16,17 +16,17 @@ from dfo_prompt_trackers.tracker import Run, Tracker
 
 NAME = "mlflow"
 LONGEST = 500
-"""Characters of a parameter: older servers take no more."""
+"""The most characters of a parameter for older servers."""
 MOST = 100
-"""Parameters that a server takes at once."""
+"""The most parameters per request."""
 
 
 class MlflowTracker(Tracker):
     """Writes to an MLflow tracking server, or to a database file.
 
     Args:
-        uri: of the server or database, such as "sqlite:///mlflow.db"; MLflow's own default where it is not given.
-        experiment: that the runs belong to.
+        uri: the URI of the server or database, such as "sqlite:///mlflow.db"; MLflow's default if omitted.
+        experiment: the experiment of the runs.
     """
 
     def __init__(self, *, uri: str | None = None, experiment: str = "dfo-prompt") -> None:
@@ -36,7 +36,7 @@ class MlflowTracker(Tracker):
 
     def open(self, place: Place, parameters: Mapping[str, str]) -> Run:
         """Return the run of a study."""
-        with place.lock():  # the first one creates tables, experiment and the suite's run
+        with place.lock():  # the first study creates tables, experiment and the suite's run
             client = self._opened()
             parent = self._run_of(client, Place.of_suite(place.suite), {}) if place.suite else ""
             tags = {MLFLOW_PARENT_RUN_ID: parent} if parent else {}
@@ -55,7 +55,7 @@ class MlflowTracker(Tracker):
             return MlflowRun(client, self._run_of(client, place, {}))
 
     def _opened(self) -> MlflowClient:
-        getLogger("mlflow.store.db.utils").setLevel(WARNING)  # it tells of every table that it creates
+        getLogger("mlflow.store.db.utils").setLevel(WARNING)  # it logs every table that it creates
         self._client = self._client or MlflowClient(tracking_uri=self._uri)
         return self._client
 
@@ -63,8 +63,8 @@ class MlflowTracker(Tracker):
         noted = read_notes(place.folder, NAME).get("run")
         if isinstance(noted, str) and _is_there(client, noted):
             return noted
-        found = client.get_experiment_by_name(self._experiment)
-        experiment = found.experiment_id if found else client.create_experiment(self._experiment)
+        existing = client.get_experiment_by_name(self._experiment)
+        experiment = existing.experiment_id if existing else client.create_experiment(self._experiment)
         run: str = client.create_run(experiment, run_name=place.name, tags=dict(tags)).info.run_id
         write_notes(place.folder, NAME, {"run": run})
         return run
@@ -101,7 +101,7 @@ class MlflowRun(Run):
 
 
 def _is_there(client: MlflowClient, run: str) -> bool:
-    """Tell whether the store has the run: it may be another store, or the run was deleted."""
+    """Tell whether the store has the run, which may be in another store or deleted."""
     try:
         return str(client.get_run(run).info.lifecycle_stage) == "active"
     except MlflowException as error:

@@ -11,16 +11,16 @@ from dfo_prompt_trackers.place import Place
 from dfo_prompt_trackers.tracker import FINAL, Run, Tracker
 
 LONGEST = 100_000
-"""Characters of a file that is shown: a journal is best read where it lies."""
+"""The most characters of a file that is shown; longer files, such as journals, are only linked."""
 SHOWN = {".json": "json"}
-"""Files that are shown as text, by their endings, and what they are to Markdown."""
+"""The Markdown language of files that are shown as text, by suffix."""
 
 
 class TensorBoardTracker(Tracker):
     """Writes event files.
 
     Args:
-        folder: that TensorBoard is given as --logdir; by default "tensorboard" in the folder of the suite or study.
+        folder: TensorBoard's --logdir; by default "tensorboard" in the folder of the suite or study.
     """
 
     def __init__(self, *, folder: Path | None = None) -> None:
@@ -33,7 +33,7 @@ class TensorBoardTracker(Tracker):
         return EventFiles(logs / place.name, parameters)
 
     def open_suite(self, place: Place) -> Run:
-        """Return the run of a suite, which has no curves: a text that says where its report lies."""
+        """Return the run of a suite, a text with the location of its report."""
         return EventFiles((self._logs or place.home / "tensorboard") / "suite", {})
 
 
@@ -48,7 +48,7 @@ class EventFiles(Run):
 
     @cached_property
     def _writer(self) -> SummaryWriter:
-        return SummaryWriter(str(self._folder))  # a file that only a run with news needs
+        return SummaryWriter(str(self._folder))  # created only when there is something to write
 
     def steps(self) -> Mapping[str, int]:
         """Return the last step of each curve."""
@@ -62,14 +62,14 @@ class EventFiles(Run):
         self._writer.flush()
 
     def keep(self, files: Sequence[Path]) -> None:
-        """Show small files as texts, and say where others lie."""
-        for file in files if self._final or not self._steps else ():  # those of a study without news are there
+        """Show small files as text, and the paths of others."""
+        for file in files if self._final or not self._steps else ():  # files of an unchanged study are there already
             kind = SHOWN.get(file.suffix)
             text = file.read_text(encoding="utf-8", errors="replace")[:LONGEST] if kind else str(file)
             self._writer.add_text(file.stem, f"```{kind}\n{text}\n```" if kind else text)
 
     def end(self, *, error: str = "") -> None:
-        """Write parameters and final figures side by side, once there are any, and close the files."""
+        """Write parameters and final figures, if there are any, and close the files."""
         if error:
             self._writer.add_text("error", error)
         if self._final:
@@ -82,7 +82,7 @@ class EventFiles(Run):
 def _steps(folder: Path) -> dict[str, int]:
     if not folder.is_dir():
         return {}
-    found = EventAccumulator(str(folder), size_guidance={"scalars": 1})
-    found.Reload()
-    curves = {key: found.Scalars(key) for key in found.Tags()["scalars"]}
+    events = EventAccumulator(str(folder), size_guidance={"scalars": 1})
+    events.Reload()
+    curves = {key: events.Scalars(key) for key in events.Tags()["scalars"]}
     return {key: points[-1].step for key, points in curves.items() if points}

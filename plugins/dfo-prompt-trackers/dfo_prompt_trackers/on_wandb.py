@@ -19,8 +19,8 @@ class WandbTracker(Tracker):
     """Writes offline runs.
 
     Args:
-        folder: that holds the folder "wandb" with the runs; by default that of the suite or study.
-        project: that the runs belong to once they are uploaded.
+        folder: the parent of the folder "wandb" with the runs; by default the folder of the suite or study.
+        project: the project of the runs when they are uploaded.
     """
 
     def __init__(self, *, folder: Path | None = None, project: str = "dfo-prompt") -> None:
@@ -28,7 +28,7 @@ class WandbTracker(Tracker):
         self._to, self._project = folder, project
 
     def open(self, place: Place, parameters: Mapping[str, str]) -> Run:
-        """Return the run of a study; one that goes on writes a further part of the same run."""
+        """Return the run of a study; a continued study extends its run."""
         return self._opened(place, kind="study", parameters=parameters)
 
     def open_suite(self, place: Place) -> Run:
@@ -47,14 +47,14 @@ class WandbTracker(Tracker):
             group=place.suite_name or None,
             job_type=kind,
             config=dict(parameters),
-            reinit="create_new",  # another run of this process stays as it is
+            reinit="create_new",  # leave other runs of this process alone
             settings=wandb.Settings(mode="offline", silent=True, console="off", disable_git=True, save_code=False),
         )
         return OfflineRun(run, place.folder, dict(notes.get("steps") or {}))
 
 
 class OfflineRun(Run):
-    """An offline run; the steps that it has are noted beside the manifest, since its file cannot be asked."""
+    """An offline run; its last steps are noted beside the manifest, since its file cannot be read."""
 
     def __init__(self, run: Any, folder: Path | None, steps: dict[str, int]) -> None:
         self._run, self._folder, self._steps = run, folder, steps

@@ -1,4 +1,4 @@
-"""Where a study lies: what its run is called, and the suite that it belongs to."""
+"""Locates a study: its folder, the name of its run and its suite."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +13,13 @@ LOCK = ".tracking.lock"
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """The place of a study, or of a suite.
+    """The place of a study or a suite.
 
     Attributes:
-        name: of the run; below a suite, the path of the study there.
-        folder: of the study, or of the suite; None for a study in memory.
-        suite: folder of the suite, if it is one or belongs to one.
-        suite_name: what its report is called.
+        name: the name of the run; for a suite's study, its path in the suite.
+        folder: the folder of the study or suite; None for a study in memory.
+        suite: the folder of the suite, if any.
+        suite_name: the name of the suite.
     """
 
     name: str
@@ -46,9 +46,9 @@ class Place:
 
     @property
     def home(self) -> Path:
-        """Return the folder that all runs of the suite share, or that of the study."""
+        """Return the folder of the suite, or else of the study."""
         return self.suite or self.folder or Path.cwd()
 
     def lock(self) -> BaseFileLock:
-        """Return the lock for what studies of a suite must not do at the same time: two would make its run twice."""
+        """Return the lock that keeps concurrent studies of a suite from creating its run twice."""
         return FileLock(self.home / LOCK)

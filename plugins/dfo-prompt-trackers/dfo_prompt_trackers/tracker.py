@@ -1,4 +1,4 @@
-"""What all trackers do alike: which figures a study has, at which query, and which of them its run lacks."""
+"""The base of trackers, which selects the figures of a study that its run lacks."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,16 +9,16 @@ from dfo_prompt.study.result import Batch, StudyInfo, StudyResult, Validation
 from dfo_prompt_trackers.place import Place
 
 KEPT = ("manifest.json", "journal.jsonl")
-"""Files of a study that its run holds."""
+"""Files of a study that are stored in its run."""
 FINAL = "final/"
 
 
 class Run(ABC):
-    """One run of a tracker: that of a study, or of a suite."""
+    """A tracker's run of a study or a suite."""
 
     @abstractmethod
     def steps(self) -> Mapping[str, int]:
-        """Return the last step of each figure that the run has, of an earlier process too."""
+        """Return the last step of each figure in the run, also from earlier processes."""
 
     @abstractmethod
     def log(self, step: int, figures: Mapping[str, float]) -> None:
@@ -26,7 +26,7 @@ class Run(ABC):
 
     @abstractmethod
     def keep(self, files: Sequence[Path]) -> None:
-        """Keep copies of files."""
+        """Store copies of files."""
 
     @abstractmethod
     def end(self, *, error: str = "") -> None:
@@ -34,7 +34,7 @@ class Run(ABC):
 
 
 class Tracker(ABC):
-    """An observer that writes each study into a run. A study that goes on adds what its run lacks."""
+    """An observer that writes each study into a run. A continued study adds what its run lacks."""
 
     def __init__(self) -> None:
         self._run: Run | None = None
@@ -43,7 +43,7 @@ class Tracker(ABC):
 
     @abstractmethod
     def open(self, place: Place, parameters: Mapping[str, str]) -> Run:
-        """Return the run of the study at `place`: a new one, or that which it has."""
+        """Return the run of the study at `place`, creating it if needed."""
 
     @abstractmethod
     def open_suite(self, place: Place) -> Run:
@@ -57,7 +57,7 @@ class Tracker(ABC):
         self._steps = dict(self._run.steps())
 
     def batch_evaluated(self, batch: Batch) -> None:
-        """Add the best loss so far, and the mean loss of the batch."""
+        """Add the best loss so far and the mean loss of the batch."""
         losses = [record.loss for record in batch.records if record.loss is not None]
         mean = sum(losses) / len(losses) if losses else None
         self._log(batch.queries, {"best_loss": batch.best_loss, "batch_loss": mean})
@@ -68,18 +68,18 @@ class Tracker(ABC):
         self._log(validation.query, {f"{validation.split}/{validation.role}/{key}": value for key, value in scores.items()})
 
     def study_finished(self, result: StudyResult) -> None:
-        """Add the figures of the result, keep the study's files, and close the run."""
+        """Add the figures of the result, store the study's files and close the run."""
         self._log(result.spent.queries, {f"{FINAL}{key}": value for key, value in figures_of(result).items()})
         if self._run and self._folder:
             self._run.keep([self._folder / name for name in KEPT if (self._folder / name).exists()])
         self._end()
 
     def failed(self, error: str) -> None:
-        """Close the run as failed; the study may go on later, and so does the run."""
+        """Close the run as failed; a continued study reopens it."""
         self._end(error)
 
     def suite_finished(self, folder: Path, page: Path | None) -> None:
-        """Keep the page of a suite's report, and close the suite's run."""
+        """Store the page of a suite's report and close the suite's run."""
         run = self.open_suite(Place.of_suite(folder))
         if page:
             run.keep([page])
@@ -113,7 +113,7 @@ def figures_of(result: StudyResult) -> dict[str, float | None]:
 
 
 def flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Yield the keys of a configuration with dots, and their values as texts, without those that are not set."""
+    """Yield dotted keys of a configuration and their values as text, without unset keys."""
     for key, value in table.items():
         if isinstance(value, Mapping):
             yield from flat(value, f"{prefix}{key}.")

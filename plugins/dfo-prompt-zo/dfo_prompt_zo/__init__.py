@@ -1,4 +1,4 @@
-"""Gradients estimated from losses, and the descent along them."""
+"""Descent along gradients estimated from losses."""
 
 from collections.abc import Iterable
 
@@ -19,7 +19,7 @@ _OPTIMIZERS: dict[str, tuple[str, dict[str, object], str]] = {
 
 @dp.hookimpl
 def dfo_prompt_optimizers() -> Iterable[dp.OptimizerSpec]:
-    """Give the optimizers."""
+    """Register the optimizers."""
     for name, (target, options, summary) in _OPTIMIZERS.items():
         yield dp.OptimizerSpec(
             name=f"zo:{name}",

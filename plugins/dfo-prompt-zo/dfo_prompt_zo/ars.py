@@ -8,11 +8,11 @@ from dfo_prompt_zo.mirrored import Mirrored
 
 
 class ARS(Mirrored):
-    """Moves along the directions whose better side is best, in units of the deviation of their losses.
+    """Moves along the directions with the lowest losses, in units of the standard deviation of these losses.
 
     Args:
         learning_rate: alpha, the step, in units of sigma.
-        best: share of the directions that is used, b / N.
+        best: the share of directions that is used, b / N.
         study: see `dfo_prompt.Optimizer`.
     """
 

@@ -12,8 +12,8 @@ class Descent(Mirrored):
 
     Args:
         rule: "sgd" (Malladi et al., 2023, algorithm 1) or "adam" (Kingma and Ba, 2015).
-        learning_rate: of "adam" the step of a coordinate, by default sigma / 4; of "sgd" the factor of g, by
-            default k / (2 (k + d + 1)).
+        learning_rate: for "adam" the step of a coordinate, by default sigma / 4; for "sgd" the factor of g, by default
+            k / (2 (k + d + 1)).
         shaping: "none", or "ranks": centred ranks instead of losses (Salimans et al., 2017, section 2).
         beta1, beta2: decay of Adam's moments.
         study: see `dfo_prompt.Optimizer`.
@@ -30,7 +30,7 @@ class Descent(Mirrored):
         **study: Any,
     ) -> None:
         super().__init__(**study)
-        # The noise of k directions in d dimensions bounds the rate that a quadratic of unit curvature stands.
+        # The noise of k directions in d dimensions bounds the stable rate on a quadratic of unit curvature.
         usual = self.sigma / 4 if rule == "adam" else 0.5 * self.pairs / (self.pairs + self.dim + 1)
         self._rate = usual if learning_rate is None else learning_rate
         self._rule, self._shaping, self._betas = rule, shaping, (beta1, beta2)
@@ -56,7 +56,7 @@ class Descent(Mirrored):
 
 
 def _centred_ranks(losses: np.ndarray) -> np.ndarray:
-    # Ties share their rank, so that a plateau says nothing.
+    # Ties share their rank, so a plateau gives no gradient.
     below = (losses[:, None] > losses).sum(axis=1) + 0.5 * ((losses[:, None] == losses).sum(axis=1) - 1)
     ranks: np.ndarray = below / max(len(losses) - 1, 1) - 0.5
     return ranks

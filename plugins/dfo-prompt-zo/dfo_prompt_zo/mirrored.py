@@ -9,9 +9,9 @@ import dfo_prompt as dp
 
 
 class Mirrored(dp.Optimizer):
-    """Asks for x + c u and x - c u, learns from the differences of their losses, and recommends x.
+    """Evaluates x + c u and x - c u, moves x by the differences of their losses, and recommends x.
 
-    Bounds clip candidates and x.
+    Candidates and x are clipped to the bounds.
 
     Attributes:
         point: x, (d,).
@@ -43,7 +43,7 @@ class Mirrored(dp.Optimizer):
         steps = self.radius() * self._directions
         return self._inside(self.point + np.concatenate([steps, -steps]))
 
-    def tell(self, candidates: np.ndarray, losses: np.ndarray) -> None:  # noqa: ARG002 - the directions say more
+    def tell(self, candidates: np.ndarray, losses: np.ndarray) -> None:  # noqa: ARG002 - the directions suffice
         """Move x."""
         plus, minus = losses[: self.pairs], losses[self.pairs :]
         self.point = self._inside(self.point + self.step(self._directions, plus, minus))
@@ -57,6 +57,6 @@ class Mirrored(dp.Optimizer):
         return {"pairs": self.pairs}
 
     def _inside(self, z: np.ndarray) -> np.ndarray:
-        # A step that left the range of numbers would never come back.
+        # An overflow would be permanent.
         far = 1e6 * self.sigma + np.abs(self.x0).max()
         return self.inside(z.clip(-far, far))

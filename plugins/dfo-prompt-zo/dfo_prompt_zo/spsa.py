@@ -11,11 +11,11 @@ ALPHA, GAMMA = 0.602, 0.101
 
 
 class SPSA(Mirrored):
-    """Signs as directions, gains a_k = a / (A + k)^0.602 and c_k = sigma / k^0.101.
+    """SPSA with random signs as directions and gains a_k = a / (A + k)^0.602 and c_k = sigma / k^0.101.
 
     Args:
-        first_step: how far each coordinate moves at first, in units of sigma: a is chosen at the first batch so that it does
-            (section III.B.7).
+        first_step: the initial step of each coordinate in units of sigma; the first batch determines a accordingly (section
+            III.B.7).
         study: see `dfo_prompt.Optimizer`.
     """
 
