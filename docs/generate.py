@@ -1,5 +1,6 @@
 """Writes the pages that follow from the code and from the shipped reports: python docs/generate.py, ahead of every build."""
 
+import ast
 import inspect
 import json
 import re
@@ -138,16 +139,35 @@ def python() -> Iterator[str]:
 
 
 def results() -> Iterator[str]:
-    """Copy the shipped reports and index them."""
+    """Copy the shipped reports and measurements, and index them."""
     yield "# Results"
     yield "Reports of the suites in `benchmarks/suites`, as `dfo-prompt suite report` writes them."
-    rows = []
     copytree(RESULTS, PAGES / "results", dirs_exist_ok=True)
-    for report in sorted(RESULTS.glob("*/report.md")):
-        name = report.parent.name
-        lines = [line for line in report.read_text().splitlines() if line and not line.startswith(("#", "!", "|"))]
-        rows.append((f"[{name}](results/{name}/report.md)", lines[0] if lines else ""))
-    yield table(("suite", "verdict"), rows)
+    yield table(("suite", "compared", "verdict"), map(_reported, sorted(RESULTS.glob("*/report.md"))))
+    yield "## Measurements"
+    yield "Figures of single scripts. Each runs again by its command."
+    yield table(("figures", "measures", "command"), _measured())
+
+
+def _reported(report: Path) -> tuple[str, str, str]:
+    """Return the row of a report: its pages, what it compares, its verdict."""
+    name, lines = report.parent.name, report.read_text().partition("\n## ")[0].splitlines()
+    verdict = next((line.strip("*") for line in lines if line.startswith("**")), "")
+    compared = next((line for line in lines if line[:1].isdigit()), "")
+    page = f", [interactive](results/{name}/index.html)" * (report.parent / "index.html").is_file()
+    return f"[{name}](results/{name}/report.md){page}", compared, "" if verdict.startswith("Fewer than two") else verdict
+
+
+def _measured() -> Iterator[tuple[str, str, str]]:
+    """Give a row for each command in a script's documentation that writes figures into a folder of results."""
+    found = {}
+    for script in RESULTS.parent.rglob("*.py"):
+        said = (ast.get_docstring(ast.parse(script.read_text())) or "").split("\n")
+        for command, name in re.findall(r"^ *(python .*--out benchmarks/results/(\S+))$", "\n".join(said), flags=re.M):
+            found[name] = said[0], f"`{command}`"
+    for name, (measures, command) in sorted(found.items()):
+        for figures in [path for path in RESULTS.joinpath(name).glob("*.json") if path.name != "manifest.json"]:
+            yield f"[{name}](results/{name}/{figures.name})", measures, command
 
 
 def example(notebook: Path) -> Iterator[str]:

@@ -99,6 +99,22 @@ def test_a_suite_may_name_the_plugin_of_a_method(program, tmp_path, tiny_folder,
     assert "1 of 1 studies finished" in program("suite", "status", "out")[1]
 
 
+def test_the_suite_of_the_page_runs_the_optimizer_of_the_page(program, tmp_path, tiny_folder, tiny_task):
+    suite = next(block for block in re.findall(r"```toml\n(.*?)```", PAGE, flags=re.S) if 'name = "mine"' in block)
+    for real, tiny in (("smollm2-135m", str(tiny_folder)), ("bbc-headlines", str(tiny_task)), ("budget = 20", "budget = 4")):
+        assert real in suite
+        suite = suite.replace(real, tiny)
+    (tmp_path / "shrinking.py").write_text(BLOCKS[1])
+    (tmp_path / "mine.toml").write_text(suite)
+    lines = [line for line in re.findall(r"^dfo-prompt (.*)$", PAGE, flags=re.M) if "mine" in line and "suite" in line]
+    assert len(lines) == 3
+    for line in lines:
+        status, out, err = program(*line.replace("--jobs 2", "--jobs 1").split())
+        assert status == 0, err
+    assert "shrinking" in out
+    assert (tmp_path / "runs" / "mine" / "report" / "index.html").is_file()
+
+
 def test_a_study_file_may_name_its_plugin(program, tmp_path):
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "shrinking.py").write_text(BLOCKS[1])

@@ -37,7 +37,7 @@ def commands(page: Path) -> list[str]:
 def site(tmp_path_factory) -> Path:
     pytest.importorskip("zensical")
     root = tmp_path_factory.mktemp("site")
-    for part in ("docs", "dfo_prompt", "benchmarks/results"):
+    for part in ("docs", "dfo_prompt", "benchmarks"):
         shutil.copytree(ROOT / part, root / part, ignore=shutil.ignore_patterns("site", "__pycache__"))
     build = ("-m", "zensical", "build", "--strict", "-f", "docs/mkdocs.yml")
     for command in (("docs/generate.py",), build):
@@ -63,6 +63,16 @@ def test_every_shipped_report_is_a_page(site):
     reports = {path.parent.name for path in (ROOT / "benchmarks" / "results").glob("*/report.md")}
     assert reports
     assert reports == {path.parent.name for path in (site / "results").glob("*/report.html")}
+
+
+def test_every_measurement_is_listed_with_its_command(site):
+    results = ROOT / "benchmarks" / "results"
+    folders = {path.parent for path in results.rglob("manifest.json") if not (path.parent / "report.md").is_file()}
+    measured = {folder.relative_to(results).as_posix() for folder in folders}
+    page = (site / "results.html").read_text()
+    assert measured
+    assert [name for name in measured if f"--out benchmarks/results/{name}" not in page] == []
+    assert 'href="results/catalogue/index.html"' in page
 
 
 def test_pages_ask_nothing_of_others(site):
