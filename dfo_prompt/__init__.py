@@ -85,6 +85,7 @@ if TYPE_CHECKING:
     from dfo_prompt.study.result import Observer as Observer
     from dfo_prompt.study.result import StudyInfo as StudyInfo
     from dfo_prompt.study.result import StudyResult as StudyResult
+    from dfo_prompt.study.result import Validation as Validation
     from dfo_prompt.tasks.examples import Example as Example
     from dfo_prompt.tasks.examples import Texts as Texts
     from dfo_prompt.tasks.task import Task as Task
@@ -168,6 +169,7 @@ _HOME = {
     "Textual": "contracts.objective",
     "UnknownNameError": "errors",
     "Validated": "contracts.objective",
+    "Validation": "study.result",
     "Vector": "types",
     "Usage": "contracts.usage",
     "catalogue": "plugin.catalogue",

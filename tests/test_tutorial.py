@@ -23,7 +23,7 @@ BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, flags=re.S)
 
 def test_every_hook_is_documented_with_its_signature():
     hooks = {name: hook for name, hook in vars(hookspecs).items() if name.startswith("dfo_prompt_")}
-    rows = dict(re.findall(r"^\| `(.*?)` \| (.*?) \|$", PAGE, flags=re.M))
+    rows = dict(re.findall(r"^\| `(dfo_prompt_.*?)` \| (.*?) \|$", PAGE, flags=re.M))
     said = {}
     for name, hook in hooks.items():
         signature = re.sub(r"(?:[a-z_]+\.)+([A-Z])", r"\1", f"{name}{inspect.signature(hook)}")
@@ -96,7 +96,7 @@ def test_a_suite_may_name_the_plugin_of_a_method(program, tmp_path, tiny_folder,
     (tmp_path / "suite.toml").write_text(suite)
     status, _, err = program("suite", "run", "suite.toml", "--out", "out")
     assert status == 0, err
-    assert "1 of 1 studies finished" in program("suite", "status", "out")[1]
+    assert "1 study; 1 finished" in program("suite", "status", "out")[1]
 
 
 def test_the_suite_of_the_page_runs_the_optimizer_of_the_page(program, tmp_path, tiny_folder, tiny_task):

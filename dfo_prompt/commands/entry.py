@@ -16,7 +16,7 @@ PROVIDED = frozenset(
     ("dim", "seed", "budget", "popsize", "sigma", "x0", "bounds", "outer", "problem", "prompt", "setting", "space", "rng")
 )
 """Arguments that the study supplies, or that --set sets under their own names."""
-SET = {"optimizers": "--set ", "objectives": "--set objective.", "methods": "--set method."}
+SET = {"optimizers": "--set optimizer.", "objectives": "--set objective.", "methods": "--set method."}
 """The flag that sets an option, by kind."""
 PARAMETER = re.compile(r"^ {4}(\w[\w, ]*): (.*(?:\n {8}.*)*)", flags=re.M)
 

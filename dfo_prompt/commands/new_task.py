@@ -69,6 +69,8 @@ def _classes(drafted: Draft, model: str) -> str:
 def _notes(drafted: Draft, model: str) -> list[str]:
     words = drafted.task.labels.values()
     notes = [] if any(map(str.isalpha, "".join(words))) else ["label words are numbers: give better ones with --labels"]
+    few = [label for label, count in drafted.classes.items() if count < PARTS]
+    notes += [f"too few rows to run: {', '.join(few)} needs {PARTS}, for train, dev and test"] if few else []
     try:
         return [*notes, *_tokens(drafted, model)]
     except InputError as error:
@@ -91,7 +93,6 @@ def _tokens(drafted: Draft, model: str) -> list[str]:
 
 
 def _settings(drafted: Draft, model: str) -> str:
-    fewest = min(drafted.classes.values())
-    shots = max(1, min(SHOTS, fewest // PARTS))
+    shots = max(1, min(SHOTS, min(drafted.classes.values()) // PARTS))
     named = "" if model == ProblemConfig.model else f"--model {quote(model)} "
     return f"{named}{f'--shots {shots} ' if shots != SHOTS else ''}{SIZES}"

@@ -21,7 +21,8 @@ def print_plan(config: StudyConfig, folder: Path) -> None:
     """Print the plan of a study on standard error, before its model is loaded."""
     parts = [f"objective {config.objective}", f"d = {config.dim}"]
     if config.method != STUDY or config.objective in ON_TASKS:
-        parts = [f"{config.problem.model} on {config.problem.task}, {config.problem.shots} shots"]
+        shots = f"{config.problem.shots} shot{'s' * (config.problem.shots != 1)}"
+        parts = [f"{config.problem.model} on {config.problem.task}, {shots}"]
     if config.method == STUDY:
         tokens = f"{config.prompt.tokens} prompt tokens, " if config.objective == "prompt" else ""
         parts += [f"{tokens}d = {config.dim}"] if config.objective in ON_TASKS else []

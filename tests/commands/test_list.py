@@ -38,7 +38,7 @@ def test_an_entry_fits_the_terminal_and_says_what_it_does_with_keys_of_the_study
     out = program("list", "optimizers", "cma")[1]
     assert max(map(len, out.splitlines())) <= columns
     assert "Its popsize is at least 3; a smaller one is raised to that." in out
-    assert "It takes 3 options. Set them with --set KEY=VALUE." in out
+    assert "It takes 3 options. Set them with --set optimizer.KEY=VALUE." in out
     assert max(map(len, program("list", "optimizers", "cma:lq")[1].splitlines())) <= columns
     assert "It ignores popsize." in program("list", "optimizers", "scipy:Powell")[1]
 
@@ -48,7 +48,7 @@ def test_an_entry_shows_its_options_with_types_defaults_and_meanings(program):
     assert status == 0
     assert "Hansen, 2016" in out
     assert "restarts: 'none' | 'ipop' | 'bipop', default 'none'" in out
-    assert "start anew at x0" in out
+    assert "restart at x0" in out
     assert "popsize:" not in out  # the study's
     fixed = json.loads(program("list", "optimizers", "cma:sep", "--json")[1])["options"]
     assert "covariance" not in [row["name"] for row in fixed]

@@ -38,6 +38,13 @@ def test_a_task_file_is_written_and_its_next_command_runs(program, reviews, tiny
     assert (status, err) == (2, "error: reviews.toml exists; remove it, or choose another with --out\n")
 
 
+def test_a_class_with_too_few_rows_is_said(program, tmp_path, tiny_folder):
+    (tmp_path / "few.csv").write_text("text,label\nfun film,good\ndull plot,bad\nfun plot,good\ngreat film,good\n")
+    status, out, err = program("new-task", "few.csv", "--model", str(tiny_folder))
+    assert (status, err) == (0, "")
+    assert "note     too few rows to run: bad needs 3, for train, dev and test" in out
+
+
 def test_what_is_left_open_is_found_out_where_nobody_can_be_asked(program, tmp_path, tiny_folder):
     rows = [{"message": example.texts[0], "kind": ("bad", "good")[example.label]} for example in some_examples(30)]
     (tmp_path / "in").mkdir()

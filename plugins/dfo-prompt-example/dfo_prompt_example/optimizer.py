@@ -1,4 +1,4 @@
-"""Replace this algorithm by yours: it takes random steps around the best candidate, half as long after every failure."""
+"""Replace this algorithm with your own: random steps around the best candidate, halved after every failure."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ class Example(dp.Optimizer):
 
     def __init__(self, *, shrink: float = 0.5, **study: Any) -> None:
         super().__init__(**study)
-        # The only generator that may be used: whatever others draw, the same seed gives the same candidates.
+        # Draw from this generator only, so that the same seed always gives the same candidates.
         self._rng = np.random.default_rng(self.seed)
         self._best = dp.Best(self.x0)
         self._step, self._shrink = self.sigma, shrink
@@ -28,11 +28,11 @@ class Example(dp.Optimizer):
         return self.inside(candidates)
 
     def tell(self, candidates: np.ndarray, losses: np.ndarray) -> None:
-        """Learn the losses (B,) of the candidates asked for last."""
+        """Learn the losses (B,) of the candidates returned by the last ask."""
         if not self._best.learn(candidates, losses):
-            # Never to zero: an optimizer goes on until the budget ends.
+            # Keep the step above zero: an optimizer continues until the budget is spent.
             self._step = max(self._step * self._shrink, 1e-9)
 
     def recommend(self) -> np.ndarray:
-        """Return the answer so far, (d,)."""
+        """Return the current answer (d,)."""
         return self._best.candidate.copy()

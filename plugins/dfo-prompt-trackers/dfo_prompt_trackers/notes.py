@@ -1,28 +1,31 @@
-"""Reads and writes `tracking.json` beside the manifest, where trackers store what they need to continue a study."""
+"""Keeps what a tracker must know when a study continues: the file `tracking.json` beside the manifest, not part of it."""
 
-from contextlib import suppress
+import json
+import os
 from pathlib import Path
 from typing import Any
-
-from dfo_prompt._util.json_files import read_json, write_json
-from dfo_prompt.errors import InputError
 
 FILE = "tracking.json"
 
 
 def read_notes(folder: Path | None, tracker: str) -> dict[str, Any]:
-    """Return a tracker's notes in a folder; empty if the file is missing or damaged."""
-    with suppress(InputError):
-        notes = read_json(folder / FILE, missing="").get(tracker) if folder else None
-        return notes if isinstance(notes, dict) else {}
-    return {}
+    """Return the notes of a tracker in a folder; nothing where the file is missing or damaged."""
+    notes = _read(folder).get(tracker) if folder else None
+    return notes if isinstance(notes, dict) else {}
 
 
 def write_notes(folder: Path | None, tracker: str, notes: dict[str, Any]) -> None:
-    """Write a tracker's notes, and keep those of other trackers."""
+    """Write the notes of a tracker, and keep those of others."""
     if folder is None:
         return
-    stored: dict[str, Any] = {}
-    with suppress(InputError):
-        stored = read_json(folder / FILE, missing="")
-    write_json(folder / FILE, {**stored, tracker: notes})
+    part = folder / f"{FILE}.part"
+    part.write_text(json.dumps({**_read(folder), tracker: notes}, indent=2) + "\n", encoding="utf-8")
+    os.replace(part, folder / FILE)  # a kill leaves the old notes or the new ones
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    try:
+        stored = json.loads((folder / FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return stored if isinstance(stored, dict) else {}

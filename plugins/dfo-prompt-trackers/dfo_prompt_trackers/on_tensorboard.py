@@ -82,7 +82,8 @@ class EventFiles(Run):
 def _steps(folder: Path) -> dict[str, int]:
     if not folder.is_dir():
         return {}
-    events = EventAccumulator(str(folder), size_guidance={"scalars": 1})
+    events = EventAccumulator(str(folder), size_guidance={"scalars": 0}, purge_orphaned_data=False)
     events.Reload()
     curves = {key: events.Scalars(key) for key in events.Tags()["scalars"]}
-    return {key: points[-1].step for key, points in curves.items() if points}
+    # Files of one second are not read in the order in which they were written.
+    return {key: max(point.step for point in points) for key, points in curves.items() if points}

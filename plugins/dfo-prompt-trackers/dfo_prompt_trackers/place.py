@@ -1,14 +1,16 @@
 """Locates a study: its folder, the name of its run and its suite."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import BaseFileLock, FileLock
 
-from dfo_prompt.study.result import StudyInfo
-from dfo_prompt.suite.folder import is_suite, read_suite_folder
+import dfo_prompt as dp
 
 LOCK = ".tracking.lock"
+PLAN = "suite.json"
+"""The file that a suite folder has."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,20 +30,20 @@ class Place:
     suite_name: str = ""
 
     @classmethod
-    def of(cls, info: StudyInfo) -> "Place":
+    def of(cls, info: dp.StudyInfo) -> "Place":
         """Return the place of a study."""
         if info.folder is None:
             return cls(name=f"{info.objective}-{info.optimizer}-s{info.seed}")
-        suite = next((parent for parent in info.folder.parents if is_suite(parent)), None)
+        suite = next((parent for parent in info.folder.parents if (parent / PLAN).is_file()), None)
         if suite is None:
             return cls(name=info.folder.name, folder=info.folder)
         name = info.folder.relative_to(suite / "studies").as_posix()
-        return cls(name=name, folder=info.folder, suite=suite, suite_name=read_suite_folder(suite).settings.name)
+        return cls(name=name, folder=info.folder, suite=suite, suite_name=_name(suite))
 
     @classmethod
     def of_suite(cls, folder: Path) -> "Place":
         """Return the place of a suite itself."""
-        name = read_suite_folder(folder).settings.name
+        name = _name(folder)
         return cls(name=name, folder=folder, suite=folder, suite_name=name)
 
     @property
@@ -52,3 +54,8 @@ class Place:
     def lock(self) -> BaseFileLock:
         """Return the lock that keeps concurrent studies of a suite from creating its run twice."""
         return FileLock(self.home / LOCK)
+
+
+def _name(suite: Path) -> str:
+    """Return the name of the suite in a folder."""
+    return str(json.loads((suite / PLAN).read_text(encoding="utf-8"))["settings"]["name"])

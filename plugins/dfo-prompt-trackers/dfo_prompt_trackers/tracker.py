@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dfo_prompt.study.result import Batch, StudyInfo, StudyResult, Validation
+import dfo_prompt as dp
 from dfo_prompt_trackers.place import Place
 
 KEPT = ("manifest.json", "journal.jsonl")
@@ -49,25 +49,25 @@ class Tracker(ABC):
     def open_suite(self, place: Place) -> Run:
         """Return the run of a suite."""
 
-    def study_started(self, info: StudyInfo) -> None:
+    def study_started(self, info: dp.StudyInfo) -> None:
         """Open the run."""
         self._folder = info.folder
         study = {"optimizer": info.optimizer, "objective": info.objective, "budget": info.budget, "dim": info.dim}
         self._run = self.open(Place.of(info), dict(flat({**info.config, **study, "seed": info.seed})))
         self._steps = dict(self._run.steps())
 
-    def batch_evaluated(self, batch: Batch) -> None:
+    def batch_evaluated(self, batch: dp.Batch) -> None:
         """Add the best loss so far and the mean loss of the batch."""
         losses = [record.loss for record in batch.records if record.loss is not None]
         mean = sum(losses) / len(losses) if losses else None
         self._log(batch.queries, {"best_loss": batch.best_loss, "batch_loss": mean})
 
-    def validated(self, validation: Validation) -> None:
+    def validated(self, validation: dp.Validation) -> None:
         """Add a score on dev or test."""
         scores = {validation.metric: validation.score, "loss": validation.loss}
         self._log(validation.query, {f"{validation.split}/{validation.role}/{key}": value for key, value in scores.items()})
 
-    def study_finished(self, result: StudyResult) -> None:
+    def study_finished(self, result: dp.StudyResult) -> None:
         """Add the figures of the result, store the study's files and close the run."""
         self._log(result.spent.queries, {f"{FINAL}{key}": value for key, value in figures_of(result).items()})
         if self._run and self._folder:
@@ -97,7 +97,7 @@ class Tracker(ABC):
         self._run = None
 
 
-def figures_of(result: StudyResult) -> dict[str, float | None]:
+def figures_of(result: dp.StudyResult) -> dict[str, float | None]:
     """Return the figures of a result."""
     held_out = result.held_out
     return {
