@@ -9,6 +9,7 @@ from textwrap import fill
 from typing import Any
 
 from dfo_prompt.contracts.spec import OptimizerSpec, Spec
+from dfo_prompt.errors import InputError
 from dfo_prompt.plugin.catalogue import catalogue
 from dfo_prompt.plugin.options import defaults_of, parameters
 
@@ -25,7 +26,7 @@ def described(kind: str, name: str, *, as_json: bool, width: int) -> str:
     """Return the description of an entry as text in lines of `width` or as JSON; for an entry that is a file, its content.
 
     Raises:
-        UnknownNameError, PluginError, InputError: see `Shelf.load`.
+        UnknownNameError, PluginError: see `Shelf.load`.
     """
     shelf = getattr(catalogue(), kind)
     spec = shelf.find(name)
@@ -33,7 +34,11 @@ def described(kind: str, name: str, *, as_json: bool, width: int) -> str:
     if inside.endswith(".toml"):
         text = files(module).joinpath(inside).read_text(encoding="utf-8")
         return json.dumps({"name": name, "summary": spec.summary, "file": text}) if as_json else text.rstrip()
-    target = shelf.load(name)
+    try:
+        target = shelf.load(name)
+    except InputError as missing:  # an extra, without which nothing is known of the options
+        entry = {"name": name, "summary": spec.summary, "error": str(missing)}
+        return json.dumps(entry, indent=2) if as_json else "\n\n".join([f"{name}: {spec.summary}", str(missing)])
     rows = list(_options(spec, target)) if callable(target) else []
     if as_json:
         return json.dumps({"name": name, "summary": spec.summary, "options": rows}, indent=2)

@@ -1,6 +1,7 @@
 """`dfo-prompt list`: lines that fit a terminal, and one entry with its options."""
 
 import json
+import sys
 
 import pytest
 
@@ -58,6 +59,14 @@ def test_a_name_that_is_unknown_is_one_line(program):
     status, _, err = program("list", "optimizers", "cmma")
     assert (status, err.count("\n"), "did you mean 'cma'?" in err) == (2, 1, True)
     assert program("list", "plugins", "cma")[0] == 2
+
+
+def test_an_entry_whose_extra_is_missing_says_what_it_needs(program, monkeypatch):
+    monkeypatch.setitem(sys.modules, "dfo_prompt.suite.on_ray", None)
+    status, out, err = program("list", "executors", "ray")
+    assert (status, err) == (0, "")
+    assert out.startswith("ray: ")
+    assert out.endswith("executor 'ray' needs an extra: pip install 'dfo-prompt[ray]'\n")
 
 
 @pytest.mark.parametrize("kind", KINDS)
