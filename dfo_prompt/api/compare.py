@@ -1,15 +1,14 @@
 """Compares optimizers on a Python objective in one call."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
 from dfo_prompt._util.parsing import parse
+from dfo_prompt._util.temporary import folder_or_temporary
 from dfo_prompt.api.minimize import plain_objective
 from dfo_prompt.api.progress import suite_progress
 from dfo_prompt.api.suites import SuiteResult, require_report, result_of
@@ -87,7 +86,7 @@ def compare(
     settings = {"name": name, "measure": measure, "practical_difference": practical_difference}
     suite = _suite(optimizers, common, settings, [*range(1, seeds + 1)] if isinstance(seeds, int) else [*seeds])
     objectives = Objectives().get if shared is None else lambda _: shared
-    with suite_progress(progress) as watch, _folder(out) as folder:
+    with suite_progress(progress) as watch, folder_or_temporary(out) as folder:
         errors = run_here(suite, folder, objectives, watch=watch)
         return result_of(folder, errors, kept=out is not None)
 
@@ -117,12 +116,3 @@ def _config(entry: Entry, common: Mapping[str, Any]) -> dict[str, Any]:
 def _plan(name: str, config: Mapping[str, Any]) -> Plan:
     study = parse(StudyConfig, config, where=f"{WHERE}: optimizer {name!r}").resolved()
     return Plan(optimizer=name, problem=study.objective, seed=study.seed, config=study, queries=study.budget)
-
-
-@contextmanager
-def _folder(out: Path | str | None) -> Iterator[Path]:
-    if out is not None:
-        yield Path(out)
-        return
-    with TemporaryDirectory(prefix="dfo-prompt-") as folder:
-        yield Path(folder)

@@ -1,14 +1,13 @@
 """Tunes a prompt for labelled texts in one call."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
+from dfo_prompt._util.temporary import folder_or_temporary
 from dfo_prompt.api.labelled import Labelled, labelled, name_of, rows_of, template_for, words_of, write_task
 from dfo_prompt.api.minimize_result import MinimizeResult, Recorder
 from dfo_prompt.api.progress import study_progress
@@ -132,7 +131,7 @@ def tune(
     label_words = words_of(train, words, where=WHERE)
     keys: dict[str, Any] = {"method": method, "optimizer": optimizer, "seed": seed}
     keys |= {} if budget is None else {"budget": budget}
-    with _folder(out) as folder:
+    with folder_or_temporary(out) as folder:
         task = write_task(folder, train, unseen, words=label_words, template=template or template_for(train), metric=metric)
         shots = shots or train.shots(label_words, parts=2 if unseen else 3)
         problem = {"model": str(model), "task": str(task.absolute()), "shots": shots}
@@ -170,12 +169,3 @@ def _classes(train: Labelled, words: Mapping[str, str]) -> tuple[Any, ...]:
     """Return a label per class of the task, in its order; labels with the same word form a class named after the first."""
     first = {word: name for name, word in reversed([*words.items()])}
     return tuple(train.classes[name_of(first[word])] for word in dict.fromkeys(words.values()))
-
-
-@contextmanager
-def _folder(out: Path | str | None) -> Iterator[Path]:
-    if out is not None:
-        yield Path(out)
-        return
-    with TemporaryDirectory(prefix="dfo-prompt-") as folder:
-        yield Path(folder)
