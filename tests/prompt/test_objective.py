@@ -8,7 +8,7 @@ from torch.nn.functional import cross_entropy as torch_cross_entropy
 from dfo_prompt.contracts.objective import Described, Validated
 from dfo_prompt.errors import InputError
 from dfo_prompt.lm.layout import lay_out
-from dfo_prompt.lm.precision import choose_precision
+from dfo_prompt.lm.precision import choose_precision, has_bfloat16
 from dfo_prompt.plugin.catalogue import catalogue
 from dfo_prompt.prompt.losses import loss_called
 from dfo_prompt.prompt.objective import PromptObjective
@@ -111,6 +111,12 @@ def test_auto_takes_reduced_precision_only_where_ranks_agree(monkeypatch):
     assert (disagrees.dtype, disagrees.spearman) == ("float32", -1.0)
     flat = choose_precision(model, "auto", lambda p: ranks if p.dtype == "float32" else ranks * np.nan)
     assert flat.dtype == "float32"
+
+
+@pytest.mark.parametrize(("capability", "faster"), [("amx_bf16", True), ("avx512_bf16", False)])
+def test_a_processor_multiplies_faster_in_bfloat16_with_amx_only(monkeypatch, capability, faster):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {capability: True})
+    assert has_bfloat16(torch.device("cpu")) is faster
 
 
 def test_reduced_precision_is_near_full_precision():
