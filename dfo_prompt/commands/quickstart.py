@@ -27,7 +27,7 @@ SETTINGS = {
     "popsize": 10,
     "sigma": 0.5,
     "validate_every": 20,
-    "problem": {"model": "smollm2-135m", "task": "bbc-headlines", "shots": 16},
+    "problem": {"model": "smollm2-135m", "task": "bbc-headlines", "shots": 8, "test_examples": 500},
     "prompt": {"tokens": 10},
 }
 
