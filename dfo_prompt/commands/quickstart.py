@@ -1,5 +1,6 @@
 """`dfo-prompt quickstart`: an end-to-end demo on a real model and real text."""
 
+from math import sqrt
 from pathlib import Path
 
 import click
@@ -17,6 +18,10 @@ from dfo_prompt.run.objectives import Objectives
 from dfo_prompt.study.folder import check_config, read_result
 
 OPTIMIZERS = ("cma", "nevergrad:OnePlusOne", "pymoo:ES", "random")
+UNSEEN = 500
+"""Test examples."""
+NORMAL_97_5 = 1.96
+"""The 97.5 % quantile of the standard normal distribution."""
 DECODER = "recipe"
 """The method compared with the optimizers: it reads hidden states and does not search."""
 SETTINGS = {
@@ -27,7 +32,7 @@ SETTINGS = {
     "popsize": 10,
     "sigma": 0.5,
     "validate_every": 20,
-    "problem": {"model": "smollm2-135m", "task": "bbc-headlines", "shots": 8, "test_examples": 500},
+    "problem": {"model": "smollm2-135m", "task": "bbc-headlines", "shots": 8, "test_examples": UNSEEN},
     "prompt": {"tokens": 10},
 }
 
@@ -55,6 +60,7 @@ def command(out: Path, budget: int, seed: int) -> None:
     picture = plot_convergence([folders[name] for name in OPTIMIZERS], out / "convergence.png", title=title)
     console.print()
     console.print(comparison_table(summaries, metric="accuracy"))
+    console.print(f"\n{_uncertainty(UNSEEN)}", markup=False)
     console.print(f"\npicture  {picture}\nstudies  {out}/\n\n{_next(folders['cma'], seed)}", markup=False)
 
 
@@ -77,6 +83,14 @@ def _introduction(config: StudyConfig) -> str:
         f"on {config.problem.shots} BBC headlines a class,\n{len(OPTIMIZERS)} optimizers with {config.budget} queries each, "
         "beside a decoder of hidden states with two.\n"
         "Ctrl-C stops; the same command goes on from there. A first run fetches 96 MB of model and text.\n"
+    )
+
+
+def _uncertainty(examples: int) -> str:
+    points = 100 * NORMAL_97_5 * sqrt(0.25 / examples)
+    return (
+        f"One seed, {examples} unseen headlines: an accuracy is uncertain by up to {points:.0f} points (95 %). "
+        "`dfo-prompt suite run` compares over seeds."
     )
 
 
