@@ -14,8 +14,9 @@ from dfo_prompt.errors import DfoPromptError, InputError
 from dfo_prompt.report.damage import reading
 from dfo_prompt.report.summary import Summary, summarize
 from dfo_prompt.report.texts import printable
-from dfo_prompt.study.folder import read_manifest, read_result
+from dfo_prompt.study.identity import read_manifest
 from dfo_prompt.study.records import Finite, Record, read_records
+from dfo_prompt.study.saved import read_result
 from dfo_prompt.types import Vector
 
 LARGEST = 1e150

@@ -8,9 +8,10 @@ from typing import Any
 from dfo_prompt._util.parsing import STRICT, parse
 from dfo_prompt.config.study import STUDY
 from dfo_prompt.study.costs import Spent, read_spent
-from dfo_prompt.study.folder import read_manifest, read_result
+from dfo_prompt.study.identity import read_manifest
 from dfo_prompt.study.records import Account, Record, read_records
 from dfo_prompt.study.result import HeldOut
+from dfo_prompt.study.saved import read_result
 
 
 @dataclass(frozen=True, kw_only=True)

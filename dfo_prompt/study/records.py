@@ -60,6 +60,11 @@ class Record:
         """Return the account that the evaluation was charged to."""
         return Account.VALIDATION if self.role else Account.QUERIES
 
+    @property
+    def raised(self) -> bool:
+        """Tell whether the objective raised."""
+        return self.status.startswith("error")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:

@@ -9,12 +9,14 @@ from filelock import FileLock, Timeout
 
 from dfo_prompt._util.durable import replacing
 from dfo_prompt._util.json_files import read_json, write_json
+from dfo_prompt._util.locks import PROBE_SECONDS
 from dfo_prompt._util.parsing import parse
 from dfo_prompt._util.reading import read_bytes
 from dfo_prompt.config.paths import absolute, portable
 from dfo_prompt.errors import InputError, StudyError
-from dfo_prompt.study.folder import check_config, read_result
+from dfo_prompt.study.identity import check_config
 from dfo_prompt.study.ledger import LOCK
+from dfo_prompt.study.saved import read_result
 from dfo_prompt.suite.plan import Suite
 
 PLAN, ERRORS = "suite.json", "errors.json"
@@ -22,8 +24,6 @@ BESIDE = "beside.json.gz"
 """Packed studies that the report compares with those of the folder."""
 WRITE_SECONDS = 1.0
 """The shortest time between two writes of the error file."""
-LOCK_SECONDS = 0.2
-"""The wait for the lock: long enough for a process that only checks it, which takes microseconds."""
 
 
 def study_path(folder: Path, study: str) -> Path:
@@ -81,7 +81,7 @@ def suite_folder(folder: Path, suite: Suite) -> Iterator[Errors]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / LOCK, timeout=LOCK_SECONDS):
+        with FileLock(folder / LOCK, timeout=PROBE_SECONDS):
             if (folder / PLAN).exists():
                 check_same(folder, suite)
             elif any(not entry.name.startswith(".") and entry.suffix != ".part" for entry in folder.iterdir()):
