@@ -1,5 +1,7 @@
 """The processor time of a process, and of those that it started, is a sign of life."""
 
+import os
+import signal
 import subprocess
 import sys
 
@@ -17,14 +19,17 @@ def shell(monkeypatch):
     started = []
 
     def start(script):
-        started.append(subprocess.Popen(["sh", "-c", f"{script}; :"], stdin=subprocess.PIPE, start_new_session=True))
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        started.append(subprocess.Popen(["sh", "-c", f"echo begun; {script}; :"], start_new_session=True, **pipes))
+        assert started[-1].stdout.readline() == b"begun\n"
         return started[-1]
 
     yield start
     for process in started:
-        subprocess.run(["kill", "-9", f"-{process.pid}"], check=True)
+        os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         process.stdin.close()
+        process.stdout.close()
 
 
 def settled(process):
@@ -40,7 +45,9 @@ def test_a_process_that_waits_has_no_pulse(shell):
     assert not settled(shell("read line")).beats()
 
 
-@pytest.mark.parametrize("work", ["read line; while :; do :; done", "(read line; while :; do :; done) <&0 & wait"])
+@pytest.mark.parametrize(
+    "work", ["read line; while :; do :; done", "exec 3<&0; (read line <&3; while :; do :; done) & wait"]
+)
 def test_a_process_that_computes_has_one_and_so_has_its_child(shell, work):
     process = shell(work)
     found = settled(process)
