@@ -39,8 +39,9 @@ def run_here(suite: Suite, folder: Path, objectives: Objectives, *, watch: Watch
         _check_unchanged(suite, folder, objectives)
         state, todo = sorted_plans(suite, folder)
         watch(state)
+        waiting = {plan.id for plan in todo}
         for plan in suite.plans:
-            errors.note(plan.id, _run(plan, folder, objectives, state, watch) if plan in todo else "")
+            errors.note(plan.id, _run(plan, folder, objectives, state, watch) if plan.id in waiting else "")
             errors.write()
         return errors.among(suite.by_id)
 
