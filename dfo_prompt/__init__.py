@@ -77,8 +77,8 @@ if TYPE_CHECKING:
     from dfo_prompt.run.factory import create_objective as create_objective
     from dfo_prompt.run.factory import create_optimizer as create_optimizer
     from dfo_prompt.run.observers import create_observer as create_observer
+    from dfo_prompt.study.budget import Budget as Budget
     from dfo_prompt.study.costs import Spent as Spent
-    from dfo_prompt.study.ledger import Budget as Budget
     from dfo_prompt.study.ledger import Ledger as Ledger
     from dfo_prompt.study.records import Record as Record
     from dfo_prompt.study.result import Batch as Batch
@@ -99,7 +99,7 @@ _HOME = {
     "Batch": "study.result",
     "Best": "contracts.optimizer",
     "Bounds": "types",
-    "Budget": "study.ledger",
+    "Budget": "study.budget",
     "Calibration": "lm.calibration",
     "Capabilities": "contracts.endpoint",
     "Composite": "contracts.objective",

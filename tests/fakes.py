@@ -9,7 +9,8 @@ import numpy as np
 from dfo_prompt.contracts.objective import Evaluation, Objective
 from dfo_prompt.contracts.optimizer import Optimizer
 from dfo_prompt.contracts.usage import Usage
-from dfo_prompt.study.ledger import Budget, Ledger
+from dfo_prompt.study.budget import Budget
+from dfo_prompt.study.ledger import Ledger
 from dfo_prompt.study.loop import Study
 from dfo_prompt.study.result import StudyInfo
 from dfo_prompt.types import Matrix, Vector

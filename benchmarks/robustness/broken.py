@@ -18,7 +18,8 @@ import numpy as np
 from dfo_prompt.config.reading import parse_config
 from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.errors import DfoPromptError
-from dfo_prompt.run.study import objective_of, plugin_of, run_study
+from dfo_prompt.run.built import objective_of, plugin_of
+from dfo_prompt.run.study import run_study
 
 PLUGIN = '''
 import numpy as np

@@ -22,7 +22,8 @@ from dfo_prompt.config.problem import ProblemConfig
 from dfo_prompt.prompt.open import open_problem
 from dfo_prompt.run.manifest import describe_run
 from dfo_prompt.service.wire import pack
-from dfo_prompt.study.folder import read_candidate, read_manifest
+from dfo_prompt.study.identity import read_manifest
+from dfo_prompt.study.saved import read_candidate
 from dfo_prompt.tasks.examples import Example, read_examples
 
 SEED = 1

@@ -24,8 +24,8 @@ from processes import serving
 
 from dfo_prompt.config.reading import parse_config
 from dfo_prompt.contracts.objective import Objective
+from dfo_prompt.run.built import objective_of
 from dfo_prompt.run.manifest import describe_run
-from dfo_prompt.run.study import objective_of
 from dfo_prompt.service.wire import pack
 from dfo_prompt.study.answers import describe
 from dfo_prompt.testing.tiny import WORDS, save_tiny_model

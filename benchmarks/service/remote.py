@@ -18,7 +18,7 @@ from processes import program, serving
 
 from dfo_prompt.run.manifest import describe_run
 from dfo_prompt.study.costs import read_spent
-from dfo_prompt.study.folder import read_manifest
+from dfo_prompt.study.identity import read_manifest
 from dfo_prompt.study.records import read_records
 
 MIB = 2**20

@@ -18,7 +18,7 @@ import numpy as np
 from processes import program
 
 from dfo_prompt.run.manifest import describe_run
-from dfo_prompt.study.folder import read_manifest
+from dfo_prompt.study.identity import read_manifest
 from dfo_prompt.study.records import read_records
 
 SEARCH = ["--task", "bbc-headlines", "--dim", "50", "--popsize", "10", "--seed", "1", "--test-examples", "20"]

@@ -11,6 +11,9 @@ try:
 except ImportError:  # Windows
     flock = None  # type: ignore[assignment]
 
+PROBE_SECONDS = 0.2
+"""How long to wait for a lock that `is_held` may be probing, which takes microseconds."""
+
 
 def is_held(path: Path) -> bool:
     """Tell whether a process holds the lock file `path`, without writing; False if the system cannot tell."""

@@ -1,6 +1,6 @@
 """Reads files and paths that a user names; every fault becomes an InputError."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -55,15 +55,14 @@ def absolute(path: Path) -> Path:
         raise InputError(f"there can be no path {path}: {error}") from error
 
 
-def unique_keys(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+def unique_keys(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     """Return the pairs as a dictionary; a hook for `json.loads`, which would accept repeated keys.
 
     Raises:
         ValueError: a key occurs twice.
     """
-    values: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in values:
-            raise ValueError(f"the key {key!r} occurs twice")
-        values[key] = value
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"the key {next(key for i, key in enumerate(keys) if key in keys[:i])!r} occurs twice")
     return values

@@ -10,7 +10,7 @@ from dfo_prompt.contracts.objective import Textual
 from dfo_prompt.errors import InputError
 from dfo_prompt.plugin.catalogue import catalogue
 from dfo_prompt.report.card import PROGRAM, write_card
-from dfo_prompt.run.study import reopen
+from dfo_prompt.run.reopen import reopen
 
 DEFAULTS = {"soft": "peft", "text": "text"}
 

@@ -11,7 +11,7 @@ from dfo_prompt.console.notes import note_unfinished
 from dfo_prompt.contracts.objective import Generating, Predictor
 from dfo_prompt.errors import InputError
 from dfo_prompt.report.texts import printable
-from dfo_prompt.run.study import reopen
+from dfo_prompt.run.reopen import reopen
 from dfo_prompt.tasks.examples import HALF_PAIR
 
 

@@ -15,7 +15,8 @@ from dfo_prompt.methods.run import run_method
 from dfo_prompt.report.convergence import plot_convergence
 from dfo_prompt.report.summary import summarize
 from dfo_prompt.run.objectives import Objectives
-from dfo_prompt.study.folder import check_config, read_result
+from dfo_prompt.study.identity import check_config
+from dfo_prompt.study.saved import read_result
 
 OPTIMIZERS = ("cma", "nevergrad:OnePlusOne", "pymoo:ES", "random")
 UNSEEN = 500

@@ -19,10 +19,10 @@ from dfo_prompt.console.progress import ProgressObserver
 from dfo_prompt.errors import InputError
 from dfo_prompt.methods.run import run_method
 from dfo_prompt.report.summary import summarize
+from dfo_prompt.run.built import plugin_of
 from dfo_prompt.run.forecast import forecast_of
 from dfo_prompt.run.growing import check_grown, grown_config
 from dfo_prompt.run.objectives import Objectives
-from dfo_prompt.run.study import plugin_of
 
 SECONDS = click.FloatRange(min=0, min_open=True)
 

@@ -10,8 +10,9 @@ from dfo_prompt._util.logs import on_standard_error
 from dfo_prompt.commands.settings import given_keys, parse_settings, table_flags
 from dfo_prompt.config.reading import merge, parse_config
 from dfo_prompt.errors import InputError
+from dfo_prompt.run.built import objective_of, plugin_of
 from dfo_prompt.run.code import code_of
-from dfo_prompt.run.study import config_of, objective_of, plugin_of, reopen
+from dfo_prompt.run.reopen import config_of, reopen
 from dfo_prompt.service.clients import read_clients
 from dfo_prompt.service.wire import Limits
 from dfo_prompt.study.candidates import candidate_hash

@@ -1,14 +1,14 @@
 """The configuration of a study, from the flags of `dfo-prompt run` or a STUDY.toml."""
 
 import json
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from math import log
 from typing import Annotated
 
 import numpy as np
 from pydantic import Field
 
-from dfo_prompt._util.parsing import STRICT, plain
+from dfo_prompt._util.parsing import STRICT, plain, tables
 from dfo_prompt.config.bounds import Box, check_box, check_start, given_to_optimizers, storable, usual_start
 from dfo_prompt.config.endpoint import EndpointConfig
 from dfo_prompt.config.limits import Limits
@@ -112,7 +112,7 @@ class StudyConfig:
 
         Trackers are left out: they do not affect results, and their options may be secret.
         """
-        data = asdict(self)
+        data = tables(self)
         del data["trackers"]
         data["bounds"] = storable(json.loads(json.dumps(data["bounds"])))
         if self.stop is None:

@@ -11,8 +11,8 @@ from dfo_prompt.config.study import STUDY
 from dfo_prompt.contracts.usage import Usage, currencies
 from dfo_prompt.report.summary import Summary
 from dfo_prompt.report.texts import printable
-from dfo_prompt.study.folder import read_text
 from dfo_prompt.study.result import USUAL
+from dfo_prompt.study.saved import read_text
 
 BYTES = ("uploaded", "downloaded")
 """Currencies measured in bytes."""

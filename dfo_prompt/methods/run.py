@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from dfo_prompt._util.locks import PROBE_SECONDS
 from dfo_prompt._util.memory import forget_peak, peak_resident
 from dfo_prompt.config.study import STUDY, StudyConfig
 from dfo_prompt.contracts.method import MethodSpec
@@ -15,15 +17,18 @@ from dfo_prompt.methods.setting import Fitted, Setting
 from dfo_prompt.objectives.outer import LeastSquares
 from dfo_prompt.plugin.catalogue import catalogue
 from dfo_prompt.plugin.entries import arguments_of, target_of
+from dfo_prompt.run.built import optimizer_of
 from dfo_prompt.run.code import code_of
 from dfo_prompt.run.larger import as_begun, grow
-from dfo_prompt.run.manifest import describe_run
+from dfo_prompt.run.manifest import describe_run, manifest_of
 from dfo_prompt.run.objectives import Objectives
 from dfo_prompt.run.start import start_at
-from dfo_prompt.run.study import manifest_of, opened, optimizer_of
+from dfo_prompt.run.study import opened
 from dfo_prompt.study.costs import Spent
-from dfo_prompt.study.folder import CODE, save_result, study_folder
+from dfo_prompt.study.folder import study_folder
+from dfo_prompt.study.identity import CODE
 from dfo_prompt.study.result import HeldOut, Observer, Result
+from dfo_prompt.study.saved import save_result
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +45,7 @@ def run_method(
     out: Path | None = None,
     start_from: Path | None = None,
     observers: Sequence[Observer] = (),
-    lock_seconds: float = 0.0,
+    lock_seconds: float = PROBE_SECONDS,
     objectives: Objectives | None = None,
 ) -> MethodResult:
     """Run the method of `config`, "study" or another, and score it on dev and test.
@@ -67,7 +72,7 @@ def run_method(
     start = start_at(as_begun(config, out), start_from, out)
     setting = Setting(config=start.config, folder=out, observers=observers, objectives=objectives or Objectives())
     manifest = {**_manifest(spec, setting), **start.manifest}
-    larger = lambda path: _grow(setting, manifest, path)  # noqa: E731
+    larger = partial(_grow, setting, manifest)
     with study_folder(out, manifest, lock_seconds=lock_seconds, ahead=larger):
         if not spec.tunes:  # studies collect garbage themselves, outside their measured time
             forget_peak()

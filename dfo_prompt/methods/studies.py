@@ -10,7 +10,8 @@ from dfo_prompt.config.study import STUDY, StudyConfig
 from dfo_prompt.errors import InputError
 from dfo_prompt.methods.setting import Fitted, Predict, Setting
 from dfo_prompt.prompt.objective import PromptObjective
-from dfo_prompt.run.study import objective_of, run_study
+from dfo_prompt.run.built import objective_of
+from dfo_prompt.run.study import run_study
 from dfo_prompt.study.costs import Spent
 from dfo_prompt.study.result import StudyResult
 from dfo_prompt.tasks.examples import Texts

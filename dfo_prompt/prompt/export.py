@@ -6,7 +6,7 @@ from dfo_prompt.contracts.objective import Textual
 from dfo_prompt.prompt.generation import GenerationObjective
 from dfo_prompt.prompt.objective import PromptObjective
 from dfo_prompt.prompt.projections.learned import TunedPrompt
-from dfo_prompt.study.folder import save_text as write_text
+from dfo_prompt.study.saved import save_text as write_text
 from dfo_prompt.types import Vector
 
 

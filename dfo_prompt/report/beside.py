@@ -13,7 +13,7 @@ from dfo_prompt.report.damage import reading
 from dfo_prompt.report.evidence import setting_of
 from dfo_prompt.report.packed import Packed
 from dfo_prompt.report.texts import shortened
-from dfo_prompt.study.folder import read_manifest
+from dfo_prompt.study.identity import read_manifest
 from dfo_prompt.suite.folder import study_path
 from dfo_prompt.suite.plan import Plan, Suite
 from dfo_prompt.suite.state import SuiteState, Watcher

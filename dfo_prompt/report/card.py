@@ -8,7 +8,7 @@ from typing import Any
 from dfo_prompt._util.durable import replacing, writing
 from dfo_prompt._util.json_files import read_json
 from dfo_prompt.report.summary import Summary, summarize
-from dfo_prompt.study.folder import read_manifest
+from dfo_prompt.study.identity import read_manifest
 
 CARD, PROGRAM = "README.md", "classify.py"
 HUB = "It was tuned for `{model}`{revision} on the hub."

@@ -9,7 +9,7 @@ from dfo_prompt.errors import InputError
 from dfo_prompt.report.pictures.curves import curves, thinned
 from dfo_prompt.report.pictures.looks import looks_of
 from dfo_prompt.report.pictures.picture import axis
-from dfo_prompt.study.folder import read_manifest
+from dfo_prompt.study.identity import read_manifest
 from dfo_prompt.study.records import read_records
 from dfo_prompt.types import Vector
 

@@ -12,10 +12,9 @@ from dfo_prompt._util.parsing import STRICT
 from dfo_prompt.contracts.usage import currencies
 from dfo_prompt.errors import DfoPromptError, InputError
 from dfo_prompt.report.damage import reading
-from dfo_prompt.report.summary import Summary, summarize
+from dfo_prompt.report.summary import Summary, read_study, summarize
 from dfo_prompt.report.texts import printable
-from dfo_prompt.study.folder import read_manifest, read_result
-from dfo_prompt.study.records import Finite, Record, read_records
+from dfo_prompt.study.records import Finite, Record
 from dfo_prompt.types import Vector
 
 LARGEST = 1e150
@@ -123,17 +122,17 @@ def storable(value: object) -> object:
 
 
 def _read(place: Path, reason: Mapping[str, str]) -> Evidence:
-    manifest, records = read_manifest(place), read_records(place)
-    improved, losses = _improvements(records)
-    state = (read_result(place) or {}).get("optimizer_state")
+    files = read_study(place)
+    improved, losses = _improvements(files.records)
+    state = (files.result or {}).get("optimizer_state")
     return Evidence(
-        figures={**checked(_figures(summarize(place, records)), place), **reason},
+        figures={**checked(_figures(summarize(place, files)), place), **reason},
         improved=improved,
         losses=losses,
-        digest=_digest(records),
+        digest=_digest(files.records),
         restarts=state.get("restarts") if isinstance(state, dict) else None,
-        setting=setting_of(manifest),
-        made={key: manifest.get(key) for key in MADE},
+        setting=setting_of(files.manifest),
+        made={key: files.manifest.get(key) for key in MADE},
     )
 
 

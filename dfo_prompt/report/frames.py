@@ -11,7 +11,7 @@ from dfo_prompt.contracts.usage import currencies
 from dfo_prompt.report.damage import reading
 from dfo_prompt.report.evidence import storable
 from dfo_prompt.report.findings import Findings, read_findings
-from dfo_prompt.study.folder import read_manifest
+from dfo_prompt.study.identity import read_manifest
 from dfo_prompt.study.records import FILES, Account, read_records
 from dfo_prompt.types import Matrix
 

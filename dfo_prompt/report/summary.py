@@ -1,16 +1,17 @@
 """Summarizes a study folder, finished or not."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from dfo_prompt._util.parsing import STRICT, parse
 from dfo_prompt.config.study import STUDY
 from dfo_prompt.study.costs import Spent, read_spent
-from dfo_prompt.study.folder import read_manifest, read_result
+from dfo_prompt.study.identity import read_manifest
 from dfo_prompt.study.records import Account, Record, read_records
 from dfo_prompt.study.result import HeldOut
+from dfo_prompt.study.saved import read_result
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,41 +65,52 @@ class Summary:
         return self.training_seconds + self.validation.seconds
 
 
-def summarize(folder: Path, records: Sequence[Record] | None = None) -> Summary:
-    """Summarize the study in `folder`; `records` are those of its journal, if already read.
+@dataclass(frozen=True, kw_only=True)
+class StudyFiles:
+    """The contents of a study folder: its manifest, the figures of its result, if any, and the records of its journal."""
+
+    manifest: Mapping[str, Any]
+    result: Mapping[str, Any] | None
+    records: Sequence[Record]
+
+
+def read_study(folder: Path) -> StudyFiles:
+    """Read the study in `folder`.
 
     Raises:
         InputError: `folder` is not a study folder, or a file in it is damaged.
         StudyError: a journal is damaged.
     """
-    manifest, result = read_manifest(folder), read_result(folder)
-    config, about = manifest["config"], manifest["objective"]
-    records = read_records(folder) if records is None else records
-    scored = [(record.loss, record.query) for record in records if record.loss is not None]
+    return StudyFiles(manifest=read_manifest(folder), records=read_records(folder), result=read_result(folder))
+
+
+def summarize(folder: Path, files: StudyFiles | None = None) -> Summary:
+    """Summarize the study in `folder`; `files` are its contents, if already read.
+
+    Raises:
+        InputError, StudyError: see `read_study`.
+    """
+    files = files or read_study(folder)
+    config, about = files.manifest["config"], files.manifest["objective"]
+    scored = [(record.loss, record.query) for record in files.records if record.loss is not None]
     best_loss, best_query = min(scored, default=(None, None))
-    spent, validation = _accounts(folder, result)
-    figures = result or {}
+    figures = files.result or {"spent": read_spent(folder), "validation": read_spent(folder, Account.VALIDATION)}
     data = {
         "method": config.get("method", STUDY),
         **{name: config.get(name) for name in ("optimizer", "objective", "budget", "seed")},
         **{name: about.get(name) for name in ("task", "model", "metric")},
         "best_loss": best_loss,
         "best_query": best_query,
-        "training_seconds": figures.get("training_seconds", spent.seconds),
-        "failures": len(records) - len(scored),
+        "training_seconds": figures.get("training_seconds", 0.0),
+        "failures": len(files.records) - len(scored),
         "held_out": figures.get("held_out") or {},
-        "spent": asdict(replace(spent, queries=len(records) or spent.queries)),
-        "validation": asdict(validation),
+        **{name: figures.get(name, {}) for name in ("spent", "validation")},
         **{name: figures.get(name) for name in ("recommended_loss", "user_bytes", "peak_bytes")},
         "rounded": figures.get("rounded", 0),
         "stop_reason": figures.get("stop_reason", "unfinished"),
         "warnings": figures.get("warnings", ()),
     }
-    return parse(Summary, data, where=str(folder))
-
-
-def _accounts(folder: Path, result: dict[str, Any] | None) -> tuple[Spent, Spent]:
-    if result is None:
-        return read_spent(folder), read_spent(folder, Account.VALIDATION)
-    where = str(folder / "result.json")
-    return parse(Spent, result.get("spent", {}), where=where), parse(Spent, result.get("validation", {}), where=where)
+    summary = parse(Summary, data, where=str(folder))
+    seconds = summary.training_seconds if "training_seconds" in figures else summary.spent.seconds
+    spent = replace(summary.spent, queries=len(files.records) or summary.spent.queries)
+    return replace(summary, spent=spent, training_seconds=seconds)

@@ -12,8 +12,8 @@ from dfo_prompt.contracts.optimizer import Optimizer
 from dfo_prompt.errors import InputError, StudyError
 from dfo_prompt.run.factory import is_deterministic
 from dfo_prompt.study.checked_optimizer import GuardedOptimizer
-from dfo_prompt.study.folder import read_manifest
 from dfo_prompt.study.growth import enlarge, has_grown
+from dfo_prompt.study.identity import read_manifest
 from dfo_prompt.study.ledger import Ledger
 from dfo_prompt.study.recheck import recheck
 from dfo_prompt.study.standing import Standing
@@ -56,27 +56,29 @@ def grow(config: StudyConfig, objective: Objective, manifest: Mapping[str, Any],
     optimizer, ledger = fresh(config, objective, out)
     recheck(objective, out, ledger.budget, prices=config.prices)  # before the folder changes
     try:
-        _replay(optimizer, ledger, config.optimizer)
+        cut = _replay(optimizer, ledger, config.optimizer)
     except StudyError as error:
         fault = f"optimizer {config.optimizer!r} depends on the budget: with {config.budget:,} queries it asks others"
         raise InputError(
             f"{fault} from query {ledger.queries + 1:,} on; choose another --out, and --start-from {out}"
         ) from error
-    enlarge(out, manifest)
+    enlarge(out, manifest, cut=cut)
 
 
-def _replay(optimizer: Optimizer, ledger: Ledger, name: str) -> None:
-    """Replay the journal with a new optimizer.
+def _replay(optimizer: Optimizer, ledger: Ledger, name: str) -> bool:
+    """Replay the journal with a new optimizer; return whether it ends within a batch, cut by the smaller budget.
 
     Raises:
         StudyError: the optimizer proposes another candidate than the journaled one.
     """
-    guarded, standing = GuardedOptimizer(optimizer, name=name), Standing(optimizer.x0)
+    guarded, standing, cut = GuardedOptimizer(optimizer, name=name), Standing(optimizer.x0), False
     while ledger.left:
         batch = guarded.ask()
         outcome = ledger.recall(batch[: ledger.left])
         if outcome is None:
-            return
+            break
         standing.learn(outcome.candidates, outcome.records)
-        if len(outcome.records) == len(batch):
+        cut = len(outcome.records) < len(batch)
+        if not cut:
             guarded.tell(outcome.candidates, standing.told(outcome.records), outcome.outputs)
+    return cut

@@ -13,10 +13,34 @@ from typing import Any
 
 from packaging.requirements import InvalidRequirement, Requirement
 
+from dfo_prompt.config.study import StudyConfig
+from dfo_prompt.contracts.objective import Layered, Objective
+from dfo_prompt.errors import InputError
 from dfo_prompt.plugin.installed import installed_points
+from dfo_prompt.run.built import optimizer_of
+from dfo_prompt.run.code import code_of
+from dfo_prompt.study.answers import describe, outer_of
+from dfo_prompt.study.checked_optimizer import GuardedOptimizer
+from dfo_prompt.study.identity import CODE
 from dfo_prompt.types import Json
 
+CLOCK = "depends_on_the_clock"
+"""The manifest key that names the time-dependent setting of a study; absent from other manifests."""
 PACKAGES = ("dfo-prompt", "numpy", "torch", "transformers", "cma", "nevergrad", "pymoo")
+
+
+def manifest_of(config: StudyConfig, objective: Objective) -> dict[str, Any]:
+    """Return the manifest of a study.
+
+    Raises:
+        InputError, PluginError: the optimizer cannot be built, or does not fit the objective.
+    """
+    outer = outer_of(objective, name=config.objective)
+    optimizer = GuardedOptimizer(optimizer_of(config, outer), name=config.optimizer)
+    _check_blocks(config, objective)
+    about = describe(objective, name=config.objective)
+    clock = {} if config.stop is None or config.stop.time_limit is None else {CLOCK: "stop.time_limit"}
+    return describe_run(config.as_dict(), about, optimizer.describe()) | {CODE: code_of(config)} | clock
 
 
 def describe_run(config: Mapping[str, Json], objective: Mapping[str, Json], optimizer: Mapping[str, Json]) -> dict[str, Any]:
@@ -30,6 +54,15 @@ def describe_run(config: Mapping[str, Json], objective: Mapping[str, Json], opti
         "machine": {"platform": platform.platform(), "processor": _processor(), "cores": os.cpu_count()},
         "git_commit": _git_commit(),
     }
+
+
+def _check_blocks(config: StudyConfig, objective: Objective) -> None:
+    """Refuse a number of blocks that does not divide the number of layers, as with a preset for another model."""
+    blocks = max(1, int(config.optimizer_options.get("blocks", 1)))  # type: ignore[call-overload]
+    layers = objective.prompt_layers if isinstance(objective, Layered) else 1
+    if layers > 1 and layers % blocks:
+        fault = f"{blocks} blocks do not fit {layers} layers, each with a prompt of its own"
+        raise InputError(f"optimizer {config.optimizer!r}: {fault}; set optimizer.blocks to {layers}, or to a part of it")
 
 
 def _processor() -> str:

@@ -2,7 +2,7 @@
 
 from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.contracts.objective import Objective
-from dfo_prompt.run.study import objective_of
+from dfo_prompt.run.built import objective_of
 
 
 def objective_key(config: StudyConfig) -> str:

@@ -8,7 +8,7 @@ from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.errors import InputError
 from dfo_prompt.study.best import answer_of
 from dfo_prompt.study.candidates import candidate_hash
-from dfo_prompt.study.folder import read_manifest
+from dfo_prompt.study.identity import read_manifest
 from dfo_prompt.types import Json
 
 PART = "start_from"

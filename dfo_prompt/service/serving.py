@@ -23,7 +23,7 @@ from dfo_prompt.service.store import Store
 from dfo_prompt.service.training import Training, first_prompt
 from dfo_prompt.service.wire import TOLD, About, Limits, Split
 from dfo_prompt.study.answers import describe
-from dfo_prompt.study.folder import MEASURED
+from dfo_prompt.study.identity import MEASURED
 from dfo_prompt.study.tariff import Tariff
 from dfo_prompt.types import Vector
 

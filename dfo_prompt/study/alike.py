@@ -1,4 +1,4 @@
-"""Shared outcomes of candidates with the same text: a study pays for each text once, also across continuations."""
+"""The outcomes that a study has already paid for: of each candidate, or of each text of a `Textual` objective."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,12 +12,14 @@ from dfo_prompt.types import Matrix
 
 @dataclass(frozen=True, kw_only=True)
 class Alike:
-    """Caches the outcomes of a study's evaluations by split and text.
+    """Caches the outcomes of a study's evaluations by split and key.
 
-    The cache is rebuilt from the journal. Evaluations that raised are not cached, so that they run again.
+    The key is the text of a `Textual` objective, on both accounts; otherwise it is the candidate itself, and only queries
+    are cached, since an evaluation on the second account is a new measurement. The cache is rebuilt from the journal.
+    Evaluations that raised are not cached, so that they run again.
 
     Attributes:
-        objective: objective of the study; unless it is `Textual`, nothing is cached.
+        objective: objective of the study.
     """
 
     objective: Objective
@@ -36,15 +38,17 @@ class Alike:
         except Exception as error:
             raise PluginError(f"the objective cannot tell the text of a candidate: {one_line(error)}") from error
 
-    def find(self, key: str, split: str) -> Scored | None:
-        """Return the cached outcome of a key on a split."""
-        return self._known.get((split, key))
+    def find(self, key: str, split: str, role: str = "") -> Scored | None:
+        """Return the outcome that answers an evaluation on a split: a query, or one with a role on the second account."""
+        return self._known.get((split, key)) if self._shares(role) else None
 
     def note(self, keys: Sequence[str], outcome: Outcome) -> None:
         """Cache the outcome of evaluations, new or recalled from the journal."""
-        if not isinstance(self.objective, Textual):
-            return
         for i, (key, record) in enumerate(zip(keys, outcome.records, strict=True)):
-            if not record.status.startswith("error") and record.role != "baseline":
+            if self._shares(record.role) and not record.raised:
                 outputs = None if outcome.outputs is None else outcome.outputs[i]
                 self._known.setdefault((record.split, key), Scored(record=record, outputs=outputs))
+
+    def _shares(self, role: str) -> bool:
+        """Tell whether evaluations with a role share outcomes with others; the hand-written prompt has no candidate."""
+        return not role or (isinstance(self.objective, Textual) and role != "baseline")

@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Iterable
 
 from dfo_prompt.contracts.usage import Usage
+from dfo_prompt.study.budget import Budget
 
 SHARE = 0.01
 """The share of the tokens by which a service's count may differ."""
@@ -20,6 +21,14 @@ def mismatch(usage: Usage) -> str:
     if not theirs or usage.unanswered or least <= theirs <= most:
         return ""
     return f"the service counts {theirs:,} tokens, the ledger {ours:,}"
+
+
+def discrepancies(spent: Usage, budget: Budget) -> tuple[str, ...]:
+    """Return the warnings for the result of a study: another token count of a service, and an exceeded limit."""
+    currency = budget.binding(spent)
+    amount, limit = (getattr(spent, currency), budget.limits[currency]) if currency else (0, 0)
+    excess = f"{amount:,} {currency} were used, above the limit of {limit:,}" if currency else ""
+    return tuple(filter(None, (mismatch(spent), excess)))
 
 
 class Audit:

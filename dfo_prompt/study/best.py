@@ -5,8 +5,9 @@ from pathlib import Path
 
 from dfo_prompt.errors import InputError, StudyError
 from dfo_prompt.study.candidates import candidate_hash, read_rows
-from dfo_prompt.study.folder import read_candidate, read_manifest, read_result
+from dfo_prompt.study.identity import read_manifest
 from dfo_prompt.study.records import CANDIDATES, Account, Record, read_records
+from dfo_prompt.study.saved import read_candidate, read_result
 from dfo_prompt.types import Matrix, Vector
 
 

@@ -3,15 +3,14 @@
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from time import perf_counter
 
 import numpy as np
 
-from dfo_prompt.contracts.objective import Evaluation
 from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.errors import OutageError, StudyError
 from dfo_prompt.study.alike import Alike
-from dfo_prompt.study.answers import checked_evaluation, checked_usage
+from dfo_prompt.study.answers import checked_usage
+from dfo_prompt.study.attempt import Call, evaluate_batch
 from dfo_prompt.study.audit import Audit
 from dfo_prompt.study.candidates import candidate_hash
 from dfo_prompt.study.costs import Spent
@@ -19,10 +18,6 @@ from dfo_prompt.study.ledger import Ledger
 from dfo_prompt.study.records import Account, Outcome, Record, Scored
 from dfo_prompt.study.tariff import Tariff
 from dfo_prompt.types import Matrix
-
-Call = Callable[[Matrix], Evaluation]
-LONGEST_STATUS = 300
-"""The most characters of an error in a journal."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +30,7 @@ class Meter:
 
     Attributes:
         ledger: charged for all evaluations.
-        alike: cached outcomes of candidates with the same text.
+        alike: outcomes that answer an evaluation without a call of the objective.
         tariff: costs of evaluations.
         audit: checks the reported usage.
         take_optimizer_seconds: returns the optimizer's seconds since the last call.
@@ -58,7 +53,7 @@ class Meter:
         Return None if the first candidate does not fit.
         """
         pairs, limits = [*zip(self.alike.keys(batch), map(candidate_hash, batch), strict=True)], self.ledger.budget.limits
-        known = {key: past for key, name in pairs if (past := self.ledger.known(name) or self.alike.find(key, "train"))}
+        known = {key: past for key, _ in pairs if (past := self.alike.find(key, "train"))}
         if limits:
             pairs = pairs[: self._fitting([key for key, _ in pairs], known)]
             batch = batch[: len(pairs)]
@@ -99,17 +94,17 @@ class Meter:
         return outcome
 
     def _validate(self, candidate: Matrix, call: Call, split: str, role: str) -> Outcome:
-        past = None if role == "baseline" else self.alike.find(self.alike.keys(candidate)[0], split)
+        past = self.alike.find(self.alike.keys(candidate)[0], split, role)
         unsettled = {} if past else self.tariff.unsettled(1, split)
         self.ledger.reserve(1, Account.VALIDATION, candidates=candidate, unsettled=unsettled)
         self.expect(Account.VALIDATION, self.ledger.spent(Account.VALIDATION).queries + 1)
         scored, costs = ([past], Spent()) if past else self._run(Account.VALIDATION, candidate, call, Usage(**unsettled))
-        if (status := scored[0].record.status).startswith("error"):
+        if (record := scored[0].record).raised:
             self.ledger.lose(Account.VALIDATION, Spent.of(costs))
-            fault = f"scoring the {role} candidate on {split} failed with {status!r}"
+            fault = f"scoring the {role} candidate on {split} failed with {record.status!r}"
             raise StudyError(f"{fault}; fix it and run the same command again to continue")
         name = "" if role == "baseline" else candidate_hash(candidate[0])
-        record = replace(scored[0].record, query=self.ledger.queries, candidate=name, split=split, role=role, outputs="")
+        record = replace(record, query=self.ledger.queries, candidate=name, split=split, role=role, outputs="")
         return Outcome(candidates=candidate, records=self.ledger.record([record], costs=costs))
 
     def _fitting(self, names: Sequence[str], known: Mapping[str, Scored]) -> int:
@@ -135,59 +130,3 @@ class Meter:
                 self.ledger.lose(account, Spent.of(self.tariff.priced(checked_usage(usage))))
             raise
         return scored, self.tariff.priced(costs)
-
-
-def evaluate_batch(
-    batch: Matrix, call: Call, outputs: int | None = None, *, unknown: Usage | None = None
-) -> tuple[list[Scored], Spent]:
-    """Return the outcome of each candidate (B, d), without query number and hash, and their total costs.
-
-    With `outputs`, M, the call returns M outputs per candidate. A failure that reports no usage is charged `unknown`.
-
-    Raises:
-        OutageError: a service that the objective calls gives no usable answer.
-    """
-    started = perf_counter()
-    evaluation, error = _attempt(batch, call, outputs, unknown or Usage())
-    costs = Spent.of(evaluation.usage, objective_seconds=perf_counter() - started)
-    return [_scored(evaluation, i, error) for i in range(len(batch))], costs
-
-
-def _attempt(batch: Matrix, call: Call, outputs: int | None, unknown: Usage) -> tuple[Evaluation, str]:
-    nothing = np.full((len(batch), outputs or 0), np.nan)
-    failed = Evaluation(losses=np.full(len(batch), np.nan), outputs=nothing, usage=unknown)
-    try:
-        evaluation = call(batch.copy())
-    except OutageError:
-        raise
-    except Exception as error:
-        usage = getattr(error, "usage", None)
-        known = replace(failed, usage=usage) if isinstance(usage, Usage) else failed
-        return checked_evaluation(known, len(batch), outputs), _status(error)
-    return checked_evaluation(evaluation, len(batch), outputs), ""
-
-
-def _status(error: Exception) -> str:
-    try:
-        status = " ".join(f"error: {type(error).__name__}: {error}".split())
-    except Exception:
-        status = f"error: {type(error).__name__}, whose text cannot be had"
-    return status if len(status) <= LONGEST_STATUS else f"{status[: LONGEST_STATUS - 4]} ..."
-
-
-def _scored(evaluation: Evaluation, i: int, error: str) -> Scored:
-    loss = _finite(evaluation.losses[i])
-    outputs = None if evaluation.outputs is None else evaluation.outputs[i]
-    record = Record(
-        query=0,
-        candidate="",
-        status=error or ("nonfinite" if loss is None else "ok"),
-        loss=loss,
-        metrics={name: _finite(values[i]) for name, values in evaluation.metrics.items()},
-        outputs="" if outputs is None or not np.isfinite(outputs).all() else candidate_hash(outputs),
-    )
-    return Scored(record=record, outputs=outputs)
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None

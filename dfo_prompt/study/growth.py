@@ -12,11 +12,11 @@ from typing import Any
 from dfo_prompt._util.durable import replacing, writing
 from dfo_prompt._util.json_files import write_json
 from dfo_prompt.config.paths import portable
-from dfo_prompt.contracts.spec import TEXT_FILE
 from dfo_prompt.errors import InputError
-from dfo_prompt.study.folder import check_parts, read_manifest
+from dfo_prompt.study.identity import check_parts, read_manifest
 from dfo_prompt.study.journal import encode, read_lines
 from dfo_prompt.study.records import FILES, Account
+from dfo_prompt.study.saved import discard_result
 
 BUDGETS = "budgets"
 """The manifest key for all budgets of a study, the current one last; absent if the budget never changed."""
@@ -43,26 +43,28 @@ def has_grown(path: Path, manifest: Mapping[str, Any]) -> bool:
     return True
 
 
-def enlarge(path: Path, manifest: Mapping[str, Any]) -> None:
+def enlarge(path: Path, manifest: Mapping[str, Any], *, cut: bool) -> None:
     """Prepare the study in `path`, finished or not, to continue with the budget of `manifest`.
+
+    With `cut`, the smaller budget cut the last batch, so the evaluations on dev after it are repeated after the whole batch.
 
     Raises:
         StudyError: a file cannot be written, or is damaged.
     """
     stored, budget = read_manifest(path), manifest["config"]["budget"]
+    discard_result(path)
     with writing(path):
-        for name in ("result.json", "candidates.npz", TEXT_FILE):
-            (path / name).unlink(missing_ok=True)
-        _forget_the_end(path / FILES[Account.VALIDATION])
+        _forget_the_end(path / FILES[Account.VALIDATION], cut_at=stored["config"]["budget"] if cut else None)
         config = portable(json.loads(json.dumps(manifest["config"])), path)
         budgets = [*budgets_of(stored), stored["config"]["budget"], budget]
         write_json(path / "manifest.json", {**stored, "config": config, BUDGETS: budgets})
 
 
-def _forget_the_end(journal: Path) -> None:
-    """Drop the final evaluations: they start with the only evaluation on train in this journal."""
+def _forget_the_end(journal: Path, *, cut_at: int | None) -> None:
+    """Drop the final evaluations, which start with the only one on train, and those after a batch that was cut."""
     lines = read_lines(journal)
-    kept = next((i for i, line in enumerate(lines) if line.get("split") == "train"), len(lines))
+    ends = (i for i, line in enumerate(lines) if line.get("split") == "train" or line.get("query", 0) == cut_at)
+    kept = next(ends, len(lines))
     if kept < len(lines):
         with replacing(journal) as file:
             file.write(encode(lines[:kept]))

@@ -105,7 +105,12 @@ def read_lines(path: Path) -> list[Line]:
     Raises:
         StudyError: the journal is damaged.
     """
-    return parse_lines(_complete(path.read_bytes() if path.exists() else b""), path)
+    return parse_lines(read_raw(path), path)
+
+
+def read_raw(path: Path) -> list[bytes]:
+    """Return the complete lines of a journal as bytes; none if there is no file."""
+    return _complete(path.read_bytes() if path.exists() else b"")
 
 
 def damaged(path: Path | None, number: int, fault: str) -> StudyError:

@@ -11,69 +11,29 @@ nothing is lost. A study folder holds these files:
   cut off; its queries ran again and count as `repeated`, and are charged if repetition costs something.
 
 When a study continues, the lines of earlier runs are recalled in order and compared with the candidates of the rebuilt
-optimizer. A candidate that differs from the journaled one only by rounding (`ROUNDING`), as on another processor, is
-replaced by the journaled one. `journal` documents durability under kills and power cuts.
+optimizer; see `matching`. `journal` documents durability under kills and power cuts.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 
-import numpy as np
-
 from dfo_prompt._util.durable import OwnFile, sync_folder
-from dfo_prompt.contracts.usage import Usage, check_currency
-from dfo_prompt.errors import InputError, StudyError
-from dfo_prompt.study.candidates import Candidates, candidate_hash
+from dfo_prompt.contracts.usage import Usage
+from dfo_prompt.errors import StudyError
+from dfo_prompt.study.budget import Budget
+from dfo_prompt.study.candidates import Candidates
 from dfo_prompt.study.costs import COSTS, Charge, Costs, Spent
 from dfo_prompt.study.journal import Journal, checksum, encode
+from dfo_prompt.study.matching import Matching
 from dfo_prompt.study.outputs import Outputs
-from dfo_prompt.study.records import CANDIDATES, FILES, OUTPUTS, Account, Outcome, Record, Scored, line_of, record_of
+from dfo_prompt.study.records import CANDIDATES, FILES, OUTPUTS, Account, Outcome, Record, line_of, record_of
 from dfo_prompt.types import Matrix, Vector
 
-ROUNDING = 1e-6
-"""The largest distance of two candidates, relative to their norm, that is attributed to rounding."""
 SYNC_SECONDS = 1.0
 """The shortest time between two flushes to the disk."""
 LOCK = ".lock"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Budget:
-    """The budget of a study's search; the first limit reached ends it.
-
-    Attributes:
-        queries: number of queries.
-        limits: limits in other currencies of `Usage`, by name.
-        earlier: earlier query budgets of the study, at which batches may have been cut.
-
-    Raises:
-        InputError: an amount is below 1, or a currency is unknown.
-    """
-
-    queries: int
-    limits: Mapping[str, int] = field(default_factory=dict)
-    earlier: Sequence[int] = ()
-
-    @property
-    def splits(self) -> bool:
-        """Tell whether a batch may be journaled in parts."""
-        return bool(self.limits or self.earlier)
-
-    def __post_init__(self) -> None:
-        if self.queries < 1:
-            raise InputError(f"the budget must be at least 1 query, not {self.queries}")
-        for name, limit in self.limits.items():
-            check_currency(name)
-            if limit < 1:
-                raise InputError(f"limits.{name} must be at least 1, not {limit}")
-
-    def binding(self, spent: Usage, more: Usage | None = None) -> str:
-        """Return the first currency in which `spent` plus `more` exceeds its limit; "" for none."""
-        more = more or Usage()
-        over = (name for name, limit in self.limits.items() if getattr(spent, name) + getattr(more, name) > limit)
-        return next(over, "")
 
 
 class Ledger:
@@ -83,16 +43,13 @@ class Ledger:
         budget: budget of the search.
         folder: study folder.
         outputs: M, the number of outputs per query, if the study stores them.
-
-    Attributes:
-        rounded: number of candidates replaced by journaled ones that differ only by rounding.
     """
 
     def __init__(self, budget: Budget, folder: Path | None = None, *, outputs: int | None = None) -> None:
         self.budget = budget
         self.outputs = outputs
-        self.rounded = 0
         self._folder = folder
+        self._matching = Matching(folder)
         self._lock = OwnFile(folder / LOCK) if folder else None
         self._journals = {account: Journal(folder and folder / name) for account, name in FILES.items()}
         self._outputs = Outputs(folder and folder / OUTPUTS) if outputs is not None else None
@@ -108,8 +65,6 @@ class Ledger:
         files = [self._costs.journal.file, *(journal.file for journal in kept)]
         self._files = [file for file in (*files, *(journal.file for journal in self._journals.values())) if file]
         self._count = dict.fromkeys(Account, 0)
-        self._known: dict[str, Scored] = {}
-        self._journaled: dict[str, Vector] = {}
         self._synced = monotonic()
         self._priced = {account: self._costs.priced(account, journal) for account, journal in self._journals.items()}
 
@@ -127,6 +82,11 @@ class Ledger:
     def left(self) -> int:
         """Return the number of queries of earlier runs that have not been recalled."""
         return self._journals[Account.QUERIES].left
+
+    @property
+    def rounded(self) -> int:
+        """Return the number of candidates replaced by journaled ones that differ only by rounding."""
+        return self._matching.rounded
 
     def binding(self, most: Usage) -> str:
         """Return the first currency in which the budget has less left than `most`; "" for none."""
@@ -153,20 +113,16 @@ class Ledger:
             return None
         where, first = self._journals[account].path or Path(), self._count[account] + 1
         records = tuple(record_of(line, where, number) for number, line in enumerate(lines, start=first))
-        candidates = self._recalled(account, batch, records, split=split, role=role)
+        candidates = self._matching.match(batch, records, self._candidates[account], first - 1, split=split, role=role)
         outputs = None
         if self._outputs and self.outputs and not role:
             outputs = self._outputs.get(first - 1, (len(batch), self.outputs))
-        self._note(account, records, outputs)
+        self._count[account] += len(records)
         return Outcome(candidates=candidates, records=records, outputs=outputs)
-
-    def known(self, candidate: str) -> Scored | None:
-        """Return the outcome of an earlier query of the candidate with this hash; None if there is none, or it failed."""
-        return self._known.get(candidate)
 
     def as_journaled(self, candidate: Vector) -> Vector:
         """Return the journaled candidate (d,) that replaced `candidate` in `recall`, or `candidate` itself."""
-        return self._journaled.get(candidate_hash(candidate), candidate) if self._journaled else candidate
+        return self._matching.as_journaled(candidate)
 
     def reserve(
         self,
@@ -207,7 +163,7 @@ class Ledger:
         lines = encode([line_of(record) for record in records])
         self._charge(account, len(records), costs, checksum(lines))  # before the journal; see `costs`
         self._journals[account].write(lines)
-        self._note(account, records, outputs)
+        self._count[account] += len(records)
         if monotonic() - self._synced >= SYNC_SECONDS:
             self.sync()
         return tuple(records)
@@ -236,38 +192,6 @@ class Ledger:
         sync_folder(self._folder)
         self._synced = monotonic()
 
-    def _recalled(self, account: Account, batch: Matrix, records: Sequence[Record], *, split: str, role: str) -> Matrix:
-        """Return the journaled candidates of `batch` (B, d), checking that they are equal up to rounding."""
-        first, names = self._count[account], [candidate_hash(z) if role != "baseline" else "" for z in batch]
-        if any((record.split, record.role) != (split, role) for record in records):
-            raise self._changed(account, records[0])
-        different = [i for i, (record, name) in enumerate(zip(records, names, strict=True)) if record.candidate != name]
-        if not different:
-            self._candidates[account].restore(first, batch)
-            return batch
-        stored, recalled = self._candidates[account].get(first, batch.shape), batch.copy()
-        for i in different:
-            if stored is None or candidate_hash(stored[i]) != records[i].candidate or not _close(stored[i], batch[i]):
-                raise self._changed(account, records[i])
-            self._journaled[names[i]] = recalled[i] = stored[i]
-        self.rounded += len(different)
-        return recalled
-
-    def _changed(self, account: Account, record: Record) -> StudyError:
-        return StudyError(
-            f"{FILES[account]}: at query {record.query} the optimizer now proposes another candidate than was journaled: it "
-            "does not repeat itself, or a package or the machine changed; start a new study from its answer: --start-from "
-            f"{self._folder} and another --out"
-        )
-
-    def _note(self, account: Account, records: Sequence[Record], outputs: Matrix | None) -> None:
-        self._count[account] += len(records)
-        if account is Account.VALIDATION:
-            return
-        for i, record in enumerate(records):
-            if not record.status.startswith("error"):
-                self._known[record.candidate] = Scored(record=record, outputs=None if outputs is None else outputs[i])
-
     def _charge(self, account: Account, done: int, costs: Spent, journal: str) -> None:
         self._check_lock()
         costs = replace(costs, queries=done)
@@ -277,7 +201,3 @@ class Ledger:
     def _check_lock(self) -> None:
         if self._lock:
             self._lock.check()
-
-
-def _close(stored: Vector, proposed: Vector) -> bool:
-    return float(np.linalg.norm(stored - proposed)) <= ROUNDING * float(np.linalg.norm(stored))

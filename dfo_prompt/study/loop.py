@@ -4,7 +4,7 @@ This module and `evaluator` handle every failure of a query:
 
 - a NaN or infinite loss is journaled as such, and the optimizer is told the worst finite loss so far;
 - an objective that raises fails its whole batch, which is journaled and told in the same way; `PATIENCE` failed batches in a
-  row end the study with an error, and the same command continues it;
+  row end the study with an error, and the same command continues it; see `failures`;
 - an OutageError stops the study at once: nothing is journaled or told, and the same command continues it;
 - a study without any finite loss has no result;
 - the outputs of a failed query are told as NaN;
@@ -14,31 +14,30 @@ This module and `evaluator` handle every failure of a query:
 """
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from dfo_prompt.config.prices import Prices
 from dfo_prompt.config.stop import StopConfig
-from dfo_prompt.contracts.objective import Composite, Numbered, Objective, Validated
-from dfo_prompt.contracts.optimizer import Optimizer, StructuredOptimizer
-from dfo_prompt.errors import DfoPromptError, InputError, StudyError, one_line
+from dfo_prompt.contracts.objective import Numbered, Objective, Validated
+from dfo_prompt.contracts.optimizer import Optimizer
+from dfo_prompt.errors import DfoPromptError, StudyError, one_line
 from dfo_prompt.study.alike import Alike
-from dfo_prompt.study.answers import outer_of, without_outputs
-from dfo_prompt.study.audit import Audit, mismatch
+from dfo_prompt.study.attempt import call_of
+from dfo_prompt.study.audit import Audit, discrepancies
 from dfo_prompt.study.checked_optimizer import GuardedOptimizer
 from dfo_prompt.study.costs import Spent
-from dfo_prompt.study.evaluator import Call, Meter
+from dfo_prompt.study.evaluator import Meter
+from dfo_prompt.study.failures import Failures
 from dfo_prompt.study.holdout import Holdout
 from dfo_prompt.study.ledger import Ledger
+from dfo_prompt.study.observing import Observers, unheard
 from dfo_prompt.study.records import Account, Outcome, Record, joined
-from dfo_prompt.study.result import Batch, Observer, StudyInfo, StudyResult, Validation
+from dfo_prompt.study.result import Batch, Observer, StudyInfo, StudyResult
 from dfo_prompt.study.standing import Standing
 from dfo_prompt.study.stopping import Stopping
 from dfo_prompt.study.tariff import Tariff
 from dfo_prompt.types import Matrix, Vector
-
-PATIENCE = 3
-"""The number of failed batches in a row that ends a study."""
 
 
 class Study:
@@ -74,11 +73,11 @@ class Study:
     ) -> None:
         self._optimizer = GuardedOptimizer(optimizer, name=info.optimizer)
         self._objective = objective
-        self._evaluate = _evaluation_for(optimizer, objective, ledger, info)
+        self._evaluate = call_of(optimizer, objective, info, ledger.outputs)
         self._ledger = ledger
         self._info = info
         self._validate_every = validate_every or ledger.budget.queries
-        self._observers = list(observers)
+        self._observers = Observers(observers)
         self._tariff = Tariff(objective=objective, name=info.objective, prices=prices)
         self._tariff.check(ledger.budget.limits)
         self._meter = Meter(
@@ -88,12 +87,13 @@ class Study:
             audit=Audit(info.objective),
             take_optimizer_seconds=self._optimizer.take_seconds,
             validated=self._report_validation,
-            expect=objective.expect if isinstance(objective, Numbered) else _unheard,
+            expect=objective.expect if isinstance(objective, Numbered) else unheard,
         )
         self._stopping = Stopping(stop, ledger)
         self._stopping.check(objective, info.objective)
         self._standing = Standing(optimizer.x0)
-        self._failed_batches = self._fresh = 0
+        self._failures = Failures(info.objective)
+        self._fresh = 0
         self._limit = ""
 
     def run(self) -> StudyResult:
@@ -109,15 +109,15 @@ class Study:
             self._ledger.sync()
         except BaseException as error:
             message = str(error) if isinstance(error, DfoPromptError) else one_line(error)
-            self._notify(lambda observer: getattr(observer, "failed", _unheard)(message))
+            self._observers.failed(message)
             with suppress(StudyError):
                 self._ledger.sync()
             raise
-        self._notify(lambda observer: observer.study_finished(result))
+        self._observers.finished(result)
         return result
 
     def _run(self) -> StudyResult:
-        self._notify(lambda observer: observer.study_started(self._info))
+        self._observers.started(self._info)
         objective = self._objective
         holdout = Holdout(objective, meter=self._meter, dim=self._info.dim) if isinstance(objective, Validated) else None
         while self._ledger.remaining and not self._ended:
@@ -145,11 +145,11 @@ class Study:
         if len(records) == len(candidates):
             self._optimizer.tell(outcome.candidates, self._standing.told(records), outcome.outputs)
         report = self._report(outcome.candidates, records, recalled=self._fresh == fresh)
-        self._notify(lambda observer: observer.batch_evaluated(report))
+        self._observers.evaluated(report)
         if self._fresh == fresh:
             self._optimizer.take_seconds()  # discard: an earlier run was charged for this batch
         else:
-            self._give_up_after_failures(records)
+            self._failures.note(records)
 
     def _parts(self, batch: Matrix) -> Iterator[Outcome]:
         """Yield the outcome of a batch (B, d), whole or in the parts that limits allow, until no candidate fits."""
@@ -175,15 +175,6 @@ class Study:
             warnings.warn(f"{message}; the journaled candidates are kept", RuntimeWarning, stacklevel=2)
         return recalled
 
-    def _give_up_after_failures(self, records: Sequence[Record]) -> None:
-        failed = all(record.status.startswith("error") for record in records)
-        self._failed_batches = self._failed_batches + 1 if failed else 0
-        if self._failed_batches == PATIENCE:
-            raise StudyError(
-                f"objective {self._info.objective!r} failed {PATIENCE} batches in a row, at last with "
-                f"{records[-1].status!r}; fix it and run the same command again to continue"
-            )
-
     def _consider(self, holdout: Holdout) -> None:
         holdout.consider(self._standing.best, role="best")
         holdout.consider(self._recommended(), role="recommended")
@@ -192,13 +183,7 @@ class Study:
         return self._ledger.as_journaled(self._optimizer.recommend())
 
     def _finish(self, holdout: Holdout | None) -> StudyResult:
-        if self._limit and not self._ledger.queries:
-            spent = getattr(self._ledger.spent(), self._limit)
-            share = f"{spent:,} of {self._ledger.budget.limits[self._limit]:,} went on batches that were cut off"
-            raise StudyError(f"limits.{self._limit}: {share}, and no query fits in the rest; start again in a new folder")
-        if self._standing.failures == self._ledger.queries:
-            fault = f"every query of objective {self._info.objective!r} failed, at last with {self._standing.error!r}"
-            raise StudyError(f"{fault}; fix it and start again in a new folder")
+        self._check_has_answer()
         recommended = self._recommended()
         if self._fresh:
             self._ledger.charge(Spent(optimizer_seconds=self._optimizer.take_seconds()))
@@ -223,15 +208,17 @@ class Study:
             optimizer_state=self._optimizer.describe(),
             rounded=self._ledger.rounded,
             stop_reason=self._ended or "budget",
-            warnings=self._warnings(spent),
+            warnings=discrepancies(spent, self._ledger.budget),
         )
 
-    def _warnings(self, spent: Spent) -> tuple[str, ...]:
-        limits = self._ledger.budget.limits
-        currency = self._ledger.budget.binding(spent)
-        amount = getattr(spent, currency) if currency else 0
-        excess = f"{amount:,} {currency} were used, above the limit of {limits[currency]:,}" if currency else ""
-        return tuple(filter(None, (mismatch(spent), excess)))
+    def _check_has_answer(self) -> None:
+        if self._limit and not self._ledger.queries:
+            spent = getattr(self._ledger.spent(), self._limit)
+            share = f"{spent:,} of {self._ledger.budget.limits[self._limit]:,} went on batches that were cut off"
+            raise StudyError(f"limits.{self._limit}: {share}, and no query fits in the rest; start again in a new folder")
+        if self._standing.failures == self._ledger.queries:
+            fault = f"every query of objective {self._info.objective!r} failed, at last with {self._standing.error!r}"
+            raise StudyError(f"{fault}; fix it and start again in a new folder")
 
     def _report(self, batch: Matrix, records: Sequence[Record], *, recalled: bool) -> Batch:
         return Batch(
@@ -244,45 +231,5 @@ class Study:
         )
 
     def _report_validation(self, record: Record) -> None:
-        if not isinstance(self._objective, Validated) or record.split == "train":
-            return
-        metric = self._objective.metric
-        report = Validation(
-            split=record.split,
-            role=record.role,
-            query=record.query,
-            metric=metric,
-            score=record.metrics.get(metric),
-            loss=record.loss,
-        )
-        self._notify(lambda observer: getattr(observer, "validated", _unheard)(report))
-
-    def _notify(self, tell: Callable[[Observer], None]) -> None:
-        for observer in list(self._observers):
-            try:
-                tell(observer)
-            except Exception as error:
-                self._observers.remove(observer)
-                warnings.warn(
-                    f"observer {type(observer).__name__} failed and is dropped: {one_line(error)}",
-                    RuntimeWarning,
-                    stacklevel=2,
-                )
-
-
-def _evaluation_for(optimizer: Optimizer, objective: Objective, ledger: Ledger, info: StudyInfo) -> Call:
-    """Return the method that scores candidates, with outputs only if the optimizer learns from them."""
-    if not isinstance(optimizer, StructuredOptimizer):
-        return objective.evaluate
-    outer = outer_of(objective, name=info.objective)
-    if not isinstance(objective, Composite) or outer is None:
-        raise InputError(without_outputs(info.optimizer, info.objective))
-    if ledger.outputs != outer.size:
-        raise InputError(
-            f"optimizer {info.optimizer!r} learns from {outer.size} outputs; open the Ledger with outputs={outer.size}"
-        )
-    return objective.evaluate_outputs
-
-
-def _unheard(*_: object) -> None:
-    """Stand in for an optional method that an observer or objective lacks."""
+        if isinstance(self._objective, Validated) and record.split != "train":
+            self._observers.validated(record, self._objective.metric)

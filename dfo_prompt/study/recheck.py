@@ -6,9 +6,10 @@ from pathlib import Path
 from dfo_prompt.config.prices import Prices
 from dfo_prompt.contracts.objective import Described, Objective
 from dfo_prompt.errors import InputError, StudyError
+from dfo_prompt.study.attempt import evaluate_batch
 from dfo_prompt.study.best import journaled_candidate
-from dfo_prompt.study.evaluator import evaluate_batch
-from dfo_prompt.study.ledger import Budget, Ledger
+from dfo_prompt.study.budget import Budget
+from dfo_prompt.study.ledger import Ledger
 from dfo_prompt.study.records import Account
 from dfo_prompt.study.tariff import Tariff
 
@@ -38,7 +39,7 @@ def recheck(objective: Objective, folder: Path, budget: Budget, *, prices: Price
     if tariff.again:
         ledger.lose(Account.VALIDATION, tariff.lost(costs))
     again = scored.record
-    if again.status.startswith("error"):
+    if again.raised:
         fault = f"asked again for query {record.query}, the objective failed with {again.status!r}"
         raise StudyError(f"{fault}; fix it and run the same command again to continue")
     if again.loss is None or record.loss is None or not isclose(again.loss, record.loss, rel_tol=SAME, abs_tol=1e-12):

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, TypeAdapter, ValidationError
 
 from dfo_prompt._util.parsing import STRICT, parse
 from dfo_prompt.errors import InputError
-from dfo_prompt.study.journal import Line, damaged, read_lines
+from dfo_prompt.study.journal import Line, damaged, read_lines, read_raw
 from dfo_prompt.types import Matrix, Vector
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -59,6 +59,15 @@ class Record:
     def account(self) -> Account:
         """Return the account that the evaluation was charged to."""
         return Account.VALIDATION if self.role else Account.QUERIES
+
+    @property
+    def raised(self) -> bool:
+        """Tell whether the objective raised."""
+        return self.status.startswith("error")
+
+
+_RECORD = TypeAdapter(Record)
+"""Parses a line as it stands, in a tenth of the time of `record_of`, whose errors are better."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,4 +131,10 @@ def read_records(folder: Path, account: Account = Account.QUERIES) -> list[Recor
         StudyError: a journal is damaged.
     """
     path = folder / FILES[account]
+    try:
+        records = [_RECORD.validate_json(line) for line in read_raw(path)]
+    except ValidationError:  # a damaged line, or one with text that is no Unicode
+        records = []
+    if records and all(record.role or record.query == number for number, record in enumerate(records, start=1)):
+        return records
     return [record_of(line, path, number) for number, line in enumerate(read_lines(path), start=1)]

@@ -89,7 +89,8 @@ class SuiteSettings:
             (similar problems, which requires many of them).
         threads: threads per study; None means the machine's cores. Results can depend on it, but not on the number of
             parallel studies.
-        stall_seconds: seconds without progress after which a study is given up; the time limit of a method without queries.
+        stall_seconds: seconds after which a study is given up in which it neither ended a query nor used the processor, as
+            when it waits for a lock or a server forever. A query may take longer.
         study_seconds: seconds after which a study is stopped; the next run of the suite continues it. None means no limit.
     """
 

@@ -23,7 +23,7 @@ class Order:
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """An event of an order: its start, a batch, or its end.
+    """An event of an order: its start, a batch, a sign that it computes, or its end.
 
     Attributes:
         queries: number of queries so far.

@@ -4,17 +4,21 @@ from collections.abc import Container, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 from filelock import FileLock, Timeout
 
 from dfo_prompt._util.durable import replacing
 from dfo_prompt._util.json_files import read_json, write_json
+from dfo_prompt._util.locks import PROBE_SECONDS
 from dfo_prompt._util.parsing import parse
 from dfo_prompt._util.reading import read_bytes
 from dfo_prompt.config.paths import absolute, portable
 from dfo_prompt.errors import InputError, StudyError
-from dfo_prompt.study.folder import check_config, read_result
+from dfo_prompt.study.identity import check_config
 from dfo_prompt.study.ledger import LOCK
+from dfo_prompt.study.saved import read_result
+from dfo_prompt.suite.config import SuiteSettings
 from dfo_prompt.suite.plan import Suite
 
 PLAN, ERRORS = "suite.json", "errors.json"
@@ -22,8 +26,6 @@ BESIDE = "beside.json.gz"
 """Packed studies that the report compares with those of the folder."""
 WRITE_SECONDS = 1.0
 """The shortest time between two writes of the error file."""
-LOCK_SECONDS = 0.2
-"""The wait for the lock: long enough for a process that only checks it, which takes microseconds."""
 
 
 def study_path(folder: Path, study: str) -> Path:
@@ -81,12 +83,14 @@ def suite_folder(folder: Path, suite: Suite) -> Iterator[Errors]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / LOCK, timeout=LOCK_SECONDS):
+        with FileLock(folder / LOCK, timeout=PROBE_SECONDS):
             if (folder / PLAN).exists():
                 check_same(folder, suite)
             elif any(not entry.name.startswith(".") and entry.suffix != ".part" for entry in folder.iterdir()):
                 raise InputError(f"{folder} is not empty and not a suite folder; choose another with --out")
-            write_json(folder / PLAN, portable(suite.as_dict(), folder))
+            plan = portable(suite.as_dict(), folder)
+            if not (folder / PLAN).exists() or _stored(folder) != plan:
+                write_json(folder / PLAN, plan)
             errors = Errors(folder)
             try:
                 yield errors
@@ -118,8 +122,11 @@ def read_suite_folder(folder: Path) -> Suite:
     Raises:
         InputError: the plan is missing or damaged.
     """
-    data = read_json(folder / PLAN, missing=f"{folder} is not a suite folder: it has no {PLAN}")
-    return parse(Suite, absolute(data, folder), where=str(folder / PLAN))
+    return parse(Suite, absolute(_stored(folder), folder), where=str(folder / PLAN))
+
+
+def _stored(folder: Path) -> dict[str, Any]:
+    return read_json(folder / PLAN, missing=f"{folder} is not a suite folder: it has no {PLAN}")
 
 
 def read_errors(folder: Path) -> dict[str, str]:
@@ -142,7 +149,8 @@ def check_same(folder: Path, suite: Suite) -> None:
     """
     if not (folder / PLAN).exists():
         return
-    threads = read_suite_folder(folder).settings.threads
+    settings = _stored(folder).get("settings")
+    threads = parse(SuiteSettings, settings if isinstance(settings, dict) else {}, where=str(folder / PLAN)).threads
     if threads != suite.settings.threads:
         raise InputError(f"{folder} was run with threads {threads}, not {suite.settings.threads}; choose another --out")
     # Compare with the study folders, not with the last plan, which may have left out a study that ran before.

@@ -6,7 +6,9 @@ from pathlib import Path
 from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.contracts.objective import Objective
 from dfo_prompt.errors import DfoPromptError, OutageError
-from dfo_prompt.run.study import budget_of, manifest_of, run_study
+from dfo_prompt.run.built import budget_of
+from dfo_prompt.run.manifest import manifest_of
+from dfo_prompt.run.study import run_study
 from dfo_prompt.study.folder import study_folder
 from dfo_prompt.study.recheck import recheck
 from dfo_prompt.study.result import Batch, StudyInfo, StudyResult
@@ -37,8 +39,9 @@ def run_here(suite: Suite, folder: Path, objectives: Objectives, *, watch: Watch
         _check_unchanged(suite, folder, objectives)
         state, todo = sorted_plans(suite, folder)
         watch(state)
+        waiting = {plan.id for plan in todo}
         for plan in suite.plans:
-            errors.note(plan.id, _run(plan, folder, objectives, state, watch) if plan in todo else "")
+            errors.note(plan.id, _run(plan, folder, objectives, state, watch) if plan.id in waiting else "")
             errors.write()
         return errors.among(suite.by_id)
 

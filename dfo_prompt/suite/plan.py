@@ -2,10 +2,10 @@
 
 import json
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 
-from dfo_prompt._util.parsing import STRICT, plain
+from dfo_prompt._util.parsing import STRICT, plain, tables
 from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.run.objectives import objective_key
 from dfo_prompt.suite.config import SuiteSettings
@@ -69,7 +69,7 @@ class Suite:
 
     def as_dict(self) -> dict[str, Json]:
         """Return plain data, without trackers."""
-        whole = asdict(self)
+        whole = tables(self)
         for plan in whole["plans"]:  # trackers do not affect results, and their options may be secret
             del plan["config"]["trackers"]
         data: dict[str, Json] = json.loads(json.dumps(whole, default=plain))

@@ -13,6 +13,7 @@ from typing import Any
 
 from dfo_prompt.plugin.catalogue import given_files
 from dfo_prompt.suite.executor import Event, Order
+from dfo_prompt.suite.pulse import Pulse
 from dfo_prompt.suite.worker import work
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -85,6 +86,8 @@ class WorkerProcess:
         with _without_interrupts(), _without_main(), _environment(variables):
             self._process.start()
         theirs.close()
+        self._pulse = Pulse(self._process.pid or 0)
+        self._queries = 0
         self.group = ""
 
     @property
@@ -99,19 +102,23 @@ class WorkerProcess:
 
     def begin(self, order: Order) -> None:
         """Give the process a study to run."""
-        self.group = order.plan.group
+        self.group, self._queries = order.plan.group, 0
         with suppress(OSError):  # if the process has just ended, `take` reports it
             self._pipe.send(order)
 
     def take(self) -> tuple[list[Event], str]:
-        """Return the events received, and how the process ended; "" while it runs."""
-        alive, events = self.alive, []
+        """Return the events received, or one if it computes in silence, and how the process ended; "" while it runs."""
+        alive, events = self.alive, list[Event]()
         try:
             while self._pipe.poll():
                 events.append(self._pipe.recv())
         except (EOFError, OSError):
             self._process.join(END_SECONDS)
             alive = False
+        if events:
+            self._queries = events[-1].queries
+        elif alive and self._pulse.beats():
+            events.append(Event(queries=self._queries))
         return events, "" if alive else _end(self._process.exitcode)
 
     def kill(self) -> None:

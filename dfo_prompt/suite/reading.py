@@ -12,7 +12,7 @@ from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.contracts.spec import load_target
 from dfo_prompt.errors import InputError, UnknownNameError
 from dfo_prompt.plugin.catalogue import catalogue
-from dfo_prompt.run.study import plugin_of
+from dfo_prompt.run.built import plugin_of
 from dfo_prompt.suite.config import Entry, Exclusion, SuiteConfig, SuiteSettings
 from dfo_prompt.suite.plan import Plan, Suite, slug
 

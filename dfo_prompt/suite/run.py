@@ -93,11 +93,12 @@ def sorted_plans(suite: Suite, folder: Path) -> tuple[SuiteState, list[Plan]]:
 
 def _probed(executor: Executor, plan: Plan, stall_seconds: float) -> Event:
     executor.begin(Order(plan=plan, folder=None))
-    began = monotonic()
-    while monotonic() - began < stall_seconds:
-        for study, event in executor.wait(POLL_SECONDS):
-            if study == plan.id and event.error:
+    heard = monotonic()
+    while monotonic() - heard < stall_seconds:
+        for _, event in executor.wait(POLL_SECONDS):
+            heard = monotonic()
+            if event.error:
                 raise StudyError(f"problem {plan.problem!r}: {event.error}")
-            if study == plan.id and event.finished:
+            if event.finished:
                 return event
-    raise StudyError(f"problem {plan.problem!r}: two batches take longer than {stall_seconds:g} seconds")
+    raise StudyError(f"problem {plan.problem!r}: nothing happened for {stall_seconds:g} seconds")

@@ -10,9 +10,9 @@ from dfo_prompt._util.locks import is_held
 from dfo_prompt.config.study import STUDY
 from dfo_prompt.errors import DfoPromptError, UnknownNameError
 from dfo_prompt.study.costs import read_spent
-from dfo_prompt.study.folder import read_result
 from dfo_prompt.study.ledger import LOCK
 from dfo_prompt.study.records import FILES, Account
+from dfo_prompt.study.saved import read_result
 from dfo_prompt.suite.folder import read_errors, read_suite_folder, study_path
 from dfo_prompt.suite.plan import Plan
 

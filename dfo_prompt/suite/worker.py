@@ -14,9 +14,9 @@ from dfo_prompt.contracts.objective import Objective
 from dfo_prompt.errors import DfoPromptError, one_line, shortened
 from dfo_prompt.methods.run import run_method
 from dfo_prompt.plugin.catalogue import plugin_files
+from dfo_prompt.run.built import plugin_of
 from dfo_prompt.run.forecast import forecast
 from dfo_prompt.run.objectives import Objectives
-from dfo_prompt.run.study import plugin_of
 from dfo_prompt.study.result import Batch, StudyInfo, StudyResult
 from dfo_prompt.study.tariff import Tariff
 from dfo_prompt.suite.executor import Event, Order

@@ -10,7 +10,8 @@ import numpy as np
 from dfo_prompt.contracts.objective import Evaluation
 from dfo_prompt.contracts.optimizer import Optimizer, StructuredOptimizer
 from dfo_prompt.run.factory import create_optimizer
-from dfo_prompt.study.ledger import Budget, Ledger
+from dfo_prompt.study.budget import Budget
+from dfo_prompt.study.ledger import Ledger
 from dfo_prompt.study.loop import Study
 from dfo_prompt.study.result import StudyInfo, StudyResult
 from dfo_prompt.types import Matrix, Vector

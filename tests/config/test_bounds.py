@@ -9,7 +9,7 @@ from fakes import Bowl
 
 import dfo_prompt as dp
 from dfo_prompt.config.reading import parse_config
-from dfo_prompt.study.folder import read_manifest
+from dfo_prompt.study.identity import read_manifest
 
 LOW, HIGH = [-1.0, 2.0, -inf, 0.5], [1.0, 6.0, -3.0, inf]
 

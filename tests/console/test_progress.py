@@ -12,9 +12,10 @@ from dfo_prompt.console.progress import ProgressObserver, SuiteProgress
 from dfo_prompt.report.convergence import best_so_far, plot_convergence
 from dfo_prompt.report.summary import summarize
 from dfo_prompt.run.manifest import describe_run
-from dfo_prompt.study.folder import save_result, study_folder
-from dfo_prompt.study.ledger import Record
+from dfo_prompt.study.folder import study_folder
+from dfo_prompt.study.records import Record
 from dfo_prompt.study.result import Batch, StudyInfo
+from dfo_prompt.study.saved import save_result
 from dfo_prompt.suite.state import SuiteState
 
 CONFIG = {"optimizer": "nevergrad:OnePlusOne", "objective": "bowl", "budget": 50, "seed": 1}

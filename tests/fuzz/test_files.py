@@ -18,7 +18,8 @@ from dfo_prompt.commands.drafts import draft_task
 from dfo_prompt.commands.settings import parse_settings
 from dfo_prompt.config.reading import parse_config, read_config
 from dfo_prompt.errors import MOST_CHARACTERS, DfoPromptError
-from dfo_prompt.study.folder import load_result, read_manifest
+from dfo_prompt.study.identity import read_manifest
+from dfo_prompt.study.saved import load_result
 from dfo_prompt.suite.folder import read_errors, read_suite_folder
 from dfo_prompt.suite.reading import read_suite_file
 from dfo_prompt.tasks.examples import read_examples

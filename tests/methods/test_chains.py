@@ -15,7 +15,7 @@ from dfo_prompt.methods.heads import Ridge
 from dfo_prompt.methods.run import run_method
 from dfo_prompt.methods.voting import Fitting
 from dfo_prompt.prompt.problem import Problem
-from dfo_prompt.study.folder import read_manifest
+from dfo_prompt.study.identity import read_manifest
 from dfo_prompt.tasks.task import Pattern, Questions, Task
 from dfo_prompt.testing.tiny import TASK, few_shot, tiny_lm
 

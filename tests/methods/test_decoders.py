@@ -19,7 +19,7 @@ from dfo_prompt.methods.slots import TopTokens, tasks_of
 from dfo_prompt.methods.voting import Fitting
 from dfo_prompt.methods.words import telling_words
 from dfo_prompt.prompt.problem import Problem
-from dfo_prompt.run.study import reopen
+from dfo_prompt.run.reopen import reopen
 from dfo_prompt.tasks.examples import Example
 from dfo_prompt.tasks.sampling import FewShot
 from dfo_prompt.tasks.task import Pattern

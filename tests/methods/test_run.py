@@ -17,7 +17,9 @@ from dfo_prompt.plugin.catalogue import catalogue
 from dfo_prompt.prompt.export import tuned_prompt
 from dfo_prompt.prompt.projections.learned import learn_projection
 from dfo_prompt.report.write import write_report
-from dfo_prompt.run.study import objective_of, reopen, run_study
+from dfo_prompt.run.built import objective_of
+from dfo_prompt.run.reopen import reopen
+from dfo_prompt.run.study import run_study
 from dfo_prompt.study.records import Account, read_records
 from dfo_prompt.suite.reading import read_suite_file
 from dfo_prompt.suite.run import run_suite

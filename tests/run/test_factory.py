@@ -10,7 +10,7 @@ from dfo_prompt.errors import InputError
 from dfo_prompt.plugin.catalogue import plugin_files
 from dfo_prompt.run.factory import is_deterministic
 from dfo_prompt.run.study import run_study
-from dfo_prompt.study.folder import check_objective
+from dfo_prompt.study.identity import check_objective
 
 
 def test_minimize_is_one_line():

@@ -6,11 +6,12 @@ from hashlib import sha256
 import numpy as np
 import pytest
 
-from dfo_prompt.run.study import reopen
+from dfo_prompt.run.reopen import reopen
 from dfo_prompt.study.candidates import candidate_hash, read_rows
 from dfo_prompt.study.costs import read_spent
-from dfo_prompt.study.folder import read_candidate, read_manifest
+from dfo_prompt.study.identity import read_manifest
 from dfo_prompt.study.records import Account, read_records
+from dfo_prompt.study.saved import read_candidate
 from dfo_prompt.testing.tiny import WORDS
 
 FLAGS = "--shots 4 --device cpu --dim 6 --seed 2 --prompt-tokens 3 --dtype float32 --popsize 4"

@@ -12,9 +12,10 @@ from dfo_prompt.config.reading import parse_config
 from dfo_prompt.methods.run import run_method
 from dfo_prompt.plugin.catalogue import plugin_files
 from dfo_prompt.study import growth
-from dfo_prompt.study.folder import load_result, read_manifest
 from dfo_prompt.study.growth import BUDGETS
+from dfo_prompt.study.identity import read_manifest
 from dfo_prompt.study.result import StudyResult
+from dfo_prompt.study.saved import load_result
 
 COMPARED = ("journal.jsonl", "validation.jsonl", "candidates.f64", "validation.f64", "candidates.npz")
 VECTORS = ("best", "recommended", "chosen")
@@ -60,6 +61,15 @@ def test_a_budget_grows_again_and_the_same_command_finds_the_study_finished(tmp_
         search(tmp_path / "s", 41)
 
 
+@pytest.mark.parametrize("optimizer", ["cma", "random"])
+@pytest.mark.parametrize("budgets", [(47,), (30,), (47, 62)])  # where the cut batch is looked at on dev, or the whole one
+def test_what_was_chosen_on_dev_after_a_cut_batch_is_looked_at_again(tmp_path, optimizer, budgets):
+    for budget in (*budgets, 120):
+        search(tmp_path / "s", budget, optimizer=optimizer, validate_every=15)
+    search(tmp_path / "whole", 120, optimizer=optimizer, validate_every=15)
+    assert files(tmp_path / "s", COMPARED[:4]) == files(tmp_path / "whole", COMPARED[:4])
+
+
 def test_a_study_that_was_interrupted_may_grow_too(tmp_path):
     class Interrupt:
         def study_started(self, info):
@@ -83,7 +93,7 @@ def test_a_study_that_was_interrupted_may_grow_too(tmp_path):
 def test_a_kill_while_the_folder_is_made_ready_loses_nothing(tmp_path, monkeypatch, step):
     search(tmp_path / "s", 40)
 
-    def killed(*_):
+    def killed(*_, **__):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:

@@ -11,9 +11,9 @@ from dfo_prompt.config.reading import parse_config
 from dfo_prompt.errors import InputError, PluginError, StudyError
 from dfo_prompt.plugin.catalogue import plugin_files
 from dfo_prompt.run.code import code_of
-from dfo_prompt.run.study import reopen
+from dfo_prompt.run.reopen import reopen
 from dfo_prompt.study.best import answer_of, best_so_far
-from dfo_prompt.study.folder import read_manifest
+from dfo_prompt.study.identity import read_manifest
 
 
 class Moved(Bowl):

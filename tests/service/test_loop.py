@@ -6,7 +6,8 @@ import httpx2
 import pytest
 
 from dfo_prompt.study.candidates import candidate_hash
-from dfo_prompt.study.folder import read_candidate, read_manifest
+from dfo_prompt.study.identity import read_manifest
+from dfo_prompt.study.saved import read_candidate
 from dfo_prompt.testing.tiny import WORDS
 
 pytestmark = pytest.mark.slow

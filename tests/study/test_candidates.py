@@ -8,8 +8,9 @@ from dfo_prompt.errors import InputError, StudyError
 from dfo_prompt.run.manifest import describe_run
 from dfo_prompt.study.best import answer_of, best_so_far, read_candidates
 from dfo_prompt.study.candidates import candidate_hash
-from dfo_prompt.study.folder import save_result, study_folder
+from dfo_prompt.study.folder import study_folder
 from dfo_prompt.study.records import Account, read_records
+from dfo_prompt.study.saved import save_result
 
 MANIFEST = describe_run({"budget": 50, "dim": 3}, {}, {})
 

@@ -17,8 +17,8 @@ from dfo_prompt.report.frames import read_journal
 from dfo_prompt.report.summary import summarize
 from dfo_prompt.study.best import answer_of, best_so_far, read_candidates
 from dfo_prompt.study.costs import read_spent
-from dfo_prompt.study.folder import load_result, read_candidate
 from dfo_prompt.study.records import Account, read_records
+from dfo_prompt.study.saved import load_result, read_candidate
 
 
 def go_on(folder):

@@ -20,8 +20,10 @@ from dfo_prompt.errors import InputError, StudyError
 from dfo_prompt.run.manifest import describe_run
 from dfo_prompt.study import ledger
 from dfo_prompt.study.costs import read_spent
-from dfo_prompt.study.folder import read_manifest, save_result, study_folder
+from dfo_prompt.study.folder import study_folder
+from dfo_prompt.study.identity import read_manifest
 from dfo_prompt.study.records import read_records
+from dfo_prompt.study.saved import save_result
 
 MANIFEST = describe_run({"budget": 50, "dim": 3}, {}, {})
 COMPARED = ("journal.jsonl", "validation.jsonl", "candidates.f64", "validation.f64", "candidates.npz")

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from importlib.metadata import entry_points
+from threading import Timer
 
 import numpy as np
 import pytest
@@ -13,7 +14,10 @@ from fakes import Bowl, study
 from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.errors import InputError, StudyError
 from dfo_prompt.run.manifest import describe_run
-from dfo_prompt.study.folder import load_result, read_candidate, read_manifest, read_result, save_result, study_folder
+from dfo_prompt.study.folder import study_folder
+from dfo_prompt.study.identity import read_manifest
+from dfo_prompt.study.ledger import LOCK
+from dfo_prompt.study.saved import load_result, read_candidate, read_result, save_result
 
 MANIFEST = describe_run({"budget": 3, "seed": 1}, {"data": "abc"}, {})
 
@@ -24,6 +28,16 @@ def test_a_folder_is_created_reopened_and_describes_itself(tmp_path):
             assert read_manifest(folder) == json.loads(json.dumps(MANIFEST))
     assert {"python", "numpy"} <= set(MANIFEST["versions"])
     assert {point.dist.name for point in entry_points(group="dfo_prompt")} <= set(MANIFEST["versions"])
+
+
+def test_a_status_that_looks_at_the_lock_is_no_other_process(tmp_path):
+    fcntl = pytest.importorskip("fcntl")
+    (tmp_path / LOCK).touch()
+    with (tmp_path / LOCK).open() as looked_at:
+        fcntl.flock(looked_at, fcntl.LOCK_SH)
+        Timer(0.02, fcntl.flock, (looked_at, fcntl.LOCK_UN)).start()
+        with study_folder(tmp_path, MANIFEST) as folder:
+            assert read_manifest(folder)
 
 
 @pytest.mark.parametrize(

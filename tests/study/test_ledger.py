@@ -5,10 +5,11 @@ from hypothesis import strategies as st
 
 from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.errors import InputError, StudyError
+from dfo_prompt.study.budget import Budget
 from dfo_prompt.study.candidates import candidate_hash
 from dfo_prompt.study.costs import Spent
 from dfo_prompt.study.journal import Journal
-from dfo_prompt.study.ledger import Budget, Ledger
+from dfo_prompt.study.ledger import Ledger
 from dfo_prompt.study.records import Account, Record, read_records
 
 

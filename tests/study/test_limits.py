@@ -18,8 +18,9 @@ from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.errors import InputError, OutageError, PluginError, StudyError
 from dfo_prompt.run.manifest import describe_run
 from dfo_prompt.study.costs import read_spent
-from dfo_prompt.study.folder import load_result, save_result, study_folder
+from dfo_prompt.study.folder import study_folder
 from dfo_prompt.study.records import Account, Outcome, Record, joined, read_records
+from dfo_prompt.study.saved import load_result, save_result
 
 MANIFEST = describe_run({"budget": 50, "dim": 3}, {}, {})
 COMPARED = ("journal.jsonl", "validation.jsonl", "candidates.f64", "candidates.npz")

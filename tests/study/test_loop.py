@@ -5,7 +5,7 @@ from fakes import Bowl, HeldOutBowl, Steps, steps, study
 from dfo_prompt.contracts.objective import Evaluation
 from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.errors import PluginError, StudyError
-from dfo_prompt.study.loop import PATIENCE
+from dfo_prompt.study.failures import PATIENCE
 from dfo_prompt.study.records import read_records
 from dfo_prompt.study.standing import UNKNOWN_WORST
 
@@ -319,7 +319,7 @@ def test_a_full_disk_loses_nothing(tmp_path, limit):
 
 def test_optimizer_and_objective_seconds_are_apart(monkeypatch):
     clock = [0.0]
-    for module in ("checked_optimizer", "evaluator"):
+    for module in ("checked_optimizer", "attempt"):
         monkeypatch.setattr(f"dfo_prompt.study.{module}.perf_counter", lambda: clock[0])
 
     class SlowBowl(Bowl):

@@ -9,9 +9,9 @@ from fakes import Bowl, HeldOutBowl, steps, study
 import dfo_prompt as dp
 from dfo_prompt.config.stop import StopConfig
 from dfo_prompt.contracts.objective import Evaluation
-from dfo_prompt.run.study import CLOCK
-from dfo_prompt.study import evaluator
-from dfo_prompt.study.folder import read_manifest
+from dfo_prompt.run.manifest import CLOCK
+from dfo_prompt.study import attempt
+from dfo_prompt.study.identity import read_manifest
 from dfo_prompt.study.records import read_records
 
 COMPARED = ("journal.jsonl", "validation.jsonl", "candidates.f64", "validation.f64")
@@ -96,7 +96,7 @@ def test_a_study_that_goes_on_decides_the_same_again(tmp_path, rules, at):
 
 def test_a_time_limit_counts_the_seconds_of_all_runs(tmp_path, monkeypatch):
     ticks = count()
-    monkeypatch.setattr(evaluator, "perf_counter", lambda: float(next(ticks)))  # a batch takes a second
+    monkeypatch.setattr(attempt, "perf_counter", lambda: float(next(ticks)))  # a batch takes a second
     rules = StopConfig(time_limit=5.0)
     with pytest.raises(KeyboardInterrupt):
         study(Bowl(), folder=tmp_path, stop=rules, observers=[Interrupt(12)]).run()

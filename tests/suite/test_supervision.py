@@ -10,6 +10,7 @@ from contextlib import suppress
 import pytest
 
 from dfo_prompt.errors import StudyError
+from dfo_prompt.suite import pulse
 from dfo_prompt.suite.folder import is_finished, read_errors
 from dfo_prompt.suite.reading import read_suite_file
 from dfo_prompt.suite.run import probe_suite, run_suite
@@ -51,6 +52,10 @@ class Rough:
             ctypes.PyDLL(None).sleep(600)
         if self.how == "is slow":
             time.sleep(0.05)
+        if self.how == "computes":
+            until = time.process_time() + 3.0
+            while time.process_time() < until:
+                pass
         return dp.Evaluation(losses=(candidates**2).sum(axis=1))
 
     def validate(self, candidates, split):
@@ -127,8 +132,15 @@ def test_a_process_that_the_dead_one_left_behind_hides_nothing(rough, tmp_path):
 
 @pytest.mark.parametrize("way", ["hangs", "holds the interpreter"])
 def test_a_probe_has_a_limit(rough, tmp_path, way):
-    with pytest.raises(StudyError, match=f"problem '{way}': two batches take longer than 4 seconds"):
+    with pytest.raises(StudyError, match=f"problem '{way}': nothing happened for 4 seconds"):
         probe_suite(rough(way, more="stall_seconds = 4.0"), tmp_path / "out")
+
+
+def test_a_query_that_computes_for_long_is_no_reason_to_give_up(rough, tmp_path, monkeypatch):
+    monkeypatch.setattr(pulse, "LOOK_SECONDS", 0.1)
+    patient = rough("computes", more="stall_seconds = 2.0", budget=1)
+    assert probe_suite(patient, tmp_path / "out")["computes"].seconds > 0
+    assert run_suite(patient, tmp_path / "out") == {}
 
 
 def test_a_study_that_takes_too_long_is_stopped_and_goes_on_next_time(rough, tmp_path):

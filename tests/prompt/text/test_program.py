@@ -10,7 +10,7 @@ from dfo_prompt.contracts.spec import TEXT_FILE
 from dfo_prompt.errors import InputError
 from dfo_prompt.lm.local import LocalEndpoint
 from dfo_prompt.prompt.text.build import words_of
-from dfo_prompt.run.study import reopen
+from dfo_prompt.run.reopen import reopen
 from dfo_prompt.tasks.task import Task
 from dfo_prompt.testing.tiny import tiny_lm
 

@@ -1,0 +1,99 @@
+"""The manifest of a study, and the comparison that decides whether a folder holds the same study."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dfo_prompt._util.json_files import read_json
+from dfo_prompt.config.endpoint import PRACTICAL
+from dfo_prompt.config.paths import by_name
+from dfo_prompt.config.study import StudyConfig
+from dfo_prompt.errors import InputError
+from dfo_prompt.types import Json
+
+IDENTITY = ("config", "objective")
+CODE = "code"
+"""A further part of the identity; manifests of earlier versions lack it."""
+LONGEST_VALUE = 60
+"""The most characters of a value in an error."""
+MEASURED = ("dtype_spearman", "engine", "rows", "endpoint_probe")
+"""Metadata of an objective that may vary between runs and is not compared; the rows themselves have a fingerprint."""
+PLACES = ("device", "dtype")
+"""Metadata of an objective that affects its losses slightly, but not the meaning of a candidate."""
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """Return the manifest of the study in `path`.
+
+    Raises:
+        InputError: the manifest is missing or damaged.
+    """
+    manifest = read_json(path / "manifest.json", missing=f"{path} is not a study folder: it has no manifest.json")
+    for part in (*IDENTITY, CODE):
+        if not isinstance(manifest.get(part, {} if part == CODE else None), dict):
+            raise InputError(f"{path / 'manifest.json'} is damaged: it has no {part}")
+    return manifest
+
+
+def check_config(path: Path, config: Mapping[str, Json]) -> None:
+    """Refuse a folder that holds a study with another configuration; a folder without a manifest passes.
+
+    Raises:
+        InputError: the configurations differ; the message names the difference.
+    """
+    if (path / "manifest.json").exists():
+        check_parts(path, read_manifest(path), {"config": config})
+
+
+def check_objective(path: Path, about: Mapping[str, Json]) -> None:
+    """Refuse to use candidates of the study in `path` with another objective; device and precision may differ.
+
+    Raises:
+        InputError: the objectives differ; the message names the difference.
+    """
+    stored = read_manifest(path)["objective"]
+    current = {key: stored[key] if key in PLACES else about.get(key) for key in stored}
+    check_parts(path, {"objective": stored}, {"objective": current}, remedy="its candidates mean nothing here")
+
+
+def check_parts(
+    path: Path, stored: Mapping[str, Any], current: Mapping[str, Any], *, remedy: str = "choose another --out"
+) -> None:
+    """Refuse a manifest `current` that describes another study than `stored`, comparing only the parts in `current`.
+
+    Raises:
+        InputError: the manifests differ; the message names the first different key.
+    """
+    for part in [part for part in (*IDENTITY, CODE) if part in current and (part in stored or part != CODE)]:
+        if stored.get(part) == current[part]:
+            continue
+        old, new = (_lasting(by_name(manifest.get(part, {}))) for manifest in (stored, json.loads(json.dumps(current))))
+        if part == "config":
+            old = dict(_filled(old, new, StudyConfig().as_dict()))
+        for key in sorted({*old, *new} - {*MEASURED}):
+            # As sorted JSON, NaN equals NaN, and tables are equal whatever the order of their keys.
+            if json.dumps(old.get(key), sort_keys=True) != json.dumps(new.get(key), sort_keys=True):
+                difference = f"{key} is {_short(old.get(key))} there and {_short(new.get(key))} here"
+                way = remedy if part != CODE else f"go back to that, or --start-from {path} with another --out"
+                raise InputError(f"{path} holds another study: {difference}; {way}")
+
+
+def _lasting(part: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a part of a manifest without the endpoint keys that do not affect results."""
+    endpoint = part.get("endpoint")
+    if not isinstance(endpoint, Mapping):
+        return dict(part)
+    return {**part, "endpoint": {key: value for key, value in endpoint.items() if key not in PRACTICAL}}
+
+
+def _filled(old: Mapping[str, Any], new: Mapping[str, Any], defaults: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return `old` with the keys that its version did not have yet, if `new` leaves them at their defaults."""
+    added = {key: value for key, value in new.items() if key not in old and key in defaults and value == defaults[key]}
+    tables = {key for key in old if all(isinstance(table.get(key), Mapping) for table in (old, new, defaults))}
+    return {**old, **added, **{key: _filled(old[key], new[key], defaults[key]) for key in tables}}
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}..."
