@@ -1,5 +1,6 @@
 """Token substitutions near z: from A z + p0 to the instruction whose tokens are nearest to it."""
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from dfo_prompt.types import Json, Matrix, Vector
 
 TEXT = "text:"
 """Ahead of the instruction in prompt.start."""
+LOOKS = 8
+"""Candidates that are decoded to see whether the scale of the projection substitutes anything."""
 
 
 class Substitutions:
@@ -109,7 +112,11 @@ def substitutions(problem: Problem, prompt: PromptConfig, *, dim: int, seed: int
     text = with_answers(str(prompt.start).removeprefix(TEXT).strip(), problem.task)
     project, about = project_of(problem, prompt, seed)
     start = initial_prompt_of(lm, TEXT + text, len(lm.tokens(text)), np.random.default_rng(seed))
-    return Substitutions(lm, text, shallow_projection(lm, start, dim, project), dim), about
+    found = Substitutions(lm, text, shallow_projection(lm, start, dim, project), dim)
+    if all(found.decode(z).instruction == text for z in np.random.default_rng(seed).standard_normal((LOOKS, dim))):
+        said = f"{LOOKS} random candidates of deviation 1 are all the instruction that was given"
+        logging.getLogger(__name__).warning("%s; raise prompt.projection_options.alpha", said)
+    return found, about
 
 
 def check_start(start: str | Path, instructions: Path | None) -> None:

@@ -119,7 +119,7 @@ def test_other_settings_of_a_prompt_are_refused(program, where):
 @pytest.fixture
 def near(tiny_folder, tiny_task):
     flags = f"--preset text-tokens --model {tiny_folder} --task {tiny_task} --shots 4 --dtype float32 --dim 6"
-    return (*flags.split(), "--set", "prompt.start=text:it was a film", "--set", "prompt.projection_options.alpha=0.5")
+    return (*flags.split(), "--set", "prompt.start=text:it was a film", "--set", "prompt.projection_options.alpha=1")
 
 
 def test_token_substitutions_from_start_to_the_text_file(program, near, tmp_path):

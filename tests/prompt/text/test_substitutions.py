@@ -72,7 +72,7 @@ def test_zero_is_the_start(words, projection):
 
 
 def test_the_label_words_stand_in_the_start():
-    assert decoder(start="the film was {answers}").decode(np.zeros(DIM)).instruction == "the film was bad or good"
+    assert decoder(MERGING, "the film was {answers}").decode(np.zeros(DIM)).instruction == "the film was bad or good"
 
 
 def test_each_token_is_the_word_of_the_largest_cosine():
@@ -119,7 +119,7 @@ def test_tokens_that_would_merge_are_chosen_again_and_the_first_ones_stay():
         same = next(i for i, (one, other) in enumerate(zip(chosen, nearest, strict=True)) if one != other)
         text = MERGING.tokenizer.decode(nearest[: same + 1])  # the first that is another was not to be had
         assert MERGING.tokens(text) != nearest[: same + 1] or text != text.strip()
-    assert repaired > 10
+    assert 0 < repaired < 50
 
 
 def test_a_candidate_is_one_text_and_another_seed_or_draw_gives_others():
@@ -197,9 +197,20 @@ def test_other_starts_are_one_line(start, instructions, message):
         check_start(start, instructions)
 
 
+def test_a_scale_at_which_nothing_is_substituted_is_said(caplog):
+    with caplog.at_level("WARNING"):
+        decoder(alpha=4.0)
+        assert not caplog.records
+        decoder(alpha=0.01)
+    (record,) = caplog.records
+    assert record.getMessage() == (
+        "8 random candidates of deviation 1 are all the instruction that was given; raise prompt.projection_options.alpha"
+    )
+
+
 @pytest.mark.parametrize("start", ["a zebra", "a  film"])
 def test_a_start_that_the_tokenizer_changes_is_refused(start):
-    with pytest.raises(InputError, match=f"the tokenizer of 'llama' does not give '{start}' back as written"):
+    with pytest.raises(InputError, match=f"the tokenizer of 'llama' does not give 'a {start.split()[1]}' back as written"):
         decoder(start=start)
 
 
