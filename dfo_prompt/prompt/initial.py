@@ -44,7 +44,7 @@ def initial_prompt_of(lm: LanguageModel, kind: str | Path, tokens: int, rng: np.
     return lm.embed(np.resize(lm.tokens(text), tokens))
 
 
-def project_of(problem: Problem, prompt: PromptConfig, seed: int) -> tuple[Project, dict[str, Json]]:
+def project_of(problem: Problem, prompt: PromptConfig) -> tuple[Project, dict[str, Json]]:
     """Return what draws the projections of a study, and the hashes of the files that they and p0 are read from.
 
     Raises:
@@ -56,7 +56,7 @@ def project_of(problem: Problem, prompt: PromptConfig, seed: int) -> tuple[Proje
     draw = partial(target_of("projection", prompt.projection), **options)
     hashes: dict[str, Json] = {file.name: sha256(file.read_bytes()).hexdigest() for file in files}
     about: dict[str, Json] = {"files": hashes} if files else {}
-    return projector(draw, entropy(seed, Stream.PROJECTION, draw=prompt.draw)), about
+    return projector(draw, entropy(problem.seed, Stream.PROJECTION, draw=prompt.draw)), about
 
 
 def shallow_projection(lm: LanguageModel, start: Tensor, dim: int, project: Project) -> Projection:

@@ -44,7 +44,7 @@ def prompt_objective(
         raise InputError(f"prompt.layers {prompt.layers!r} needs the model here; leave out [endpoint], or set first")
     opened = open_problem(problem or ProblemConfig(), seed=seed, served=endpoint is not None, texts=endpoint is None)
     opened = with_prompt_at(opened, prompt.place)
-    project, about = project_of(opened, prompt, seed)
+    project, about = project_of(opened, prompt)
     parts: dict[str, Any] = {
         "problem": opened,
         "projection": _projection(opened, dim, seed, prompt, project),

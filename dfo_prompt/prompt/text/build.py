@@ -75,18 +75,7 @@ def text_objective(
         right = text_dim(problem=problem, demonstrations=demonstrations, instructions=instructions, decoder=decoder)
         _check_dim(dim, right)
     opened = open_problem(problem, seed=seed, served=endpoint is not None)
-    keys: TextDecoder
-    about: dict[str, Json] = {}
-    if decoder == "tokens":
-        keys, about = substitutions(opened, prompt, dim=dim, seed=seed)
-    else:
-        keys = random_keys(
-            opened.task,
-            examples=len(opened.data.train),
-            parts=decoder,
-            demonstrations=demonstrations,
-            instructions=instructions,
-        )
+    keys, about = _keys(opened, prompt, dim, decoder, demonstrations, instructions)
     if endpoint:
         if prompt.dtype != "auto":
             raise InputError(f"dtype {prompt.dtype!r} is for the server of an [endpoint] to choose; leave out prompt.dtype")
@@ -112,6 +101,19 @@ def _check_dim(dim: int, right: int) -> None:
     if dim != right:
         said = f"objective 'text-prompt' has {right} dimensions in these settings, not {dim}"
         raise InputError(f"{said}; set dim to that, or leave it out")
+
+
+def _keys(
+    problem: Problem, prompt: PromptConfig, dim: int, decoder: Decoder, demonstrations: int, instructions: Path | None
+) -> tuple[TextDecoder, dict[str, Json]]:
+    """Return the decoder, and the hashes of files that it is read from."""
+    if decoder == "tokens":
+        return substitutions(problem, prompt, dim)
+    examples = len(problem.data.train)
+    keys = random_keys(
+        problem.task, examples=examples, parts=decoder, demonstrations=demonstrations, instructions=instructions
+    )
+    return keys, {}
 
 
 def local_text_objective(

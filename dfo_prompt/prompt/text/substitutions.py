@@ -12,7 +12,7 @@ from torch.nn.functional import normalize
 from dfo_prompt.config.prompt import PromptConfig
 from dfo_prompt.errors import InputError, ModelError
 from dfo_prompt.lm.load import LanguageModel
-from dfo_prompt.prompt.initial import initial_prompt_of, project_of, shallow_projection
+from dfo_prompt.prompt.initial import project_of, shallow_projection
 from dfo_prompt.prompt.problem import Problem
 from dfo_prompt.prompt.projections.affine import Projection
 from dfo_prompt.prompt.text.decoders import Choice, with_answers
@@ -102,7 +102,7 @@ class Substitutions:
         return text == text.strip() and self._lm.tokens(text) == ids
 
 
-def substitutions(problem: Problem, prompt: PromptConfig, *, dim: int, seed: int) -> tuple[Substitutions, dict[str, Json]]:
+def substitutions(problem: Problem, prompt: PromptConfig, dim: int) -> tuple[Substitutions, dict[str, Json]]:
     """Build the decoder, and return it with the hashes of files that it is read from.
 
     Raises:
@@ -110,10 +110,11 @@ def substitutions(problem: Problem, prompt: PromptConfig, *, dim: int, seed: int
     """
     lm = problem.lm
     text = with_answers(str(prompt.start).removeprefix(TEXT).strip(), problem.task)
-    project, about = project_of(problem, prompt, seed)
-    start = initial_prompt_of(lm, TEXT + text, len(lm.tokens(text)), np.random.default_rng(seed))
+    project, about = project_of(problem, prompt)
+    start = lm.embed(np.array(lm.tokens(text), dtype=np.int64))
     found = Substitutions(lm, text, shallow_projection(lm, start, dim, project), dim)
-    if all(found.decode(z).instruction == text for z in np.random.default_rng(seed).standard_normal((LOOKS, dim))):
+    looks = np.random.default_rng(problem.seed).standard_normal((LOOKS, dim))
+    if all(found.decode(z).instruction == text for z in looks):
         said = f"{LOOKS} random candidates of deviation 1 are all the instruction that was given"
         logging.getLogger(__name__).warning("%s; raise prompt.projection_options.alpha", said)
     return found, about

@@ -17,7 +17,7 @@ from dfo_prompt.lm.load import LanguageModel
 from dfo_prompt.lm.local import LocalEndpoint
 from dfo_prompt.lm.shell import load_shell
 from dfo_prompt.prompt.problem import Problem
-from dfo_prompt.prompt.text.build import words_of
+from dfo_prompt.prompt.text.build import local_text_objective, words_of
 from dfo_prompt.prompt.text.objective import TextObjective
 from dfo_prompt.prompt.text.substitutions import check_start, substitutions
 from dfo_prompt.testing.families import SIZES
@@ -47,13 +47,13 @@ def merging_lm():
 LM, MERGING = tiny_lm(), merging_lm()
 
 
-def problem(lm=LM):
-    return Problem(lm=lm, task=TASK, data=few_shot(), seed=0)
+def problem(lm=LM, seed=0):
+    return Problem(lm=lm, task=TASK, data=few_shot(), seed=seed)
 
 
 def decoder(lm=LM, start=START, *, dim=DIM, seed=0, alpha=2.0, **prompt):
     settings = PromptConfig(start=f"text:{start}", projection_options={"alpha": alpha}, **prompt)
-    return substitutions(problem(lm), settings, dim=dim, seed=seed)[0]
+    return substitutions(problem(lm, seed), settings, dim)[0]
 
 
 def candidates(count, dim=DIM):
@@ -67,7 +67,7 @@ def texts(found, zs):
 @given(st.lists(st.sampled_from(WORDS), min_size=2, max_size=7), st.sampled_from(["normal", "uniform", "orthogonal"]))
 def test_zero_is_the_start(words, projection):
     settings = PromptConfig(start=f"text:{' '.join(words)}", projection=projection)
-    found, _ = substitutions(problem(), settings, dim=DIM, seed=1)
+    found, _ = substitutions(problem(), settings, DIM)
     assert found.decode(np.zeros(DIM)).instruction == " ".join(words)
 
 
@@ -120,6 +120,13 @@ def test_tokens_that_would_merge_are_chosen_again_and_the_first_ones_stay():
         text = MERGING.tokenizer.decode(nearest[: same + 1])  # the first that is another was not to be had
         assert MERGING.tokens(text) != nearest[: same + 1] or text != text.strip()
     assert 0 < repaired < 50
+
+
+def test_where_no_token_survives_behind_those_ahead_the_start_stands(monkeypatch):
+    found = decoder(MERGING, "filmed a longer plot")
+    survives = found._survives
+    monkeypatch.setattr(found, "_survives", lambda ids: len(ids) < 3 and survives(ids))
+    assert texts(found, candidates(5)) == ["filmed a longer plot"] * 5
 
 
 def test_a_candidate_is_one_text_and_another_seed_or_draw_gives_others():
@@ -212,6 +219,12 @@ def test_a_scale_at_which_nothing_is_substituted_is_said(caplog):
 def test_a_start_that_the_tokenizer_changes_is_refused(start):
     with pytest.raises(InputError, match=f"the tokenizer of 'llama' does not give 'a {start.split()[1]}' back as written"):
         decoder(start=start)
+
+
+def test_an_instruction_that_leaves_no_room_is_refused_before_any_query():
+    found = decoder(start=" ".join(["film"] * 60))
+    with pytest.raises(InputError, match="instructions of up to 60 tokens leave no room .* 64 .* takes; shorten them"):
+        local_text_objective(problem(), found, loss="cross_entropy", calibration="none")
 
 
 def test_a_candidate_of_another_shape_or_not_finite_is_refused():
