@@ -1,15 +1,22 @@
 """Builds the initial prompt p0 and the projection around it."""
 
+from functools import partial
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from dfo_prompt._util.seeding import Stream, entropy
+from dfo_prompt.config.prompt import PromptConfig
 from dfo_prompt.errors import InputError
 from dfo_prompt.lm.load import LanguageModel
-from dfo_prompt.prompt.projections.affine import Project, Projection, Space
-from dfo_prompt.prompt.projections.learned import read_start
+from dfo_prompt.plugin.entries import arguments_of, target_of
+from dfo_prompt.prompt.problem import Problem
+from dfo_prompt.prompt.projections.affine import Project, Projection, Space, projector
+from dfo_prompt.prompt.projections.learned import check_sources, read_start
+from dfo_prompt.types import Json
 
 
 def initial_prompt_of(lm: LanguageModel, kind: str | Path, tokens: int, rng: np.random.Generator) -> Tensor:
@@ -35,6 +42,21 @@ def initial_prompt_of(lm: LanguageModel, kind: str | Path, tokens: int, rng: np.
     if not kind.startswith("text:") or not text.strip():
         raise InputError(f"unknown start of a prompt, {kind!r}; known: zero, vocabulary, text:WORDS, file:PATH")
     return lm.embed(np.resize(lm.tokens(text), tokens))
+
+
+def project_of(problem: Problem, prompt: PromptConfig) -> tuple[Project, dict[str, Json]]:
+    """Return what draws the projections of a study, and the hashes of the files that they and p0 are read from.
+
+    Raises:
+        InputError: there is no such projection, an option is bad, or a file does not suit task or model.
+    """
+    options = arguments_of("projection", prompt.projection, prompt.projection_options)
+    files = [path for path in (*options.values(), prompt.start) if isinstance(path, Path)]
+    check_sources(problem.task.name, problem.lm.fingerprint, *files)
+    draw = partial(target_of("projection", prompt.projection), **options)
+    hashes: dict[str, Json] = {file.name: sha256(file.read_bytes()).hexdigest() for file in files}
+    about: dict[str, Json] = {"files": hashes} if files else {}
+    return projector(draw, entropy(problem.seed, Stream.PROJECTION, draw=prompt.draw)), about
 
 
 def shallow_projection(lm: LanguageModel, start: Tensor, dim: int, project: Project) -> Projection:

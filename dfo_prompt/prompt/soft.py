@@ -1,28 +1,22 @@
 """The objective named "prompt", from names: model, task, projection."""
 
-from collections.abc import Mapping
-from functools import partial
-from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dfo_prompt._util.seeding import Stream, entropy, generator
+from dfo_prompt._util.seeding import Stream, generator
 from dfo_prompt.config.endpoint import EndpointConfig
 from dfo_prompt.config.problem import ProblemConfig
 from dfo_prompt.config.prompt import PromptConfig
 from dfo_prompt.errors import InputError
 from dfo_prompt.lm.layout import lay_out
-from dfo_prompt.plugin.entries import arguments_of, target_of
 from dfo_prompt.prompt.generation import GenerationObjective
-from dfo_prompt.prompt.initial import initial_prompt_of, shallow_projection
+from dfo_prompt.prompt.initial import initial_prompt_of, project_of, shallow_projection
 from dfo_prompt.prompt.objective import PromptObjective
 from dfo_prompt.prompt.open import open_problem, with_prompt_at
 from dfo_prompt.prompt.problem import Problem
-from dfo_prompt.prompt.projections.affine import Projection, projector
+from dfo_prompt.prompt.projections.affine import Project, Projection
 from dfo_prompt.prompt.projections.layerwise import DeepProjection, deep_projection
-from dfo_prompt.prompt.projections.learned import check_sources
 
 
 def prompt_objective(
@@ -50,16 +44,14 @@ def prompt_objective(
         raise InputError(f"prompt.layers {prompt.layers!r} needs the model here; leave out [endpoint], or set first")
     opened = open_problem(problem or ProblemConfig(), seed=seed, served=endpoint is not None, texts=endpoint is None)
     opened = with_prompt_at(opened, prompt.place)
-    options = arguments_of("projection", prompt.projection, prompt.projection_options)
-    files = [path for path in (*options.values(), prompt.start) if isinstance(path, Path)]
-    check_sources(opened.task.name, opened.lm.fingerprint, *files)
+    project, about = project_of(opened, prompt)
     parts: dict[str, Any] = {
         "problem": opened,
-        "projection": _projection(opened, dim, seed, prompt, options),
+        "projection": _projection(opened, dim, seed, prompt, project),
         "prompt_tokens": prompt.tokens,
         "dim": dim,
         "dtype": prompt.dtype,
-        "about": {"files": {file.name: sha256(file.read_bytes()).hexdigest() for file in files}} if files else {},
+        "about": about,
     }
     if opened.task.answer:
         _check_for_texts(opened.task.name, prompt)
@@ -75,10 +67,9 @@ def _check_for_texts(task: str, prompt: PromptConfig) -> None:
 
 
 def _projection(
-    problem: Problem, dim: int, seed: int, prompt: PromptConfig, options: Mapping[str, object]
+    problem: Problem, dim: int, seed: int, prompt: PromptConfig, project: Project
 ) -> Projection | DeepProjection:
-    lm, draw = problem.lm, partial(target_of("projection", prompt.projection), **options)
-    project = projector(draw, entropy(seed, Stream.PROJECTION, draw=prompt.draw))
+    lm = problem.lm
     start = initial_prompt_of(lm, prompt.start, prompt.tokens, generator(seed, Stream.START, draw=prompt.draw))
     if prompt.layers == "first":
         return shallow_projection(lm, start, dim, project)

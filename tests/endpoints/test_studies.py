@@ -95,6 +95,18 @@ def test_prompts_of_tokens_are_sent_as_ids(study, model_server, kind):
     same_losses(local[2], remote[2])
 
 
+@pytest.mark.parametrize("kind", ["vllm", "llama.cpp"])
+def test_token_substitutions_are_chosen_here_and_scored_there(study, model_server, kind):
+    near = {"objective.decoder": "tokens", "prompt.start": "text:it was a film", "prompt.projection_options.alpha": "4"}
+    flags = ("--objective", "text-prompt", "--sigma", "1", *(f"--set={key}={value}" for key, value in near.items()))
+    local = study("local", *flags, "--set", "prompt.dtype=float32")
+    remote = study("remote", *flags, *over(model_server, kind))
+    assert (local[0], remote[0]) == (0, 0), (local[1], remote[1])
+    same_losses(local[2], remote[2])
+    assert len({line["loss"] for line in journal(remote[2])}) > 1
+    assert (local[2] / "prompt.txt").read_bytes() == (remote[2] / "prompt.txt").read_bytes()
+
+
 def test_label_words_of_several_tokens_are_asked_token_by_token(study, model_server, tiny_task):
     tiny_task.write_text(tiny_task.read_text().replace('good = "good"', 'good = "very good fun"'))
     local = study("local", "--set", "prompt.dtype=float32")

@@ -38,6 +38,14 @@ class TestTexts(ObjectiveConformance):
         return dp.create_objective(name, dim=self.dim, seed=seed, problem=self.where)
 
 
+class TestSubstitutions(TestTexts):
+    dim = 6
+
+    def build(self, name, seed=1):
+        prompt = {"start": "text:it was a film", "projection_options": {"alpha": 4.0}}
+        return dp.create_objective(name, dim=self.dim, seed=seed, problem=self.where, prompt=prompt, decoder="tokens")
+
+
 class Lying(dp.LeastSquares):
     """Says that the loss is half the sum of squares, or that it has no slope, or no curvature."""
 

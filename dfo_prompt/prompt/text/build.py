@@ -22,11 +22,15 @@ from dfo_prompt.lm.precision import Precision, choose_precision
 from dfo_prompt.prompt.open import open_problem
 from dfo_prompt.prompt.problem import Problem
 from dfo_prompt.prompt.text.asking import Words
-from dfo_prompt.prompt.text.decoders import Choice, Parts, RandomKeys, random_keys, text_dim
+from dfo_prompt.prompt.text.decoders import Decoder, TextDecoder, random_keys, text_dim
 from dfo_prompt.prompt.text.objective import TextObjective
+from dfo_prompt.prompt.text.substitutions import check_start, substitutions
 from dfo_prompt.tasks.task import Task
 from dfo_prompt.types import Json, Vector
 
+HEEDED = ("loss", "calibration", "dtype")
+SUBSTITUTED = ("start", "projection", "projection_options", "draw")
+"""Settings of a prompt that the decoder "tokens" takes, too."""
 PROBES = 8
 """Half of those of soft prompts, whose queries are cheaper; every rank has to agree then."""
 
@@ -40,46 +44,45 @@ def text_objective(
     endpoint: EndpointConfig | None = None,
     demonstrations: int = 3,
     instructions: Path | None = None,
-    decoder: Parts = "both",
+    decoder: Decoder = "both",
 ) -> TextObjective:
     """Build the loss of a text, demonstrations and an instruction, for a language model on a k-shot task.
 
     Args:
-        dim: d, which the other settings determine; a study that does not set it has the right one.
-        seed: of the split.
-        problem: the language model and the task.
-        prompt: loss, calibration and dtype.
+        dim: d, which the other settings determine; a study that does not set it has the right one. With the decoder "tokens"
+            it is free, and 50 in a study that does not set it.
+        seed: of the split, and of the projection of the decoder "tokens".
+        problem: the language model and the task. The decoder "tokens" takes tokenizer and embeddings from the model, also
+            where an endpoint scores the texts.
+        prompt: loss, calibration and dtype; for the decoder "tokens" also start ("text:WORDS", the instruction of z = 0),
+            projection, projection_options and draw.
         endpoint: what scores the texts; None for the model in this process.
         demonstrations: training examples that are shown with their answers.
         instructions: a text file with an instruction a line, in which {answers} stands for the label words; by default a few
             that suit any task. None at all is always among the choices.
-        decoder: what z chooses: "demonstrations", the "instruction", or "both".
+        decoder: what z chooses: "demonstrations", the "instruction", or "both"; or the "tokens" of an instruction without
+            demonstrations, each the nearest to A z + p0.
 
     Raises:
         InputError: a name is unknown, a value is bad, data or model cannot be had, `prompt` sets something else, or `dim` is
             another than the settings have.
     """
     prompt, problem = prompt or PromptConfig(), problem or ProblemConfig()
-    if prompt != PromptConfig(tokens=prompt.tokens, loss=prompt.loss, calibration=prompt.calibration, dtype=prompt.dtype):
-        raise InputError("objective 'text-prompt' takes loss, calibration and dtype of a prompt, and nothing else of it")
-    right = text_dim(problem=problem, demonstrations=demonstrations, instructions=instructions, decoder=decoder)
-    if dim != right:
-        said = f"objective 'text-prompt' has {right} dimensions in these settings, not {dim}"
-        raise InputError(f"{said}; set dim to that, or leave it out")
+    _check_prompt(prompt, decoder)
+    if decoder == "tokens":
+        check_start(prompt.start, instructions)
+    else:
+        right = text_dim(problem=problem, demonstrations=demonstrations, instructions=instructions, decoder=decoder)
+        _check_dim(dim, right)
     opened = open_problem(problem, seed=seed, served=endpoint is not None)
-    keys = random_keys(
-        opened.task,
-        examples=len(opened.data.train),
-        parts=decoder,
-        demonstrations=demonstrations,
-        instructions=instructions,
-    )
+    keys, about = _keys(opened, prompt, dim, decoder, demonstrations, instructions)
     if endpoint:
         if prompt.dtype != "auto":
             raise InputError(f"dtype {prompt.dtype!r} is for the server of an [endpoint] to choose; leave out prompt.dtype")
         again = tuple(currencies())
-        return _over(create_endpoint(endpoint), opened, keys, prompt.loss, prompt.calibration, costs_again=again)
-    build = partial(local_text_objective, opened, keys, loss=prompt.loss, calibration=prompt.calibration)
+        served = create_endpoint(endpoint)
+        return _over(served, opened, keys, prompt.loss, prompt.calibration, costs_again=again, about=about)
+    build = partial(local_text_objective, opened, keys, loss=prompt.loss, calibration=prompt.calibration, about=about)
 
     def probe(precision: Precision) -> Vector:
         return build(precision).evaluate(np.random.default_rng(0).standard_normal((PROBES, keys.dim))).losses
@@ -87,8 +90,40 @@ def text_objective(
     return build(choose_precision(opened.lm.model, prompt.dtype, probe))
 
 
+def _check_prompt(prompt: PromptConfig, decoder: Decoder) -> None:
+    also = SUBSTITUTED if decoder == "tokens" else ()
+    if prompt != PromptConfig(**{name: getattr(prompt, name) for name in ("tokens", *HEEDED, *also)}):
+        heeded = f"{', '.join((*also, *HEEDED[:-1]))} and {HEEDED[-1]}"
+        raise InputError(f"objective 'text-prompt' takes {heeded} of a prompt, and nothing else of it")
+
+
+def _check_dim(dim: int, right: int) -> None:
+    if dim != right:
+        said = f"objective 'text-prompt' has {right} dimensions in these settings, not {dim}"
+        raise InputError(f"{said}; set dim to that, or leave it out")
+
+
+def _keys(
+    problem: Problem, prompt: PromptConfig, dim: int, decoder: Decoder, demonstrations: int, instructions: Path | None
+) -> tuple[TextDecoder, dict[str, Json]]:
+    """Return the decoder, and the hashes of files that it is read from."""
+    if decoder == "tokens":
+        return substitutions(problem, prompt, dim)
+    examples = len(problem.data.train)
+    keys = random_keys(
+        problem.task, examples=examples, parts=decoder, demonstrations=demonstrations, instructions=instructions
+    )
+    return keys, {}
+
+
 def local_text_objective(
-    problem: Problem, keys: RandomKeys, precision: Precision | None = None, *, loss: str, calibration: str
+    problem: Problem,
+    keys: TextDecoder,
+    precision: Precision | None = None,
+    *,
+    loss: str,
+    calibration: str,
+    about: dict[str, Json] | None = None,
 ) -> TextObjective:
     """Return the objective over the model in this process.
 
@@ -96,14 +131,14 @@ def local_text_objective(
         InputError: see `TextObjective`.
     """
     precision = precision or Precision(model=problem.lm.model)
-    about: dict[str, Json] = {"dtype": precision.dtype, "dtype_spearman": precision.spearman}
-    return _over(LocalEndpoint(problem.lm, precision), problem, keys, loss, calibration, about=about)
+    known: dict[str, Json] = {"dtype": precision.dtype, "dtype_spearman": precision.spearman, **(about or {})}
+    return _over(LocalEndpoint(problem.lm, precision), problem, keys, loss, calibration, about=known)
 
 
 def _over(
     endpoint: Endpoint,
     problem: Problem,
-    keys: RandomKeys,
+    keys: TextDecoder,
     loss: str,
     calibration: str,
     *,
@@ -117,7 +152,7 @@ def _over(
         decoder=keys,
         loss=loss,
         calibration=calibration,
-        longest=_longest(problem, keys),
+        longest=keys.longest(lambda text: len(problem.lm.tokens(text)), problem.data.train),
         most_tokens=problem.lm.max_tokens,
         costs_again=costs_again,
         about=about,
@@ -144,11 +179,3 @@ def _pieces(lm: LanguageModel, word: str, ids: Sequence[int]) -> list[str]:
             ends = [end for _, end in found.offset_mapping[-len(ids) :]]
             return [(ahead + word)[start:end] for start, end in pairwise([len(ahead), *ends[:-1], len(ahead + word)])]
     return [str(lm.tokenizer.decode([token])) for token in ids]
-
-
-def _longest(problem: Problem, keys: RandomKeys) -> Choice:
-    """Return the longest of all prompts."""
-    sizes = [sum(len(problem.lm.tokens(text)) for text in example.texts) for example in problem.data.train]
-    order = sorted(range(len(sizes)), key=sizes.__getitem__, reverse=True)
-    instruction = max(keys.instructions, key=lambda text: len(problem.lm.tokens(text) if text else ()))
-    return Choice(instruction=instruction, shown=tuple(order[: keys.demonstrations]))

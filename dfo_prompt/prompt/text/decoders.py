@@ -1,7 +1,7 @@
 """Text decoders, the siblings of projections: from z (d,) to the demonstrations and the instruction of a prompt."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -12,10 +12,14 @@ import numpy as np
 from dfo_prompt._util.reading import read_bytes
 from dfo_prompt.config.problem import ProblemConfig
 from dfo_prompt.errors import InputError
+from dfo_prompt.tasks.examples import Example
 from dfo_prompt.tasks.task import Task, check_labels, find_task
 from dfo_prompt.types import Json, Vector
 
 Parts = Literal["both", "demonstrations", "instruction"]
+Decoder = Literal["both", "demonstrations", "instruction", "tokens"]
+TOKENS_DIM = 50
+"""The d of token substitutions where none is set: A z + p0 has hundreds of entries a token, and a text study few queries."""
 LARGEST = 2**20
 """Bytes of a file of instructions."""
 ANSWERS = "{answers}"
@@ -44,6 +48,14 @@ class TextDecoder(Protocol):
 
     def decode(self, candidate: Vector) -> Choice:
         """Return what a candidate (d,) stands for."""
+
+    def longest(self, size: Callable[[str], int], examples: Sequence[Example]) -> Choice:
+        """Return what the longest prompt is made of.
+
+        Args:
+            size: tokens of a text.
+            examples: the training split.
+        """
 
     def describe(self) -> dict[str, Json]:
         """Return what defines the decoder, for manifests."""
@@ -93,6 +105,13 @@ class RandomKeys:
         instruction = self.instructions[int(np.argmax(others)) if len(others) else 0] if self.instructions else ""
         return Choice(instruction=instruction, shown=tuple(largest[::-1].tolist()))
 
+    def longest(self, size: Callable[[str], int], examples: Sequence[Example]) -> Choice:
+        """Return the longest instruction and the longest demonstrations."""
+        sizes = [sum(map(size, example.texts)) for example in examples]
+        order = sorted(range(len(sizes)), key=sizes.__getitem__, reverse=True)
+        instruction = max(self.instructions, key=lambda text: size(text) if text else 0)
+        return Choice(instruction=instruction, shown=tuple(order[: self.demonstrations]))
+
     def describe(self) -> dict[str, Json]:
         """Return the number of demonstrations, and a hash of the instructions."""
         pool = hashlib.sha256("\n".join(self.instructions).encode()).hexdigest()[:16]
@@ -122,12 +141,16 @@ def random_keys(task: Task, *, examples: int, parts: Parts, demonstrations: int,
     if parts == "demonstrations" and instructions:
         raise InputError('the decoder "demonstrations" takes no instructions; leave one out')
     pool = [] if parts == "demonstrations" else read_instructions(instructions)
-    *others, last = task.words
-    listed = f"{', '.join(others)} or {last}"
-    filled = dict.fromkeys(["", *(line.replace(ANSWERS, listed) for line in pool)])
+    filled = dict.fromkeys(["", *(with_answers(line, task) for line in pool)])
     return RandomKeys(
         examples=examples, demonstrations=0 if parts == "instruction" else demonstrations, instructions=tuple(filled)
     )
+
+
+def with_answers(instruction: str, task: Task) -> str:
+    """Return an instruction with the label words in place of {answers}."""
+    *others, last = task.words
+    return instruction.replace(ANSWERS, f"{', '.join(others)} or {last}")
 
 
 def read_instructions(path: Path | None) -> Sequence[str]:
@@ -151,13 +174,17 @@ def text_dim(
     problem: ProblemConfig,
     demonstrations: int = 3,
     instructions: Path | None = None,
-    decoder: Parts = "both",
+    decoder: Decoder = "both",
 ) -> int:
     """Return the dimension that the objective "text-prompt" has in these settings; no model or data is read.
+
+    Token substitutions take any dimension, and have one by default.
 
     Raises:
         InputError: a name is unknown, or a value is bad.
     """
+    if decoder == "tokens":
+        return TOKENS_DIM
     task = check_labels(find_task(problem.task))
     examples = problem.shots * len(task.classes)
     return random_keys(task, examples=examples, parts=decoder, demonstrations=demonstrations, instructions=instructions).dim

@@ -108,8 +108,12 @@ class TextObjective(TaskObjective):
         rest = max(self._asker.size(self._rendering.asked(texts)) for texts in self._train)
         ahead = self._asker.size(self._rendering.ahead(longest)) if longest != Choice() else 0
         if ahead > max(self._most - rest, self._most // 2):
-            said = f"{len(longest.shown)} demonstrations of up to {ahead} tokens leave no room for a text"
-            raise InputError(f"{said} in the {self._most} that the model takes; set fewer demonstrations")
+            shown = len(longest.shown)
+            said, less = (
+                (f"{shown} demonstrations", "set fewer demonstrations") if shown else ("instructions", "shorten them")
+            )
+            room = f"leave no room for a text in the {self._most} that the model takes"
+            raise InputError(f"{said} of up to {ahead} tokens {room}; {less}")
 
     def _score(self, candidates: Matrix, split: str, *, outputs: bool = False) -> Evaluation:
         labels = torch.as_tensor(self.split.labels(split))

@@ -114,3 +114,45 @@ def test_other_settings_of_a_prompt_are_refused(program, where):
     status, _, err = program("run", *where, "--projection", "uniform", "--out", "s")
     assert status == 2
     assert "objective 'text-prompt' takes loss, calibration and dtype of a prompt, and nothing else of it" in err
+
+
+@pytest.fixture
+def near(tiny_folder, tiny_task):
+    flags = f"--preset text-tokens --model {tiny_folder} --task {tiny_task} --shots 4 --dtype float32 --dim 6"
+    return (*flags.split(), "--set", "prompt.start=text:it was a film", "--set", "prompt.projection_options.alpha=1")
+
+
+def test_token_substitutions_from_start_to_the_text_file(program, near, tmp_path):
+    status, _, err = program("run", *near, "--budget", "40", "--popsize", "8", "--out", "s")
+    assert status == 0, err
+    lines = [json.loads(line) for line in (tmp_path / "s" / "journal.jsonl").read_text().splitlines()]
+    objective, _ = reopen(tmp_path / "s")
+    result = json.loads((tmp_path / "s" / "result.json").read_text())
+    about = json.loads((tmp_path / "s" / "manifest.json").read_text())["objective"]
+    assert about.items() >= {"nearness": "cosine", "instruction_tokens": 4}.items()
+    assert len(lines) == 40
+    assert 1 < result["spent"]["requests"] < 40  # some of forty candidates had one text
+    assert objective.text(np.zeros(6)) == "it was a film\n\n{text} . it was"
+    text = (tmp_path / "s" / TEXT_FILE).read_text()
+    instruction, rest = text.split("\n\n")
+    assert (len(tiny_lm().tokens(instruction)), rest) == (4, "{text} . it was\n")
+    assert text in program("show", "s")[1]
+    assert json.loads(program("predict", "s", "--json", "a great film")[1])["probabilities"].keys() == {"bad", "good"}
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (("--set", "prompt.start=vocabulary"), 'the decoder "tokens" starts from an instruction; set prompt.start'),
+        (("--set", "objective.instructions=pool.txt"), 'the decoder "tokens" takes no instructions'),
+        (("--set", "prompt.place=behind"), "takes start, projection, projection_options, draw, loss, calibration and dtype"),
+        (("--model", "./missing", "--endpoint-kind", "llama.cpp", "--endpoint-url", "http://127.0.0.1:9"), "missing"),
+    ],
+)
+def test_bad_settings_of_token_substitutions_are_one_line(program, near, tmp_path, flags, message):
+    (tmp_path / "pool.txt").write_text("the film\n")
+    status, _, err = program("run", *near, *flags, "--out", "s")
+    (said,) = [line for line in err.splitlines() if line.startswith("error: ")]
+    assert status == 2
+    assert message in said
+    assert "Traceback" not in err
