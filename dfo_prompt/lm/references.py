@@ -15,7 +15,8 @@ from dfo_prompt.lm.encoding import Encoded, arranged, continuation
 from dfo_prompt.lm.layout import Layout, lay_out, template_of
 from dfo_prompt.lm.load import LanguageModel
 from dfo_prompt.tasks.examples import Texts
-from dfo_prompt.tasks.task import Answer, Task
+from dfo_prompt.tasks.sections import Answer
+from dfo_prompt.tasks.task import Task
 
 LINE_END = "\n"
 

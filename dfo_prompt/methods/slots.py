@@ -20,7 +20,8 @@ from dfo_prompt.lm.verbalizer import Verbalizer
 from dfo_prompt.methods.heads import Scaling
 from dfo_prompt.prompt.asking import WORD
 from dfo_prompt.tasks.examples import Texts
-from dfo_prompt.tasks.task import Pattern, Task
+from dfo_prompt.tasks.sections import Pattern
+from dfo_prompt.tasks.task import Task
 from dfo_prompt.types import Matrix
 
 Features = Callable[[Matrix], Sequence[Matrix]]

@@ -14,7 +14,7 @@ from dfo_prompt.lm.shell import load_shell
 from dfo_prompt.plugin.catalogue import catalogue
 from dfo_prompt.prompt.problem import Problem, TaskSplit
 from dfo_prompt.tasks.examples import read_examples
-from dfo_prompt.tasks.feedback import grow
+from dfo_prompt.tasks.feedback import add_feedback
 from dfo_prompt.tasks.sampling import sample
 from dfo_prompt.tasks.task import check_labels, find_task
 
@@ -44,7 +44,7 @@ def open_split(config: ProblemConfig, *, seed: int, texts: bool = False) -> Task
     examples = read_examples(task, config.data)
     split = sample(task, examples, shots=config.shots, seed=seed, test_examples=config.test_examples)
     if config.feedback:
-        split = grow(task, split, config.feedback)
+        split = add_feedback(task, split, config.feedback)
     logging.getLogger(__name__).info("task %s: %s", task.name, split.report)
     return TaskSplit(task=task, data=split, seed=seed)
 

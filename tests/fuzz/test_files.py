@@ -22,7 +22,8 @@ from dfo_prompt.study.folder import load_result, read_manifest
 from dfo_prompt.suite.folder import read_errors, read_suite_folder
 from dfo_prompt.suite.reading import read_suite_file
 from dfo_prompt.tasks.examples import read_examples
-from dfo_prompt.tasks.task import Source, Task, load_task
+from dfo_prompt.tasks.sections import Source
+from dfo_prompt.tasks.task import Task, load_task
 from dfo_prompt.tasks.writing import write_task
 
 pytestmark = [pytest.mark.timeout(6 * 3600), pytest.mark.slow]  # of the nightly lane

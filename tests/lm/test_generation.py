@@ -10,7 +10,8 @@ from dfo_prompt.lm.greedy import Greedy
 from dfo_prompt.lm.precision import Precision
 from dfo_prompt.lm.references import LikelihoodReader, encode_references, lay_out_texts, reference_ids, stops
 from dfo_prompt.lm.scorer import Scorer
-from dfo_prompt.tasks.task import Answer, Task
+from dfo_prompt.tasks.sections import Answer
+from dfo_prompt.tasks.task import Task
 from dfo_prompt.testing.tiny import WORDS, some_examples, tiny_lm
 
 AHEAD = Task(

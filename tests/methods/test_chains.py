@@ -16,7 +16,8 @@ from dfo_prompt.methods.run import run_method
 from dfo_prompt.methods.voting import Fitting
 from dfo_prompt.prompt.problem import Problem
 from dfo_prompt.study.folder import read_manifest
-from dfo_prompt.tasks.task import Pattern, Questions, Task
+from dfo_prompt.tasks.sections import Pattern, Questions
+from dfo_prompt.tasks.task import Task
 from dfo_prompt.testing.tiny import TASK, few_shot, tiny_lm
 
 TEXTS = [("bad film",), ("the plot was very very long",), ("fun",)]

@@ -15,7 +15,8 @@ from dfo_prompt.prompt.projections.affine import Projection, Space
 from dfo_prompt.prompt.projections.dense import normal
 from dfo_prompt.tasks.examples import Example
 from dfo_prompt.tasks.sampling import FewShot
-from dfo_prompt.tasks.task import Answer, Task
+from dfo_prompt.tasks.sections import Answer
+from dfo_prompt.tasks.task import Task
 from dfo_prompt.testing.tiny import WORDS, some_examples, tiny_lm
 
 TOKENS, DIM, MOST = 4, 10, 6

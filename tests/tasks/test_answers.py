@@ -14,7 +14,8 @@ from dfo_prompt.tasks.examples import Example, read_examples
 from dfo_prompt.tasks.feedback import grow
 from dfo_prompt.tasks.metrics import score_texts
 from dfo_prompt.tasks.sampling import sample
-from dfo_prompt.tasks.task import Answer, Source, Task, load_task
+from dfo_prompt.tasks.sections import Answer, Source
+from dfo_prompt.tasks.task import Task, load_task
 
 TASK = Task(
     name="toy",
@@ -96,8 +97,8 @@ def test_feedback_grows_the_training_split(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ('[labels]\n0 = "no"\n1 = "yes"\n', "labels: those are for labels, and [answer] says that answers are texts"),
-        ('[[patterns]]\ntemplate = "{text} {answer}"\n', "patterns: those are for labels"),
+        ('[labels]\n0 = "no"\n1 = "yes"\n', "labels: is for tasks with labels, and [answer] is for texts as answers"),
+        ('[[patterns]]\ntemplate = "{text} {answer}"\n', "patterns: is for tasks with labels"),
         ("most_tokens = 0\n", "most_tokens"),
         ('ends = "word"\n', "ends"),
     ],

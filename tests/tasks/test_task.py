@@ -4,7 +4,8 @@ import pytest
 
 from dfo_prompt.errors import InputError
 from dfo_prompt.tasks import dfo_prompt_tasks
-from dfo_prompt.tasks.task import Questions, load_task
+from dfo_prompt.tasks.sections import Questions
+from dfo_prompt.tasks.task import load_task
 
 GOOD = """
 name = "mood"
@@ -20,7 +21,7 @@ path = "mood.csv"
 columns = { text = "sentence" }
 """
 WRONG_TEXTS = {
-    "{text_a}{text_b}": "its text marks must be those of the task",
+    "{text_a}{text_b}": "text marks must be those of the task",
     "so": "text: it needs {text}",
     "{text}{answer}": "text: neither {prompt} nor {answer}",
     "{prompt}{text}": "text: neither {prompt} nor {answer}",
