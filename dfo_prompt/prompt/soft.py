@@ -1,4 +1,4 @@
-"""The objective named "prompt", from names: model, task, projection."""
+"""The objective "prompt", built from the names of model, task and projection."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -36,14 +36,14 @@ def prompt_objective(
     """Build the loss of a soft prompt for a language model on a k-shot task, whose answers are labels or texts.
 
     Args:
-        dim: d, the intrinsic dimension; of all layers together, where each has a prompt.
-        seed: of the split, the projection and the initial prompt.
-        problem: the language model and the task.
-        prompt: how a prompt is made from z, and the loss.
-        endpoint: what scores the prompts; None for the model in this process.
+        dim: d, the intrinsic dimension, of all layers together if each has a prompt.
+        seed: seed of the split, the projection and the initial prompt.
+        problem: language model and task.
+        prompt: projection, initial prompt, loss and calibration.
+        endpoint: endpoint that scores the prompts; None for the model in this process.
 
     Raises:
-        InputError: a name is unknown, a value is bad, or data or model cannot be had.
+        InputError: a name is unknown, a value is invalid, or data or model cannot be loaded.
     """
     prompt = prompt or PromptConfig()
     if endpoint and prompt.layers != "first":
@@ -59,7 +59,7 @@ def prompt_objective(
         "prompt_tokens": prompt.tokens,
         "dim": dim,
         "dtype": prompt.dtype,
-        "about": {"files": {file.name: sha256(file.read_bytes()).hexdigest() for file in files}} if files else {},
+        "metadata": {"files": {file.name: sha256(file.read_bytes()).hexdigest() for file in files}} if files else {},
     }
     if opened.task.answer:
         _check_for_texts(opened.task.name, prompt)
@@ -69,9 +69,9 @@ def prompt_objective(
 
 def _check_for_texts(task: str, prompt: PromptConfig) -> None:
     for key, only in (("loss", "cross_entropy"), ("calibration", "none")):
-        if (given := getattr(prompt, key)) != only:
-            said = f"prompt.{key} = {given!r} is for label words, and the answers of task {task!r} are texts"
-            raise InputError(f"{said}; leave it out")
+        if (value := getattr(prompt, key)) != only:
+            reason = f"prompt.{key} = {value!r} is for label words, and the answers of task {task!r} are texts"
+            raise InputError(f"{reason}; leave it out")
 
 
 def _projection(
@@ -82,7 +82,7 @@ def _projection(
     start = initial_prompt_of(lm, prompt.start, prompt.tokens, generator(seed, Stream.START, draw=prompt.draw))
     if prompt.layers == "first":
         return shallow_projection(lm, start, dim, project)
-    # Without feedback, so that z means the same prompt however much of it there is.
+    # Without feedback, so that a z means the same prompt with and without it.
     texts = [example.texts for example in problem.data.drawn.train]
     layouts = [lay_out(lm, problem.task, text, prompt_tokens=prompt.tokens) for text in texts]
     return deep_projection(lm, start, dim, project, [np.array(layout.ids) for layout in layouts])

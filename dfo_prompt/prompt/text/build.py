@@ -1,4 +1,4 @@
-"""The objective named "text-prompt", from names: model, task, decoder."""
+"""The objective "text-prompt", built from the names of model, task and decoder."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -28,7 +28,8 @@ from dfo_prompt.tasks.task import Task
 from dfo_prompt.types import Json, Vector
 
 PROBES = 8
-"""Half of those of soft prompts, whose queries are cheaper; every rank has to agree then."""
+"""The number of candidates that the probe of a reduced precision ranks: half of those of soft prompts, whose queries cost
+less. With 8, nearly all ranks must agree."""
 
 
 def text_objective(
@@ -45,27 +46,27 @@ def text_objective(
     """Build the loss of a text, demonstrations and an instruction, for a language model on a k-shot task.
 
     Args:
-        dim: d, which the other settings determine; a study that does not set it has the right one.
-        seed: of the split.
-        problem: the language model and the task.
+        dim: d, which the other settings determine; leave it out of a study to get the correct value.
+        seed: seed of the split.
+        problem: language model and task.
         prompt: loss, calibration and dtype.
-        endpoint: what scores the texts; None for the model in this process.
-        demonstrations: training examples that are shown with their answers.
-        instructions: a text file with an instruction a line, in which {answers} stands for the label words; by default a few
-            that suit any task. None at all is always among the choices.
-        decoder: what z chooses: "demonstrations", the "instruction", or "both".
+        endpoint: endpoint that scores the texts; None for the model in this process.
+        demonstrations: number of training examples shown with their answers.
+        instructions: text file with one instruction per line, in which {answers} stands for the label words; by default a
+            few that suit any task. An empty instruction is always one of the choices.
+        decoder: parts that z selects: "demonstrations", the "instruction", or "both".
 
     Raises:
-        InputError: a name is unknown, a value is bad, data or model cannot be had, `prompt` sets something else, or `dim` is
-            another than the settings have.
+        InputError: a name is unknown, a value is invalid, data or model cannot be loaded, `prompt` sets another key, or
+            `dim` differs from the value that the settings determine.
     """
     prompt, problem = prompt or PromptConfig(), problem or ProblemConfig()
     if prompt != PromptConfig(tokens=prompt.tokens, loss=prompt.loss, calibration=prompt.calibration, dtype=prompt.dtype):
-        raise InputError("objective 'text-prompt' takes loss, calibration and dtype of a prompt, and nothing else of it")
+        raise InputError("objective 'text-prompt' takes only these keys of [prompt]: loss, calibration, dtype")
     right = text_dim(problem=problem, demonstrations=demonstrations, instructions=instructions, decoder=decoder)
     if dim != right:
-        said = f"objective 'text-prompt' has {right} dimensions in these settings, not {dim}"
-        raise InputError(f"{said}; set dim to that, or leave it out")
+        reason = f"objective 'text-prompt' has {right} dimensions in these settings, not {dim}"
+        raise InputError(f"{reason}; set dim to that, or leave it out")
     opened = open_problem(problem, seed=seed, served=endpoint is not None)
     keys = random_keys(
         opened.task,
@@ -90,14 +91,14 @@ def text_objective(
 def local_text_objective(
     problem: Problem, keys: RandomKeys, precision: Precision | None = None, *, loss: str, calibration: str
 ) -> TextObjective:
-    """Return the objective over the model in this process.
+    """Build the objective for the model in this process.
 
     Raises:
         InputError: see `TextObjective`.
     """
     precision = precision or Precision(model=problem.lm.model)
-    about: dict[str, Json] = {"dtype": precision.dtype, "dtype_spearman": precision.spearman}
-    return _over(LocalEndpoint(problem.lm, precision), problem, keys, loss, calibration, about=about)
+    metadata: dict[str, Json] = {"dtype": precision.dtype, "dtype_spearman": precision.spearman}
+    return _over(LocalEndpoint(problem.lm, precision), problem, keys, loss, calibration, metadata=metadata)
 
 
 def _over(
@@ -108,7 +109,7 @@ def _over(
     calibration: str,
     *,
     costs_again: tuple[str, ...] = (),
-    about: dict[str, Json] | None = None,
+    metadata: dict[str, Json] | None = None,
 ) -> TextObjective:
     return TextObjective(
         split=problem,
@@ -120,7 +121,7 @@ def _over(
         longest=_longest(problem, keys),
         most_tokens=problem.lm.max_tokens,
         costs_again=costs_again,
-        about=about,
+        metadata=metadata,
     )
 
 
@@ -137,17 +138,17 @@ def _label(text: str, token: int) -> Label:
 
 
 def _pieces(lm: LanguageModel, word: str, ids: Sequence[int]) -> list[str]:
-    """Return the parts of a label word that its tokens stand for, spaces included: decoders of some tokenizers drop them."""
+    """Return the text of each token of a label word with its spaces, which decoders of some tokenizers drop."""
     for ahead in (ANCHOR, ""):
-        found = lm.tokenizer(ahead + word, add_special_tokens=False, return_offsets_mapping=True)
-        if tuple(found.input_ids[-len(ids) :]) == tuple(ids):
-            ends = [end for _, end in found.offset_mapping[-len(ids) :]]
+        encoded = lm.tokenizer(ahead + word, add_special_tokens=False, return_offsets_mapping=True)
+        if tuple(encoded.input_ids[-len(ids) :]) == tuple(ids):
+            ends = [end for _, end in encoded.offset_mapping[-len(ids) :]]
             return [(ahead + word)[start:end] for start, end in pairwise([len(ahead), *ends[:-1], len(ahead + word)])]
     return [str(lm.tokenizer.decode([token])) for token in ids]
 
 
 def _longest(problem: Problem, keys: RandomKeys) -> Choice:
-    """Return the longest of all prompts."""
+    """Return the choice of the longest prompt."""
     sizes = [sum(len(problem.lm.tokens(text)) for text in example.texts) for example in problem.data.train]
     order = sorted(range(len(sizes)), key=sizes.__getitem__, reverse=True)
     instruction = max(keys.instructions, key=lambda text: len(problem.lm.tokens(text) if text else ()))

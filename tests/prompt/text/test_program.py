@@ -113,4 +113,4 @@ def test_formats_for_the_other_kind_of_prompt_are_refused(program, where, tmp_pa
 def test_other_settings_of_a_prompt_are_refused(program, where):
     status, _, err = program("run", *where, "--projection", "uniform", "--out", "s")
     assert status == 2
-    assert "objective 'text-prompt' takes loss, calibration and dtype of a prompt, and nothing else of it" in err
+    assert "objective 'text-prompt' takes only these keys of [prompt]: loss, calibration, dtype" in err
