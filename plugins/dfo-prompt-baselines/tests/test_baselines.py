@@ -187,7 +187,7 @@ def test_features_cost_what_is_sent():
     ("family", "options", "said"),
     [
         ("t5", {}, "is an encoder-decoder"),
-        ("llama", {"learning_rates": ()}, "learning_rates must be positive"),
+        ("llama", {"learning_rates": ()}, "learning_rates must be one or more positive numbers"),
         ("llama", {"epochs": 0}, "must be at least 1"),
         ("llama", {"epoch": 3}, "did you mean 'epochs'"),
         ("llama", {"dtype": "float8"}, "training: dtype: Input should be"),
