@@ -1,4 +1,4 @@
-"""`dfo-prompt list`: lines that fit a terminal, and one entry with its options."""
+"""`dfo-prompt list` prints lines that fit a terminal, and an entry with its options."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""What a person sees in a terminal, through a pseudo-terminal of 80 and of 120 columns."""
+"""The output on a terminal, through a pseudo-terminal of 80 and of 120 columns."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Studies of prompts over a server process: the journal of the local study, and no query twice, whatever the server does."""
+"""Studies of prompts over a server process write the journal of the local study and repeat no query, despite faults."""
 
 import json
 import os

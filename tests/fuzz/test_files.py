@@ -1,6 +1,6 @@
-"""Damaged files of every kind: each is read, or refused in one short line.
+"""Damaged files of every format are read, or refused in one short line.
 
-`pytest tests/fuzz --hypothesis-profile nightly` tries 10,000 of each kind.
+`pytest tests/fuzz --hypothesis-profile nightly` tries 10,000 files of each format.
 """
 
 import gzip

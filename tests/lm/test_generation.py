@@ -1,4 +1,4 @@
-"""References are scored as a loop over their tokens scores them; answers are those that transformers' `generate` gives."""
+"""References have the likelihood that a loop over tokens computes; answers equal those of `generate` in transformers."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Chained decoders: one row for all questions, each read where it ends."""
+"""Chained decoders ask all questions in one row, and read each answer where its question ends."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Decoders at the answer slot, against the same computed by hand from a plain forward of transformers."""
+"""Decoders at the answer slot agree with plain forward passes of transformers."""
 
 from dataclasses import replace
 

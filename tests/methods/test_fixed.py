@@ -1,4 +1,4 @@
-"""Methods that ask the model as it is, against the same computed by hand."""
+"""Methods that use the model unchanged agree with computations by hand."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""The exported folder labels texts as the study's objective does, by peft and transformers alone."""
+"""The exported folder labels texts as the study's objective does, with only peft and transformers."""
 
 import json
 import os

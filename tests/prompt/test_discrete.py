@@ -1,4 +1,4 @@
-"""Prompts of tokens."""
+"""Prompts of vocabulary tokens."""
 
 from dataclasses import replace
 

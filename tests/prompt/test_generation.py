@@ -1,4 +1,4 @@
-"""Studies of tasks whose answers are texts: loss, metric, usage, and the program from end to end."""
+"""Studies of tasks whose answers are texts: loss, metric, usage, and the program end to end."""
 
 import json
 from dataclasses import replace

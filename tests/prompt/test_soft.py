@@ -1,4 +1,4 @@
-"""The whole road on a tiny model: from the command line to a prediction."""
+"""An end-to-end study on a tiny model, from the command line to a prediction."""
 
 import json
 

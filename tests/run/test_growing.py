@@ -1,4 +1,4 @@
-"""A study continued on feedback: it starts from the old answer, on a grown training split, and leaves dev and test alone."""
+"""A study continues with feedback from its old answer; dev and test do not change."""
 
 import json
 from hashlib import sha256

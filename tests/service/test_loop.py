@@ -1,4 +1,4 @@
-"""The whole loop against a real server process: serve a tuned prompt, collect corrected labels, go on tuning, swap."""
+"""The loop with a server process: serve a tuned prompt, collect corrected labels, continue tuning, replace the prompt."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Where a suite stands, seen from outside: while another process runs it, after a kill, and with ten thousand studies."""
+"""The status of a suite, while another process runs it, after a kill, and with ten thousand studies."""
 
 import re
 import subprocess

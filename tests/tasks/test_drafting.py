@@ -1,4 +1,4 @@
-"""Tasks drafted from data, and written as files that give the same task back."""
+"""Tasks are drafted from data, and written as files that load as the same task."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Files as people have them: other delimiters, JSON, Parquet, gzip, integer classes, a home folder."""
+"""Data files in common variants: other delimiters, JSON, Parquet, gzip, integer classes, a home folder."""
 
 import csv
 import gzip

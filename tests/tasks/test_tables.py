@@ -1,4 +1,4 @@
-"""CSV and TSV files as GLUE, AG News, pandas and spreadsheets write them; whatever they hold, no row is lost or merged."""
+"""CSV and TSV files as GLUE, AG News, pandas and spreadsheets write them: no row is lost or merged."""
 
 import csv
 import io

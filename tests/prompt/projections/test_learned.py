@@ -1,4 +1,4 @@
-"""Prompts that go from one study to another, or to peft."""
+"""Prompts transfer between studies, and to peft."""
 
 import json
 

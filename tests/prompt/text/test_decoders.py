@@ -1,4 +1,4 @@
-"""From z to demonstrations and an instruction."""
+"""Decoders map z to demonstrations and an instruction."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Texts as prompts by the command line: run, show, export, predict, and the line for a wrong dimension."""
+"""Text prompts on the command line: run, show, export, predict, and the error for a wrong dimension."""
 
 import json
 
