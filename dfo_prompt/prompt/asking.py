@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from dfo_prompt.contracts.usage import Usage
+from dfo_prompt.errors import InputError
 from dfo_prompt.lm.precision import Precision
 from dfo_prompt.lm.scorer import Scorer
 from dfo_prompt.lm.verbalizer import EncodedTexts, Verbalizer
@@ -18,6 +19,16 @@ WORD = 4
 """Bytes of a transmitted token id or float32."""
 Projection = Callable[[Matrix], Tensor]
 """Maps candidates (B, d) to soft prompts: (B, P, E), or (B, H, P, E) with a prompt for each layer."""
+
+
+def check_dtype(dtype: str) -> None:
+    """Check that a precision is left to the endpoint that runs the model.
+
+    Raises:
+        InputError: it is not "auto".
+    """
+    if dtype != "auto":
+        raise InputError(f"dtype {dtype!r} is for the server of an [endpoint] to choose; leave out prompt.dtype")
 
 
 @dataclass(frozen=True, kw_only=True)

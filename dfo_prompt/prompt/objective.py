@@ -9,11 +9,10 @@ from torch import Tensor
 from dfo_prompt.config.endpoint import EndpointConfig
 from dfo_prompt.contracts.objective import Evaluation
 from dfo_prompt.contracts.usage import Usage, currencies
-from dfo_prompt.errors import InputError
 from dfo_prompt.lm.precision import Precision, choose_precision
 from dfo_prompt.lm.scorer import Scorer
 from dfo_prompt.lm.verbalizer import EncodedTexts, Verbalizer
-from dfo_prompt.prompt.asking import Asks, Local, Projection
+from dfo_prompt.prompt.asking import Asks, Local, Projection, check_dtype
 from dfo_prompt.prompt.problem import Problem
 from dfo_prompt.prompt.served import Served
 from dfo_prompt.prompt.task_objective import TaskObjective
@@ -84,10 +83,9 @@ class PromptObjective(TaskObjective):
         # If the calibration uses the training texts, they need not be scored twice.
         train = self._verbalizer.reference if self._verbalizer.calibrates_on_sample and not problem.data.added else None
         self._splits = {"train": self._split("train", train), "dev": self._split("dev")}
-        if endpoint and dtype != "auto":
-            raise InputError(f"dtype {dtype!r} is for the server of an [endpoint] to choose; leave out prompt.dtype")
         self._model: Asks
         if endpoint:
+            check_dtype(dtype)
             self._model = Served(problem, self._verbalizer, projection, endpoint, by=name)
         else:
             self._model = self._local(dtype, prompt_tokens)

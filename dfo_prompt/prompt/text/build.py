@@ -19,6 +19,7 @@ from dfo_prompt.lm.layout import template_of
 from dfo_prompt.lm.load import LanguageModel
 from dfo_prompt.lm.local import LocalEndpoint
 from dfo_prompt.lm.precision import Precision, choose_precision
+from dfo_prompt.prompt.asking import check_dtype
 from dfo_prompt.prompt.open import open_problem
 from dfo_prompt.prompt.problem import Problem
 from dfo_prompt.prompt.text.asking import Words
@@ -61,12 +62,8 @@ def text_objective(
             `dim` differs from the value that the settings determine.
     """
     prompt, problem = prompt or PromptConfig(), problem or ProblemConfig()
-    if prompt != PromptConfig(tokens=prompt.tokens, loss=prompt.loss, calibration=prompt.calibration, dtype=prompt.dtype):
-        raise InputError("objective 'text-prompt' takes only these keys of [prompt]: loss, calibration, dtype")
-    right = text_dim(problem=problem, demonstrations=demonstrations, instructions=instructions, decoder=decoder)
-    if dim != right:
-        reason = f"objective 'text-prompt' has {right} dimensions in these settings, not {dim}"
-        raise InputError(f"{reason}; set dim to that, or leave it out")
+    expected = text_dim(problem=problem, demonstrations=demonstrations, instructions=instructions, decoder=decoder)
+    _check_settings(prompt, dim, expected)
     opened = open_problem(problem, seed=seed, served=endpoint is not None)
     keys = random_keys(
         opened.task,
@@ -76,8 +73,7 @@ def text_objective(
         instructions=instructions,
     )
     if endpoint:
-        if prompt.dtype != "auto":
-            raise InputError(f"dtype {prompt.dtype!r} is for the server of an [endpoint] to choose; leave out prompt.dtype")
+        check_dtype(prompt.dtype)
         again = tuple(currencies())
         return _over(create_endpoint(endpoint), opened, keys, prompt.loss, prompt.calibration, costs_again=again)
     build = partial(local_text_objective, opened, keys, loss=prompt.loss, calibration=prompt.calibration)
@@ -86,6 +82,14 @@ def text_objective(
         return build(precision).evaluate(np.random.default_rng(0).standard_normal((PROBES, keys.dim))).losses
 
     return build(choose_precision(opened.lm.model, prompt.dtype, probe))
+
+
+def _check_settings(prompt: PromptConfig, dim: int, expected: int) -> None:
+    if prompt != PromptConfig(tokens=prompt.tokens, loss=prompt.loss, calibration=prompt.calibration, dtype=prompt.dtype):
+        raise InputError("objective 'text-prompt' takes only these keys of [prompt]: loss, calibration, dtype")
+    if dim != expected:
+        reason = f"objective 'text-prompt' has {expected} dimensions in these settings, not {dim}"
+        raise InputError(f"{reason}; set dim to that, or leave it out")
 
 
 def local_text_objective(
