@@ -332,7 +332,7 @@ def test_templates_of_a_users_own():
         (
             "multi-prompt-decoder",
             {"templates": ["{text_a} {text_b} {answer}"]},
-            "templates: patterns, number 1: its text marks",
+            "templates: patterns, number 1: text marks",
         ),
         (
             "multi-prompt-decoder",
