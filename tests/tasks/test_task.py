@@ -71,7 +71,7 @@ def test_a_causal_model_needs_the_slot_last(tmp_path: Path) -> None:
         (
             'bad = "terrible"',
             'bad = " terrible"',
-            "{file}: labels: label word ' terrible' is empty or has surrounding spaces",
+            "label word ' terrible' is empty or has surrounding spaces",
         ),
         ('bad = "terrible"', "", "{file}: labels: at least two label words are needed, not 1"),
         ('"mood"\n', '"mood"\nmetric = "f1"\nlabels.x = "odd"\n', "{file} is not valid TOML"),
