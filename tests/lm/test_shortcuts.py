@@ -119,8 +119,8 @@ def test_the_fastest_exact_engine_is_taken(family, packing, task, expected):
 
 
 def test_a_window_longer_than_one_check_is_met_by_the_check_for_longer_texts(monkeypatch):
-    sees = packing._sees
-    monkeypatch.setattr(packing, "_sees", lambda distance, _: sees(distance, None))  # packed rows forget the window
+    sees = packing._visible
+    monkeypatch.setattr(packing, "_visible", lambda distance, _: sees(distance, None))  # packed rows forget the window
     lm = tiny_lm("mistral", packing=False)
     lm.model.config.sliding_window = 40
     enable_packing(lm.model)
