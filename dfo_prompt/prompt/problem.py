@@ -68,7 +68,7 @@ class TaskSplit:
             **({"rows": self.data.report.describe()} if self.data.report else {}),
         }
 
-    def _grown(self) -> dict[str, Json]:
+    def _feedback(self) -> dict[str, Json]:
         if not self.data.feedback:
             return {}
         return {"feedback": self.data.feedback, "drawn_fingerprint": self.data.drawn.fingerprint}
