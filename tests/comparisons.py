@@ -1,4 +1,4 @@
-"""Analyses of suites with values of one's own."""
+"""Builds analyses of suites from given values."""
 
 from dataclasses import replace
 

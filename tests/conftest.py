@@ -1,4 +1,4 @@
-"""Makes the helpers beside the tests importable, whatever pytest's import mode; a tiny model and task as a user has them."""
+"""Makes the helpers beside the tests importable in every import mode of pytest; provides a tiny model and task."""
 
 import sys
 from pathlib import Path

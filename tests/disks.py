@@ -1,4 +1,4 @@
-"""Disks that fail: in the place of `os` in `dfo_prompt._util.durable`."""
+"""Fake disks that fail, in place of `os` in `dfo_prompt._util.durable`."""
 
 import os
 import stat

@@ -1,4 +1,4 @@
-"""llama.cpp's own server in a process: `python llama_server.py MODEL.gguf` prints its address."""
+"""Runs llama.cpp's server: `python llama_server.py MODEL.gguf` prints its address."""
 
 import sys
 import threading

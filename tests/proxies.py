@@ -1,4 +1,4 @@
-"""A proxy between a client and a real server, whose connections are cut, or stall, after some bytes of answers."""
+"""A proxy between a client and a real server that cuts or stalls connections after some bytes."""
 
 import socket
 import threading

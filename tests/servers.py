@@ -1,4 +1,4 @@
-"""Real `dfo-prompt serve` processes, and an objective for them."""
+"""Runs real `dfo-prompt serve` processes, and builds objectives for them."""
 
 import os
 import re

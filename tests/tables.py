@@ -1,4 +1,4 @@
-"""Keys of [problem] and [prompt] from one flat table, as tests have them at hand."""
+"""Builds the tables [problem] and [prompt] from a single flat table."""
 
 from dataclasses import fields
 

@@ -1,4 +1,4 @@
-"""The program as a process: whatever happens to it, it ends with one line and the right status."""
+"""The program as a process ends with one line and the right status, whatever happens."""
 
 import os
 import signal

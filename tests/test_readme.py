@@ -1,4 +1,4 @@
-"""What the README promises runs; its command lines are checked with those of the documentation."""
+"""The code of the README runs; its commands are checked with those of the documentation."""
 
 import re
 import subprocess

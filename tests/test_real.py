@@ -1,4 +1,4 @@
-"""The real small model on real headlines. The first run fetches 95 MB into the user's cache folder."""
+"""The real small model on real headlines. The first run downloads 95 MB to the user's cache folder."""
 
 import json
 

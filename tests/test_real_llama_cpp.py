@@ -1,4 +1,4 @@
-"""llama.cpp's own server with the real small model, as a process: its probabilities beside ours, and its count of tokens."""
+"""llama.cpp's server with the real small model: its probabilities and token counts agree with ours."""
 
 import json
 import re

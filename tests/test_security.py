@@ -1,4 +1,4 @@
-"""What the page on security says of the source and of folders."""
+"""The statements of the page on security about source and folders hold."""
 
 import ast
 import json

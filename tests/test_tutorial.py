@@ -1,4 +1,4 @@
-"""The page on plugins: its examples run and conform, and the packaged example is what `new-plugin` writes."""
+"""The examples of the page on plugins run and conform, and the packaged example is what `new-plugin` writes."""
 
 import inspect
 import os

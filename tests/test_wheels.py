@@ -1,4 +1,4 @@
-"""The wheels hold every file of their packages."""
+"""The wheels contain all files of their packages."""
 
 import shutil
 import subprocess

@@ -12,7 +12,8 @@ from dfo_prompt._util.reading import exists, read_bytes
 from dfo_prompt.errors import DataError, InputError
 from dfo_prompt.tasks.examples import Example
 from dfo_prompt.tasks.sampling import distinct_examples
-from dfo_prompt.tasks.task import Source, Task
+from dfo_prompt.tasks.sections import Source
+from dfo_prompt.tasks.task import Task
 from dfo_prompt.tasks.template import FIELDS
 from dfo_prompt.tasks.writing import toml_of
 

@@ -11,7 +11,7 @@ import click
 
 from dfo_prompt._util.reading import exists, from_home
 from dfo_prompt.errors import DataError, InputError
-from dfo_prompt.tasks.drafting import Found, check_columns, draft, likely_label, likely_text, look, words_of
+from dfo_prompt.tasks.drafting import Dataset, check_columns, draft, guess_label, guess_text, label_words, read_dataset
 from dfo_prompt.tasks.task import Task
 from dfo_prompt.tasks.writing import toml_of, write_task
 
@@ -23,7 +23,7 @@ class Draft:
     """A drafted task, the data behind it, and the number of rows of each label."""
 
     task: Task
-    found: Found
+    dataset: Dataset
     classes: Mapping[str, int]
 
 
@@ -67,16 +67,16 @@ def draft_task(
     path = from_home(data)
     if not exists(path):
         raise DataError(f"there is no file or folder {path}")
-    found = look(path)
-    label = label_column or ask("label column", likely_label(found))
-    check_columns(found, label)
-    texts = text_columns or (ask("text column", likely_text(found, label)),)
-    classes = found.classes(label)
-    words = words_of(classes, labels or "") if labels else _asked(words_of(classes, ""), ask)
+    dataset = read_dataset(path)
+    label = label_column or ask("label column", guess_label(dataset))
+    check_columns(dataset, label)
+    texts = text_columns or (ask("text column", guess_text(dataset, label)),)
+    classes = dataset.classes(label)
+    words = label_words(classes, labels or "") if labels else _asked(label_words(classes, ""), ask)
     instruction = ask("instruction ahead of the text", "") if instruction is None else instruction
     place = os.path.relpath(path.absolute(), beside.absolute()) if beside else ""
-    task = draft(found, texts=texts, label=label, words=words, instruction=instruction, path=place)
-    return Draft(task=task, found=found, classes=classes)
+    task = draft(dataset, texts=texts, label=label, words=words, instruction=instruction, path=place)
+    return Draft(task=task, dataset=dataset, classes=classes)
 
 
 def with_drafted_task(keys: dict[str, Any], flags: Mapping[str, Any], out: Path | None) -> dict[str, Any]:

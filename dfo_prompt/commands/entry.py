@@ -42,8 +42,8 @@ def described(kind: str, name: str, *, as_json: bool, width: int) -> str:
     rows = list(_options(spec, target)) if callable(target) else []
     if as_json:
         return json.dumps({"name": name, "summary": spec.summary, "options": rows}, indent=2)
-    about = (inspect.getdoc(target) or "").partition("\nArgs:")[0].strip()
-    parts = [_filled(f"{name}: {spec.summary}", width), *(_refilled(part, width) for part in about.split("\n\n"))]
+    description = _own_docstring(target).partition("\nArgs:")[0].strip()
+    parts = [_filled(f"{name}: {spec.summary}", width), *(_refilled(part, width) for part in description.split("\n\n"))]
     parts.append("\n".join(_filled(line, width) for line in _declared(spec)))
     for row in rows:
         default = "required" if row["default"] is None else f"default {row['default']}"
@@ -53,6 +53,11 @@ def described(kind: str, name: str, *, as_json: bool, width: int) -> str:
         flag = f" Set {'it' if len(rows) == 1 else 'them'} with {SET[kind]}KEY=VALUE." if rows and kind in SET else ""
         parts.append(f"It takes {len(rows) or 'no'} option{'s' * (len(rows) != 1)}.{flag}")
     return "\n\n".join(part for part in parts if part)
+
+
+def _own_docstring(target: Any) -> str:
+    """Return the docstring of a function or class without that of a base class, which describes something else."""
+    return inspect.cleandoc(target.__doc__ or "")
 
 
 def _filled(text: str, width: int, indent: str = "") -> str:

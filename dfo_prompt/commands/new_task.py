@@ -41,7 +41,7 @@ def command(data: Path, model: str, out: Path | None, *, yes: bool, **flags: Any
     write_task(drafted.task, file)
     load_task(file)
     columns = {"text": ", ".join(drafted.task.data.columns.get(field, field) for field in drafted.task.fields)}
-    columns |= {"label": drafted.task.data.columns.get("label", "label"), "columns": ", ".join(drafted.found.columns)}
+    columns |= {"label": drafted.task.data.columns.get("label", "label"), "columns": ", ".join(drafted.dataset.columns)}
     click.echo("\n".join(f"{key:<9}{value}" for key, value in columns.items()))
     click.echo(_classes(drafted, model))
     click.echo(f"rows     {report}\nwrote    {file}\n\nnext:")

@@ -12,7 +12,7 @@ from dfo_prompt.contracts.objective import Generating, Predictor
 from dfo_prompt.errors import InputError
 from dfo_prompt.report.texts import printable
 from dfo_prompt.run.reopen import reopen
-from dfo_prompt.tasks.examples import HALF_PAIR
+from dfo_prompt.tasks.examples import LONE_SURROGATE
 
 
 @click.command("predict")
@@ -29,7 +29,7 @@ def command(folder: Path, texts: tuple[str, ...], *, as_json: bool, dtype: str |
     if not lines:
         raise InputError("nothing to label: give texts as arguments or lines on standard input")
     for number, line in enumerate(lines, start=1):
-        if HALF_PAIR.search(line):
+        if LONE_SURROGATE.search(line):
             raise InputError(f"text {number} holds bytes that are not UTF-8: {line}")
     objective, candidate = reopen(folder, {"prompt": {"dtype": dtype}} if dtype else {})
     note_unfinished(folder)

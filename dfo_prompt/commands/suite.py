@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 from shutil import get_terminal_size
 
@@ -12,6 +11,7 @@ from dfo_prompt.commands.names import Named
 from dfo_prompt.commands.settings import parse_options, parse_settings, tracker_keys
 from dfo_prompt.config.reading import merge
 from dfo_prompt.console.figures import amounts
+from dfo_prompt.console.numbers import duration_text
 from dfo_prompt.console.progress import SuiteProgress
 from dfo_prompt.console.status import print_status
 from dfo_prompt.contracts.usage import Usage
@@ -154,10 +154,11 @@ def _cost(probed: Mapping[str, Event], todo: list[Plan], jobs: int) -> str:
     """Return the estimated time and consumption of studies, based on the probe of each problem."""
     parts = [(plan, probed[plan.problem]) for plan in todo if plan.queries]
     seconds = [plan.queries * event.seconds for plan, event in parts if event.seconds is not None]
-    duration = [str(timedelta(seconds=round(sum(seconds) / jobs)))] if len(seconds) == len(parts) else []
+    duration = sum(seconds) / jobs if len(seconds) == len(parts) else None
     forecasts = [(plan.queries // plan.config.budget, event.forecast) for plan, event in parts if event.forecast]
     accounts = [
         account.times(budgets) for budgets, forecast in forecasts for account in (forecast.search, forecast.held_out)
     ]
     used = replace(sum(accounts, Usage()), queries=0)
-    return f"about {', '.join([*duration, *amounts(used)])}"
+    figures = [*([] if duration is None else [duration_text(duration)]), *amounts(used)]
+    return f"{'' if duration is not None and duration < 1 else 'about '}{', '.join(figures)}"

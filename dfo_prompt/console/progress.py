@@ -1,6 +1,5 @@
 """Live progress of studies and suites."""
 
-from datetime import timedelta
 from time import monotonic
 
 from rich.console import Console
@@ -8,13 +7,14 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Column
 
+from dfo_prompt.console.numbers import duration_text, rate_text
 from dfo_prompt.report.texts import printable
 from dfo_prompt.study.result import Batch, StudyInfo, StudyResult
 from dfo_prompt.suite.state import SuiteState
 
 LOG_LINES = 10
 """The number of lines per study in a log file, where a bar cannot be redrawn."""
-NOTE_WIDTH = len("best 0.1234  12.3 queries/s")
+NOTE_WIDTH = len("best 0.1234  4,040 queries/s")
 RATED_BATCHES = 3
 """The number of batches before a rate is shown: the first batches include loading and warm-up."""
 
@@ -61,7 +61,7 @@ class ProgressObserver:
         self._fresh += 0 if batch.recalled else len(batch.records)
         rate = self._fresh / max(monotonic() - self._started, 1e-9)
         best = "-" if batch.best_loss is None else f"{batch.best_loss:.4g}"
-        note = f"best {best}  {rate:.3g} queries/s" if self._batches >= RATED_BATCHES else f"best {best}"
+        note = f"best {best}  {rate_text(rate)} queries/s" if self._batches >= RATED_BATCHES else f"best {best}"
         self._bar.update(self._task, completed=batch.queries, note=note)
         step = batch.queries * LOG_LINES // self._budget
         if not self._console.is_terminal and step > self._logged and not batch.recalled:
@@ -108,8 +108,8 @@ class SuiteProgress:
         if progress.failed:
             parts.append(f"{progress.failed} failed")
         if rate and progress.only_queries:
-            left = timedelta(seconds=round((progress.queries - progress.asked) / rate))
-            parts.append(f"{rate:.3g} queries/s, {left} left")
+            left = duration_text((progress.queries - progress.asked) / rate)
+            parts.append(f"{rate_text(rate)} queries/s, {left} left")
         note = ", ".join(parts)
         self._bar.update(self._task, total=progress.queries, completed=progress.asked, note=note)
         for line in progress.news:

@@ -1,7 +1,6 @@
 """The status of a suite as a table that fits a terminal for any number of studies."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import timedelta
 from pathlib import Path
 from shlex import quote
 
@@ -9,6 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from dfo_prompt.console.numbers import duration_text, rate_text
 from dfo_prompt.report.texts import printable, shortened
 from dfo_prompt.suite.status import State, StudyStatus, SuiteStatus, rate
 
@@ -53,8 +53,8 @@ def _heading(status: SuiteStatus, folder: Path) -> Iterator[str]:
     running = [pace for study in status.studies if study.state is State.RUNNING and (pace := rate([study]))]
     left = status.seconds_left()
     parts = [f"{done:,} of {queries:,} queries ({_percent(done, queries)})"] if queries else []
-    parts += [f"{_figure(sum(running))} a second"] if running else []
-    parts += [f"about {timedelta(seconds=round(left))} left"] if left else []
+    parts += [f"{rate_text(sum(running))} a second"] if running else []
+    parts += [f"{'' if left < 1 else 'about '}{duration_text(left)} left"] if left else []
     if parts:
         yield ", ".join(parts)
     if status.active and not status.counts[State.RUNNING]:
@@ -117,7 +117,7 @@ def _running(status: SuiteStatus) -> list[str]:
     running = [(study, rate([study])) for study in status.studies if study.state is State.RUNNING]
     return [
         f"{study.plan.id}: {_of(study)}"
-        + (f", {_figure(pace)} a second, {timedelta(seconds=round(study.left / pace))} left" if pace else "")
+        + (f", {rate_text(pace)} a second, {duration_text(study.left / pace)} left" if pace else "")
         for study, pace in running
     ]
 
@@ -145,11 +145,7 @@ def _of(study: StudyStatus) -> str:
 
 def _rate(studies: Iterable[StudyStatus]) -> str:
     pace = rate(studies)
-    return _figure(pace) if pace else "-"
-
-
-def _figure(pace: float) -> str:
-    return f"{pace:,.0f}" if pace >= 100 else f"{pace:.3g}"  # noqa: PLR2004 - three digits are enough
+    return rate_text(pace) if pace else "-"
 
 
 def _percent(part: int, whole: int) -> str:

@@ -1,4 +1,4 @@
-"""Loads language models and scores label words under soft prompts."""
+"""Loads language models, and scores label words and texts under soft prompts."""
 
 from collections.abc import Iterable
 
@@ -8,9 +8,9 @@ from dfo_prompt.plugin.hookspecs import hookimpl
 SMOLLM = "HuggingFaceTB/SmolLM2-135M-Instruct"
 CALIBRATIONS = {
     "none": "No calibration",
-    "contextual": "Mean probabilities for texts without content, divided out (Zhao et al., 2021)",
-    "domain": "The same for random words of the training texts (Fei et al., 2023)",
-    "median": "Median log-probabilities over the training texts, subtracted: each class wins about equally often",
+    "contextual": "Divide by the mean probabilities for content-free texts (Zhao et al., 2021)",
+    "domain": "Divide by the mean probabilities for random words of the training texts (Fei et al., 2023)",
+    "median": "Subtract the median log-probabilities over the training texts: each class wins about equally often",
 }
 
 

@@ -1,4 +1,4 @@
-"""Reads label-word logits at answer positions."""
+"""Reads the logits of label words at answer positions."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -15,11 +15,12 @@ from dfo_prompt.errors import ModelError
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Slots:
-    """Where the answers of N texts are read.
+    """The positions at which the answers of N texts are read.
 
     Attributes:
-        rows, slot: (N,) the row of each, and the place in it.
-        texts: (N,) the places of these texts among all that are scored.
+        rows: (N,) row of each text in the model's batch.
+        slot: (N,) position of the answer in the row.
+        texts: (N,) index of each text among all that are scored.
     """
 
     rows: Tensor
@@ -28,22 +29,26 @@ class Slots:
 
 
 class Reader(Protocol):
-    """Reads K figures a text."""
+    """Reads K values per text.
+
+    Attributes:
+        width: K.
+    """
 
     width: int
 
     def read(self, at: Slots, inputs: dict[str, Any]) -> Tensor:
-        """Run the model on `inputs` and return (N, K)."""
+        """Run the model on `inputs` and return the values (N, K) at the slots `at`."""
 
 
-class FirstTokens:
-    """Reads the logits of the label words' first tokens.
+class FirstTokenReader:
+    """Reads the logits of the first tokens of the label words.
 
     Args:
-        model: any language model of transformers.
+        model: a language model of transformers.
         ids: (C,) token ids.
-        plain_head: see `head_is_plain`.
-        narrow: see `answer_logits`.
+        plain_head: whether the logits are a linear map of the last hidden states; see `head_is_plain`.
+        narrow: whether to compute logits only at the slots; see `answer_logits`.
     """
 
     def __init__(self, model: PreTrainedModel, ids: Tensor, *, plain_head: bool, narrow: bool = True) -> None:
@@ -61,14 +66,14 @@ class FirstTokens:
 
 
 class SpanReader:
-    """Reads the log-probabilities of runs of tokens: label words, or what follows their first token.
+    """Reads the log-probabilities of spans of tokens: label words, or label words without their first token.
 
     Args:
-        model: any language model of transformers.
-        ids: (G, K) token ids of G runs.
-        after: how far behind the slot the output for the first of them stands. A causal model's text holds the run but for
-            its last token; a masked model's a mask for each.
-        narrow: see `answer_logits`.
+        model: a language model of transformers.
+        ids: (G, K) token ids of G spans. The text of a causal model contains a span without its last token, that of a masked
+            model one mask per token.
+        after: distance from the slot to the output that predicts the first token of a span.
+        narrow: whether to compute logits only at the slots; see `answer_logits`.
     """
 
     def __init__(self, model: PreTrainedModel, ids: Tensor, *, after: int, narrow: bool = True) -> None:
@@ -83,17 +88,18 @@ class SpanReader:
         places = (at.slot[:, None] + self._after + steps).flatten()
         rows = at.rows.repeat_interleave(len(steps))
         logits = answer_logits(self._model, rows, places, inputs, narrow=self._narrow)  # (N K, V)
-        each = logits.float().log_softmax(dim=-1).view(len(at.slot), len(steps), -1)  # (N, K, V)
-        return each[:, steps, self._ids].sum(dim=-1)  # (N, G, K) -> (N, G)
+        logs = logits.float().log_softmax(dim=-1).view(len(at.slot), len(steps), -1)  # (N, K, V)
+        return logs[:, steps, self._ids].sum(dim=-1)  # (N, G, K) -> (N, G)
 
 
 def answer_logits(model: Any, rows: Tensor, slot: Tensor, inputs: dict[str, Any], *, narrow: bool) -> Tensor:
     """Run the model on `inputs` and return its logits (N, V) at the slots (N,) of rows (N,).
 
     Args:
-        model: any language model of transformers.
-        rows, slot: where.
-        inputs: of its forward.
+        model: a language model of transformers.
+        rows: (N,) row of each slot.
+        slot: (N,) position of each slot.
+        inputs: keyword arguments of the model's forward pass.
         narrow: whether to compute only these logits; see `only_answers`.
     """
     with only_answers(model, rows, slot) if narrow else nullcontext():
@@ -102,7 +108,7 @@ def answer_logits(model: Any, rows: Tensor, slot: Tensor, inputs: dict[str, Any]
 
 
 def label_logits(model: PreTrainedModel, hidden: Tensor, words: Tensor) -> Tensor:
-    """Return the logits (N, C) of the label words from hidden states (N, E): the head's rows for them, in float32."""
+    """Return the logits (N, C), in float32, of label words (token ids (C,)) from last hidden states (N, E)."""
     head: Any = model.get_output_embeddings()
     bias = None if getattr(head, "bias", None) is None else head.bias[words].float()
     with torch.autocast(hidden.device.type, enabled=False):
@@ -112,15 +118,15 @@ def label_logits(model: PreTrainedModel, hidden: Tensor, words: Tensor) -> Tenso
 def head_is_plain(model: Any, words: Tensor) -> bool:
     """Tell whether a causal model's logits equal `label_logits` of its last hidden states.
 
-    Some families scale or cap their logits, so this compares both on the label words.
+    Some families scale or cap their logits, so both are computed for a text of the label words and compared.
     """
-    products: list[Tensor] = []
+    products: list[Tensor] = []  # outputs of the head
     handle = model.get_output_embeddings().register_forward_hook(lambda _, __, product: products.append(product))
     try:
         logits = model(input_ids=words[None], use_cache=False).logits[0]
     finally:
         handle.remove()
-    # Bit by bit: small logits are capped by less than any tolerance, and others, later, by more.
+    # Bitwise: a soft cap changes small logits by less than any tolerance, and larger ones, in later texts, by more.
     if len(products) != 1 or not torch.equal(products[0].reshape(logits.shape).float(), logits.float()):
         return False
     full = logits[:, words].float()
@@ -134,7 +140,7 @@ def only_answers(model: PreTrainedModel, rows: Tensor, slot: Tensor) -> Iterator
     """Pass only the hidden states at the slots (N,) of rows (N,) to the head; logits are (N, 1, V) inside.
 
     Raises:
-        ModelError: the model computes its logits without calling its output embeddings.
+        ModelError: the model does not call its output embeddings exactly once.
     """
     head: Any = model.get_output_embeddings()
     calls: list[Tensor] = []
@@ -149,4 +155,4 @@ def only_answers(model: PreTrainedModel, rows: Tensor, slot: Tensor) -> Iterator
     finally:
         hook.remove()
     if len(calls) != 1:
-        raise ModelError(f"a {model.config.model_type} model computes its logits in a way of its own")
+        raise ModelError(f"a {model.config.model_type} model does not compute its logits with its output embeddings")

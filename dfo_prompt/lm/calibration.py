@@ -1,4 +1,4 @@
-"""Calibrations of label words, which subtract a reference from their scores under each prompt."""
+"""Calibrations, which subtract reference log-probabilities from the scores of label words under each prompt."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +10,9 @@ from dfo_prompt.tasks.examples import Texts
 from dfo_prompt.tasks.task import Task
 
 CONTENT_FREE = ("N/A", "", "[MASK]")
+"""Texts without content (Zhao et al., 2021)."""
 RANDOM_TEXTS = 20
+"""The number of texts of random words (Fei et al., 2023)."""
 
 
 def log_mean(log_probabilities: Tensor) -> Tensor:
@@ -25,12 +27,11 @@ def log_median(log_probabilities: Tensor) -> Tensor:
 
 @dataclass(frozen=True, kw_only=True)
 class Calibration:
-    """The reference of a calibration.
+    """The reference that a calibration subtracts.
 
     Attributes:
-        texts: N texts that are scored under each prompt, besides those that are asked about; without any, nothing is
-            subtracted.
-        average: of their log-probabilities, (B, N, C) -> (B, 1, C): what is subtracted.
+        texts: N reference texts that are scored under each prompt; () to subtract nothing.
+        average: reduces their log-probabilities (B, N, C) to the values (B, 1, C) to subtract.
     """
 
     texts: Texts
@@ -43,25 +44,25 @@ def none(task: Task, sample: Texts) -> Calibration:  # noqa: ARG001
 
 
 def contextual(task: Task, sample: Texts) -> Calibration:  # noqa: ARG001
-    """Subtract the log of the mean probability of each class for texts without content (Zhao et al., 2021)."""
+    """Subtract the log of the mean probability of each class for content-free texts (Zhao et al., 2021)."""
     return Calibration(texts=[tuple(text for _ in task.fields) for text in CONTENT_FREE])
 
 
 def domain(task: Task, sample: Texts) -> Calibration:  # noqa: ARG001
-    """Subtract the same for texts of random words of `sample` (Fei et al., 2023)."""
+    """Subtract the log of the mean probability of each class for random words of `sample` (Fei et al., 2023)."""
     return Calibration(texts=_random_texts(sample))
 
 
 def median(task: Task, sample: Texts) -> Calibration:  # noqa: ARG001
-    """Subtract the median over `sample` of each class's log-probability, so that each wins about equally often."""
+    """Subtract the median log-probability of each class over `sample`, so that each class wins about equally often."""
     return Calibration(texts=sample, average=log_median)
 
 
 def _random_texts(sample: Texts) -> Texts:
     rng = np.random.default_rng(0)
-    made = []
+    fields = []
     for field in zip(*sample, strict=True):
         words = [word for text in field for word in text.split()]
         length = max(1, round(len(words) / len(field)))
-        made.append([" ".join(rng.choice(words, length)) for _ in range(RANDOM_TEXTS)] if words else [""] * RANDOM_TEXTS)
-    return list(zip(*made, strict=True))
+        fields.append([" ".join(rng.choice(words, length)) for _ in range(RANDOM_TEXTS)] if words else [""] * RANDOM_TEXTS)
+    return list(zip(*fields, strict=True))

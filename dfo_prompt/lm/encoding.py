@@ -1,4 +1,4 @@
-"""Encodes examples as token ids for the engine."""
+"""Encodes examples as buckets of token ids for the engine."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -15,9 +15,9 @@ from dfo_prompt.tasks.examples import Texts
 from dfo_prompt.tasks.task import Task
 
 ANCHOR = ":"
-"""The text before label words when they are tokenised; no vocabulary merges it with them."""
+"""A text to tokenise label words behind; no vocabulary merges it with them."""
 OVERHEAD_TOKENS = 96
-"""The cost of a forward pass in tokens; smaller savings do not justify splitting a bucket."""
+"""The overhead of a forward pass in tokens; smaller savings do not justify splitting a bucket."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -25,12 +25,13 @@ class Bucket:
     """Examples of similar length.
 
     Attributes:
-        rows: (N',) their places among all examples.
-        left: (N', L0) token ids ahead of the soft prompt, all of one length; empty where they are the same for all examples.
+        rows: (N',) indices of the examples among all.
+        left: (N', L0) token ids ahead of the soft prompt, of equal length; L0 is 0 if all examples share them, see
+            `Encoded.head`.
         ids: (N', L') token ids behind the soft prompt, padded on the right.
-        lengths: (N',) without padding.
-        slot: (N',) the place whose output is the answer, in `decoder` where there is one, else in `ids`.
-        decoder: (N', D) token ids that a decoder is given, padded on the right; D is 0 without one.
+        lengths: (N',) lengths of `ids` without padding.
+        slot: (N',) position whose output is the answer, in `decoder` if the model has a decoder, else in `ids`.
+        decoder: (N', D) input ids of the decoder, padded on the right; D is 0 without a decoder.
     """
 
     rows: Tensor
@@ -41,24 +42,24 @@ class Bucket:
     decoder: Tensor
 
     def split(self, most_tokens: int) -> "tuple[Bucket, ...]":
-        """Return the same examples in buckets of at most that many tokens, or of one example."""
+        """Return the examples in buckets of at most `most_tokens` tokens, but at least one example each."""
         count = max(1, most_tokens // max(1, self.left.shape[1] + self.ids.shape[1]))
         return self.cut(range(count, len(self.rows), count))
 
     def by_length(self) -> "tuple[Bucket, ...]":
-        """Return the same examples in buckets without padding."""
+        """Return the examples in buckets without padding."""
         shapes = list(zip(self.lengths.tolist(), self.slot.tolist(), strict=True))
         return self.cut([row for row in range(1, len(shapes)) if shapes[row] != shapes[row - 1]])
 
-    def cut(self, places: Sequence[int]) -> "tuple[Bucket, ...]":
-        """Return the same examples in buckets that begin at the first row and at `places`."""
-        if not places:
+    def cut(self, starts: Sequence[int]) -> "tuple[Bucket, ...]":
+        """Return the examples in buckets that begin at the first row and at the rows `starts`."""
+        if not starts:
             return (self,)
         parts = []
-        for start, stop in pairwise([0, *places, len(self.rows)]):
+        for start, stop in pairwise([0, *starts, len(self.rows)]):
             part = {name: value[start:stop] for name, value in vars(self).items()}
             longest = int(part["lengths"].max())
-            # Behind its slot every decoder has as many tokens: those of the answer's beginning.
+            # All decoder inputs have the same number of tokens behind the slot: the beginning of the answer.
             spare = int(self.slot.max() - part["slot"].max())
             decoder = part["decoder"][:, : max(0, part["decoder"].shape[1] - spare)]
             parts.append(Bucket(**{**part, "ids": part["ids"][:, :longest], "decoder": decoder}))
@@ -70,9 +71,11 @@ class Encoded:
     """N examples ready for the engine: [head] [left] [soft prompt] [common] [ids] -> answer.
 
     Attributes:
-        head: ids that all examples have ahead of the soft prompt.
-        common: ids that all examples have right behind it; a causal model computes them once a candidate, like the prompt.
-        tokens: of all examples, without padding and soft prompts.
+        head: token ids that all examples share ahead of the soft prompt.
+        common: token ids that all examples share right behind it; a causal model computes them once per candidate.
+        buckets: examples by length.
+        count: N.
+        tokens: number of tokens of all examples, without padding and soft prompts.
     """
 
     head: Tensor
@@ -83,12 +86,12 @@ class Encoded:
 
     @property
     def texts_first(self) -> bool:
-        """Tell whether the examples differ ahead of the soft prompt."""
+        """Tell whether parts of the examples that differ stand ahead of the soft prompt."""
         return any(bucket.left.shape[1] for bucket in self.buckets)
 
     @property
     def longest(self) -> int:
-        """Return the tokens of the longest example, without the soft prompt."""
+        """Return the number of tokens of the longest example, without the soft prompt."""
         ends = (bucket.left.shape[1] + int(bucket.lengths.max()) for bucket in self.buckets)
         return len(self.head) + len(self.common) + max(ends)
 
@@ -96,7 +99,15 @@ class Encoded:
 def encode(
     lm: LanguageModel, task: Task, texts: Texts, *, prompt_tokens: int, answer: Sequence[int] = (), back: int = 0
 ) -> Encoded:
-    """Render, tokenise and lay out examples; see `lay_out`. Up to `back` tokens ahead of the slot can be read, too.
+    """Render, tokenise and lay out examples in the cheapest buckets.
+
+    Args:
+        lm: the model.
+        task: the task, which has the template.
+        texts: N examples.
+        prompt_tokens: P, the room to leave for a soft prompt.
+        answer: first tokens of a label word; see `lay_out`.
+        back: number of positions ahead of the slot that are read too.
 
     Raises:
         ModelError: prompt and template leave no room for a text.
@@ -105,7 +116,7 @@ def encode(
 
 
 def arranged(lm: LanguageModel, layouts: Sequence[Layout], *, back: int = 0) -> Encoded:
-    """Put examples into the buckets that cost least."""
+    """Put examples into the cheapest buckets; see `split_rows`."""
     groups = defaultdict(list)
     for row, layout in enumerate(layouts):
         groups[len(layout.left)].append(row)
@@ -118,7 +129,7 @@ def arranged(lm: LanguageModel, layouts: Sequence[Layout], *, back: int = 0) -> 
 def in_buckets(
     layouts: Sequence[Layout], runs: Sequence[list[int]], *, causal: bool, device: torch.device, back: int = 0
 ) -> Encoded:
-    """Lay out examples in a bucket for each run of rows, whose left parts must be of one length."""
+    """Put each run of examples into a bucket; the left parts of a run must have equal lengths."""
     shared = all(layout.left == layouts[0].left for layout in layouts)
     head = layouts[0].left if shared else []
     common = _common_start([layout.right[: max(0, layout.slot - back)] for layout in layouts]) if causal and shared else []
@@ -135,36 +146,36 @@ def encode_words(lm: LanguageModel, task: Task) -> tuple[tuple[int, ...], ...]:
     """Return the token ids of each class's label word.
 
     Raises:
-        ModelError: two classes share all their tokens, or the tokenizer does not know a word.
+        ModelError: two label words have the same tokens, or the tokenizer does not know a word.
     """
-    found: dict[tuple[int, ...], str] = {}
+    known: dict[tuple[int, ...], str] = {}
     for word in template_of(lm, task).words(task.words):
         ids = tuple(continuation(lm, word))
         if not ids or lm.unknown_tokens.intersection(ids):
             raise ModelError(f"the tokenizer of {lm.name!r} does not know label word {word!r}; choose another in the task")
-        if ids in found:
-            raise ModelError(f"label words {found[ids]!r} and {word!r} are the same tokens for {lm.name!r}; change one")
-        found[ids] = word
-    return tuple(found)
+        if ids in known:
+            raise ModelError(f"label words {known[ids]!r} and {word!r} are the same tokens for {lm.name!r}; change one")
+        known[ids] = word
+    return tuple(known)
 
 
 def first_token(lm: LanguageModel, word: str) -> int:
-    """Return the first token of a word that continues a text, with the space ahead of it."""
+    """Return the first token of a word, with the spaces ahead of it, that continues a text."""
     return continuation(lm, word)[0]
 
 
 def continuation(lm: LanguageModel, word: str) -> list[int]:
-    """Return the tokens of what continues a text, with the space ahead of it."""
-    # Some tokenizers put a space, or a token of its own for one, ahead of whatever begins a text.
+    """Return the tokens of a word, with the spaces ahead of it, that continues a text."""
+    # Some tokenizers put a space, or a separate token for it, ahead of the beginning of a text.
     before, both = lm.tokens(ANCHOR), lm.tokens(ANCHOR + word)
     behind = both[len(before) :]
     return behind if behind and both[: len(before)] == before else lm.tokens(word)
 
 
 def split_rows(lengths: Sequence[int], overhead: int = OVERHEAD_TOKENS) -> list[list[int]]:
-    """Split texts, sorted by length, into runs of least cost: padded tokens plus `overhead` per run."""
+    """Split texts, sorted by length, into the cheapest runs; a run costs its padded tokens plus `overhead`."""
     order = sorted(range(len(lengths)), key=lambda row: lengths[row])
-    # Texts of one length stay together, so that runs end only where the next text is longer.
+    # Texts of equal length stay together: a run can end only where the next text is longer.
     ends = [end for end in range(1, len(order) + 1) if end == len(order) or lengths[order[end]] > lengths[order[end - 1]]]
     best: dict[int, tuple[int, int]] = {0: (0, 0)}  # (cost, start of the last run) of the first n texts
     for end in ends:
@@ -198,6 +209,6 @@ def _padded(ids: list[list[int]]) -> list[list[int]]:
 
 
 def _common_start(texts: list[list[int]]) -> list[int]:
-    first, last = min(texts), max(texts)  # what these two share, all in between share
+    first, last = min(texts), max(texts)  # in lexical order, so that a prefix of both is one of all
     differs = (i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b)
     return first[: next(differs, min(len(first), len(last)))]

@@ -1,4 +1,4 @@
-"""Greedy generation under a soft prompt: the most likely token, again and again, until an answer ends."""
+"""Greedy generation under a soft prompt."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -23,15 +23,15 @@ from dfo_prompt.tasks.task import Task
 
 
 class Greedy:
-    """Generates the answers to texts, as transformers' `generate` does without sampling and penalties.
+    """Generates answers to texts, as `generate` of transformers does without sampling and penalties.
 
-    Texts of one length run together, without padding: an answer does not depend on the others.
+    Texts of equal length run together without padding, so that an answer does not depend on other texts.
 
     Args:
         lm: a decoder-only model.
-        task: template, and how answers end.
-        scorer: that checks which engines are exact: keys and values are kept from token to token if one is that keeps them.
-        precision: of the forwards.
+        task: template, and rule for the end of answers.
+        scorer: checks which engines are exact; keys and values are cached between tokens if a cached engine is.
+        precision: precision of the forward passes.
     """
 
     def __init__(self, lm: LanguageModel, task: Task, scorer: Scorer, precision: Precision) -> None:
@@ -42,28 +42,28 @@ class Greedy:
 
     @torch.inference_mode()
     def ids(self, prompt: Tensor, layouts: Sequence[Layout]) -> list[list[int]]:
-        """Return the tokens of each answer, its end included, under a prompt (P, E), or (H, P, E) of all layers."""
+        """Return the tokens of each answer, including its end, under a prompt (P, E), or (H, P, E) for all layers."""
         prompt = (prompt if prompt.dim() == 3 else prompt[None]).to(self._runs.embed.weight.dtype)  # noqa: PLR2004
-        found: list[list[int]] = [[] for _ in layouts]
+        answers: list[list[int]] = [[] for _ in layouts]
         with self._precision.context():
-            for places in self._batches(layouts, prompt.shape[1]):
-                for place, ids in zip(places, self._batch(prompt, [layouts[i] for i in places]), strict=True):
-                    found[place] = ids
-        return found
+            for indices in self._batches(layouts, prompt.shape[1]):
+                for index, ids in zip(indices, self._batch(prompt, [layouts[i] for i in indices]), strict=True):
+                    answers[index] = ids
+        return answers
 
     def lay_out(self, texts: Texts, *, prompt_tokens: int) -> list[Layout]:
         """Lay out texts for `ids`; see `lay_out_texts`."""
         return lay_out_texts(self._lm, self._task, texts, prompt_tokens=prompt_tokens)
 
     def text(self, ids: Sequence[int]) -> str:
-        """Return the text of an answer's tokens, without its end and without space around it."""
+        """Return the text of an answer's tokens, without its end and surrounding spaces."""
         text = str(self._lm.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))
         return (text.split(LINE_END, 1)[0] if self._rule.ends == "line" else text).strip()
 
     def _batches(self, layouts: Sequence[Layout], prompt_tokens: int) -> list[list[int]]:
         groups = defaultdict(list)
-        for place, layout in enumerate(layouts):
-            groups[len(layout.left), len(layout.right)].append(place)
+        for index, layout in enumerate(layouts):
+            groups[len(layout.left), len(layout.right)].append(index)
         batches = []
         for (left, right), group in sorted(groups.items()):
             most = max(1, MOST_TOKENS // (left + prompt_tokens + right + self._rule.most_tokens))
@@ -77,15 +77,15 @@ class Greedy:
         )
         inputs = torch.cat([left, prompt[0].expand(len(layouts), -1, -1), right], dim=1)
         cache = self._cache(layouts, prompt.shape[1])
-        found, read = torch.empty((len(layouts), 0), dtype=torch.long, device=prompt.device), 0
-        while found.shape[1] < self._rule.most_tokens and not self._ended(found).all():
-            # Keys and values of the prompts in all layers are in the cache behind the first run.
-            with nullcontext() if read else self._runs.within(prompt, left.shape[1]):
-                token = self._next(inputs[:, read:], read, cache)
-            found = torch.cat([found, token[:, None]], dim=1)
-            read = inputs.shape[1] if cache is not None else 0
+        answers, cached = torch.empty((len(layouts), 0), dtype=torch.long, device=prompt.device), 0
+        while answers.shape[1] < self._rule.most_tokens and not self._ended(answers).all():
+            # After the first pass, the cache holds keys and values of the prompts in all layers.
+            with nullcontext() if cached else self._runs.within(prompt, left.shape[1]):
+                token = self._next(inputs[:, cached:], cached, cache)
+            answers = torch.cat([answers, token[:, None]], dim=1)
+            cached = inputs.shape[1] if cache is not None else 0
             inputs = torch.cat([inputs, self._runs.embed(token)[:, None]], dim=1)
-        return [self._cut(ids) for ids in found.tolist()]
+        return [self._cut(ids) for ids in answers.tolist()]
 
     def _cache(self, layouts: Sequence[Layout], prompt_tokens: int) -> Any:
         engine = self._scorer.engine(arranged(self._lm, layouts), prompt_tokens=prompt_tokens)
@@ -100,9 +100,9 @@ class Greedy:
         last = torch.full_like(rows, inputs.shape[1] - 1)
         return answer_logits(self._runs.model, rows, last, arguments, narrow=self._scorer.narrow).float().argmax(dim=-1)
 
-    def _ended(self, found: Tensor) -> Tensor:
-        return torch.isin(found, self._stops).any(dim=1)
+    def _ended(self, answers: Tensor) -> Tensor:
+        return torch.isin(answers, self._stops).any(dim=1)
 
     def _cut(self, ids: list[int]) -> list[int]:
-        ends = {*self._stops.tolist()}
-        return ids[: next((place for place, token in enumerate(ids, start=1) if token in ends), len(ids))]
+        stop_ids = {*self._stops.tolist()}
+        return ids[: next((length for length, token in enumerate(ids, start=1) if token in stop_ids), len(ids))]

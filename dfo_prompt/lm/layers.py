@@ -15,13 +15,13 @@ Change = Callable[[Tensor], Tensor]
 
 
 class Layers:
-    """The single stack of layers that processes texts.
+    """The stack of layers that processes texts.
 
     Args:
-        model: a model of transformers; of an encoder-decoder the encoder is meant.
+        model: a model of transformers; the layers of an encoder-decoder are those of its encoder.
 
     Raises:
-        ModelError: it has no such stack, or several.
+        ModelError: the model has no such stack, or several.
     """
 
     def __init__(self, model: Any) -> None:
@@ -33,7 +33,7 @@ class Layers:
             if isinstance(child, nn.ModuleList) and len(child) == model.config.num_hidden_layers
         ]
         if len(stacks) != 1:
-            reason = "no stack of layers of its own weights" if not stacks else "several stacks of layers"
+            reason = "no stack of layers with separate weights" if not stacks else "several stacks of layers"
             raise ModelError(f"a prompt in every layer needs one stack of layers; {model.config.model_type} has {reason}")
         self._parent, self._name = stacks[0]
         self._all: nn.ModuleList = getattr(self._parent, self._name)
@@ -48,9 +48,11 @@ class Layers:
     def prompts(self, prompt: Tensor, at: int | Tensor) -> Iterator[None]:
         """Add the prompts of layers 1, 2, ... of (H, P, E) to positions at:at+P of each layer's input.
 
-        Where a row has several copies of the prompt, `at` holds the places of all, (N, P).
+        As in the reference code of Sun et al. (2022b), a layer's prompt is added to the output of the layer below.
 
-        So does the reference code of Sun et al. (2022b): each layer changes what the one below made of its own prompt.
+        Args:
+            prompt: (H, P, E) prompts of all layers; that of the first is an input of the model, and is ignored here.
+            at: first position of the prompt, or the positions (N, P) of its N copies in a row.
         """
         with ExitStack() as stack:
             for layer, own in zip(list(self._all)[1:], prompt[1:], strict=True):
@@ -61,16 +63,16 @@ class Layers:
     def watched(self, index: int, states: list[Tensor]) -> Iterator[None]:
         """Append the input of layer `index` to `states`."""
 
-        def keep(x: Tensor) -> Tensor:
+        def record(x: Tensor) -> Tensor:
             states.append(x.clone())
             return x
 
-        with _changed(self._all[index], keep):
+        with _changed(self._all[index], record):
             yield
 
     @contextmanager
     def from_layer(self, index: int, state: Tensor) -> Iterator[None]:
-        """Start at layer `index` with `state` as its input, ignoring the model's input."""
+        """Run the model from layer `index` on, with `state` as its input; the model's own input is ignored."""
         setattr(self._parent, self._name, nn.ModuleList(list(self._all)[index:]))
         try:
             with _changed(self._all[index], lambda _: state.clone()):
@@ -93,6 +95,8 @@ def layer_inputs(lm: LanguageModel, embeds: Tensor) -> Tensor:
 
 @contextmanager
 def _changed(layer: nn.Module, change: Change) -> Iterator[None]:
+    """Apply `change` to the hidden states that enter a layer."""
+
     def hook(_: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         if inputs:
             return (change(inputs[0]), *inputs[1:]), named
@@ -106,6 +110,6 @@ def _changed(layer: nn.Module, change: Change) -> Iterator[None]:
 
 
 def _added(prompt: Tensor, at: int | Tensor, x: Tensor) -> Tensor:
-    places = at if isinstance(at, Tensor) else slice(at, at + len(prompt))
-    x[:, places] += prompt  # in place: it is what the layer below has just made, for us alone
+    positions = at if isinstance(at, Tensor) else slice(at, at + len(prompt))
+    x[:, positions] += prompt  # in place: nothing else reads the output of the layer below
     return x

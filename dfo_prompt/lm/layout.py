@@ -1,4 +1,4 @@
-"""An example as the token ids around its soft prompt, in the way that a model's head wants it."""
+"""Lays out an example as token ids around its soft prompt, in the form that the model's head needs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,10 +11,13 @@ from dfo_prompt.tasks.template import Cloze, Template
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """One example: [left] [soft prompt] [right], and what a decoder is given.
+    """One example: [left] [soft prompt] [right], and the input of a decoder.
 
     Attributes:
-        slot: the place whose output is the answer, in `decoder` where there is one, else in `right`.
+        left: token ids ahead of the soft prompt.
+        right: token ids behind the soft prompt.
+        slot: position whose output is the answer, in `decoder` if there is one, else in `right`.
+        decoder: input ids of an encoder-decoder's decoder; [] for other models.
     """
 
     left: list[int]
@@ -29,7 +32,7 @@ class Layout:
 
 
 def template_of(lm: LanguageModel, task: Task) -> Template:
-    """Return the template that suits the model: one whose slot is last, unless the model can fill a slot anywhere."""
+    """Return the template for the model: one whose slot is last, unless the model can fill a slot at any position."""
     return task.masked if lm.slot_token else task.causal
 
 
@@ -42,19 +45,20 @@ def lay_out(
     answer: Sequence[int] = (),
     room: int = 0,
 ) -> Layout:
-    """Render and tokenise an example; one too long for the model loses the end of its longest text, never the slot.
+    """Render and tokenise an example; if it is too long for the model, truncate its longest text at the end.
 
     Args:
-        lm, task: how.
-        texts: of the example.
-        prompt_tokens: P, for which room is kept.
-        answer: the beginning of a label word, to be continued; a masked model, which fills in all at once, is given a mask
-            for each of its tokens, and one more.
-        room: tokens that are kept for an answer, besides those of `answer`.
+        lm: the model.
+        task: the task, which has the template.
+        texts: texts of the example.
+        prompt_tokens: P, the room to leave for a soft prompt.
+        answer: first tokens of a label word, whose next token is read. A masked model predicts all tokens at once, so it
+            gets a mask for each of these and one more.
+        room: number of tokens to leave for an answer, besides those of `answer`.
 
     Raises:
-        ModelError: even without any text it is too long; or the model is decoder-only, and nothing stands between {prompt}
-            and {answer}, so that without a prompt there is no token to answer at.
+        ModelError: the example is too long even without its texts; or a decoder-only model has no token between {prompt} and
+            {answer}, and so no position to read an answer at if the prompt is empty.
     """
     template = template_of(lm, task)
     while True:
@@ -62,17 +66,17 @@ def lay_out(
         if len(layout.left) + prompt_tokens + len(layout.right) + room <= lm.max_tokens:
             return layout
         if not any(texts):
-            prompt = f"the template and a prompt of {prompt_tokens} tokens"
-            prompt += f", and an answer of {room}," if room else ""
-            raise ModelError(f"{prompt} alone are longer than the {lm.max_tokens} tokens that {lm.name!r} takes")
+            parts = f"the template and a prompt of {prompt_tokens} tokens"
+            parts += f", and an answer of {room}," if room else ""
+            raise ModelError(f"{parts} alone are longer than the {lm.max_tokens} tokens that {lm.name!r} takes")
         texts = shorter(texts)
 
 
 def shorter(texts: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the texts of an example, the longest of them without its last tenth."""
+    """Return the texts of an example without the last tenth of the longest."""
     longest = max(range(len(texts)), key=lambda i: len(texts[i]))
     cut = texts[longest][: len(texts[longest]) * 9 // 10]
-    cut = cut.rpartition(" ")[0] or cut  # between words, where there are any
+    cut = cut.rpartition(" ")[0] or cut  # between words, if there is a space
     return (*texts[:longest], cut, *texts[longest + 1 :])
 
 
@@ -80,7 +84,7 @@ def _lay_out(lm: LanguageModel, cloze: Cloze, gap: str, answer: list[int]) -> La
     ahead, behind = lm.frame
     left = ahead + (lm.tokens(cloze.before[: cloze.prompt_at]) if cloze.prompt_at else [])
     rest, token = cloze.before[cloze.prompt_at :], lm.slot_token
-    if lm.head == "causal":  # nothing may stand between the text and its answer
+    if lm.head == "causal":  # without the final special tokens: the answer follows the text directly
         right = lm.tokens(rest)
         if not right:
             raise ModelError(f"a decoder-only model such as {lm.name!r} needs text between {{prompt}} and {{answer}}")
@@ -88,15 +92,15 @@ def _lay_out(lm: LanguageModel, cloze: Cloze, gap: str, answer: list[int]) -> La
     masks = 1 + len(answer) if lm.head == "masked" else 1
     right = lm.tokens(rest + (gap + token * masks if token else "") + cloze.after) + behind
     if lm.head == "masked":
-        # The text itself may hold mask tokens, ahead of ours.
+        # The text itself may contain mask tokens ahead of the slot.
         mask = lm.tokenizer.mask_token_id
         earlier = lm.tokens(rest).count(mask)
-        places = [i for i, token in enumerate(right) if token == mask]
-        return Layout(left=left, right=right, slot=places[earlier])
+        positions = [i for i, token in enumerate(right) if token == mask]
+        return Layout(left=left, right=right, slot=positions[earlier])
     decoder = [lm.decoder_start]
     if token == SENTINEL:
         decoder += lm.tokens(SENTINEL)
-    elif token:  # it repairs the whole text, so it is shown what it has repaired up to the slot
+    elif token:  # the model reconstructs the whole text, so its decoder gets the text up to the slot
         decoder += ahead + lm.tokens(cloze.before)
     else:
         decoder += lm.forced_start

@@ -1,4 +1,4 @@
-"""Loading a language model and its tokenizer from a hub id, a folder or a GGUF file."""
+"""Loads a language model and its tokenizer from a hub id, a folder or a GGUF file."""
 
 import hashlib
 import json
@@ -21,17 +21,20 @@ from dfo_prompt.lm.packing import enable_packing
 from dfo_prompt.types import Json
 
 SENTINEL = "<extra_id_0>"
-"""What models pretrained on corrupted spans (Raffel et al., 2020) put in place of a missing one."""
+"""The token for a missing span in models pretrained on span corruption (Raffel et al., 2020)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LanguageModel:
-    """A frozen language model, float32, on its device.
+    """A frozen language model in float32 on its device.
 
     Attributes:
-        head: what it predicts: the next token, a masked one, or a decoder's next one.
-        fingerprint: SHA-256 over the configuration and a sample of every weight.
-        checked: what was found out about the model by `shortcuts`.
+        name: name of the model, for messages and manifests.
+        model: the model of transformers.
+        tokenizer: its tokenizer.
+        fingerprint: SHA-256 of the configuration and a sample of every weight, 16 hexadecimal digits.
+        head: "causal" for decoder-only models, "masked" for encoders, "seq2seq" for encoder-decoders.
+        checked: results of checks on the model, such as those of `shortcuts`, cached by key.
     """
 
     name: str
@@ -53,17 +56,17 @@ class LanguageModel:
 
     @property
     def peft_sizes(self) -> dict[str, Any]:
-        """Return what peft asks about a model, and does not find in the configuration of every family."""
+        """Return the sizes that peft needs but does not find in the configuration of every family."""
         config: Any = self.model.config
         return {
             "token_dim": self.width,
             "num_layers": config.num_hidden_layers,
-            "num_attention_heads": getattr(config, "num_attention_heads", 1),  # no matter ahead of the text
+            "num_attention_heads": getattr(config, "num_attention_heads", 1),  # has no effect on prompt tuning
         }
 
     @property
     def vocabulary(self) -> int:
-        """Return V, the tokens that tokenizer and embeddings both have: either may have more."""
+        """Return V, the number of tokens that both tokenizer and embeddings have; either may have more."""
         return min(len(self.tokenizer), len(self._embeddings))
 
     @property
@@ -73,22 +76,22 @@ class LanguageModel:
 
     @property
     def body(self) -> Any:
-        """Return what reads a text: the encoder of an encoder-decoder, else the model without its head."""
+        """Return the module that reads a text: the encoder of an encoder-decoder, else the model without its head."""
         return self.model.get_encoder() if self.head == "seq2seq" else self.model.base_model
 
     @cached_property
     def max_tokens(self) -> int:
-        """Return how many tokens, soft prompt included, it takes."""
+        """Return the largest number of tokens that the model takes, including the soft prompt."""
         known = (getattr(self.model.config, "max_position_embeddings", None), self.tokenizer.model_max_length)
-        limits = [limit for limit in known if limit and limit > 0]  # XLNet says -1 for none
+        limits = [limit for limit in known if limit and limit > 0]  # XLNet has -1, for no limit
         return min([*limits, *_offset_positions(self.body)], default=10**9)
 
     @property
     def decoder_start(self) -> int:
-        """Return the token that an encoder-decoder's decoder begins with, as transformers' `generate` chooses it.
+        """Return the first token of a decoder's input, as `generate` of transformers chooses it.
 
         Raises:
-            ModelError: neither decoder_start_token_id nor bos_token_id is known.
+            ModelError: the model has neither decoder_start_token_id nor bos_token_id.
         """
         for name in ("decoder_start_token_id", "bos_token_id"):
             for config in (getattr(self.model, "generation_config", None), self.model.config):
@@ -98,43 +101,43 @@ class LanguageModel:
 
     @property
     def forced_start(self) -> list[int]:
-        """Return the token that `generate` forces a decoder to begin with: a language, in multilingual models."""
+        """Return the token that `generate` forces an answer to begin with, if any: the language in multilingual models."""
         token = getattr(getattr(self.model, "generation_config", None), "forced_bos_token_id", None)
         return [token] if isinstance(token, int) else []
 
     @cached_property
     def unknown_tokens(self) -> frozenset[int]:
-        """Return the token ids that stand for a word the tokenizer does not know."""
+        """Return the token ids that stand for unknown words."""
         inner = getattr(getattr(self.tokenizer, "backend_tokenizer", None), "model", None)
-        names = {self.tokenizer.unk_token, getattr(inner, "unk_token", None)}  # a backend's need not be declared
+        names = {self.tokenizer.unk_token, getattr(inner, "unk_token", None)}  # the tokenizer may not declare its backend's
         return frozenset(id_ for token, id_ in self.tokenizer.get_vocab().items() if token in names)
 
     @cached_property
     def frame(self) -> tuple[list[int], list[int]]:
-        """Return the special tokens that the tokenizer puts ahead of a text, and those that it puts behind."""
+        """Return the special tokens that the tokenizer adds ahead of a text, and those that it adds behind."""
         bare, framed = self.tokens("a"), list(self.tokenizer("a").input_ids)
         at = next(i for i in range(len(framed) + 1) if framed[i : i + len(bare)] == bare)
         return framed[:at], framed[at + len(bare) :]
 
     @cached_property
     def slot_token(self) -> str:
-        """Return the token that stands for a missing word; "" where the model can only go on with a text."""
+        """Return the token for a missing word; "" if the model can only continue a text."""
         if self.head == "causal":
             return ""
         spans = self.head == "seq2seq" and SENTINEL in self.tokenizer.get_vocab()
         return SENTINEL if spans else self.tokenizer.mask_token or ""
 
     def tokens(self, text: str) -> list[int]:
-        """Return the token ids of a text, without special tokens of the tokenizer's own."""
+        """Return the token ids of a text, without the special tokens that the tokenizer adds."""
         return list(self.tokenizer(text, add_special_tokens=False).input_ids)
 
     def describe(self) -> dict[str, Json]:
-        """Return what defines it, for manifests."""
+        """Return the name, fingerprint and device type, for manifests."""
         return {"model": self.name, "model_fingerprint": self.fingerprint, "device": self.device.type}
 
     @torch.inference_mode()
     def embed(self, ids: npt.NDArray[np.integer]) -> Tensor:
-        """Return the embeddings (L, E) of token ids (L,) as the model sees them: some families scale their weights."""
+        """Return the embeddings (L, E) of token ids (L,), as the model computes them: some families scale them."""
         embedded: Tensor = self.model.get_input_embeddings()(torch.as_tensor(ids, device=self.device))
         return embedded.float()
 
@@ -143,16 +146,16 @@ def load_model(name: str, where: str | Path, *, device: str = "auto") -> Languag
     """Load a model in float32.
 
     Args:
-        name: what the user called it, for messages and manifests.
+        name: name of the model, for messages and manifests.
         where: hub id, local folder or GGUF file.
-        device: "auto", as `torch.device` takes it, or "sharded": its layers over all accelerators, and the rest of the
-            memory, as accelerate sees fit.
+        device: "auto"; a name that `torch.device` takes; or "sharded", to let accelerate distribute the layers over all
+            accelerators and the main memory.
 
     Raises:
-        ModelError: it cannot be had, is no language model, or does not fit.
+        ModelError: the model cannot be loaded, is not a language model, or does not fit into memory.
     """
     sharded = device == "sharded"
-    place = None if sharded else pick_device(device)
+    target = None if sharded else pick_device(device)
     path = Path(where)
     head: Head
     try:
@@ -162,13 +165,13 @@ def load_model(name: str, where: str | Path, *, device: str = "auto") -> Languag
             else:
                 head, model, tokenizer = read_checkpoint(str(where), **({"device_map": "auto"} if sharded else {}))
         model = model.eval().requires_grad_(requires_grad=False)
-        model = model.to(place) if place else model  # accelerate has placed it already
+        model = model.to(target) if target else model  # accelerate has placed a sharded model
         if head == "causal":
             enable_packing(model)
     except ModelError as error:
         raise ModelError(f"cannot load model {name!r}: {error}") from error
     except torch.OutOfMemoryError as error:
-        raise ModelError(f"model {name!r} does not fit on {place}; choose another --device") from error
+        raise ModelError(f"model {name!r} does not fit on {target}; choose another --device") from error
     except (OSError, ValueError, ImportError, RuntimeError, KeyError, SafetensorError) as error:
         raise ModelError(f"cannot load model {name!r}: {first_line(error)}") from error
     fingerprint = fingerprint_of(model.config, sorted(model.named_parameters()))
@@ -176,10 +179,10 @@ def load_model(name: str, where: str | Path, *, device: str = "auto") -> Languag
 
 
 def pick_device(device: str) -> torch.device:
-    """Return the device called `device`; "auto" takes CUDA, then MPS, then the CPU.
+    """Return the device named `device`; "auto" prefers CUDA, then MPS, then the CPU.
 
     Raises:
-        ModelError: there is no such device here.
+        ModelError: this machine has no such device.
     """
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if device == "auto":
@@ -194,14 +197,14 @@ def pick_device(device: str) -> torch.device:
 
 
 def _offset_positions(body: nn.Module) -> Iterator[int]:
-    """Yield the limits of tables of positions whose first rows, up to that of padding, no token takes, as in RoBERTa."""
+    """Yield the limits of position embeddings whose rows up to the padding index are unused, as in RoBERTa."""
     for name, module in body.named_modules():
         if isinstance(module, nn.Embedding) and "position" in name.rpartition(".")[2] and module.padding_idx is not None:
             yield module.num_embeddings - module.padding_idx - 1
 
 
 def fingerprint_of(config: Any, weights: Iterable[tuple[str, Tensor]]) -> str:
-    """Return the fingerprint of a model with this configuration and these weights, in the order of their names."""
+    """Return the fingerprint of a configuration and of weights in the order of their names."""
     known = {key: value for key, value in config.to_diff_dict().items() if key != "transformers_version"}
     digest = hashlib.sha256(json.dumps(known, sort_keys=True, default=str).encode())
     for name, weight in weights:

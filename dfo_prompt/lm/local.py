@@ -1,4 +1,4 @@
-"""The engine of this process behind the endpoint contract: texts and token ids in, exact label log-probabilities out."""
+"""A language model of this process as an endpoint: texts or token ids in, exact log-probabilities of labels out."""
 
 from collections.abc import Mapping, Sequence
 
@@ -18,31 +18,31 @@ from dfo_prompt.lm.scorer import Scorer
 from dfo_prompt.types import Json, Matrix
 
 WORD = 4
-"""Bytes on the wire of a token id or a float32."""
+"""Bytes of a transmitted token id or float32."""
 
 
 class LocalEndpoint:
     """A language model of this process as an `Endpoint`.
 
-    What rows have in common at their beginning is computed once. Usage is that of a service which is sent each row whole.
+    The common prefix of rows is computed once, but usage is that of a service that receives each row whole.
 
     Args:
         lm: a decoder-only model.
-        precision: of the forwards; float32 by default.
+        precision: precision of the forward passes; float32 by default.
 
     Raises:
-        InputError: the model does not go on with a text.
+        InputError: the model is not decoder-only.
     """
 
     def __init__(self, lm: LanguageModel, precision: Precision | None = None) -> None:
         if lm.head != "causal":
-            raise InputError(f"{lm.name!r} does not go on with a text; texts as prompts need a decoder-only model")
+            raise InputError(f"{lm.name!r} does not continue texts; texts as prompts need a decoder-only model")
         self._lm = lm
         self._scorer = Scorer(lm, precision)
         self._labels = 0
 
     def probe(self, labels: Sequence[Label]) -> Capabilities:
-        """Return what there is to know without asking: every label is scored, and a row has the same scores again."""
+        """Return the capabilities: all labels have exact scores, which are deterministic."""
         self._labels = max(self._labels, len(labels))
         return Capabilities(forms=frozenset({Form.TEXT, Form.TOKENS}), exact=True, top=self._lm.vocabulary)
 
@@ -51,8 +51,8 @@ class LocalEndpoint:
         """Return the log-probabilities (N, C) of C labels after each of N rows.
 
         Raises:
-            ModelError: a row is empty, or longer than the model takes.
-            InputError: a label has no token id, or a row is of another form.
+            ModelError: a row is empty or too long for the model.
+            InputError: a label has no token id, or a row is an array of embeddings.
         """
         ids = [self._ids(row) for row in rows]
         logs = self._logs(ids, [self._token(label) for label in labels])
@@ -60,23 +60,23 @@ class LocalEndpoint:
         return Scores(logs=logs, bounds=np.zeros(logs.shape, dtype=np.bool_), usage=usage)
 
     def estimate(self, rows: Sequence[Row]) -> Usage:
-        """Return what `score` consumes for these rows."""
+        """Return the usage of `score` for these rows."""
         return self._usage([self._ids(row) for row in rows], rows, self._labels)
 
     def describe(self) -> Mapping[str, Json]:
-        """Return the kind of endpoint, and what defines the model."""
+        """Return the kind of the endpoint, and name and fingerprint of the model."""
         return {"kind": "local", "model": self._lm.name, "model_fingerprint": self._lm.fingerprint}
 
     def _logs(self, ids: list[tuple[int, ...]], tokens: list[int]) -> Matrix:
         logs = np.zeros((len(ids), len(tokens)))
         words = torch.tensor([[token] for token in tokens], device=self._lm.device)
         reader = SpanReader(self._scorer.model, words, after=0, narrow=self._scorer.narrow)
-        nothing = torch.zeros((1, 0, self._lm.width), device=self._lm.device)
+        empty = torch.zeros((1, 0, self._lm.width), device=self._lm.device)  # a soft prompt without tokens
         for group in group_rows(ids):
             layouts = [Layout(left=[], right=[*ids[i]], slot=len(ids[i]) - 1) for i in group]
             runs = split_rows([len(layout.right) for layout in layouts])
             texts = in_buckets(layouts, runs, causal=True, device=self._lm.device)
-            logs[group] = self._scorer.score(nothing, texts, reader)[0].double().cpu().numpy()
+            logs[group] = self._scorer.score(empty, texts, reader)[0].double().cpu().numpy()
         return logs
 
     def _ids(self, row: Row) -> tuple[int, ...]:

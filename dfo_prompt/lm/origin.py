@@ -1,4 +1,4 @@
-"""Where others get a model from: a hub id and its revision, as far as they are known."""
+"""The origin of a model: the hub id and revision to load it from elsewhere, as far as they are known."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,13 +13,13 @@ from dfo_prompt.types import Json
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """What `from_pretrained` takes to load a model elsewhere.
+    """The arguments of `from_pretrained` that load a model elsewhere.
 
     Attributes:
-        model: hub id; where none is known, the name of the folder.
+        model: hub id, or the name of the folder if no hub id is known.
         options: further arguments: "revision", or the "gguf_file" in the folder.
         hub: whether `model` is a hub id.
-        same: whether its weights are those that were loaded here.
+        same: whether its weights are known to equal those loaded here.
     """
 
     model: str
@@ -29,7 +29,7 @@ class Origin:
 
 
 def origin_of(lm: LanguageModel) -> Origin:
-    """Return where others get the model; paths of this machine are left out, but for their last part."""
+    """Return the origin of a model; of paths on this machine, only the last part is kept."""
     where = str(getattr(lm.model, "name_or_path", "") or lm.name)
     spec = catalogue().models.specs.get(lm.name)
     if isinstance(spec, ModelSpec) and spec.hub:

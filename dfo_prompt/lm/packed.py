@@ -1,4 +1,4 @@
-"""The packed engine for decoders: many texts in one row, behind one prompt or each ahead of its copy; see `packing`."""
+"""The packed engine for decoders, which runs many texts in one row without padding; see `packing`."""
 
 from collections.abc import Iterator, Sequence
 
@@ -14,7 +14,7 @@ from dfo_prompt.lm.runs import Runs
 
 
 class Packed:
-    """Runs as many buckets as fit in one row; see `Strategy`."""
+    """Runs as many buckets in one row as fit; see `Strategy`."""
 
     def __init__(self, runs: Runs) -> None:
         self._runs = runs
@@ -25,8 +25,8 @@ class Packed:
         return (bucket,)
 
     def take(self, waiting: list[Bucket], most_tokens: int) -> list[Bucket]:
-        """Return the first buckets, up to `most_tokens`."""
-        return list(_fill(waiting, most_tokens))
+        """Return the first buckets with at most `most_tokens` tokens together, but at least one bucket."""
+        return list(_first_buckets(waiting, most_tokens))
 
     def score(self, prompts: Tensor, texts: Encoded, buckets: list[Bucket], reader: Reader) -> Tensor:
         """Return scores (B, N', K)."""
@@ -34,9 +34,9 @@ class Packed:
             return self._behind.score(prompts, buckets, reader)
         ahead = len(texts.head) + prompts.shape[2] + len(texts.common)
         layout = pack([bucket.lengths.tolist() for bucket in buckets], ahead, prompts.device)
-        both = list(zip(buckets, layout.groups, strict=True))
-        embedded = self._runs.embed(torch.cat([bucket.ids[group.real] for bucket, group in both]))
-        slots = torch.cat([group.places.gather(1, bucket.slot[:, None])[:, 0] for bucket, group in both])
+        pairs = list(zip(buckets, layout.groups, strict=True))
+        embedded = self._runs.embed(torch.cat([bucket.ids[group.real] for bucket, group in pairs]))
+        slots = torch.cat([group.places.gather(1, bucket.slot[:, None])[:, 0] for bucket, group in pairs])
         at = Slots(rows=torch.zeros_like(slots), slot=slots, texts=torch.cat([bucket.rows for bucket in buckets]))
 
         def run(prompt: Tensor) -> Tensor:
@@ -48,11 +48,11 @@ class Packed:
         return self._runs.each(prompts, run)
 
 
-def _fill(buckets: list[Bucket], most_tokens: int) -> Iterator[Bucket]:
+def _first_buckets(buckets: list[Bucket], most_tokens: int) -> Iterator[Bucket]:
     tokens = 0
     for bucket in buckets:
-        own = bucket.left.numel() + int(bucket.lengths.sum())
-        tokens += own
-        if tokens > most_tokens and tokens > own:
+        size = bucket.left.numel() + int(bucket.lengths.sum())
+        tokens += size
+        if tokens > most_tokens and tokens > size:
             return
         yield bucket

@@ -1,9 +1,8 @@
-"""Attention over many texts packed into one row behind a prefix that they share, without padding or a cache.
+"""Attention over many texts packed into one row behind a shared prefix, without padding.
 
-The row is [prefix] [text 1] [text 2] ...; each text sees the prefix and itself. All that a model computes token by token
-then runs in one pass over exactly the tokens there are, with matrices as large as can be; only attention looks at texts one
-by one, and is given them padded, in groups of similar length. A text may also be the end of one whose beginning, which
-differs from text to text, ran before: attention then reads the keys and values that were kept of it.
+The row is [prefix] [text 1] [text 2] ...; each text attends to the prefix and itself. All computations per token run in one
+pass without padding, as large matrix products; only attention handles texts separately, padded in groups of similar length.
+A packed text may also continue a text of its own that ran before, whose keys and values attention reads from a `Past`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,6 +22,7 @@ from dfo_prompt.lm.past import Past
 
 IMPLEMENTATION = "dfo_prompt_packed"
 TOLERANCE = 1e-3
+"""The tolerance for hidden states of packed texts, relative to the largest."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,13 +30,13 @@ class Group:
     """Texts of similar length in a packed row.
 
     Attributes:
-        places: (N', L') of their tokens in the row; padding points at the beginning of the row.
+        places: (N', L') index of each token in the row; 0 for padding.
         real: (N', L') whether it is a token, not padding.
-        starts: (N',) position of each text's first token, for the model.
-        distance: (L', P' + L') how far each token is behind one of the prefix, or of its own text; or (N', L', L0 + L'),
-            behind one of its own past or its own text; negative for padding.
-        past: of the texts, which is read.
-        kept: where the keys and values of these texts are kept, as the past of others.
+        starts: (N',) position id of each text's first token.
+        distance: (L', P' + L') number of tokens from each token back to those of the prefix and of its text; or
+            (N', L', L0 + L') to those of its own past and of its text. Negative distances are masked.
+        past: keys and values that the texts continue, if any.
+        kept: store for the keys and values of these texts, to be the past of others, if any.
     """
 
     places: Tensor
@@ -47,7 +47,7 @@ class Group:
     kept: Past | None = None
 
     def to(self, device: torch.device) -> "Group":
-        """Return the same on a device: the layers of a sharded model lie on several."""
+        """Return the group on a device: the layers of a sharded model are on several."""
         if self.places.device == device:
             return self
         places, real, starts, distance = (x.to(device) for x in (self.places, self.real, self.starts, self.distance))
@@ -59,8 +59,8 @@ class Pack:
     """One packed row.
 
     Attributes:
-        prefix: P', tokens that all texts see.
-        groups: of texts, in the order of the row.
+        prefix: P', the number of tokens that all texts attend to.
+        groups: groups of texts, in the order of the row.
     """
 
     prefix: int
@@ -68,7 +68,7 @@ class Pack:
 
     @property
     def positions(self) -> Tensor:
-        """Return the position of each token of the row, (1, T)."""
+        """Return the position ids (1, T) of the tokens in the row."""
         device = self.groups[0].places.device
         parts = [torch.arange(self.prefix, device=device)]
         parts += [(g.starts[:, None] + torch.arange(g.real.shape[1], device=device))[g.real] for g in self.groups]
@@ -92,9 +92,9 @@ def pack_behind(pasts: Sequence[tuple[Past, Sequence[int]]], lengths: Sequence[S
     """Lay out groups of texts of the given lengths, each text behind its own past.
 
     Args:
-        pasts: of each group, with the length of each text's past.
-        lengths: of each group's texts.
-        device: of the row.
+        pasts: the past of each group, and the number of its tokens for each text.
+        lengths: lengths of each group's texts.
+        device: device of the row.
     """
     groups, start = [], 0
     for (past, before), group in zip(pasts, lengths, strict=True):
@@ -110,7 +110,7 @@ def pack_behind(pasts: Sequence[tuple[Past, Sequence[int]]], lengths: Sequence[S
 
 
 def _in_row(lengths: Sequence[int], start: int) -> tuple[Tensor, Tensor]:
-    """Return the places in the row of texts of the given lengths from `start` on, (N', L'), and whether each is real."""
+    """Return the index in the row of each token of texts that begin at `start`, (N', L'), and whether it is no padding."""
     steps, starts = torch.arange(max(lengths)), start + torch.tensor([0, *lengths[:-1]]).cumsum(0)
     real = steps < torch.tensor(lengths)[:, None]
     return torch.where(real, starts[:, None] + steps, 0), real
@@ -118,7 +118,7 @@ def _in_row(lengths: Sequence[int], start: int) -> tuple[Tensor, Tensor]:
 
 @contextmanager
 def packed(layout: Pack) -> Iterator[None]:
-    """Let models prepared by `enable_packing` read their single row as `layout` packs it, inside a `with` block."""
+    """Let models prepared by `enable_packing` attend as `layout` describes, inside a `with` block."""
     token = _layout.set(layout)
     try:
         yield
@@ -127,23 +127,26 @@ def packed(layout: Pack) -> Iterator[None]:
 
 
 def enable_packing(model: PreTrainedModel) -> bool:
-    """Prepare a causal model for packed rows, if it computes the same with them; elsewhere it works as before.
+    """Prepare a causal model for packed rows if its hidden states agree with those of single texts.
 
-    It is tried on token ids of its own, so nothing needs to be known about families: those that attend in ways of their
-    own, or draw positions from elsewhere, show a difference and stay as they are.
+    Outside `packed`, the model works as before. A trial on a few token ids decides, so nothing needs to be known about model
+    families: those with attention or positions of their own differ in the trial and are left unchanged.
+
+    Returns:
+        Whether the model takes packed rows.
     """
     if model.config._attn_implementation != "sdpa":
         return False
-    expected = _alone(model)
+    expected = _unpacked_states(model)
     AttentionInterface.register(IMPLEMENTATION, _attention)
     AttentionMaskInterface.register(IMPLEMENTATION, _mask)
     model.set_attn_implementation(IMPLEMENTATION)
     try:
-        # A model that asks for its attention by name must give the same where nothing is packed, too.
-        if _agree(_alone(model), expected) and _agree(_together(model), expected):
+        # A model that depends on the name of its attention must agree without packing, too.
+        if _agree(_unpacked_states(model), expected) and _agree(_packed_states(model), expected):
             return True
     except (RuntimeError, ValueError, TypeError, AttributeError, IndexError):
-        pass  # it takes no such row
+        pass  # the model does not accept such a row
     model.set_attn_implementation("sdpa")
     return False
 
@@ -166,7 +169,7 @@ def _attention(
     parts = []
     if p:
         steps = torch.arange(p, device=query.device)
-        ahead = _attend(query[:, :, :p], key[:, :, :p], value[:, :, :p], _sees(steps[:, None] - steps, window), scale)
+        ahead = _attend(query[:, :, :p], key[:, :, :p], value[:, :, :p], _visible(steps[:, None] - steps, window), scale)
         parts.append(ahead[0].transpose(0, 1))  # (P', H, D)
     for group in (part.to(query.device) for part in layout.groups):
         q, k, v = (_gather(x, group.places) for x in (query, key, value))  # (N', H, L', D)
@@ -176,7 +179,7 @@ def _attention(
             k, v = group.past.with_more(module, k, v)
         elif p:
             k, v = (torch.cat([x[:, :, :p].expand(len(y), -1, -1, -1), y], dim=2) for x, y in ((key, k), (value, v)))
-        texts = _attend(q, k, v, _sees(group.distance, window), scale)
+        texts = _attend(q, k, v, _visible(group.distance, window), scale)
         parts.append(texts.transpose(1, 2)[group.real])  # (T', H, D)
     return torch.cat(parts)[None], None
 
@@ -187,16 +190,16 @@ def _gather(row: Tensor, places: Tensor) -> Tensor:
     return chosen.view(*places.shape, *tokens.shape[1:]).transpose(1, 2)
 
 
-def _attend(q: Tensor, k: Tensor, v: Tensor, sees: Tensor, scale: float | None) -> Tensor:
-    # Query heads that share a key head go one below the other: fewer and larger products than with repeated keys.
+def _attend(q: Tensor, k: Tensor, v: Tensor, visible: Tensor, scale: float | None) -> Tensor:
+    # Query heads that share a key head are stacked: fewer and larger products than with repeated keys.
     count, heads, length, width = q.shape
     shared = heads // k.shape[1]
     rows = q.reshape(count, k.shape[1], shared * length, width)
-    mask = sees.repeat(shared, 1) if sees.dim() == 2 else sees.repeat(1, shared, 1)[:, None]  # noqa: PLR2004
+    mask = visible.repeat(shared, 1) if visible.dim() == 2 else visible.repeat(1, shared, 1)[:, None]  # noqa: PLR2004
     return scaled_dot_product_attention(rows, k, v, attn_mask=mask, scale=scale).view_as(q)
 
 
-def _sees(distance: Tensor, window: int | None) -> Tensor:
+def _visible(distance: Tensor, window: int | None) -> Tensor:
     return (distance >= 0) & (distance < window) if window else distance >= 0
 
 
@@ -205,11 +208,12 @@ def _mask(*arguments: Any, **options: Any) -> Tensor | None:
 
 
 PREFIX, TEXTS = [3, 5, 4], [[6, 3, 7], [4], [5, 6, 3, 4, 7]]
-"""Token ids that packing is tried on."""
+"""Token ids of the trial of packed rows."""
 
 
 @torch.inference_mode()
-def _alone(model: Any) -> Tensor:
+def _unpacked_states(model: Any) -> Tensor:
+    """Return the last hidden states of the trial's texts, each run in a row of its own."""
     device = model.get_input_embeddings().weight.device
     rows = [torch.tensor([PREFIX + text], device=device) for text in TEXTS]
     hidden = [model.base_model(input_ids=row, use_cache=False).last_hidden_state for row in rows]
@@ -217,7 +221,8 @@ def _alone(model: Any) -> Tensor:
 
 
 @torch.inference_mode()
-def _together(model: Any) -> Tensor:
+def _packed_states(model: Any) -> Tensor:
+    """Return the last hidden states of the trial's texts, run in one packed row."""
     device = model.get_input_embeddings().weight.device
     layout = pack([[len(text) for text in TEXTS]], len(PREFIX), device)
     row = torch.tensor([[*PREFIX, *(token for text in TEXTS for token in text)]], device=device)
@@ -228,5 +233,5 @@ def _together(model: Any) -> Tensor:
     return texts
 
 
-def _agree(found: Tensor, expected: Tensor) -> bool:
-    return torch.allclose(found, expected, atol=TOLERANCE * expected.abs().max().item())
+def _agree(states: Tensor, expected: Tensor) -> bool:
+    return torch.allclose(states, expected, atol=TOLERANCE * expected.abs().max().item())

@@ -1,4 +1,4 @@
-"""The plain engine: every text in a row of its own, whole, under every prompt."""
+"""The plain engine, which runs every text as a whole row under every prompt."""
 
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -14,20 +14,20 @@ Rows = Literal["plain", "unpadded", "single"]
 
 
 class Plain:
-    """Runs whole rows, which any model takes; see `Strategy`.
+    """Runs whole rows, which any model accepts; see `Strategy`.
 
     Args:
-        runs: of the model.
-        rows: what runs together: "plain", texts of similar length, padded on the right; "unpadded", texts of one length; or
-            "single", nothing.
-        mask: whether padding is masked. A causal model's lies behind every answer, where it does not look.
+        runs: the model.
+        rows: texts that run together: "plain", texts of similar length, padded on the right; "unpadded", texts of equal
+            length; "single", each text alone.
+        mask: whether to mask padding, which causal models need not: it stands behind every answer.
     """
 
     def __init__(self, runs: Runs, *, rows: Rows, mask: bool) -> None:
         self._runs, self._rows, self._mask = runs, rows, mask
 
     def arrange(self, bucket: Bucket) -> Sequence[Bucket]:
-        """Cut a bucket into rows that run together."""
+        """Cut a bucket into parts that can run together."""
         if self._rows == "plain":
             return (bucket,)
         return bucket.by_length() if self._rows == "unpadded" else bucket.cut(range(1, len(bucket.rows)))
@@ -46,8 +46,8 @@ class Plain:
         offset = at + prompts.shape[2] + len(texts.common)
         arguments: dict[str, Any] = dict(self._runs.uncached)
         if self._mask and self._rows == "plain":
-            places = torch.arange(offset + bucket.ids.shape[1], device=prompts.device)
-            arguments |= {"attention_mask": (places < offset + bucket.lengths[:, None]).long()}
+            positions = torch.arange(offset + bucket.ids.shape[1], device=prompts.device)
+            arguments |= {"attention_mask": (positions < offset + bucket.lengths[:, None]).long()}
         slot = bucket.slot + offset
         if bucket.decoder.shape[1]:
             arguments |= {"decoder_input_ids": bucket.decoder}

@@ -1,4 +1,4 @@
-"""Reduced precision, where the hardware has it and where it keeps the ranks of this study's candidates."""
+"""Chooses reduced precision if the hardware supports it and it preserves the ranks of candidates."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -18,6 +18,7 @@ from dfo_prompt.types import Vector
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 MIN_SPEARMAN = 0.98
+"""The smallest rank correlation with float32 at which "auto" chooses bfloat16."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,9 +26,10 @@ class Precision:
     """The precision chosen for a study.
 
     Attributes:
-        model: the model in it; `context` opens what its forwards run in.
-        dtype: of the matrix products; activations between layers, norms and the label logits stay float32.
-        spearman: rank correlation with float32 on the probe; None where nothing was probed, or all losses were the same.
+        model: the model, converted to this precision.
+        context: returns the context for its forward passes.
+        dtype: type of the matrix products; activations between layers, norms and label logits stay float32.
+        spearman: rank correlation with float32 on the probe; None if there was no probe, or its losses were constant.
     """
 
     model: PreTrainedModel
@@ -40,10 +42,10 @@ def choose_precision(model: PreTrainedModel, dtype: str, probe: Callable[[Precis
     """Choose the precision of a study.
 
     Args:
-        model: in float32.
-        dtype: a name in `DTYPES`, taken as it is; or "auto": bfloat16, if the hardware multiplies matrices faster in it
-            and the losses of the probe correlate with those in float32 by `MIN_SPEARMAN` in rank.
-        probe: losses (K,) of some candidates in a precision.
+        model: the model in float32.
+        dtype: a name in `DTYPES`; or "auto", for bfloat16 if the hardware multiplies matrices faster in it and the losses of
+            the probe have a rank correlation with those in float32 of at least `MIN_SPEARMAN`, else float32.
+        probe: returns the losses (K,) of some candidates in a precision.
 
     Raises:
         InputError: the name is unknown.
@@ -58,48 +60,48 @@ def choose_precision(model: PreTrainedModel, dtype: str, probe: Callable[[Precis
     if dtype != "auto":
         return reduced
     spearman = float(spearmanr(probe(full), probe(reduced)).statistic)
-    chosen = reduced if spearman >= MIN_SPEARMAN else full  # NaN is not
+    chosen = reduced if spearman >= MIN_SPEARMAN else full  # full for NaN
     return replace(chosen, spearman=round(spearman, 3) if np.isfinite(spearman) else None)
 
 
 def _reduced(model: PreTrainedModel, dtype: str) -> Precision:
-    kind = DTYPES[dtype]
+    torch_dtype = DTYPES[dtype]
     copy = deepcopy(model)
     head = copy.get_output_embeddings()
-    cast = _CastOnce(kind)
+    cast = _CastOnce(torch_dtype)
     for module in copy.modules():
-        # The head may share its weight with the embeddings, and its few label rows cost nothing.
+        # The head may share its weight with the embeddings, and label words need few of its rows.
         if isinstance(module, nn.Linear | Conv1D) and module is not head:
-            module.to(kind)
+            module.to(torch_dtype)
             module.register_forward_pre_hook(cast)
-    # Autocast meets weights that need no cast, and leaves the residual stream in float32.
-    return Precision(model=copy, context=partial(torch.autocast, model.device.type, dtype=kind), dtype=dtype)
+    # The weights are cast already, so autocast casts none, and it leaves the residual stream in float32.
+    return Precision(model=copy, context=partial(torch.autocast, model.device.type, dtype=torch_dtype), dtype=dtype)
 
 
 class _CastOnce:
-    """Casts what goes into a product, once where several products take the same input, such as queries, keys and values."""
+    """Casts the inputs of linear layers; an input that several layers share, as queries, keys and values do, only once."""
 
-    def __init__(self, kind: torch.dtype) -> None:
-        self._kind = kind
+    def __init__(self, dtype: torch.dtype) -> None:
+        self._dtype = dtype
         self._last = (torch.empty(0), torch.empty(0))
 
     def __call__(self, _: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        """Return the inputs of a product in reduced precision."""
-        given, *rest = inputs
-        if given.dtype == self._kind:
+        """Return the inputs of a linear layer in reduced precision."""
+        x, *rest = inputs
+        if x.dtype == self._dtype:
             return inputs
-        if self._last[0] is not given:
-            self._last = (given, given.to(self._kind))
+        if self._last[0] is not x:
+            self._last = (x, x.to(self._dtype))
         return (self._last[1], *rest)
 
 
 def has_bfloat16(device: torch.device) -> bool:
     """Tell whether the hardware multiplies matrices faster in bfloat16 than in float32."""
-    # Asked of the hardware, not timed: the same study has to run the same way beside whatever else the machine does.
+    # Not timed: a study must run in the same precision whatever else the machine does.
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type == "cpu":
         capabilities: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
-        # A processor with AVX-512's products in bfloat16 and no AMX was slower with them than in float32, by 1.5 times.
+        # With AVX-512 products in bfloat16 but without AMX, float32 was 1.5 times faster.
         return bool(capabilities.get("amx_bf16"))
     return False

@@ -1,4 +1,4 @@
-"""Answers that are texts: how they end, and the likelihood of references behind their texts."""
+"""Answers that are texts: the tokens that end them, and the likelihood of references."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +15,8 @@ from dfo_prompt.lm.encoding import Encoded, arranged, continuation
 from dfo_prompt.lm.layout import Layout, lay_out, template_of
 from dfo_prompt.lm.load import LanguageModel
 from dfo_prompt.tasks.examples import Texts
-from dfo_prompt.tasks.task import Answer, Task
+from dfo_prompt.tasks.sections import Answer
+from dfo_prompt.tasks.task import Task
 
 LINE_END = "\n"
 
@@ -25,8 +26,8 @@ class References:
     """N texts with their references, encoded for the engine.
 
     Attributes:
-        texts: each with all of its reference but the last token, which nothing is read behind.
-        ids: of each, the tokens of the reference.
+        texts: the texts, each followed by its reference without the last token, behind which nothing is read.
+        ids: token ids of each reference.
     """
 
     texts: Encoded
@@ -34,7 +35,7 @@ class References:
 
     @property
     def tokens(self) -> int:
-        """Return the tokens of all references."""
+        """Return the number of tokens of all references."""
         return sum(map(len, self.ids))
 
 
@@ -43,8 +44,8 @@ class LikelihoodReader:
 
     Args:
         model: a causal language model of transformers.
-        references: of all texts that are scored.
-        narrow: see `answer_logits`.
+        references: references of all texts.
+        narrow: whether to compute logits only at the slots; see `answer_logits`.
     """
 
     width = 1
@@ -58,45 +59,45 @@ class LikelihoodReader:
     def read(self, at: Slots, inputs: dict[str, Any]) -> Tensor:
         """Return the means (N, 1), in float32."""
         lengths = self._lengths[at.texts]
-        every = torch.arange(int(lengths.max()), device=lengths.device)
-        owner, step = (every < lengths[:, None]).nonzero(as_tuple=True)  # (T,) of all tokens: whose it is, and which
+        steps = torch.arange(int(lengths.max()), device=lengths.device)
+        owner, step = (steps < lengths[:, None]).nonzero(as_tuple=True)  # (T,) text of each token, and its index there
         ids = self._ids[self._starts[at.texts][owner] + step]
         logits = answer_logits(self._model, at.rows[owner], at.slot[owner] + step, inputs, narrow=self._narrow)  # (T, V)
-        found = torch.zeros((len(lengths), len(every)), device=lengths.device)
-        found[owner, step] = -cross_entropy(logits.float(), ids, reduction="none")
-        return (found.sum(dim=1) / lengths)[:, None]
+        logs = torch.zeros((len(lengths), len(steps)), device=lengths.device)
+        logs[owner, step] = -cross_entropy(logits.float(), ids, reduction="none")
+        return (logs.sum(dim=1) / lengths)[:, None]
 
 
 def encode_references(
     lm: LanguageModel, task: Task, texts: Texts, answers: Sequence[str], *, prompt_tokens: int
 ) -> References:
-    """Lay out texts with their references, cut to the tokens that the task allows an answer.
+    """Lay out texts with their references, truncated to the largest number of tokens of an answer.
 
     Raises:
         ModelError: see `lay_out_texts` and `reference_ids`.
     """
     ids = [reference_ids(lm, task, answer) for answer in answers]
     layouts = lay_out_texts(lm, task, texts, prompt_tokens=prompt_tokens)
-    layouts = [replace(layout, right=[*layout.right, *own[:-1]]) for layout, own in zip(layouts, ids, strict=True)]
+    layouts = [replace(layout, right=[*layout.right, *sequence[:-1]]) for layout, sequence in zip(layouts, ids, strict=True)]
     return References(texts=arranged(lm, layouts), ids=tuple(map(tuple, ids)))
 
 
 def lay_out_texts(lm: LanguageModel, task: Task, texts: Texts, *, prompt_tokens: int) -> list[Layout]:
-    """Lay out texts that answers are to follow, with room for the longest answer.
+    """Lay out texts with room for the longest answer.
 
     Raises:
         ModelError: the model is not decoder-only, or there is no room for a text.
     """
     if lm.head != "causal":
         raise ModelError(
-            f"task {task.name!r} has answers that are texts, which needs a decoder-only model; {lm.name!r} is none"
+            f"task {task.name!r} has answers that are texts, which needs a decoder-only model; {lm.name!r} is not"
         )
     room = rule_of(task).most_tokens
     return [lay_out(lm, task, text, prompt_tokens=prompt_tokens, room=room) for text in texts]
 
 
 def reference_ids(lm: LanguageModel, task: Task, answer: str) -> list[int]:
-    """Return the tokens of a reference as it follows its text, with those of its end, cut to the task's limit.
+    """Return the tokens of a reference that follows its text, including its end, truncated to the task's limit.
 
     Raises:
         ModelError: the model has no token for the end.
@@ -111,28 +112,28 @@ def reference_ids(lm: LanguageModel, task: Task, answer: str) -> list[int]:
 
 
 def stops(lm: LanguageModel, rule: Answer) -> frozenset[int]:
-    """Return the tokens that end an answer: those for the end of a text and, of a line, those with a line end in them."""
+    """Return the tokens that end an answer: end-of-text tokens and, if answers are lines, tokens with a line end."""
     key = ("stops", rule.ends)
     if key not in lm.checked:
         vocabulary = [[token] for token in range(lm.vocabulary)] if rule.ends == "line" else []
         breaks = [token for token, text in enumerate(lm.tokenizer.batch_decode(vocabulary)) if LINE_END in text]
         lm.checked[key] = frozenset([*end_of_text(lm), *breaks])
-    found: frozenset[int] = lm.checked[key]
-    return found
+    tokens: frozenset[int] = lm.checked[key]
+    return tokens
 
 
 def end_of_text(lm: LanguageModel) -> list[int]:
-    """Return the tokens for the end of a text, that of the tokenizer first."""
+    """Return the end-of-text tokens, the tokenizer's first."""
     known = getattr(getattr(lm.model, "generation_config", None), "eos_token_id", None)
     tokens = [lm.tokenizer.eos_token_id, *(known if isinstance(known, list) else [known])]
     return list(dict.fromkeys(token for token in tokens if token is not None))
 
 
 def rule_of(task: Task) -> Answer:
-    """Return how the answers of a task end.
+    """Return the rule for the answers of a task.
 
     Raises:
-        ValueError: its answers are labels.
+        ValueError: the answers are labels.
     """
     if task.answer is None:
         raise ValueError(f"the answers of task {task.name!r} are labels")

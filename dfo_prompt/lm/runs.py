@@ -1,7 +1,6 @@
-"""Runs a model under many prompts, one candidate at a time.
+"""Runs a model under many prompts, one candidate at a time, so that no score depends on other candidates of a batch.
 
-A score thus does not depend on which candidates share a batch. With a prompt in every layer, what lies below the first in
-which the candidates differ is computed once for all of them.
+With a prompt in every layer, the layers below the first in which the candidates differ run once for all of them.
 """
 
 import re
@@ -22,9 +21,9 @@ Forward = Callable[[Tensor], Tensor]
 """Returns the scores (N', K) of some texts under one prompt (H', P, E)."""
 
 TOLERANCE = 1e-3
-"""The tolerance relative to the largest score."""
+"""The tolerance for scores, relative to the largest."""
 REFUSALS = (RuntimeError, ValueError, TypeError, AttributeError, LookupError, AssertionError, ModelError)
-"""Errors of models that do not accept an input."""
+"""The errors that models raise for inputs that they do not accept."""
 
 
 class Runs:
@@ -35,8 +34,8 @@ class Runs:
     """
 
     def __init__(self, model: PreTrainedModel) -> None:
-        self.model: Any = model  # transformers' own attributes are typed in part
-        # Whether a run that begins at a layer gives what a whole run gives; tried once for each.
+        self.model: Any = model  # transformers types its attributes only in part
+        # Whether a run from a layer on gives the scores of a whole run; tried once per layer.
         self._resumes: dict[int, bool] = {}
 
     @property
@@ -46,7 +45,7 @@ class Runs:
 
     @cached_property
     def uncached(self) -> dict[str, bool]:
-        """Return the arguments that keep the model from storing keys and values, where it would."""
+        """Return the arguments that turn off the model's key-value cache, if it has one."""
         return {"use_cache": False} if "use_cache" in signature(self.model.forward).parameters else {}
 
     @cached_property
@@ -54,11 +53,11 @@ class Runs:
         return Layers(self.model)
 
     def within(self, prompt: Tensor, at: int | Tensor) -> AbstractContextManager[None]:
-        """Open the context in which layers above the first add their prompts of (H', P, E) at `at`; see `Layers.prompts`."""
+        """Return the context in which layers 1, 2, ... add their prompts of (H', P, E); see `Layers.prompts`."""
         return self._layers.prompts(prompt, at) if len(prompt) > 1 else nullcontext()
 
     def each(self, prompts: Tensor, run: Forward) -> Tensor:
-        """Run every prompt, (B, N', K); layers below the first in which the prompts differ are computed once."""
+        """Return the scores (B, N', K) under every prompt; layers below the first difference between prompts run once."""
         start = _first_difference(prompts)
         if not start or len(prompts) == 1:
             return torch.stack([run(prompt) for prompt in prompts])
@@ -77,21 +76,22 @@ class Runs:
 
 
 def out_of_memory(error: Exception) -> bool:
-    """Tell whether a run failed because memory was exhausted, on CUDA, MPS or the CPU."""
+    """Tell whether an error means that memory is exhausted, on CUDA, MPS or the CPU."""
     return re.search("out of memory|not enough memory|can't allocate memory", str(error)) is not None
 
 
 def same(run: Callable[[], Tensor], expected: Tensor, *, tolerance: float = TOLERANCE) -> bool:
-    """Tell whether a shorter run returns the expected scores; a run that the model rejects does not."""
+    """Tell whether a shortcut returns the expected scores; not if the model refuses its input."""
     try:
-        found = run()
+        scores = run()
     except REFUSALS as error:
         if out_of_memory(error):
             raise
         return False
-    return torch.allclose(found, expected, atol=tolerance * expected.abs().max().item())
+    return torch.allclose(scores, expected, atol=tolerance * expected.abs().max().item())
 
 
 def _first_difference(prompts: Tensor) -> int:
+    """Return the first layer in which prompts (B, H', P, E) differ; 0 if there is none."""
     alike = (prompts == prompts[:1]).flatten(2).all(dim=2).all(dim=0)  # (H',)
     return int(alike.long().cumprod(0).sum()) % len(alike)

@@ -1,8 +1,8 @@
 """Checks the engines against plain forward passes of a model.
 
-An engine that gives other scores than one text alone in one row is left out. The check takes a few texts of random tokens,
-the longest as long as the longest text that is about to be scored, rounded up to a power of two: windows and chunks of
-attention that matter for the texts matter in the check.
+An engine is exact if its scores agree with those of each text alone in a row. The check runs a few texts of random tokens,
+the longest as long as the longest text to score, rounded up to a power of two, so that windows and chunks of attention that
+affect the texts affect the check.
 """
 
 from dataclasses import dataclass
@@ -13,33 +13,33 @@ import torch
 from torch import Tensor
 
 from dfo_prompt.errors import ModelError
-from dfo_prompt.lm.answers import FirstTokens, answer_logits
+from dfo_prompt.lm.answers import FirstTokenReader, answer_logits
 from dfo_prompt.lm.checkpoint import first_line
 from dfo_prompt.lm.encoding import Encoded, in_buckets
 from dfo_prompt.lm.layout import Layout
 from dfo_prompt.lm.load import LanguageModel
 from dfo_prompt.lm.runs import REFUSALS, Runs, out_of_memory, same
-from dfo_prompt.lm.strategies import Engine, Room, engines_of, strategy_of
+from dfo_prompt.lm.strategies import Batcher, Engine, engines_of, strategy_of
 
 SHORTEST = 32
-"""The least length of checked texts in tokens."""
-WORDS = 16
+"""The smallest length of the longest checked text, in tokens."""
+COMPARED_TOKENS = 16
 """The number of tokens whose logits are compared."""
 TOLERANCE = 1e-4
-"""The tolerance relative to the largest logit; float32 rounding is about a hundredth of it."""
-NO_EFFECT = 1e-6
-"""The least difference between two prompts, relative to the largest logit."""
+"""The tolerance for logits, relative to the largest; rounding in float32 is about a hundredth of it."""
+MIN_EFFECT = 1e-6
+"""The smallest difference between the logits under two prompts, relative to the largest logit."""
 
 
 @torch.inference_mode()
 def fastest_engine(lm: LanguageModel, texts: Encoded, *, prompt_tokens: int) -> Engine:
-    """Return the fastest engine that is exact for texts as long as these; a model is checked once for each length.
+    """Return the fastest engine that is exact for texts of this length; a model is checked once per length.
 
     Raises:
-        ModelError: the model takes no soft prompt, or none has an effect on it.
+        ModelError: the model does not accept soft prompts, or they have no effect on it.
     """
-    wanted = max(SHORTEST, 1 << (texts.longest + prompt_tokens - 1).bit_length())
-    key = ("texts first" if texts.texts_first else "prompt first", min(wanted, lm.max_tokens))
+    length = max(SHORTEST, 1 << (texts.longest + prompt_tokens - 1).bit_length())
+    key = ("texts first" if texts.texts_first else "prompt first", min(length, lm.max_tokens))
     if key not in lm.checked:
         lm.checked[key] = _fastest(lm, _trial(lm, key[1], texts_first=texts.texts_first))
     engine: Engine = lm.checked[key]
@@ -48,7 +48,7 @@ def fastest_engine(lm: LanguageModel, texts: Encoded, *, prompt_tokens: int) -> 
 
 @torch.inference_mode()
 def head_is_narrow(lm: LanguageModel) -> bool:
-    """Tell whether logits can be computed at answers alone; see `answer_logits`."""
+    """Tell whether logits can be computed only at the slots; see `answer_logits`."""
     if "head" not in lm.checked:
         trial = _trial(lm, SHORTEST, texts_first=False)
         row, slot = (torch.tensor([place], device=lm.device) for place in (0, trial.slots[0]))
@@ -62,13 +62,14 @@ def head_is_narrow(lm: LanguageModel) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """Texts of random tokens under two prompts of random tokens.
+    """N texts of random tokens under two prompts of random tokens.
 
     Attributes:
-        layouts: N texts.
+        layouts: layouts of the texts.
+        texts: the texts, encoded for the engine.
         tokens: (2, P) token ids of the prompts.
-        prompts: (2, P, E) their embeddings.
-        words: (K,) token ids to read.
+        prompts: (2, P, E) embeddings of the prompts.
+        words: (K,) token ids whose logits are compared.
     """
 
     layouts: tuple[Layout, ...]
@@ -79,7 +80,7 @@ class Trial:
 
     @property
     def slots(self) -> list[int]:
-        """Return the place of each answer in what the head is given."""
+        """Return the position of each answer in the outputs of the model."""
         ahead = self.tokens.shape[1]
         return [layout.slot + (0 if layout.decoder else len(layout.left) + ahead) for layout in self.layouts]
 
@@ -94,7 +95,7 @@ def _trial(lm: LanguageModel, length: int, *, texts_first: bool) -> Trial:
 
     prompt = max(1, length // 4)
     rest = max(4, length - prompt)
-    # One as long as can be; and three that run together, two of them without padding.
+    # The longest text, and three that run together, two of them without padding.
     sides = [(rest - 3, 3), (1, 3), (1, 2), (1, 2)] if texts_first else [(1, rest - 1), (1, rest // 3), (1, 2), (1, 2)]
     shared, first = draw(1), draw(1)
     layouts = []
@@ -110,35 +111,35 @@ def _trial(lm: LanguageModel, length: int, *, texts_first: bool) -> Trial:
         texts=in_buckets(layouts, [[2, 3, 1], [0]], causal=lm.head == "causal", device=lm.device),
         tokens=tokens,
         prompts=lm.model.get_input_embeddings()(tokens),
-        words=torch.tensor(draw(WORDS), device=lm.device),
+        words=torch.tensor(draw(COMPARED_TOKENS), device=lm.device),
     )
 
 
 def _fastest(lm: LanguageModel, trial: Trial) -> Engine:
     expected = _plain(lm, trial)
-    reader = FirstTokens(lm.model, trial.words, plain_head=False, narrow=head_is_narrow(lm))
+    reader = FirstTokenReader(lm.model, trial.words, plain_head=False, narrow=head_is_narrow(lm))
     runs = Runs(lm.model)
     *faster, last = engines_of(lm)
 
-    def agrees(engine: Engine) -> bool:
+    def is_exact(engine: Engine) -> bool:
         strategy = strategy_of(lm, engine, runs)
         return same(
-            lambda: Room().scores(strategy, trial.prompts[:, None], trial.texts, reader), expected, tolerance=TOLERANCE
+            lambda: Batcher().scores(strategy, trial.prompts[:, None], trial.texts, reader), expected, tolerance=TOLERANCE
         )
 
-    return next((engine for engine in faster if agrees(engine)), last)
+    return next((engine for engine in faster if is_exact(engine)), last)
 
 
 def _plain(lm: LanguageModel, trial: Trial) -> Tensor:
     """Return the logits (2, N, K) of each text alone in a row, without cache, padding or mask.
 
     Raises:
-        ModelError: they are no use.
+        ModelError: the model does not accept soft prompts, or they have no effect, or logits are not finite.
     """
-    places = range(len(trial.layouts))
+    indices = range(len(trial.layouts))
     try:
-        logits = [[_run(lm, trial, _inputs(lm, trial, prompt, i), i) for i in places] for prompt in trial.prompts]
-        by_tokens = _run(lm, trial, _tokens(lm, trial, 1), 1)
+        logits = [[_run(lm, trial, _inputs(lm, trial, prompt, i), i) for i in indices] for prompt in trial.prompts]
+        by_tokens = _run(lm, trial, _token_inputs(lm, trial, 1), 1)
     except REFUSALS as error:
         if out_of_memory(error):
             raise
@@ -147,31 +148,31 @@ def _plain(lm: LanguageModel, trial: Trial) -> Tensor:
     largest = expected.abs().max().item()
     if not np.isfinite(largest):
         raise ModelError(f"{lm.name!r} gives scores that are not finite")
-    if (expected[0] - expected[1]).abs().max().item() <= NO_EFFECT * largest:
+    if (expected[0] - expected[1]).abs().max().item() <= MIN_EFFECT * largest:
         raise ModelError(f"a soft prompt has no effect on {lm.name!r}, a {lm.model.config.model_type} model")
     if not same(lambda: by_tokens, expected[0, 1], tolerance=TOLERANCE):
-        what = f"{lm.name!r}, a {lm.model.config.model_type} model, gives other scores for the embeddings of tokens than for"
-        raise ModelError(f"{what} the tokens, so it takes no soft prompt")
+        model = f"{lm.name!r}, a {lm.model.config.model_type} model, takes no soft prompt"
+        raise ModelError(f"{model}: it gives other scores for embeddings of tokens than for the tokens")
     return expected
 
 
-def _run(lm: LanguageModel, trial: Trial, inputs: dict[str, Any], place: int) -> Tensor:
-    logits: Tensor = lm.model(**inputs).logits[0, trial.slots[place], trial.words].float()
+def _run(lm: LanguageModel, trial: Trial, inputs: dict[str, Any], index: int) -> Tensor:
+    logits: Tensor = lm.model(**inputs).logits[0, trial.slots[index], trial.words].float()
     return logits
 
 
-def _inputs(lm: LanguageModel, trial: Trial, prompt: Tensor, place: int) -> dict[str, Any]:
-    one, embed = trial.layouts[place], lm.model.get_input_embeddings()
-    left, right = (embed(torch.tensor(ids, device=lm.device)) for ids in (one.left, one.right))
-    return {"inputs_embeds": torch.cat([left, prompt, right])[None], **_decoder(lm, one)}
+def _inputs(lm: LanguageModel, trial: Trial, prompt: Tensor, index: int) -> dict[str, Any]:
+    layout, embed = trial.layouts[index], lm.model.get_input_embeddings()
+    left, right = (embed(torch.tensor(ids, device=lm.device)) for ids in (layout.left, layout.right))
+    return {"inputs_embeds": torch.cat([left, prompt, right])[None], **_decoder(lm, layout)}
 
 
-def _tokens(lm: LanguageModel, trial: Trial, place: int) -> dict[str, Any]:
-    one = trial.layouts[place]
-    row = one.left + trial.tokens[0].tolist() + one.right
-    return {"input_ids": torch.tensor([row], device=lm.device), **_decoder(lm, one)}
+def _token_inputs(lm: LanguageModel, trial: Trial, index: int) -> dict[str, Any]:
+    layout = trial.layouts[index]
+    row = layout.left + trial.tokens[0].tolist() + layout.right
+    return {"input_ids": torch.tensor([row], device=lm.device), **_decoder(lm, layout)}
 
 
 def _decoder(lm: LanguageModel, layout: Layout) -> dict[str, Any]:
-    given = {"decoder_input_ids": torch.tensor([layout.decoder], device=lm.device)} if layout.decoder else {}
-    return {**Runs(lm.model).uncached, **given}
+    decoder = {"decoder_input_ids": torch.tensor([layout.decoder], device=lm.device)} if layout.decoder else {}
+    return {**Runs(lm.model).uncached, **decoder}

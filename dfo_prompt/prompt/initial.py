@@ -19,28 +19,28 @@ from dfo_prompt.prompt.projections.learned import check_sources, read_start
 from dfo_prompt.types import Json
 
 
-def initial_prompt_of(lm: LanguageModel, kind: str | Path, tokens: int, rng: np.random.Generator) -> Tensor:
+def initial_prompt_of(lm: LanguageModel, start: str | Path, tokens: int, rng: np.random.Generator) -> Tensor:
     """Return p0, (P, E).
 
     Args:
-        lm: whose embeddings it is made of.
-        kind: "zero"; "vocabulary", tokens drawn at random; "text:WORDS", those of a text, repeated or cut to P tokens; or
-            a path, the tensor "start" of a safetensors file.
+        lm: the model, which has the embeddings.
+        start: "zero"; "vocabulary" for random tokens; "text:WORDS" for the tokens of a text, repeated or cut to P tokens; or
+            the path of a safetensors file with the tensor "start".
         tokens: P.
-        rng: draws the vocabulary's tokens.
+        rng: generator that draws random tokens.
 
     Raises:
-        InputError: there is no such kind, or a file does not fit.
+        InputError: there is no such start, or the tensor has another shape.
     """
-    if isinstance(kind, Path):
-        return read_start(kind, tokens, lm.width).to(lm.device)
-    if kind == "zero":
+    if isinstance(start, Path):
+        return read_start(start, tokens, lm.width).to(lm.device)
+    if start == "zero":
         return torch.zeros((tokens, lm.width), device=lm.device)
-    if kind == "vocabulary":
+    if start == "vocabulary":
         return lm.embed(rng.integers(lm.vocabulary, size=tokens))
-    _, _, text = kind.partition("text:")
-    if not kind.startswith("text:") or not text.strip():
-        raise InputError(f"unknown start of a prompt, {kind!r}; known: zero, vocabulary, text:WORDS, file:PATH")
+    _, _, text = start.partition("text:")
+    if not start.startswith("text:") or not text.strip():
+        raise InputError(f"unknown start of a prompt, {start!r}; known: zero, vocabulary, text:WORDS, file:PATH")
     return lm.embed(np.resize(lm.tokens(text), tokens))
 
 
@@ -60,10 +60,10 @@ def project_of(problem: Problem, prompt: PromptConfig) -> tuple[Project, dict[st
 
 
 def shallow_projection(lm: LanguageModel, start: Tensor, dim: int, project: Project) -> Projection:
-    """Build the projection for a prompt among the embeddings, scaled by those of the whole vocabulary.
+    """Build the projection to a prompt at the first layer, scaled by the embeddings of the whole vocabulary.
 
     Raises:
-        InputError: `dim` is larger than the prompt.
+        InputError: `dim` exceeds the number of entries of the prompt.
     """
     vocabulary = lm.embed(np.arange(lm.vocabulary))  # (V, E)
     mean, std = vocabulary.mean().item(), vocabulary.std().item()

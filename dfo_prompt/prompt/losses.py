@@ -1,4 +1,4 @@
-"""Losses over label-word logits: (B, N, C) and labels (N,) -> (B,)."""
+"""Losses of label-word logits (B, N, C) and labels (N,) -> (B,)."""
 
 from collections.abc import Callable
 
@@ -10,34 +10,35 @@ from dfo_prompt.errors import PluginError
 from dfo_prompt.plugin.catalogue import catalogue
 
 Loss = Callable[[Tensor, Tensor], Tensor]
+"""Maps label-word logits (B, N, C) and labels (N,) to losses (B,)."""
 
 MARGIN = 2.0
-"""Of the hinge loss, as in the reference code of Black-Box Tuning."""
+"""The margin of the hinge loss in the reference code of Black-Box Tuning."""
 
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """Return the mean negative log-likelihood of the right label word among the label words."""
+    """Return the mean negative log-likelihood of the correct label word among the label words."""
     return functional.cross_entropy(logits.movedim(-1, 1), labels.expand(len(logits), -1), reduction="none").mean(dim=1)
 
 
 def hinge(logits: Tensor, labels: Tensor) -> Tensor:
-    """Return the mean multi-class hinge loss, summed over the wrong words: max(0, margin + wrong - right)."""
+    """Return the mean multi-class hinge loss, the sum over wrong words of max(0, margin + wrong - right)."""
     right = logits.gather(-1, labels.expand(len(logits), -1)[..., None])  # (B, N, 1)
-    # The right word itself contributes exactly the margin.
+    # The sum includes the right word, which contributes exactly the margin.
     return ((logits - right + MARGIN).clamp(min=0).sum(dim=-1) - MARGIN).mean(dim=1)
 
 
 def error_rate(logits: Tensor, labels: Tensor) -> Tensor:
-    """Return the share of examples whose largest logit is not the right word's: 1 - accuracy."""
+    """Return the share of examples whose largest logit is not that of the correct word: 1 - accuracy."""
     return (logits.argmax(dim=-1) != labels).to(torch.float32).mean(dim=1)
 
 
 def loss_called(name: str) -> Loss:
-    """Return the loss of this name.
+    """Return the loss with this name.
 
     Raises:
         UnknownNameError: there is no such loss.
-        PluginError: it cannot be imported; or, when it is called, gives anything but a number for each candidate.
+        PluginError: the loss cannot be imported; or, when called, does not return one number per candidate.
     """
     loss: Loss = catalogue().losses.bound(name)
 

@@ -9,11 +9,10 @@ from torch import Tensor
 from dfo_prompt.config.endpoint import EndpointConfig
 from dfo_prompt.contracts.objective import Evaluation
 from dfo_prompt.contracts.usage import Usage, currencies
-from dfo_prompt.errors import InputError
 from dfo_prompt.lm.precision import Precision, choose_precision
 from dfo_prompt.lm.scorer import Scorer
 from dfo_prompt.lm.verbalizer import EncodedTexts, Verbalizer
-from dfo_prompt.prompt.asking import Asks, Local, Projection
+from dfo_prompt.prompt.asking import Asks, Local, Projection, check_dtype
 from dfo_prompt.prompt.problem import Problem
 from dfo_prompt.prompt.served import Served
 from dfo_prompt.prompt.task_objective import TaskObjective
@@ -21,13 +20,14 @@ from dfo_prompt.tasks.examples import Texts
 from dfo_prompt.types import Json, Matrix, Vector
 
 PROBES = 16
+"""The number of candidates that the probe of a reduced precision ranks."""
 PROBE_STEP = 0.5
-"""Deviation of the probe's candidates from the start in each coordinate: half of the default sigma, so harder to rank."""
+"""The standard deviation of the probe's candidates: half of the default sigma, so that ranking them is harder."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Split:
-    """Examples ready for the engine, with their classes (N,)."""
+    """N texts ready for the engine, and their classes (N,)."""
 
     texts: EncodedTexts
     labels: Tensor
@@ -38,20 +38,23 @@ class PromptObjective(TaskObjective):
 
     The prompt stands ahead of every text, or at the {prompt} mark of the task's template.
 
-    A query is one candidate on the whole training split. Tokens are counted as a service would see them: each example with
-    its whole prompt, however the engine shares it.
+    A query is one candidate on the whole training split. Usage counts each example with its whole prompt, as a service
+    would, even if the engine computes the prompt once.
 
     Args:
-        problem: the model, in float32, the task and its split; see `load_shell` for a model that an endpoint runs.
-        projection: from z (B, d) to soft prompts, (B, P, E), or (B, H, P, E) with one for each layer.
+        problem: the model in float32, the task and its split; see `load_shell` for a model that an endpoint runs.
+        projection: map from z (B, d) to soft prompts (B, P, E), or (B, H, P, E) with a prompt for each layer.
         prompt_tokens: P, the length of the soft prompt.
         dim: d.
-        loss: a name that `dfo-prompt list losses` shows.
-        dtype: see `choose_precision`.
-        calibration: see `Verbalizer`; with one, a query costs the rows of its reference texts too.
-        about: further facts for the manifest.
-        endpoint: what scores the prompts; None for the model itself.
-        name: of the objective, for errors.
+        loss: a loss that `dfo-prompt list losses` shows.
+        dtype: precision; see `choose_precision`.
+        calibration: calibration, whose reference texts add to the rows of a query; see `Verbalizer`.
+        metadata: further entries for the manifest.
+        endpoint: endpoint that scores the prompts; None for the model in this process.
+        name: name of the objective, for errors.
+
+    Raises:
+        InputError: a name is unknown, or `dtype` is set although an endpoint scores the prompts.
     """
 
     def __init__(
@@ -64,24 +67,25 @@ class PromptObjective(TaskObjective):
         loss: str = "cross_entropy",
         dtype: str = "auto",
         calibration: str = "none",
-        about: dict[str, Json] | None = None,
+        metadata: dict[str, Json] | None = None,
         endpoint: EndpointConfig | None = None,
         name: str = "prompt",
     ) -> None:
         super().__init__(split=problem, dim=dim, loss=loss)
         lm, task = problem.lm, problem.task
         self.calibration = calibration
-        self.problem, self._about = problem, dict(about or {})
+        self.problem, self._metadata = problem, dict(metadata or {})
         self._projection, self._prompt_tokens = projection, prompt_tokens
-        drawn = [example.texts for example in problem.data.drawn.train]  # a prompt means the same whatever the feedback
+        drawn = [
+            example.texts for example in problem.data.drawn.train
+        ]  # without feedback, so that a prompt has the same meaning with and without it
         self._verbalizer = Verbalizer(lm, task, prompt_tokens=prompt_tokens, calibration=calibration, sample=drawn)
-        # Where calibration asks of the training texts, they need not be asked twice.
-        train = self._verbalizer.reference if self._verbalizer.asks_sample and not problem.data.added else None
+        # If the calibration uses the training texts, they need not be scored twice.
+        train = self._verbalizer.reference if self._verbalizer.calibrates_on_sample and not problem.data.added else None
         self._splits = {"train": self._split("train", train), "dev": self._split("dev")}
-        if endpoint and dtype != "auto":
-            raise InputError(f"dtype {dtype!r} is for the server of an [endpoint] to choose; leave out prompt.dtype")
         self._model: Asks
         if endpoint:
+            check_dtype(dtype)
             self._model = Served(problem, self._verbalizer, projection, endpoint, by=name)
         else:
             self._model = self._local(dtype, prompt_tokens)
@@ -89,7 +93,7 @@ class PromptObjective(TaskObjective):
         self.costs_again = tuple(currencies()) if endpoint else ()
 
     def estimate(self, count: int, split: str = "train") -> Usage:
-        """Return the most that `count` candidates consume on a split, as far as every request is answered at once."""
+        """Return an upper bound on the usage of `count` candidates on a split, without repeated requests."""
         return self._model.estimate(count, self._get(split).texts, self._prompt_tokens)
 
     def prompt(self, candidate: Vector) -> Tensor:
@@ -97,10 +101,10 @@ class PromptObjective(TaskObjective):
         return self._projection(candidate[None])[0]
 
     def subtracted(self, candidate: Vector) -> Vector:
-        """Return what calibration subtracts from the score of each class under the candidate (d,), (C,), in float32."""
+        """Return the values (C,) that calibration subtracts from the scores under a candidate (d,), in float32."""
         prompts = self.prompt(candidate)[None]
-        found: Vector = self._verbalizer.subtracted(Scorer(self.problem.lm), prompts)[0, 0].double().cpu().numpy()
-        return found
+        values: Vector = self._verbalizer.subtracted(Scorer(self.problem.lm), prompts)[0, 0].double().cpu().numpy()
+        return values
 
     @property
     def word_tokens(self) -> tuple[tuple[int, ...], ...]:
@@ -114,15 +118,15 @@ class PromptObjective(TaskObjective):
         return len(prompt) if prompt.dim() == 3 else 1  # noqa: PLR2004
 
     def describe(self) -> dict[str, Json]:
-        """Return what defines this objective."""
+        """Return the settings that define the objective, for manifests."""
         return {
             **self.problem.describe(),
             **self._model.describe(),
-            **self._about,
+            **self._metadata,
         }
 
     def _get(self, split: str) -> Split:
-        if split not in self._splits:  # the test split is encoded when it is first asked for
+        if split not in self._splits:  # the test split is encoded on first use
             self._splits[split] = self._split(split)
         return self._splits[split]
 

@@ -1,4 +1,4 @@
-"""Opens a problem by names: loads the model once, reads the task and draws the split."""
+"""Opens problems from their configuration: loads the model, reads the task and draws the split."""
 
 import logging
 from collections.abc import Callable
@@ -14,18 +14,22 @@ from dfo_prompt.lm.shell import load_shell
 from dfo_prompt.plugin.catalogue import catalogue
 from dfo_prompt.prompt.problem import Problem, TaskSplit
 from dfo_prompt.tasks.examples import read_examples
-from dfo_prompt.tasks.feedback import grow
+from dfo_prompt.tasks.feedback import add_feedback
 from dfo_prompt.tasks.sampling import sample
 from dfo_prompt.tasks.task import check_labels, find_task
 
 
 def open_problem(config: ProblemConfig, *, seed: int, served: bool = False, texts: bool = False) -> Problem:
-    """Load the model, read the task's examples and draw the split from `seed`.
+    """Load the model, read the task's examples and draw the split.
 
-    Where the model is `served` elsewhere, only tokenizer and embeddings are loaded.
+    Args:
+        config: names of model and task, and the settings of the split.
+        seed: seed of the split.
+        served: whether an endpoint runs the model, so that only tokenizer and embeddings are loaded.
+        texts: whether the task's answers may be texts.
 
     Raises:
-        InputError: a name is unknown, a value is bad, or data or model cannot be had; see `open_split` too.
+        InputError: a name is unknown, a value is invalid, data or model cannot be loaded, or see `open_split`.
     """
     split = open_split(config, seed=seed, texts=texts)
     return Problem(lm=_load(config.model, config.device, load_shell if served else load_model), **vars(split))
@@ -35,8 +39,8 @@ def open_split(config: ProblemConfig, *, seed: int, texts: bool = False) -> Task
     """Read the task's examples and draw the split from `seed`.
 
     Raises:
-        InputError: a name is unknown, a value is bad, or data cannot be had; or the task's answers are texts, which whoever
-            asks does not take, unless `texts` says so.
+        InputError: a name is unknown, a value is invalid, data cannot be loaded, or the task's answers are texts although
+            `texts` is false.
     """
     task = find_task(config.task)
     if not texts:
@@ -44,31 +48,31 @@ def open_split(config: ProblemConfig, *, seed: int, texts: bool = False) -> Task
     examples = read_examples(task, config.data)
     split = sample(task, examples, shots=config.shots, seed=seed, test_examples=config.test_examples)
     if config.feedback:
-        split = grow(task, split, config.feedback)
+        split = add_feedback(task, split, config.feedback)
     logging.getLogger(__name__).info("task %s: %s", task.name, split.report)
     return TaskSplit(task=task, data=split, seed=seed)
 
 
 def with_prompt_at(problem: Problem, place: str) -> Problem:
-    """Return the problem with its soft prompt "ahead" of the texts, or where the template says; or "behind" them.
+    """Return the problem with its soft prompt "behind" the texts; for "ahead", where its template puts the prompt.
 
     Raises:
         InputError: the template that suits the model has no text ahead of the answer.
     """
     if place == "ahead":
         return problem
-    placed = replace(problem, task=problem.task.with_prompt_behind)
-    if "prompt" not in template_of(placed.lm, placed.task).marks:
+    behind = replace(problem, task=problem.task.with_prompt_behind)
+    if "prompt" not in template_of(behind.lm, behind.task).marks:
         reason = f"the template of task {problem.task.name!r} for {problem.lm.name!r} has no text ahead of {{answer}}"
         raise InputError(f"prompt.place = {place!r}: {reason}")
-    return placed
+    return behind
 
 
 def open_tokenizer(model: str | Path) -> LanguageModel:
-    """Load what tokenises for a model: of a decoder-only one without its layers, of any other the whole.
+    """Load a model to tokenise texts: a decoder-only model without its layers, any other model completely.
 
     Raises:
-        ModelError: it cannot be had.
+        ModelError: the model cannot be loaded.
     """
     try:
         return _load(model, "cpu", load_shell)

@@ -20,7 +20,9 @@ class TaskSplit:
     """A task, and the split that methods are compared on.
 
     Attributes:
-        seed: of the split, and of whatever a method draws.
+        task: the task.
+        data: the few-shot split.
+        seed: seed of the split, and of the methods' random numbers.
     """
 
     task: Task
@@ -32,22 +34,22 @@ class TaskSplit:
         return [example.texts for example in self.data.part(split)]
 
     def check_texts(self, texts: Texts) -> None:
-        """Refuse examples with more texts, or fewer, than the task takes.
+        """Check that each example has as many texts as the task.
 
         Raises:
-            InputError: one has.
+            InputError: an example has another number of texts.
         """
         for text in texts:
             if len(text) != len(self.task.fields):
-                found = f"{len(text)} texts separated by tabs, where task {self.task.name!r} takes {len(self.task.fields)}"
-                raise InputError(f"{text[0]!r} and what follows: {found}")
+                count = f"{len(text)} texts separated by tabs, and task {self.task.name!r} has {len(self.task.fields)}"
+                raise InputError(f"the example that begins with {text[0]!r} has {count}")
 
     def labels(self, split: str) -> npt.NDArray[np.int64]:
-        """Return their classes (N,)."""
+        """Return the classes (N,) of "train", "dev" or "test"."""
         return np.array([example.label for example in self.data.part(split)], dtype=np.int64)
 
     def metric(self, predict: Callable[[Texts], Matrix], split: str) -> float:
-        """Return the task's metric of what labels texts, giving scores (N, C), on "train", "dev" or "test"."""
+        """Return the task's metric, on "train", "dev" or "test", of a function from texts to scores (N, C)."""
         return self.metric_of(predict(self.texts(split)), split)
 
     def metric_of(self, scores: Matrix, split: str) -> float:
@@ -55,18 +57,18 @@ class TaskSplit:
         return float(score(self.task.metric, scores.argmax(axis=1)[None], self.labels(split))[0])
 
     def describe(self) -> dict[str, Json]:
-        """Return what defines it, for manifests."""
+        """Return the settings that define the split, for manifests."""
         return {
             "task": self.task.name,
             "task_fingerprint": self.task.fingerprint,
             "metric": self.task.metric,
             "data_fingerprint": self.data.fingerprint,
             "examples": {name: len(self.data.part(name)) for name in ("train", "dev", "test")},
-            **self._grown(),
+            **self._feedback(),
             **({"rows": self.data.report.describe()} if self.data.report else {}),
         }
 
-    def _grown(self) -> dict[str, Json]:
+    def _feedback(self) -> dict[str, Json]:
         if not self.data.feedback:
             return {}
         return {"feedback": self.data.feedback, "drawn_fingerprint": self.data.drawn.fingerprint}
@@ -74,10 +76,10 @@ class TaskSplit:
 
 @dataclass(frozen=True, kw_only=True)
 class Problem(TaskSplit):
-    """The same with a frozen language model in this process."""
+    """A task split with a frozen language model in this process."""
 
     lm: LanguageModel
 
     def describe(self) -> dict[str, Json]:
-        """Return what defines it, for manifests."""
+        """Return the settings that define split and model, for manifests."""
         return {**super().describe(), **self.lm.describe()}

@@ -1,4 +1,4 @@
-"""Scores texts under prompts with an endpoint, by rows of embeddings or token ids per token of a label word."""
+"""Scores texts under prompts with an endpoint: one request of embeddings or token ids per token of a label word."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,21 +22,20 @@ from dfo_prompt.prompt.problem import Problem
 from dfo_prompt.prompt.tokens import Ids, TokenPrompts
 from dfo_prompt.types import Json, Matrix
 
-SAME_TEXT = "The film was"
-ALIKE = 0.1
+PROBE_TEXT = "The film was"
+"""A text that must have the same scores in every form that the endpoint takes."""
+MAX_ROUNDING = 0.1
 """The largest difference of log-probabilities that is attributed to rounding in half precision."""
-ANSWER = 1
-"""Tokens behind the slot that a label word's first token takes."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """Rows that are asked for the same tokens: the first ones of all label words, or a later one of one word.
+    """Requests for the scores of the same tokens: the first tokens of all label words, or a later token of one word.
 
     Attributes:
-        classes: whose scores the tokens add to.
-        tokens: of each.
-        texts: token ids (left, right) around the prompt, of N texts.
+        classes: classes whose scores the tokens add to.
+        tokens: token of each class.
+        texts: token ids (left, right) around the prompt, for N texts.
     """
 
     classes: tuple[int, ...]
@@ -45,8 +44,8 @@ class Step:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
-    """Scores (1, N, C) under one prompt, and how many tokens had only an upper bound."""
+class PromptScores:
+    """Scores (1, N, C) under one prompt, and the number of them that are only upper bounds."""
 
     scores: Tensor
     bounded: int
@@ -55,18 +54,19 @@ class Found:
 class Served:
     """An endpoint that scores prompts.
 
-    A word's score is the sum of its tokens' log-probabilities: the local engine's up to a constant that all classes share.
+    A word's score is the sum of its tokens' log-probabilities: that of the local engine up to a constant that all classes
+    share.
 
     Args:
         problem: tokenizer, embeddings and task.
-        verbalizer: of the task.
-        projection: of candidates to prompts; `TokenPrompts` are sent as token ids.
-        config: of the endpoint.
-        by: the objective's name, for errors.
+        verbalizer: verbalizer of the task.
+        projection: map from candidates to prompts; `TokenPrompts` are sent as token ids.
+        config: configuration of the endpoint.
+        by: name of the objective, for errors.
 
     Raises:
-        InputError: the endpoint cannot do what is needed, or serves another model.
-        OutageError: it does not answer.
+        InputError: the endpoint lacks a capability, or serves another model.
+        OutageError: the endpoint does not answer.
     """
 
     def __init__(
@@ -79,17 +79,19 @@ class Served:
         self._first = tuple(ids[0] for ids in words)
         self._opened: Opened = open_endpoint(config, first, needs=self._form, by=f"objective {by!r}")
         if self._opened.can.normalised and (long := [ids for ids in words if len(ids) > 1]):
-            said = f"endpoint {config.kind!r} compares labels of one token only"
-            raise InputError(f"{said}, and {problem.lm.tokenizer.decode([*long[0]])!r} has {len(long[0])}; change the task")
-        self._probe = self._opened.can.measured(self._check_same(config, first))
+            reason = f"endpoint {config.kind!r} compares labels of one token only"
+            raise InputError(
+                f"{reason}, and {problem.lm.tokenizer.decode([*long[0]])!r} has {len(long[0])}; change the task"
+            )
+        self._probe = self._opened.can.measured(self._check_model(config, first))
 
     @cached_property
     def deterministic(self) -> bool:
-        """Tell whether the probe found no difference between repeated answers."""
+        """Tell whether repeated answers to the probe were the same."""
         return self._opened.can.spread <= STEADY
 
     def ask(self, candidates: Matrix | None, texts: EncodedTexts) -> Asked:
-        """Ask the endpoint, one candidate after the other; see `Asks`."""
+        """Score texts, one candidate after another; see `Asks`."""
         prompts: Sequence[Tensor | Ids]
         if candidates is None:
             prompts = [np.empty(0, dtype=np.int64) if self._form is Form.TOKENS else torch.zeros((0, self._lm.width))]
@@ -99,53 +101,54 @@ class Served:
             prompts = [*self._projection(candidates)]
         bill: list[Usage] = []
         try:
-            found = [self._candidate(prompt, texts, bill) for prompt in prompts]
+            results = [self._candidate(prompt, texts, bill) for prompt in prompts]
         except EndpointOutageError as error:
             raise EndpointOutageError(str(error), usage=sum(bill, error.usage), refused=error.refused) from error
-        known = None if self._opened.can.exact else np.array([float(item.bounded) for item in found])
-        return Asked(scores=torch.cat([item.scores for item in found]), usage=sum(bill, Usage()), bounded=known)
+        bounded = None if self._opened.can.exact else np.array([float(result.bounded) for result in results])
+        return Asked(scores=torch.cat([result.scores for result in results]), usage=sum(bill, Usage()), bounded=bounded)
 
     def estimate(self, count: int, texts: EncodedTexts, prompt_tokens: int) -> Usage:
-        """Return the most that one try of each request consumes; see `Asks`."""
-        nothing, used = np.zeros(prompt_tokens, dtype=np.int64), Usage()
+        """Return an upper bound on the usage of one attempt at each request; see `Asks`."""
+        ids, usage = np.zeros(prompt_tokens, dtype=np.int64), Usage()
         for part in self._verbalizer.asked(texts):
             for step in self._steps(part):
-                rows = [self._ids_row(left, nothing, right) for left, right in step.texts]  # embeddings are as many
-                used += self._opened.endpoint.estimate(rows)
-        return sum([used] * count, Usage())
+                # Rows of token ids, for embeddings too: they have the same length.
+                rows = [self._ids_row(left, ids, right) for left, right in step.texts]
+                usage += self._opened.endpoint.estimate(rows)
+        return sum([usage] * count, Usage())
 
     def describe(self) -> dict[str, Json]:
-        """Return what the endpoint is, and what its probe measured."""
+        """Return the settings of the endpoint, and the measurements of its probe."""
         return {"endpoint": self._opened.about, "endpoint_probe": self._probe}
 
-    def _candidate(self, prompt: Tensor | Ids, texts: EncodedTexts, bill: list[Usage]) -> Found:
+    def _candidate(self, prompt: Tensor | Ids, texts: EncodedTexts, bill: list[Usage]) -> PromptScores:
         parts = [self._raw(prompt, part, bill) for part in self._verbalizer.asked(texts)]
         scores = self._verbalizer.calibrated(parts[0].scores, parts[-1].scores)
-        return Found(scores=scores, bounded=sum(part.bounded for part in parts))
+        return PromptScores(scores=scores, bounded=sum(part.bounded for part in parts))
 
-    def _raw(self, prompt: Tensor | Ids, texts: EncodedTexts, bill: list[Usage]) -> Found:
-        """Return scores (1, N, C) before calibration, and add to `bill` what they took."""
+    def _raw(self, prompt: Tensor | Ids, texts: EncodedTexts, bill: list[Usage]) -> PromptScores:
+        """Return scores (1, N, C) before calibration, and append their usage to `bill`."""
         scores, bounded = np.zeros((texts.count, texts.words)), 0
         for step in self._steps(texts):
             labels = self._labels(step.tokens)
-            found = self._opened.endpoint.score([self._row(left, prompt, right) for left, right in step.texts], labels)
-            bill.append(found.usage)
-            places = [[label.token for label in labels].index(token) for token in step.tokens]
-            scores[:, list(step.classes)] += found.logs[:, places]
-            bounded += int(found.bounds[:, places].sum())
-        return Found(scores=torch.from_numpy(scores)[None], bounded=bounded)
+            answer = self._opened.endpoint.score([self._row(left, prompt, right) for left, right in step.texts], labels)
+            bill.append(answer.usage)
+            columns = [[label.token for label in labels].index(token) for token in step.tokens]
+            scores[:, list(step.classes)] += answer.logs[:, columns]
+            bounded += int(answer.bounds[:, columns].sum())
+        return PromptScores(scores=torch.from_numpy(scores)[None], bounded=bounded)
 
     def _steps(self, texts: EncodedTexts) -> Iterator[Step]:
         if texts.first is None:
-            raise ModelError("endpoints score what follows a text, which a masked model does not")
+            raise ModelError("endpoints need a decoder-only model, not a masked one")
         yield Step(classes=tuple(range(texts.words)), tokens=self._first, texts=laid_out(texts.first))
         for span in texts.spans:
             (label,), (ids,) = span.labels, span.ids
-            whole = laid_out(span.texts)  # with the word but for its last token
+            rows = laid_out(span.texts)  # each with the word except for its last token
             for i, token in enumerate(ids):
-                cut = len(ids) - ANSWER - i
-                rows = [(left, right[: len(right) - cut]) for left, right in whole]
-                yield Step(classes=(label,), tokens=(token,), texts=rows)
+                cut = len(ids) - 1 - i
+                texts_before = [(left, right[: len(right) - cut]) for left, right in rows]
+                yield Step(classes=(label,), tokens=(token,), texts=texts_before)
 
     def _row(self, left: list[int], prompt: Tensor | Ids, right: list[int]) -> Row:
         if not isinstance(prompt, Tensor):
@@ -153,7 +156,7 @@ class Served:
         parts = [self._lm.embed(np.array(left, dtype=np.int64)), prompt, self._lm.embed(np.array(right, dtype=np.int64))]
         row: npt.NDArray[np.float32] = np.concatenate([part.float().cpu().numpy() for part in parts])
         if not np.isfinite(row).all():
-            raise ValueError("a prompt with numbers that are not finite")
+            raise ValueError("the prompt has entries that are not finite")
         return row
 
     @staticmethod
@@ -164,34 +167,44 @@ class Served:
         """Return labels of distinct tokens."""
         return [Label(text=str(self._lm.tokenizer.decode([token])), token=token) for token in dict.fromkeys(tokens)]
 
-    def _check_same(self, config: EndpointConfig, labels: Sequence[Label]) -> Usage:
-        """Compare the answers to a text, or to its token ids, with those to what is made of it here; return what it took."""
+    def _check_model(self, config: EndpointConfig, labels: Sequence[Label]) -> Usage:
+        """Check that the endpoint gives a text the same scores as text or token ids and as tokenised or embedded here.
+
+        Returns:
+            The usage of the check.
+
+        Raises:
+            InputError: the endpoint serves another model, or refuses the form of the rows.
+            OutageError: the endpoint does not answer.
+        """
         endpoint, forms = self._opened.endpoint, self._opened.can.forms
-        ids = tuple(self._lm.tokenizer(SAME_TEXT).input_ids)
+        ids = tuple(self._lm.tokenizer(PROBE_TEXT).input_ids)
         theirs: Row | None = ids if self._form is Form.EMBEDDINGS and Form.TOKENS in forms else None
         if self._form is Form.TOKENS and Form.TEXT in forms:
-            theirs = SAME_TEXT
+            theirs = PROBE_TEXT
         if theirs is None:
             return Usage()
         ours: Row = ids if self._form is Form.TOKENS else self._lm.embed(np.array(ids)).cpu().numpy()
         try:
-            one, other = endpoint.score([ours], labels), endpoint.score([theirs], labels)
+            here, there = endpoint.score([ours], labels), endpoint.score([theirs], labels)
         except EndpointOutageError as error:
             if error.refused:
                 raise InputError(f"endpoint {config.kind!r} takes no {self._form} of {self._lm.name!r}: {error}") from error
             raise
-        if (apart := float(np.abs(one.logs - other.logs).max())) > ALIKE + self._opened.can.spread:
-            said = f"endpoint {config.kind!r} serves another model than {self._lm.name!r}: a text and its {self._form}"
-            raise InputError(f"{said} differ by {apart:.3g} in log-probability; set problem.model to the model served")
-        return one.usage + other.usage
+        if (difference := float(np.abs(here.logs - there.logs).max())) > MAX_ROUNDING + self._opened.can.spread:
+            reason = f"endpoint {config.kind!r} serves another model than {self._lm.name!r}: a text and its {self._form}"
+            raise InputError(
+                f"{reason} differ by {difference:.3g} in log-probability; set problem.model to the model served"
+            )
+        return here.usage + there.usage
 
 
 def laid_out(texts: Encoded) -> list[tuple[list[int], list[int]]]:
-    """Return the token ids ahead of the prompt and behind it, of N texts in their order."""
+    """Return the token ids ahead of the prompt and behind it, for each text."""
     head, common = texts.head.tolist(), texts.common.tolist()
-    found: dict[int, tuple[list[int], list[int]]] = {}
+    parts: dict[int, tuple[list[int], list[int]]] = {}
     for bucket in texts.buckets:
         columns = (bucket.rows.tolist(), bucket.left.tolist(), bucket.ids.tolist(), bucket.lengths.tolist())
         for row, left, ids, length in zip(*columns, strict=True):
-            found[row] = head + left, common + ids[:length]
-    return [found[row] for row in range(texts.count)]
+            parts[row] = head + left, common + ids[:length]
+    return [parts[row] for row in range(texts.count)]

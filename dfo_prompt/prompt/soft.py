@@ -1,4 +1,4 @@
-"""The objective named "prompt", from names: model, task, projection."""
+"""The objective "prompt", built from the names of model, task and projection."""
 
 from typing import Any
 
@@ -30,28 +30,28 @@ def prompt_objective(
     """Build the loss of a soft prompt for a language model on a k-shot task, whose answers are labels or texts.
 
     Args:
-        dim: d, the intrinsic dimension; of all layers together, where each has a prompt.
-        seed: of the split, the projection and the initial prompt.
-        problem: the language model and the task.
-        prompt: how a prompt is made from z, and the loss.
-        endpoint: what scores the prompts; None for the model in this process.
+        dim: d, the intrinsic dimension, of all layers together if each has a prompt.
+        seed: seed of the split, the projection and the initial prompt.
+        problem: language model and task.
+        prompt: projection, initial prompt, loss and calibration.
+        endpoint: endpoint that scores the prompts; None for the model in this process.
 
     Raises:
-        InputError: a name is unknown, a value is bad, or data or model cannot be had.
+        InputError: a name is unknown, a value is invalid, or data or model cannot be loaded.
     """
     prompt = prompt or PromptConfig()
     if endpoint and prompt.layers != "first":
         raise InputError(f"prompt.layers {prompt.layers!r} needs the model here; leave out [endpoint], or set first")
     opened = open_problem(problem or ProblemConfig(), seed=seed, served=endpoint is not None, texts=endpoint is None)
     opened = with_prompt_at(opened, prompt.place)
-    project, about = project_of(opened, prompt)
+    project, metadata = project_of(opened, prompt)
     parts: dict[str, Any] = {
         "problem": opened,
         "projection": _projection(opened, dim, seed, prompt, project),
         "prompt_tokens": prompt.tokens,
         "dim": dim,
         "dtype": prompt.dtype,
-        "about": about,
+        "metadata": metadata,
     }
     if opened.task.answer:
         _check_for_texts(opened.task.name, prompt)
@@ -61,9 +61,9 @@ def prompt_objective(
 
 def _check_for_texts(task: str, prompt: PromptConfig) -> None:
     for key, only in (("loss", "cross_entropy"), ("calibration", "none")):
-        if (given := getattr(prompt, key)) != only:
-            said = f"prompt.{key} = {given!r} is for label words, and the answers of task {task!r} are texts"
-            raise InputError(f"{said}; leave it out")
+        if (value := getattr(prompt, key)) != only:
+            reason = f"prompt.{key} = {value!r} is for label words, and the answers of task {task!r} are texts"
+            raise InputError(f"{reason}; leave it out")
 
 
 def _projection(
@@ -73,7 +73,7 @@ def _projection(
     start = initial_prompt_of(lm, prompt.start, prompt.tokens, generator(seed, Stream.START, draw=prompt.draw))
     if prompt.layers == "first":
         return shallow_projection(lm, start, dim, project)
-    # Without feedback, so that z means the same prompt however much of it there is.
+    # Without feedback, so that a z means the same prompt with and without it.
     texts = [example.texts for example in problem.data.drawn.train]
     layouts = [lay_out(lm, problem.task, text, prompt_tokens=prompt.tokens) for text in texts]
     return deep_projection(lm, start, dim, project, [np.array(layout.ids) for layout in layouts])

@@ -1,4 +1,4 @@
-"""What the objectives of prompts share: from the scores of label words on a split to losses, metrics and outputs."""
+"""The common base of the prompt objectives: losses, metrics and outputs from the scores of label words."""
 
 from abc import ABC, abstractmethod
 
@@ -16,7 +16,7 @@ from dfo_prompt.tasks.metrics import score as metric_score
 from dfo_prompt.types import Json, Matrix, Vector
 
 BOUNDED = "bounded"
-"""Metric: label scores of which an endpoint gave an upper bound only."""
+"""The metric that counts label scores for which the endpoint gave only an upper bound."""
 
 
 class TaskObjective(ABC):
@@ -25,9 +25,9 @@ class TaskObjective(ABC):
     A query is one candidate on the whole training split.
 
     Args:
-        split: the task and its examples.
+        split: task and examples.
         dim: d.
-        loss: a name that `dfo-prompt list losses` shows.
+        loss: a loss that `dfo-prompt list losses` shows.
     """
 
     def __init__(self, *, split: TaskSplit, dim: int, loss: str) -> None:
@@ -39,7 +39,7 @@ class TaskObjective(ABC):
         self._baselines: dict[str, Evaluation] = {}
 
     def evaluate(self, candidates: Matrix) -> Evaluation:
-        """Score candidates (B, d) on the training split; the task's metric comes along."""
+        """Score candidates (B, d) on the training split: losses and the task's metric."""
         return self._score(candidates, "train")
 
     @property
@@ -58,7 +58,7 @@ class TaskObjective(ABC):
         return self._score(candidates, split)
 
     def baseline(self, split: str) -> Evaluation:
-        """Score the task's hand-written prompt, without any other; computed once."""
+        """Score the task's hand-written prompt without a tuned one; computed once."""
         if split not in self._baselines:
             self._baselines[split] = self._manual(split)
         return self._baselines[split]
@@ -67,7 +67,7 @@ class TaskObjective(ABC):
         """Return the probabilities (N, C) of the label words for new texts, under the candidate (d,).
 
         Raises:
-            InputError: an example has more texts, or fewer, than the task takes.
+            InputError: the number of texts of an example differs from that of the task.
         """
         self._split_of_task.check_texts(texts)
         probabilities: Matrix = self._label(candidate, texts).softmax(dim=-1).double().cpu().numpy()
@@ -75,7 +75,7 @@ class TaskObjective(ABC):
 
     @abstractmethod
     def describe(self) -> dict[str, Json]:
-        """Return what defines this objective."""
+        """Return the settings that define the objective, for manifests."""
 
     @abstractmethod
     def _score(self, candidates: Matrix, split: str, *, outputs: bool = False) -> Evaluation:
@@ -96,18 +96,18 @@ class TaskObjective(ABC):
     def _evaluation(
         self, logits: Tensor, labels: Tensor, usage: Usage, *, outputs: bool, bounded: Vector | None = None
     ) -> Evaluation:
-        """Return what follows from scores (B, N, C) and classes (N,); `bounded` (B,) counts scores that are bounds only."""
+        """Evaluate scores (B, N, C) against classes (N,); `bounded` (B,) counts scores that are only upper bounds."""
         losses, classes = self._loss(logits, labels).double(), labels.cpu().numpy()
-        # One copy down: losses and predictions together, and the scores if they are asked for.
+        # A single copy to the host: losses, predictions, and the scores if they are outputs.
         parts = [losses[:, None], logits.argmax(dim=-1).double(), *([logits.flatten(1).double()] if outputs else [])]
-        down = torch.cat(parts, dim=1).cpu().numpy()  # (B, 1 + N) or (B, 1 + N + N C)
-        predicted = down[:, 1 : 1 + len(classes)].astype(np.int64)
+        columns = torch.cat(parts, dim=1).cpu().numpy()  # (B, 1 + N) or (B, 1 + N + N C)
+        predicted = columns[:, 1 : 1 + len(classes)].astype(np.int64)
         return Evaluation(
-            losses=down[:, 0].copy(),
+            losses=columns[:, 0].copy(),
             metrics={
                 self.metric: metric_score(self.metric, predicted, classes),
                 **({} if bounded is None else {BOUNDED: bounded}),
             },
-            outputs=down[:, 1 + len(classes) :].copy() if outputs else None,
+            outputs=columns[:, 1 + len(classes) :].copy() if outputs else None,
             usage=usage,
         )

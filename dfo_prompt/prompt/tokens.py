@@ -1,4 +1,4 @@
-"""Prompts of tokens: the map from z to the embeddings of words."""
+"""Prompts of vocabulary tokens: the map from z to their embeddings."""
 
 from typing import Any
 
@@ -14,11 +14,11 @@ Ids = npt.NDArray[np.integer[Any]]
 
 
 class TokenPrompts:
-    """The map from z (B, T) to the embeddings (B, T, E) of tokens, each coordinate rounded to one.
+    """The map from z (B, P) to the embeddings (B, P, E) of P tokens; each coordinate is rounded to the index of a token.
 
     Args:
-        lm: whose vocabulary, without special tokens, is taken.
-        rng: draws the order of the vocabulary; z = 0 is a prompt of its first token.
+        lm: the model, whose vocabulary without special tokens is used.
+        rng: generator that draws the order of the vocabulary; z = 0 repeats its first token.
     """
 
     def __init__(self, lm: LanguageModel, rng: np.random.Generator) -> None:
@@ -27,10 +27,10 @@ class TokenPrompts:
         self._order = rng.permutation([token for token in range(lm.vocabulary) if token not in special])
 
     def tokens(self, candidates: Matrix) -> Ids:
-        """Return token ids (B, T)."""
-        places = np.rint(candidates).astype(np.int64) % len(self._order)
-        return self._order[places]
+        """Return the token ids (B, P) of candidates (B, P)."""
+        indices = np.rint(candidates).astype(np.int64) % len(self._order)
+        return self._order[indices]
 
     def __call__(self, candidates: Matrix) -> Tensor:
-        """Return their embeddings."""
+        """Return the embeddings (B, P, E) of the tokens of candidates (B, P)."""
         return torch.stack([self._lm.embed(ids) for ids in self.tokens(candidates)])

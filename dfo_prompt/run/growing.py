@@ -23,7 +23,7 @@ def grown_config(source: Path, feedback: Path, overrides: Mapping[str, Any]) -> 
 
     Args:
         source: a study folder; any feedback of its own is replaced.
-        feedback: file of labelled examples; see `dfo_prompt.tasks.feedback.grow`.
+        feedback: file of labelled examples; see `dfo_prompt.tasks.feedback.add_feedback`.
         overrides: keys of optimizer, budget and the like that win.
 
     Raises:

@@ -55,11 +55,14 @@ def suite_of(
     Raises:
         InputError: see `read_suite_file`.
     """
+    _check_study_keys(table, where)
     config = parse(SuiteConfig, table, where=where)
     overrides = overrides or {}
     if model:
         if variant := config.variants.get(model):
-            config = parse(SuiteConfig, merge(table, variant), where=f"{where}: variants.{model}")
+            where_variant = f"{where}: variants.{model}"
+            _check_study_keys(variant, where_variant)
+            config = parse(SuiteConfig, merge(table, variant), where=where_variant)
         overrides = merge({"problem": {"model": model}}, overrides)
     config = replace(config, optimizers=[*config.optimizers, *(Entry(name=name, study={"optimizer": name}) for name in add)])
     _check_own_keys(config, overrides, where)
@@ -83,6 +86,16 @@ def suite_of(
     _check_budgets(plans, where)
     settings = SuiteSettings(**{field.name: getattr(config, field.name) for field in fields(SuiteSettings)})
     return Suite(settings=settings, plans=tuple(plans))
+
+
+def _check_study_keys(table: Mapping[str, Any], where: str) -> None:
+    """Refuse keys of a study outside of [study], except those with a counterpart that the parser suggests: seed, seeds."""
+    own = {"seed", "optimizer", "method", *SuiteConfig.__dataclass_fields__}
+    known = {"preset", *StudyConfig.__dataclass_fields__} - own
+    if misplaced := [key for key in table if key in known]:
+        key = misplaced[0]
+        place = f"[study.{key}]" if isinstance(table[key], Mapping) else "[study]"
+        raise InputError(f"{where}: {key!r} is a key of each study; move it to {place}")
 
 
 def _check_own_keys(config: SuiteConfig, overrides: Mapping[str, Any], where: str) -> None:

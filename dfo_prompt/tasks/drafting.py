@@ -1,4 +1,4 @@
-"""Drafts a task from data: which columns are text and label, which classes there are, which words stand for them."""
+"""Drafts a task from data: finds the columns of text and label, the classes, and their label words."""
 
 import re
 from collections import Counter
@@ -8,9 +8,10 @@ from pathlib import Path
 
 from dfo_prompt.errors import DataError, InputError
 from dfo_prompt.tasks.files import find_split, read_class_folders
-from dfo_prompt.tasks.formats import kind_of, read_rows
+from dfo_prompt.tasks.formats import data_suffix, read_rows
 from dfo_prompt.tasks.rows import Row
-from dfo_prompt.tasks.task import BINARY, Source, Task
+from dfo_prompt.tasks.sections import Source
+from dfo_prompt.tasks.task import MIN_CLASSES, Task
 from dfo_prompt.tasks.template import FIELDS
 
 LABEL_NAMES = ("label", "labels", "class", "category", "target", "sentiment", "topic", "intent", "y")
@@ -27,16 +28,17 @@ TEXT_NAMES = (
     "body",
     "title",
 )
-MOST_CLASSES = 100
+MAX_CLASSES = 100
+"""The largest number of distinct values of a label column."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
-    """The rows of the file, or folder, that a task is drafted from.
+class Dataset:
+    """The rows that a task is drafted from.
 
     Attributes:
-        path: as given.
-        rows: the cells of each row, by column.
+        path: the file or folder, as the caller gave it.
+        rows: cells of each row, by column.
     """
 
     path: Path
@@ -44,87 +46,89 @@ class Found:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Return the names of all columns, in order."""
+        """Return the names of all columns, in order of first appearance."""
         return tuple(dict.fromkeys(column for row in self.rows for column in row))
 
     @property
     def name(self) -> str:
-        """Return the name of the file or folder, without what tells its kind."""
+        """Return the name of the folder, or of the file without its suffixes."""
         name = self.path.absolute().name
-        return name[: len(name) - len("".join(Path(name).suffixes))] if kind_of(self.path) else name
+        return name[: len(name) - len("".join(Path(name).suffixes))] if data_suffix(self.path) else name
 
     def values(self, column: str) -> list[str]:
-        """Return a column's text of each row; "" where a row lacks it."""
+        """Return the cells of a column, (N,); "" where a row lacks the column."""
         return [row.get(column, "").strip() for row in self.rows]
 
     def classes(self, column: str) -> dict[str, int]:
-        """Return how many rows have each label, integers in their order, other labels by name.
+        """Return the number of rows of each label: integer labels in numeric order, then the others by name.
 
         Raises:
-            DataError: there are fewer than two labels, or too many for classes.
+            DataError: the column has fewer than two distinct values, or more than `MAX_CLASSES`.
         """
         counts = Counter(value for value in self.values(column) if value)
-        if not BINARY <= len(counts) <= MOST_CLASSES:
-            advice = f"a label has 2 to {MOST_CLASSES}; name another column with --label-column"
+        if not MIN_CLASSES <= len(counts) <= MAX_CLASSES:
+            advice = f"a label has 2 to {MAX_CLASSES}; name another column with --label-column"
             raise DataError(f"{self.path}: column {column!r} has {len(counts):,} different values; {advice}")
-        return dict(sorted(counts.items(), key=lambda item: _order(item[0])))
+        return dict(sorted(counts.items(), key=lambda item: _label_order(item[0])))
 
 
-def look(path: Path) -> Found:
-    """Read the rows that a task is drafted from: of a file, of the training split of a folder, or of class folders.
+def read_dataset(path: Path) -> Dataset:
+    """Read the rows of a file, of the training split in a folder, or of class folders.
 
     Raises:
-        DataError, InputError: see `dfo_prompt.tasks.formats.read_rows`.
+        DataError: there are no rows, or see `dfo_prompt.tasks.formats.read_rows`.
+        InputError: an extra is missing.
     """
-    usual = Source()
-    if path.is_dir() and (train := find_split(path, usual.train)) is None:
-        rows: Iterator[Row] = read_class_folders(path, encoding=usual.encoding, first_line=False)
+    defaults = Source()
+    if path.is_dir() and (train := find_split(path, defaults.train)) is None:
+        rows: Iterator[Row] = read_class_folders(path, encoding=defaults.encoding, first_line=False)
     else:
-        rows = read_rows(train if path.is_dir() and train else path, encoding=usual.encoding)
-    found = Found(path=path, rows=[row.cells for row in rows if not row.skip])
-    if not found.rows:
+        rows = read_rows(train if path.is_dir() and train else path, encoding=defaults.encoding)
+    dataset = Dataset(path=path, rows=[row.cells for row in rows if not row.skip])
+    if not dataset.rows:
         raise DataError(f"{path} holds no rows")
-    return found
+    return dataset
 
 
-def likely_label(found: Found) -> str:
-    """Return the column that looks like the label: by its name, else the one with the fewest values that repeat.
+def guess_label(dataset: Dataset) -> str:
+    """Guess the label column: a column with a usual name, else the column with the fewest distinct values.
 
     Raises:
-        InputError: none does.
+        InputError: no column has a usual name or repeated values.
     """
-    if named := _named(found, LABEL_NAMES):
+    if named := _usual_column(dataset, LABEL_NAMES):
         return named
-    few = {column: len({*values}) for column in found.columns if (values := [v for v in found.values(column) if v])}
-    limit = min(MOST_CLASSES, len(found.rows) // 2)
-    likely = [column for column, count in few.items() if BINARY <= count <= limit]
-    if not likely:
-        raise InputError(f"{found.path}: no column looks like a label; name it with --label-column: {_listed(found)}")
-    return min(likely, key=few.__getitem__)
+    distinct = {column: len({*values}) for column in dataset.columns if (values := [v for v in dataset.values(column) if v])}
+    limit = min(MAX_CLASSES, len(dataset.rows) // 2)
+    candidates = [column for column, count in distinct.items() if MIN_CLASSES <= count <= limit]
+    if not candidates:
+        columns = _column_list(dataset)
+        raise InputError(f"{dataset.path}: no column looks like a label; name it with --label-column: {columns}")
+    return min(candidates, key=distinct.__getitem__)
 
 
-def likely_text(found: Found, label: str) -> str:
-    """Return the column that looks like the text: by its name, else the longest one.
+def guess_text(dataset: Dataset, label: str) -> str:
+    """Guess the text column: a column with a usual name, else the column with the most characters.
 
     Raises:
-        InputError: there is no other than the label.
+        InputError: `label` is the only column.
     """
-    others = [column for column in found.columns if column != label]
+    others = [column for column in dataset.columns if column != label]
     if not others:
-        raise InputError(f"{found.path} has no column beside {label!r}; a task needs a text and a label")
-    named = _named(found, TEXT_NAMES)
-    return named if named in others else max(others, key=lambda column: sum(map(len, found.values(column))))
+        raise InputError(f"{dataset.path} has no column beside {label!r}; a task needs a text and a label")
+    named = _usual_column(dataset, TEXT_NAMES)
+    return named if named in others else max(others, key=lambda column: sum(map(len, dataset.values(column))))
 
 
-def words_of(classes: Mapping[str, int], given: str) -> dict[str, str]:
-    """Return the label word of each label: those given, else the labels themselves.
+def label_words(classes: Mapping[str, int], given: str) -> dict[str, str]:
+    """Return the label word of each label; by default the label itself, with spaces for underscores.
 
     Args:
-        classes: from `Found.classes`.
-        given: "good,bad", in the order of the labels; or "1=good,0=bad"; or "" for none.
+        classes: number of rows of each label; see `Dataset.classes`.
+        given: value of --labels: "good,bad" in the order of the labels, "1=good,0=bad", or "" for the default.
 
     Raises:
-        InputError: there are more words than labels, or fewer, or a label is unknown.
+        InputError: the number of words differs from that of the labels, or a label is unknown.
     """
     if not given:
         readable = {label: label.replace("_", " ").strip() or label for label in classes}
@@ -141,22 +145,22 @@ def words_of(classes: Mapping[str, int], given: str) -> dict[str, str]:
 
 
 def draft(
-    found: Found, *, texts: Sequence[str], label: str, words: Mapping[str, str], instruction: str = "", path: str = ""
+    dataset: Dataset, *, texts: Sequence[str], label: str, words: Mapping[str, str], instruction: str = "", path: str = ""
 ) -> Task:
-    """Return the task of labelling these rows.
+    """Return the task of labelling the rows of a data set.
 
     Args:
-        found: the rows.
-        texts: the columns of the text, or of both texts of a pair.
-        label: the column of the label.
-        words: the label word of each label.
-        instruction: goes ahead of the text, if there is any.
-        path: of the data, relative to the task file.
+        dataset: the rows.
+        texts: column of the text, or the columns of a pair of texts.
+        label: column of the label.
+        words: label word of each label.
+        instruction: line ahead of the text; "" for none.
+        path: path of the data relative to the task file.
 
     Raises:
-        InputError: a column is missing, or the task would not be sound.
+        InputError: a column is missing, or the task would be invalid.
     """
-    check_columns(found, *texts, label)
+    check_columns(dataset, *texts, label)
     if len(texts) not in FIELDS or len({*texts, label}) <= len(texts):
         raise InputError(f"a task has one text column, or two, and another for the label, not {', '.join([*texts, label])}")
     fields = FIELDS[len(texts)]
@@ -166,36 +170,37 @@ def draft(
     source = Source(
         path=path,
         columns=columns,
-        unlabelled=("",) if "" in found.values(label) else (),
-        empty_texts="skip" if any("" in found.values(column) for column in texts) else "refuse",
+        unlabelled=("",) if "" in dataset.values(label) else (),
+        empty_texts="skip" if any("" in dataset.values(column) for column in texts) else "refuse",
     )
-    summary = f"{_title(label)} of {found.path.name}: {len({*words.values()})} classes, {len(found.rows):,} rows."
+    summary = f"{_title(label)} of {dataset.path.name}: {len({*words.values()})} classes, {len(dataset.rows):,} rows."
     try:
-        return Task(name=found.name, summary=summary, template=template, labels=dict(words), data=source)
+        return Task(name=dataset.name, summary=summary, template=template, labels=dict(words), data=source)
     except ValueError as error:
-        raise InputError(f"{found.path}: {error}") from error
+        raise InputError(f"{dataset.path}: {error}") from error
 
 
-def check_columns(found: Found, *columns: str) -> None:
-    """Refuse columns that the data do not have.
+def check_columns(dataset: Dataset, *columns: str) -> None:
+    """Check that the data have these columns.
 
     Raises:
-        InputError: one is missing.
+        InputError: a column is missing.
     """
-    if missing := [column for column in columns if column not in found.columns]:
-        raise InputError(f"{found.path} has no column {missing[0]!r}; columns: {_listed(found)}")
+    if missing := [column for column in columns if column not in dataset.columns]:
+        raise InputError(f"{dataset.path} has no column {missing[0]!r}; columns: {_column_list(dataset)}")
 
 
-def _named(found: Found, names: Sequence[str]) -> str:
-    columns = {column.strip().lower(): column for column in reversed(found.columns)}
+def _usual_column(dataset: Dataset, names: Sequence[str]) -> str:
+    """Return the column with the first of the names that any column has, whatever its case, or ""."""
+    columns = {column.strip().lower(): column for column in reversed(dataset.columns)}
     return next((columns[name] for name in names if name in columns), "")
 
 
-def _listed(found: Found) -> str:
-    return ", ".join(found.columns)
+def _column_list(dataset: Dataset) -> str:
+    return ", ".join(dataset.columns)
 
 
-def _order(label: str) -> tuple[float, str]:
+def _label_order(label: str) -> tuple[float, str]:
     return (float(label), "") if re.fullmatch(r"-?\d{1,9}(\.0)?", label) else (float("inf"), label)
 
 

@@ -1,4 +1,4 @@
-"""Examples of a task: rows checked, and their labels turned into class indices, or their answers kept as texts."""
+"""Reads the examples of a task: checks each row, and turns its label into a class index or keeps its answer."""
 
 import re
 from collections import Counter
@@ -10,28 +10,29 @@ from pathlib import Path
 from dfo_prompt._util.downloads import wheel_file
 from dfo_prompt._util.reading import exists, from_home
 from dfo_prompt.errors import DataError
-from dfo_prompt.tasks.files import find_split, read_class_folders, unread
+from dfo_prompt.tasks.files import find_split, read_class_folders, unread_files
 from dfo_prompt.tasks.formats import read_rows
 from dfo_prompt.tasks.hub import read_hub
 from dfo_prompt.tasks.reading import ReadReport, SourceRows
 from dfo_prompt.tasks.rows import Row
-from dfo_prompt.tasks.task import Answer, Task
+from dfo_prompt.tasks.sections import Answer
+from dfo_prompt.tasks.task import Task
 
 Texts = Sequence[tuple[str, ...]]
-"""N texts, or N pairs of them: each in the order of `Task.fields`."""
+"""N examples without their answers: a text or a pair of texts each, in the order of `Task.fields`."""
 
-HALF_PAIR = re.compile("[\ud800-\udfff]")
+LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 WORD = re.compile(r"\S+")
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
 class Example:
-    """An example.
+    """A labelled text or pair of texts.
 
     Attributes:
-        texts: in the order of `Task.fields`.
-        label: its class, as an index into `Task.classes`; 0 where answers are texts.
-        answer: the reference, where answers are texts.
+        texts: texts in the order of `Task.fields`.
+        label: index of the class in `Task.classes`; 0 if answers are texts.
+        answer: reference, if answers are texts; "" otherwise.
     """
 
     texts: tuple[str, ...]
@@ -41,7 +42,13 @@ class Example:
 
 @dataclass(frozen=True, kw_only=True)
 class Splits:
-    """All examples, and what became of each row; `test` is None where the data have no split of their own for it."""
+    """All examples of a task.
+
+    Attributes:
+        train: examples that shots are drawn from.
+        test: examples of the test split; None if the data have none.
+        report: counts of the rows that were read and skipped.
+    """
 
     train: tuple[Example, ...]
     test: tuple[Example, ...] | None = None
@@ -49,15 +56,15 @@ class Splits:
 
 
 def read_examples(task: Task, path: Path | str | None = None) -> Splits:
-    """Read a task's examples, from `path` instead of the task's own source if given.
+    """Read the examples of a task, from `path` if given, else from the source that the task names.
 
-    A path is a file of one of `dfo_prompt.tasks.formats.KINDS`; a folder with such files for train, and for test (else
-    validation); or a folder of folders, each named after a class, of .txt files. Rows without a label (see
-    `Source.unlabelled`) and hidden files are skipped, and counted; any other row is read, or the data are refused.
+    A path is a file with one of `dfo_prompt.tasks.formats.SUFFIXES`; a folder with such files for train and for test (else
+    validation); or a folder with .txt files in subfolders named after the classes. Rows without a label (see
+    `Source.unlabelled`) and hidden files are skipped and counted; any other row that cannot be read is an error.
 
     Raises:
-        InputError: an extra, or pip, is missing, or a wheel cannot be fetched.
-        DataError: the data are missing or unsound; the message names file and line.
+        InputError: an extra or pip is missing, or a wheel cannot be fetched.
+        DataError: the data are missing or invalid; the message names file and line.
     """
     source = task.data
     if path is None and source.hub:
@@ -69,7 +76,7 @@ def _own_path(task: Task) -> Path:
     if task.data.wheel:
         return wheel_file(task.data.wheel, task.data.member)
     if not task.data.path:
-        raise DataError(f"task {task.name!r} brings no data; give local files with --data")
+        raise DataError(f"task {task.name!r} has no data; give local files with --data")
     return Path(task.data.path)
 
 
@@ -82,9 +89,9 @@ def _read_path(task: Task, path: Path) -> Splits:
     train = find_split(path, source.train, "train")
     if train is None:
         rows = read_class_folders(path, encoding=source.encoding, first_line=source.excerpt == "first line")
-        return _splits(_examples(task, rows, str(path)), unread=unread(path))
+        return _splits(_examples(task, rows, str(path)), unread=unread_files(path))
     test = find_split(path, source.test, "test", "validation") if source.test else None
-    others = unread(path, train, test)
+    others = unread_files(path, train, test)
     return _splits(_read_file(task, train), _read_file(task, test) if test else None, unread=others)
 
 
@@ -125,37 +132,37 @@ def _examples(task: Task, rows: Iterable[Row], place: str) -> _Read:
         raise DataError(f"{refused[0]}" + (f"; {len(refused):,} rows are refused" if refused[1:] else ""))
     if not examples:
         raise DataError(f"{place} holds no examples" + (f"; skipped: {', '.join(skipped)}" if skipped else ""))
-    return tuple(examples), SourceRows(source=_name(place), read=len(examples), skipped=dict(sorted(skipped.items())))
+    return tuple(examples), SourceRows(source=_source_name(place), read=len(examples), skipped=dict(sorted(skipped.items())))
 
 
-def _name(place: str) -> str:
-    # Folders are left out: they say who the user is, and not what the data are.
+def _source_name(place: str) -> str:
+    # Folders are left out: they identify the user, not the data.
     return Path(place).name if exists(Path(place)) else place
 
 
 def _example(task: Task, row: Row, index: dict[str, int]) -> Example | str:
-    """Return the example of a row, or why it is skipped."""
+    """Return the example of a row, or the reason to skip the row."""
     if row.skip:
         return row.skip
     if task.answer:
-        return _answered(task, row, task.answer)
-    label = _whole(_cell(task, row, "label"), index)
+        return _example_with_answer(task, row, task.answer)
+    label = _without_decimal(_cell(task, row, "label"), index)
     known = {*index, *task.data.unlabelled}
-    if any(_column(task, cells, "label", row.place)[1].strip() in known for cells in row.inside):
+    if any(_column(task, cells, "label", row.place)[1].strip() in known for cells in row.swallowed):
         raise DataError(
-            f"{row.place}: a quoted cell holds lines that are rows; double the quotes inside of quoted cells, or use .jsonl"
+            f"{row.place}: a quoted cell contains whole rows; double the quotes inside of quoted cells, or use .jsonl"
         )
     if label in task.data.unlabelled:
         return f"labelled {label!r}" if label else "without a label"
     if label not in index:
-        said = f"label {label!r} has no label word in task {task.name!r}"
-        raise DataError(f"{row.place}: {said}; known: {', '.join(index)}")
+        reason = f"label {label!r} has no label word in task {task.name!r}"
+        raise DataError(f"{row.place}: {reason}; known: {', '.join(index)}")
     texts = _texts(task, row)
     return Example(texts=texts, label=index[label]) if texts else "without a text"
 
 
-def _answered(task: Task, row: Row, rule: Answer) -> Example | str:
-    """Return the example of a row whose answer is a text, or why it is skipped."""
+def _example_with_answer(task: Task, row: Row, rule: Answer) -> Example | str:
+    """Return the example of a row whose answer is a text, or the reason to skip the row."""
     answer = _cell(task, row, "answer")
     if answer in task.data.unlabelled:
         return f"answered {answer!r}" if answer else "without an answer"
@@ -166,7 +173,7 @@ def _answered(task: Task, row: Row, rule: Answer) -> Example | str:
 
 
 def _texts(task: Task, row: Row) -> tuple[str, ...]:
-    """Return the texts of a row; none where one is empty, and the task says that such rows are skipped."""
+    """Return the texts of a row; () to skip a row with an empty text, if the task skips such rows."""
     if task.data.empty_texts == "skip" and not all(
         _column(task, row.cells, field, row.place)[1].strip() for field in task.fields
     ):
@@ -174,15 +181,15 @@ def _texts(task: Task, row: Row) -> tuple[str, ...]:
     return tuple(_first_words(_cell(task, row, field), task.data.most_words) for field in task.fields)
 
 
-def _whole(label: str, known: Mapping[str, int]) -> str:
-    """Return an integer class as such where a column of floats made it one: pandas writes 1.0 beside missing labels."""
+def _without_decimal(label: str, known: Mapping[str, int]) -> str:
+    """Return "1" for "1.0" if only "1" is a known label: pandas converts integer labels to floats if any is missing."""
     whole = label.removesuffix(".0")
     return whole if label not in known and whole in known else label
 
 
-def _first_words(text: str, most: int) -> str:
-    """Return the text up to the end of its `most`-th word; 0 keeps all of it."""
-    ends = [word.end() for word in islice(WORD.finditer(text), most)]
+def _first_words(text: str, count: int) -> str:
+    """Return the first `count` words of a text; all of it for 0."""
+    ends = [word.end() for word in islice(WORD.finditer(text), count)]
     return text[: ends[-1]] if ends else text
 
 
@@ -191,17 +198,18 @@ def _cell(task: Task, row: Row, field: str) -> str:
     value = value.strip()
     if not value and not (field in ("label", "answer") and "" in task.data.unlabelled):
         raise DataError(f"{row.place}: {column} is empty; fill it in or remove the row")
-    if HALF_PAIR.search(value):
+    if LONE_SURROGATE.search(value):
         raise DataError(
-            f"{row.place}: {column} holds half of a surrogate pair, which no tokenizer takes; mend or remove the row"
+            f"{row.place}: {column} holds half of a surrogate pair, which no tokenizer accepts; fix or remove the row"
         )
     return value
 
 
 def _column(task: Task, cells: Mapping[str, str], field: str, place: str) -> tuple[str, str]:
-    wanted = task.data.columns.get(field, field)
-    column = wanted if wanted in cells else field
+    """Return the name and the content of the column of a field."""
+    named = task.data.columns.get(field, field)
+    column = named if named in cells else field
     if column not in cells:
         remedy = "set columns, or header for a file without a header line, in [data] of the task"
-        raise DataError(f"{place}: no column {wanted!r}; columns: {', '.join(cells)}; {remedy}")
+        raise DataError(f"{place}: no column {named!r}; columns: {', '.join(cells)}; {remedy}")
     return column, cells[column]

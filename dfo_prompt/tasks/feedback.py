@@ -1,4 +1,4 @@
-"""Feedback: labelled examples that a training split grows by, such as those that a service collected."""
+"""Adds feedback, labelled examples such as those that a service collected, to a training split."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -14,56 +14,58 @@ from dfo_prompt.tasks.sampling import AMBIGUOUS, FewShot, distinct_examples
 from dfo_prompt.tasks.task import Task
 
 
-def grow(task: Task, split: FewShot, path: Path) -> FewShot:
-    """Return the split with the examples of a file added to its training part; dev and test stay what they are.
+def add_feedback(task: Task, split: FewShot, path: Path) -> FewShot:
+    """Return the split with the examples of a file added to its training examples; dev and test do not change.
 
-    Skipped, and counted in the report, are copies, texts with two labels, and texts of any part of the split: those of dev
-    and test would leak into training, in capitals or with other spaces too.
+    Copies, texts with two labels, and texts of the split are skipped and counted in the report: dev and test texts would
+    leak into training, even in other case or spacing.
 
     Args:
-        task: names classes and columns.
-        split: to grow.
-        path: a CSV, TSV or JSONL file with the columns of the task's data.
+        task: the task, which names classes and columns.
+        split: the few-shot split.
+        path: a data file with the columns of the task; see `dfo_prompt.tasks.formats.SUFFIXES`.
 
     Raises:
-        DataError: the file cannot be read, a row is malformed or has an unknown label, or nothing is left to add.
+        DataError: the file cannot be read, a row is malformed or has an unknown label, or no example can be added.
     """
     if path.is_dir():
         raise DataError(f"{path} is a folder; give one file of labelled examples")
     digest = sha256(read_bytes(path, kind=DataError)).hexdigest()
-    read = read_examples(task, path)
-    given = read.train
-    distinct = distinct_examples(given)
-    skipped = _repeated(given, distinct, AMBIGUOUS[task.answer is not None])
-    held_out, train = ({_key(example) for example in part} for part in ((*split.dev, *split.test), split.train))
+    feedback = read_examples(task, path)
+    distinct = distinct_examples(feedback.train)
+    skipped = _count_repeated(feedback.train, distinct, AMBIGUOUS[task.answer is not None])
+    held_out, train = ({_normalised(example) for example in part} for part in ((*split.dev, *split.test), split.train))
     added = []
     for example in distinct:
-        reason = "in dev or test" if _key(example) in held_out else "in train" if _key(example) in train else ""
+        reason = (
+            "in dev or test" if _normalised(example) in held_out else "in train" if _normalised(example) in train else ""
+        )
         skipped[reason] += 1
         if not reason:
             added.append(example)
     del skipped[""]
-    rows = read.report.train if read.report else SourceRows(source=path.name, read=len(given))
-    account = rows.without(dict(sorted(skipped.items())))
+    read = feedback.report.train if feedback.report else SourceRows(source=path.name, read=len(feedback.train))
+    rows = read.without(dict(sorted(skipped.items())))
     if not added:
-        raise DataError(f"{path} adds no example: {account}")
+        raise DataError(f"{path} adds no example: {rows}")
     return replace(
         split,
         train=(*split.train, *added),
         added=len(added),
         feedback=digest,
-        report=split.report and replace(split.report, feedback=account),
+        report=split.report and replace(split.report, feedback=rows),
     )
 
 
-def _repeated(given: Iterable[Example], distinct: Iterable[Example], ambiguous: str) -> Counter[str]:
-    """Count the examples that `distinct_examples` leaves out, by reason."""
+def _count_repeated(examples: Iterable[Example], distinct: Iterable[Example], ambiguous: str) -> Counter[str]:
+    """Count the examples that `distinct_examples` leaves out, by reason; `ambiguous` is that of texts with two labels."""
     kept = {example.texts for example in distinct}
     reasons: Counter[str] = Counter()
-    for texts, count in Counter(example.texts for example in given).items():
+    for texts, count in Counter(example.texts for example in examples).items():
         reasons["copies" if texts in kept else ambiguous] += count - (texts in kept)
     return reasons
 
 
-def _key(example: Example) -> tuple[str, ...]:
+def _normalised(example: Example) -> tuple[str, ...]:
+    """Return the texts of an example in lower case, with single spaces."""
     return tuple(" ".join(text.split()).casefold() for text in example.texts)

@@ -1,4 +1,4 @@
-"""Rows of data sets on the hub."""
+"""Reads the rows of data sets on the hub."""
 
 from collections.abc import Iterator
 from importlib import import_module
@@ -7,20 +7,20 @@ from typing import Any
 from dfo_prompt._util.logs import only_errors
 from dfo_prompt.errors import DataError, InputError
 from dfo_prompt.tasks.rows import Row, cell
-from dfo_prompt.tasks.task import Source
+from dfo_prompt.tasks.sections import Source
 
 
 def read_hub(source: Source, split: str) -> Iterator[Row]:
-    """Read one split of `source.hub`, with the names of class labels in place of their numbers.
+    """Read a split of `source.hub`, with the names of class labels instead of their numbers.
 
     Raises:
         InputError: the extra that reads the hub is not installed.
-        DataError: the data set or the split cannot be had.
+        DataError: the data set or the split cannot be loaded.
     """
     data = _load(source, split)
     names = {column: feature.names for column, feature in data.features.items() if hasattr(feature, "names")}
     for number, record in enumerate(data, start=1):
-        cells = {column: _named(value, names.get(column, ())) for column, value in record.items()}
+        cells = {column: _label_name(value, names.get(column, ())) for column, value in record.items()}
         yield Row(place=f"{source.hub} {split}, row {number}", cells=cells)
 
 
@@ -36,9 +36,11 @@ def _load(source: Source, split: str) -> Any:
         with only_errors("huggingface_hub"):
             return datasets.load_dataset(source.hub, source.config or None, split=split, **revision)
     except Exception as error:
-        said = " ".join(str(error).split()) or type(error).__name__
-        raise DataError(f"cannot get {split} of data set {source.hub!r}: {said}; or give local files with --data") from error
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise DataError(
+            f"cannot get {split} of data set {source.hub!r}: {reason}; or give local files with --data"
+        ) from error
 
 
-def _named(value: object, names: list[str] | tuple[()]) -> str:
+def _label_name(value: object, names: list[str] | tuple[()]) -> str:
     return names[value] if isinstance(value, int) and 0 <= value < len(names) else cell(value)

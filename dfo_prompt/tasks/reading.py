@@ -1,4 +1,4 @@
-"""Counts the rows of a task's data that were read, and those that were skipped, by reason."""
+"""Counts of the rows of a task's data that were read or skipped, by reason."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -6,18 +6,18 @@ from typing import Self
 
 from dfo_prompt.types import Json
 
-LISTED = 12
-"""The most names of unread files to store."""
+MAX_LISTED = 12
+"""The largest number of unread files that are named."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SourceRows:
-    """The rows of a file, a folder or a split of the hub.
+    """Row counts of a file, a folder or a split of a data set.
 
     Attributes:
-        source: its name.
-        read: rows that became examples.
-        skipped: rows that did not, by reason.
+        source: name of the file, folder or split.
+        read: number of rows that became examples.
+        skipped: number of rows skipped for each reason.
     """
 
     source: str
@@ -26,13 +26,13 @@ class SourceRows:
 
     @property
     def rows(self) -> int:
-        """Return the number of all rows."""
+        """Return the total number of rows."""
         return self.read + sum(self.skipped.values())
 
     def without(self, reasons: Mapping[str, int]) -> Self:
-        """Return the account with some of the examples skipped, by reason."""
-        more = {reason: count for reason, count in reasons.items() if count}
-        return replace(self, read=self.read - sum(more.values()), skipped={**self.skipped, **more})
+        """Return the counts after examples are skipped, given the number for each reason."""
+        dropped = {reason: count for reason, count in reasons.items() if count}
+        return replace(self, read=self.read - sum(dropped.values()), skipped={**self.skipped, **dropped})
 
     def describe(self) -> dict[str, Json]:
         """Return plain data for a manifest."""
@@ -45,13 +45,13 @@ class SourceRows:
 
 @dataclass(frozen=True, kw_only=True)
 class ReadReport:
-    """The account of all that was read for a task.
+    """Row counts of all the data read for a task.
 
     Attributes:
-        train: what shots are drawn from.
-        test: None where the data have no split of their own for it.
-        feedback: what the training split grew by, if anything.
-        unread: names of files in the data folder that look like data and were not read.
+        train: counts of the rows that shots are drawn from.
+        test: counts of the test split; None if the data have none.
+        feedback: counts of the feedback added to the training split, if any.
+        unread: names of files in the data folder that look like data but were not read.
     """
 
     train: SourceRows
@@ -63,11 +63,11 @@ class ReadReport:
         """Return plain data for a manifest."""
         sources = {"train": self.train, "test": self.test, "feedback": self.feedback}
         rows: dict[str, Json] = {name: source.describe() for name, source in sources.items() if source}
-        return rows | ({"unread": list(self.unread[:LISTED])} if self.unread else {})
+        return rows | ({"unread": list(self.unread[:MAX_LISTED])} if self.unread else {})
 
     def __str__(self) -> str:
         test = f"; test on {self.test}" if self.test else ""
-        feedback = f"; grown by {self.feedback}" if self.feedback else ""
-        more = ", ..." if len(self.unread) > LISTED else ""
-        unread = f"; not read: {', '.join(self.unread[:LISTED])}{more}" if self.unread else ""
+        feedback = f"; feedback: {self.feedback}" if self.feedback else ""
+        more = ", ..." if len(self.unread) > MAX_LISTED else ""
+        unread = f"; not read: {', '.join(self.unread[:MAX_LISTED])}{more}" if self.unread else ""
         return f"train on {self.train}{test}{feedback}{unread}"

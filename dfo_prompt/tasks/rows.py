@@ -1,4 +1,4 @@
-"""Rows of a data set, wherever they come from."""
+"""Rows of a data set from any source."""
 
 import json
 from collections.abc import Mapping
@@ -10,16 +10,17 @@ class Row:
     """One row of a data set.
 
     Attributes:
-        place: file and line, as errors name it.
-        cells: text by column.
-        skip: why this is no row to read, if it is none; it is counted.
-        inside: rows of their own that a quoted cell holds, as it does where a quote was never meant to open a cell.
+        place: file and line, for errors.
+        cells: text of each column.
+        skip: reason to skip the row, which is then counted under this reason; "" for a row to read.
+        swallowed: lines inside a quoted cell that look like rows themselves, a sign of a quote that was not meant to open
+            a cell.
     """
 
     place: str
     cells: Mapping[str, str] = field(default_factory=dict)
     skip: str = ""
-    inside: tuple[Mapping[str, str], ...] = ()
+    swallowed: tuple[Mapping[str, str], ...] = ()
 
 
 def cell(value: object) -> str:

@@ -1,6 +1,6 @@
-"""Draws k-shot splits: k examples per class for train, k for dev, and unseen ones for test.
+"""Draws k-shot splits: k examples per class for train, k for dev, and unseen examples for test.
 
-Examples whose answers are texts are all of one class: k for train, and k for dev.
+Examples whose answers are texts count as one class.
 """
 
 import hashlib
@@ -18,17 +18,20 @@ from dfo_prompt.tasks.reading import ReadReport
 from dfo_prompt.tasks.task import Task
 
 AMBIGUOUS = {False: "with two labels", True: "with two answers"}
-"""Why texts are left out, by whether answers are texts."""
+"""Reason to leave out a text, for tasks with labels (False) and with texts as answers (True)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FewShot:
-    """The examples of one study: k a class in `train`, k a class in `dev`, and `test`, which shares no text with them.
+    """A few-shot split: k examples per class for train and for dev, and a test split that shares no text with them.
 
     Attributes:
-        added: how many of the last training examples came as feedback; they are beyond the k a class.
-        feedback: SHA-256 of the file that they came in; "" without any.
-        report: what became of the rows that all were drawn from.
+        train: training examples, k per class and then those from feedback.
+        dev: development examples, k per class.
+        test: test examples.
+        added: number of training examples from feedback.
+        feedback: SHA-256 of the feedback file; "" without feedback.
+        report: counts of the rows that the examples were drawn from.
     """
 
     train: tuple[Example, ...]
@@ -40,7 +43,7 @@ class FewShot:
 
     @property
     def drawn(self) -> Self:
-        """Return the split as it was drawn, without feedback."""
+        """Return the split without feedback."""
         report = self.report and replace(self.report, feedback=None)
         return replace(self, train=self.train[: len(self.train) - self.added], added=0, feedback="", report=report)
 
@@ -50,7 +53,7 @@ class FewShot:
 
     @property
     def fingerprint(self) -> str:
-        """Return the SHA-256 of texts and labels, or answers, in hexadecimal."""
+        """Return the SHA-256 of all texts with their labels or answers, in hexadecimal."""
         content = [[_content(example) for example in part] for part in (self.train, self.dev, self.test)]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
@@ -58,20 +61,20 @@ class FewShot:
 def sample(task: Task, splits: Splits, *, shots: int, seed: int, test_examples: int | None = None) -> FewShot:
     """Draw a k-shot split.
 
-    The same seed draws the same texts whatever the order of rows and classes; the training examples of fewer shots are among
-    those of more, and so are fewer test examples. In training rows, texts that occur twice count once, and those with
-    two labels, or answers, not at all; a test file is taken as it is, but for texts that were drawn to train or dev.
+    A seed draws the same texts whatever the order of rows and classes. The training examples of fewer shots are a subset of
+    those of more shots; the same holds for `test_examples`. In the training rows, copies count once, and texts with two
+    labels or answers are left out; a test file is used as it is, except for texts drawn to train or dev.
 
     Args:
-        task: names the classes.
-        splits: as `read_examples` gives them.
-        shots: k, examples a class, or of all where answers are texts.
-        seed: of the draw, any integer >= 0.
-        test_examples: test on at most this many.
+        task: the task, which names the classes.
+        splits: all examples; see `read_examples`.
+        shots: k, the number of examples per class, or in all if answers are texts.
+        seed: seed of the draw, at least 0.
+        test_examples: largest number of test examples; None for all.
 
     Raises:
         InputError: `shots` or `test_examples` is below 1.
-        DataError: a class has fewer than 2k examples, or none is left to test on.
+        DataError: a class has fewer than 2k examples, or no example is left for the test split.
     """
     if min(shots, test_examples or 1) < 1 or test_examples == 0:
         raise InputError(f"shots and test_examples must be at least 1, not {shots} and {test_examples}")
@@ -79,20 +82,20 @@ def sample(task: Task, splits: Splits, *, shots: int, seed: int, test_examples: 
     distinct = distinct_examples(splits.train)
     train, dev, rest = _deal(task, _shuffled(distinct, rng), shots)
     seen = {example.texts for example in (*train, *dev)}
-    given = rest if splits.test is None else _shuffled(sorted(splits.test), rng)
-    unseen = tuple(example for example in given if example.texts not in seen)
+    pool = rest if splits.test is None else _shuffled(sorted(splits.test), rng)
+    unseen = tuple(example for example in pool if example.texts not in seen)
     if not unseen:
-        raise DataError(f"task {task.name!r}: no example is left to test on; give more, or a test file")
-    report = splits.report and _report(task, splits.report, splits, distinct, drawn=len(given) - len(unseen))
+        raise DataError(f"task {task.name!r}: no example is left to test on; give more examples, or a test file")
+    report = splits.report and _report(task, splits.report, splits, distinct, drawn=len(pool) - len(unseen))
     return FewShot(train=train, dev=dev, test=unseen[:test_examples], report=report)
 
 
 def distinct_examples(examples: Iterable[Example]) -> list[Example]:
-    """Return examples in order, texts that occur twice once, and those with two labels, or answers, not at all."""
-    labels: dict[tuple[str, ...], set[Example]] = {}
+    """Return the examples sorted by text, without copies, and without texts that have two labels or answers."""
+    by_texts: dict[tuple[str, ...], set[Example]] = {}
     for example in examples:
-        labels.setdefault(example.texts, set()).add(example)
-    return [min(found) for _, found in sorted(labels.items()) if len(found) == 1]
+        by_texts.setdefault(example.texts, set()).add(example)
+    return [min(same) for _, same in sorted(by_texts.items()) if len(same) == 1]
 
 
 def _content(example: Example) -> tuple[object, ...]:
@@ -100,7 +103,7 @@ def _content(example: Example) -> tuple[object, ...]:
 
 
 def _report(task: Task, report: ReadReport, splits: Splits, distinct: Sequence[Example], *, drawn: int) -> ReadReport:
-    """Return the report without the examples that no part of a split can have; `drawn`: those of test in train or dev."""
+    """Return the report less copies, ambiguous texts, and the `drawn` test examples that are in train or dev."""
     unambiguous = {example.texts for example in distinct}
     ambiguous = sum(example.texts not in unambiguous for example in splits.train)
     copies = len(splits.train) - ambiguous - len(distinct)
@@ -114,15 +117,16 @@ def _shuffled(examples: Sequence[Example], rng: np.random.Generator) -> list[Exa
 
 
 def _deal(task: Task, examples: Iterable[Example], shots: int) -> tuple[tuple[Example, ...], ...]:
+    """Return k examples per class for train, k for dev, and the rest."""
     parts: tuple[list[Example], ...] = ([], [], [])
-    have: Counter[int] = Counter()
+    dealt: Counter[int] = Counter()
     for example in examples:
-        parts[min(have[example.label] // shots, 2)].append(example)
-        have[example.label] += 1
+        parts[min(dealt[example.label] // shots, 2)].append(example)
+        dealt[example.label] += 1
     for label, name in enumerate([f"class {name!r}" for name in task.classes] or ["it"]):
-        if have[label] < 2 * shots:
+        if dealt[label] < 2 * shots:
             raise DataError(
-                f"task {task.name!r}: {name} has {have[label]} distinct examples to draw from; {shots} shots need"
+                f"task {task.name!r}: {name} has {dealt[label]} distinct examples to draw from; {shots} shots need"
                 f" {2 * shots}, half of them for dev"
             )
     return tuple(map(tuple, parts))

@@ -1,4 +1,4 @@
-"""Rows of tables with delimiters: cells in quotes (RFC 4180), and TSV files whose quotes are text, as those of GLUE."""
+"""Reads tables with delimiters: quoted cells (RFC 4180), and TSV files such as those of GLUE, whose quotes are text."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -10,16 +10,16 @@ from dfo_prompt.errors import DataError
 from dfo_prompt.tasks.rows import Row
 
 TABLES = {".csv": ",", ".tsv": "\t"}
-"""Delimiter of each suffix; a file ending in .csv may have another of `DELIMITERS`."""
-PROBED = 1000
-"""The number of rows to detect the delimiter from."""
+"""Usual delimiter of each suffix; a .csv file may have another of `DELIMITERS`."""
+MAX_PROBED = 1000
+"""The largest number of rows to detect the delimiter from."""
 DELIMITERS = (",", ";", "\t", "|")
 LINE_END = re.compile("\r\n|\n|\r")
 LINE_FEED = re.compile("\n")
 NEEDS_QUOTES = re.compile(r'[\t\r\n",]|^\s|\s$|^$')
-"""Cells that some writer of CSV puts in quotes; Excel does so for a comma in TSV files, too."""
-# The csv module would do, but for a limit on the length of cells that only the whole process can lift.
-FIELDS = {
+"""Cells that some CSV writers quote; Excel quotes cells with a comma in TSV files, too."""
+# The csv module limits the length of cells, and its limit can be changed only for the whole process.
+CELL = {
     delimiter: re.compile(rf'(?:"([^"]*+(?:""[^"]*+)*+)"|((?!")[^{delimiter}\r\n]*+))({re.escape(delimiter)}|\r\n|\n|\r|\Z)')
     for delimiter in DELIMITERS
 }
@@ -27,7 +27,13 @@ FIELDS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """The cells of a row, which begins in `line` of the file, and which of them were in quotes."""
+    """The cells of a row.
+
+    Attributes:
+        line: number of the row's first line in the file.
+        cells: content of each cell.
+        quoted: whether each cell was quoted; () if quotes are text.
+    """
 
     line: int
     cells: Sequence[str]
@@ -37,19 +43,19 @@ class Record:
 def read_table(text: str, path: Path, *, suffix: str = "", header: Sequence[str] = (), delimiter: str = "") -> Iterator[Row]:
     """Read the text of a CSV or TSV file.
 
-    A CSV file that has no columns by commas, and has by another of `DELIMITERS`, as spreadsheets of many countries write it,
-    is read by that.
+    A CSV file that commas do not split into columns, but another of `DELIMITERS` does, is split by the latter: spreadsheets
+    of many countries write such files.
 
-    A TSV file whose lines all have as many tabs is read by lines, with its quotes as text, since quotes across lines would
-    merge rows; unless the quotes are those of a writer of CSV: in no line's middle, around all cells of a column or those
-    that need them.
+    In a TSV file whose lines all have the same number of tabs, each line is a row and quotes are text, because quotes across
+    lines would merge rows. Quotes enclose cells only if a CSV writer wrote them: around all cells of a column or those that
+    need quotes, and not inside a line's text.
 
     Args:
-        text: of the file.
-        path: named in errors.
-        suffix: that tells the delimiter; by default that of the path.
-        header: names of the columns, of a file without a header line.
-        delimiter: of the file, whatever its suffix.
+        text: content of the file.
+        path: path of the file, for errors.
+        suffix: suffix that determines the delimiter; by default that of the path.
+        header: column names of a file without a header line.
+        delimiter: delimiter of the cells; by default determined by suffix and content.
 
     Raises:
         DataError: a line is empty or has more or fewer cells than the header, a quote is not closed, or two columns have
@@ -63,7 +69,7 @@ def read_table(text: str, path: Path, *, suffix: str = "", header: Sequence[str]
         if list(record.cells) == [""]:
             raise DataError(f"{place} is empty; remove it")
         if not names:
-            names = _names(record.cells, place)
+            names = _column_names(record.cells, place)
             continue
         if len(record.cells) != len(names):
             count = f"{place} has {len(record.cells)} cells, the header has {len(names)}"
@@ -71,36 +77,38 @@ def read_table(text: str, path: Path, *, suffix: str = "", header: Sequence[str]
         yield Row(
             place=place,
             cells=dict(zip(names, record.cells, strict=True)),
-            inside=tuple(dict(zip(names, cells, strict=True)) for cells in _rows_inside(record, len(names), delimiter)),
+            swallowed=tuple(dict(zip(names, cells, strict=True)) for cells in _swallowed(record, len(names), delimiter)),
         )
 
 
 def _delimiter(text: str, path: Path, usual: str) -> str:
-    """Return the usual delimiter, or, where all lines have as many cells by another and not by this, the other."""
-    if usual == "\t" or _is_even(text, path, usual):
+    """Return the usual delimiter; if only another one gives all rows the same number of cells, return that one."""
+    if usual == "\t" or _fits(text, path, usual):
         return usual
-    return next((other for other in DELIMITERS if other != usual and _is_even(text, path, other)), usual)
+    return next((other for other in DELIMITERS if other != usual and _fits(text, path, other)), usual)
 
 
-def _is_even(text: str, path: Path, delimiter: str) -> bool:
+def _fits(text: str, path: Path, delimiter: str) -> bool:
+    """Tell whether a delimiter splits the first rows into the same number of cells, more than one."""
     try:
-        counts = {len(record.cells) for record in islice(_records(text, path, delimiter), PROBED)}
+        counts = {len(record.cells) for record in islice(_records(text, path, delimiter), MAX_PROBED)}
     except DataError:
         return False
     return len(counts) == 1 and 1 not in counts
 
 
-def _names(cells: Sequence[str], place: str) -> list[str]:
+def _column_names(cells: Sequence[str], place: str) -> list[str]:
     names = [cell.strip() for cell in cells]
     for name in names:
         if LINE_END.search(name):
-            raise DataError(f"{place}: the name of a column goes on in the next line; close its quote")
-        if name and names.count(name) > 1:  # spreadsheets leave several without a name
+            raise DataError(f"{place}: a column name continues on the next line; close its quote")
+        if name and names.count(name) > 1:  # spreadsheets write several columns without a name
             raise DataError(f"{place}: {names.count(name)} columns are called {name!r}; rename or remove all but one")
     return names
 
 
-def _rows_inside(record: Record, columns: int, delimiter: str) -> Iterator[list[str]]:
+def _swallowed(record: Record, columns: int, delimiter: str) -> Iterator[list[str]]:
+    """Yield the lines of quoted cells that split into as many cells as the table has columns."""
     for cell, quoted in zip(record.cells, record.quoted, strict=False):
         if quoted and LINE_END.search(cell):
             yield from (cells for line in LINE_END.split(cell) if len(cells := line.split(delimiter)) == columns)
@@ -115,24 +123,35 @@ def _tab_separated(text: str, path: Path) -> Iterator[Record]:
 
 
 def _lines(text: str) -> tuple[list[str], re.Pattern[str]]:
-    """Split at line ends of any kind, or, where lines would then differ in tabs, at line feeds alone; tell at which."""
+    """Split at all line ends, or at line feeds only if that alone gives all lines the same number of tabs.
+
+    Returns:
+        The lines, and the pattern of the line ends.
+    """
     lines = LINE_END.split(text)
     if len({line.count("\t") for line in lines if line}) > 1:
-        by_feed = [line.removesuffix("\r") for line in text.split("\n")]
-        if len({line.count("\t") for line in by_feed if line}) == 1:
-            return by_feed, LINE_FEED
+        by_line_feed = [line.removesuffix("\r") for line in text.split("\n")]
+        if len({line.count("\t") for line in by_line_feed if line}) == 1:
+            return by_line_feed, LINE_FEED
     return lines, LINE_END
 
 
 def _quotes_enclose(text: str, path: Path, line_end: re.Pattern[str], *, even: bool) -> bool:
-    """Tell whether the quotes of a TSV file enclose cells; `even`: all of its lines have as many tabs."""
+    """Tell whether the quotes of a TSV file enclose cells, and are not text.
+
+    Args:
+        text: content of the file.
+        path: path of the file, for errors.
+        line_end: pattern of its line ends.
+        even: whether all lines have the same number of tabs, so that the quotes may be text.
+    """
     bare, needless, spans, sound = set[int](), set[int](), False, True
     try:
         for number, record in enumerate(_records(text, path, "\t")):
             for column, (cell, quoted) in enumerate(zip(record.cells, record.quoted, strict=True)):
                 sound = sound and (quoted or '"' not in cell)
                 spans = spans or bool(quoted and line_end.search(cell))
-                if number and quoted and not NEEDS_QUOTES.search(cell):  # a header may be in quotes where its column is not
+                if number and quoted and not NEEDS_QUOTES.search(cell):  # a header may be quoted although its column is not
                     needless.add(column)
                 elif number and not quoted and cell:
                     bare.add(column)
@@ -144,23 +163,23 @@ def _quotes_enclose(text: str, path: Path, line_end: re.Pattern[str], *, even: b
 
 
 def _records(text: str, path: Path, delimiter: str) -> Iterator[Record]:
-    """Split the text as RFC 4180 has it; a quote that does not begin a cell is text.
+    """Split a text into rows and cells by RFC 4180; a quote that does not begin a cell is text.
 
     Raises:
         DataError: a quote opens a cell and is not closed at its end.
     """
-    field = FIELDS[delimiter]
-    at, line, ended = 0, 1, False
+    pattern = CELL[delimiter]
+    position, line, ended = 0, 1, False
     while not ended:
         cells: list[str] = []
         quoted: list[bool] = []
         first, end = line, delimiter
         while end == delimiter:
-            if not (match := field.match(text, at)):
+            if not (match := pattern.match(text, position)):
                 reason = f"the quote that opens cell {len(cells) + 1} is not closed at the cell's end"
                 raise DataError(f"{path}, line {line} is malformed: {reason}; double the quotes inside of quoted cells")
             enclosed, plain, end = match.groups()
-            at = match.end()
+            position = match.end()
             cells.append(plain if enclosed is None else enclosed.replace('""', '"'))
             quoted.append(enclosed is not None)
             line += len(LINE_END.findall(enclosed)) if enclosed else 0

@@ -1,4 +1,4 @@
-"""Writes a task as the TOML file that `load_task` reads."""
+"""Writes task files, which `load_task` reads."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -6,17 +6,18 @@ from dataclasses import fields
 from pathlib import Path
 
 from dfo_prompt._util.durable import replacing, writing
-from dfo_prompt.tasks.task import Source, Task
+from dfo_prompt.tasks.sections import Source
+from dfo_prompt.tasks.task import Task
 
 DELETE = "\x7f"
-"""The control character that TOML requires to be escaped, but JSON does not."""
+"""A control character that must be escaped in TOML but not in JSON."""
 
 
 def write_task(task: Task, file: Path) -> None:
-    """Write a task file, whole or not at all.
+    """Write a task file atomically.
 
     Raises:
-        StudyError: it cannot be written.
+        StudyError: the file cannot be written.
     """
     with writing(file):
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -25,13 +26,13 @@ def write_task(task: Task, file: Path) -> None:
 
 
 def toml_of(task: Task) -> str:
-    """Return a task without further patterns and questions as TOML."""
+    """Return a task with labels and a single template as TOML."""
     keys = {key: getattr(task, key) for key in ("name", "summary", "metric", "template")}
-    parts = [*_keys(keys), "", "[labels]", *_keys(task.labels)]
-    usual = Source()
+    lines = [*_keys(keys), "", "[labels]", *_keys(task.labels)]
+    defaults = Source()
     data = {field.name: getattr(task.data, field.name) for field in fields(Source)}
-    changed = {key: value for key, value in data.items() if value != getattr(usual, key)}
-    return "\n".join([*parts, *(["", "[data]", *_keys(changed)] if changed else [])]) + "\n"
+    changed = {key: value for key, value in data.items() if value != getattr(defaults, key)}
+    return "\n".join([*lines, *(["", "[data]", *_keys(changed)] if changed else [])]) + "\n"
 
 
 def _keys(values: Mapping[str, object]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Measured memory, against arrays of a known size."""
+"""Measured peak memory agrees with the size of allocated arrays."""
 
 import sys
 

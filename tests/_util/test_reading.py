@@ -1,4 +1,4 @@
-"""Files and paths that a user names: whatever is wrong with them is one line."""
+"""Invalid files and paths that a user names give one-line errors."""
 
 import json
 from pathlib import Path

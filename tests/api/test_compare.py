@@ -1,4 +1,4 @@
-"""`compare` from Python: the comparison of a suite's report, of optimizers on a function of this process."""
+"""`compare` from Python gives the comparison of a suite's report, for functions of this process."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""`minimize` from Python: objectives, and plain functions."""
+"""`minimize` from Python takes objectives and plain functions."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Results show themselves: in one line of text, and in a notebook as a table and a picture."""
+"""Results show as one line of text, and in a notebook as a table and a picture."""
 
 import re
 import sys

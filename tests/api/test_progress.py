@@ -1,4 +1,4 @@
-"""Progress of calls from Python: on terminals and in notebooks, nowhere else, and never in a journal."""
+"""Calls from Python show progress only on terminals and in notebooks, and write none to a journal."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""`tune` from Python: labelled texts in lists, Series and data frames."""
+"""`tune` from Python takes labelled texts as lists, Series and data frames."""
 
 import numpy as np
 import pandas as pd

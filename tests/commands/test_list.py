@@ -1,11 +1,12 @@
-"""`dfo-prompt list`: lines that fit a terminal, and one entry with its options."""
+"""`dfo-prompt list` prints lines that fit a terminal, and an entry with its options."""
 
 import json
 import sys
 
 import pytest
 
-from dfo_prompt.plugin.catalogue import KINDS, catalogue
+from dfo_prompt.commands.entry import described
+from dfo_prompt.plugin.catalogue import KINDS, catalogue, plugin_files
 
 
 @pytest.mark.parametrize("columns", [80, 120])
@@ -77,3 +78,29 @@ def test_every_entry_can_be_shown(program, kind):
         status, out, err = program("list", kind, spec.name)
         assert (status, err) == (0, "")
         assert " ".join(spec.summary.split()) in " ".join(out.split()) or ".toml" in spec.target
+
+
+PLUGIN = """
+import dfo_prompt as dp
+
+
+class Undocumented(dp.Optimizer):
+    def ask(self):
+        return self.rng.standard_normal((self.popsize, self.dim))
+
+    def tell(self, candidates, losses):
+        pass
+
+
+@dp.hookimpl
+def dfo_prompt_optimizers():
+    yield dp.OptimizerSpec(name="undocumented", target=f"{__name__}:Undocumented", summary="Draws normal candidates.")
+"""
+
+
+def test_an_entry_without_a_docstring_shows_none_of_its_base_class(tmp_path):
+    file = tmp_path / "undocumented.py"
+    file.write_text(PLUGIN, encoding="utf-8")
+    with plugin_files(file):
+        text = described("optimizers", "undocumented", as_json=False, width=120)
+    assert text == "undocumented: Draws normal candidates.\n\nIt takes no options."

@@ -1,4 +1,4 @@
-"""From a stranger's file to a study: with a task file that new-task writes, or with none."""
+"""A study of a user's file, with a task file of `new-task` or without one."""
 
 import json
 from pathlib import Path

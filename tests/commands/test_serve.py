@@ -1,4 +1,4 @@
-"""What `dfo-prompt serve` and the objective "remote" refuse before anything is served."""
+"""`dfo-prompt serve` and the objective "remote" refuse invalid settings before they serve anything."""
 
 import socket
 import subprocess

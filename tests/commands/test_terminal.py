@@ -1,4 +1,4 @@
-"""What a person sees in a terminal, through a pseudo-terminal of 80 and of 120 columns."""
+"""The output on a terminal, through a pseudo-terminal of 80 and of 120 columns."""
 
 import json
 import os
@@ -51,7 +51,7 @@ def test_a_study_says_what_it_does_how_far_it_is_and_what_comes_next(tmp_path, c
     bars = [line for line in lines if "/400" in line]
     assert bars
     assert all(len(line) <= columns for line in bars)
-    assert re.search(r"400/400 best [\d.e+]+  [\d.e+]+ queries/s", bars[-1])
+    assert re.search(r"400/400 best [\d.e+]+  [\d.,]+ queries/s", bars[-1])
     assert any(line.startswith("next: dfo-prompt show s") for line in lines)
 
 

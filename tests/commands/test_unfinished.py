@@ -1,4 +1,4 @@
-"""Prompts of studies that are not finished."""
+"""Commands use the prompts of unfinished studies."""
 
 import shutil
 

@@ -1,4 +1,4 @@
-"""Bounds of each coordinate, with or without an end, and where a study starts in them."""
+"""Bounds per coordinate, finite or infinite, and the start of a study within them."""
 
 import json
 from math import inf

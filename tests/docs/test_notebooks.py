@@ -1,4 +1,4 @@
-"""The notebooks run, and were committed with the outputs of such a run."""
+"""The notebooks run, and their committed outputs come from such a run."""
 
 import re
 import sys

@@ -1,4 +1,4 @@
-"""The documentation builds without a warning, and its code and commands run."""
+"""The documentation builds without warnings, and its code and commands run."""
 
 import re
 import shlex

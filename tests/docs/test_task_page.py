@@ -1,4 +1,4 @@
-"""The page on tasks shows what its commands write."""
+"""The page on tasks shows the files that its commands write."""
 
 import re
 import shlex

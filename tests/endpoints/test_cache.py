@@ -1,4 +1,4 @@
-"""The cache below an endpoint: a row is paid for once, also across outages and processes."""
+"""The cache of an endpoint pays for each row once, across outages and processes."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Each kind against a server process that computes with a tiny model: real figures, in the form of that kind."""
+"""Each kind of endpoint against a server process that computes with a tiny model and answers in the kind's format."""
 
 import numpy as np
 import pytest

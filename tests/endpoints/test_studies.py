@@ -1,4 +1,4 @@
-"""Studies of prompts over a server process: the journal of the local study, and no query twice, whatever the server does."""
+"""Studies of prompts over a server process write the journal of the local study and repeat no query, despite faults."""
 
 import json
 import os
@@ -83,7 +83,7 @@ def test_a_prompt_tuned_over_an_endpoint_labels_texts_and_is_exported(study, pro
     assert [sum(json.loads(line)["probabilities"].values()) for line in out.splitlines()] == pytest.approx([1, 1])
     assert program("export", str(folder), "--format", "safetensors")[0] == 0
     status, _, err = program("export", str(folder), "--format", "peft")
-    assert (status, "needs the whole model, which an endpoint has" in err) == (2, True), err
+    assert (status, "needs the whole model, which only the endpoint has" in err) == (2, True), err
 
 
 @pytest.mark.parametrize("kind", ["vllm", "llama.cpp"])
@@ -300,7 +300,7 @@ def test_what_is_no_decoder_has_no_shell(tmp_path):
 
     tiny_model("bert").save_pretrained(tmp_path)
     tiny_tokenizer(mask=True).save_pretrained(tmp_path)
-    with pytest.raises(ModelError, match="it is a masked model, and endpoints score what follows a text"):
+    with pytest.raises(ModelError, match="it is a masked model, and endpoints need a decoder-only model"):
         load_shell("m", tmp_path)
     (tmp_path / "config.json").unlink()
     with pytest.raises(ModelError, match="cannot load model 'm'"):

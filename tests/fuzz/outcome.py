@@ -1,4 +1,4 @@
-"""Calls the program on fuzzed input, and checks how it ends."""
+"""Runs the program on fuzzed input and checks its exit status and message."""
 
 import contextlib
 import io

@@ -1,6 +1,6 @@
-"""Damaged files of every kind: each is read, or refused in one short line.
+"""Damaged files of every format are read, or refused in one short line.
 
-`pytest tests/fuzz --hypothesis-profile nightly` tries 10,000 of each kind.
+`pytest tests/fuzz --hypothesis-profile nightly` tries 10,000 files of each format.
 """
 
 import gzip
@@ -23,7 +23,8 @@ from dfo_prompt.study.saved import load_result
 from dfo_prompt.suite.folder import read_errors, read_suite_folder
 from dfo_prompt.suite.reading import read_suite_file
 from dfo_prompt.tasks.examples import read_examples
-from dfo_prompt.tasks.task import Source, Task, load_task
+from dfo_prompt.tasks.sections import Source
+from dfo_prompt.tasks.task import Task, load_task
 from dfo_prompt.tasks.writing import write_task
 
 pytestmark = [pytest.mark.timeout(6 * 3600), pytest.mark.slow]  # of the nightly lane

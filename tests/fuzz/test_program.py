@@ -1,4 +1,4 @@
-"""Whatever is typed, written in a TOML file, or done to a folder: the program succeeds, or says one line."""
+"""For any arguments, TOML file or change to a folder, the program succeeds or prints one line."""
 
 import shutil
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""Requests made from the OpenAPI document, right and wrong ones, to a real server process: none is answered by a 500."""
+"""Valid and invalid requests, generated from the OpenAPI document, get no status 500 from a real server process."""
 
 import subprocess
 import sys

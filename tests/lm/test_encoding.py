@@ -11,7 +11,7 @@ from tokenizers.normalizers import Lowercase, Prepend, Replace, Sequence
 from transformers import AutoConfig, PreTrainedTokenizerFast
 
 from dfo_prompt.errors import ModelError
-from dfo_prompt.lm.answers import FirstTokens
+from dfo_prompt.lm.answers import FirstTokenReader
 from dfo_prompt.lm.checkpoint import HEADS
 from dfo_prompt.lm.encoding import encode, encode_words, split_rows
 from dfo_prompt.lm.layout import lay_out
@@ -79,7 +79,7 @@ def test_texts_are_cut_to_the_positions_that_a_model_has_for_them(family, change
     texts = encode(lm, TASK, [("film " * room,), ("film " * 200,), ("fun",)], prompt_tokens=10)
     assert texts.longest + 10 == limit
     ids = torch.tensor([7])
-    reader = FirstTokens(model, ids, plain_head=False)
+    reader = FirstTokenReader(model, ids, plain_head=False)
     Scorer(lm).score(torch.zeros(1, 10, lm.width), texts, reader)  # every position is there
 
 

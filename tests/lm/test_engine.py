@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from dfo_prompt.errors import ModelError
-from dfo_prompt.lm.answers import FirstTokens, Slots
+from dfo_prompt.lm.answers import FirstTokenReader, Slots
 from dfo_prompt.lm.encoding import encode, encode_words
 from dfo_prompt.lm.layers import Layers
 from dfo_prompt.lm.layout import lay_out
@@ -25,7 +25,7 @@ def score(lm, prompts, examples, task=TASK):
 
 def first_tokens(lm, scorer, task=TASK):
     ids = torch.tensor([ids[0] for ids in encode_words(lm, task)])
-    return FirstTokens(lm.model, ids, plain_head=scorer.has_plain_head(ids))
+    return FirstTokenReader(lm.model, ids, plain_head=scorer.has_plain_head(ids))
 
 
 def expected(lm, prompts, examples, task=TASK):
@@ -195,7 +195,7 @@ def test_layers_below_are_not_computed_again():
 
 
 def test_a_model_without_a_stack_is_refused():
-    with pytest.raises(ModelError, match="albert has no stack of layers of its own weights"):
+    with pytest.raises(ModelError, match="albert has no stack of layers with separate weights"):
         Layers(tiny_lm("albert").model)
 
 

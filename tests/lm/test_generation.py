@@ -1,4 +1,4 @@
-"""References are scored as a loop over their tokens scores them; answers are those that transformers' `generate` gives."""
+"""References have the likelihood that a loop over tokens computes; answers equal those of `generate` in transformers."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,8 @@ from dfo_prompt.lm.greedy import Greedy
 from dfo_prompt.lm.precision import Precision
 from dfo_prompt.lm.references import LikelihoodReader, encode_references, lay_out_texts, reference_ids, stops
 from dfo_prompt.lm.scorer import Scorer
-from dfo_prompt.tasks.task import Answer, Task
+from dfo_prompt.tasks.sections import Answer
+from dfo_prompt.tasks.task import Task
 from dfo_prompt.testing.tiny import WORDS, some_examples, tiny_lm
 
 AHEAD = Task(
@@ -86,7 +87,7 @@ def test_lines_end_with_whatever_token_holds_a_line_end(monkeypatch):
 
 @pytest.mark.parametrize("family", ["bert", "t5"])
 def test_other_models_than_decoders_are_refused(family):
-    with pytest.raises(ModelError, match=f"needs a decoder-only model; '{family}' is none"):
+    with pytest.raises(ModelError, match=f"needs a decoder-only model; '{family}' is not"):
         lay_out_texts(tiny_lm(family), AHEAD, TEXTS, prompt_tokens=4)
 
 

@@ -1,4 +1,4 @@
-"""The engine of this process behind the endpoint contract."""
+"""The local engine behind the endpoint contract."""
 
 import numpy as np
 import pytest

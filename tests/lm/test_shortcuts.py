@@ -7,7 +7,7 @@ from transformers import AutoConfig
 
 from dfo_prompt.errors import ModelError
 from dfo_prompt.lm import packed_behind, packing
-from dfo_prompt.lm.answers import FirstTokens, SpanReader
+from dfo_prompt.lm.answers import FirstTokenReader, SpanReader
 from dfo_prompt.lm.checkpoint import HEADS
 from dfo_prompt.lm.encoding import encode, encode_words
 from dfo_prompt.lm.layers import Layers
@@ -80,7 +80,7 @@ def engine(lm, task=TASK, **texts):
 
 def scores(lm, task=TASK):
     scorer, ids = Scorer(lm), torch.tensor([ids[0] for ids in encode_words(lm, task)])
-    reader = FirstTokens(lm.model, ids, plain_head=scorer.has_plain_head(ids), narrow=scorer.narrow)
+    reader = FirstTokenReader(lm.model, ids, plain_head=scorer.has_plain_head(ids), narrow=scorer.narrow)
     return scorer.score(prompts_of(lm), encoded(lm, task), reader)
 
 
@@ -119,8 +119,8 @@ def test_the_fastest_exact_engine_is_taken(family, packing, task, expected):
 
 
 def test_a_window_longer_than_one_check_is_met_by_the_check_for_longer_texts(monkeypatch):
-    sees = packing._sees
-    monkeypatch.setattr(packing, "_sees", lambda distance, _: sees(distance, None))  # packed rows forget the window
+    sees = packing._visible
+    monkeypatch.setattr(packing, "_visible", lambda distance, _: sees(distance, None))  # packed rows forget the window
     lm = tiny_lm("mistral", packing=False)
     lm.model.config.sliding_window = 40
     enable_packing(lm.model)
@@ -188,7 +188,7 @@ def test_a_model_that_scales_embeddings_of_tokens_alone_is_refused(kind):
     model = with_random_weights(kind, "seq2seq", {**SIZES, **SEQ2SEQ, "scale_embedding": True})
     frame = tiny_tokenizer(eos=True)
     lm = LanguageModel(name=kind, model=model, tokenizer=frame, fingerprint="tiny", head="seq2seq")
-    with pytest.raises(ModelError, match=f"'{kind}', a {kind} model, gives other scores for the embeddings of tokens"):
+    with pytest.raises(ModelError, match=f"'{kind}', a {kind} model, takes no soft prompt: it gives other"):
         engine(lm)
 
 
@@ -214,19 +214,19 @@ def test_a_head_that_is_not_called_is_read_in_full():
     ids = torch.tensor([lm.tokens("very"), lm.tokens("good")])
     scorer, texts = Scorer(lm), encoded(lm)
     found = scorer.score(prompts_of(lm), texts, SpanReader(lm.model, ids, after=0, narrow=scorer.narrow))
-    first = FirstTokens(lm.model, ids[:, 0], plain_head=False, narrow=False)
-    every = FirstTokens(lm.model, torch.arange(lm.model.config.vocab_size), plain_head=False, narrow=False)
+    first = FirstTokenReader(lm.model, ids[:, 0], plain_head=False, narrow=False)
+    every = FirstTokenReader(lm.model, torch.arange(lm.model.config.vocab_size), plain_head=False, narrow=False)
     expected = scorer.score(prompts_of(lm), texts, first) - scorer.score(prompts_of(lm), texts, every).logsumexp(-1, True)
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
-    with pytest.raises(ModelError, match="a mobilebert model computes its logits in a way of its own"):
-        scorer.score(prompts_of(lm), texts, FirstTokens(lm.model, ids[:, 0], plain_head=False))
+    with pytest.raises(ModelError, match="a mobilebert model does not compute its logits with its output"):
+        scorer.score(prompts_of(lm), texts, FirstTokenReader(lm.model, ids[:, 0], plain_head=False))
 
 
 def test_layers_that_cannot_be_resumed_are_run_whole(monkeypatch):
     lm, ids = tiny_lm(), torch.tensor([7, 8])
     deep = torch.tensor(np.random.default_rng(0).normal(0, 0.3, (3, 3, 5, lm.width)), dtype=torch.float32)
     deep[1:, :2] = deep[0, :2]
-    reader = FirstTokens(lm.model, ids, plain_head=False)
+    reader = FirstTokenReader(lm.model, ids, plain_head=False)
     expected = Scorer(lm).score(deep, encoded(lm), reader)
 
     def refuses(*_):
@@ -240,7 +240,7 @@ def test_layers_that_cannot_be_resumed_are_run_whole(monkeypatch):
 def test_keys_and_values_of_texts_are_kept_between_queries_and_exact_in_any_batch(packing, rows):
     lm, texts = tiny_lm(packing=packing), [example.texts for example in some_examples(12)]
     texts, scorer = encode(lm, BEHIND, texts, prompt_tokens=5), Scorer(lm)
-    reader = FirstTokens(lm.model, torch.tensor([7, 8]), plain_head=False)
+    reader = FirstTokenReader(lm.model, torch.tensor([7, 8]), plain_head=False)
     assert scorer.engine(texts, prompt_tokens=5) == ("packed" if packing else "cached")
     prompts, lengths = prompts_of(lm, count=6), []
     together = scorer.score(prompts, texts, reader)
@@ -256,7 +256,7 @@ def test_keys_and_values_of_texts_are_kept_between_queries_and_exact_in_any_batc
 def test_prompts_of_several_lengths_share_the_keys_and_values_that_are_kept():
     lm = tiny_lm()
     texts = encode(lm, BEHIND, [example.texts for example in some_examples(9)], prompt_tokens=5)
-    reader = FirstTokens(lm.model, torch.tensor([7, 8]), plain_head=False)
+    reader = FirstTokenReader(lm.model, torch.tensor([7, 8]), plain_head=False)
     scorer = Scorer(lm)
     for tokens in (2, 5, 0, 3):
         prompts = prompts_of(lm, tokens=tokens)
@@ -267,7 +267,7 @@ def test_prompts_of_several_lengths_share_the_keys_and_values_that_are_kept():
 def test_texts_are_read_again_where_there_are_too_many_to_keep(monkeypatch):
     lm, texts, ran = tiny_lm(), [example.texts for example in some_examples(9)], []
     texts, scorer = encode(lm, BEHIND, texts, prompt_tokens=5), Scorer(lm)
-    reader, prompts = FirstTokens(lm.model, torch.tensor([7, 8]), plain_head=False), prompts_of(lm)
+    reader, prompts = FirstTokenReader(lm.model, torch.tensor([7, 8]), plain_head=False), prompts_of(lm)
     expected = scorer.score(prompts, texts, reader)
     monkeypatch.setattr(packed_behind, "KEPT_TOKENS", 10)
     scorer = Scorer(lm)

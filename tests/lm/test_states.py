@@ -1,4 +1,4 @@
-"""Hidden states and most likely tokens at answer slots, against a plain forward of transformers."""
+"""Hidden states and most likely tokens at answer slots equal those of a plain forward pass in transformers."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Chained decoders: one row for all questions, each read where it ends."""
+"""Chained decoders ask all questions in one row, and read each answer where its question ends."""
 
 from dataclasses import replace
 
@@ -16,7 +16,8 @@ from dfo_prompt.methods.run import run_method
 from dfo_prompt.methods.voting import Fitting
 from dfo_prompt.prompt.problem import Problem
 from dfo_prompt.study.identity import read_manifest
-from dfo_prompt.tasks.task import Pattern, Questions, Task
+from dfo_prompt.tasks.sections import Pattern, Questions
+from dfo_prompt.tasks.task import Task
 from dfo_prompt.testing.tiny import TASK, few_shot, tiny_lm
 
 TEXTS = [("bad film",), ("the plot was very very long",), ("fun",)]

@@ -1,4 +1,4 @@
-"""Decoders at the answer slot, against the same computed by hand from a plain forward of transformers."""
+"""Decoders at the answer slot agree with plain forward passes of transformers."""
 
 from dataclasses import replace
 
@@ -22,7 +22,7 @@ from dfo_prompt.prompt.problem import Problem
 from dfo_prompt.run.reopen import reopen
 from dfo_prompt.tasks.examples import Example
 from dfo_prompt.tasks.sampling import FewShot
-from dfo_prompt.tasks.task import Pattern
+from dfo_prompt.tasks.sections import Pattern
 from dfo_prompt.testing.tiny import TASK, few_shot, tiny_lm
 
 TEXTS = [("bad film",), ("the plot was very very long",), ("fun",)]
@@ -332,9 +332,13 @@ def test_templates_of_a_users_own():
         (
             "multi-prompt-decoder",
             {"templates": ["{text_a} {text_b} {answer}"]},
-            "templates: patterns, number 1: its text marks",
+            "templates: patterns, number 1: text marks",
         ),
-        ("multi-prompt-decoder", {"templates": ["{answer} : {text}"]}, "nothing may follow {answer} for a causal model"),
+        (
+            "multi-prompt-decoder",
+            {"templates": ["{answer} : {text}"]},
+            "nothing may follow {answer} for a decoder-only",
+        ),
     ],
 )
 def test_mistakes_are_one_line(method, options, said, tiny_folder, tiny_task):

@@ -1,4 +1,4 @@
-"""Methods that ask the model as it is, against the same computed by hand."""
+"""Methods that use the model unchanged agree with computations by hand."""
 
 from dataclasses import replace
 
@@ -11,7 +11,7 @@ from dfo_prompt.config.reading import parse_config
 from dfo_prompt.lm.layout import lay_out
 from dfo_prompt.methods.fixed import calibrated, in_context, manual, patterns
 from dfo_prompt.prompt.problem import Problem
-from dfo_prompt.tasks.task import Pattern
+from dfo_prompt.tasks.sections import Pattern
 from dfo_prompt.testing.tiny import TASK, few_shot, textbook_logits, tiny_lm
 
 TEXTS = [("bad film",), ("the plot was very very long",), ("fun",)]

@@ -1,4 +1,4 @@
-"""Classifiers against scikit-learn, finite differences and problems whose answer is known."""
+"""Classifiers agree with scikit-learn, finite differences and known solutions."""
 
 import numpy as np
 import pytest

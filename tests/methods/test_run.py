@@ -1,4 +1,4 @@
-"""Methods by name: in folders, in suites, in the report."""
+"""Methods run by name in folders and suites, and appear in the report."""
 
 import json
 import re

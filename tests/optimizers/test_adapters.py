@@ -1,4 +1,4 @@
-"""With equal seed and options an adapter proposes what its backend proposes when it is driven directly."""
+"""An adapter proposes the candidates of its backend with the same seed and options."""
 
 import cma
 import nevergrad as ng

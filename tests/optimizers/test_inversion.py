@@ -1,4 +1,4 @@
-"""Libraries that call the function themselves, asked and told."""
+"""Libraries that call the function themselves work through ask and tell."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Libraries that use global state meet neither each other nor the rest of the process, in threads neither."""
+"""Libraries with global state affect neither each other nor the rest of the process, in threads too."""
 
 import random
 import sys

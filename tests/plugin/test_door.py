@@ -1,4 +1,4 @@
-"""Installed plugins that attack the rest: each is named with its error, and every command goes on working."""
+"""Faulty installed plugins are named with their errors, and every command still works."""
 
 import json
 import os

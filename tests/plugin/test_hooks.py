@@ -1,4 +1,4 @@
-"""A stranger's file adds to each list that was closed, and what it adds runs on a tiny model."""
+"""A plugin file extends each catalogue of a prompt's parts, and its entries run on a tiny model."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Specs name their targets by strings, which import-linter does not read; the layers hold for them too."""
+"""The targets of specs, strings that import-linter does not read, respect the layers too."""
 
 import re
 import tomllib

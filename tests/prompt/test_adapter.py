@@ -1,4 +1,4 @@
-"""The exported folder labels texts as the study's objective does, by peft and transformers alone."""
+"""The exported folder labels texts as the study's objective does, with only peft and transformers."""
 
 import json
 import os
@@ -189,7 +189,7 @@ def test_the_real_model_labels_the_same_elsewhere(program, alone, tmp_path):
 
 def test_what_peft_has_no_place_for_is_refused(tmp_path):
     behind = Task(name="behind", summary="", template="the {text} . {prompt} it was {answer}", labels=TASK.labels)
-    with pytest.raises(dp.InputError, match="ahead of the text, not inside it or behind; use --format safetensors"):
+    with pytest.raises(dp.InputError, match="peft supports a prompt only ahead of the text; use --format safetensors"):
         save_for_peft(objective(task=behind), np.zeros(DIM), tmp_path / "adapter")
     assert not (tmp_path / "adapter").exists()
     (tmp_path / "adapter").touch()

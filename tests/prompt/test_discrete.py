@@ -1,4 +1,4 @@
-"""Prompts of tokens."""
+"""Prompts of vocabulary tokens."""
 
 from dataclasses import replace
 
@@ -49,5 +49,5 @@ def test_a_trigger_can_stand_behind_the_text_and_takes_nothing_else_of_a_prompt(
     task = replace(TASK, template=TASK.template.replace("{text}", "{text}{prompt}"))
     expected = textbook_logits(tiny_lm(), task, words, ("a film",)).softmax(dim=0)
     np.testing.assert_allclose(objective.predict(z, [("a film",)])[0], expected.numpy(), atol=1e-5)
-    with pytest.raises(dp.InputError, match="takes tokens, place, loss, calibration, dtype of a prompt, and nothing else"):
+    with pytest.raises(dp.InputError, match="takes only these keys of .prompt.: tokens, place, loss, calibration, dtype"):
         dp.create_objective("trigger", dim=2, seed=0, **tables({**options, "start": "zero"}))

@@ -1,4 +1,4 @@
-"""Studies of tasks whose answers are texts: loss, metric, usage, and the program from end to end."""
+"""Studies of tasks whose answers are texts: loss, metric, usage, and the program end to end."""
 
 import json
 from dataclasses import replace
@@ -15,7 +15,8 @@ from dfo_prompt.prompt.projections.affine import Projection, Space
 from dfo_prompt.prompt.projections.dense import normal
 from dfo_prompt.tasks.examples import Example
 from dfo_prompt.tasks.sampling import FewShot
-from dfo_prompt.tasks.task import Answer, Task
+from dfo_prompt.tasks.sections import Answer
+from dfo_prompt.tasks.task import Task
 from dfo_prompt.testing.tiny import WORDS, some_examples, tiny_lm
 
 TOKENS, DIM, MOST = 4, 10, 6
@@ -185,7 +186,7 @@ def test_a_study_from_end_to_end(program, task_file, tiny_folder):
     assert [[*json.loads(line)] for line in out.splitlines()] == [["text", "answer"]] * 2
     assert program("predict", "study", "dull")[1].endswith("\tdull\n")
     status, _, err = program("predict", "study", "two\ttexts")
-    assert (status, "2 texts separated by tabs, where task 'answers' takes 1" in err) == (2, True)
+    assert (status, "2 texts separated by tabs, and task 'answers' has 1" in err) == (2, True)
     status, _, err = program("export", "study")
     assert (status, "the folder of peft is for labels; use --format safetensors" in err) == (2, True)
     assert program("export", "study", "--format", "safetensors")[0] == 0

@@ -1,4 +1,4 @@
-"""The whole road on a tiny model: from the command line to a prediction."""
+"""An end-to-end study on a tiny model, from the command line to a prediction."""
 
 import json
 
@@ -77,7 +77,10 @@ def test_predict_reads_standard_input(run, program, monkeypatch):
 def test_predict_counts_the_texts_of_an_example(run, program):
     run()
     status, _, err = program("predict", "s", "one\ttwo")
-    assert (status, err) == (2, "error: 'one' and what follows: 2 texts separated by tabs, where task 'films' takes 1\n")
+    assert (status, err) == (
+        2,
+        "error: the example that begins with 'one' has 2 texts separated by tabs, and task 'films' has 1\n",
+    )
 
 
 def test_the_same_seed_gives_the_same_objective(options):

@@ -1,4 +1,4 @@
-"""New optimizers beside packed studies: one report, the same as if all had run here."""
+"""New optimizers beside packed studies give the report of a suite that ran them all."""
 
 import gzip
 import json

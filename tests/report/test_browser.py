@@ -1,4 +1,4 @@
-"""The page in Chromium: what a reader sees, points at and clicks."""
+"""The report in Chromium: what it shows, on hover and on click."""
 
 import os
 import re

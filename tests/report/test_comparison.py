@@ -1,4 +1,4 @@
-"""The verdict, the pairs, the ranks and whether it matters never disagree: they are one comparison."""
+"""Verdict, pairs, ranks and practical relevance agree, because they come from one comparison."""
 
 import re
 

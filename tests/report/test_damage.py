@@ -1,4 +1,4 @@
-"""Suite folders that are damaged, or that something else wrote: one line, or a report on the rest."""
+"""Damaged or foreign suite folders give a one-line error, or a report on the valid studies."""
 
 import json
 import shutil

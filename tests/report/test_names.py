@@ -1,4 +1,4 @@
-"""Names that attack what shows them: a spreadsheet, Markdown, a page, a plotting library, a file system."""
+"""Names with special characters for spreadsheets, Markdown, HTML, plots and file systems are shown safely."""
 
 import json
 import re

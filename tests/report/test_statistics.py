@@ -1,4 +1,4 @@
-"""Checked against SciPy, and by simulation under the null hypothesis."""
+"""Statistics agree with SciPy, and with simulations under the null hypothesis."""
 
 from itertools import product
 

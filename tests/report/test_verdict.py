@@ -1,4 +1,4 @@
-"""A weak result is called weak where it stands, in one sentence that is the same everywhere."""
+"""The verdict calls a weak result weak, in the same sentence everywhere."""
 
 import json
 import re

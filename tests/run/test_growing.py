@@ -1,4 +1,4 @@
-"""A study continued on feedback: it starts from the old answer, on a grown training split, and leaves dev and test alone."""
+"""A study continues with feedback from its old answer; dev and test do not change."""
 
 import json
 from hashlib import sha256
@@ -39,7 +39,7 @@ def continued(program, *more, feedback="feedback.jsonl", out="new"):
 def test_it_starts_from_the_answer_on_the_grown_split_and_names_both(program, tmp_path, old, feedback):
     status, _, err = continued(program, "--budget", "12")
     assert status == 0, err
-    assert "grown by 5 of 5 rows of feedback.jsonl" in err
+    assert "feedback: 5 of 5 rows of feedback.jsonl" in err
     manifests = {name: read_manifest(tmp_path / name) for name in ("old", "new")}
     new, before = manifests["new"]["objective"], manifests["old"]["objective"]
     answer = read_candidate(tmp_path / "old")

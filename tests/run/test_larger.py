@@ -1,4 +1,4 @@
-"""A study goes on with a larger budget, and ends as if it had begun with that."""
+"""A study continues with a larger budget, and ends like a study that began with it."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""Studies as folders: what they are, where they start, whom they tell."""
+"""Study folders: manifests, starts and observers."""
 
 import json
 

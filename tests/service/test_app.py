@@ -1,4 +1,4 @@
-"""The service's application in this process: what it refuses, what it keeps, and that nothing makes it fail."""
+"""The service's application in this process refuses invalid requests, stores answers, and never fails."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""What services bill, by their own count, is what the ledger holds, to the nano-dollar."""
+"""The ledger holds what services bill by their own count, to the nano-dollar."""
 
 import json
 import random

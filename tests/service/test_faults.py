@@ -1,4 +1,4 @@
-"""Faults between a client and a real server process: each study ends with the local bytes, each candidate charged once."""
+"""Despite faults between client and server process, each study ends with the local bytes and pays once per candidate."""
 
 import os
 import re

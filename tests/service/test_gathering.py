@@ -1,4 +1,4 @@
-"""Requests of several clients, evaluated in one batch."""
+"""Requests of several clients are evaluated in one batch."""
 
 import numpy as np
 import pytest

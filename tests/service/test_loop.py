@@ -1,4 +1,4 @@
-"""The whole loop against a real server process: serve a tuned prompt, collect corrected labels, go on tuning, swap."""
+"""The loop with a server process: serve a tuned prompt, collect corrected labels, continue tuning, replace the prompt."""
 
 import json
 
@@ -41,7 +41,7 @@ def test_serve_predict_feedback_continue_swap(program, tmp_path, serve, tuned):
         assert [json.loads(line)["label"] for line in collected.splitlines()] == wrong
         more = ["--continue-with", "feedback.jsonl", "--optimizer", "random", "--budget", "60", "--out", "second"]
         status, _, err = program("run", "--start-from", "first", *more)
-        assert (status, "grown by 6 of 6 rows of feedback.jsonl" in err) == (0, True), err
+        assert (status, "feedback: 6 of 6 rows of feedback.jsonl" in err) == (0, True), err
         assert read_manifest(tmp_path / "second")["start_from"]["candidate"] == first
         figures = {
             name: json.loads((tmp_path / name / "result.json").read_text())["held_out"] for name in ("first", "second")

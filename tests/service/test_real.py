@@ -1,4 +1,4 @@
-"""The real small model on the task of quickstart, served to a process in which torch cannot be imported."""
+"""The real small model on the task of quickstart, served to a process that cannot import torch."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""The client against a server that misbehaves: each fault ends in a retry or in one outage, and never in a loss."""
+"""The client against a faulty server: each fault ends in a retry or an outage, and never in a loss."""
 
 import json
 import socket

@@ -1,4 +1,4 @@
-"""Studies against a real server process: as the local ones, whatever happens to the server."""
+"""Studies against a real server process equal local ones, whatever happens to the server."""
 
 import json
 import signal

@@ -1,4 +1,4 @@
-"""Labels, corrected labels and a better prompt: what the service keeps, what it refuses, and that it judges for itself."""
+"""The service stores labels and corrections, and accepts a new prompt only if it is better on its own examples."""
 
 import json
 import sqlite3

@@ -1,4 +1,4 @@
-"""Candidates of one text are paid for once, in a study that was continued too."""
+"""Candidates with the same text are paid for once, in continued studies too."""
 
 import subprocess
 import sys

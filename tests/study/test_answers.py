@@ -1,4 +1,4 @@
-"""Whatever an objective gives is taken or named in one line."""
+"""Any result of an objective is accepted, or refused in one line."""
 
 import numpy as np
 import pytest

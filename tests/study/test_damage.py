@@ -1,4 +1,4 @@
-"""Damaged study folders: one line each, with the right place, whoever reads them."""
+"""Damaged study folders give one-line errors with the position of the damage, in every command."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""What survives a kill after any write, a power cut, and other programs in the folder."""
+"""Studies survive a kill after any write, a power cut, and other programs in the folder."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""kill -9 at random moments, then the same command."""
+"""A study killed at random moments continues with the same command."""
 
 import random
 import subprocess

@@ -1,4 +1,4 @@
-"""Limits beside queries: never passed, reached as near as estimates allow, and the same after any kill."""
+"""Limits in other currencies are not exceeded, are used up as far as estimates allow, and hold after any kill."""
 
 import shutil
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""A service that gives no answer: the study stops as it stands, and the same call goes on."""
+"""Without an answer from a service a study stops, and the same call continues it."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Studies that end before their budget: by patience, a target, or the clock; the same after any interruption."""
+"""Studies end early by patience, a target or the clock, at the same query after any interruption."""
 
 from itertools import count
 

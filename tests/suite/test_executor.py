@@ -1,4 +1,4 @@
-"""Executors: those of strangers, machines that are lost, and none that takes anything."""
+"""Executors: plugins, lost machines, and executors that take no job."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A suite that is killed again and again ends as one that never was."""
+"""A suite that is killed repeatedly ends like an uninterrupted one."""
 
 import random
 import subprocess

@@ -117,6 +117,15 @@ def test_what_is_learned_on_other_tasks_is_planned(read):
         ),
         (("[0.0, 0.5]", "[0.0"), "suite.toml is not valid TOML"),
         (('name = "little"', 'mesaure = "x"\nname = "little"'), "did you mean 'measure'"),
+        (
+            ('name = "little"', 'budget = 100\nname = "little"'),
+            r"suite.toml: 'budget' is a key of each study; move it to \[study\]$",
+        ),
+        (
+            ("[cross]", '[problem]\ntask = "films"\n[cross]'),
+            r"suite.toml: 'problem' is a key of each study; move it to \[study.problem\]",
+        ),
+        (('name = "little"', 'seed = 3\nname = "little"'), "unknown key in .*suite.toml: 'seed'; did you mean 'seeds'"),
     ],
 )
 def test_mistakes_are_one_line_with_their_place(read, change, said):

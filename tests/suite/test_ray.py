@@ -1,4 +1,4 @@
-"""Suites on a Ray cluster of three nodes give what they give on this machine, whatever happens to the cluster."""
+"""Suites on a Ray cluster of three nodes give the results of this machine, whatever happens to the cluster."""
 
 import os
 import secrets

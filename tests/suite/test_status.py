@@ -1,5 +1,6 @@
-"""Where a suite stands, seen from outside: while another process runs it, after a kill, and with ten thousand studies."""
+"""The status of a suite, while another process runs it, after a kill, and with ten thousand studies."""
 
+import re
 import subprocess
 import sys
 import time
@@ -82,7 +83,7 @@ def test_what_runs_what_stopped_what_failed_and_what_waits_are_told_apart(folder
     lines = said.splitlines()
     assert lines[0] == "little: 6 studies; 2 finished, 1 running, 1 stopped, 1 failed, 1 waiting"
     assert lines[1].startswith("120 of 240 queries (50 %), ")
-    assert " a second, about 0:00:0" in lines[1]
+    assert re.search(" a second, (less than a second|about 0:00:[0-9]+) left", lines[1])
     assert any(line.startswith("sphere/cma/2: 20 of 40 (50 %), ") and line.endswith(" left") for line in lines)
     assert "sphere/random/2: RuntimeError: no luck" in lines
     rows = {line.split("  ")[0]: line.split()[3:] for line in lines if line.startswith("sphere / ")}

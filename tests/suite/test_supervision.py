@@ -1,4 +1,4 @@
-"""A suite survives what its studies do to their process, and says what it was."""
+"""A suite survives crashes of its studies' processes, and reports their causes."""
 
 import os
 import signal

@@ -11,10 +11,11 @@ import pytest
 from dfo_prompt.errors import DataError, InputError, PluginError
 from dfo_prompt.tasks import metrics
 from dfo_prompt.tasks.examples import Example, read_examples
-from dfo_prompt.tasks.feedback import grow
+from dfo_prompt.tasks.feedback import add_feedback
 from dfo_prompt.tasks.metrics import score_texts
 from dfo_prompt.tasks.sampling import sample
-from dfo_prompt.tasks.task import Answer, Source, Task, load_task
+from dfo_prompt.tasks.sections import Answer, Source
+from dfo_prompt.tasks.task import Task, load_task
 
 TASK = Task(
     name="toy",
@@ -86,7 +87,7 @@ def test_the_fingerprint_of_a_split_holds_the_answers(tmp_path: Path) -> None:
 def test_feedback_grows_the_training_split(tmp_path: Path) -> None:
     splits = read_examples(TASK, written(tmp_path, [(f"q{i}", f"a{i}") for i in range(4)]))
     more = written(tmp_path, [("new", "answer"), ("both", "1"), ("both", "2")], "more.csv")
-    grown = grow(TASK, sample(TASK, splits, shots=1, seed=0), more)
+    grown = add_feedback(TASK, sample(TASK, splits, shots=1, seed=0), more)
     assert grown.train[-1] == Example(texts=("new",), answer="answer")
     assert grown.report is not None
     assert grown.report.feedback is not None
@@ -96,8 +97,8 @@ def test_feedback_grows_the_training_split(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ('[labels]\n0 = "no"\n1 = "yes"\n', "labels: those are for labels, and [answer] says that answers are texts"),
-        ('[[patterns]]\ntemplate = "{text} {answer}"\n', "patterns: those are for labels"),
+        ('[labels]\n0 = "no"\n1 = "yes"\n', "labels: is for tasks with labels, and [answer] is for texts as answers"),
+        ('[[patterns]]\ntemplate = "{text} {answer}"\n', "patterns: is for tasks with labels"),
         ("most_tokens = 0\n", "most_tokens"),
         ('ends = "word"\n', "ends"),
     ],

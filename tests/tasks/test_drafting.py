@@ -1,4 +1,4 @@
-"""Tasks drafted from data, and written as files that give the same task back."""
+"""Tasks are drafted from data, and written as files that load as the same task."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -8,27 +8,28 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dfo_prompt.errors import DataError, InputError
-from dfo_prompt.tasks.drafting import Found, draft, likely_label, likely_text, look, words_of
+from dfo_prompt.tasks.drafting import Dataset, draft, guess_label, guess_text, label_words, read_dataset
 from dfo_prompt.tasks.examples import read_examples
-from dfo_prompt.tasks.task import Source, Task, load_task
+from dfo_prompt.tasks.sections import Source
+from dfo_prompt.tasks.task import Task, load_task
 from dfo_prompt.tasks.writing import write_task
 
 NAMED = {"id": "7", "Review": "a fine film", "Sentiment": "pos"}
 
 
-def found(*rows: dict[str, str]) -> Found:
-    return Found(path=Path("mine.csv"), rows=rows)
+def found(*rows: dict[str, str]) -> Dataset:
+    return Dataset(path=Path("mine.csv"), rows=rows)
 
 
 def test_columns_are_found_by_name_or_by_what_they_hold() -> None:
     named = found(NAMED, {**NAMED, "Sentiment": "neg"})
-    assert (likely_label(named), likely_text(named, "Sentiment")) == ("Sentiment", "Review")
+    assert (guess_label(named), guess_text(named, "Sentiment")) == ("Sentiment", "Review")
     rows = [{"id": str(i), "said": f"word {i} and more of them", "kind": "ab"[i % 2]} for i in range(8)]
-    assert (likely_label(found(*rows)), likely_text(found(*rows), "kind")) == ("kind", "said")
+    assert (guess_label(found(*rows)), guess_text(found(*rows), "kind")) == ("kind", "said")
     with pytest.raises(InputError, match="mine.csv: no column looks like a label; name it with --label-column: id, said"):
-        likely_label(found(*({"id": row["id"], "said": row["said"]} for row in rows)))
+        guess_label(found(*({"id": row["id"], "said": row["said"]} for row in rows)))
     with pytest.raises(InputError, match="mine.csv has no column beside 'label'"):
-        likely_text(found({"label": "a"}), "label")
+        guess_text(found({"label": "a"}), "label")
 
 
 def test_classes_are_counted_in_the_order_of_their_numbers() -> None:
@@ -42,20 +43,20 @@ def test_classes_are_counted_in_the_order_of_their_numbers() -> None:
 
 def test_label_words_are_those_given_or_the_labels() -> None:
     classes = {"0": 3, "1": 4}
-    assert words_of(classes, "bad, good") == {"0": "bad", "1": "good"}
-    assert words_of(classes, "1=good,0=bad") == {"0": "bad", "1": "good"}
-    assert words_of({"neg": 1, "pos": 1}, "pos,neg") == {"neg": "neg", "pos": "pos"}
-    assert words_of({"on_time": 1, "late": 1}, "") == {"on_time": "on time", "late": "late"}
-    assert words_of({"a_b": 1, "a b": 1}, "") == {"a_b": "a_b", "a b": "a b"}
+    assert label_words(classes, "bad, good") == {"0": "bad", "1": "good"}
+    assert label_words(classes, "1=good,0=bad") == {"0": "bad", "1": "good"}
+    assert label_words({"neg": 1, "pos": 1}, "pos,neg") == {"neg": "neg", "pos": "pos"}
+    assert label_words({"on_time": 1, "late": 1}, "") == {"on_time": "on time", "late": "late"}
+    assert label_words({"a_b": 1, "a b": 1}, "") == {"a_b": "a_b", "a b": "a b"}
     for wrong in ("bad", "bad,good,fine", "bad,", "0=bad,2=good", "0=bad", "0=bad,1="):
         with pytest.raises(InputError, match="give a word for each of 0, 1, in this order or as LABEL=WORD"):
-            words_of(classes, wrong)
+            label_words(classes, wrong)
 
 
 def test_a_drafted_task_reads_its_data(tmp_path: Path) -> None:
     (tmp_path / "mine.v2.csv").write_text("id;first text;other;y\n1;a {b};c;0\n2;;d;1\n3;e;f;\n4;g;h;1\n")
-    seen = look(tmp_path / "mine.v2.csv")
-    words = words_of(seen.classes("y"), "no,yes")
+    seen = read_dataset(tmp_path / "mine.v2.csv")
+    words = label_words(seen.classes("y"), "no,yes")
     task = draft(seen, texts=["first text", "other"], label="y", words=words, instruction="Same?", path="mine.v2.csv")
     assert (task.name, task.template) == ("mine", "Same?\nFirst text: {text_a}\nOther: {text_b}\nY: {answer}")
     write_task(task, tmp_path / "sub" / ".." / "mine.toml")
@@ -89,15 +90,15 @@ def test_the_training_split_of_a_folder_and_class_folders(tmp_path: Path) -> Non
     (tmp_path / "set").mkdir()
     for split in ("train", "dev"):
         (tmp_path / "set" / f"{split}.jsonl").write_text(f'{{"text": "{split}", "label": 1}}\n')
-    assert look(tmp_path / "set").values("text") == ["train"]
-    assert look(tmp_path / "set").name == "set"
+    assert read_dataset(tmp_path / "set").values("text") == ["train"]
+    assert read_dataset(tmp_path / "set").name == "set"
     for label in ("no", "yes"):
         (tmp_path / "films" / label).mkdir(parents=True)
         (tmp_path / "films" / label / "1.txt").write_text("fine")
-    assert look(tmp_path / "films").classes("label") == {"no": 1, "yes": 1}
+    assert read_dataset(tmp_path / "films").classes("label") == {"no": 1, "yes": 1}
     (tmp_path / "a.csv").write_text("text,label\n")
     with pytest.raises(DataError, match="a.csv holds no rows"):
-        look(tmp_path / "a.csv")
+        read_dataset(tmp_path / "a.csv")
 
 
 line = st.text(st.characters(exclude_categories=("Cs",)), min_size=1)

@@ -12,7 +12,8 @@ from dfo_prompt.config.reading import parse_config
 from dfo_prompt.errors import DataError
 from dfo_prompt.tasks.examples import Example, read_examples
 from dfo_prompt.tasks.reading import SourceRows
-from dfo_prompt.tasks.task import Source, Task, load_task
+from dfo_prompt.tasks.sections import Source
+from dfo_prompt.tasks.task import Task, load_task
 
 odd_text = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1) | st.sampled_from(
     ["{text}", 'a "b"', "a,b\tc", "x\ny\r\nz", "\u2028\x85|"]
@@ -204,7 +205,7 @@ def test_a_task_reads_its_own_path(single: Task, tmp_path: Path) -> None:
         ("a.jsonl", b'{"text": null, "label": "yes"}\n', "{file}, line 1: text is empty"),
         ("a.jsonl", b'{"text": "a"}\n', "{file}, line 1: no column 'label'; columns: text"),
         ("a.jsonl", b'{"text": "\\ud83d", "label": "yes"}\n', "{file}, line 1: text holds half of a surrogate pair"),
-        ("a.xlsx", b"PK", "{file}: unknown kind of data file; known: .csv, .tsv, .jsonl"),
+        ("a.xlsx", b"PK", "{file}: unknown format of data file; known: .csv, .tsv, .jsonl"),
     ],
 )
 def test_unsound_data_name_file_and_line(single: Task, tmp_path: Path, name: str, content: bytes, message: str) -> None:
@@ -235,7 +236,7 @@ def test_missing_and_ambiguous_places(single: Task, tmp_path: Path) -> None:
         DataError, match=r"holds neither train.csv/.tsv/.jsonl/.json/.parquet nor class folders of .txt files"
     ):
         read_examples(single, tmp_path)
-    with pytest.raises(DataError, match="task 'mood' brings no data; give local files with --data"):
+    with pytest.raises(DataError, match="task 'mood' has no data; give local files with --data"):
         read_examples(single)
     for name in ("train.csv", "train.jsonl"):
         (tmp_path / name).write_text("text,label\na,yes\n")

@@ -1,4 +1,4 @@
-"""Files as people have them: other delimiters, JSON, Parquet, gzip, integer classes, a home folder."""
+"""Data files in common variants: other delimiters, JSON, Parquet, gzip, integer classes, a home folder."""
 
 import csv
 import gzip
@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from dfo_prompt.errors import DataError, InputError
 from dfo_prompt.tasks.examples import Example, read_examples
-from dfo_prompt.tasks.task import Source, Task, load_task
+from dfo_prompt.tasks.sections import Source
+from dfo_prompt.tasks.task import Task, load_task
 
 Rows = list[tuple[str, int]]
 TASK = Task(name="toy", summary="", template="{text} : {answer}", labels={"0": "poor", "1": "nice"})
@@ -129,10 +130,10 @@ def test_paths_may_begin_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         ("a.json", b'[{"text": "a"', "a.json is not valid JSON: "),
         ("a.json", b'[{"text": "a", "label": 7}]', "a.json, item 1: label '7' has no label word in task 'toy'; known: 0, 1"),
         ("a.json", b'{"text": "a", "label": 1}\n{"text"', "a.json, line 2 is not valid JSON: "),
-        ("a.parquet", b"PAR1", "a.parquet is not a sound Parquet file: "),
-        ("a.csv.gz", b"text,label\na,1\n", "a.csv.gz is not a sound gzip file: "),
-        ("a.csv.gz", gzip.compress(b"text,label\na,1\n", mtime=0)[:-9], "a.csv.gz is not a sound gzip file: "),
-        ("a.gz", b"", "a.gz: unknown kind of data file; known: .csv, .tsv, .jsonl, .json, .parquet, and these with .gz"),
+        ("a.parquet", b"PAR1", "a.parquet is not a valid Parquet file: "),
+        ("a.csv.gz", b"text,label\na,1\n", "a.csv.gz is not a valid gzip file: "),
+        ("a.csv.gz", gzip.compress(b"text,label\na,1\n", mtime=0)[:-9], "a.csv.gz is not a valid gzip file: "),
+        ("a.gz", b"", "a.gz: unknown format of data file; known: .csv, .tsv, .jsonl, .json, .parquet, and these with .gz"),
     ],
 )
 def test_what_is_no_sound_file_is_refused_in_one_line(name: str, content: bytes, said: str, tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ import pytest
 
 from dfo_prompt.errors import DataError, InputError
 from dfo_prompt.tasks.examples import Example, read_examples
-from dfo_prompt.tasks.task import Source, Task
+from dfo_prompt.tasks.sections import Source
+from dfo_prompt.tasks.task import Task
 
 
 def hub_task(single: Task, source: Source) -> Task:

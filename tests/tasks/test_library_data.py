@@ -1,4 +1,4 @@
-"""The tasks that ship, on their real data."""
+"""The built-in tasks on their real data."""
 
 from collections import Counter
 from pathlib import Path

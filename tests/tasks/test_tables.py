@@ -1,4 +1,4 @@
-"""CSV and TSV files as GLUE, AG News, pandas and spreadsheets write them; whatever they hold, no row is lost or merged."""
+"""CSV and TSV files as GLUE, AG News, pandas and spreadsheets write them: no row is lost or merged."""
 
 import csv
 import io
@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from dfo_prompt.errors import DataError
 from dfo_prompt.tasks.examples import read_examples
+from dfo_prompt.tasks.sections import Source
 from dfo_prompt.tasks.tables import read_table
-from dfo_prompt.tasks.task import Source, Task
+from dfo_prompt.tasks.task import Task
 
 TASK = Task(name="toy", summary="", template="{text} : {answer}", labels={"0": "poor", "1": "nice"})
 
@@ -108,9 +109,9 @@ def test_a_cell_longer_than_the_csv_module_takes(tmp_path: Path) -> None:
         ("a.jsonl", '{"text": NaN, "label": 1}\n', "a.jsonl, line 1 is not valid JSON: NaN is no value of JSON"),
         ("a.jsonl", "[" * 100_000, "a.jsonl, line 1 is not valid JSON: maximum recursion depth"),
         ("a.jsonl", '{"text": "a", "label": ' + "1" * 5000 + "}", "a.jsonl, line 1 is not valid JSON: Exceeds the limit"),
-        ("a.csv", 'text,label\n"a,1\nb,0\nc",1\n', "a.csv, line 2: a quoted cell holds lines that are rows; double"),
-        ("a.csv", 'label,text\n1,"a\n0,b"\n', "a.csv, line 2: a quoted cell holds lines that are rows"),
-        ("a.csv", '"text\na",label\nb,1\n', "a.csv, line 1: the name of a column goes on in the next line"),
+        ("a.csv", 'text,label\n"a,1\nb,0\nc",1\n', "a.csv, line 2: a quoted cell contains whole rows; double"),
+        ("a.csv", 'label,text\n1,"a\n0,b"\n', "a.csv, line 2: a quoted cell contains whole rows"),
+        ("a.csv", '"text\na",label\nb,1\n', "a.csv, line 1: a column name continues on the next line"),
         ("a.csv", 'text,label\n"a" b,1\n', "a.csv, line 2 is malformed: the quote that opens cell 1 is not closed"),
         ("a.tsv", "text\tlabel\na\t1\nb\n", "a.tsv, line 3 has 1 cells, the header has 2"),
         ("a.tsv", 'text\tlabel\n"a\t1\n\nb"\t1\n', "a.tsv, line 3 is empty; remove it"),

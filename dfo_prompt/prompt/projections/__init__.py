@@ -1,1 +1,1 @@
-"""Projections: maps from the search space to soft prompts."""
+"""Projections, which map the search space to soft prompts."""

@@ -1,4 +1,4 @@
-"""Soft prompts from the search space: p = A z + p0 (Sun et al., 2022, eq. 2)."""
+"""Affine projections from the search space to soft prompts: p = A z + p0 (Sun et al., 2022, eq. 2)."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,10 +14,17 @@ from dfo_prompt.types import Matrix
 
 @dataclass(frozen=True, kw_only=True)
 class Space:
-    """What a projection is drawn for: prompts of P tokens in a space of width E, from z of dimension d.
+    """The sizes and the scale of a projection.
 
     Attributes:
-        mean, std: of the entries of the model's token embeddings.
+        dim: d, the dimension of z.
+        tokens: P, the number of prompt tokens.
+        width: E, the embedding width.
+        mean: mean of the entries of the embeddings that the prompt stands among.
+        std: standard deviation of these entries.
+
+    Raises:
+        InputError: P is below 1, or d exceeds P E.
     """
 
     dim: int
@@ -35,20 +42,20 @@ class Space:
 
     @property
     def entries(self) -> int:
-        """Return D = P E, the entries of a prompt."""
+        """Return D = P E, the number of entries of a prompt."""
         return self.tokens * self.width
 
     def deviation(self, alpha: float, sigma: float) -> float:
-        """Return the deviation that entries of A (P E, d) need: alpha * std / (sqrt(d) * sigma).
+        """Return the standard deviation for the entries of A (P E, d): alpha * std / (sqrt(d) * sigma).
 
-        For z ~ N(0, sigma^2 I) the entries of A z then have `alpha` times the standard deviation of the token embeddings:
-        the scaling of the reference code of Black-Box Tuning, after Sun et al. (2022b), with mean zero.
+        For z ~ N(0, sigma^2 I), the entries of A z then have `alpha` times the standard deviation of the embeddings, as in
+        the reference code of Black-Box Tuning (Sun et al., 2022b), but with mean zero.
         """
         return alpha * self.std / (sqrt(self.dim) * sigma)
 
 
 class Dense(nn.Module):
-    """z (d,) -> A z (D,) with A (D, d) in memory."""
+    """The map z (d,) -> A z (D,) with A (D, d) in memory."""
 
     matrix: Tensor
 
@@ -65,8 +72,8 @@ class Projection:
     """The affine map z (B, d) -> A z + p0 (B, P, E), in float32 on the device of p0.
 
     Args:
-        linear: A, as an array (P * E, d), or as a module that maps a z (d,) to A z (P * E,).
-        start: p0, (P, E), the prompt of z = 0.
+        linear: A, as an array (P * E, d) or a module that maps z (d,) to A z (P * E,).
+        start: p0 (P, E), the prompt of z = 0.
     """
 
     def __init__(self, linear: Matrix | nn.Module, start: Tensor) -> None:
@@ -77,15 +84,16 @@ class Projection:
     def __call__(self, candidates: Matrix) -> Tensor:
         """Return the soft prompts (B, P, E) of the candidates (B, d)."""
         z = torch.tensor(candidates, dtype=torch.float32, device=self._start.device)
-        # Candidate by candidate, so that a prompt does not depend on which others share its batch.
+        # One candidate at a time, so that a prompt does not depend on the others of its batch.
         return torch.stack([self._linear(row).view_as(self._start) + self._start for row in z])
 
 
 Draw = Callable[[Space, np.random.Generator], Matrix | nn.Module]
+"""Draws A for a space."""
 Project = Callable[[Space, Tensor, int], Projection]
-"""Returns the projection into a space, from a start, for a layer."""
+"""Builds the projection of a layer from its space, p0 and index."""
 
 
 def projector(draw: Draw, stream: Sequence[int]) -> Project:
-    """Return what draws a projection for each layer from a random stream of its own."""
+    """Return a function that builds each layer's projection, drawn from a random stream of the layer."""
     return lambda space, start, layer: Projection(draw(space, np.random.default_rng([*stream, layer])), start)

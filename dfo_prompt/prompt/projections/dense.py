@@ -1,4 +1,4 @@
-"""Projections whose matrix is kept in memory."""
+"""Projections with the whole matrix in memory."""
 
 from math import sqrt
 
@@ -9,18 +9,21 @@ from dfo_prompt.prompt.projections.affine import Space
 from dfo_prompt.types import Matrix
 
 MAX_ENTRIES = 2**28
-"""Of a matrix in memory: 1 GB in float32."""
+"""The largest number of entries of a matrix: 1 GB in float32."""
 
 
 def normal(space: Space, rng: np.random.Generator, *, alpha: float = 1.0, sigma: float = 1.0) -> Matrix:
-    """Draw A (P * E, d) with independent normal entries of mean zero and the deviation of `Space.deviation`."""
+    """Draw A (P * E, d) with independent normal entries of mean zero; see `Space.deviation`."""
     return rng.normal(0.0, space.deviation(alpha, sigma), _shape(space))
 
 
 def matched(space: Space, rng: np.random.Generator) -> Matrix:
-    """Draw A (P * E, d) with entries N(mu / (d - std^2), std^2 / (d - std^2)), mu and std being the embeddings'.
+    """Draw A (P * E, d) with entries N(mu / (d - std^2), std^2 / (d - std^2)), for embeddings with moments mu and std.
 
-    The formula of BBTv2 (Sun et al., 2022b), under which A z, for a z of ones, has the embeddings' mean and deviation.
+    By this formula of BBTv2 (Sun et al., 2022b), A z for a z of ones has the mean and deviation of the embeddings.
+
+    Raises:
+        InputError: d is at most the variance of the embeddings.
     """
     scale = space.dim - space.std**2
     if scale <= 0:
@@ -29,15 +32,15 @@ def matched(space: Space, rng: np.random.Generator) -> Matrix:
 
 
 def uniform(space: Space, rng: np.random.Generator) -> Matrix:
-    """Draw A (P * E, d) uniform in +-1/sqrt(d), as a linear layer by default; the first version of Sun et al. (2022)."""
+    """Draw A (P * E, d) uniform in +-1/sqrt(d), the default of a linear layer; the first version of Sun et al. (2022)."""
     bound = 1.0 / sqrt(space.dim)
     return rng.uniform(-bound, bound, _shape(space))
 
 
 def orthogonal(space: Space, rng: np.random.Generator, *, alpha: float = 1.0, sigma: float = 1.0) -> Matrix:
-    """Draw A (P * E, d) with orthogonal columns of one length: it keeps all distances, up to scale."""
+    """Draw A (P * E, d) with orthogonal columns of equal length, which preserves all distances up to scale."""
     columns, upper = np.linalg.qr(rng.standard_normal(_shape(space)))
-    columns *= np.sign(np.diag(upper))  # uniformly distributed only with these signs (Mezzadri, 2007)
+    columns *= np.sign(np.diag(upper))  # makes the columns uniformly distributed (Mezzadri, 2007)
     scaled: Matrix = columns * (space.deviation(alpha, sigma) * sqrt(space.entries))
     return scaled
 
@@ -46,6 +49,6 @@ def _shape(space: Space) -> tuple[int, int]:
     if space.entries * space.dim > MAX_ENTRIES:
         size = f"{space.entries} x {space.dim} entries, {space.entries * space.dim / 2**28:.0f} GB"
         raise InputError(
-            f"this projection would keep {size}; take fastfood, sparse, count-sketch or low-rank, or a smaller dim"
+            f"this projection needs a matrix of {size}; use fastfood, sparse, count-sketch or low-rank, or a smaller dim"
         )
     return space.entries, space.dim

@@ -1,4 +1,4 @@
-"""Prompts, projections and starts as safetensors files: what studies on some tasks leave to studies on others."""
+"""Transfer between tasks: tuned prompts, and projections and starts learned from them, as safetensors files."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -19,10 +19,12 @@ from dfo_prompt.types import Matrix
 
 @dataclass(frozen=True, kw_only=True)
 class TunedPrompt:
-    """A prompt (P, E) that was tuned on a task, or (H, P, E) with one for each layer.
+    """A prompt tuned on a task.
 
     Attributes:
-        model: fingerprint of the model that it was tuned for.
+        prompt: (P, E), or (H, P, E) with a prompt for each layer.
+        task: name of the task.
+        model: fingerprint of the model.
     """
 
     prompt: Matrix
@@ -30,31 +32,31 @@ class TunedPrompt:
     model: str
 
     def save(self, path: Path) -> None:
-        """Write the tensor "prompt", and what it was tuned for as metadata.
+        """Write the tensor "prompt", with task and model as metadata.
 
         Raises:
-            InputError: it cannot be written.
+            InputError: the file cannot be written.
         """
         _save(path, {"prompt": self.prompt}, {"task": self.task, "model": self.model})
 
     @classmethod
     def read(cls, path: Path) -> "TunedPrompt":
-        """Read what `save` wrote.
+        """Read a file that `save` wrote.
 
         Raises:
-            InputError: there is no such file, or it holds something else.
+            InputError: there is no such file, or it holds no tuned prompt.
         """
-        about = metadata(path)
-        if not {"task", "model"} <= about.keys():
+        entries = metadata(path)
+        if not {"task", "model"} <= entries.keys():
             raise InputError(f"{path} does not say which task and model its prompt was tuned for; write it with export")
-        return cls(prompt=_tensor(path, "prompt"), task=about["task"], model=about["model"])
+        return cls(prompt=_tensor(path, "prompt"), task=entries["task"], model=entries["model"])
 
 
 def from_file(space: Space, rng: np.random.Generator, *, path: Path) -> Matrix:  # noqa: ARG001 - nothing is drawn
     """Read A (P * E, d), the tensor "projection" of a safetensors file.
 
     Raises:
-        InputError: there is no such file or tensor, or it does not fit.
+        InputError: there is no such file or tensor, or the tensor has another shape.
     """
     matrix = _tensor(path, "projection")
     if matrix.shape != (space.entries, space.dim):
@@ -67,7 +69,7 @@ def read_start(path: Path, tokens: int, width: int) -> Tensor:
     """Read p0 (P, E), the tensor "start" of a safetensors file.
 
     Raises:
-        InputError: there is no such file or tensor, or it does not fit.
+        InputError: there is no such file or tensor, or the tensor has another shape.
     """
     start = _tensor(path, "start")
     if start.shape != (tokens, width):
@@ -76,28 +78,33 @@ def read_start(path: Path, tokens: int, width: int) -> Tensor:
 
 
 def check_sources(task: str, model: str, *paths: Path) -> None:
-    """Check that what is in these files was learned for this model (its fingerprint), and not on this task (by its name).
+    """Check that files were learned for a model and not on a task.
+
+    Args:
+        task: name of the task.
+        model: fingerprint of the model.
+        paths: files of tuned prompts or learned projections.
 
     Raises:
-        InputError: one was not.
+        InputError: a file was learned for another model, or on this task.
     """
     for path in paths:
-        about = metadata(path)
-        if task in json.loads(about.get("sources", "[]")):
-            raise InputError(f"{path} was learned on task {task!r} too, which cannot show what it brings to another")
-        if about.get("model", model) != model:
+        entries = metadata(path)
+        if task in json.loads(entries.get("sources", "[]")):
+            raise InputError(f"{path} was learned on task {task!r} too; use a projection learned on other tasks")
+        if entries.get("model", model) != model:
             raise InputError(f"{path} was learned from prompts for another model")
 
 
 @dataclass(frozen=True, kw_only=True)
 class LearnedProjection:
-    """A search space for other tasks.
+    """A search space learned from prompts tuned on several tasks, for other tasks.
 
     Attributes:
-        projection: A, (P * E, d).
-        start: p0, (P, E).
-        sources: the tasks that it was learned on.
-        model: fingerprint of the model that it is for.
+        projection: A (P * E, d).
+        start: p0 (P, E).
+        sources: names of the tasks that it was learned on.
+        model: fingerprint of the model.
     """
 
     projection: Matrix
@@ -106,33 +113,34 @@ class LearnedProjection:
     model: str
 
     def save(self, path: Path) -> None:
-        """Write the tensors "projection" and "start", and where they come from as metadata.
+        """Write the tensors "projection" and "start", with tasks and model as metadata.
 
         Raises:
-            InputError: it cannot be written.
+            InputError: the file cannot be written.
         """
-        about = {"sources": json.dumps(self.sources), "model": self.model}
-        _save(path, {"projection": self.projection, "start": self.start}, about)
+        entries = {"sources": json.dumps(self.sources), "model": self.model}
+        _save(path, {"projection": self.projection, "start": self.start}, entries)
 
 
 def learn_projection(prompts: Sequence[TunedPrompt], *, dim: int, alpha: float = 1.0, seed: int = 0) -> LearnedProjection:
     """Learn A and p0 from prompts tuned on several tasks.
 
-    p0 is the mean over tasks of their mean prompts. The first columns of A are the directions in which the prompts differ
-    most from it (principal components); the rest, random ones orthogonal to them. All have the length that makes entries of
-    A z as large as those of the prompts' own deviation from their mean, for z ~ N(0, I).
+    p0 is the mean over tasks of their mean prompts. The first columns of A are the principal components of the prompts'
+    deviations from p0, and the others are random directions orthogonal to them. All columns are scaled so that, for
+    z ~ N(0, I), the entries of A z have the standard deviation of the entries of these deviations.
 
     Args:
-        prompts: for one model, of one shape (P, E).
+        prompts: tuned prompts for one model, of equal shape (P, E).
         dim: d.
         alpha: factor of the scale.
-        seed: of the random directions.
+        seed: seed of the random directions.
 
     Raises:
-        InputError: there are fewer than two, they do not fit each other or are the same, or `dim` is larger than a prompt.
+        InputError: there are fewer than two prompts, they are for several models, differ in shape or are all the same, or
+            `dim` exceeds the number of entries of a prompt.
     """
     if len(prompts) < 2:  # noqa: PLR2004
-        raise InputError("a projection is learned from two tuned prompts at least")
+        raise InputError("a projection is learned from at least two tuned prompts")
     first = prompts[0]
     if other := next(
         (source for source in prompts if (source.model, source.prompt.shape) != (first.model, first.prompt.shape)), None
@@ -163,7 +171,7 @@ def metadata(path: Path) -> dict[str, str]:
     """Return the metadata of a safetensors file.
 
     Raises:
-        InputError: it cannot be read.
+        InputError: the file cannot be read.
     """
     try:
         with safe_open(path, framework="numpy") as file:
@@ -172,10 +180,10 @@ def metadata(path: Path) -> dict[str, str]:
         raise InputError(f"cannot read {path}: {error}") from error
 
 
-def _save(path: Path, tensors: Mapping[str, Matrix], about: dict[str, str]) -> None:
+def _save(path: Path, tensors: Mapping[str, Matrix], entries: dict[str, str]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file({name: value.astype(np.float32) for name, value in tensors.items()}, path, about)
+        save_file({name: value.astype(np.float32) for name, value in tensors.items()}, path, entries)
     except (OSError, SafetensorError) as error:
         raise InputError(f"cannot write {path}: {error}") from error
 
@@ -183,7 +191,7 @@ def _save(path: Path, tensors: Mapping[str, Matrix], about: dict[str, str]) -> N
 def _tensor(path: Path, name: str) -> Matrix:
     try:
         with safe_open(path, framework="numpy") as file:
-            if name not in file.keys():  # noqa: SIM118 - it is no mapping
+            if name not in file.keys():  # noqa: SIM118 - not a mapping
                 raise InputError(f"{path} holds no tensor named {name!r}, but {', '.join(file.keys()) or 'nothing'}")
             values: Matrix = file.get_tensor(name).astype(np.float64)
     except (OSError, SafetensorError) as error:

@@ -1,4 +1,4 @@
-"""Projections that never hold their matrix, for large D x d."""
+"""Projections that do not store their matrix, for large D x d."""
 
 from math import ceil, sqrt
 
@@ -11,11 +11,11 @@ from dfo_prompt.prompt.projections.affine import Dense, Space
 
 
 class Gather(nn.Module):
-    """z (d,) -> A z (D,), where each row of A has the same number K of entries that are not zero.
+    """The map z (d,) -> A z (D,), where each row of A has K non-zero entries.
 
     Args:
-        columns: (D, K) their places.
-        values: (D, K).
+        columns: (D, K) column indices of the non-zero entries.
+        values: (D, K) values of the non-zero entries.
     """
 
     columns: Tensor
@@ -32,16 +32,19 @@ class Gather(nn.Module):
 
 
 class Fastfood(nn.Module):
-    """z (d,) -> A z (D,) with blocks S H G P H B (Le, Sarlos and Smola, 2013): O(D log d) time, O(D) memory.
+    """The map z (d,) -> A z (D,) with blocks S H G P H B (Le, Sarlos and Smola, 2013): O(D log d) time, O(D) memory.
 
-    H is the Walsh-Hadamard matrix of the next power of two n, P a permutation; B, G and S are diagonal: signs, normal, and
-    the lengths that rows of a normal matrix would have.
+    H is the Walsh-Hadamard matrix of size n, the next power of two, and P a permutation. B, G and S are diagonal: random
+    signs, normal numbers, and the row norms of a normal matrix.
 
     Args:
-        signs, permutations, gaussians, lengths: (K, n), one row a block.
+        signs: (K, n) diagonal of B for each of K blocks.
+        permutations: (K, n) P.
+        gaussians: (K, n) diagonal of G.
+        lengths: (K, n) row norms for S.
         dim: d; z is padded with zeros to n.
-        entries: D; what the last block has beyond is cut.
-        scale: deviation of the entries of A.
+        entries: D; the last block is cut to it.
+        scale: standard deviation of the entries of A.
     """
 
     signs: Tensor
@@ -71,14 +74,14 @@ class Fastfood(nn.Module):
         size = self.signs.shape[1]
         x = hadamard(self.signs * nn.functional.pad(z, (0, size - self._dim)))  # (K, n)
         x = hadamard(self.gaussians * x.gather(1, self.permutations))
-        # A row of H G P H B has the length sqrt(n) |G|; it is brought to that of a normal row.
+        # A row of H G P H B has the norm sqrt(n) |G|; scale it to that of a normal row.
         lengths = self.lengths / (sqrt(size) * self.gaussians.norm(dim=1, keepdim=True))
         product: Tensor = (self._scale * lengths * x).flatten()[: self._entries]
         return product
 
 
 class LowRank(nn.Module):
-    """z (d,) -> the prompt (C z) V, where C z (P, r) are the tokens' places in a common space of r directions V (r, E)."""
+    """The map z (d,) -> (C z) V, where C z (P, r) are the coordinates of the tokens in r common directions V (r, E)."""
 
     directions: Tensor
 
@@ -88,7 +91,7 @@ class LowRank(nn.Module):
         self.register_buffer("directions", directions.float())
 
     def forward(self, z: Tensor) -> Tensor:
-        """Return the prompt, flat (P * E,)."""
+        """Return the flat prompt (P * E,)."""
         codes: Tensor = self.codes(z)
         return (codes.view(-1, len(self.directions)) @ self.directions).flatten()
 
@@ -96,9 +99,12 @@ class LowRank(nn.Module):
 def sparse(
     space: Space, rng: np.random.Generator, *, density: float | None = None, alpha: float = 1.0, sigma: float = 1.0
 ) -> Gather:
-    """Draw sparse signs: density 1/3 is that of Achlioptas (2003), 1/sqrt(d), the default, that of Li et al. (2006).
+    """Draw random signs at max(1, round(density * d)) positions of each row.
 
-    Every row gets the same number of entries that are not zero, max(1, round(density * d)).
+    The density is 1/3 in Achlioptas (2003), and 1/sqrt(d), the default, in Li et al. (2006).
+
+    Raises:
+        InputError: `density` is not in (0, 1].
     """
     share = 1 / sqrt(space.dim) if density is None else density
     if not 0 < share <= 1:
@@ -111,9 +117,9 @@ def sparse(
 
 
 def count_sketch(space: Space, rng: np.random.Generator, *, alpha: float = 1.0, sigma: float = 1.0) -> Gather:
-    """Draw a count sketch (Charikar et al., 2002), transposed: each entry of the prompt is a coordinate of z, or minus it.
+    """Draw a transposed count sketch (Charikar et al., 2002): each entry of the prompt is a scaled coordinate of z, signed.
 
-    All coordinates are used equally often, up to one.
+    The numbers of entries per coordinate differ by at most one.
     """
     columns = rng.permutation(np.arange(space.entries) % space.dim)[:, None]
     signs = rng.choice([-1.0, 1.0], columns.shape)
@@ -121,7 +127,7 @@ def count_sketch(space: Space, rng: np.random.Generator, *, alpha: float = 1.0, 
 
 
 def fastfood(space: Space, rng: np.random.Generator, *, alpha: float = 1.0, sigma: float = 1.0) -> Fastfood:
-    """Draw Fastfood's diagonal matrices and permutations; A has nearly the distribution of `normal`."""
+    """Draw the diagonal matrices and permutations of Fastfood; A is distributed nearly as in `normal`."""
     size = 1 << (space.dim - 1).bit_length()
     shape = (ceil(space.entries / size), size)
     return Fastfood(
@@ -136,7 +142,11 @@ def fastfood(space: Space, rng: np.random.Generator, *, alpha: float = 1.0, sigm
 
 
 def low_rank(space: Space, rng: np.random.Generator, *, rank: int = 8, alpha: float = 1.0, sigma: float = 1.0) -> LowRank:
-    """Draw prompts whose tokens all lie in `rank` random directions of the embedding space."""
+    """Draw a map to prompts whose tokens all lie in the span of `rank` random directions.
+
+    Raises:
+        InputError: `rank` is not between 1 and E.
+    """
     if not 1 <= rank <= space.width:
         raise InputError(f"projection 'low-rank': rank must lie between 1 and {space.width}, not {rank}")
     codes = rng.normal(0.0, space.deviation(alpha, sigma) / sqrt(rank), (space.tokens * rank, space.dim))
@@ -144,7 +154,7 @@ def low_rank(space: Space, rng: np.random.Generator, *, rank: int = 8, alpha: fl
 
 
 def hadamard(x: Tensor) -> Tensor:
-    """Return H x for each row of x (K, n), n a power of two; H has entries +-1 (Sylvester's order)."""
+    """Return H x for each row of x (K, n), with n a power of two; H has entries +-1, in Sylvester's order."""
     rows, size = x.shape
     half = 1
     while half < size:

@@ -1,1 +1,1 @@
-"""Prompts that are texts: from z to demonstrations and an instruction, and from these to a loss over any endpoint."""
+"""Prompts that are texts: z selects demonstrations and an instruction, and any endpoint scores them."""

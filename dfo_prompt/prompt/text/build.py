@@ -1,4 +1,4 @@
-"""The objective named "text-prompt", from names: model, task, decoder."""
+"""The objective "text-prompt", built from the names of model, task and decoder."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -19,6 +19,7 @@ from dfo_prompt.lm.layout import template_of
 from dfo_prompt.lm.load import LanguageModel
 from dfo_prompt.lm.local import LocalEndpoint
 from dfo_prompt.lm.precision import Precision, choose_precision
+from dfo_prompt.prompt.asking import check_dtype
 from dfo_prompt.prompt.open import open_problem
 from dfo_prompt.prompt.problem import Problem
 from dfo_prompt.prompt.text.asking import Words
@@ -28,11 +29,13 @@ from dfo_prompt.prompt.text.substitutions import check_start, substitutions
 from dfo_prompt.tasks.task import Task
 from dfo_prompt.types import Json, Vector
 
-HEEDED = ("loss", "calibration", "dtype")
+SCORING = ("loss", "calibration", "dtype")
+"""The keys of a prompt that every decoder takes."""
 SUBSTITUTED = ("start", "projection", "projection_options", "draw")
-"""Settings of a prompt that the decoder "tokens" takes, too."""
+"""The keys that the decoder "tokens" takes besides."""
 PROBES = 8
-"""Half of those of soft prompts, whose queries are cheaper; every rank has to agree then."""
+"""The number of candidates that the probe of a reduced precision ranks: half of those of soft prompts, whose queries cost
+less. With 8, nearly all ranks must agree."""
 
 
 def text_objective(
@@ -49,40 +52,39 @@ def text_objective(
     """Build the loss of a text, demonstrations and an instruction, for a language model on a k-shot task.
 
     Args:
-        dim: d, which the other settings determine; a study that does not set it has the right one. With the decoder "tokens"
-            it is free, and 50 in a study that does not set it.
-        seed: of the split, and of the projection of the decoder "tokens".
-        problem: the language model and the task. The decoder "tokens" takes tokenizer and embeddings from the model, also
-            where an endpoint scores the texts.
-        prompt: loss, calibration and dtype; for the decoder "tokens" also start ("text:WORDS", the instruction of z = 0),
+        dim: d, which the other settings determine; leave it out of a study to get the correct value. With the decoder
+            "tokens" it is free, and 50 by default.
+        seed: seed of the split, and of the projection of the decoder "tokens".
+        problem: language model and task. The decoder "tokens" takes tokenizer and embeddings from the model, also if an
+            endpoint scores the texts.
+        prompt: loss, calibration and dtype; for the decoder "tokens" also start ("text:WORDS", the instruction at z = 0),
             projection, projection_options and draw.
-        endpoint: what scores the texts; None for the model in this process.
-        demonstrations: training examples that are shown with their answers.
-        instructions: a text file with an instruction a line, in which {answers} stands for the label words; by default a few
-            that suit any task. None at all is always among the choices.
-        decoder: what z chooses: "demonstrations", the "instruction", or "both"; or the "tokens" of an instruction without
-            demonstrations, each the nearest to A z + p0.
+        endpoint: endpoint that scores the texts; None for the model in this process.
+        demonstrations: number of training examples shown with their answers.
+        instructions: text file with one instruction per line, in which {answers} stands for the label words; by default a
+            few that suit any task. An empty instruction is always one of the choices.
+        decoder: parts that z selects: "demonstrations", the "instruction", or "both"; or the "tokens" of an instruction
+            without demonstrations, each the nearest to A z + p0.
 
     Raises:
-        InputError: a name is unknown, a value is bad, data or model cannot be had, `prompt` sets something else, or `dim` is
-            another than the settings have.
+        InputError: a name is unknown, a value is invalid, data or model cannot be loaded, `prompt` sets another key, or
+            `dim` differs from the value that the settings determine.
     """
     prompt, problem = prompt or PromptConfig(), problem or ProblemConfig()
     _check_prompt(prompt, decoder)
     if decoder == "tokens":
         check_start(prompt.start, instructions)
     else:
-        right = text_dim(problem=problem, demonstrations=demonstrations, instructions=instructions, decoder=decoder)
-        _check_dim(dim, right)
+        expected = text_dim(problem=problem, demonstrations=demonstrations, instructions=instructions, decoder=decoder)
+        _check_dim(dim, expected)
     opened = open_problem(problem, seed=seed, served=endpoint is not None)
-    keys, about = _keys(opened, prompt, dim, decoder, demonstrations, instructions)
+    keys, metadata = _keys(opened, prompt, dim, decoder, demonstrations, instructions)
     if endpoint:
-        if prompt.dtype != "auto":
-            raise InputError(f"dtype {prompt.dtype!r} is for the server of an [endpoint] to choose; leave out prompt.dtype")
+        check_dtype(prompt.dtype)
         again = tuple(currencies())
         served = create_endpoint(endpoint)
-        return _over(served, opened, keys, prompt.loss, prompt.calibration, costs_again=again, about=about)
-    build = partial(local_text_objective, opened, keys, loss=prompt.loss, calibration=prompt.calibration, about=about)
+        return _over(served, opened, keys, prompt.loss, prompt.calibration, costs_again=again, metadata=metadata)
+    build = partial(local_text_objective, opened, keys, loss=prompt.loss, calibration=prompt.calibration, metadata=metadata)
 
     def probe(precision: Precision) -> Vector:
         return build(precision).evaluate(np.random.default_rng(0).standard_normal((PROBES, keys.dim))).losses
@@ -91,22 +93,21 @@ def text_objective(
 
 
 def _check_prompt(prompt: PromptConfig, decoder: Decoder) -> None:
-    also = SUBSTITUTED if decoder == "tokens" else ()
-    if prompt != PromptConfig(**{name: getattr(prompt, name) for name in ("tokens", *HEEDED, *also)}):
-        heeded = f"{', '.join((*also, *HEEDED[:-1]))} and {HEEDED[-1]}"
-        raise InputError(f"objective 'text-prompt' takes {heeded} of a prompt, and nothing else of it")
+    keys = (*(SUBSTITUTED if decoder == "tokens" else ()), *SCORING)
+    if prompt != PromptConfig(**{name: getattr(prompt, name) for name in ("tokens", *keys)}):
+        raise InputError(f"objective 'text-prompt' takes only these keys of [prompt]: {', '.join(keys)}")
 
 
-def _check_dim(dim: int, right: int) -> None:
-    if dim != right:
-        said = f"objective 'text-prompt' has {right} dimensions in these settings, not {dim}"
-        raise InputError(f"{said}; set dim to that, or leave it out")
+def _check_dim(dim: int, expected: int) -> None:
+    if dim != expected:
+        reason = f"objective 'text-prompt' has {expected} dimensions in these settings, not {dim}"
+        raise InputError(f"{reason}; set dim to that, or leave it out")
 
 
 def _keys(
     problem: Problem, prompt: PromptConfig, dim: int, decoder: Decoder, demonstrations: int, instructions: Path | None
 ) -> tuple[TextDecoder, dict[str, Json]]:
-    """Return the decoder, and the hashes of files that it is read from."""
+    """Return the decoder, and the hashes of the files that it is read from."""
     if decoder == "tokens":
         return substitutions(problem, prompt, dim)
     examples = len(problem.data.train)
@@ -123,16 +124,16 @@ def local_text_objective(
     *,
     loss: str,
     calibration: str,
-    about: dict[str, Json] | None = None,
+    metadata: dict[str, Json] | None = None,
 ) -> TextObjective:
-    """Return the objective over the model in this process.
+    """Build the objective for the model in this process.
 
     Raises:
         InputError: see `TextObjective`.
     """
     precision = precision or Precision(model=problem.lm.model)
-    known: dict[str, Json] = {"dtype": precision.dtype, "dtype_spearman": precision.spearman, **(about or {})}
-    return _over(LocalEndpoint(problem.lm, precision), problem, keys, loss, calibration, about=known)
+    known: dict[str, Json] = {"dtype": precision.dtype, "dtype_spearman": precision.spearman, **(metadata or {})}
+    return _over(LocalEndpoint(problem.lm, precision), problem, keys, loss, calibration, metadata=known)
 
 
 def _over(
@@ -143,7 +144,7 @@ def _over(
     calibration: str,
     *,
     costs_again: tuple[str, ...] = (),
-    about: dict[str, Json] | None = None,
+    metadata: dict[str, Json] | None = None,
 ) -> TextObjective:
     return TextObjective(
         split=problem,
@@ -155,7 +156,7 @@ def _over(
         longest=keys.longest(lambda text: len(problem.lm.tokens(text)), problem.data.train),
         most_tokens=problem.lm.max_tokens,
         costs_again=costs_again,
-        about=about,
+        metadata=metadata,
     )
 
 
@@ -172,10 +173,10 @@ def _label(text: str, token: int) -> Label:
 
 
 def _pieces(lm: LanguageModel, word: str, ids: Sequence[int]) -> list[str]:
-    """Return the parts of a label word that its tokens stand for, spaces included: decoders of some tokenizers drop them."""
+    """Return the text of each token of a label word with its spaces, which decoders of some tokenizers drop."""
     for ahead in (ANCHOR, ""):
-        found = lm.tokenizer(ahead + word, add_special_tokens=False, return_offsets_mapping=True)
-        if tuple(found.input_ids[-len(ids) :]) == tuple(ids):
-            ends = [end for _, end in found.offset_mapping[-len(ids) :]]
+        encoded = lm.tokenizer(ahead + word, add_special_tokens=False, return_offsets_mapping=True)
+        if tuple(encoded.input_ids[-len(ids) :]) == tuple(ids):
+            ends = [end for _, end in encoded.offset_mapping[-len(ids) :]]
             return [(ahead + word)[start:end] for start, end in pairwise([len(ahead), *ends[:-1], len(ahead + word)])]
     return [str(lm.tokenizer.decode([token])) for token in ids]

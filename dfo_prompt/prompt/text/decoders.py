@@ -1,4 +1,4 @@
-"""Text decoders, the siblings of projections: from z (d,) to the demonstrations and the instruction of a prompt."""
+"""Text decoders, the counterparts of projections: maps from z (d,) to the demonstrations and instruction of a prompt."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -19,20 +19,20 @@ from dfo_prompt.types import Json, Vector
 Parts = Literal["both", "demonstrations", "instruction"]
 Decoder = Literal["both", "demonstrations", "instruction", "tokens"]
 TOKENS_DIM = 50
-"""The d of token substitutions where none is set: A z + p0 has hundreds of entries a token, and a text study few queries."""
-LARGEST = 2**20
-"""Bytes of a file of instructions."""
+"""The default d of token substitutions: A z + p0 has hundreds of entries per token, and a study of texts few queries."""
+MAX_BYTES = 2**20
+"""The largest size of a file of instructions."""
 ANSWERS = "{answers}"
-"""The mark in an instruction that stands for the label words."""
+"""The mark for the label words in an instruction."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """What a prompt is made of.
+    """The parts of a text prompt.
 
     Attributes:
-        instruction: "" for none.
-        shown: places in the training split of the demonstrations, in the order in which they are shown.
+        instruction: the instruction; "" for none.
+        shown: indices of the demonstrations in the training split, in the order in which they are shown.
     """
 
     instruction: str = ""
@@ -40,7 +40,7 @@ class Choice:
 
 
 class TextDecoder(Protocol):
-    """A map from z to the parts of a text."""
+    """A map from z to the parts of a text prompt."""
 
     @property
     def dim(self) -> int:
@@ -58,22 +58,26 @@ class TextDecoder(Protocol):
         """
 
     def describe(self) -> dict[str, Json]:
-        """Return what defines the decoder, for manifests."""
+        """Return the settings that define the decoder, for manifests."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RandomKeys:
-    """Demonstrations by random keys (Bean, 1994), and an instruction by the largest of further coordinates.
+    """A decoder by random keys (Bean, 1994): the largest keys select demonstrations and an instruction.
 
-    The first N coordinates are the keys of the training examples: those with the k largest are shown, in ascending order, so
-    that the largest stands next to the text, where a demonstration counts most, and a small step in z changes the farthest
-    one first. The other M coordinates are the keys of the instructions. Of equal keys the earlier place counts as larger:
-    z = 0 shows the first k examples, under the first instruction. Only the ranks of the keys matter, not their scale.
+    The first N coordinates are the keys of the training examples. The k examples with the largest keys are shown, in
+    ascending order of keys: the largest is next to the text, where a demonstration has the most influence, and a small step
+    in z changes the farthest demonstration first. The other M coordinates are the keys of the instructions. Among equal
+    keys, the first counts as the largest, so that z = 0 selects the first k examples and the first instruction. Only the
+    ranks of keys matter, not their scale.
 
     Attributes:
-        examples: N; without demonstrations z has no coordinates for them.
+        examples: N; z has no coordinates for examples if there are no demonstrations.
         demonstrations: k.
-        instructions: M; with fewer than two z has no coordinates for them.
+        instructions: the M instructions; z has no coordinates for them if M is below 2.
+
+    Raises:
+        InputError: there are too many demonstrations, or nothing to select.
     """
 
     examples: int
@@ -84,22 +88,22 @@ class RandomKeys:
         if not 0 <= self.demonstrations <= self.examples:
             raise InputError(f"demonstrations must be between 1 and the {self.examples} training examples")
         if not self.dim:
-            raise InputError("there is nothing to choose: give demonstrations, or two instructions")
+            raise InputError("there is nothing to select: give demonstrations, or two instructions")
 
     @property
     def dim(self) -> int:
-        """Return N + M."""
+        """Return d = N + M."""
         return self._keys + (len(self.instructions) if len(self.instructions) > 1 else 0)
 
     def decode(self, candidate: Vector) -> Choice:
         """Return what a candidate (d,) stands for.
 
         Raises:
-            ValueError: it has another shape, or is not finite.
+            ValueError: the candidate has another shape, or is not finite.
         """
         z = np.asarray(candidate, dtype=np.float64)
         if z.shape != (self.dim,) or not np.isfinite(z).all():
-            raise ValueError(f"a candidate of shape {z.shape}, or not finite, where {self.dim} keys are needed")
+            raise ValueError(f"the candidate has shape {z.shape} or is not finite; {self.dim} keys are needed")
         keys, others = z[: self._keys], z[self._keys :]
         largest = np.argsort(-keys, kind="stable")[: self.demonstrations]
         instruction = self.instructions[int(np.argmax(others)) if len(others) else 0] if self.instructions else ""
@@ -113,7 +117,7 @@ class RandomKeys:
         return Choice(instruction=instruction, shown=tuple(order[: self.demonstrations]))
 
     def describe(self) -> dict[str, Json]:
-        """Return the number of demonstrations, and a hash of the instructions."""
+        """Return the numbers of demonstrations and instructions, and a hash of the instructions."""
         pool = hashlib.sha256("\n".join(self.instructions).encode()).hexdigest()[:16]
         return {"demonstrations": self.demonstrations, "instructions": len(self.instructions), "pool_fingerprint": pool}
 
@@ -123,18 +127,18 @@ class RandomKeys:
 
 
 def random_keys(task: Task, *, examples: int, parts: Parts, demonstrations: int, instructions: Path | None) -> RandomKeys:
-    """Build the decoder.
+    """Build the decoder by random keys.
 
     Args:
-        task: whose label words stand in instructions.
-        examples: of the training split.
-        parts: what z chooses.
+        task: the task, whose label words replace {answers} in instructions.
+        examples: number of training examples.
+        parts: parts that z selects.
         demonstrations: k.
-        instructions: a text file with an instruction a line, beside which there is always the choice of none; by default a
-            few that suit any task. The mark {answers} stands for the label words.
+        instructions: text file with one instruction per line; by default a few that suit any task. An empty instruction is
+            always one of the choices.
 
     Raises:
-        InputError: there are too few or too many demonstrations, or the file cannot be read or has none.
+        InputError: there are too few or too many demonstrations, or the file cannot be read or has no instruction.
     """
     if parts != "instruction" and demonstrations < 1:
         raise InputError(f'demonstrations must be between 1 and {examples}; for none set decoder = "instruction"')
@@ -154,18 +158,18 @@ def with_answers(instruction: str, task: Task) -> str:
 
 
 def read_instructions(path: Path | None) -> Sequence[str]:
-    """Return the lines of a file that are not blank; those of the built-in pool without one.
+    """Return the non-blank lines of a file; for None, those of the built-in pool.
 
     Raises:
-        InputError: it cannot be read, or has none.
+        InputError: the file cannot be read, or has no such line.
     """
-    raw = read_bytes(path, most=LARGEST) if path else files(__package__).joinpath("instructions.txt").read_bytes()
+    raw = read_bytes(path, most=MAX_BYTES) if path else files(__package__).joinpath("instructions.txt").read_bytes()
     try:
         lines = [line.strip() for line in raw.decode("utf-8-sig").splitlines() if line.strip()]
     except UnicodeDecodeError as error:
         raise InputError(f"cannot read {path}: it is not UTF-8") from error
     if not lines:
-        raise InputError(f"{path} has no instruction; write one a line")
+        raise InputError(f"{path} has no instruction; write one per line")
     return lines
 
 
@@ -176,12 +180,12 @@ def text_dim(
     instructions: Path | None = None,
     decoder: Decoder = "both",
 ) -> int:
-    """Return the dimension that the objective "text-prompt" has in these settings; no model or data is read.
+    """Return the dimension of the objective "text-prompt" in these settings, without reading model or data.
 
     Token substitutions take any dimension, and have one by default.
 
     Raises:
-        InputError: a name is unknown, or a value is bad.
+        InputError: a name is unknown, or a value is invalid.
     """
     if decoder == "tokens":
         return TOKENS_DIM

@@ -1,4 +1,4 @@
-"""The text objective: the loss of a language model under a text, over any endpoint, as a function of z."""
+"""The text objective: the loss of a language model, behind any endpoint, under a text that z selects."""
 
 from collections.abc import Callable, Sequence
 
@@ -24,28 +24,28 @@ from dfo_prompt.types import Json, Matrix, Vector
 
 
 class TextObjective(TaskObjective):
-    """The loss of texts ahead of each example: an instruction and demonstrations, chosen from the training split.
+    """The loss of a text ahead of each example: an instruction, and demonstrations from the training split.
 
-    A training example that is a demonstration is scored without itself: with the other demonstrations, in their order. Its
-    answer would stand in the prompt otherwise. The split is not divided into examples to show and examples to score instead:
-    with a handful of shots each is needed for both, and the loss stays a mean over the same examples for every candidate.
-    The place that it leaves is not filled with the next key, so that the loss depends on the text alone, and candidates of
-    one text are one question. Dev and test share no example with the training split.
+    A training example that is also a demonstration is scored with only the other demonstrations, because the prompt would
+    contain its answer otherwise. The split is not divided into examples to show and examples to score: with few shots, each
+    is needed for both, and the loss remains a mean over the same examples for every candidate. No other example takes the
+    place of the one left out, so that the loss depends only on the text, and candidates with the same text are scored once.
+    Dev and test share no example with the training split.
 
     Args:
-        split: the task and its examples.
-        endpoint: the language model.
-        words: the label words in its tokens.
-        decoder: from z (d,) to what a prompt is made of.
-        loss: a name that `dfo-prompt list losses` shows.
-        calibration: a name that `dfo-prompt list calibrations` shows; a query costs the rows of its reference texts too.
-        longest: the longest prompt that z can stand for, for estimates; None gives none.
-        most_tokens: that the model takes; an example that is too long loses its end. Without it none is cut.
+        split: task and examples.
+        endpoint: endpoint of the language model.
+        words: label words in tokens of the model.
+        decoder: map from z (d,) to the parts of a prompt.
+        loss: a loss that `dfo-prompt list losses` shows.
+        calibration: a calibration that `dfo-prompt list calibrations` shows; its reference texts add to the rows of a query.
+        longest: the longest prompt, for estimates; None for no estimates.
+        most_tokens: largest number of tokens that the model takes; longer examples are truncated. None for no limit.
         costs_again: currencies that a repeated evaluation consumes again; see `Estimating`.
-        about: further facts for the manifest.
+        metadata: further entries for the manifest.
 
     Raises:
-        InputError: the endpoint cannot score label words of texts, or the longest prompt leaves no room for an example.
+        InputError: the endpoint cannot score label words after texts, or the longest prompt leaves no room for an example.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class TextObjective(TaskObjective):
         longest: Choice | None = None,
         most_tokens: int | None = None,
         costs_again: tuple[str, ...] = (),
-        about: dict[str, Json] | None = None,
+        metadata: dict[str, Json] | None = None,
     ) -> None:
         super().__init__(split=split, dim=decoder.dim, loss=loss)
         self.decoder, self.split = decoder, split
@@ -68,66 +68,67 @@ class TextObjective(TaskObjective):
         self._rendering = Rendering(split.task, split.data.train)
         self._train = split.texts("train")
         self._calibration: Calibration = catalogue().calibrations.bound(calibration)(split.task, self._train)
-        self._most, self._about = most_tokens, dict(about or {})
+        self._most_tokens, self._metadata = most_tokens, dict(metadata or {})
         self._longest, self.costs_again = longest, costs_again
         self.deterministic = self._asker.capabilities.spread <= STEADY
         if longest is not None:
             self._check_room(longest)
 
     def estimate(self, count: int, split: str = "train") -> Usage:
-        """Return the most that `count` candidates consume on a split: that of the longest prompt for each."""
+        """Return an upper bound on the usage of `count` candidates on a split: that of the longest prompt for each."""
         if self._longest is None:
             return Usage()
         ahead = self._rendering.ahead(self._longest)
-        asked = [*self._texts(split), *self._calibration.texts]
-        return self._asker.estimate([self._fitting(ahead, tuple(request)) for request in asked]).times(count)
+        examples = [*self._texts(split), *self._calibration.texts]
+        return self._asker.estimate([self._row(ahead, tuple(example)) for example in examples]).times(count)
 
     def text(self, candidate: Vector) -> str:
         """Return the prompt of a candidate (d,), with the marks of the template, such as {text}, in place of an example."""
         return self._rendering.whole(self.decoder.decode(candidate))
 
     def describe(self) -> dict[str, Json]:
-        """Return what defines this objective."""
-        found = self._asker.capabilities
+        """Return the settings that define the objective, for manifests."""
+        capabilities = self._asker.capabilities
         return {
             **self.split.describe(),
             **self.decoder.describe(),
-            "endpoint": {**self._endpoint.describe(), **found.lasting()},
-            "endpoint_probe": found.measured(),
-            **self._about,
+            "endpoint": {**self._endpoint.describe(), **capabilities.lasting()},
+            "endpoint_probe": capabilities.measured(),
+            **self._metadata,
         }
 
     def _check_room(self, longest: Choice) -> None:
-        """Check that behind the longest prompt there is room for every training text, or half of what the model takes.
+        """Check that the longest prompt leaves room for every training text, or half of the model's tokens.
 
         Raises:
-            InputError: there is not.
+            InputError: the prompt is too long.
         """
-        if self._most is None:
+        if self._most_tokens is None:
             return
-        rest = max(self._asker.size(self._rendering.asked(texts)) for texts in self._train)
+        text = max(self._asker.size(self._rendering.asked(texts)) for texts in self._train)
         ahead = self._asker.size(self._rendering.ahead(longest)) if longest != Choice() else 0
-        if ahead > max(self._most - rest, self._most // 2):
+        if ahead > max(self._most_tokens - text, self._most_tokens // 2):
             shown = len(longest.shown)
-            said, less = (
+            parts, advice = (
                 (f"{shown} demonstrations", "set fewer demonstrations") if shown else ("instructions", "shorten them")
             )
-            room = f"leave no room for a text in the {self._most} that the model takes"
-            raise InputError(f"{said} of up to {ahead} tokens {room}; {less}")
+            room = f"leave no room for a text in the {self._most_tokens} that the model takes"
+            raise InputError(f"{parts} of up to {ahead} tokens {room}; {advice}")
 
     def _score(self, candidates: Matrix, split: str, *, outputs: bool = False) -> Evaluation:
         labels = torch.as_tensor(self.split.labels(split))
         texts = self._texts(split)
-        found: dict[Choice, Evaluation] = {}
-        chosen = [self.decoder.decode(z) for z in candidates]
-        for choice in dict.fromkeys(chosen):
+        evaluations: dict[Choice, Evaluation] = {}
+        choices = [self.decoder.decode(z) for z in candidates]
+        for choice in dict.fromkeys(choices):
             try:
                 logits, bounded, usage = self._scores(choice, texts)
-            except OutageError as error:  # what came before it was paid for as well
-                error.usage = sum((item.usage for item in found.values()), error.usage or Usage())
+            except OutageError as error:  # earlier choices of the batch were paid for, too
+                error.usage = sum((item.usage for item in evaluations.values()), error.usage or Usage())
                 raise
-            found[choice] = self._evaluation(logits[None], labels, usage, outputs=outputs, bounded=bounded)
-        return _together([found[choice] for choice in chosen], sum((item.usage for item in found.values()), Usage()))
+            evaluations[choice] = self._evaluation(logits[None], labels, usage, outputs=outputs, bounded=bounded)
+        usage = sum((item.usage for item in evaluations.values()), Usage())
+        return _concatenated([evaluations[choice] for choice in choices], usage)
 
     def _manual(self, split: str) -> Evaluation:
         logits, bounded, usage = self._scores(Choice(), self._texts(split))
@@ -141,14 +142,19 @@ class TextObjective(TaskObjective):
         return self._train if split == "train" else self.split.texts(split)
 
     def _scores(self, choice: Choice, texts: Texts) -> tuple[Tensor, Vector | None, Usage]:
-        """Return the calibrated scores (N, C) of texts, how many were bounds only (1,), and what they took."""
+        """Score texts under a choice.
+
+        Returns:
+            The calibrated scores (N, C), the number (1,) of them that are only upper bounds, None if all are exact, and the
+            usage.
+        """
         scores, bounded, usage = self._raw(choice, texts)
-        known = None if self._asker.capabilities.exact else np.array([float(bounded)])
+        bounds = None if self._asker.capabilities.exact else np.array([float(bounded)])
         reference = self._calibration.texts
         if not reference:
-            return scores, known, usage
-        neutral, _, more = (scores, 0, Usage()) if texts is reference else self._raw(choice, reference)
-        return scores - self._calibration.average(neutral.log_softmax(dim=-1)[None])[0], known, usage + more
+            return scores, bounds, usage
+        neutral, _, further = (scores, 0, Usage()) if texts is reference else self._raw(choice, reference)
+        return scores - self._calibration.average(neutral.log_softmax(dim=-1)[None])[0], bounds, usage + further
 
     def _raw(self, choice: Choice, texts: Texts) -> tuple[Tensor, int, Usage]:
         ahead: Callable[[int], str]
@@ -157,24 +163,25 @@ class TextObjective(TaskObjective):
         else:
             whole = self._rendering.ahead(choice)
             ahead = lambda _: whole  # noqa: E731
-        rows = [self._fitting(ahead(i), tuple(example)) for i, example in enumerate(texts)]
+        rows = [self._row(ahead(i), tuple(example)) for i, example in enumerate(texts)]
         scores, bounded, usage = self._asker.scores(rows)
         return torch.from_numpy(scores), bounded, usage
 
-    def _fitting(self, ahead: str, texts: tuple[str, ...]) -> str:
+    def _row(self, ahead: str, texts: tuple[str, ...]) -> str:
+        """Return prompt and example as a row, truncated to the tokens that the model takes."""
         row = ahead + self._rendering.asked(texts)
-        while self._most is not None and any(texts) and self._asker.size(row) > self._most:
+        while self._most_tokens is not None and any(texts) and self._asker.size(row) > self._most_tokens:
             texts = shorter(texts)
             row = ahead + self._rendering.asked(texts)
         return row
 
 
-def _together(found: Sequence[Evaluation], usage: Usage) -> Evaluation:
-    """Return evaluations of a candidate each as that of all (B)."""
-    outputs = [item.outputs for item in found if item.outputs is not None]
+def _concatenated(evaluations: Sequence[Evaluation], usage: Usage) -> Evaluation:
+    """Concatenate B evaluations of a candidate each."""
+    outputs = [item.outputs for item in evaluations if item.outputs is not None]
     return Evaluation(
-        losses=np.concatenate([item.losses for item in found]),
-        metrics={name: np.concatenate([item.metrics[name] for item in found]) for name in found[0].metrics},
+        losses=np.concatenate([item.losses for item in evaluations]),
+        metrics={name: np.concatenate([item.metrics[name] for item in evaluations]) for name in evaluations[0].metrics},
         outputs=np.concatenate(outputs) if outputs else None,
         usage=usage,
     )

@@ -1,4 +1,4 @@
-"""Texts from what a decoder chose: the instruction, the demonstrations, and the example that is asked about."""
+"""Renders text prompts: the instruction, the demonstrations, and the example to answer."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -12,17 +12,17 @@ SEPARATOR = "\n\n"
 
 
 def demonstration(template: Template, texts: Sequence[str], word: str) -> str:
-    """Return an example with its label word, and what separates it from the next."""
+    """Return an example with its label word and the separator."""
     cloze = template.render(texts)
     return f"{cloze.before}{template.gap}{word}{cloze.after}{SEPARATOR}"
 
 
 class Rendering:
-    """Renders prompts of a task by its template for models that go on with a text.
+    """Renders the text prompts of a task for decoder-only models.
 
     Args:
-        task: template and label words.
-        examples: what demonstrations are chosen from.
+        task: task with template and label words.
+        examples: training examples, which can be demonstrations.
     """
 
     def __init__(self, task: Task, examples: Sequence[Example]) -> None:
@@ -31,27 +31,27 @@ class Rendering:
 
     @cached_property
     def demonstrations(self) -> tuple[str, ...]:
-        """Return the examples as they are shown."""
+        """Return each example as a demonstration."""
         return tuple(demonstration(self._template, example.texts, self._words[example.label]) for example in self._examples)
 
     def ahead(self, choice: Choice, *, without: int | None = None) -> str:
-        """Return what stands ahead of an example: instruction and demonstrations, but for the one at place `without`."""
+        """Return instruction and demonstrations, except for the training example with index `without`."""
         instruction = f"{choice.instruction}{SEPARATOR}" if choice.instruction else ""
         return instruction + "".join(self.demonstrations[i] for i in choice.shown if i != without)
 
     def asked(self, texts: Sequence[str]) -> str:
-        """Return an example up to its answer."""
+        """Return an example up to its answer slot."""
         return self._template.render(texts).before
 
     def whole(self, choice: Choice) -> str:
-        """Return the prompt as a person reads it: in place of the example stand the marks of the task's template."""
+        """Return the prompt for display, with the marks of the template in place of an example."""
         return self.ahead(choice) + self.asked([f"{{{name}}}" for name in self._template.fields])
 
 
 def _without_prompt(template: Template) -> tuple[str, ...]:
-    """Return the pieces of a template without the mark of a soft prompt."""
+    """Return the pieces of a template without the {prompt} mark."""
     pieces = template.pieces
     if "prompt" not in template.marks:
         return pieces
-    at = 2 * template.marks.index("prompt") + 1
-    return (*pieces[: at - 1], pieces[at - 1] + pieces[at + 1], *pieces[at + 2 :])
+    index = 2 * template.marks.index("prompt") + 1
+    return (*pieces[: index - 1], pieces[index - 1] + pieces[index + 1], *pieces[index + 2 :])

@@ -1,4 +1,4 @@
-"""Baselines: classifiers on frozen features, and tuning with gradients."""
+"""Baselines: classifiers on frozen features, and gradient-based tuning."""
 
 from collections.abc import Iterable
 
@@ -10,12 +10,12 @@ FEATURES = {
     "bilstm": "A BiLSTM on frozen representations of every token",
 }
 GRADIENTS = {
-    "prompt-tuning": "A soft prompt among the embeddings, by gradients (Lester et al., 2021)",
-    "p-tuning": "A soft prompt from a small encoder, by gradients (Liu et al., 2021)",
+    "prompt-tuning": "A soft prompt at the embeddings, trained by gradients (Lester et al., 2021)",
+    "p-tuning": "A soft prompt from a small encoder, trained by gradients (Liu et al., 2021)",
     "prefix-tuning": "Keys and values ahead of every layer (Li and Liang, 2021; P-Tuning v2: Liu et al., 2022)",
     "lora": "Low-rank updates of the attention (Hu et al., 2022)",
-    "adapter": "A bottleneck behind every layer (after Houlsby et al., 2019)",
-    "bitfit": "Biases alone (Ben Zaken et al., 2022)",
+    "adapter": "A bottleneck after every layer (after Houlsby et al., 2019)",
+    "bitfit": "Only biases (Ben Zaken et al., 2022)",
     "model-tuning": "All weights",
 }
 

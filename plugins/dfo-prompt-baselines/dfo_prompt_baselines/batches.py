@@ -12,19 +12,20 @@ from dfo_prompt.lm.answers import only_answers
 from dfo_prompt.lm.encoding import encode_words, split_rows
 from dfo_prompt.lm.layout import lay_out
 
-MOST_AT_ONCE = 64
-"""The most texts in a forward pass."""
+MAX_TEXTS = 64
+"""The largest number of texts in a forward pass."""
 OVERHEAD_TOKENS = 256
-"""The cost of a forward pass in tokens; with autocast, each pass casts all weights."""
+"""The overhead of a forward pass in tokens; with autocast, each pass casts all weights."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """N examples.
+    """N encoded examples.
 
     Attributes:
-        ids, mask: (N, L) token ids, padded on the right, and their attention mask.
-        slot: (N,) the position whose output is the answer, counted from the end: -1 is the last.
+        ids: (N, L) token ids, padded on the right.
+        mask: (N, L) attention mask.
+        slot: (N,) position whose output is the answer, counted from the end of the row: -1 is the last.
     """
 
     ids: Tensor
@@ -32,7 +33,7 @@ class Batch:
     slot: Tensor
 
     def at(self, rows: Tensor) -> "Batch":
-        """Return the examples `rows` with the least padding."""
+        """Return the examples `rows` with as little padding as possible."""
         length = int(self.lengths[rows].max())
         slot = self.slot[rows] + self.ids.shape[1] - length
         return Batch(ids=self.ids[rows, :length], mask=self.mask[rows, :length], slot=slot)
@@ -47,13 +48,15 @@ class Batch:
 
 
 def batch_of(problem: dp.Problem, texts: dp.Texts, *, prompt_tokens: int) -> Batch:
-    """Encode texts in the task's template, with room for a prompt.
+    """Encode texts in the task's template, with room for a prompt of P tokens.
 
     Raises:
         ModelError: the model is an encoder-decoder.
     """
     if problem.lm.head == "seq2seq":
-        raise dp.ModelError(f"{problem.lm.name!r} is an encoder-decoder; gradients take decoder-only and masked models")
+        raise dp.ModelError(
+            f"{problem.lm.name!r} is an encoder-decoder; gradient methods need a decoder-only or masked model"
+        )
     layouts = [lay_out(problem.lm, problem.task, text, prompt_tokens=prompt_tokens) for text in texts]
     longest = max(len(layout.ids) for layout in layouts)
     device = problem.lm.device
@@ -64,13 +67,13 @@ def batch_of(problem: dp.Problem, texts: dp.Texts, *, prompt_tokens: int) -> Bat
 
 
 def runs_of(lengths: Tensor) -> Iterator[Tensor]:
-    """Split texts with lengths (N,) into batches of rows with little padding."""
+    """Split texts with lengths (N,) into batches of row indices with little padding."""
     for run in split_rows(lengths.tolist(), OVERHEAD_TOKENS):
-        yield from torch.tensor(run, device=lengths.device).split(MOST_AT_ONCE)
+        yield from torch.tensor(run, device=lengths.device).split(MAX_TEXTS)
 
 
 def first_tokens(problem: dp.Problem) -> Tensor:
-    """Return the id (C,) of each label word's first token.
+    """Return the ids (C,) of the label words' first tokens.
 
     Raises:
         ModelError: two words have the same first token.
@@ -84,7 +87,14 @@ def first_tokens(problem: dp.Problem) -> Tensor:
 
 
 def label_logits(model: Any, base: Any, batch: Batch, words: Tensor) -> Tensor:
-    """Return the logits (N, C) of label words (C,) at the answers by `model`, which is built around `base`."""
+    """Return the logits (N, C) of label words (token ids (C,)) at the slots.
+
+    Args:
+        model: trained model, which wraps `base`.
+        base: language model, whose head computes the logits.
+        batch: N examples.
+        words: (C,) token ids.
+    """
     rows = torch.arange(len(batch), device=batch.ids.device)
     with only_answers(base, rows, batch.slot):
         logits: Tensor = model(input_ids=batch.ids, attention_mask=batch.mask).logits  # (N, 1, V)

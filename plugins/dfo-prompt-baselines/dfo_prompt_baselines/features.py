@@ -22,20 +22,20 @@ from dfo_prompt_baselines.batches import runs_of
 from dfo_prompt_baselines.training import best_state, quality_of, reduced_precision, seeded
 
 STRENGTHS = (0.01, 0.1, 1.0, 10.0)
-"""The regularisation strengths to try; the best on dev is used."""
-AT_ONCE = 1024
-"""The most texts whose representations are in memory at once."""
+"""The regularisation strengths to try; the best on dev is kept."""
+MAX_TEXTS = 1024
+"""The largest number of texts whose representations are in memory at once."""
 States = list[Tensor]
 """The token representations (L, E) of each text."""
 
 
 def linear(setting: dp.Setting) -> dp.Fitted:
-    """Fit a logistic regression on a representation per text, the last token's for causal models."""
+    """Fit a logistic regression on one hidden state per text: the last token's for causal models, else the first's."""
     return _by_grid(setting.problem, lambda strength: LogisticRegression(C=1 / strength, max_iter=2000))
 
 
 def mlp(setting: dp.Setting, *, width: int = 64) -> dp.Fitted:
-    """Fit a neural network with a hidden layer on a representation per text."""
+    """Fit a neural network with one hidden layer on one hidden state per text."""
     seed = setting.problem.seed % 2**32  # scikit-learn's range of seeds
     return _by_grid(
         setting.problem,
@@ -46,7 +46,7 @@ def mlp(setting: dp.Setting, *, width: int = 64) -> dp.Fitted:
 def bilstm(
     setting: dp.Setting, *, width: int = 64, learning_rate: float = 3e-3, epochs: int = 60, patience: int = 10
 ) -> dp.Fitted:
-    """Train a BiLSTM on the representations of every token, by Adam with early stopping on dev."""
+    """Train a BiLSTM on the hidden states of all tokens, by Adam with early stopping on dev."""
     problem = setting.problem
     train, dev = _Features(problem, "train"), _Features(problem, "dev")
     with seeded(problem.seed):
@@ -66,7 +66,7 @@ def bilstm(
 
     best_state(weights, step=step, quality=quality, epochs=epochs, patience=patience).load(weights)
     head = sum(weight.nbytes for weight in weights)
-    # The head, its gradient, two moments of Adam, and the representations of the training texts.
+    # Memory of the user: the classifier, its gradient, two moments of Adam, and the hidden states of the training texts.
     user = 4 * head + sum(states.nbytes for states in train.states)
 
     @torch.inference_mode()
@@ -77,20 +77,21 @@ def bilstm(
     return dp.Fitted(predict=predict, spent=spent, validation=validation, user_bytes=user)
 
 
-def _by_grid(problem: dp.Problem, make: Callable[[float], Any]) -> dp.Fitted:
+def _by_grid(problem: dp.Problem, build: Callable[[float], Any]) -> dp.Fitted:
+    """Fit the classifier that `build` returns for each strength, and use the best on dev."""
     train, dev = _Features(problem, "train"), _Features(problem, "dev")
     (features, held_out), labels = (_pooled(problem, part.states) for part in (train, dev)), train.labels.cpu().numpy()
     fitted: dict[float, Any] = {}
 
     def fit() -> None:
         for strength in STRENGTHS:
-            fitted[strength] = make_pipeline(StandardScaler(), make(strength)).fit(features, labels)
+            fitted[strength] = make_pipeline(StandardScaler(), build(strength)).fit(features, labels)
 
     user = features.nbytes + allocated_by(fit)
 
     def quality(strength: float) -> tuple[float, float]:
         scores: dp.Matrix = fitted[strength].predict_proba(held_out)
-        return problem.metric_of(scores, "dev"), strength  # prefer stronger regularisation among equals
+        return problem.metric_of(scores, "dev"), strength  # among equals, the stronger regularisation
 
     best = max(STRENGTHS, key=quality)
 
@@ -102,11 +103,11 @@ def _by_grid(problem: dp.Problem, make: Callable[[float], Any]) -> dp.Fitted:
 
 
 def _in_parts(texts: dp.Texts, score: Callable[[dp.Texts], dp.Matrix]) -> dp.Matrix:
-    return np.concatenate([score(texts[at : at + AT_ONCE]) for at in range(0, len(texts), AT_ONCE)])
+    return np.concatenate([score(texts[start : start + MAX_TEXTS]) for start in range(0, len(texts), MAX_TEXTS)])
 
 
 class _Features:
-    """The representations of a split's texts, and their classes (N,)."""
+    """The hidden states of a split's texts, and their classes (N,)."""
 
     def __init__(self, problem: dp.Problem, split: str) -> None:
         started = perf_counter()
@@ -115,15 +116,15 @@ class _Features:
         self._seconds = perf_counter() - started
 
     def spent(self, *, every_token: bool) -> dp.Spent:
-        """Return the costs of the representations: a single query."""
+        """Return the costs of the hidden states, which count as one query."""
         rows, tokens, width = len(self.states), sum(map(len, self.states)), self.states[0].shape[1]
-        sent_back = (tokens if every_token else rows) * width
+        values = (tokens if every_token else rows) * width
         return dp.Spent(
             queries=1,
             rows=rows,
             tokens=tokens,
             uploaded=WORD * tokens,
-            downloaded=WORD * sent_back,
+            downloaded=WORD * values,
             objective_seconds=self._seconds,
         )
 
@@ -159,5 +160,6 @@ def _states(problem: dp.Problem, texts: dp.Texts) -> States:
 
 
 def _pooled(problem: dp.Problem, states: States) -> npt.NDArray[np.float32]:
-    at = -1 if problem.lm.head == "causal" else 0
-    return torch.stack([state[at] for state in states]).cpu().numpy()
+    """Return one hidden state per text, (N, E)."""
+    position = -1 if problem.lm.head == "causal" else 0
+    return torch.stack([state[position] for state in states]).cpu().numpy()

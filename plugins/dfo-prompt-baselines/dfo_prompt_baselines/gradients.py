@@ -1,4 +1,4 @@
-"""Methods that tune with gradients, by peft where it has the method."""
+"""Gradient-based methods, with peft's implementation if it has one."""
 
 import warnings
 from collections.abc import Callable
@@ -27,24 +27,24 @@ from dfo_prompt.prompt.projections.learned import TunedPrompt
 from dfo_prompt_baselines.training import Prepare, Recipe, train
 
 Training = dict[str, Any] | None
-"""Fields of `Recipe` by name; missing fields have their defaults, and learning rates the method's."""
+"""Fields of `Recipe` by name; by default, learning rates are those of the method."""
 TASK_TYPES = {"causal": TaskType.CAUSAL_LM, "masked": TaskType.FEATURE_EXTRACTION}
 
 
 def prompt_tuning(setting: dp.Setting, *, prompt_tokens: int = 50, training: Training = None) -> dp.Fitted:
     """Train a soft prompt from the default start of a study with the same seed; see `Recipe`.
 
-    It writes prompt.safetensors into its folder, for `dfo-prompt pretrain-projection`.
+    Writes prompt.safetensors into the study's folder, for `dfo-prompt pretrain-projection`.
     """
     recipe = _recipe(training, (3e-2, 3e-3))
-    config = PromptTuningConfig(num_virtual_tokens=prompt_tokens, **_of_model(setting))
+    config = PromptTuningConfig(num_virtual_tokens=prompt_tokens, **_peft_sizes(setting))
     start = _start(setting, prompt_tokens)
 
     def begin(model: Any) -> None:
         model.prompt_encoder["default"].embedding.weight.copy_(start)
 
     return train(
-        setting.problem, _by_peft(config, begin), recipe, prompt_tokens=prompt_tokens, keep=partial(_save_prompt, setting)
+        setting.problem, _by_peft(config, begin), recipe, prompt_tokens=prompt_tokens, save=partial(_save_prompt, setting)
     )
 
 
@@ -52,7 +52,7 @@ def p_tuning(setting: dp.Setting, *, prompt_tokens: int = 50, training: Training
     """Train a soft prompt as the output of a small network; see `Recipe`."""
     recipe = _recipe(training, (3e-3, 3e-4))
     width = setting.problem.lm.width
-    config = PromptEncoderConfig(num_virtual_tokens=prompt_tokens, encoder_hidden_size=width, **_of_model(setting))
+    config = PromptEncoderConfig(num_virtual_tokens=prompt_tokens, encoder_hidden_size=width, **_peft_sizes(setting))
     return train(setting.problem, _by_peft(config), recipe, prompt_tokens=prompt_tokens)
 
 
@@ -67,7 +67,7 @@ def prefix_tuning(setting: dp.Setting, *, prompt_tokens: int = 20, training: Tra
     """
     recipe = _recipe(training, (1e-2, 1e-3))
     lm, start = setting.problem.lm, _start(setting, prompt_tokens)
-    sizes = {**_of_model(setting), "token_dim": _layer_width(lm)}
+    sizes = {**_peft_sizes(setting), "token_dim": _layer_width(lm)}
     config = PrefixTuningConfig(num_virtual_tokens=prompt_tokens, **sizes)
 
     def begin(model: Any) -> None:
@@ -75,7 +75,7 @@ def prefix_tuning(setting: dp.Setting, *, prompt_tokens: int = 20, training: Tra
         if lm.head == "causal":
             computed = base(inputs_embeds=start[None], use_cache=True).past_key_values
             initialize_kv_prefix_from_past_key_values(model, past_key_values=computed)
-        ids = torch.tensor([lm.tokens(":")], device=lm.device)  # any text
+        ids = torch.tensor([lm.tokens(":")], device=lm.device)  # an arbitrary text
         if torch.equal(model(input_ids=ids).logits, base(input_ids=ids).logits):
             raise dp.ModelError(f"{lm.name!r} ignores keys and values ahead of a text, so they cannot be tuned")
 
@@ -83,18 +83,18 @@ def prefix_tuning(setting: dp.Setting, *, prompt_tokens: int = 20, training: Tra
 
 
 def lora(setting: dp.Setting, *, rank: int = 8, alpha: int = 16, training: Training = None) -> dp.Fitted:
-    """Train low-rank updates of the modules that peft selects for the family, or of all linear layers; see `Recipe`."""
+    """Train low-rank updates of the modules that peft selects for the family, or else of all linear layers; see `Recipe`."""
     lm = setting.problem.lm
-    where = None if lm.model.config.model_type in KNOWN_ATTENTION else "all-linear"
-    kind = TASK_TYPES.get(lm.head)
-    config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=0.0, target_modules=where, task_type=kind)
+    modules = None if lm.model.config.model_type in KNOWN_ATTENTION else "all-linear"
+    task_type = TASK_TYPES.get(lm.head)
+    config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=0.0, target_modules=modules, task_type=task_type)
     return train(setting.problem, _by_peft(config), _recipe(training, (1e-3, 1e-4)))
 
 
 def adapter(setting: dp.Setting, *, width: int = 32, training: Training = None) -> dp.Fitted:
     """Train a bottleneck of `width` after every layer, initially the identity; see `Recipe`.
 
-    This is simpler than Houlsby et al. (2019), who put two into every layer, after each sublayer, and also train its norms.
+    This is simpler than Houlsby et al. (2019), who put one after each of the two sublayers and also train the norms.
     """
 
     def prepare(base: Any) -> nn.Module:
@@ -137,7 +137,7 @@ def model_tuning(setting: dp.Setting, *, training: Training = None) -> dp.Fitted
 
 
 class Bottleneck(nn.Module):
-    """x + W_up GELU(W_down x), with W_up initially zero."""
+    """The map x + W_up GELU(W_down x), with W_up initially zero."""
 
     def __init__(self, size: int, width: int) -> None:
         super().__init__()
@@ -146,12 +146,12 @@ class Bottleneck(nn.Module):
         nn.init.zeros_(self.up.bias)
 
     def forward(self, states: Tensor) -> Tensor:
-        """Return states of the same shape, (..., E)."""
+        """Map states (..., E) to states of the same shape."""
         changed: Tensor = states + self.up(nn.functional.gelu(self.down(states)))
         return changed
 
     def behind(self, _: nn.Module, __: Any, output: Any) -> Any:
-        """Apply the bottleneck to a layer's output, states or a tuple that begins with states."""
+        """Apply the bottleneck to a layer's output: states, or a tuple that begins with states."""
         return (self(output[0]), *output[1:]) if isinstance(output, tuple) else self(output)
 
 
@@ -165,14 +165,14 @@ def _save_prompt(setting: dp.Setting, model: Any) -> None:
 
 
 def _start(setting: dp.Setting, prompt_tokens: int) -> Tensor:
-    """Return a study's initial prompt of vocabulary embeddings, (P, E); peft's, from N(0, 1), is far from all embeddings."""
+    """Return a study's initial prompt (P, E) of vocabulary tokens: peft's N(0, 1) is far from all embeddings."""
     rng = generator(setting.problem.seed, Stream.START)
     return initial_prompt_of(setting.problem.lm, "vocabulary", prompt_tokens, rng)
 
 
 def _by_peft(config: Any, begin: Callable[[Any], object] | None = None) -> Prepare:
     def prepare(base: Any) -> nn.Module:
-        with warnings.catch_warnings(action="ignore"):  # about names that transformers deprecates
+        with warnings.catch_warnings(action="ignore"):  # deprecation warnings of transformers
             model: nn.Module = get_peft_model(base, config)
         if begin:
             with torch.no_grad():
@@ -182,7 +182,7 @@ def _by_peft(config: Any, begin: Callable[[Any], object] | None = None) -> Prepa
     return prepare
 
 
-def _of_model(setting: dp.Setting) -> dict[str, Any]:
+def _peft_sizes(setting: dp.Setting) -> dict[str, Any]:
     lm = setting.problem.lm
     return {"task_type": TASK_TYPES.get(lm.head), **lm.peft_sizes}
 

@@ -1,4 +1,4 @@
-"""The training loop that all methods with gradients share."""
+"""The training loop of all gradient-based methods."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -17,7 +17,7 @@ from dfo_prompt._util.parsing import STRICT
 from dfo_prompt.lm.precision import has_bfloat16
 from dfo_prompt_baselines.batches import Batch, batch_of, first_tokens, label_logits, runs_of
 
-LARGEST_GRADIENT = 1.0
+MAX_GRADIENT_NORM = 1.0
 
 Prepare = Callable[[Any], nn.Module]
 """Makes a copy of the model trainable and returns the module to call; trained parameters require a gradient."""
@@ -25,14 +25,17 @@ Prepare = Callable[[Any], nn.Module]
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """The settings of training, given by each method's option `training`.
+    """The settings of training, set by the option `training` of a method.
 
     Attributes:
-        learning_rates: the rates to try; the best on dev is used.
-        epochs: the most epochs.
-        batch_size: the examples of a step.
-        patience: the epochs without a better dev metric, or an equal one at a lower dev loss, after which a run stops.
-        dtype: the precision of matrix products, "auto" (bfloat16 if the hardware has it) or "float32"; weights are float32.
+        learning_rates: rates to try; the best on dev is used.
+        epochs: largest number of epochs.
+        batch_size: number of examples per step.
+        patience: number of epochs without a better dev metric, or an equal one with a lower loss, after which a run stops.
+        dtype: precision of matrix products, "auto" (bfloat16 if the hardware has it) or "float32"; weights are float32.
+
+    Raises:
+        ValueError: a learning rate is not positive, or a number is below 1.
     """
 
     __pydantic_config__ = STRICT
@@ -45,14 +48,20 @@ class Recipe:
 
     def __post_init__(self) -> None:
         if not self.learning_rates or min(self.learning_rates) <= 0:
-            raise ValueError(f"learning_rates must be positive, and at least one, not {list(self.learning_rates)}")
+            raise ValueError(f"learning_rates must be one or more positive numbers, not {list(self.learning_rates)}")
         if min(self.epochs, self.batch_size, self.patience) < 1:
             raise ValueError("epochs, batch_size and patience must be at least 1")
 
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """Trained weights, the number of epochs, and their quality on dev: the metric and minus the loss."""
+    """Trained weights.
+
+    Attributes:
+        weights: values of the weights.
+        quality: metric on dev, and minus the loss.
+        epoch: number of epochs of training.
+    """
 
     weights: list[Tensor]
     quality: tuple[float, float]
@@ -73,20 +82,20 @@ def best_state(
     epochs: int,
     patience: int,
 ) -> State:
-    """Train by `step`, an epoch per call, and return the best weights on dev, which may be the initial ones.
+    """Train epoch by epoch and return the best weights on dev, which may be the initial ones.
 
     Args:
-        weights: the weights that `step` changes.
-        step: trains for an epoch.
-        quality: returns the quality of the current weights.
-        epochs: the most epochs.
-        patience: the epochs without a better quality after which training stops.
+        weights: weights to train.
+        step: function that trains them for one epoch.
+        quality: function that returns the quality of the current weights; see `State`.
+        epochs: largest number of epochs.
+        patience: number of epochs without a better quality after which training stops.
     """
     best = State(weights=_copies(weights), quality=quality(), epoch=0)
     for epoch in range(1, epochs + 1):
         step()
-        if (now := quality()) > best.quality:
-            best = State(weights=_copies(weights), quality=now, epoch=epoch)
+        if (current := quality()) > best.quality:
+            best = State(weights=_copies(weights), quality=current, epoch=epoch)
         if epoch - best.epoch >= patience:
             break
     return best
@@ -103,21 +112,21 @@ def train(
     recipe: Recipe,
     *,
     prompt_tokens: int = 0,
-    keep: Callable[[Any], None] | None = None,
+    save: Callable[[Any], None] | None = None,
 ) -> dp.Fitted:
-    """Train by cross entropy of the label words on the training split; use the best weights on dev.
+    """Minimise the cross entropy of the label words on the training split, and return the best weights on dev.
 
     Args:
-        problem: the model, task and split.
-        prepare: makes a copy of the model trainable.
-        recipe: the settings of training.
-        prompt_tokens: the length of the trained prompt, for which long texts are truncated.
-        keep: called with the best model, to save it.
+        problem: model, task and split.
+        prepare: function that makes a copy of the model trainable.
+        recipe: settings of training.
+        prompt_tokens: P, the length of the trained prompt, for which long texts are truncated.
+        save: function that saves the best model.
 
     Raises:
         InputError, ModelError: a setting is invalid, or the model cannot be trained this way.
     """
-    return _Trainer(problem, prepare, recipe, prompt_tokens).best(keep)
+    return _Trainer(problem, prepare, recipe, prompt_tokens).best(save)
 
 
 class _Trainer:
@@ -126,19 +135,19 @@ class _Trainer:
         self._words = first_tokens(problem)
         self._train, self._dev = (self._split(split) for split in ("train", "dev"))
         self._rows = self._tokens = 0
-        self._looks = dp.Spent()
+        self._validation = dp.Spent()
 
-    def best(self, keep: Callable[[Any], None] | None) -> dp.Fitted:
-        tried: dict[float, State] = {}
+    def best(self, save: Callable[[Any], None] | None) -> dp.Fitted:
+        states: dict[float, State] = {}
         for rate in self._recipe.learning_rates:
             with seeded(self._problem.seed):  # also seeds dropout
-                tried[rate] = self._at(rate)
-        rate, state = max(tried.items(), key=lambda attempt: attempt[1].quality)
+                states[rate] = self._run(rate)
+        rate, state = max(states.items(), key=lambda item: item[1].quality)
         with seeded(self._problem.seed):
-            base, model, weights = self._fresh()
+            base, model, weights = self._fresh_copy()
         state.load(weights)
-        if keep:
-            keep(model.eval())
+        if save:
+            save(model.eval())
 
         def predict(texts: dp.Texts) -> dp.Matrix:
             logits: dp.Matrix = self._logits(model, base, self._batch(texts)).double().cpu().numpy()
@@ -147,10 +156,10 @@ class _Trainer:
         size = sum(weight.numel() for weight in weights)
         about = {"learning_rate": rate, "epoch": state.epoch, "trained_weights": size}
         spent = dp.Spent(rows=self._rows, tokens=self._tokens)
-        return dp.Fitted(predict=predict, spent=spent, validation=self._looks, user_bytes=None, about=about)
+        return dp.Fitted(predict=predict, spent=spent, validation=self._validation, user_bytes=None, about=about)
 
-    def _at(self, rate: float) -> State:
-        base, model, weights = self._fresh()
+    def _run(self, rate: float) -> State:
+        base, model, weights = self._fresh_copy()
         optimizer = torch.optim.AdamW(weights, lr=rate, weight_decay=0.0)
         rng = np.random.default_rng(self._problem.seed)
         return best_state(
@@ -174,7 +183,7 @@ class _Trainer:
                     logits = label_logits(model, base, batch.at(part), self._words)
                 loss = cross_entropy(logits, labels[part], reduction="sum") / len(rows)
                 loss.backward()
-            nn.utils.clip_grad_norm_(weights, LARGEST_GRADIENT)
+            nn.utils.clip_grad_norm_(weights, MAX_GRADIENT_NORM)
             optimizer.step()
             self._rows += len(rows)
             self._tokens += int(batch.lengths[rows].sum()) + len(rows) * self._prompt_tokens
@@ -184,7 +193,7 @@ class _Trainer:
         batch, labels = self._dev
         quality = quality_of(self._problem, self._logits(model, base, batch), labels)
         tokens = int(batch.lengths.sum()) + len(batch) * self._prompt_tokens
-        self._looks += dp.Spent(queries=1, rows=len(batch), tokens=tokens, objective_seconds=perf_counter() - started)
+        self._validation += dp.Spent(queries=1, rows=len(batch), tokens=tokens, objective_seconds=perf_counter() - started)
         return quality
 
     @torch.inference_mode()
@@ -196,8 +205,8 @@ class _Trainer:
                 logits[rows] = label_logits(model, base, batch.at(rows), self._words)
         return logits
 
-    def _fresh(self) -> tuple[nn.Module, nn.Module, list[Tensor]]:
-        """Return a copy of the model, the module to call in its place, and the trained weights."""
+    def _fresh_copy(self) -> tuple[nn.Module, nn.Module, list[Tensor]]:
+        """Return a copy of the model, the trainable module that wraps it, and the trained weights."""
         base: Any = deepcopy(self._problem.lm.model)
         model = self._prepare(base)
         return base, model, [weight for weight in model.parameters() if weight.requires_grad]
@@ -214,13 +223,13 @@ class _Trainer:
 
 
 def reduced_precision(device: torch.device) -> AbstractContextManager[object]:
-    """Return a context of matrix products in bfloat16, if the hardware has it."""
+    """Return the context for matrix products in bfloat16, if the hardware has it."""
     return torch.autocast(device.type, dtype=torch.bfloat16) if has_bfloat16(device) else nullcontext()
 
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Seed torch's global generator, from which libraries draw initial weights, inside a `with` block."""
+    """Seed the global generator of torch, from which libraries draw initial weights, inside a `with` block."""
     with torch.random.fork_rng():
         torch.manual_seed(seed % 2**64)
         yield

@@ -128,7 +128,7 @@ def test_a_step_does_not_depend_on_which_texts_run_together(name, monkeypatch):
     texts = [example.texts for example in where.data.test]
     found = []
     for most in (64, 1):
-        monkeypatch.setattr("dfo_prompt_baselines.batches.MOST_AT_ONCE", most)
+        monkeypatch.setattr("dfo_prompt_baselines.batches.MAX_TEXTS", most)
         found.append(fit(name, where, learning_rates=(1e-2,), epochs=3, dtype="float32").predict(texts))
     np.testing.assert_allclose(*found, atol=1e-4)
 
@@ -169,7 +169,7 @@ def test_features_of_many_texts_are_held_part_by_part(monkeypatch):
     fitted = fit("feature-linear", problem(count=10))
     texts = [("good film",), ("bad",), ("a film",)]
     whole = fitted.predict(texts)
-    monkeypatch.setattr("dfo_prompt_baselines.features.AT_ONCE", 2)
+    monkeypatch.setattr("dfo_prompt_baselines.features.MAX_TEXTS", 2)
     np.testing.assert_allclose(fitted.predict(texts), whole, atol=0.02)
 
 
@@ -187,7 +187,7 @@ def test_features_cost_what_is_sent():
     ("family", "options", "said"),
     [
         ("t5", {}, "is an encoder-decoder"),
-        ("llama", {"learning_rates": ()}, "learning_rates must be positive"),
+        ("llama", {"learning_rates": ()}, "learning_rates must be one or more positive numbers"),
         ("llama", {"epochs": 0}, "must be at least 1"),
         ("llama", {"epoch": 3}, "did you mean 'epochs'"),
         ("llama", {"dtype": "float8"}, "training: dtype: Input should be"),

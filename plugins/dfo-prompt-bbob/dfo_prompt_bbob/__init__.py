@@ -1,4 +1,4 @@
-"""The functions of the black-box optimization benchmark."""
+"""The functions of the black-box optimization benchmark (BBOB)."""
 
 from collections.abc import Iterable
 
@@ -8,5 +8,5 @@ import dfo_prompt as dp
 @dp.hookimpl
 def dfo_prompt_objectives() -> Iterable[dp.Spec]:
     """Register all functions under a common name."""
-    summary = "Function 1 to 24 of BBOB, noiseless (Hansen et al., 2009), by ioh."
+    summary = "Functions 1 to 24 of BBOB, noiseless (Hansen et al., 2009), by ioh."
     yield dp.Spec(name="bbob:*", target="dfo_prompt_bbob.objective:bbob", summary=summary)

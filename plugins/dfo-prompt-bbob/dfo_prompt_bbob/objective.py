@@ -1,4 +1,4 @@
-"""BBOB by the package ioh (de Nobel et al., 2024)."""
+"""BBOB functions by the library ioh (de Nobel et al., 2024)."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,9 +8,9 @@ import numpy as np
 
 import dfo_prompt as dp
 
-FUNCTIONS, LEAST_DIM = 24, 2
+FUNCTIONS, MIN_DIM = 24, 2
 INSTANCES = 2**31 - 1
-"""The number of ioh's instances; larger seeds wrap around."""
+"""The number of instances in ioh; larger seeds wrap around."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +18,7 @@ class BBOB:
     """A function of BBOB; its loss is the distance to the optimal value.
 
     Attributes:
-        problem: the problem of ioh.
+        problem: the problem object of ioh.
     """
 
     problem: Any
@@ -39,22 +39,22 @@ class BBOB:
 
 
 def bbob(*, dim: int, seed: int, variant: str, effective_dim: int | None = None) -> dp.Objective:
-    """Build a function of BBOB, its instance chosen by the seed.
+    """Build a function of BBOB, with the instance that the seed selects.
 
     Args:
         dim: d, at least two.
         seed: selects instance 1 + seed and the random embedding.
         variant: "1" to "24".
-        effective_dim: k; if set, the function has k effective dimensions behind a random embedding.
+        effective_dim: k; if set, the function depends on k coordinates after a random linear map.
 
     Raises:
-        InputError: there is no such function, or too few dimensions.
+        InputError: there is no such function, or the number of dimensions is invalid.
     """
     if variant not in map(str, range(1, FUNCTIONS + 1)):
         raise dp.InputError(f"unknown function {variant!r} of BBOB; known: 1 to {FUNCTIONS}")
     inner = effective_dim or dim
-    if not LEAST_DIM <= inner <= dim:
-        raise dp.InputError(f"BBOB: {inner} dimensions are not between {LEAST_DIM} and the candidates' {dim}")
+    if not MIN_DIM <= inner <= dim:
+        raise dp.InputError(f"BBOB: {inner} dimensions are not between {MIN_DIM} and the candidates' {dim}")
     problem = ioh.get_problem(
         int(variant), instance=1 + seed % INSTANCES, dimension=inner, problem_class=ioh.ProblemClass.BBOB
     )

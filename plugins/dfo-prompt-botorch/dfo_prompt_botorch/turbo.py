@@ -8,18 +8,18 @@ from torch.quasirandom import SobolEngine
 
 import dfo_prompt as dp
 
-with dp.Isolation(0)():  # gpytorch uses a deprecated way of compiling
+with dp.Isolation(0)():  # silences a deprecation warning of gpytorch
     from botorch.fit import fit_gpytorch_mll
     from botorch.generation.sampling import MaxPosteriorSampling
     from botorch.models import SingleTaskGP
     from gpytorch.mlls import ExactMarginalLogLikelihood
 
-FIRST_SIDE, LEAST_SIDE, MOST_SIDE = 4.0, 4.0 / 2**6, 16.0
+INITIAL_SIDE, MIN_SIDE, MAX_SIDE = 4.0, 4.0 / 2**6, 16.0
 """The initial, smallest and largest side of the trust region, in units of sigma."""
 SUCCESSES = 3
 """The number of consecutive successes that double the side."""
 PERTURBED = 20
-"""The mean number of perturbed coordinates of points for Thompson sampling (section 2, as in the reference code)."""
+"""The mean number of perturbed coordinates of a point for Thompson sampling (section 2, as in the reference code)."""
 
 
 class TuRBO(dp.Optimizer):
@@ -28,10 +28,10 @@ class TuRBO(dp.Optimizer):
     The first points are x0 and draws of N(x0, sigma^2 I). Recommends the best candidate told.
 
     Args:
-        initial: the number of points before the first model.
-        points: the number of points among which a Thompson sample is minimized.
-        memory: the number of latest points that the model uses besides the best, which bounds its time.
-        fit_steps: the most steps of maximizing the likelihood.
+        initial: number of points before the first model.
+        points: number of points over which a Thompson sample is minimized.
+        memory: number of latest points that the model is fitted to, besides the best; bounds its time.
+        fit_steps: largest number of steps of maximizing the likelihood.
         study: see `dfo_prompt.Optimizer`.
     """
 
@@ -72,29 +72,29 @@ class TuRBO(dp.Optimizer):
         return self._best.candidate.copy()
 
     def describe(self) -> dict[str, Any]:
-        """Return the restarts and the side of the trust region, in units of sigma."""
+        """Return the number of restarts, and the side of the trust region in units of sigma."""
         return {"restarts": self._restarts, "side": self._side}
 
     def _restart(self, center: np.ndarray) -> None:
         self._restarts += 1
         self._center = center.copy()
         self._candidates, self._losses = np.zeros((0, self.dim)), np.zeros(0)
-        self._side = FIRST_SIDE
+        self._side = INITIAL_SIDE
         self._successes = self._failures = 0
 
     def _resize(self, *, success: bool) -> None:
         self._successes, self._failures = (self._successes + 1, 0) if success else (0, self._failures + 1)
         if self._successes == SUCCESSES:
-            self._side, self._successes = min(2 * self._side, MOST_SIDE), 0
+            self._side, self._successes = min(2 * self._side, MAX_SIDE), 0
         elif self._failures == self._failures_allowed:
             self._side, self._failures = self._side / 2, 0
-        if self._side < LEAST_SIDE:
+        if self._side < MIN_SIDE:
             self._restart(self._best.candidate)
 
     def _thompson(self) -> np.ndarray:
         latest = np.arange(len(self._losses))[-self._memory :]
         seen = np.union1d(latest, self._losses.argmin())
-        x = torch.as_tensor((self._candidates[seen] - self._center) / (FIRST_SIDE * self.sigma))  # (n, d)
+        x = torch.as_tensor((self._candidates[seen] - self._center) / (INITIAL_SIDE * self.sigma))  # (n, d)
         y = torch.as_tensor(-self._losses[seen])[:, None]
         spread = y.std()
         model = SingleTaskGP(x, (y - y.mean()) / (spread if spread > 0 else 1.0), outcome_transform=None)
@@ -103,14 +103,14 @@ class TuRBO(dp.Optimizer):
         choices = self._choices(model, x[y.argmax()])
         with torch.no_grad():
             chosen = MaxPosteriorSampling(model=model, replacement=False)(choices, num_samples=self.popsize)
-        return self._center + FIRST_SIDE * self.sigma * chosen.numpy()
+        return self._center + INITIAL_SIDE * self.sigma * chosen.numpy()
 
     def _choices(self, model: SingleTaskGP, best: torch.Tensor) -> torch.Tensor:
-        """Return points (N, d) of the trust region, its sides in proportion to the length scales (eq. 1)."""
+        """Return points (N, d) in the trust region, whose sides are proportional to the length scales (eq. 1)."""
         kernel = getattr(model.covar_module, "base_kernel", model.covar_module)
         scales = kernel.lengthscale.detach().flatten()
         scales = scales / scales.log().mean().exp()
-        half = scales * self._side / FIRST_SIDE / 2
+        half = scales * self._side / INITIAL_SIDE / 2
         count = max(self._points, self.popsize)
         sobol = SobolEngine(self.dim, scramble=True, seed=int(self._rng.integers(2**31)))
         offsets = (2 * sobol.draw(count, dtype=torch.float64) - 1) * half

@@ -29,4 +29,4 @@ def test_the_side_waits_for_the_first_model():
     optimizer = turbo(popsize=1, initial=10)
     for loss in range(10):
         optimizer.tell(optimizer.ask(), np.array([float(loss)]))
-    assert optimizer.describe()["side"] == module.FIRST_SIDE
+    assert optimizer.describe()["side"] == module.INITIAL_SIDE

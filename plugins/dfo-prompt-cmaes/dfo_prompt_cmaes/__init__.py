@@ -1,4 +1,4 @@
-"""CMA-ES variants of CyberAgent's cmaes."""
+"""The CMA-ES variants of CyberAgent's library cmaes."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""CMA-ES by cmaes (Nomura and Shibata, 2024)."""
+"""CMA-ES by the library cmaes (Nomura and Shibata, 2024)."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -9,12 +9,12 @@ import numpy as np
 import dfo_prompt as dp
 
 GENERATORS = {"full": cmaes.CMA, "sep": cmaes.SepCMA}
-FARTHEST = 1e30
-"""The library fails for candidates beyond 1e32, which the step size may reach on a plateau."""
+MAX_COORDINATE = 1e30
+"""The largest coordinate before a restart. The library fails beyond 1e32, which a step size can reach on a plateau."""
 
 
 class CyberCMA(dp.Optimizer):
-    """CMA-ES of the package cmaes; recommends its mean.
+    """CMA-ES; recommends its mean.
 
     Args:
         variant: "full" or "sep" (diagonal covariance).
@@ -24,7 +24,7 @@ class CyberCMA(dp.Optimizer):
         study: see `dfo_prompt.Optimizer`.
 
     Raises:
-        InputError: the file cannot be used, or the variant takes no such option.
+        InputError: the file is invalid, or the variant does not take an option.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class CyberCMA(dp.Optimizer):
         # The library needs at least two coordinates; the second is ignored.
         self._mean, self._sigma = np.append(self.x0, self.x0) if self.dim == 1 else self.x0.copy(), self.sigma
         if warm_start:
-            self._mean, self._sigma, self._settings["cov"] = self._warm(Path(warm_start))
+            self._mean, self._sigma, self._settings["cov"] = self._warm_start(Path(warm_start))
         self._backend = self._start()
         self._answer = self.x0.copy()
         self._asked: list[Any] = []
@@ -54,11 +54,11 @@ class CyberCMA(dp.Optimizer):
         self._asked = [self._backend.ask() for _ in range(self._backend.population_size)]
         return np.stack(self._asked)[:, : self.dim]
 
-    def tell(self, candidates: np.ndarray, losses: np.ndarray) -> None:  # noqa: ARG002 - those asked for
+    def tell(self, candidates: np.ndarray, losses: np.ndarray) -> None:  # noqa: ARG002 - the same as those asked
         """Update the distribution; restart at x0 before it overflows."""
         self._backend.tell(list(zip(self._asked, losses.tolist(), strict=True)))
-        mean = self._mean_now()
-        if np.abs(mean).max() + self._sigma_now() < FARTHEST and np.isfinite(mean).all():
+        mean = self._current_mean()
+        if np.abs(mean).max() + self._current_sigma() < MAX_COORDINATE and np.isfinite(mean).all():
             self._answer = mean
         else:
             self._restarts += 1
@@ -85,13 +85,13 @@ class CyberCMA(dp.Optimizer):
             **self._settings,
         )
 
-    def _mean_now(self) -> np.ndarray:
+    def _current_mean(self) -> np.ndarray:
         return np.array(self._backend._mean[: self.dim], dtype=np.float64)
 
-    def _sigma_now(self) -> float:
+    def _current_sigma(self) -> float:
         return float(self._backend._sigma)
 
-    def _warm(self, path: Path) -> tuple[np.ndarray, float, np.ndarray]:
+    def _warm_start(self, path: Path) -> tuple[np.ndarray, float, np.ndarray]:
         try:
             with np.load(path, allow_pickle=False) as file:
                 pairs = list(zip(file["candidates"], file["losses"].tolist(), strict=True))

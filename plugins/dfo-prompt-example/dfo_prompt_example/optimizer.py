@@ -11,7 +11,7 @@ class Example(dp.Optimizer):
     """Random steps around the best candidate; recommends it.
 
     Args:
-        shrink: factor of the step size after a batch without progress; a user sets it with --set shrink=0.8.
+        shrink: factor of the step size after a batch without progress; set it with --set optimizer.shrink=0.8.
         study: dim, seed, budget, popsize, sigma, x0, bounds; see `dfo_prompt.Optimizer`.
     """
 

@@ -12,8 +12,6 @@ _OPTIMIZERS = {
     "mm-es": ("mm_es:MMES", "mixture-model evolution strategy (He, Zheng and Zhou, 2021)"),
     "direct-search": ("direct_search:DirectSearch", "polls in random subspaces (Roberts and Royer, 2023)"),
 }
-
-
 _FIXED: dict[str, dict[str, object]] = {"r1-es": {"paths": 1, "gap": 1}}
 
 
@@ -26,6 +24,6 @@ def dfo_prompt_optimizers() -> Iterable[dp.OptimizerSpec]:
             target=f"dfo_prompt_lm.{target}",
             options=_FIXED.get(name, {}),
             summary=f"Large d: {summary}.",
-            adapts={"popsize": "two a direction, at most d directions"} if name == "direct-search" else {},
+            adapts={"popsize": "two per direction, at most d directions"} if name == "direct-search" else {},
             least_popsize=1 if name == "direct-search" else 4,
         )

@@ -8,14 +8,14 @@ import dfo_prompt as dp
 
 
 class DirectSearch(dp.Optimizer):
-    """Polls +p and -p along random orthonormal directions around the best point, and recommends it.
+    """Polls in both directions along random orthonormal vectors around the best point; recommends that point.
 
-    A poll is a batch. The step alpha grows if the best of the poll is below the best so far by c alpha^2, and otherwise
+    A poll is a batch. The step alpha grows if the best loss of the poll is below the best so far by c alpha^2, and otherwise
     shrinks (algorithm 1, with complete polling).
 
     Args:
-        grow: the factor of the step after a success.
-        shrink: the factor of the step after a failure.
+        grow: factor of the step after a success.
+        shrink: factor of the step after a failure.
         decrease: c, the required decrease of the loss, in units of the squared step relative to sigma.
         study: see `dfo_prompt.Optimizer`.
     """
@@ -33,7 +33,7 @@ class DirectSearch(dp.Optimizer):
             return self.x0[None, :].copy()
         count = max(1, min(self.popsize // 2, self.dim))
         directions = np.linalg.qr(self._rng.standard_normal((self.dim, count)))[0].T  # (r, d)
-        # Scaled so that sigma is the step of a coordinate, as in evolution strategies.
+        # sigma is the step of a coordinate, as in evolution strategies.
         steps = self.sigma * self._relative * np.sqrt(self.dim) * directions
         return self.inside(self._best.candidate + np.concatenate([steps, -steps]))
 
@@ -51,5 +51,5 @@ class DirectSearch(dp.Optimizer):
         return self._best.candidate.copy()
 
     def describe(self) -> dict[str, Any]:
-        """Return the directions of a poll."""
+        """Return the number of directions of a poll."""
         return {"directions": max(1, min(self.popsize // 2, self.dim))}

@@ -8,6 +8,7 @@ import numpy as np
 from dfo_prompt_lm.strategy import RankSuccess, Strategy
 
 TINY = 1e-30
+"""The squared length of a vector v^j below which it is not used."""
 
 
 class LMCMA(Strategy):
@@ -23,10 +24,10 @@ class LMCMA(Strategy):
 
     def __init__(self, *, memory: int | None = None, **study: Any) -> None:
         super().__init__(**study)
-        self._most = memory or 4 + int(3 * log(self.dim))
+        self._memory = memory or 4 + int(3 * log(self.dim))
         self._c_1 = 1 / (10 * log(self.dim + 1))
-        self._c_c = 1 / self._most
-        self._interval = max(1, ceil(log(self.dim)))  # T, generations between two paths
+        self._c_c = 1 / self._memory
+        self._interval = max(1, ceil(log(self.dim)))  # T, the number of generations between two paths
         self._path = np.zeros(self.dim)
         self._ages: list[int] = []
         self._paths: list[np.ndarray] = []  # p^j, the oldest first
@@ -44,7 +45,7 @@ class LMCMA(Strategy):
         return d
 
     def learn(self, order: np.ndarray, losses: np.ndarray, step: np.ndarray) -> None:
-        """Update the path, every T generations the vectors, and the step size."""
+        """Update the path and the step size, and every T generations the vectors."""
         c = self._c_c
         self._path = (1 - c) * self._path + sqrt(c * (2 - c) * self.mu_w) * step
         if self._generations % self._interval == 0:
@@ -54,7 +55,7 @@ class LMCMA(Strategy):
 
     def _store(self) -> None:
         dropped = len(self._paths)
-        if dropped == self._most:
+        if dropped == self._memory:
             gaps = np.diff(self._ages) - self.dim
             dropped = 0 if not len(gaps) or gaps.min() > 0 else int(gaps.argmin()) + 1
             del self._paths[dropped], self._ages[dropped]
@@ -62,12 +63,12 @@ class LMCMA(Strategy):
         self._ages.append(self._generations)
         del self._inverses[dropped:], self._factors[dropped:]
         for path in self._paths[dropped:]:
-            inverse = self._undo(path)
+            inverse = self._inverse_of(path)
             self._inverses.append(inverse)
             self._factors.append(self._factor(float(inverse @ inverse)))
 
-    def _undo(self, vector: np.ndarray) -> np.ndarray:
-        # A^-1 x by the preceding vectors (algorithm 4).
+    def _inverse_of(self, vector: np.ndarray) -> np.ndarray:
+        """Return A^-1 x by the preceding vectors (algorithm 4)."""
         x, c = vector, 1 / sqrt(1 - self._c_1)
         for inverse, (_, d) in zip(self._inverses, self._factors, strict=True):
             x = c * x - d * (inverse @ x) * inverse

@@ -38,7 +38,7 @@ class MMES(Strategy):
             return z
         archive = np.array(self._archive)  # (m, d)
         back = (self.rng.geometric(self._c_a, (self.size, self._mixed)) - 1) % len(archive)
-        share = np.zeros((self.size, len(archive)))  # of each path in each direction
+        share = np.zeros((self.size, len(archive)))  # the share of each path in each direction
         draws = self.rng.standard_normal(back.shape)
         np.add.at(share, (np.arange(self.size)[:, None], len(archive) - 1 - back), draws)
         mixed: np.ndarray = sqrt(1 - self._gamma) * z + sqrt(self._gamma / self._mixed) * (share @ archive)
@@ -59,7 +59,7 @@ class MMES(Strategy):
         before, self._before = self._before, ranked.copy()
         if before is None:
             return
-        # Under the null hypothesis a member of the new generation beats the one of equal rank with probability one half.
+        # Under the null hypothesis, a member of the new generation beats the last one's of equal rank with probability 1/2.
         better = float((ranked < before).sum() + 0.5 * (ranked == before).sum())
         z = 2 / sqrt(self.size) * (better - self.size / 2)
         self._success = 0.7 * self._success + sqrt(0.3 * 1.7) * z

@@ -13,13 +13,13 @@ class RmES(Strategy):
 
     Args:
         paths: m, the number of paths.
-        gap: T, the least number of generations between two paths.
+        gap: T, the smallest number of generations between two paths.
         study: see `dfo_prompt.Optimizer`.
     """
 
     def __init__(self, *, paths: int = 2, gap: int = 20, **study: Any) -> None:
         super().__init__(**study)
-        self._most, self._gap = paths, gap
+        self._memory, self._gap = paths, gap
         self._c_cov = 1 / (3 * sqrt(self.dim) + 5)
         self._c_c = 2 / (self.dim + 7)
         self._path = np.zeros(self.dim)
@@ -43,7 +43,7 @@ class RmES(Strategy):
         self.step *= self._success.factor(losses[order[: len(self.weights)]])
 
     def _keep(self) -> None:
-        if len(self._kept) == self._most:
+        if len(self._kept) == self._memory:
             ages = [generation for generation, _ in self._kept]
             gaps = np.diff(ages) if len(ages) > 1 else np.array([self._gap])
             # Drop the oldest if all are far enough apart, and otherwise the later of the closest pair.

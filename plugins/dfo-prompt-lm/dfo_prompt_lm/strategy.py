@@ -1,4 +1,4 @@
-"""The base of the evolution strategies, with a mean and a step size, and step size adaptation by ranks."""
+"""The base class of the evolution strategies, and rank-based adaptation of the step size."""
 
 from abc import abstractmethod
 from typing import Any
@@ -15,8 +15,8 @@ class Strategy(dp.Optimizer):
     A subclass draws the directions d and adapts to the best ones. Candidates are clipped to the bounds; directions are not.
 
     Attributes:
-        weights: the weights (mu,) of the best directions, decreasing, with sum 1.
-        mu_w: the variance-effective selection mass, 1 / sum w^2.
+        weights: (mu,) decreasing weights of the best directions, with sum 1.
+        mu_w: variance-effective selection mass, 1 / sum w^2.
     """
 
     def __init__(self, **study: Any) -> None:
@@ -42,7 +42,7 @@ class Strategy(dp.Optimizer):
         self._directions = self.draw()
         return self.inside(self.mean + self.step * self._directions)
 
-    def tell(self, candidates: np.ndarray, losses: np.ndarray) -> None:  # noqa: ARG002 - the directions say more
+    def tell(self, candidates: np.ndarray, losses: np.ndarray) -> None:  # noqa: ARG002 - the directions are used instead
         """Move the mean to the weighted best and adapt."""
         order = losses.argsort(kind="stable")
         step = self.weights @ self._directions[order[: len(self.weights)]]
@@ -63,9 +63,9 @@ class RankSuccess:
     """Rank-based step size adaptation, which grows while generations improve (Li and Zhang, 2018, eq. 12 to 14).
 
     Args:
-        weights: the weights (mu,) of the ranks.
-        target: q*, the success rate that keeps the step size.
-        smoothing: c_s.
+        weights: (mu,) weights of the ranks.
+        target: q*, the success rate at which the step size does not change.
+        smoothing: c_s, the weight of the latest generation.
     """
 
     def __init__(self, weights: np.ndarray, *, target: float = 0.3, smoothing: float = 0.3) -> None:

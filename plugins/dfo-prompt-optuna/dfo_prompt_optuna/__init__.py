@@ -13,13 +13,13 @@ _SAMPLERS = {
 @dp.hookimpl
 def dfo_prompt_optimizers() -> Iterable[dp.OptimizerSpec]:
     """Register two samplers that are fast in a thousand dimensions, and all others by name."""
-    place = "dfo_prompt_optuna.optimizer:"
-    for name, summary in {**_SAMPLERS, "*": "any of its samplers"}.items():
+    module = "dfo_prompt_optuna.optimizer"
+    for name, summary in {**_SAMPLERS, "*": "any other sampler"}.items():
         yield dp.OptimizerSpec(
             name=f"optuna:{name}",
-            target=f"{place}Optuna",
+            target=f"{module}:Optuna",
             options={} if name == "*" else {"variant": name},
-            variants=f"{place}variants" if name == "*" else "",
+            variants=f"{module}:variants" if name == "*" else "",
             summary=f"optuna: {summary}.",
             adapts={
                 "x0": "the first candidate, and without bounds the middle of the box",

@@ -10,20 +10,21 @@ from optuna.distributions import BaseDistribution, FloatDistribution
 
 import dfo_prompt as dp
 
-NOT_FOR_REALS = ("Base", "BaseGA", "BruteForce", "Grid", "NSGAIII", "PartialFixed")
+EXCLUDED = ("Base", "BaseGA", "BruteForce", "Grid", "NSGAIII", "PartialFixed")
+"""Samplers that are base classes, or need more than a box and a seed."""
 
 
 def variants() -> list[str]:
     """Return the names of optuna's samplers that need only a box and a seed."""
     names = {name.removesuffix("Sampler") for name in dir(optuna.samplers) if name.endswith("Sampler")}
-    return sorted(names - {*NOT_FOR_REALS})
+    return sorted(names - {*EXCLUDED})
 
 
 class Optuna(dp.Optimizer):
     """A sampler of optuna; recommends the best candidate told. Its first candidate is x0.
 
     Args:
-        variant: the name of the sampler's class without "Sampler".
+        variant: name of the sampler's class without "Sampler".
         study: see `dfo_prompt.Optimizer`.
 
     Raises:
@@ -53,7 +54,7 @@ class Optuna(dp.Optimizer):
         return np.array([[trial.params[name] for name in self._names] for trial in self._asked], dtype=np.float64)
 
     def tell(self, candidates: np.ndarray, losses: np.ndarray) -> None:
-        """Pass on the losses (B,)."""
+        """Pass the losses (B,) to the sampler."""
         self._best.learn(candidates, losses)
         with self._quiet():
             for trial, loss in zip(self._asked, losses.tolist(), strict=True):
@@ -70,7 +71,7 @@ class Optuna(dp.Optimizer):
 
     @contextmanager
     def _quiet(self) -> Iterator[None]:
-        # Silence the log line per trial and warnings about experimental samplers.
+        """Silence the log line per trial and the warnings about experimental samplers."""
         with self._isolation():
             level = optuna.logging.get_verbosity()
             optuna.logging.set_verbosity(optuna.logging.ERROR)

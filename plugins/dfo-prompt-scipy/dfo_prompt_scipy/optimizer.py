@@ -1,4 +1,4 @@
-"""The derivative-free minimizers of SciPy with ask and tell."""
+"""The derivative-free minimizers of SciPy behind ask and tell."""
 
 from collections.abc import Callable
 from typing import Any
@@ -47,12 +47,12 @@ class SciPy(dp.CallbackOptimizer):
                 vectorized=True,
                 updating="deferred",
             )
-        elif self._method == "COBYQA":  # SciPy's copy holds a lock while it runs, so interleaved studies would deadlock
+        elif self._method == "COBYQA":  # SciPy's own copy holds a lock while it runs: interleaved studies would deadlock
             bounds = None if self.bounds is None else Bounds(*(np.broadcast_to(side, self.dim) for side in self.bounds))
             cobyqa.minimize(function, start, bounds=bounds, options=self._options(start))
         else:
             bounds = None if self.bounds is None else Bounds(*(np.broadcast_to(side, self.dim) for side in self.bounds))
-            search: Any = minimize  # its stubs accept only literal methods
+            search: Any = minimize  # type stubs accept only literal method names
             search(function, start, method=self._method, bounds=bounds, options=self._options(start))
 
     def describe(self) -> dict[str, Any]:
@@ -60,24 +60,24 @@ class SciPy(dp.CallbackOptimizer):
         return {"method": self._method, **super().describe()}
 
     def _options(self, start: np.ndarray) -> dict[str, Any]:
-        step, enough = self.sigma, 10 * self.budget
+        step, limit = self.sigma, 10 * self.budget  # the study ends before the limit
         match self._method:
             case "COBYQA":
-                widest = np.inf if self.bounds is None else 0.49 * float(np.min(self.bounds[1] - self.bounds[0]))
-                return {"radius_init": min(step, widest), "radius_final": 1e-8 * step, "maxfev": enough, "maxiter": enough}
+                largest = np.inf if self.bounds is None else 0.49 * float(np.min(self.bounds[1] - self.bounds[0]))
+                return {"radius_init": min(step, largest), "radius_final": 1e-8 * step, "maxfev": limit, "maxiter": limit}
             case "COBYLA":
-                return {"rhobeg": step, "tol": 1e-8 * step, "maxiter": enough}
+                return {"rhobeg": step, "tol": 1e-8 * step, "maxiter": limit}
             case "Nelder-Mead":
                 steps = step * np.eye(self.dim)
-                if self.bounds is not None:  # inwards, where clipping a corner would return the start
+                if self.bounds is not None:  # step inwards from a bound, since clipping would return the start
                     steps = np.where(start + steps > self.bounds[1], -steps, steps)
                 simplex = self.inside(np.vstack([start, start + steps]))
-                return {"initial_simplex": simplex, "adaptive": self.dim > 1, "maxiter": enough, "maxfev": enough}
+                return {"initial_simplex": simplex, "adaptive": self.dim > 1, "maxiter": limit, "maxfev": limit}
             case _:
-                return {"direc": step * np.eye(self.dim), "maxiter": enough, "maxfev": enough}
+                return {"direc": step * np.eye(self.dim), "maxiter": limit, "maxfev": limit}
 
     def _population(self, start: np.ndarray) -> np.ndarray:
-        # differential_evolution needs at least five members.
+        # differential_evolution requires at least five members.
         steps = self.rng.standard_normal((max(self.popsize, 5), self.dim))
         steps[0] = 0.0
         population = start + self.sigma * steps

@@ -1,4 +1,4 @@
-"""Optimizers for composite losses h(F(z)): they model the outputs F of a query as linear, and minimise h of that model."""
+"""Optimizers for composite losses h(F(z)), which minimise h of a linear model of the outputs F."""
 
 from collections.abc import Iterable
 
@@ -19,10 +19,10 @@ def dfo_prompt_optimizers() -> Iterable[dp.OptimizerSpec]:
         target="dfo_prompt_structured.gauss_newton:GaussNewton",
         summary="Gauss-Newton in random subspaces, from outputs (Cartis and Roberts, 2019, 2023).",
     )
-    for inner, about in _INJECTED.items():
+    for inner, title in _INJECTED.items():
         yield dp.OptimizerSpec(
             name=f"structured:{inner}",
             target="dfo_prompt_structured.injected:Injected",
             options={"variant": inner},
-            summary=f"{about}; a candidate of each generation minimises a linear model of the outputs.",
+            summary=f"{title}; a candidate of each generation minimises a linear model of the outputs.",
         )

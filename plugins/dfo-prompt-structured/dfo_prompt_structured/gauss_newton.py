@@ -10,19 +10,19 @@ from dfo_prompt_structured.interpolation import Model, interpolate
 from dfo_prompt_structured.points import Point, Points
 from dfo_prompt_structured.subproblem import minimise
 
-GOOD, FAIR = 0.7, 0.1
-"""The ratios of true to predicted decrease from which the radius grows, and from which it is kept."""
-FAR = 10.0
+GROW_RATIO, KEEP_RATIO = 0.7, 0.1
+"""The ratios of true to predicted decrease from which the radius grows, and from which it does not shrink."""
+MAX_DISTANCE = 10.0
 """The distance in radii beyond which points are left out of the model."""
-STALE = 2.0
+STALE_DISTANCE = 2.0
 """A model with points beyond this distance, in radii, is rebuilt before the radius shrinks."""
-NOTHING = 1e-13
+MIN_DECREASE = 1e-13
 """The predicted decrease, relative to the loss, below which no step is evaluated."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """The minimisers of the model at the start of a batch: in the trust region, then in balls of other radii.
+    """The minimisers of the model that begin a batch: in the trust region, then in balls of other radii.
 
     Attributes:
         base: the centre of the model.
@@ -40,7 +40,7 @@ class Step:
 
 
 class GaussNewton(dp.StructuredOptimizer):
-    """Asks for the minimiser of h(F + J s) in a trust region around the best point z, and for points that improve J.
+    """Gauss-Newton, which evaluates the minimiser of h(F + J s) in a trust region around the best point, and points for J.
 
     J interpolates the outputs at near points that span a subspace (Cartis and Roberts, 2019; in random subspaces, 2023). The
     first candidate of a batch is the minimiser, once enough directions are known, followed by minimisers in balls of other
@@ -50,13 +50,13 @@ class GaussNewton(dp.StructuredOptimizer):
 
     Args:
         length: the length of the first directions and the first radius, in units of sigma sqrt(d).
-        least_step: the shortest directions, relative to the first; use 1 for noisy losses, such as a language model's in
-            bfloat16.
-        fresh: the most fresh directions before a step, while there are unknown ones.
-        steps: the minimisers in balls of several radii in a batch, at most half of it, or more if the batch is larger than
-            the directions need.
-        ridge: see `interpolate`.
-        memory: the number of points for a model beyond twice the dimension.
+        least_step: the smallest length of directions, relative to the first; use 1 for noisy losses, such as those of a
+            language model in bfloat16.
+        fresh: the largest number of fresh directions before a step, while some are unknown.
+        steps: the number of minimisers, in balls of several radii, in a batch: at most half of it, or more if the batch
+            exceeds the number of directions.
+        ridge: penalty of the slopes; see `interpolate`.
+        memory: the number of points stored for a model, beyond twice the dimension.
         study: see `dfo_prompt.StructuredOptimizer`.
     """
 
@@ -78,23 +78,23 @@ class GaussNewton(dp.StructuredOptimizer):
         self._steps = steps
         self._points = Points(memory + 2 * min(memory, self.dim))
         self._best = dp.Best(self.x0)
-        self._owed = min(self.dim, fresh)
+        self._fresh_due = min(self.dim, fresh)
         self._step: Step | None = None
-        self._sees_no_way = False
+        self._no_step = False
         self._started = False
         self._restarts = 0
 
     def ask(self) -> dp.Matrix:
         """Return the initial point, or the model's minimiser, and fresh directions, (popsize, d)."""
-        best, self._step, self._sees_no_way = self._points.best, None, False
+        best, self._step, self._no_step = self._points.best, None, False
         if best is None:
             first = [] if self._started else [self.x0]
             return np.array(
                 [*first, *self._directions(self._best.candidate, np.zeros((0, self.dim)), self.popsize - len(first))]
             )
         model = self._model(best)
-        first = self._minimisers(best, model) if self._owed < self.popsize and len(model.basis) else []
-        self._sees_no_way = not first and self._owed < self.popsize
+        first = self._minimisers(best, model) if self._fresh_due < self.popsize and len(model.basis) else []
+        self._no_step = not first and self._fresh_due < self.popsize
         return np.array([*first, *self._directions(best.z, model.basis, self.popsize - len(first))])
 
     def tell_outputs(self, candidates: dp.Matrix, losses: dp.Vector, outputs: dp.Matrix) -> None:
@@ -102,11 +102,11 @@ class GaussNewton(dp.StructuredOptimizer):
         self._started = True
         self._best.learn(candidates, losses)
         self._points.add(candidates, losses, outputs)
-        self._owed = max(0, self._owed - len(candidates) + (len(self._step.radii) if self._step else 0))
+        self._fresh_due = max(0, self._fresh_due - len(candidates) + (len(self._step.radii) if self._step else 0))
         if self._step:
             self._judge(self._step, losses[: len(self._step.radii)])
-        elif self._sees_no_way or (self.popsize == 1 and self._points.best and not self._owed):
-            self._shrink()  # also before a single step, which is half as long as the directions
+        elif self._no_step or (self.popsize == 1 and self._points.best and not self._fresh_due):
+            self._shrink()  # also before a single step, whose radius is half the length of the directions
         if self._radius < self._least / 2 or not np.isfinite(self._radius):
             self._restart()
 
@@ -115,13 +115,13 @@ class GaussNewton(dp.StructuredOptimizer):
         return self._best.candidate.copy()
 
     def describe(self) -> dict[str, Any]:
-        """Return the first radius and the restarts."""
+        """Return the first radius and the number of restarts."""
         return {"first_radius": self._first, "restarts": self._restarts}
 
     def _model(self, best: Point) -> Model:
-        away, change = self._points.around(best)
-        near = np.linalg.norm(away, axis=1) <= FAR * max(self._radius, self._spacing())
-        return interpolate(away[near], change[near], ridge=self._ridge)
+        displacements, changes = self._points.around(best)
+        near = np.linalg.norm(displacements, axis=1) <= MAX_DISTANCE * max(self._radius, self._spacing())
+        return interpolate(displacements[near], changes[near], ridge=self._ridge)
 
     def _minimisers(self, best: Point, model: Model) -> list[dp.Vector]:
         count = max(1, min(self._steps, self.popsize // 2), self.popsize - self.dim)
@@ -133,7 +133,7 @@ class GaussNewton(dp.StructuredOptimizer):
         # Larger balls have the same minimiser if it is in the interior.
         distinct = [i for i in range(count) if not any(np.allclose(points[i], points[j], rtol=1e-6) for j in range(i))]
         points, radii = [points[i] for i in distinct], tuple(radii[i] for i in distinct)
-        if predicted <= NOTHING * abs(best.loss) or np.array_equal(points[0], best.z):
+        if predicted <= MIN_DECREASE * abs(best.loss) or np.array_equal(points[0], best.z):
             return []
         at_border = float(np.linalg.norm(t)) > 0.9 * self._radius
         self._step = Step(base=best, predicted=predicted, at_border=at_border, reach=model.reach, radii=radii)
@@ -145,13 +145,13 @@ class GaussNewton(dp.StructuredOptimizer):
             self._radius = step.radii[first]
             return
         unknown = self.dim - len(self._model(step.base).basis)
-        if ratio >= FAIR:
-            self._owed = max(self._owed, min(self._fresh, unknown))
-            if ratio >= GOOD and step.at_border:
+        if ratio >= KEEP_RATIO:
+            self._fresh_due = max(self._fresh_due, min(self._fresh, unknown))
+            if ratio >= GROW_RATIO and step.at_border:
                 self._radius *= 2
             return
-        self._owed = max(self._owed, min(self._fresh, unknown or max(1, self.dim // 10)))
-        if step.reach <= STALE * max(self._radius, self._spacing()):
+        self._fresh_due = max(self._fresh_due, min(self._fresh, unknown or max(1, self.dim // 10)))
+        if step.reach <= STALE_DISTANCE * max(self._radius, self._spacing()):
             self._shrink()
 
     def _shrink(self) -> None:
@@ -160,7 +160,7 @@ class GaussNewton(dp.StructuredOptimizer):
     def _restart(self) -> None:
         self._restarts += 1
         self._points.forget()
-        self._radius, self._owed = self._first, min(self.dim, self._fresh)
+        self._radius, self._fresh_due = self._first, min(self.dim, self._fresh)
 
     def _spacing(self) -> float:
         return float(max(min(self._radius, self._first), self._least))
@@ -178,6 +178,6 @@ class GaussNewton(dp.StructuredOptimizer):
         return [self._beside(center, step) for step in self._spacing() * lengths[:, None] * np.concatenate([fresh, more])]
 
     def _beside(self, center: dp.Vector, step: dp.Vector) -> dp.Vector:
-        """Return the point on that side of `center` where the bounds leave more of the step."""
+        """Return center + step or center - step, whichever the bounds clip less."""
         sides = [self.inside(center + sign * step) for sign in (1, -1)]
         return max(sides, key=lambda z: float(np.linalg.norm(z - center).round(12)))

@@ -10,32 +10,33 @@ from dfo_prompt_structured.points import Point, Points
 from dfo_prompt_structured.subproblem import minimise
 
 GROWTH, SHRINKAGE = 1.3, 0.7
-FLOOR = 0.1
+"""The factors of the radius after an improvement, and otherwise."""
+MIN_RADIUS = 0.1
 """The smallest radius, relative to the median distance of the last generation from the best point."""
-RANK = 1e-10
+MIN_SINGULAR = 1e-10
 """The relative size below which singular values are dropped."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Linear:
-    """F(z + t Q) = F(z) + t J, Q (k, d) orthonormal, J (k, M)."""
+    """The model F(z + t Q) = F(z) + t J, with orthonormal Q (k, d) and J (k, M)."""
 
     basis: dp.Matrix
     slopes: dp.Matrix
 
 
 class Injected(dp.StructuredOptimizer):
-    """Puts the minimiser of h(F + J s), |s| <= radius, in the last place of each generation of another optimizer.
+    """Replaces the last candidate of each generation of another optimizer by the minimiser of h(F + J s), |s| <= radius.
 
-    That optimizer must accept points that it did not ask for, as pycma does. The model is linear around the best point z
-    so far, fitted by ridge regression with weights 1 / (1 + (distance / 2 radius)^2). The radius grows if the
+    The other optimizer must accept candidates that it did not ask for, as pycma does. The model is linear around the best
+    point z so far, fitted by ridge regression with weights 1 / (1 + (distance / 2 radius)^2). The radius grows if the
     minimiser is the new best point, and shrinks otherwise.
 
     Args:
         variant: the name of the other optimizer.
         length: the first radius, in units of sigma sqrt(d).
         ridge: penalty of the slopes, relative to the largest squared singular value of the weighted displacements.
-        memory: the number of last points that the model is fitted to.
+        memory: the number of latest points that the model is fitted to.
         study: see `dfo_prompt.StructuredOptimizer`.
     """
 
@@ -71,7 +72,7 @@ class Injected(dp.StructuredOptimizer):
             better = losses[-1] < min(before.loss, *losses[:-1])
             self._accepted += int(better)
             self._radius *= GROWTH if better else SHRINKAGE
-        self._radius = max(self._radius, FLOOR * float(np.median(np.linalg.norm(candidates - best.z, axis=1))))
+        self._radius = max(self._radius, MIN_RADIUS * float(np.median(np.linalg.norm(candidates - best.z, axis=1))))
 
     def recommend(self) -> dp.Vector:
         """Return the other optimizer's recommendation, (d,)."""
@@ -89,11 +90,11 @@ class Injected(dp.StructuredOptimizer):
         return self.inside(best.z + t @ model.basis) if predicted > 0 else None
 
     def _model(self, best: Point) -> Linear:
-        away, change = self._points.around(best)
-        distances = np.linalg.norm(away, axis=1, keepdims=True)
+        displacements, changes = self._points.around(best)
+        distances = np.linalg.norm(displacements, axis=1, keepdims=True)
         roots = 1 / np.sqrt(1 + (distances / (2 * self._radius)) ** 2)
-        left, widths, basis = np.linalg.svd(roots * away, full_matrices=False)
-        kept = widths > RANK * widths.max(initial=0.0)
+        left, widths, basis = np.linalg.svd(roots * displacements, full_matrices=False)
+        kept = widths > MIN_SINGULAR * widths.max(initial=0.0)
         left, widths, basis = left[:, kept], widths[kept], basis[kept]
         penalty = self._ridge * float(widths.max(initial=0.0)) ** 2
-        return Linear(basis=basis, slopes=(widths / (widths**2 + penalty))[:, None] * (left.T @ (roots * change)))
+        return Linear(basis=basis, slopes=(widths / (widths**2 + penalty))[:, None] * (left.T @ (roots * changes)))

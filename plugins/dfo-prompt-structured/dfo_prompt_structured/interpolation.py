@@ -7,17 +7,17 @@ import numpy as np
 import dfo_prompt as dp
 
 PIVOT = 0.05
-"""The least share of a displacement that must be new for a point to add a direction."""
+"""The smallest share of a displacement outside the subspace for which a point adds a direction."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """F(z + t Q) = F(z) + t J.
+    """The model F(z + t Q) = F(z) + t J.
 
     Attributes:
-        basis: Q, (k, d), orthonormal, the directions of near points first.
-        slopes: J, (k, M).
-        reach: the distance of the furthest point used.
+        basis: Q (k, d), orthonormal, in the order of the distances of the points.
+        slopes: J (k, M).
+        reach: distance of the furthest point used.
     """
 
     basis: dp.Matrix
@@ -25,29 +25,30 @@ class Model:
     reach: float
 
 
-def interpolate(away: dp.Matrix, change: dp.Matrix, *, ridge: float) -> Model:
-    """Fit a model to displacements (n, d), the nearest first, and changes of outputs (n, M), skipping redundant points.
+def interpolate(displacements: dp.Matrix, changes: dp.Matrix, *, ridge: float) -> Model:
+    """Fit a model to the nearest points whose displacements are far from linearly dependent.
 
     Args:
-        away, change: the displacements of points and the changes of their outputs.
+        displacements: (n, d) displacements of points from the centre, the nearest first.
+        changes: (n, M) changes of their outputs from those of the centre.
         ridge: penalty of the slopes, relative to the largest squared singular value of the unit displacements.
     """
-    distances = np.linalg.norm(away, axis=1)
-    units = away / distances[:, None]
-    basis = np.zeros((min(away.shape), away.shape[1]))
+    distances = np.linalg.norm(displacements, axis=1)
+    units = displacements / distances[:, None]
+    basis = np.zeros((min(displacements.shape), displacements.shape[1]))
     used: list[int] = []
     for i, unit in enumerate(units):
         if len(used) == len(basis):
             break
         rest = unit
-        for _ in range(2):  # repeated to reduce rounding errors
+        for _ in range(2):  # twice, to reduce rounding errors
             rest = rest - (basis[: len(used)] @ rest) @ basis[: len(used)]
         if (length := float(np.linalg.norm(rest))) > PIVOT:
             basis[len(used)] = rest / length
             used.append(i)
     basis = basis[: len(used)]
-    spread, along = units[used] @ basis.T, change[used] / distances[used, None]  # (k, k), (k, M)
+    spread, derivatives = units[used] @ basis.T, changes[used] / distances[used, None]  # (k, k), (k, M)
     gram = spread @ spread.T
     penalty = ridge * float(np.linalg.norm(gram, 2)) if used else 0.0
-    slopes = spread.T @ np.linalg.solve(gram + penalty * np.eye(len(used)), along)
+    slopes = spread.T @ np.linalg.solve(gram + penalty * np.eye(len(used)), derivatives)
     return Model(basis=basis, slopes=slopes, reach=float(distances[used].max(initial=0.0)))

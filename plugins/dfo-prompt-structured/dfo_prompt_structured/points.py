@@ -1,4 +1,4 @@
-"""Stores points whose outputs are known."""
+"""Stores evaluated points and their outputs."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,10 +18,13 @@ class Point:
 
 
 class Points:
-    """The last points told and the best of all.
+    """The latest points, and the best of all points.
+
+    Args:
+        memory: number of latest points to store.
 
     Attributes:
-        best: None until outputs were told.
+        best: the best point; None until outputs are told.
     """
 
     def __init__(self, memory: int) -> None:
@@ -40,18 +43,18 @@ class Points:
         self._kept = [*self._kept, *known][-self._memory :]
 
     def forget(self) -> None:
-        """Keep the best point only."""
+        """Forget all points except the best."""
         self._kept = []
 
     def around(self, center: Point) -> tuple[dp.Matrix, dp.Matrix]:
-        """Return the displacements (k, d) of the points from `center`, the nearest first, and of their outputs (k, M)."""
+        """Return the displacements (k, d) of stored points from `center`, the nearest first, and those of outputs (k, M)."""
         if not self._kept:
             return np.zeros((0, len(center.z))), np.zeros((0, len(center.outputs)))
-        away = np.stack([point.z for point in self._kept]) - center.z
-        change = np.stack([point.outputs for point in self._kept]) - center.outputs
-        distances = np.linalg.norm(away, axis=1)
+        displacements = np.stack([point.z for point in self._kept]) - center.z
+        changes = np.stack([point.outputs for point in self._kept]) - center.outputs
+        distances = np.linalg.norm(displacements, axis=1)
         order = [i for i in np.argsort(distances, kind="stable") if distances[i] > 0]
-        return away[order], change[order]
+        return displacements[order], changes[order]
 
 
 def _finite_rows(outputs: dp.Matrix) -> Iterator[int]:

@@ -1,4 +1,4 @@
-"""Trackers: observers that write studies to experiment trackers."""
+"""Observers that write studies to experiment trackers."""
 
 from collections.abc import Iterable
 
@@ -6,10 +6,10 @@ import dfo_prompt as dp
 
 _TRACKERS = {
     "mlflow": ("on_mlflow:MlflowTracker", "MLflow: a run for the suite with a nested run for each study."),
-    "tensorboard": ("on_tensorboard:TensorBoardTracker", "TensorBoard: curves, parameters and figures, a folder a study."),
+    "tensorboard": ("on_tensorboard:TensorBoardTracker", "TensorBoard: curves, parameters and figures, a folder per study."),
     "wandb": (
         "on_wandb:WandbTracker",
-        "Weights & Biases, offline: a run a study, grouped by suite; wandb sync uploads them.",
+        "Weights & Biases, offline: a run per study, grouped by suite; wandb sync uploads them.",
     ),
 }
 

@@ -1,4 +1,4 @@
-"""Keeps what a tracker must know when a study continues: the file `tracking.json` beside the manifest, not part of it."""
+"""Stores the state that a tracker needs to continue a study, in the file `tracking.json` beside the manifest."""
 
 import json
 import os
@@ -9,7 +9,7 @@ FILE = "tracking.json"
 
 
 def read_notes(folder: Path | None, tracker: str) -> dict[str, Any]:
-    """Return the notes of a tracker in a folder; nothing where the file is missing or damaged."""
+    """Return the notes of a tracker in a folder; {} if the file is missing or damaged."""
     notes = _read(folder).get(tracker) if folder else None
     return notes if isinstance(notes, dict) else {}
 
@@ -20,7 +20,7 @@ def write_notes(folder: Path | None, tracker: str, notes: dict[str, Any]) -> Non
         return
     part = folder / f"{FILE}.part"
     part.write_text(json.dumps({**_read(folder), tracker: notes}, indent=2) + "\n", encoding="utf-8")
-    os.replace(part, folder / FILE)  # a kill leaves the old notes or the new ones
+    os.replace(part, folder / FILE)  # atomic: a kill leaves the old or the new notes
 
 
 def _read(folder: Path) -> dict[str, Any]:

@@ -10,23 +10,23 @@ from mlflow.entities import Metric, Param
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
+from dfo_prompt_trackers.location import Location
 from dfo_prompt_trackers.notes import read_notes, write_notes
-from dfo_prompt_trackers.place import Place
 from dfo_prompt_trackers.tracker import Run, Tracker
 
 NAME = "mlflow"
-LONGEST = 500
-"""The most characters of a parameter for older servers."""
-MOST = 100
-"""The most parameters per request."""
+MAX_CHARACTERS = 500
+"""The length limit of a parameter on older servers."""
+MAX_PARAMETERS = 100
+"""The largest number of parameters per request."""
 
 
 class MlflowTracker(Tracker):
     """Writes to an MLflow tracking server, or to a database file.
 
     Args:
-        uri: the URI of the server or database, such as "sqlite:///mlflow.db"; MLflow's default if omitted.
-        experiment: the experiment of the runs.
+        uri: URI of the server or database, such as "sqlite:///mlflow.db"; by default that of MLflow.
+        experiment: name of the experiment.
     """
 
     def __init__(self, *, uri: str | None = None, experiment: str = "dfo-prompt") -> None:
@@ -34,44 +34,44 @@ class MlflowTracker(Tracker):
         self._uri, self._experiment = uri, experiment
         self._client: MlflowClient | None = None
 
-    def open(self, place: Place, parameters: Mapping[str, str]) -> Run:
+    def open(self, location: Location, parameters: Mapping[str, str]) -> Run:
         """Return the run of a study."""
-        with place.lock():  # the first study creates tables, experiment and the suite's run
+        with location.lock():  # the first study creates the tables, the experiment and the suite's run
             client = self._opened()
-            parent = self._run_of(client, Place.of_suite(place.suite), {}) if place.suite else ""
+            parent = self._run_of(client, Location.of_suite(location.suite), {}) if location.suite else ""
             tags = {MLFLOW_PARENT_RUN_ID: parent} if parent else {}
-            run = self._run_of(client, place, tags)
+            run = self._run_of(client, location, tags)
         client.update_run(run, status="RUNNING")
         known = client.get_run(run).data.params
-        new = [Param(key, value[:LONGEST]) for key, value in parameters.items() if key not in known]
-        for first in range(0, len(new), MOST):
-            client.log_batch(run, params=new[first : first + MOST])
+        new = [Param(key, value[:MAX_CHARACTERS]) for key, value in parameters.items() if key not in known]
+        for first in range(0, len(new), MAX_PARAMETERS):
+            client.log_batch(run, params=new[first : first + MAX_PARAMETERS])
         return MlflowRun(client, run)
 
-    def open_suite(self, place: Place) -> Run:
+    def open_suite(self, location: Location) -> Run:
         """Return the run of a suite."""
-        with place.lock():
+        with location.lock():
             client = self._opened()
-            return MlflowRun(client, self._run_of(client, place, {}))
+            return MlflowRun(client, self._run_of(client, location, {}))
 
     def _opened(self) -> MlflowClient:
         getLogger("mlflow.store.db.utils").setLevel(WARNING)  # it logs every table that it creates
         self._client = self._client or MlflowClient(tracking_uri=self._uri)
         return self._client
 
-    def _run_of(self, client: MlflowClient, place: Place, tags: Mapping[str, str]) -> str:
-        noted = read_notes(place.folder, NAME).get("run")
-        if isinstance(noted, str) and _is_there(client, noted):
-            return noted
+    def _run_of(self, client: MlflowClient, location: Location, tags: Mapping[str, str]) -> str:
+        stored = read_notes(location.folder, NAME).get("run")
+        if isinstance(stored, str) and _exists(client, stored):
+            return stored
         existing = client.get_experiment_by_name(self._experiment)
         experiment = existing.experiment_id if existing else client.create_experiment(self._experiment)
-        run: str = client.create_run(experiment, run_name=place.name, tags=dict(tags)).info.run_id
-        write_notes(place.folder, NAME, {"run": run})
+        run: str = client.create_run(experiment, run_name=location.name, tags=dict(tags)).info.run_id
+        write_notes(location.folder, NAME, {"run": run})
         return run
 
 
 class MlflowRun(Run):
-    """A run of MLflow, by its id."""
+    """A run of MLflow with a given id."""
 
     def __init__(self, client: MlflowClient, run: str) -> None:
         self._client, self._id = client, run
@@ -88,7 +88,7 @@ class MlflowRun(Run):
         now = int(time() * 1000)
         self._client.log_batch(self._id, metrics=[Metric(key, value, now, step) for key, value in figures.items()])
 
-    def keep(self, files: Sequence[Path]) -> None:
+    def store(self, files: Sequence[Path]) -> None:
         """Store files as artifacts."""
         for file in files:
             self._client.log_artifact(self._id, str(file))
@@ -100,8 +100,8 @@ class MlflowRun(Run):
         self._client.set_terminated(self._id, "FAILED" if error else "FINISHED")
 
 
-def _is_there(client: MlflowClient, run: str) -> bool:
-    """Tell whether the store has the run, which may be in another store or deleted."""
+def _exists(client: MlflowClient, run: str) -> bool:
+    """Tell whether the store has the run: it may be in another store, or deleted."""
     try:
         return str(client.get_run(run).info.lifecycle_stage) == "active"
     except MlflowException as error:

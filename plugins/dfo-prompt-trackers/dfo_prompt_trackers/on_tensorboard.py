@@ -7,12 +7,12 @@ from pathlib import Path
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch.utils.tensorboard import SummaryWriter
 
-from dfo_prompt_trackers.place import Place
+from dfo_prompt_trackers.location import Location
 from dfo_prompt_trackers.tracker import FINAL, Run, Tracker
 
-LONGEST = 100_000
-"""The most characters of a file that is shown; longer files, such as journals, are only linked."""
-SHOWN = {".json": "json"}
+MAX_CHARACTERS = 100_000
+"""The largest number of characters of a file that is shown."""
+LANGUAGES = {".json": "json"}
 """The Markdown language of files that are shown as text, by suffix."""
 
 
@@ -27,14 +27,14 @@ class TensorBoardTracker(Tracker):
         super().__init__()
         self._logs = folder
 
-    def open(self, place: Place, parameters: Mapping[str, str]) -> Run:
-        """Return the run of a study, which is a folder."""
-        logs = self._logs or place.home / "tensorboard"
-        return EventFiles(logs / place.name, parameters)
+    def open(self, location: Location, parameters: Mapping[str, str]) -> Run:
+        """Return the run of a study, a folder of event files."""
+        logs = self._logs or location.home / "tensorboard"
+        return EventFiles(logs / location.name, parameters)
 
-    def open_suite(self, place: Place) -> Run:
-        """Return the run of a suite, a text with the location of its report."""
-        return EventFiles((self._logs or place.home / "tensorboard") / "suite", {})
+    def open_suite(self, location: Location) -> Run:
+        """Return the run of a suite, which contains the path of its report."""
+        return EventFiles((self._logs or location.home / "tensorboard") / "suite", {})
 
 
 class EventFiles(Run):
@@ -61,12 +61,12 @@ class EventFiles(Run):
         self._final |= {key: value for key, value in figures.items() if key.startswith(FINAL)}
         self._writer.flush()
 
-    def keep(self, files: Sequence[Path]) -> None:
-        """Show small files as text, and the paths of others."""
-        for file in files if self._final or not self._steps else ():  # files of an unchanged study are there already
-            kind = SHOWN.get(file.suffix)
-            text = file.read_text(encoding="utf-8", errors="replace")[:LONGEST] if kind else str(file)
-            self._writer.add_text(file.stem, f"```{kind}\n{text}\n```" if kind else text)
+    def store(self, files: Sequence[Path]) -> None:
+        """Show files in `LANGUAGES` as text, and the paths of others."""
+        for file in files if self._final or not self._steps else ():  # the files of an unchanged study are already stored
+            language = LANGUAGES.get(file.suffix)
+            text = file.read_text(encoding="utf-8", errors="replace")[:MAX_CHARACTERS] if language else str(file)
+            self._writer.add_text(file.stem, f"```{language}\n{text}\n```" if language else text)
 
     def end(self, *, error: str = "") -> None:
         """Write parameters and final figures, if there are any, and close the files."""
@@ -85,5 +85,5 @@ def _steps(folder: Path) -> dict[str, int]:
     events = EventAccumulator(str(folder), size_guidance={"scalars": 0}, purge_orphaned_data=False)
     events.Reload()
     curves = {key: events.Scalars(key) for key in events.Tags()["scalars"]}
-    # Files of one second are not read in the order in which they were written.
+    # Event files of the same second may be read in another order than they were written.
     return {key: max(point.step for point in points) for key, points in curves.items() if points}

@@ -1,4 +1,4 @@
-"""Weights & Biases, offline: nothing leaves the machine until the user calls `wandb sync`."""
+"""Weights & Biases in offline mode: nothing leaves the machine until the user calls `wandb sync`."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,8 +8,8 @@ from typing import Any
 
 import wandb
 
+from dfo_prompt_trackers.location import Location
 from dfo_prompt_trackers.notes import read_notes, write_notes
-from dfo_prompt_trackers.place import Place
 from dfo_prompt_trackers.tracker import Run, Tracker
 
 NAME = "wandb"
@@ -19,42 +19,42 @@ class WandbTracker(Tracker):
     """Writes offline runs.
 
     Args:
-        folder: the parent of the folder "wandb" with the runs; by default the folder of the suite or study.
-        project: the project of the runs when they are uploaded.
+        folder: parent of the folder "wandb", which holds the runs; by default the folder of the suite or study.
+        project: project that the runs are uploaded to.
     """
 
     def __init__(self, *, folder: Path | None = None, project: str = "dfo-prompt") -> None:
         super().__init__()
-        self._to, self._project = folder, project
+        self._parent, self._project = folder, project
 
-    def open(self, place: Place, parameters: Mapping[str, str]) -> Run:
+    def open(self, location: Location, parameters: Mapping[str, str]) -> Run:
         """Return the run of a study; a continued study extends its run."""
-        return self._opened(place, kind="study", parameters=parameters)
+        return self._opened(location, job_type="study", parameters=parameters)
 
-    def open_suite(self, place: Place) -> Run:
-        """Return the run of a suite, which holds the page of its report."""
-        return self._opened(place, kind="suite", parameters={})
+    def open_suite(self, location: Location) -> Run:
+        """Return the run of a suite, which contains the page of its report."""
+        return self._opened(location, job_type="suite", parameters={})
 
-    def _opened(self, place: Place, *, kind: str, parameters: Mapping[str, str]) -> Run:
-        to = self._to or place.home
-        to.mkdir(parents=True, exist_ok=True)
-        notes = read_notes(place.folder, NAME)
+    def _opened(self, location: Location, *, job_type: str, parameters: Mapping[str, str]) -> Run:
+        parent = self._parent or location.home
+        parent.mkdir(parents=True, exist_ok=True)
+        notes = read_notes(location.folder, NAME)
         run = wandb.init(
             project=self._project,
-            dir=str(to),
+            dir=str(parent),
             id=str(notes.get("run") or token_hex(4)),
-            name=place.name,
-            group=place.suite_name or None,
-            job_type=kind,
+            name=location.name,
+            group=location.suite_name or None,
+            job_type=job_type,
             config=dict(parameters),
             reinit="create_new",  # leave other runs of this process alone
             settings=wandb.Settings(mode="offline", silent=True, console="off", disable_git=True, save_code=False),
         )
-        return OfflineRun(run, place.folder, dict(notes.get("steps") or {}))
+        return OfflineRun(run, location.folder, dict(notes.get("steps") or {}))
 
 
 class OfflineRun(Run):
-    """An offline run; its last steps are noted beside the manifest, since its file cannot be read."""
+    """An offline run; its last steps are stored in the notes, because its own file cannot be read back."""
 
     def __init__(self, run: Any, folder: Path | None, steps: dict[str, int]) -> None:
         self._run, self._folder, self._steps = run, folder, steps
@@ -70,7 +70,7 @@ class OfflineRun(Run):
         self._steps.update(dict.fromkeys(figures, step))
         self._note()
 
-    def keep(self, files: Sequence[Path]) -> None:
+    def store(self, files: Sequence[Path]) -> None:
         """Copy files into the run."""
         for file in files:
             copy2(file, self._run.dir)

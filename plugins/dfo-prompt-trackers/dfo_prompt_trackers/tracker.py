@@ -1,4 +1,4 @@
-"""The base of trackers, which selects the figures of a study that its run lacks."""
+"""The base class of trackers, which passes on the figures of a study that its run lacks."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import dfo_prompt as dp
-from dfo_prompt_trackers.place import Place
+from dfo_prompt_trackers.location import Location
 
-KEPT = ("manifest.json", "journal.jsonl")
+STORED = ("manifest.json", "journal.jsonl")
 """Files of a study that are stored in its run."""
 FINAL = "final/"
+"""The prefix of the final figures."""
 
 
 class Run(ABC):
@@ -25,7 +26,7 @@ class Run(ABC):
         """Add a point to the curve of each figure."""
 
     @abstractmethod
-    def keep(self, files: Sequence[Path]) -> None:
+    def store(self, files: Sequence[Path]) -> None:
         """Store copies of files."""
 
     @abstractmethod
@@ -34,7 +35,7 @@ class Run(ABC):
 
 
 class Tracker(ABC):
-    """An observer that writes each study into a run. A continued study adds what its run lacks."""
+    """An observer that writes each study to a run; a continued study adds the figures that its run lacks."""
 
     def __init__(self) -> None:
         self._run: Run | None = None
@@ -42,18 +43,18 @@ class Tracker(ABC):
         self._folder: Path | None = None
 
     @abstractmethod
-    def open(self, place: Place, parameters: Mapping[str, str]) -> Run:
-        """Return the run of the study at `place`, creating it if needed."""
+    def open(self, location: Location, parameters: Mapping[str, str]) -> Run:
+        """Return the run of the study at `location`, creating it if needed."""
 
     @abstractmethod
-    def open_suite(self, place: Place) -> Run:
+    def open_suite(self, location: Location) -> Run:
         """Return the run of a suite."""
 
     def study_started(self, info: dp.StudyInfo) -> None:
         """Open the run."""
         self._folder = info.folder
         study = {"optimizer": info.optimizer, "objective": info.objective, "budget": info.budget, "dim": info.dim}
-        self._run = self.open(Place.of(info), dict(flat({**info.config, **study, "seed": info.seed})))
+        self._run = self.open(Location.of(info), dict(flattened({**info.config, **study, "seed": info.seed})))
         self._steps = dict(self._run.steps())
 
     def batch_evaluated(self, batch: dp.Batch) -> None:
@@ -71,7 +72,7 @@ class Tracker(ABC):
         """Add the figures of the result, store the study's files and close the run."""
         self._log(result.spent.queries, {f"{FINAL}{key}": value for key, value in figures_of(result).items()})
         if self._run and self._folder:
-            self._run.keep([self._folder / name for name in KEPT if (self._folder / name).exists()])
+            self._run.store([self._folder / name for name in STORED if (self._folder / name).exists()])
         self._end()
 
     def failed(self, error: str) -> None:
@@ -80,9 +81,9 @@ class Tracker(ABC):
 
     def suite_finished(self, folder: Path, page: Path | None) -> None:
         """Store the page of a suite's report and close the suite's run."""
-        run = self.open_suite(Place.of_suite(folder))
+        run = self.open_suite(Location.of_suite(folder))
         if page:
-            run.keep([page])
+            run.store([page])
         run.end()
 
     def _log(self, step: int, figures: Mapping[str, float | None]) -> None:
@@ -112,10 +113,10 @@ def figures_of(result: dp.StudyResult) -> dict[str, float | None]:
     }
 
 
-def flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Yield dotted keys of a configuration and their values as text, without unset keys."""
+def flattened(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the dotted keys of a configuration and their values as text, except for unset keys."""
     for key, value in table.items():
         if isinstance(value, Mapping):
-            yield from flat(value, f"{prefix}{key}.")
+            yield from flattened(value, f"{prefix}{key}.")
         elif value is not None:
             yield f"{prefix}{key}", str(value)

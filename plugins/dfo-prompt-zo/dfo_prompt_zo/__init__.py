@@ -1,4 +1,4 @@
-"""Descent along gradients estimated from losses."""
+"""Zeroth-order descent, along gradients estimated from losses."""
 
 from collections.abc import Iterable
 
@@ -26,5 +26,5 @@ def dfo_prompt_optimizers() -> Iterable[dp.OptimizerSpec]:
             target=f"dfo_prompt_zo.{target}",
             options=options,
             summary=f"Zeroth order: {summary}.",
-            adapts={"popsize": "an even number: pairs"},
+            adapts={"popsize": "an even number, since candidates are pairs"},
         )

@@ -8,11 +8,11 @@ from dfo_prompt_zo.mirrored import Mirrored
 
 
 class ARS(Mirrored):
-    """Moves along the directions with the lowest losses, in units of the standard deviation of these losses.
+    """Steps along the directions with the lowest losses, scaled by the standard deviation of these losses.
 
     Args:
-        learning_rate: alpha, the step, in units of sigma.
-        best: the share of directions that is used, b / N.
+        learning_rate: alpha, the step size in units of sigma.
+        best: b / N, the share of directions that is used.
         study: see `dfo_prompt.Optimizer`.
     """
 

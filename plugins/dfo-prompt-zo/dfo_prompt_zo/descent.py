@@ -8,14 +8,15 @@ from dfo_prompt_zo.mirrored import Mirrored
 
 
 class Descent(Mirrored):
-    """Moves x against g = sum u (f(x + c u) - f(x - c u)) / (2 c k), over k pairs.
+    """Descends along g = sum u (f(x + c u) - f(x - c u)) / (2 c k), a gradient estimate from k pairs.
 
     Args:
         rule: "sgd" (Malladi et al., 2023, algorithm 1) or "adam" (Kingma and Ba, 2015).
         learning_rate: for "adam" the step of a coordinate, by default sigma / 4; for "sgd" the factor of g, by default
             k / (2 (k + d + 1)).
-        shaping: "none", or "ranks": centred ranks instead of losses (Salimans et al., 2017, section 2).
-        beta1, beta2: decay of Adam's moments.
+        shaping: "none", or "ranks" for centred ranks instead of losses (Salimans et al., 2017, section 2).
+        beta1: decay of the first moment in Adam.
+        beta2: decay of the second moment in Adam.
         study: see `dfo_prompt.Optimizer`.
     """
 
@@ -31,8 +32,8 @@ class Descent(Mirrored):
     ) -> None:
         super().__init__(**study)
         # The noise of k directions in d dimensions bounds the stable rate on a quadratic of unit curvature.
-        usual = self.sigma / 4 if rule == "adam" else 0.5 * self.pairs / (self.pairs + self.dim + 1)
-        self._rate = usual if learning_rate is None else learning_rate
+        default = self.sigma / 4 if rule == "adam" else 0.5 * self.pairs / (self.pairs + self.dim + 1)
+        self._rate = default if learning_rate is None else learning_rate
         self._rule, self._shaping, self._betas = rule, shaping, (beta1, beta2)
         self._first, self._second = np.zeros(self.dim), np.zeros(self.dim)
         self._steps = 0
@@ -45,18 +46,18 @@ class Descent(Mirrored):
         return -self._rate * gradient if self._rule == "sgd" else self._adam(gradient)
 
     def _adam(self, gradient: np.ndarray) -> np.ndarray:
-        one, two = self._betas
+        beta1, beta2 = self._betas
         self._steps += 1
-        self._first = one * self._first + (1 - one) * gradient
-        self._second = two * self._second + (1 - two) * gradient**2
-        first = self._first / (1 - one**self._steps)
-        second = self._second / (1 - two**self._steps)
+        self._first = beta1 * self._first + (1 - beta1) * gradient
+        self._second = beta2 * self._second + (1 - beta2) * gradient**2
+        first = self._first / (1 - beta1**self._steps)
+        second = self._second / (1 - beta2**self._steps)
         change: np.ndarray = -self._rate * first / (np.sqrt(second) + 1e-12)
         return change
 
 
 def _centred_ranks(losses: np.ndarray) -> np.ndarray:
-    # Ties share their rank, so a plateau gives no gradient.
+    """Return ranks in [-1/2, 1/2]; ties share their rank, so that a plateau gives no gradient."""
     below = (losses[:, None] > losses).sum(axis=1) + 0.5 * ((losses[:, None] == losses).sum(axis=1) - 1)
     ranks: np.ndarray = below / max(len(losses) - 1, 1) - 0.5
     return ranks

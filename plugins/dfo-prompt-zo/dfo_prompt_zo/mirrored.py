@@ -14,8 +14,8 @@ class Mirrored(dp.Optimizer):
     Candidates and x are clipped to the bounds.
 
     Attributes:
-        point: x, (d,).
-        pairs: half the population.
+        point: x (d,).
+        pairs: number of pairs, half of the population.
     """
 
     def __init__(self, **study: Any) -> None:
@@ -30,7 +30,7 @@ class Mirrored(dp.Optimizer):
         """Return the change of x, (d,), for directions u (B/2, d) and the losses (B/2,) on either side."""
 
     def radius(self) -> float:
-        """Return c: the study's step size, unless a method changes it."""
+        """Return c, by default the step size of the study."""
         return self.sigma
 
     def draw(self) -> np.ndarray:
@@ -43,8 +43,8 @@ class Mirrored(dp.Optimizer):
         steps = self.radius() * self._directions
         return self._inside(self.point + np.concatenate([steps, -steps]))
 
-    def tell(self, candidates: np.ndarray, losses: np.ndarray) -> None:  # noqa: ARG002 - the directions suffice
-        """Move x."""
+    def tell(self, candidates: np.ndarray, losses: np.ndarray) -> None:  # noqa: ARG002 - the directions are used instead
+        """Move x by the step of the method."""
         plus, minus = losses[: self.pairs], losses[self.pairs :]
         self.point = self._inside(self.point + self.step(self._directions, plus, minus))
 
@@ -57,6 +57,6 @@ class Mirrored(dp.Optimizer):
         return {"pairs": self.pairs}
 
     def _inside(self, z: np.ndarray) -> np.ndarray:
-        # An overflow would be permanent.
+        # Clipped to a finite range, because x could not recover from an overflow.
         far = 1e6 * self.sigma + np.abs(self.x0).max()
         return self.inside(z.clip(-far, far))

@@ -7,14 +7,14 @@ import numpy as np
 from dfo_prompt_zo.mirrored import Mirrored
 
 ALPHA, GAMMA = 0.602, 0.101
-"""The decay of the gains that Spall recommends."""
+"""The exponents of the gains that Spall recommends."""
 
 
 class SPSA(Mirrored):
     """SPSA with random signs as directions and gains a_k = a / (A + k)^0.602 and c_k = sigma / k^0.101.
 
     Args:
-        first_step: the initial step of each coordinate in units of sigma; the first batch determines a accordingly (section
+        first_step: mean first step of a coordinate, in units of sigma, which determines a from the first batch (section
             III.B.7).
         study: see `dfo_prompt.Optimizer`.
     """

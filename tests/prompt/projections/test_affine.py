@@ -122,7 +122,7 @@ def test_a_file_that_does_not_fit_is_one_line(tmp_path, tensors, message):
             normal,
             {"dim": 100_000, "tokens": 1000, "width": 500},
             {},
-            "would keep 500000 x 100000 entries, 186 GB; take fastfood",
+            "needs a matrix of 500000 x 100000 entries, 186 GB; use fastfood",
         ),
         (sparse, {}, {"density": 1.5}, r"density must lie in \(0, 1\], not 1.5"),
         (low_rank, {}, {"rank": 65}, "rank must lie between 1 and 64, not 65"),

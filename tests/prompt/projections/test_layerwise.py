@@ -1,4 +1,4 @@
-"""A prompt in every layer as an objective: whose part of z is whose, how it is scaled, and what is refused."""
+"""A prompt in every layer: the blocks of z, their scales, and invalid settings."""
 
 from contextlib import nullcontext
 

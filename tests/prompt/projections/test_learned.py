@@ -1,4 +1,4 @@
-"""Prompts that go from one study to another, or to peft."""
+"""Prompts transfer between studies, and to peft."""
 
 import json
 
@@ -104,7 +104,7 @@ def test_files_go_there_and_back(tmp_path):
 @pytest.mark.parametrize(
     ("tuned", "dim", "said"),
     [
-        (prompts(1), 2, "two tuned prompts at least"),
+        (prompts(1), 2, "at least two tuned prompts"),
         ([*prompts(2), *prompts(1, shape=(3, 8))], 2, "of two shapes"),
         ([*prompts(1)] * 2, 2, "the tuned prompts are all the same"),
         (prompts(2), 33, "dim must lie between 1 and 32"),

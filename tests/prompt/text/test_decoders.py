@@ -1,4 +1,4 @@
-"""From z to demonstrations and an instruction."""
+"""Decoders map z to demonstrations and an instruction."""
 
 import numpy as np
 import pytest
@@ -95,7 +95,7 @@ def test_the_dimension_follows_from_shots_classes_and_pool(tiny_task, parts, dem
         ({"demonstrations": 0}, 'demonstrations must be between 1 and 8; for none set decoder = "instruction"'),
         ({"parts": "demonstrations", "instructions": "pool"}, "takes no instructions"),
         ({"instructions": "missing"}, "cannot read .*missing"),
-        ({"instructions": "blank"}, "blank has no instruction; write one a line"),
+        ({"instructions": "blank"}, "blank has no instruction; write one per line"),
         ({"instructions": "binary"}, "binary: it is not UTF-8"),
     ],
 )
@@ -114,5 +114,5 @@ def test_a_candidate_of_another_shape_or_not_finite_is_refused():
     for z in (np.zeros(2), np.array([0.0, np.nan, 1.0])):
         with pytest.raises(ValueError, match="3 keys are needed"):
             keys.decode(z)
-    with pytest.raises(InputError, match="nothing to choose"):
+    with pytest.raises(InputError, match="nothing to select"):
         RandomKeys(examples=3, demonstrations=0)

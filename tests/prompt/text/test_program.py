@@ -1,4 +1,4 @@
-"""Texts as prompts by the command line: run, show, export, predict, and the line for a wrong dimension."""
+"""Text prompts on the command line: run, show, export, predict, and the error for a wrong dimension."""
 
 import json
 
@@ -113,7 +113,7 @@ def test_formats_for_the_other_kind_of_prompt_are_refused(program, where, tmp_pa
 def test_other_settings_of_a_prompt_are_refused(program, where):
     status, _, err = program("run", *where, "--projection", "uniform", "--out", "s")
     assert status == 2
-    assert "objective 'text-prompt' takes loss, calibration and dtype of a prompt, and nothing else of it" in err
+    assert "objective 'text-prompt' takes only these keys of [prompt]: loss, calibration, dtype" in err
 
 
 @pytest.fixture
@@ -145,7 +145,7 @@ def test_token_substitutions_from_start_to_the_text_file(program, near, tmp_path
     [
         (("--set", "prompt.start=vocabulary"), 'the decoder "tokens" starts from an instruction; set prompt.start'),
         (("--set", "objective.instructions=pool.txt"), 'the decoder "tokens" takes no instructions'),
-        (("--set", "prompt.place=behind"), "takes start, projection, projection_options, draw, loss, calibration and dtype"),
+        (("--set", "prompt.place=behind"), "takes only these keys of [prompt]: start, projection, projection_options, draw, loss, calibration, dtype"),
         (("--model", "./missing", "--endpoint-kind", "llama.cpp", "--endpoint-url", "http://127.0.0.1:9"), "missing"),
     ],
 )

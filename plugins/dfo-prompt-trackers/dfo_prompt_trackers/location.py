@@ -1,4 +1,4 @@
-"""Locates a study: its folder, the name of its run and its suite."""
+"""The location of a study or suite: its folder, the name of its run, and the suite that it belongs to."""
 
 import json
 from dataclasses import dataclass
@@ -10,18 +10,18 @@ import dfo_prompt as dp
 
 LOCK = ".tracking.lock"
 PLAN = "suite.json"
-"""The file that a suite folder has."""
+"""The file that marks the folder of a suite."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
-    """The place of a study or a suite.
+class Location:
+    """The location of a study or a suite.
 
     Attributes:
-        name: the name of the run; for a suite's study, its path in the suite.
-        folder: the folder of the study or suite; None for a study in memory.
-        suite: the folder of the suite, if any.
-        suite_name: the name of the suite.
+        name: name of the run; for a study of a suite, its path in the suite.
+        folder: folder of the study or suite; None for a study in memory.
+        suite: folder of the suite, if any.
+        suite_name: name of the suite.
     """
 
     name: str
@@ -30,8 +30,8 @@ class Place:
     suite_name: str = ""
 
     @classmethod
-    def of(cls, info: dp.StudyInfo) -> "Place":
-        """Return the place of a study."""
+    def of(cls, info: dp.StudyInfo) -> "Location":
+        """Return the location of a study."""
         if info.folder is None:
             return cls(name=f"{info.objective}-{info.optimizer}-s{info.seed}")
         suite = next((parent for parent in info.folder.parents if (parent / PLAN).is_file()), None)
@@ -41,8 +41,8 @@ class Place:
         return cls(name=name, folder=info.folder, suite=suite, suite_name=_name(suite))
 
     @classmethod
-    def of_suite(cls, folder: Path) -> "Place":
-        """Return the place of a suite itself."""
+    def of_suite(cls, folder: Path) -> "Location":
+        """Return the location of a suite itself."""
         name = _name(folder)
         return cls(name=name, folder=folder, suite=folder, suite_name=name)
 
