@@ -161,7 +161,7 @@ def test_a_mended_study_is_run_again(suite, tmp_path):
 def test_a_probe_times_each_problem_and_charges_nobody(suite, tmp_path):
     found = probe_suite(suite(SUITE + '[cross]\n"objective_options.noise" = [0.0, 0.5]\n'), tmp_path / "out")
     assert set(found) == {"0.0", "0.5"}
-    assert all(0 < event.seconds < 1 for event in found.values())
+    assert all(event.seconds > 0 for event in found.values())
     assert [event.forecast.search.rows for event in found.values()] == [found["0.0"].forecast.search.queries, 0]
     assert not (tmp_path / "out").exists()
 
@@ -212,9 +212,16 @@ def test_limits_and_prices_hold_in_a_suite_and_stand_in_its_report(program, tmp_
     assert set(studies["nanodollars"]) == {50_000}
 
 
-def test_limits_of_one_problem_must_be_the_same(suite):
-    text = SUITE.replace('"random"', '{ name = "few", optimizer = "random", limits = { rows = 9 } }')
-    with pytest.raises(InputError, match="limits of 'cma' and 'few' differ on 'sphere'"):
+@pytest.mark.parametrize(
+    ("own", "said"),
+    [
+        ("limits = { rows = 9 }", "limits of 'cma' and 'few' differ on 'sphere'"),
+        ("stop = { patience = 9 }", "rules of 'cma' and 'few' to stop differ on 'sphere'"),
+    ],
+)
+def test_limits_and_rules_to_stop_on_one_problem_must_be_the_same(suite, own, said):
+    text = SUITE.replace('"random"', f'{{ name = "few", optimizer = "random", {own} }}')
+    with pytest.raises(InputError, match=said):
         suite(text)
 
 
@@ -236,12 +243,6 @@ def test_studies_that_stop_early_are_counted_in_the_report_with_their_reason(pro
         assert said in (tmp_path / name / "report/report.md").read_text()
         studies = pd.read_csv(tmp_path / name / "report/studies.csv")
         assert (studies["queries"] < studies["budget"]).all()  # charged what they spent
-
-
-def test_rules_to_stop_on_one_problem_must_be_the_same(suite):
-    text = SUITE.replace('"random"', '{ name = "few", optimizer = "random", stop = { patience = 9 } }')
-    with pytest.raises(InputError, match="rules of 'cma' and 'few' to stop differ on 'sphere'"):
-        suite(text)
 
 
 PAID = """
@@ -278,4 +279,4 @@ def test_a_dry_run_asks_nothing_that_costs_something(program, tmp_path):
         "search    at most 33 queries, 1,000 tokens, 9 requests, $0.0033",
         "held-out  at most 1 evaluations, 100 tokens, 1 requests, $0.0001",
     ]
-    assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir() and path.name == "runs") == []
+    assert not (tmp_path / "runs").exists()
