@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pandas as pd
 import pytest
@@ -54,6 +55,20 @@ def suite(tmp_path):
     return read
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    place = tmp_path_factory.mktemp("finished")
+    (place / "suite.toml").write_text(SUITE)
+    run_suite(read_suite_file(place / "suite.toml"), place / "out")
+    return place / "out"
+
+
+@pytest.fixture
+def copy(finished, tmp_path):
+    shutil.copytree(finished, tmp_path / "out")
+    return tmp_path / "out"
+
+
 def journals(folder, suite):
     return {plan.id: (study_path(folder, plan.id) / "journal.jsonl").read_bytes() for plan in suite.plans}
 
@@ -69,10 +84,8 @@ def test_every_study_runs_to_its_end_whatever_the_jobs(suite, tmp_path):
 
 
 @pytest.mark.slow
-def test_what_is_finished_is_not_run_again_and_what_is_added_is(suite, tmp_path):
-    folder = tmp_path / "out"
-    run_suite(suite(), folder)
-    before = journals(folder, suite())
+def test_what_is_finished_is_not_run_again_and_what_is_added_is(suite, copy):
+    folder, before = copy, journals(copy, suite())
     times = {plan.id: (study_path(folder, plan.id) / "result.json").stat().st_mtime_ns for plan in suite().plans}
     more = suite(SUITE.replace("[1, 2]", "[1, 2, 3]").replace('"random"]', '"random", "cma:sep"]'))
     seen = []
@@ -91,18 +104,16 @@ def test_what_is_finished_is_not_run_again_and_what_is_added_is(suite, tmp_path)
         (("threads = 1", "threads = 2"), "was run with threads 1, not 2"),
     ],
 )
-def test_what_would_make_old_results_wrong_is_refused(suite, tmp_path, change, said):
-    run_suite(suite(), tmp_path / "out")
+def test_what_would_make_old_results_wrong_is_refused(suite, copy, change, said):
     with pytest.raises(InputError, match=said):
-        run_suite(suite(SUITE.replace(*change)), tmp_path / "out")
+        run_suite(suite(SUITE.replace(*change)), copy)
 
 
 @pytest.mark.slow
-def test_an_entry_that_was_left_out_for_a_while_is_still_known(suite, tmp_path):
-    run_suite(suite(), tmp_path / "out")
-    run_suite(suite(SUITE.replace('"cma", ', "")), tmp_path / "out")
+def test_an_entry_that_was_left_out_for_a_while_is_still_known(suite, copy):
+    run_suite(suite(SUITE.replace('"cma", ', "")), copy)
     with pytest.raises(InputError, match="sphere/cma/1 holds another study: sigma is 1.0 there and 0.5 here"):
-        run_suite(suite(SUITE.replace('"cma", ', '{ name = "cma", sigma = 0.5 }, ')), tmp_path / "out")
+        run_suite(suite(SUITE.replace('"cma", ', '{ name = "cma", sigma = 0.5 }, ')), copy)
 
 
 def test_a_folder_of_something_else_is_refused(suite, tmp_path):
