@@ -15,9 +15,9 @@ from dfo_prompt.errors import InputError
 from dfo_prompt.report import evidence
 from dfo_prompt.report.analysis import analyse
 from dfo_prompt.report.content import report_of
-from dfo_prompt.report.markdown import markdown
 from dfo_prompt.report.findings import read_findings
 from dfo_prompt.report.frames import STUDY_COLUMNS, curves_of, studies_of
+from dfo_prompt.report.markdown import markdown
 from dfo_prompt.report.pictures.looks import GREY, colour_of, looks_of
 from dfo_prompt.report.pictures.ranking import scores
 from dfo_prompt.report.pictures.render import svg_of
