@@ -67,18 +67,21 @@ def test_only_the_member_is_kept_and_nothing_is_imported(tmp_path: Path) -> None
     assert NAME not in sys.modules
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("index")
 def test_a_folder_comes_whole() -> None:
     folder = wheel_file(NAME, "tinywheel/data/")
     assert sorted(path.name for path in folder.rglob("*.txt")) == ["a.txt", "b.txt"]
 
 
+@pytest.mark.slow
 def test_the_second_call_needs_no_index(index: Path) -> None:
     first = wheel_file(NAME, "tinywheel/data/a.txt")
     next(index.iterdir()).unlink()
     assert wheel_file(NAME, "tinywheel/data/a.txt") == first
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("index")
 def test_an_interrupted_download_starts_again(tmp_path: Path) -> None:
     left = tmp_path / "cache" / "wheels" / "tinywheel-1.0.part"
@@ -87,6 +90,7 @@ def test_an_interrupted_download_starts_again(tmp_path: Path) -> None:
     assert wheel_file(NAME, "tinywheel/data/a.txt").read_text() == "a"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("index")
 @pytest.mark.parametrize("kind", ["link", "dangling link", "file"])
 def test_what_stands_in_the_place_of_the_download_is_not_followed(tmp_path: Path, kind: str) -> None:
@@ -114,6 +118,7 @@ def test_a_link_where_the_lock_would_be_keeps_what_it_points_at(tmp_path: Path) 
     assert (tmp_path / "precious.txt").read_text() == "precious"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("index")
 def test_callers_at_once_download_once(monkeypatch: pytest.MonkeyPatch) -> None:
     downloads = count_downloads(monkeypatch)
@@ -139,6 +144,7 @@ def test_a_damaged_wheel_of_the_right_hash(index: Path, monkeypatch: pytest.Monk
         wheel_file(NAME, "tinywheel/data/a.txt")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("index")
 def test_a_member_that_is_not_there() -> None:
     with pytest.raises(InputError, match=r"holds no tinywheel/data/c.txt"):
@@ -182,6 +188,7 @@ def test_no_space_for_the_download(monkeypatch: pytest.MonkeyPatch) -> None:
         wheel_file(NAME, "tinywheel/data/a.txt")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("index")
 def test_no_space_to_unpack(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_args: object) -> None:

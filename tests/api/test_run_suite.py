@@ -37,7 +37,6 @@ def dfo_prompt_objectives():
 """
 
 
-@pytest.mark.slow
 def test_a_table_and_a_file_are_the_same_suite(tmp_path):
     (tmp_path / "suite.toml").write_text(FILE)
     one = dp.run_suite(TABLE, out=tmp_path / "out")
@@ -49,7 +48,6 @@ def test_a_table_and_a_file_are_the_same_suite(tmp_path):
     assert one.errors == {}
 
 
-@pytest.mark.slow
 def test_plugins_are_files(tmp_path):
     (tmp_path / "my_objective.py").write_text(PLUGIN)
     table = {**TABLE, "study": {**TABLE["study"], "objective": "plain"}}
@@ -66,7 +64,6 @@ def test_what_is_wrong_in_a_table_is_said_by_its_place(tmp_path):
         dp.run_suite({**TABLE, "study": {"seed": 3}}, out=tmp_path / "out")
 
 
-@pytest.mark.slow
 def test_a_suite_of_which_nothing_has_a_result_names_the_first_error(tmp_path):
     study = {"objective": "prompt", "dim": 3, "budget": 30, "problem": {"model": "./nowhere"}}
     table = {**TABLE, "optimizers": ["cma"], "seeds": [1], "study": study}
@@ -74,7 +71,6 @@ def test_a_suite_of_which_nothing_has_a_result_names_the_first_error(tmp_path):
         dp.run_suite(table, out=tmp_path / "out")
 
 
-@pytest.mark.slow
 def test_a_script_needs_no_guard(tmp_path):
     """The processes of a suite do not import the script that runs it."""
     script = tmp_path / "script.py"

@@ -50,6 +50,7 @@ def registry(tmp_path, monkeypatch):
         yield catalogue().optimizers.find("odd:*")
 
 
+@pytest.mark.slow
 def test_every_name_is_tried_and_the_rest_goes_on(registry):
     found = {trial.name: (trial.state, trial.note) for trial in trials.try_registry(registry)}
     assert found == {
@@ -61,6 +62,7 @@ def test_every_name_is_tried_and_the_rest_goes_on(registry):
     }
 
 
+@pytest.mark.slow
 def test_what_was_found_is_remembered(registry, monkeypatch):
     first = list(trials.try_registry(registry))
     monkeypatch.setattr(trials, "_try_each", lambda names: pytest.fail("tried again"))
@@ -89,6 +91,7 @@ def test_only_optimizers_have_registries(program):
     assert program("list", "tasks", "--registry", "nevergrad")[0] == 2
 
 
+@pytest.mark.slow
 def test_the_program_lists_them(registry, program, tmp_path):
     plugin = str(tmp_path / "odd.py")
     status, said, noted = program("--plugin", plugin, "list", "optimizers", "--registry", "odd", "--json")

@@ -107,6 +107,7 @@ def test_a_probe_says_what_an_endpoint_can_do(model_server, labels, kind):
     assert endpoint.describe()["served_model"].startswith("tiny")
 
 
+@pytest.mark.slow
 def test_a_probe_that_is_tried_again_is_said_once(own_server, labels, caplog):
     own_server.misbehave("cut")
     with caplog.at_level("INFO"):

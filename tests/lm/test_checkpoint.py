@@ -6,13 +6,14 @@ import gguf
 import numpy as np
 import pytest
 import torch
+from families import families
 from safetensors.torch import load_file, save_file
 from transformers import AutoModel, AutoModelForPreTraining, AutoModelForSequenceClassification
 
 from dfo_prompt.errors import ModelError
 from dfo_prompt.lm.checkpoint import read_gguf
 from dfo_prompt.lm.load import load_model
-from dfo_prompt.testing.tiny import HEAD_OF, tiny_model, tiny_tokenizer
+from dfo_prompt.testing.tiny import tiny_model, tiny_tokenizer
 
 
 def saved(folder, family, auto=None, **changes):
@@ -25,7 +26,7 @@ def saved(folder, family, auto=None, **changes):
     return folder
 
 
-@pytest.mark.parametrize("family", HEAD_OF)
+@pytest.mark.parametrize("family", families())
 def test_a_whole_checkpoint_is_loaded_as_it_was_saved(tmp_path, family):
     saved(tmp_path, family)
     there = tiny_model(family).state_dict()

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from families import engines, families
 
 from dfo_prompt.errors import ModelError
 from dfo_prompt.lm.answers import FirstTokenReader, Slots
@@ -40,8 +41,7 @@ def assert_exact(lm, prompts, examples, task=TASK):
 
 
 @pytest.mark.parametrize("task", [TASK, MIDDLE, BEHIND], ids=lambda task: task.name)
-@pytest.mark.parametrize("packing", [True, False], ids=["packed", "cached"])
-@pytest.mark.parametrize("family", HEAD_OF)
+@pytest.mark.parametrize(("family", "packing"), engines())
 def test_the_engine_equals_the_textbook_loop(family, packing, task):
     lm = tiny_lm(family, packing=packing)
     assert_exact(lm, some_prompts(lm), some_examples(9), task)
@@ -134,8 +134,7 @@ def deeply(lm, prompts, examples, task=TASK):
 
 
 @pytest.mark.parametrize("task", [TASK, MIDDLE, BEHIND], ids=lambda task: task.name)
-@pytest.mark.parametrize("packing", [True, False], ids=["packed", "cached"])
-@pytest.mark.parametrize("family", DEEP)
+@pytest.mark.parametrize(("family", "packing"), engines(DEEP))
 def test_deep_prompts_equal_the_textbook_loop(family, packing, task):
     lm, examples = tiny_lm(family, packing=packing), some_examples(9)
     prompts = deep_prompts(lm)
@@ -143,7 +142,7 @@ def test_deep_prompts_equal_the_textbook_loop(family, packing, task):
     torch.testing.assert_close(score(lm, prompts, examples, task), expected, atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize("family", DEEP)
+@pytest.mark.parametrize("family", families(DEEP))
 def test_a_layer_to_which_nothing_is_added_is_as_it_was(family):
     lm, examples = tiny_lm(family), some_examples(5)
     prompts = deep_prompts(lm)
@@ -169,7 +168,7 @@ def test_a_prompt_is_added_to_what_its_layer_is_given(family, layer, task):
     torch.testing.assert_close(found[0, 0], expected, atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize("family", DEEP)
+@pytest.mark.parametrize("family", families(DEEP))
 def test_what_lies_below_the_first_difference_is_shared_and_exact(family):
     lm, examples = tiny_lm(family), some_examples(9)
     for first in range(1, len(Layers(lm.model))):

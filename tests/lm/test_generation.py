@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from families import families
 from transformers import GenerationConfig
 
 from dfo_prompt.errors import ModelError
@@ -49,7 +50,7 @@ def textbook(lm, task, prompt, texts, answer):
 
 @pytest.mark.parametrize("packing", [True, False], ids=["packed", "cached"])
 @pytest.mark.parametrize("task", [AHEAD, BEHIND], ids=lambda task: task.name)
-@pytest.mark.parametrize("family", ["llama", "gpt2", "gemma2", "mistral", "bloom", "gpt_neox"])
+@pytest.mark.parametrize("family", families(["llama", "gpt2", "gemma2", "mistral", "bloom", "gpt_neox"]))
 def test_the_likelihood_of_references_is_that_of_a_loop_over_their_tokens(family, task, packing):
     lm = tiny_lm(family, packing=packing)
     scorer, references = Scorer(lm), encode_references(lm, task, TEXTS, ANSWERS, prompt_tokens=4)
@@ -106,7 +107,7 @@ def generated(lm, task, prompt, layout):
 
 @pytest.mark.parametrize("packing", [True, False], ids=["packed", "cached"])
 @pytest.mark.parametrize("task", [AHEAD, BEHIND], ids=lambda task: task.name)
-@pytest.mark.parametrize("family", ["llama", "gpt2", "gemma2", "mistral", "bloom", "gpt_neox", "opt"])
+@pytest.mark.parametrize("family", families(["llama", "gpt2", "gemma2", "mistral", "bloom", "gpt_neox", "opt"]))
 def test_answers_are_those_of_transformers(family, task, packing):
     lm = tiny_lm(family, packing=packing)
     ours = greedy(lm, task)

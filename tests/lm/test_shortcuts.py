@@ -93,7 +93,9 @@ def textbook(lm, task=TASK):
 
 
 @pytest.mark.parametrize("task", [TASK, MIDDLE, BEHIND], ids=lambda task: task.name)
-@pytest.mark.parametrize("kind", ODD)
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=[pytest.mark.slow] * (kind not in ("mamba", "xlnet", "mbart"))) for kind in ODD]
+)
 @pytest.mark.filterwarnings("ignore:.*use_cache.*:FutureWarning")
 def test_models_that_a_shortcut_would_change_are_run_without_it(kind, task):
     lm = odd_lm(kind)

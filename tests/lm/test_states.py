@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from families import engines
 
 from dfo_prompt.errors import InputError
 from dfo_prompt.lm.encoding import encode
@@ -10,7 +11,7 @@ from dfo_prompt.lm.layers import Layers
 from dfo_prompt.lm.layout import lay_out
 from dfo_prompt.lm.scorer import Scorer
 from dfo_prompt.lm.states import HiddenReader, TopReader, hidden_widths
-from dfo_prompt.testing.tiny import BEHIND, HEAD_OF, MIDDLE, TASK, some_examples, tiny_lm
+from dfo_prompt.testing.tiny import BEHIND, MIDDLE, TASK, some_examples, tiny_lm
 
 TEXTS = [example.texts for example in some_examples(9)]
 
@@ -46,8 +47,7 @@ def read(lm, task, prompts, reader):
 
 
 @pytest.mark.parametrize("task", [TASK, MIDDLE, BEHIND], ids=lambda task: task.name)
-@pytest.mark.parametrize("packing", [True, False], ids=["packed", "cached"])
-@pytest.mark.parametrize("family", HEAD_OF)
+@pytest.mark.parametrize(("family", "packing"), engines())
 def test_hidden_states_are_those_of_a_plain_forward(family, packing, task):
     lm = tiny_lm(family, packing=packing)
     layers = (1, len(hidden_widths(lm)) - 1)

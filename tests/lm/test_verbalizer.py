@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from families import families
 
 from dfo_prompt.lm.layout import lay_out
 from dfo_prompt.lm.scorer import Scorer
@@ -39,7 +40,7 @@ def whole_word(lm, prompt, texts, word):
 
 
 @pytest.mark.parametrize("packing", [True, False], ids=["packed", "cached"])
-@pytest.mark.parametrize("family", ["llama", "gpt2", "gemma2", "mistral", "t5", "bart"])
+@pytest.mark.parametrize("family", families(["llama", "gpt2", "gemma2", "mistral", "t5", "bart"]))
 def test_long_label_words_are_scored_whole(family, packing):
     lm = tiny_lm(family, packing=packing)
     expected = [[[whole_word(lm, prompt, texts, word) for word in LONG.words] for texts in TEXTS] for prompt in prompts(lm)]

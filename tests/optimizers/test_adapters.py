@@ -145,6 +145,7 @@ def test_one_dimension_in_a_box_away_from_zero(name):
         optimizer.tell(candidates, candidates[:, 0])
 
 
+@pytest.mark.slow
 def test_pymoos_cmaes_goes_on_where_it_would_end():
     optimizer = dp.create_optimizer("pymoo:CMAES", dim=3, budget=9000, popsize=8, sigma=0.5, seed=1)
     for _ in range(1100):

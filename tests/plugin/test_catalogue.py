@@ -1,5 +1,3 @@
-import importlib.metadata
-
 import pytest
 
 from dfo_prompt.contracts.spec import OptimizerSpec, Spec
@@ -172,10 +170,6 @@ def test_a_mended_file_is_read_again(tmp_path):
     file.write_text(FILE)
     with plugin_files(file):
         assert catalogue().optimizers.find("mine").load().__name__ == "Mine"
-
-
-def test_the_entry_point_group_is_the_documented_one():
-    assert all(p.group == "dfo_prompt" for p in importlib.metadata.entry_points(group="dfo_prompt"))
 
 
 def test_what_a_plugin_gives_is_counted(installed):

@@ -107,6 +107,7 @@ def test_a_preset_of_the_plugin_that_a_study_file_names(program, tmp_path, stran
     assert "24 of 24" in out
 
 
+@pytest.mark.slow
 def test_sections_of_a_file_stand_in_the_report_and_one_that_fails_says_so(program, tmp_path, stranger):
     suite = (
         'name = "s"\nseeds = [1, 2]\noptimizers = ["random", "cma"]\n[study]\nobjective = "sphere"\ndim = 2\nbudget = 20\n'

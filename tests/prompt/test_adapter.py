@@ -118,6 +118,7 @@ def probabilities(lines):
     return np.array([list(json.loads(line)["probabilities"].values()) for line in lines.splitlines()])
 
 
+@pytest.mark.slow
 def test_a_study_s_prompt_labels_texts_where_only_peft_and_transformers_are(
     program, alone, tiny_folder, tiny_task, tmp_path
 ):

@@ -77,7 +77,6 @@ def test_page_terminal_markdown_and_json_say_what_did_not_run_here(run, tmp_path
     said = "Run here: zo:es. Read from the packed studies of 'packed': 8 studies of cma and random."
     out = " ".join(run("--add", "zo:es")[1].split())
     assert said in out
-    assert "here" in out
     report = write_report(tmp_path / "out").parent
     for name in ("index.html", "report.md"):
         assert said in (report / name).read_text().replace("&#39;", "'"), name
@@ -120,7 +119,6 @@ def test_what_is_not_comparable_is_refused_before_anything_runs(run, tmp_path, c
 def test_an_entry_of_the_file_with_settings_of_its_own_can_be_placed(run, tmp_path):
     status, _, _ = run(change=('"random"', '"random", { name = "bold", optimizer = "cma", sigma = 2.0, popsize = 10 }'))
     assert status == 0
-    assert analyse(tmp_path / "out").complete[:0] == ()
     assert "bold" in analyse(tmp_path / "out").complete
 
 

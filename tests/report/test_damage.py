@@ -15,6 +15,8 @@ from dfo_prompt.suite.folder import study_path
 from dfo_prompt.suite.reading import read_suite_file
 from dfo_prompt.suite.run import run_suite
 
+pytestmark = pytest.mark.slow
+
 SUITE = """\
 name = "tiny"
 seeds = [1, 2]
@@ -64,7 +66,6 @@ def put(value, place, new):
     return copy
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("error")
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.data())
@@ -133,7 +134,6 @@ def test_a_journal_of_other_things_is_damaged_and_the_others_are_reported(copy, 
         dp.read_journal(copy / STUDY)
 
 
-@pytest.mark.slow
 def test_a_manifest_of_other_types_is_one_line_or_the_rest_goes_on(copy):
     for part in ({"config": {}}, {"objective": {"metric": 5}}):
         before = (copy / STUDY / "manifest.json").read_text()

@@ -44,6 +44,7 @@ def test_the_probability_of_improvement_counts_ties_half():
     assert statistics.probability_of_improvement(values[:, :, ::-1]) == 0.25
 
 
+@pytest.mark.slow
 def test_bootstrap_intervals_hold_the_truth_about_as_often_as_they_say():
     rng, runs = np.random.default_rng(3), 120
     held = 0
@@ -105,6 +106,7 @@ def test_a_difference_that_is_the_same_on_every_seed_is_certain():
     assert p[0] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("problems", "seeds"), [(3, 10), (3, 3), (1, 5)])
 def test_under_the_null_hypothesis_any_pair_errs_about_as_often_as_it_says(problems, seeds):
     rng, runs = np.random.default_rng(2), 60

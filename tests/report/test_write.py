@@ -17,6 +17,7 @@ from dfo_prompt.report.analysis import analyse
 from dfo_prompt.report.content import report_of
 from dfo_prompt.report.findings import read_findings
 from dfo_prompt.report.frames import STUDY_COLUMNS, curves_of, studies_of
+from dfo_prompt.report.markdown import markdown
 from dfo_prompt.report.pictures.looks import GREY, colour_of, looks_of
 from dfo_prompt.report.pictures.ranking import scores
 from dfo_prompt.report.pictures.render import svg_of
@@ -235,6 +236,7 @@ def test_a_curve_is_the_smallest_loss_so_far(finished):
         assert (curves[row] == journal["best_loss"].to_numpy()).all()
 
 
+@pytest.mark.slow
 def test_a_problem_that_nobody_has_finished_has_no_curves(copy):
     for study in dp.read_suite(copy).query("problem == 'sphere'")["study"]:
         (study_path(copy, study) / "result.json").unlink()
@@ -263,9 +265,10 @@ def test_pictures_of_many_say_how_many_they_draw_and_draw_random_search(copy, mo
 def test_the_data_profile_says_what_counts_as_solved(copy, targets, said):
     plan = json.loads((copy / "suite.json").read_text())
     (copy / "suite.json").write_text(json.dumps({**plan, "settings": {**plan["settings"], "targets": targets}}))
-    assert said in (write_report(copy).parent / "report.md").read_text()
+    assert said in markdown(report_of(copy))
 
 
+@pytest.mark.slow
 def test_what_an_older_report_left_is_gone(copy):
     (copy / "report/convergence-9.png").touch()
     write_report(copy)
@@ -317,6 +320,7 @@ def test_a_measure_that_objectives_do_not_have_is_one_line(copy):
         write_report(copy)
 
 
+@pytest.mark.slow
 def test_of_many_pairs_the_page_has_those_of_the_leader_and_the_file_all(copy, monkeypatch):
     monkeypatch.setattr("dfo_prompt.report.contrasts.MOST_PAIRS", 2)
     write_report(copy)

@@ -90,6 +90,7 @@ def test_many_kills_add_nothing_up(tmp_path_factory, unbroken, faults):
     assert (contents(folder), costs(result)) == unbroken
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="finds out by /proc which file is flushed")
 @pytest.mark.parametrize("zeros", [False, True])
 def test_a_power_cut_loses_a_second_of_queries_at_most(tmp_path, unbroken, monkeypatch, zeros):

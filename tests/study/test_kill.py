@@ -28,7 +28,6 @@ def dfo_prompt_objectives():
 """
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["cma", "random"])
 def test_ten_kills_end_with_the_unbroken_journal(tmp_path, optimizer):
     (tmp_path / "slow_plugin.py").write_text(PLUGIN)

@@ -1,5 +1,6 @@
 import json
 import re
+import shutil
 
 import pandas as pd
 import pytest
@@ -55,6 +56,20 @@ def suite(tmp_path):
     return read
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    place = tmp_path_factory.mktemp("finished")
+    (place / "suite.toml").write_text(SUITE)
+    run_suite(read_suite_file(place / "suite.toml"), place / "out")
+    return place / "out"
+
+
+@pytest.fixture
+def copy(finished, tmp_path):
+    shutil.copytree(finished, tmp_path / "out")
+    return tmp_path / "out"
+
+
 def journals(folder, suite):
     return {plan.id: (study_path(folder, plan.id) / "journal.jsonl").read_bytes() for plan in suite.plans}
 
@@ -70,10 +85,8 @@ def test_every_study_runs_to_its_end_whatever_the_jobs(suite, tmp_path):
 
 
 @pytest.mark.slow
-def test_what_is_finished_is_not_run_again_and_what_is_added_is(suite, tmp_path):
-    folder = tmp_path / "out"
-    run_suite(suite(), folder)
-    before = journals(folder, suite())
+def test_what_is_finished_is_not_run_again_and_what_is_added_is(suite, copy):
+    folder, before = copy, journals(copy, suite())
     times = {plan.id: (study_path(folder, plan.id) / "result.json").stat().st_mtime_ns for plan in suite().plans}
     more = suite(SUITE.replace("[1, 2]", "[1, 2, 3]").replace('"random"]', '"random", "cma:sep"]'))
     seen = []
@@ -92,18 +105,16 @@ def test_what_is_finished_is_not_run_again_and_what_is_added_is(suite, tmp_path)
         (("threads = 1", "threads = 2"), "was run with threads 1, not 2"),
     ],
 )
-def test_what_would_make_old_results_wrong_is_refused(suite, tmp_path, change, said):
-    run_suite(suite(), tmp_path / "out")
+def test_what_would_make_old_results_wrong_is_refused(suite, copy, change, said):
     with pytest.raises(InputError, match=said):
-        run_suite(suite(SUITE.replace(*change)), tmp_path / "out")
+        run_suite(suite(SUITE.replace(*change)), copy)
 
 
 @pytest.mark.slow
-def test_an_entry_that_was_left_out_for_a_while_is_still_known(suite, tmp_path):
-    run_suite(suite(), tmp_path / "out")
-    run_suite(suite(SUITE.replace('"cma", ', "")), tmp_path / "out")
+def test_an_entry_that_was_left_out_for_a_while_is_still_known(suite, copy):
+    run_suite(suite(SUITE.replace('"cma", ', "")), copy)
     with pytest.raises(InputError, match="sphere/cma/1 holds another study: sigma is 1.0 there and 0.5 here"):
-        run_suite(suite(SUITE.replace('"cma", ', '{ name = "cma", sigma = 0.5 }, ')), tmp_path / "out")
+        run_suite(suite(SUITE.replace('"cma", ', '{ name = "cma", sigma = 0.5 }, ')), copy)
 
 
 def test_a_folder_of_something_else_is_refused(suite, tmp_path):
@@ -162,7 +173,7 @@ def test_a_mended_study_is_run_again(suite, tmp_path):
 def test_a_probe_times_each_problem_and_charges_nobody(suite, tmp_path):
     found = probe_suite(suite(SUITE + '[cross]\n"objective_options.noise" = [0.0, 0.5]\n'), tmp_path / "out")
     assert set(found) == {"0.0", "0.5"}
-    assert all(0 < event.seconds < 1 for event in found.values())
+    assert all(event.seconds > 0 for event in found.values())
     assert [event.forecast.search.rows for event in found.values()] == [found["0.0"].forecast.search.queries, 0]
     assert not (tmp_path / "out").exists()
 
@@ -213,9 +224,16 @@ def test_limits_and_prices_hold_in_a_suite_and_stand_in_its_report(program, tmp_
     assert set(studies["nanodollars"]) == {50_000}
 
 
-def test_limits_of_one_problem_must_be_the_same(suite):
-    text = SUITE.replace('"random"', '{ name = "few", optimizer = "random", limits = { rows = 9 } }')
-    with pytest.raises(InputError, match="limits of 'cma' and 'few' differ on 'sphere'"):
+@pytest.mark.parametrize(
+    ("own", "said"),
+    [
+        ("limits = { rows = 9 }", "limits of 'cma' and 'few' differ on 'sphere'"),
+        ("stop = { patience = 9 }", "rules of 'cma' and 'few' to stop differ on 'sphere'"),
+    ],
+)
+def test_limits_and_rules_to_stop_on_one_problem_must_be_the_same(suite, own, said):
+    text = SUITE.replace('"random"', f'{{ name = "few", optimizer = "random", {own} }}')
+    with pytest.raises(InputError, match=said):
         suite(text)
 
 
@@ -237,12 +255,6 @@ def test_studies_that_stop_early_are_counted_in_the_report_with_their_reason(pro
         assert said in (tmp_path / name / "report/report.md").read_text()
         studies = pd.read_csv(tmp_path / name / "report/studies.csv")
         assert (studies["queries"] < studies["budget"]).all()  # charged what they spent
-
-
-def test_rules_to_stop_on_one_problem_must_be_the_same(suite):
-    text = SUITE.replace('"random"', '{ name = "few", optimizer = "random", stop = { patience = 9 } }')
-    with pytest.raises(InputError, match="rules of 'cma' and 'few' to stop differ on 'sphere'"):
-        suite(text)
 
 
 PAID = """
@@ -279,4 +291,4 @@ def test_a_dry_run_asks_nothing_that_costs_something(program, tmp_path):
         "search    at most 33 queries, 1,000 tokens, 9 requests, $0.0033",
         "held-out  at most 1 evaluations, 100 tokens, 1 requests, $0.0001",
     ]
-    assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir() and path.name == "runs") == []
+    assert not (tmp_path / "runs").exists()

@@ -1,6 +1,7 @@
 """The status of a suite, while another process runs it, after a kill, and with ten thousand studies."""
 
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -48,10 +49,17 @@ def dfo_prompt_optimizers():
 """
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    place = tmp_path_factory.mktemp("finished")
+    (place / "suite.toml").write_text(SUITE)
+    run_suite(read_suite_file(place / "suite.toml"), place / "out")
+    return place / "out"
+
+
 @pytest.fixture
-def folder(tmp_path):
-    (tmp_path / "suite.toml").write_text(SUITE)
-    run_suite(read_suite_file(tmp_path / "suite.toml"), tmp_path / "out")
+def folder(finished, tmp_path):
+    shutil.copytree(finished, tmp_path / "out")
     return tmp_path / "out"
 
 

@@ -44,6 +44,7 @@ def loss_of(fitted, where):
     return torch.nn.functional.cross_entropy(scores, torch.tensor([example.label for example in examples])).item()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", GRADIENTS)
 def test_gradients_learn_a_batch_by_heart(name):
     where = problem(count=2)
@@ -147,6 +148,7 @@ def test_a_batch_gives_the_textbook_logits(family):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "family"), [*product(FEATURES, ["llama", "t5"]), ("feature-linear", "bert"), ("feature-mlp", "bert")]
 )

@@ -145,7 +145,10 @@ def test_token_substitutions_from_start_to_the_text_file(program, near, tmp_path
     [
         (("--set", "prompt.start=vocabulary"), 'the decoder "tokens" starts from an instruction; set prompt.start'),
         (("--set", "objective.instructions=pool.txt"), 'the decoder "tokens" takes no instructions'),
-        (("--set", "prompt.place=behind"), "takes only these keys of [prompt]: start, projection, projection_options, draw, loss, calibration, dtype"),
+        (
+            ("--set", "prompt.place=behind"),
+            "keys of [prompt]: start, projection, projection_options, draw, loss",
+        ),
         (("--model", "./missing", "--endpoint-kind", "llama.cpp", "--endpoint-url", "http://127.0.0.1:9"), "missing"),
     ],
 )
