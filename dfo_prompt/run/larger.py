@@ -12,7 +12,7 @@ from dfo_prompt.contracts.optimizer import Optimizer
 from dfo_prompt.errors import InputError, StudyError
 from dfo_prompt.run.factory import is_deterministic
 from dfo_prompt.study.checked_optimizer import GuardedOptimizer
-from dfo_prompt.study.growth import enlarge, has_grown
+from dfo_prompt.study.growth import budgets_of, enlarge, has_grown
 from dfo_prompt.study.identity import read_manifest
 from dfo_prompt.study.ledger import Ledger
 from dfo_prompt.study.recheck import recheck
@@ -27,12 +27,18 @@ def as_begun(config: StudyConfig, out: Path | None) -> StudyConfig:
     if out is None or config.method != STUDY:
         return config
     with suppress(InputError):  # no manifest yet, or a damaged one, which opening the folder reports
-        stored = read_manifest(out)["config"]
-        old, every = stored.get("budget"), stored.get("validate_every")
+        manifest = read_manifest(out)
+        every = manifest["config"].get("validate_every")
         default = usual_looks(config.popsize or 1, config.budget)
-        if isinstance(old, int) and isinstance(every, int) and old < config.budget and config.validate_every == default:
+        if isinstance(every, int) and config.validate_every == default and _had_less(manifest, config.budget):
             return replace(config, validate_every=every)
     return config
+
+
+def _had_less(manifest: Mapping[str, Any], budget: int) -> bool:
+    """Tell whether a study began with a smaller budget, which it may have left behind since."""
+    first, *_ = *budgets_of(manifest), manifest["config"].get("budget")
+    return isinstance(first, int) and first < budget
 
 
 def grow(config: StudyConfig, objective: Objective, manifest: Mapping[str, Any], out: Path, *, fresh: Fresh) -> None:

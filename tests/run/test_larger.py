@@ -61,6 +61,12 @@ def test_a_budget_grows_again_and_the_same_command_finds_the_study_finished(tmp_
         search(tmp_path / "s", 41)
 
 
+def test_the_same_command_goes_on_where_the_default_of_validate_every_grew_with_the_budget(tmp_path):
+    for budget in (100, 400, 400, 900, 900):  # its default is 10, 40 and 90
+        search(tmp_path / "s", budget, validate_every=None)
+    assert read_manifest(tmp_path / "s")["config"]["validate_every"] == 10
+
+
 @pytest.mark.parametrize("optimizer", ["cma", "random"])
 @pytest.mark.parametrize("budgets", [(47,), (30,), (47, 62)])  # where the cut batch is looked at on dev, or the whole one
 def test_what_was_chosen_on_dev_after_a_cut_batch_is_looked_at_again(tmp_path, optimizer, budgets):
