@@ -88,7 +88,7 @@ def run(
     arguments_of("executor", executor, options)  # report invalid options before anything else
     if dry_run:  # a real run checks this once the folder is locked
         check_same(folder, suite)
-    todo = [plan for plan in suite.plans if not is_finished(folder, plan.id)]
+    todo = [plan for plan in suite.plans if not is_finished(folder, plan)]
     duration = ""
     if dry_run:
         probed = probe_suite(suite, folder, executor=executor, options=options)

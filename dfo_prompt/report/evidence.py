@@ -81,9 +81,10 @@ class Evidence:
         return best
 
 
-def read_evidence(place: Path, error: str = "") -> Evidence:
+def read_evidence(place: Path, budget: int, error: str = "") -> Evidence:
     """Return the evidence of the study in `place`; `error` is the reason if it has no result.
 
+    A study that ended with a smaller budget than `budget` is not finished.
     A damaged study becomes a study without a result whose error names the damage, so that the others can be reported.
     """
     reason: Mapping[str, str] = {"error": printable(str(error))} if error else {}
@@ -91,7 +92,7 @@ def read_evidence(place: Path, error: str = "") -> Evidence:
         return Evidence(figures={"queries": 0, "finished": False, **reason})
     try:
         with reading(place):
-            return _read(place, reason)
+            return _read(place, budget, reason)
     except DfoPromptError as damage:
         return Evidence(figures={"queries": 0, "finished": False, "error": printable(str(damage)), **reason})
 
@@ -121,12 +122,13 @@ def storable(value: object) -> object:
     return printable(value) if isinstance(value, str) else value
 
 
-def _read(place: Path, reason: Mapping[str, str]) -> Evidence:
+def _read(place: Path, budget: int, reason: Mapping[str, str]) -> Evidence:
     files = read_study(place)
+    summary = summarize(place, files)
     improved, losses = _improvements(files.records)
     state = (files.result or {}).get("optimizer_state")
     return Evidence(
-        figures={**checked(_figures(summarize(place, files)), place), **reason},
+        figures={**checked(_figures(summary), place), **_state(summary, budget), **reason},
         improved=improved,
         losses=losses,
         digest=_digest(files.records),
@@ -138,8 +140,12 @@ def _read(place: Path, reason: Mapping[str, str]) -> Evidence:
 
 def _figures(summary: Summary) -> dict[str, Any]:
     parts = ((summary, OF_SUMMARY), (summary.held_out, OF_HELD_OUT), (summary.spent, OF_SPENT))
-    figures = {name: getattr(part, name) for part, names in parts for name in names}
-    return {**figures, "finished": summary.finished}
+    return {name: getattr(part, name) for part, names in parts for name in names}
+
+
+def _state(summary: Summary, budget: int) -> dict[str, Any]:
+    finished = summary.finished and summary.budget >= budget
+    return {"finished": finished, "stop_reason": summary.stop_reason if finished else "unfinished"}
 
 
 def _improvements(records: Sequence[Record]) -> tuple[tuple[int, ...], tuple[float, ...]]:

@@ -51,7 +51,10 @@ def read_findings(folder: Path) -> Findings:
     if points > MOST_CURVE_POINTS:
         raise InputError(f"{folder / PLAN}: {points:.3g} queries are too many for one report; split the suite")
     errors = read_errors(folder)
-    own = {plan.id: read_evidence(study_path(folder, plan.id), errors.get(plan.id, "")) for plan in suite.plans}
+    own = {
+        plan.id: read_evidence(study_path(folder, plan.id), plan.config.budget, errors.get(plan.id, ""))
+        for plan in suite.plans
+    }
     evidence = {plan.id: beside.evidence[plan.id] for plan in plans} if beside else {}
     source = beside.name if beside else ""
     return Findings(folder=folder, suite=whole, evidence={**evidence, **own}, packed=frozenset(evidence), source=source)

@@ -13,7 +13,7 @@ from dfo_prompt.errors import InputError, StudyError
 from dfo_prompt.run.factory import is_deterministic
 from dfo_prompt.study.checked_optimizer import GuardedOptimizer
 from dfo_prompt.study.growth import budgets_of, enlarge, has_grown
-from dfo_prompt.study.identity import read_manifest
+from dfo_prompt.study.identity import check_parts, read_manifest
 from dfo_prompt.study.ledger import Ledger
 from dfo_prompt.study.recheck import recheck
 from dfo_prompt.study.standing import Standing
@@ -24,14 +24,37 @@ Fresh = Callable[[StudyConfig, Objective, Path], tuple[Optimizer, Ledger]]
 
 def as_begun(config: StudyConfig, out: Path | None) -> StudyConfig:
     """Return `config` with the validate_every of the study in `out`, if only the default for a larger budget differs."""
-    if out is None or config.method != STUDY:
+    if out is None:
         return config
     with suppress(InputError):  # no manifest yet, or a damaged one, which opening the folder reports
-        manifest = read_manifest(out)
-        every = manifest["config"].get("validate_every")
-        default = usual_looks(config.popsize or 1, config.budget)
-        if isinstance(every, int) and config.validate_every == default and _had_less(manifest, config.budget):
-            return replace(config, validate_every=every)
+        return _as_begun(config, read_manifest(out))
+    return config
+
+
+def check_begun(config: StudyConfig, out: Path) -> None:
+    """Refuse a folder that holds another study; one that differs only by a smaller budget passes, as no study at all does.
+
+    Raises:
+        InputError: the configurations differ; the message names the difference.
+    """
+    if not (out / "manifest.json").exists():
+        return
+    manifest = read_manifest(out)
+    budget = smaller_budget(config, manifest) or config.budget
+    check_parts(out, manifest, {"config": {**_as_begun(config, manifest).as_dict(), "budget": budget}})
+
+
+def smaller_budget(config: StudyConfig, manifest: Mapping[str, Any]) -> int | None:
+    """Return the budget of the study with this manifest if it is smaller than that of `config`, else None."""
+    budget = manifest["config"].get("budget")
+    return budget if config.method == STUDY and isinstance(budget, int) and budget < config.budget else None
+
+
+def _as_begun(config: StudyConfig, manifest: Mapping[str, Any]) -> StudyConfig:
+    every = manifest["config"].get("validate_every")
+    is_default = config.validate_every == usual_looks(config.popsize or 1, config.budget)
+    if config.method == STUDY and isinstance(every, int) and is_default and _had_less(manifest, config.budget):
+        return replace(config, validate_every=every)
     return config
 
 

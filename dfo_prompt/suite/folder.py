@@ -1,6 +1,6 @@
 """A suite folder: the plan, the folders of its studies, and their errors."""
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic
@@ -15,11 +15,12 @@ from dfo_prompt._util.parsing import parse
 from dfo_prompt._util.reading import read_bytes
 from dfo_prompt.config.paths import absolute, portable
 from dfo_prompt.errors import InputError, StudyError
-from dfo_prompt.study.identity import check_config
+from dfo_prompt.run.larger import check_begun, smaller_budget
+from dfo_prompt.study.identity import read_manifest
 from dfo_prompt.study.ledger import LOCK
 from dfo_prompt.study.saved import read_result
 from dfo_prompt.suite.config import SuiteSettings
-from dfo_prompt.suite.plan import Suite
+from dfo_prompt.suite.plan import Plan, Suite
 
 PLAN, ERRORS = "suite.json", "errors.json"
 BESIDE = "beside.json.gz"
@@ -74,7 +75,8 @@ class Errors:
 def suite_folder(folder: Path, suite: Suite) -> Iterator[Errors]:
     """Create or reopen the folder of a suite, lock it, and yield the errors of its studies.
 
-    Optimizers, problems and seeds may be added or removed; a change that would invalidate old results is refused.
+    Optimizers, problems and seeds may be added or removed, and budgets may grow; a change that would invalidate old results
+    is refused.
 
     Raises:
         InputError: the folder holds something else, or studies with the same names but other settings; the message names the
@@ -134,15 +136,31 @@ def read_errors(folder: Path) -> dict[str, str]:
     return read_json(folder / ERRORS, missing="") if (folder / ERRORS).exists() else {}
 
 
-def is_finished(folder: Path, study: str) -> bool:
-    """Tell whether the study has a readable result; if not, running it again produces one."""
+def is_finished(folder: Path, plan: Plan) -> bool:
+    """Tell whether the study has a readable result for its budget; if not, running it produces one."""
     with suppress(InputError):
-        return read_result(study_path(folder, study)) is not None
+        return result_of(folder, plan) is not None
     return False
+
+
+def result_of(folder: Path, plan: Plan) -> Mapping[str, Any] | None:
+    """Return the figures of a finished study; None without a result, or with the result of a smaller budget.
+
+    Raises:
+        InputError: result or manifest are damaged.
+    """
+    place = study_path(folder, plan.id)
+    result = read_result(place)
+    spent = result.get("spent") if result else None
+    if isinstance(spent, Mapping) and spent.get("queries") == plan.config.budget:
+        return result  # so that the manifests of finished studies are not read
+    return result if smaller_budget(plan.config, read_manifest(place)) is None else None
 
 
 def check_same(folder: Path, suite: Suite) -> None:
     """Refuse a folder that holds studies with the same names but other settings; a folder without a plan passes.
+
+    Studies with a smaller budget pass: they continue.
 
     Raises:
         InputError: the settings differ; the message names the difference.
@@ -155,4 +173,4 @@ def check_same(folder: Path, suite: Suite) -> None:
         raise InputError(f"{folder} was run with threads {threads}, not {suite.settings.threads}; choose another --out")
     # Compare with the study folders, not with the last plan, which may have left out a study that ran before.
     for plan in suite.plans:
-        check_config(study_path(folder, plan.id), plan.config.as_dict())
+        check_begun(plan.config, study_path(folder, plan.id))

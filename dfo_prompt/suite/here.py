@@ -65,7 +65,7 @@ def _run(plan: Plan, folder: Path, objectives: Objectives, state: SuiteState, wa
 
 def _check_unchanged(suite: Suite, folder: Path, objectives: Objectives) -> None:
     """Refuse to compare new studies with studies of an objective that has changed since."""
-    first = next((plan for plan in suite.plans if is_finished(folder, plan.id)), None)
+    first = next((plan for plan in suite.plans if is_finished(folder, plan)), None)
     if first is None:
         return
     objective, place = objectives(first.config), study_path(folder, first.id)

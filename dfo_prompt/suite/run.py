@@ -68,7 +68,7 @@ def probe_suite(
     """
     first: dict[str, Plan] = {}
     for plan in suite.plans:
-        if plan.queries and plan.problem not in first and not is_finished(folder, plan.id):
+        if plan.queries and plan.problem not in first and not is_finished(folder, plan):
             first[plan.problem] = plan
     if not first:
         return {}
@@ -83,7 +83,7 @@ def sorted_plans(suite: Suite, folder: Path) -> tuple[SuiteState, list[Plan]]:
     state = SuiteState(studies=len(suite.plans), queries=suite.queries, only_queries=only_queries)
     todo = []
     for plan in suite.plans:
-        if is_finished(folder, plan.id):
+        if is_finished(folder, plan):
             state.done += 1
             state.asked += plan.queries
         else:

@@ -12,8 +12,7 @@ from dfo_prompt.errors import DfoPromptError, UnknownNameError
 from dfo_prompt.study.costs import read_spent
 from dfo_prompt.study.ledger import LOCK
 from dfo_prompt.study.records import FILES, Account
-from dfo_prompt.study.saved import read_result
-from dfo_prompt.suite.folder import read_errors, read_suite_folder, study_path
+from dfo_prompt.suite.folder import read_errors, read_suite_folder, result_of, study_path
 from dfo_prompt.suite.plan import Plan
 
 
@@ -108,7 +107,7 @@ def read_status(folder: Path) -> SuiteStatus:
     """
     suite, errors = read_suite_folder(folder), read_errors(folder)
     active = is_held(folder / LOCK)
-    studies = tuple(_status(study_path(folder, plan.id), plan, errors.get(plan.id, "")) for plan in suite.plans)
+    studies = tuple(_status(folder, plan, errors.get(plan.id, "")) for plan in suite.plans)
     return SuiteStatus(name=suite.settings.name, studies=studies, active=active)
 
 
@@ -118,9 +117,10 @@ def rate(studies: Iterable[StudyStatus]) -> float | None:
     return 1 / pace if pace else None
 
 
-def _status(place: Path, plan: Plan, error: str) -> StudyStatus:
+def _status(folder: Path, plan: Plan, error: str) -> StudyStatus:
+    place = study_path(folder, plan.id)
     try:
-        if (result := read_result(place)) is not None:
+        if (result := result_of(folder, plan)) is not None:
             seconds = _seconds(result, plan)
             return StudyStatus(plan=plan, state=State.FINISHED, queries=plan.queries, seconds=seconds)
         running = is_held(place / LOCK)

@@ -6,9 +6,11 @@ import pandas as pd
 import pytest
 
 from dfo_prompt.errors import InputError, StudyError
-from dfo_prompt.suite.folder import is_finished, read_errors, study_path, suite_folder
+from dfo_prompt.report.findings import read_findings
+from dfo_prompt.suite.folder import is_finished, read_errors, read_suite_folder, study_path, suite_folder
 from dfo_prompt.suite.reading import read_suite_file
 from dfo_prompt.suite.run import probe_suite, run_suite
+from dfo_prompt.suite.status import State, read_status
 
 SUITE = """\
 name = "little"
@@ -97,10 +99,28 @@ def test_what_is_finished_is_not_run_again_and_what_is_added_is(suite, copy):
     assert {study: (study_path(folder, study) / "result.json").stat().st_mtime_ns for study in times} == times
 
 
+@pytest.mark.slow
+def test_budgets_may_grow(suite, copy, tmp_path):
+    larger = suite(SUITE.replace("budget = 33", "budget = 60"))
+    before = journals(copy, larger)
+    with suite_folder(copy, larger):
+        pass  # a run that was killed before its first study
+    assert [study.queries for study in read_status(copy).studies] == [33] * 4
+    assert {study.state for study in read_status(copy).studies} == {State.STOPPED}
+    assert not any(study.finished for study in read_findings(copy).evidence.values())
+    assert run_suite(larger, copy) == {}
+    whole = tmp_path / "whole"
+    run_suite(larger, whole)
+    assert journals(copy, larger) == journals(whole, larger)
+    assert all(now.startswith(before[study]) for study, now in journals(copy, larger).items())
+    assert {study.state for study in read_status(copy).studies} == {State.FINISHED}
+    assert all(study.finished for study in read_findings(copy).evidence.values())
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (("budget = 33", "budget = 40"), "budget is 33 there and 40 here"),
+        (("budget = 33", "budget = 20"), "budget is 33 there and 20 here"),
         (("popsize = 4", "popsize = 5"), "popsize is 4 there and 5 here"),
         (("threads = 1", "threads = 2"), "was run with threads 1, not 2"),
     ],
@@ -145,8 +165,8 @@ def test_broken_studies_are_named_and_passed_over(suite, tmp_path):
     assert "asked for candidates of shape (4, 2)" in said["shapes"]
     assert "'Nothing'" in said["nevergrad-nothing"]
     assert set(said) == {*ways, "nevergrad-nothing"}
-    assert is_finished(tmp_path / "out", "sphere/cma/1")
-    assert is_finished(tmp_path / "out", "sphere/random/1")
+    assert is_finished(tmp_path / "out", broken.by_id["sphere/cma/1"])
+    assert is_finished(tmp_path / "out", broken.by_id["sphere/random/1"])
     assert read_errors(tmp_path / "out") == errors
 
 
@@ -156,7 +176,7 @@ def test_a_plugin_of_the_command_line_reaches_the_studies(program, tmp_path):
     entry = '{ name = "it", optimizer = "broken", optimizer_options = { how = "works" } }'
     (tmp_path / "suite.toml").write_text(SUITE.replace('"random"', entry))
     assert program("--plugin", "mine.py", "suite", "run", "suite.toml", "--out", "out")[0] == 0
-    assert is_finished(tmp_path / "out", "sphere/it/2")
+    assert is_finished(tmp_path / "out", read_suite_folder(tmp_path / "out").by_id["sphere/it/2"])
 
 
 @pytest.mark.slow
@@ -183,7 +203,7 @@ def test_the_program_runs_says_and_reports(program, tmp_path):
     (tmp_path / "suite.toml").write_text(SUITE)
     status, _, said = program("suite", "run", "suite.toml", "--out", "out", "--dry-run")
     assert status == 0
-    assert re.search("4 studies, 132 queries, (less than a second|about 0:00:0[1-9]) for them", said)
+    assert re.search("4 studies, 132 queries, (less than a second|about 0:00:0[1-9]), 136 rows for them", said)
     assert not (tmp_path / "out").exists()
     status, out, said = program("suite", "run", "suite.toml", "--out", "out", "--jobs", "2")
     assert said.startswith("little: 4 studies, 132 queries\n")  # and asked none to find out how long it takes

@@ -11,7 +11,7 @@ import pytest
 
 from dfo_prompt.errors import StudyError
 from dfo_prompt.suite import pulse
-from dfo_prompt.suite.folder import is_finished, read_errors
+from dfo_prompt.suite.folder import is_finished, read_errors, read_suite_folder
 from dfo_prompt.suite.reading import read_suite_file
 from dfo_prompt.suite.run import probe_suite, run_suite
 
@@ -118,7 +118,7 @@ def test_every_way_to_end_is_named_and_the_rest_goes_on(rough, tmp_path):
     assert r"caf\udce9" in said["has-no-text"]
     assert len(said["talks"]) < 1000
     assert set(said) == {way.replace(" ", "-") for way in ways[:-1]}
-    assert is_finished(tmp_path / "out", "is-good/random/1")
+    assert is_finished(tmp_path / "out", read_suite_folder(tmp_path / "out").by_id["is-good/random/1"])
     assert read_errors(tmp_path / "out") == errors
 
 
@@ -149,7 +149,7 @@ def test_a_study_that_takes_too_long_is_stopped_and_goes_on_next_time(rough, tmp
     assert run_suite(limited, tmp_path / "out") == {
         study: "it took longer than 3 seconds; the same command goes on from there"
     }
-    assert not is_finished(tmp_path / "out", study)
+    assert not is_finished(tmp_path / "out", limited.by_id[study])
     assert run_suite(rough("is slow", budget=600), tmp_path / "out") == {}
     assert (tmp_path / "out/studies" / study / "journal.jsonl").read_bytes().count(b"\n") == 600
 
