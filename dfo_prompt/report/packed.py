@@ -4,14 +4,14 @@ import gzip
 import json
 import zlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from dfo_prompt._util.parsing import STRICT, parse, plain
+from dfo_prompt._util.parsing import STRICT, parse, plain, tables
 from dfo_prompt._util.reading import read_bytes, unique_keys
 from dfo_prompt.config.paths import by_name
 from dfo_prompt.config.study import STUDY
@@ -99,7 +99,7 @@ def read_packed(path: Path) -> Packed:
 
 
 def _plain(value: Any) -> dict[str, Any]:
-    data: dict[str, Any] = json.loads(json.dumps(asdict(value), default=plain))
+    data: dict[str, Any] = json.loads(json.dumps(tables(value), default=plain))
     return data
 
 

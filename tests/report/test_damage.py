@@ -111,8 +111,8 @@ def change(path, **values):
     [
         ("recommended_loss", "low", "recommended_loss: Input should be a valid number, not 'low'"),
         ("recommended_loss", 10**400, "its recommended loss cannot be inf"),
-        ("spent", 5, "result.json: Input should be an object"),
-        ("spent", {"rows": [1]}, "result.json: rows: Input should be a valid integer, not [1]"),
+        ("spent", 5, "spent: Input should be an object, not 5"),
+        ("spent", {"rows": [1]}, "spent.rows: Input should be a valid integer, not [1]"),
         ("held_out", "yes", "held_out: Input should be an object, not 'yes'"),
     ],
 )
