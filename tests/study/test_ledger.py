@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dfo_prompt.contracts.usage import Usage
@@ -96,6 +96,7 @@ def test_a_damaged_journal_is_one_line(tmp_path):
         Ledger(Budget(queries=1), tmp_path)
 
 
+@settings(max_examples=50)
 @given(
     st.lists(st.dictionaries(st.text(), st.floats(allow_nan=False, allow_infinity=False) | st.text())), st.integers(0, 400)
 )

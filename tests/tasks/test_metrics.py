@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -51,6 +51,7 @@ def test_constant_and_missing_classes(
             np.testing.assert_allclose(METRICS[name](*arguments), [value])
 
 
+@settings(max_examples=30)
 @given(arrays(np.int64, (2, 9), elements=st.integers(0, 3)), arrays(np.int64, 9, elements=st.integers(0, 3)))
 def test_metrics_are_those_of_scikit_learn(predictions: np.ndarray, labels: np.ndarray) -> None:
     reference = pytest.importorskip("sklearn.metrics")
