@@ -38,7 +38,7 @@ def test_the_inverse_factor_undoes_the_factor():
     spend(optimizer, lambda z: (np.arange(1, 31) * z**2).sum(axis=1))
     z = np.random.default_rng(0).standard_normal((1, 30))
     optimizer.rng = type("Fixed", (), {"standard_normal": lambda self, shape: z})()
-    np.testing.assert_allclose(optimizer._undo(optimizer.draw()[0]), z[0], atol=1e-8)
+    np.testing.assert_allclose(optimizer._inverse_of(optimizer.draw()[0]), z[0], atol=1e-8)
 
 
 def test_ranks_say_whether_a_generation_is_better():
