@@ -5,8 +5,6 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from dfo_prompt._util.parsing import parse
 from dfo_prompt._util.temporary import folder_or_temporary
 from dfo_prompt.api.minimize import plain_objective
@@ -17,6 +15,7 @@ from dfo_prompt.contracts.objective import Objective
 from dfo_prompt.errors import InputError, UnknownNameError
 from dfo_prompt.objectives.plain import Function
 from dfo_prompt.plugin.entries import find, options_of
+from dfo_prompt.run.factory import plain_start
 from dfo_prompt.run.objectives import Objectives
 from dfo_prompt.suite.config import Entry, Measure, SuiteConfig, SuiteSettings
 from dfo_prompt.suite.here import run_here
@@ -72,10 +71,11 @@ def compare(
     require_report()
     shared = None if isinstance(objective, str) else plain_objective(objective, dim, vectorized=vectorized)
     name = objective if isinstance(objective, str) else getattr(objective, "__name__", type(objective).__name__)
-    if shared is None and dim is None:
+    dim = shared.dim if shared else dim
+    if dim is None:
         raise InputError(f"{WHERE}: objective {name!r} takes any number of coordinates; give dim=...")
-    common = {"objective": name, "budget": budget, "dim": shared.dim if shared else dim, "popsize": popsize, "sigma": sigma}
-    common |= {"x0": None if x0 is None else np.asarray(x0).tolist(), "bounds": bounds, "limits": limits and dict(limits)}
+    common = {"objective": name, "budget": budget, "dim": dim, "popsize": popsize, "sigma": sigma}
+    common |= {"x0": plain_start(x0, dim), "bounds": bounds, "limits": limits and dict(limits)}
     common |= {"stop": stop and dict(stop)}
     settings = {"name": name, "measure": measure, "practical_difference": practical_difference}
     suite = _suite(optimizers, common, settings, [*range(1, seeds + 1)] if isinstance(seeds, int) else [*seeds])

@@ -3,8 +3,6 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from dfo_prompt._util.parsing import parse
 from dfo_prompt.api.minimize_result import MinimizeResult, Recorder
 from dfo_prompt.api.progress import study_progress
@@ -13,6 +11,7 @@ from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.contracts.objective import Objective
 from dfo_prompt.errors import InputError
 from dfo_prompt.objectives.plain import Function, FunctionObjective
+from dfo_prompt.run.factory import plain_start
 from dfo_prompt.run.study import run_study
 from dfo_prompt.study.result import Observer
 from dfo_prompt.types import Bounds, Vector
@@ -68,8 +67,6 @@ def minimize(
     """
     name = getattr(objective, "__name__", type(objective).__name__)
     objective = plain_objective(objective, dim, vectorized=vectorized)
-    if x0 is not None and np.ndim(x0) != 1:
-        raise InputError(f"x0 has the shape {np.shape(x0)}, not ({objective.dim},)")
     data = {
         "optimizer": optimizer,
         "objective": name,
@@ -78,7 +75,7 @@ def minimize(
         "dim": objective.dim,
         "popsize": popsize,
         "sigma": sigma,
-        "x0": None if x0 is None else [float(value) for value in x0],
+        "x0": plain_start(x0, objective.dim),
         "bounds": bounds,
         "validate_every": validate_every,
         "limits": None if limits is None else dict(limits),

@@ -19,6 +19,23 @@ from dfo_prompt.study.answers import without_outputs
 from dfo_prompt.types import Bounds, Vector
 
 
+def plain_start(x0: Vector | None, dim: int) -> list[float] | None:
+    """Return an initial point (d,) as plain data.
+
+    Raises:
+        InputError: it is not d numbers.
+    """
+    if x0 is None:
+        return None
+    try:
+        start = np.asarray(x0, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"x0 must be {dim} numbers: {error}") from error
+    if start.shape != (dim,):
+        raise InputError(f"x0 has the shape {start.shape}, not ({dim},)")
+    return [float(value) for value in start]
+
+
 def create_optimizer(
     name: str,
     *,
@@ -44,11 +61,8 @@ def create_optimizer(
         InputError: the name or an option is unknown, a value is invalid, the backend is missing, or `outer` is missing.
         PluginError: the constructor fails for another reason.
     """
-    if x0 is not None and np.shape(x0) != (dim,):
-        raise InputError(f"x0 has the shape {np.shape(x0)}, not ({dim},)")
     keys = {"dim": dim, "seed": seed, "budget": budget, "popsize": popsize, "sigma": sigma, "bounds": bounds}
-    start = None if x0 is None else np.asarray(x0, dtype=np.float64).tolist()
-    config = parse(StudyConfig, {**keys, "x0": start}, where=f"optimizer {name!r}").resolved()
+    config = parse(StudyConfig, {**keys, "x0": plain_start(x0, dim)}, where=f"optimizer {name!r}").resolved()
     study = {key: getattr(config, key) for key in keys} | {"x0": config.start, "bounds": config.box}
     optimizer = _build("optimizer", name, study | _outer_for(name, outer), options)
     if not isinstance(optimizer, Optimizer):

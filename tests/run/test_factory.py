@@ -79,6 +79,17 @@ def test_an_optimizer_by_hand_is_checked_like_that_of_a_study(arguments, said):
         dp.create_optimizer("cma", dim=3, budget=9, x0=[1.0, 2.0])
 
 
+@pytest.mark.parametrize("x0", ["abc", [1.0, [2.0]], [1.0, "a", 2.0]])
+def test_a_start_that_is_no_vector_is_one_line(x0):
+    for call in (
+        lambda: dp.create_optimizer("cma", dim=3, budget=9, x0=x0),
+        lambda: dp.minimize(Bowl(), budget=9, x0=x0),
+        lambda: dp.compare(["cma"], Bowl(), budget=9, x0=x0),
+    ):
+        with pytest.raises(InputError, match="^x0 must be 3 numbers: "):
+            call()
+
+
 def test_candidates_are_not_taken_for_another_objective(tmp_path):
     config = parse_config({"objective": "sphere", "dim": 3, "budget": 9, "popsize": 3})
 
