@@ -72,8 +72,8 @@ def run(
 ) -> None:
     """Run or continue the studies of SUITE.toml.
 
-    Stop at any moment: the same command continues. Optimizers and seeds can be added to the file; finished studies are not
-    run again.
+    Stop at any moment: the same command continues. Optimizers and seeds can be added to the file, and budgets
+    can grow; finished studies are not run again.
 
     With --beside, entries of the file that are packed there do not run: problems, seeds, budgets and data must be the same,
     and the report compares the new studies with the packed ones.
