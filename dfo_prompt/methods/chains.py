@@ -29,7 +29,7 @@ class Chain:
     def span(self, lm: LanguageModel, *, back: int) -> Span:
         """Return the tokens of the text, with those between its parts or copies, up to `back` tokens before the slot."""
         ahead = lm.tokens(self.task.causal.pieces[0].rstrip(" "))
-        # The state of a row's first token is far larger than others, and hardly depends on the token (Sun et al., 2024).
+        # A row's first token often has massive activations, whatever token it is (Sun, Chen, Kolter, and Liu, 2024).
         return Span(start=max(1, len(ahead)), back=back)
 
     def back(self, lm: LanguageModel, texts: Texts) -> tuple[int, ...]:
