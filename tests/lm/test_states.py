@@ -145,8 +145,6 @@ def test_every_engine_reads_the_mean_over_a_span_of_a_plain_forward(family, task
         means = [torch.stack([states[layer][0, at] for at in places]).mean(dim=0) for layer in (1, -1)]
         expected.append(torch.cat([states[1][0, slot], states[-1][0, slot], *means]))
     encoded = encode(lm, task, texts, prompt_tokens=5, back=lm.max_tokens)
-    for engine in engines_of(lm):
-        found = Batcher().scores(strategy_of(lm, engine, Runs(lm.model)), prompts[:, None], encoded, reader)[0]
-        torch.testing.assert_close(
-            found, torch.stack(expected), atol=1e-4, rtol=1e-4, msg=lambda said, at=engine: f"{at}: {said}"
-        )
+    strategies = [strategy_of(lm, engine, Runs(lm.model)) for engine in engines_of(lm)]
+    found = torch.stack([Batcher().scores(strategy, prompts[:, None], encoded, reader)[0] for strategy in strategies])
+    torch.testing.assert_close(found, torch.stack(expected).expand_as(found), atol=1e-4, rtol=1e-4)

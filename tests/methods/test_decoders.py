@@ -304,7 +304,7 @@ def test_the_recipe_is_frozen_in_a_preset(tiny_folder, tiny_task):
     assert config.method_options == {"depths": [0.5, 0.67, 0.83, 1.0], "copies": 1, "mean": True, "fit": fitting}
     result = run_method(config)
     assert result.fitted.spent.queries == 2
-    # Of three layers the second, for three of the depths, and the last; at the ends of text, line and question, and on average.
+    # Of three layers the second, for three of the depths, and the last; at three ends and on average.
     assert result.fitted.about["members"] == 2 * 4
 
 
