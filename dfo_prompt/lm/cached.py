@@ -85,7 +85,8 @@ class Cached:
         positions = torch.arange(start, start + inputs.shape[1], device=inputs.device)[None]
         rows = torch.arange(len(bucket.rows), device=inputs.device)
         arguments = {"inputs_embeds": inputs, "past_key_values": past, "position_ids": positions, "use_cache": True}
-        return reader.read(Slots(rows=rows, slot=bucket.slot + ahead, texts=bucket.rows), arguments)
+        at = Slots(rows=rows, start=torch.full_like(rows, ahead), slot=bucket.slot + ahead, texts=bucket.rows)
+        return reader.read(at, arguments)
 
 
 def _continued(cache: Any) -> Any:
