@@ -24,7 +24,6 @@ DECODERS = {
     ),
     "decoder-top-k": ("decoder_top_k", "The same on the most likely tokens at the slot, 20 by default"),
 }
-CHAIN = "dfo_prompt.methods.decoders:describe_chain"
 SEARCHES = {
     "tuned-decoder": ("decoders:tuned_decoder", "A study, and a decoder under the prompt that it chose"),
     "ensemble": ("studies:mean_of_studies", "Mean prediction of prompts tuned with several projections, the budget shared"),
@@ -56,13 +55,13 @@ def dfo_prompt_methods() -> Iterable[MethodSpec]:
             name=name,
             target=f"dfo_prompt.methods.decoders:{function}",
             summary=f"{summary}.",
-            describe=CHAIN * (name == "chained-decoder"),
+            describe="dfo_prompt.methods.decoders:describe_chain" if name == "chained-decoder" else "",
         )
     yield MethodSpec(
         name="recipe",
         target="dfo_prompt.methods.recipe:recipe",
         summary="What the preset of this name holds: the best without gradients for a handful of queries.",
-        describe=CHAIN,
+        describe="dfo_prompt.methods.recipe:describe_recipe",
     )
     for name, (function, summary) in SEARCHES.items():
         target = f"dfo_prompt.methods.{function}"

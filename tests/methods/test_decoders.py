@@ -8,6 +8,7 @@ import torch
 from tables import tables
 
 import dfo_prompt as dp
+from dfo_prompt.config.presets import read_preset
 from dfo_prompt.config.reading import parse_config
 from dfo_prompt.lm.encoding import encode, first_token
 from dfo_prompt.lm.layout import lay_out
@@ -20,6 +21,7 @@ from dfo_prompt.methods.voting import Fitting
 from dfo_prompt.methods.words import telling_words
 from dfo_prompt.prompt.problem import Problem
 from dfo_prompt.run.reopen import reopen
+from dfo_prompt.study.identity import read_manifest
 from dfo_prompt.tasks.examples import Example
 from dfo_prompt.tasks.sampling import FewShot
 from dfo_prompt.tasks.sections import Pattern
@@ -313,6 +315,17 @@ def test_the_recipe_is_a_method_too(tiny_folder, tiny_task):
     named, preset = (run_method(parse_config({**key, **where})) for key in ({"method": "recipe"}, {"preset": "recipe"}))
     np.testing.assert_array_equal(named.fitted.predict(TEXTS), preset.fitted.predict(TEXTS))
     assert (named.fitted.spent.queries, named.fitted.about) == (preset.fitted.spent.queries, preset.fitted.about)
+
+
+def test_a_folder_of_an_older_recipe_is_another_study(tiny_folder, tiny_task, tmp_path, monkeypatch):
+    where = tables({"model": str(tiny_folder), "task": str(tiny_task), "shots": 4})
+    config, frozen = parse_config({"method": "recipe", **where}), read_preset("recipe")
+    run_method(config, out=tmp_path / "s")
+    assert read_manifest(tmp_path / "s")["objective"]["recipe"]["options"] == frozen["method_options"]
+    changed = {**frozen, "method_options": {**frozen["method_options"], "mean": False}}
+    monkeypatch.setattr("dfo_prompt.methods.recipe.read_preset", lambda _: changed)
+    with pytest.raises(dp.InputError, match="holds another study: recipe is"):
+        run_method(config, out=tmp_path / "s")
 
 
 def test_templates_of_a_users_own():
