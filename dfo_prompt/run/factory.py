@@ -20,10 +20,10 @@ from dfo_prompt.types import Bounds, Vector
 
 
 def plain_start(x0: Vector | None, dim: int) -> list[float] | None:
-    """Return an initial point (d,) as plain data.
+    """Return an initial point (d,) as plain data; its length is checked with the configuration.
 
     Raises:
-        InputError: it is not d numbers.
+        InputError: it is no vector of numbers.
     """
     if x0 is None:
         return None
@@ -31,7 +31,7 @@ def plain_start(x0: Vector | None, dim: int) -> list[float] | None:
         start = np.asarray(x0, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise InputError(f"x0 must be {dim} numbers: {error}") from error
-    if start.shape != (dim,):
+    if start.ndim != 1:
         raise InputError(f"x0 has the shape {start.shape}, not ({dim},)")
     return [float(value) for value in start]
 

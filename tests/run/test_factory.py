@@ -75,7 +75,7 @@ def test_a_mistake_is_one_line(arguments, message):
 def test_an_optimizer_by_hand_is_checked_like_that_of_a_study(arguments, said):
     with pytest.raises(InputError, match=f"optimizer 'cma': {said}"):
         dp.create_optimizer("cma", **{"dim": 3, "budget": 9, **arguments})
-    with pytest.raises(InputError, match=r"x0 has the shape \(2,\), not \(3,\)"):
+    with pytest.raises(InputError, match="x0 has 2 coordinates, dim is 3"):
         dp.create_optimizer("cma", dim=3, budget=9, x0=[1.0, 2.0])
 
 
