@@ -4,6 +4,8 @@ import re
 import subprocess
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 LONGEST = 130
@@ -28,6 +30,7 @@ def test_ci_runs_the_test_command_of_the_readme():
     assert found == 'pip install -c constraints.txt -e ".[test]" -r plugins/requirements.txt && python -m pytest\n'
 
 
+@pytest.mark.slow
 def test_the_python_example_runs():
     (block,) = re.findall(r"```python\n(.*?)```", README, flags=re.S)
     space: dict[str, object] = {}

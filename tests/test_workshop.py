@@ -63,6 +63,13 @@ def test_one_command_is_the_fast_lane():
     assert lane in (ROOT / "docs/pages/contributing.md").read_text()
 
 
+def test_coverage_has_a_floor_that_ci_applies():
+    assert PROJECT["tool"]["coverage"]["report"]["fail_under"] >= 80
+    command = steps(read(".github/workflows/ci.yml")["jobs"]["coverage"])[-1]
+    assert " --cov " in command
+    assert "--cov-fail-under" not in command  # which would replace it
+
+
 @pytest.mark.parametrize("named", PROJECT["project"]["optional-dependencies"]["test"][1:])
 def test_what_tests_need_is_pinned(named):
     name = re.match(r"[\w-]+", named)[0]

@@ -111,6 +111,7 @@ def test_one_that_is_no_better_than_its_members_on_dev_was_chosen_wrongly(option
     assert result.result.held_out.dev_metric == max(item["dev_metric"] for item in found)
 
 
+@pytest.mark.slow
 def test_a_search_space_is_learned_on_other_tasks(options, tiny_task, tmp_path, monkeypatch):
     others = []
     for name in ("plots", "news"):

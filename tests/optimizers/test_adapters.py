@@ -121,7 +121,9 @@ def test_restarts_go_on_inside_the_budget(name):
 
 
 @pytest.mark.parametrize("name", ["DiagonalCMA", "TinyCMA"])
-@pytest.mark.parametrize(("dim", "popsize"), [(500, 20), (200, 10), (50, 20)])
+@pytest.mark.parametrize(
+    ("dim", "popsize"), [(50, 20), *(pytest.param(*sizes, marks=pytest.mark.slow) for sizes in ((500, 20), (200, 10)))]
+)
 def test_populations_of_nevergrad_are_told_whole(name, dim, popsize):
     optimizer = dp.create_optimizer(f"nevergrad:{name}", dim=dim, budget=400, popsize=popsize, seed=1)
     for _ in range(20):

@@ -89,6 +89,7 @@ def test_page_terminal_markdown_and_json_say_what_did_not_run_here(run, tmp_path
     assert {row[1]: row[column] for row in cells} == {"cma": "packed", "random": "packed", "zo:es": "here"}
 
 
+@pytest.mark.slow
 def test_what_was_placed_stands_in_the_terminals_first_lines_whatever_its_rank(run, tmp_path, monkeypatch):
     run("--add", "zo:es")
     monkeypatch.setattr("dfo_prompt.report.terminal.LINES", 0)

@@ -49,12 +49,14 @@ def test_entries_with_identical_journals_are_named_in_every_form_of_the_report(r
     assert "their settings are the same" in found[1]["said"]
 
 
+@pytest.mark.slow
 def test_the_verdict_compares_entries_that_differ(restarts):
     named = set(re.findall(r"[\w:]+", verdict(analyse(restarts))))
     for identical in ({"cma", "cma:ipop", "cma:bipop"}, {"random", "again"}):
         assert len(named & identical) == 1
 
 
+@pytest.mark.slow
 def test_a_single_other_loss_makes_entries_different(restarts):
     studies = dp.read_suite(restarts)
     of = studies[(studies["optimizer"] == "cma:ipop") & (studies["seed"] == 2) & (studies["problem"] == "ellipsoid")]

@@ -80,6 +80,7 @@ def test_a_kill_after_any_write_changes_neither_journals_nor_candidates_nor_cost
         shutil.rmtree(folder)
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(faults=st.lists(st.tuples(st.integers(1, 80), st.sampled_from(SHARES)), min_size=1, max_size=6))
 def test_many_kills_add_nothing_up(tmp_path_factory, unbroken, faults):

@@ -94,7 +94,7 @@ def test_prefixes_that_a_model_ignores_are_refused():
         fit("prefix-tuning", where, learning_rates=(1e-2,))
 
 
-@pytest.mark.parametrize("family", ["qwen3", "bert"])
+@pytest.mark.parametrize("family", [pytest.param("qwen3", marks=pytest.mark.slow), "bert"])
 @pytest.mark.parametrize("name", GRADIENTS)
 def test_other_families_are_trained_too(name, family):
     where = problem(family)
