@@ -1,6 +1,5 @@
 """Makes the helpers beside the tests importable in every import mode of pytest; provides a tiny model and task."""
 
-import gc
 import sys
 from pathlib import Path
 
@@ -22,12 +21,6 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if any(item.get_closest_marker(name) for name in ("real", "browser")):
             item.add_marker(pytest.mark.slow)
-
-
-def pytest_collection_finish():
-    """Take what is imported by now out of garbage collection: a study collects garbage, 0.3 seconds with these modules."""
-    gc.collect()
-    gc.freeze()
 
 
 TASK = """\

@@ -24,7 +24,7 @@ def allocated_by(call: Callable[[], object]) -> int:
 
 def forget_peak() -> None:
     """Reset the peak of `peak_resident`, after returning unused memory to the system."""
-    gc.collect()
+    gc.collect(1)  # the oldest generation holds every import: to collect it takes longer than many a study
     if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):  # only in the GNU C library
         trim(0)
     with suppress(OSError):  # not Linux, or a container in which the file is read-only
