@@ -57,7 +57,13 @@ def compare(
         budget: number of queries of each study.
         seeds: seeds of the optimizers, or their number: 5 means 1 to 5.
         dim: d, for a function or a name.
-        vectorized, popsize, sigma, x0, bounds, limits, stop: see `minimize`.
+        vectorized: True if the function takes several candidates (B, d) and returns (B,) numbers.
+        popsize: candidates per ask; the default of CMA-ES if None.
+        sigma: initial step size.
+        x0: (d,) initial point; zero by default.
+        bounds: the box [low, high]^d, or two vectors (d,) with possibly infinite ends; None means R^d.
+        limits: limits in other currencies, by name; see `StudyConfig`.
+        stop: rules that end a search early, by key; see `StopConfig`.
         measure: measure that ranks the optimizers; see `SuiteSettings`.
         practical_difference: largest difference of scores that does not matter; see `SuiteSettings`.
         out: suite folder; the same call continues it, also with further optimizers and seeds, and

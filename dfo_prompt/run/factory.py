@@ -53,8 +53,13 @@ def create_optimizer(
 
     Args:
         name: a name that `dfo-prompt list optimizers` shows; `options` are its options.
-        dim, budget, seed, popsize, sigma, x0, bounds: see `Optimizer` for what they mean, and `StudyConfig` for what None
-            means.
+        dim: d, the number of coordinates.
+        budget: number of queries, for schedules.
+        seed: seed of the optimizer's own random generator.
+        popsize: candidates per ask; the default of CMA-ES if None.
+        sigma: initial step size.
+        x0: initial point (d,); zero by default, or see `StudyConfig` if the bounds exclude zero.
+        bounds: the box [low, high]^d, or two vectors (d,) with possibly infinite ends; None means R^d.
         outer: function from outputs to losses, required by a `StructuredOptimizer` and ignored by others.
 
     Raises:
