@@ -12,7 +12,7 @@ import pytest
 
 import dfo_prompt as dp
 from dfo_prompt.errors import InputError
-from dfo_prompt.report import summary
+from dfo_prompt.report import summary as study_summary
 from dfo_prompt.report.analysis import analyse
 from dfo_prompt.report.content import report_of
 from dfo_prompt.report.findings import read_findings
@@ -221,7 +221,7 @@ def test_a_half_finished_and_partly_broken_suite_has_a_report_that_says_so(copy)
 
 def test_each_journal_is_read_once(copy, monkeypatch):
     # So that a study that goes on meanwhile is the same in every table, and a large suite takes no longer than it must.
-    read, files = summary.read_records, []
+    read, files = study_summary.read_records, []
     for module in ("summary", "convergence"):
         monkeypatch.setattr(f"dfo_prompt.report.{module}.read_records", lambda place: (files.append(place), read(place))[1])
     report_of(copy)
