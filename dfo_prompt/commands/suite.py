@@ -89,14 +89,15 @@ def run(
     if dry_run:  # a real run checks this once the folder is locked
         check_same(folder, suite)
     todo = [plan for plan in suite.plans if not is_finished(folder, plan)]
+    number = sum(plan.queries for plan in todo)
+    queries = f", {number:,} queries" if number else ""  # methods without a search do not say how many they ask
     duration = ""
-    if dry_run:
+    if dry_run and number:
         probed = probe_suite(suite, folder, executor=executor, options=options)
         each = "" if jobs or executor == PROCESSES else ", one at a time"
         duration = f", {_cost(probed, todo, jobs or 1)} for them{each}"
     done = f" ({len(suite.plans) - len(todo)} studies are finished)" if len(todo) < len(suite.plans) else ""
-    queries = sum(plan.queries for plan in todo)
-    click.echo(f"{suite.settings.name}: {len(todo):,} studies, {queries:,} queries{duration}{done}", err=True)
+    click.echo(f"{suite.settings.name}: {len(todo):,} studies{queries}{duration}{done}", err=True)
     if dry_run:
         return
     with SuiteProgress() as progress:

@@ -312,3 +312,9 @@ def test_a_dry_run_asks_nothing_that_costs_something(program, tmp_path):
         "held-out  at most 1 evaluations, 100 tokens, 1 requests, $0.0001",
     ]
     assert not (tmp_path / "runs").exists()
+
+
+def test_methods_without_a_search_are_given_no_time(program, tmp_path, tiny_folder, tiny_task):
+    methods = f'methods = ["manual"]\n[study.problem]\nmodel = "{tiny_folder}"\ntask = "{tiny_task}"\nshots = 4\n'
+    (tmp_path / "suite.toml").write_text(f'name = "asked"\nseeds = [1, 2]\n{methods}')
+    assert program("suite", "run", "suite.toml", "--dry-run") == (0, "", "asked: 2 studies\n")
