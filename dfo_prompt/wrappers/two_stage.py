@@ -56,7 +56,8 @@ class TwoStage(Optimizer):
         self._best.learn(candidates, losses)
         self._spent += len(candidates)
         if self._stage == 1 and self._spent >= self._first_budget:
-            self._inner, self._stage = self._create_second(self._best.candidate), 2
+            self._stage = 2  # before the optimizer is built, whose seed is that of its stage
+            self._inner = self._create_second(self._best.candidate)
 
     def recommend(self) -> Vector:
         """Return the first optimizer's recommendation, or in the second stage the best point told, (d,)."""

@@ -56,3 +56,11 @@ def test_both_stages_share_the_budget_and_improve():
     part = dp.minimize(objective, optimizer="cma", budget=450, popsize=6, sigma=0.3)
     assert whole.spent.queries == 600
     assert whole.best_loss < part.best_loss
+
+
+def test_the_stages_do_not_draw_the_same_numbers():
+    optimizer = make(second="random", share=0.5, budget=8, step=1.0)
+    first = optimizer.ask()
+    optimizer.tell(first, np.arange(4.0))
+    second = optimizer.ask()
+    assert not np.isin(second - first[0], first - np.ones(4)).any()
