@@ -151,7 +151,9 @@ def result_of(folder: Path, plan: Plan) -> Mapping[str, Any] | None:
     """
     place = study_path(folder, plan.id)
     result = read_result(place)
-    spent = result.get("spent") if result else None
+    if result is None:
+        return None
+    spent = result.get("spent")
     if isinstance(spent, Mapping) and spent.get("queries") == plan.config.budget:
         return result  # so that the manifests of finished studies are not read
     return result if smaller_budget(plan.config, read_manifest(place)) is None else None
