@@ -19,13 +19,11 @@ class Slots:
 
     Attributes:
         rows: (N,) row of each text in the model's batch.
-        start: (N,) position in the row at which `Bucket.ids` of the text begin; 0 in a decoder's input.
         slot: (N,) position of the answer in the row.
         texts: (N,) index of each text among all that are scored.
     """
 
     rows: Tensor
-    start: Tensor
     slot: Tensor
     texts: Tensor
 

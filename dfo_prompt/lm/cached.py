@@ -85,8 +85,7 @@ class Cached:
         positions = torch.arange(start, start + inputs.shape[1], device=inputs.device)[None]
         rows = torch.arange(len(bucket.rows), device=inputs.device)
         arguments = {"inputs_embeds": inputs, "past_key_values": past, "position_ids": positions, "use_cache": True}
-        at = Slots(rows=rows, start=torch.full_like(rows, ahead), slot=bucket.slot + ahead, texts=bucket.rows)
-        return reader.read(at, arguments)
+        return reader.read(Slots(rows=rows, slot=bucket.slot + ahead, texts=bucket.rows), arguments)
 
 
 def _continued(cache: Any) -> Any:

@@ -36,10 +36,8 @@ class Packed:
         layout = pack([bucket.lengths.tolist() for bucket in buckets], ahead, prompts.device)
         pairs = list(zip(buckets, layout.groups, strict=True))
         embedded = self._runs.embed(torch.cat([bucket.ids[group.real] for bucket, group in pairs]))
-        start = torch.cat([group.places[:, 0] for group in layout.groups])
-        slot = start + torch.cat([bucket.slot for bucket in buckets])
-        texts_at = torch.cat([bucket.rows for bucket in buckets])
-        at = Slots(rows=torch.zeros_like(slot), start=start, slot=slot, texts=texts_at)
+        slots = torch.cat([group.places.gather(1, bucket.slot[:, None])[:, 0] for bucket, group in pairs])
+        at = Slots(rows=torch.zeros_like(slots), slot=slots, texts=torch.cat([bucket.rows for bucket in buckets]))
 
         def run(prompt: Tensor) -> Tensor:
             inputs = torch.cat([prefix_of(self._runs, prompt, texts), embedded])[None]

@@ -58,10 +58,9 @@ class PackedBehind:
         ends = accumulate(length for group in lengths for length in group)
         starts = torch.tensor([0, *ends][:-1], device=prompts.device)  # (N',)
         copies = starts[:, None] + torch.arange(tokens, device=prompts.device)  # (N', P)
-        behind = starts + tokens
-        slots = behind + torch.cat([bucket.slot for bucket in buckets])[order]
+        slots = starts + tokens + torch.cat([bucket.slot for bucket in buckets])[order]
         texts = torch.cat([bucket.rows for bucket in buckets])[order]
-        at = Slots(rows=torch.zeros_like(slots), start=behind, slot=slots, texts=texts)
+        at = Slots(rows=torch.zeros_like(slots), slot=slots, texts=texts)
         is_right = torch.ones(layout.positions.shape[1], dtype=torch.bool, device=prompts.device)
         is_right[copies] = False
         embedded = self._runs.embed(torch.cat([rights[index] for index in order]))

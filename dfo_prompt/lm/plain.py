@@ -52,8 +52,7 @@ class Plain:
         if bucket.decoder.shape[1]:
             arguments |= {"decoder_input_ids": bucket.decoder}
             slot = bucket.slot
-        rows = torch.arange(count, device=prompts.device)
-        slots = Slots(rows=rows, start=slot - bucket.slot, slot=slot, texts=bucket.rows)
+        slots = Slots(rows=torch.arange(count, device=prompts.device), slot=slot, texts=bucket.rows)
 
         def run(prompt: Tensor) -> Tensor:
             inputs = torch.cat([left, prompt[0].expand(count, -1, -1), right], dim=1)

@@ -1,7 +1,6 @@
 """Reads the hidden states of chosen layers, and the most likely tokens, at answer slots."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -11,25 +10,6 @@ from transformers import PreTrainedModel
 from dfo_prompt.errors import InputError
 from dfo_prompt.lm.answers import Slots, answer_logits
 from dfo_prompt.lm.load import LanguageModel
-
-
-@dataclass(frozen=True, kw_only=True)
-class Span:
-    """Tokens of a text, the last of which is read at least.
-
-    Attributes:
-        start: number of tokens between the soft prompt and the first token of the span.
-        back: number of tokens from the last token of the span to the slot.
-    """
-
-    start: int
-    back: int
-
-    def of(self, at: Slots) -> list[tuple[int, slice]]:
-        """Return the row and the positions of each span; `Encoded.common` must be empty."""
-        stop = at.slot - self.back + 1
-        start = torch.minimum(at.start + self.start, stop - 1)
-        return [(row, slice(*ends)) for row, *ends in zip(at.rows.tolist(), start.tolist(), stop.tolist(), strict=True)]
 
 
 class HiddenReader:
@@ -42,7 +22,6 @@ class HiddenReader:
         layers: layers to read, each from 1 to H or from -H to -1.
         model: the same model in another precision; by default that of `lm`.
         back: positions to read, as numbers of tokens ahead of the slot.
-        mean: tokens whose mean state is read too, if any.
 
     Raises:
         InputError: the model has no such layer.
@@ -55,7 +34,6 @@ class HiddenReader:
         model: PreTrainedModel | None = None,
         *,
         back: Sequence[int] = (0,),
-        mean: Span | None = None,
     ) -> None:
         widths = hidden_widths(lm)
         last = len(widths) - 1
@@ -63,18 +41,15 @@ class HiddenReader:
             raise InputError(f"{lm.name!r} has layers 1 to {last}, or -{last} to -1 from the end; not {bad[0]}")
         # Counted from the end: a run from a middle layer on returns only the states of that layer and later ones.
         self._from_end = [layer - last - 1 if layer > 0 else layer for layer in layers]
-        self._back, self._mean = back, mean
-        self.widths = tuple(widths[layer] for layer in self._from_end) * (len(back) + bool(mean))
+        self._back = back
+        self.widths = tuple(widths[layer] for layer in self._from_end) * len(back)
         self.width = sum(self.widths)
         self._model: Any = (model or lm.model).base_model
 
     def read(self, at: Slots, inputs: dict[str, Any]) -> Tensor:
-        """Return the states (N, K) in float32, concatenated over positions, the mean last, and within each over layers."""
+        """Return the states (N, K) in float32, concatenated over positions and, within a position, over layers."""
         states = _states(self._model(**inputs, output_hidden_states=True))
         chosen = [states[layer][at.rows, at.slot - back].float() for back in self._back for layer in self._from_end]
-        if self._mean:
-            spans = self._mean.of(at)
-            chosen += [torch.stack([states[layer][span].float().mean(dim=0) for span in spans]) for layer in self._from_end]
         return torch.cat(chosen, dim=1)
 
 

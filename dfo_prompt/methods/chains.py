@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 
 from dfo_prompt.lm.layout import lay_out
 from dfo_prompt.lm.load import LanguageModel
-from dfo_prompt.lm.states import Span
 from dfo_prompt.methods.slots import tasks_of
 from dfo_prompt.tasks.examples import Texts
 from dfo_prompt.tasks.task import Task
@@ -25,12 +24,6 @@ class Chain:
 
     task: Task
     ends: tuple[str, ...]
-
-    def span(self, lm: LanguageModel, *, back: int) -> Span:
-        """Return the tokens of the text, with those between its parts or copies, up to `back` tokens before the slot."""
-        ahead = lm.tokens(self.task.causal.pieces[0].rstrip(" "))
-        # A row's first token often has massive activations, whatever token it is (Sun, Chen, Kolter, and Liu, 2024).
-        return Span(start=max(1, len(ahead)), back=back)
 
     def back(self, lm: LanguageModel, texts: Texts) -> tuple[int, ...]:
         """Return how many tokens before the slot each end is, measured on the shortest of `texts`."""

@@ -69,7 +69,6 @@ def chained_decoder(
     *,
     depths: Depths = UPPER_HALF,
     copies: Annotated[int, Field(ge=1)] = 1,
-    mean: bool = False,
     templates: tuple[str, ...] = (),
     fit: Fitting = DEFAULT,
 ) -> Fitted:
@@ -79,7 +78,6 @@ def chained_decoder(
         setting: the entry's setting.
         depths: the layers.
         copies: the number of copies of the text.
-        mean: whether a decoder of each layer's mean state over the tokens of the text votes too.
         templates: templates whose questions replace the task's own chain, or its patterns if it has none.
         fit: see `Fitting`.
 
@@ -90,8 +88,7 @@ def chained_decoder(
     if lm.head != "causal":
         raise InputError(f"a chain needs a decoder-only model, which {lm.name!r} is not; use multi-prompt-decoder")
     chain = chain_of(setting.problem.task, templates, copies=copies)
-    back = chain.back(lm, setting.problem.texts("train"))
-    view = HiddenStates(lm=lm, depths=depths, back=back, mean=chain.span(lm, back=back[0]) if mean else None)
+    view = HiddenStates(lm=lm, depths=depths, back=chain.back(lm, setting.problem.texts("train")))
     return _decode(setting, _slots(setting, view, [chain.task]), fit)
 
 

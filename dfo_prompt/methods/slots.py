@@ -15,7 +15,7 @@ from dfo_prompt.lm.answers import FirstTokenReader, Reader
 from dfo_prompt.lm.encoding import encode
 from dfo_prompt.lm.load import LanguageModel
 from dfo_prompt.lm.scorer import Scorer
-from dfo_prompt.lm.states import HiddenReader, Span, TopReader, hidden_widths
+from dfo_prompt.lm.states import HiddenReader, TopReader, hidden_widths
 from dfo_prompt.lm.verbalizer import Verbalizer
 from dfo_prompt.methods.heads import Scaling
 from dfo_prompt.prompt.asking import WORD
@@ -36,8 +36,8 @@ class View(Protocol):
         """Return how features are standardised; see `Scale`."""
 
     @property
-    def reach(self) -> int:
-        """Return the number of positions ahead of the slot that are read too; see `encode`."""
+    def back(self) -> Sequence[int]:
+        """Return the positions to read, in tokens before the slot."""
 
     @property
     def queries(self) -> int:
@@ -56,26 +56,19 @@ class HiddenStates:
 
     Attributes:
         back: the positions to read, in tokens before the slot; each position has its own members.
-        mean: the tokens whose mean state has members too, if any.
     """
 
     lm: LanguageModel
     depths: Sequence[float]
     back: Sequence[int] = (0,)
-    mean: Span | None = None
     scaling: Scaling = "each"
     queries: int = 1
-
-    @property
-    def reach(self) -> int:
-        """Return the number of positions ahead of the slot, which for a mean are all."""
-        return self.lm.max_tokens if self.mean else max(self.back)
 
     def reader(self, scorer: Scorer) -> HiddenReader:
         """Return the reader of the states, layer after layer."""
         last = len(hidden_widths(self.lm)) - 1
         layers = dict.fromkeys(max(1, round(depth * last)) for depth in self.depths)
-        return HiddenReader(self.lm, list(layers), scorer.model, back=self.back, mean=self.mean)
+        return HiddenReader(self.lm, list(layers), scorer.model, back=self.back)
 
     def learn(self, figures: Matrix) -> Features:  # noqa: ARG002
         """Return the split of the figures into layers."""
@@ -93,7 +86,7 @@ class TopTokens:
 
     lm: LanguageModel
     k: int
-    reach: int = 0
+    back: Sequence[int] = (0,)
     scaling: Scaling = "all"
     queries: int = 1
 
@@ -125,7 +118,7 @@ class LabelScores:
     """
 
     words: Sequence[Sequence[int]]
-    reach: int = 0
+    back: Sequence[int] = (0,)
     scaling: Scaling = "each"
 
     @property
@@ -181,7 +174,7 @@ class Slot:
 
     def ask(self, texts: Texts, *, words: bool) -> Answers:
         """Return the answers to N texts, with or without the label words' scores."""
-        encoded = encode(self._lm, self._task, texts, prompt_tokens=self._prompt_tokens, back=self.view.reach)
+        encoded = encode(self._lm, self._task, texts, prompt_tokens=self._prompt_tokens, back=max(self.view.back))
         figures = self._scorer.score(self._prompts, encoded, self._reader)[0].double().cpu().numpy()
         queries = self.view.queries
         usage = Usage(

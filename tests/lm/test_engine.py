@@ -102,9 +102,7 @@ def test_less_runs_at_a_time_where_memory_does_not_suffice(family, packing, task
     before = len(refused)
     torch.testing.assert_close(scorer.score(prompts, texts, reader), wanted, atol=1e-4, rtol=1e-4)
     assert len(refused) - before < before  # the second time it is remembered
-    monkeypatch.setattr(
-        type(reader), "read", lambda *_: small(reader, Slots(rows=None, start=None, slot=range(3), texts=None), None)
-    )
+    monkeypatch.setattr(type(reader), "read", lambda *_: small(reader, Slots(rows=None, slot=range(3), texts=None), None))
     with pytest.raises(torch.OutOfMemoryError):
         scorer.score(prompts, texts, reader)
 

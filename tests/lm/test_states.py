@@ -9,10 +9,8 @@ from dfo_prompt.errors import InputError
 from dfo_prompt.lm.encoding import encode
 from dfo_prompt.lm.layers import Layers
 from dfo_prompt.lm.layout import lay_out
-from dfo_prompt.lm.runs import Runs
 from dfo_prompt.lm.scorer import Scorer
-from dfo_prompt.lm.states import HiddenReader, Span, TopReader, hidden_widths
-from dfo_prompt.lm.strategies import Batcher, engines_of, strategy_of
+from dfo_prompt.lm.states import HiddenReader, TopReader, hidden_widths
 from dfo_prompt.testing.tiny import BEHIND, MIDDLE, TASK, some_examples, tiny_lm
 
 TEXTS = [example.texts for example in some_examples(9)]
@@ -125,26 +123,3 @@ def test_places_ahead_of_the_slot_are_read(packing, texts):
         expected.append(torch.cat([output.hidden_states[layer][0, at] for at, layer in places]))
     assert reader.width == 4 * lm.width
     torch.testing.assert_close(found, torch.stack(expected), atol=1e-4, rtol=1e-4)
-
-
-@pytest.mark.parametrize("task", [TASK, BEHIND], ids=lambda task: task.name)
-@pytest.mark.parametrize("family", ["llama", "gpt2", "bert", "t5"])
-@torch.inference_mode()
-def test_every_engine_reads_the_mean_over_a_span_of_a_plain_forward(family, task):
-    lm = tiny_lm(family)
-    prompts, span = some_prompts(lm, count=1), Span(start=1, back=0 if family == "t5" else 1)
-    reader = HiddenReader(lm, [1, -1], mean=span)
-    texts = [*TEXTS, ("fun",), ("fun film",), ("",)]
-    expected = []
-    for text in texts:
-        output, slot = plain(lm, task, prompts[0], text)
-        begin = slot - lay_out(lm, task, text, prompt_tokens=5).slot
-        states = output.decoder_hidden_states if family == "t5" else output.hidden_states
-        last = slot - span.back
-        places = range(min(begin + span.start, last), last + 1)
-        means = [torch.stack([states[layer][0, at] for at in places]).mean(dim=0) for layer in (1, -1)]
-        expected.append(torch.cat([states[1][0, slot], states[-1][0, slot], *means]))
-    encoded = encode(lm, task, texts, prompt_tokens=5, back=lm.max_tokens)
-    strategies = [strategy_of(lm, engine, Runs(lm.model)) for engine in engines_of(lm)]
-    found = torch.stack([Batcher().scores(strategy, prompts[:, None], encoded, reader)[0] for strategy in strategies])
-    torch.testing.assert_close(found, torch.stack(expected).expand_as(found), atol=1e-4, rtol=1e-4)

@@ -8,14 +8,12 @@ import torch
 
 import dfo_prompt as dp
 from dfo_prompt.config.reading import parse_config
-from dfo_prompt.lm.encoding import encode
 from dfo_prompt.lm.layout import lay_out
 from dfo_prompt.methods.chains import chain_of, chained
 from dfo_prompt.methods.decoders import chained_decoder
 from dfo_prompt.methods.heads import Ridge
 from dfo_prompt.methods.run import run_method
 from dfo_prompt.methods.voting import Fitting
-from dfo_prompt.prompt.asking import WORD
 from dfo_prompt.prompt.problem import Problem
 from dfo_prompt.study.identity import read_manifest
 from dfo_prompt.tasks.sections import Pattern, Questions
@@ -101,60 +99,29 @@ def test_the_chain_is_in_the_manifest_of_a_method_that_asks_it(tiny_folder, tiny
 
 
 @pytest.mark.parametrize("texts", [TEXTS, TEXTS[:1]], ids=["many", "one"])
-@pytest.mark.parametrize(("copies", "mean"), [(1, False), (2, False), (1, True), (2, True)])
-def test_each_question_is_read_where_it_ends_and_the_mean_over_the_text(copies, mean, texts):
+@pytest.mark.parametrize("copies", [1, 2])
+def test_each_question_is_read_where_it_ends(copies, texts):
     where = setting()
     lm, problem = where.problem.lm, where.problem
     chain = chained([ASKED, *ASKED.rephrased], copies=copies)
 
-    def states(texts, end, places):
+    def states(texts, end):
         rows = []
         for text in texts:
             ids = torch.tensor([lay_out(lm, replace(chain.task, template=end), text, prompt_tokens=0).right])
             with torch.no_grad():
-                rows.append(lm.model(input_ids=ids, output_hidden_states=True).hidden_states[2][0, places].mean(dim=0))
+                rows.append(lm.model(input_ids=ids, output_hidden_states=True).hidden_states[2][0, -1])
         return torch.stack(rows).double().numpy()
 
     votes = []
-    last, text = slice(-1, None), slice(2, None)  # behind "so :"
-    for end, places in [*((end, last) for end in chain.ends), *([(chain.ends[0], text)] if mean else [])]:
-        x = states([*problem.texts("train"), *problem.texts("dev")], end, places)
+    for end in chain.ends:
+        x = states([*problem.texts("train"), *problem.texts("dev")], end)
         y = np.concatenate([problem.labels("train"), problem.labels("dev")])
         fitted = Ridge(strength=0.1)(x, y, np.zeros((len(y), 2)))
-        votes.append(fitted(states(texts, end, places), np.zeros((len(texts), 2))))
-    found = chained_decoder(where, depths=(0.67,), copies=copies, mean=mean, fit=Fitting(strength=0.1, sharpness=0))
+        votes.append(fitted(states(texts, end), np.zeros((len(texts), 2))))
+    found = chained_decoder(where, depths=(0.67,), copies=copies, fit=Fitting(strength=0.1, sharpness=0))
     np.testing.assert_allclose(found.predict(texts), np.mean(votes, axis=0), atol=1e-4)
-    assert (found.spent.queries, found.about["members"]) == (2, 4 + mean)
-    assert found.spent.downloaded == WORD * 2 * 6 * (4 + mean) * lm.width
-    asked = encode(lm, chain.task, problem.texts("train") + problem.texts("dev"), prompt_tokens=0)
-    assert found.spent.tokens == asked.tokens
-
-
-def test_the_mean_of_a_text_does_not_depend_on_the_texts_beside_it():
-    decoded = chained_decoder(setting(), mean=True)
-    texts = [("the plot was dull",), ("the plot was dull and long",), ("the plot",), ("the",)]  # they begin alike
-    alone = [decoded.predict([text])[0] for text in texts]
-    np.testing.assert_allclose(decoded.predict(texts), alone, atol=1e-4)
-
-
-def test_the_mean_of_a_text_that_is_too_long_is_that_of_its_beginning():
-    where = setting()
-    lm, task = where.problem.lm, chained([*ASKED.rephrased, ASKED], copies=1).task
-    whole = ("the plot was dull and the film was very long . " * 9,)
-    shown = len(lay_out(lm, task, whole, prompt_tokens=0).right) - len(lay_out(lm, task, ("",), prompt_tokens=0).right)
-    beginning = (" ".join(whole[0].split()[:shown]),)
-    assert 0 < shown < len(whole[0].split())
-    decoded = chained_decoder(where, mean=True)
-    np.testing.assert_allclose(decoded.predict([whole]), decoded.predict([beginning]), atol=1e-4)
-
-
-def test_a_span_begins_behind_the_words_ahead_of_the_text_and_the_first_token():
-    lm = tiny_lm()
-    starts = [
-        chained([replace(ASKED, template=template, patterns=())], copies=1).span(lm, back=3).start
-        for template in ("the film : {text} . {answer}", "film {text} . {answer}", "{text} . {answer}")
-    ]
-    assert starts == [3, 1, 1]
+    assert (found.spent.queries, found.about["members"]) == (2, 4)
 
 
 def test_a_model_that_fills_in_masks_is_refused():
