@@ -322,7 +322,7 @@ def test_a_folder_of_an_older_recipe_is_another_study(tiny_folder, tiny_task, tm
     config, frozen = parse_config({"method": "recipe", **where}), read_preset("recipe")
     run_method(config, out=tmp_path / "s")
     assert read_manifest(tmp_path / "s")["objective"]["recipe"]["options"] == frozen["method_options"]
-    changed = {**frozen, "method_options": {**frozen["method_options"], "mean": False}}
+    changed = {**frozen, "method_options": {**frozen["method_options"], "copies": 2}}
     monkeypatch.setattr("dfo_prompt.methods.recipe.read_preset", lambda _: changed)
     with pytest.raises(dp.InputError, match="holds another study: recipe is"):
         run_method(config, out=tmp_path / "s")
