@@ -1,10 +1,9 @@
 import shutil
 
 import pytest
+from suites import finished_suite
 
 from dfo_prompt.report.write import write_report
-from dfo_prompt.suite.reading import read_suite_file
-from dfo_prompt.suite.run import run_suite
 
 SUITE = """\
 name = "little & <small>"
@@ -23,11 +22,9 @@ objective = ["sphere", "ellipsoid", "rastrigin"]
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("suites")
-    (folder / "suite.toml").write_text(SUITE)
-    run_suite(read_suite_file(folder / "suite.toml"), folder / "out")
-    write_report(folder / "out")
-    return folder / "out"
+    folder = finished_suite(tmp_path_factory.mktemp("suites"), SUITE)
+    write_report(folder)
+    return folder
 
 
 @pytest.fixture

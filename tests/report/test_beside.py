@@ -6,6 +6,7 @@ import shutil
 
 import pandas as pd
 import pytest
+from suites import finished_suite
 
 import dfo_prompt as dp
 from dfo_prompt.errors import InputError
@@ -37,11 +38,9 @@ objective = ["sphere", "ellipsoid"]
 @pytest.fixture(scope="module")
 def packed(tmp_path_factory):
     """A file of packed studies, and the folder of the suite that they are of."""
-    folder = tmp_path_factory.mktemp("packed")
-    (folder / "suite.toml").write_text(SUITE)
-    run_suite(read_suite_file(folder / "suite.toml"), folder / "out")
-    write_report(folder / "out")
-    return folder / "out" / "report"
+    folder = finished_suite(tmp_path_factory.mktemp("packed"), SUITE)
+    write_report(folder)
+    return folder / "report"
 
 
 @pytest.fixture

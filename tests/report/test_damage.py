@@ -6,14 +6,13 @@ import shutil
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from suites import finished_suite
 
 import dfo_prompt as dp
 from dfo_prompt.errors import DfoPromptError, InputError, StudyError
 from dfo_prompt.report.content import report_of
 from dfo_prompt.report.write import write_report
 from dfo_prompt.suite.folder import study_path
-from dfo_prompt.suite.reading import read_suite_file
-from dfo_prompt.suite.run import run_suite
 
 pytestmark = pytest.mark.slow
 
@@ -44,10 +43,7 @@ ODD = st.one_of(
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("damage")
-    (folder / "suite.toml").write_text(SUITE)
-    run_suite(read_suite_file(folder / "suite.toml"), folder / "out")
-    return folder / "out"
+    return finished_suite(tmp_path_factory.mktemp("damage"), SUITE)
 
 
 def places(value):

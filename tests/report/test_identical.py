@@ -3,14 +3,13 @@ import re
 
 import numpy as np
 import pytest
+from suites import finished_suite
 
 import dfo_prompt as dp
 from dfo_prompt.report.analysis import analyse
 from dfo_prompt.report.verdict import verdict
 from dfo_prompt.report.write import write_report
 from dfo_prompt.suite.folder import study_path
-from dfo_prompt.suite.reading import read_suite_file
-from dfo_prompt.suite.run import run_suite
 
 SUITE = """\
 name = "restarts"
@@ -32,10 +31,7 @@ SAID = (
 
 @pytest.fixture(scope="module")
 def restarts(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("identical")
-    (folder / "suite.toml").write_text(SUITE)
-    run_suite(read_suite_file(folder / "suite.toml"), folder / "out")
-    return folder / "out"
+    return finished_suite(tmp_path_factory.mktemp("identical"), SUITE)
 
 
 @pytest.mark.slow

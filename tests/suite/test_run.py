@@ -4,6 +4,7 @@ import shutil
 
 import pandas as pd
 import pytest
+from suites import finished_suite
 
 from dfo_prompt.errors import InputError, StudyError
 from dfo_prompt.report.findings import read_findings
@@ -60,10 +61,7 @@ def suite(tmp_path):
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    place = tmp_path_factory.mktemp("finished")
-    (place / "suite.toml").write_text(SUITE)
-    run_suite(read_suite_file(place / "suite.toml"), place / "out")
-    return place / "out"
+    return finished_suite(tmp_path_factory.mktemp("finished"), SUITE)
 
 
 @pytest.fixture

@@ -9,13 +9,12 @@ from dataclasses import replace
 
 import pytest
 from filelock import FileLock
+from suites import finished_suite
 
 from dfo_prompt._util.json_files import write_json
 from dfo_prompt.errors import UnknownNameError
 from dfo_prompt.suite.folder import ERRORS, PLAN, read_suite_folder, study_path
 from dfo_prompt.suite.plan import Suite
-from dfo_prompt.suite.reading import read_suite_file
-from dfo_prompt.suite.run import run_suite
 from dfo_prompt.suite.status import State, read_status
 
 SUITE = """\
@@ -51,10 +50,7 @@ def dfo_prompt_optimizers():
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    place = tmp_path_factory.mktemp("finished")
-    (place / "suite.toml").write_text(SUITE)
-    run_suite(read_suite_file(place / "suite.toml"), place / "out")
-    return place / "out"
+    return finished_suite(tmp_path_factory.mktemp("finished"), SUITE)
 
 
 @pytest.fixture
