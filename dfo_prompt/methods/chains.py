@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from dfo_prompt.lm.layout import lay_out
 from dfo_prompt.lm.load import LanguageModel
 from dfo_prompt.methods.slots import tasks_of
 from dfo_prompt.tasks.examples import Texts
@@ -27,7 +26,7 @@ class Chain:
 
     def back(self, lm: LanguageModel, texts: Texts) -> tuple[int, ...]:
         """Return how many tokens before the slot each end is, measured on the shortest of `texts`."""
-        shortest = min(texts, key=lambda fields: sum(map(len, fields)))  # never truncated
+        shortest = min(texts, key=lambda fields: sum(map(len, fields)))
         lengths = [_tokens(lm, self.task, end, shortest) for end in self.ends]
         return tuple(lengths[-1] - length for length in lengths)
 
@@ -74,4 +73,6 @@ def _parts(task: Task) -> tuple[str, str]:
 
 
 def _tokens(lm: LanguageModel, task: Task, template: str, texts: tuple[str, ...]) -> int:
-    return len(lay_out(lm, replace(task, template=template), texts, prompt_tokens=0).right)
+    """Count the tokens without truncation, which would shorten a longer prefix of the chain more."""
+    cloze = replace(task, template=template).causal.render(texts)
+    return len(lm.tokens(cloze.before[cloze.prompt_at :]))

@@ -124,6 +124,12 @@ def test_each_question_is_read_where_it_ends(copies, texts):
     assert (found.spent.queries, found.about["members"]) == (2, 4)
 
 
+def test_ends_are_found_where_even_the_shortest_text_is_truncated():
+    lm, chain = tiny_lm(), chain_of(replace(TASK, chain=OWN), (), copies=1)
+    whole = "film " * (lm.max_tokens - 12)  # fits with both questions
+    assert chain.back(lm, [("film " * 3,)]) == chain.back(lm, [(whole,)]) == chain.back(lm, [(whole * 3,)]) == (6, 6, 3, 0)
+
+
 def test_a_model_that_fills_in_masks_is_refused():
     with pytest.raises(dp.InputError, match="a chain needs a decoder-only model"):
         chained_decoder(setting("bert"))
