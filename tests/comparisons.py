@@ -17,8 +17,7 @@ def with_values(analysis, values, names, inference="seeds", margin=0.01):
     return replace(
         analysis,
         findings=replace(analysis.findings, suite=suite),
-        complete=comparison.names,
-        values=comparison.values,
+        comparison=comparison,
         problems=tuple(f"p{number}" for number in range(values.shape[0])),
         seeds=tuple(range(values.shape[1])),
         leaderboard=leaderboard_of(analysis.studies, comparison, np.zeros(len(analysis.studies))),

@@ -2,7 +2,6 @@
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import product
 from pathlib import Path
 
@@ -33,11 +32,10 @@ class Analysis:
     Attributes:
         findings: the suite and the evidence of each study.
         studies: one row per study; see `STUDY_COLUMNS`.
-        complete: the optimizers that finished every study; only these are ranked.
         problems, seeds: the instances of the ranking.
         raw: the measure, (problems, seeds, optimizers).
-        values: the same, comparable between problems, smaller is better: one minus a metric, or, for losses, the remaining
-            share of the distance from the start to the best known loss, 0 to 1.
+        comparison: the comparison of the ranked optimizers by the measure, made comparable between problems: one minus a
+            metric, or, for losses, the remaining share of the distance from the start to the best known loss, 0 to 1.
         leaderboard: one row per ranked optimizer, the best first: its rank and the range of ranks consistent with the
             comparison ("rank", "best_rank", "worst_rank"), the average of one minus values and its interval ("score",
             "low", "high"), the area over its curves, and means over its studies.
@@ -48,11 +46,10 @@ class Analysis:
 
     findings: Findings
     studies: pd.DataFrame
-    complete: tuple[str, ...]
     problems: tuple[str, ...]
     seeds: tuple[int, ...]
     raw: Matrix
-    values: Matrix
+    comparison: Comparison
     leaderboard: pd.DataFrame
     curves: Matrix
     reached: Mapping[str, Matrix]
@@ -68,11 +65,10 @@ class Analysis:
         """Return the name of the measure that ranks optimizers."""
         return self.suite.settings.measure
 
-    @cached_property
-    def comparison(self) -> Comparison:
-        """Return the pairwise comparison of the ranked optimizers."""
-        settings = self.suite.settings
-        return compare(self.values, self.complete, margin=settings.practical_difference, inference=settings.inference)
+    @property
+    def complete(self) -> tuple[str, ...]:
+        """Return the optimizers that finished every study; only these are ranked."""
+        return self.comparison.names
 
     @property
     def pairs(self) -> pd.DataFrame:
@@ -129,11 +125,10 @@ def analyse(folder: Path) -> Analysis:
     return Analysis(
         findings=findings,
         studies=studies,
-        complete=comparison.names,
         problems=tuple(dict.fromkeys(studies["problem"])),
         seeds=tuple(dict.fromkeys(studies["seed"])),
         raw=raw[:, :, order],
-        values=comparison.values,
+        comparison=comparison,
         leaderboard=leaderboard_of(studies, comparison, areas),
         curves=curves,
         reached=reached,

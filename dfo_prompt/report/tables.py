@@ -100,7 +100,7 @@ def sensitivity(analysis: Analysis) -> Section:
     for row in studies[studies["searched"] & studies["optimizer"].isin(analysis.complete)].itertuples():
         config = analysis.suite.by_id[str(row.study)].config
         at = analysis.problems.index(row.problem), analysis.seeds.index(row.seed), analysis.complete.index(row.optimizer)
-        rows.append({"optimizer": config.optimizer, "sigma": config.sigma, "score": 1 - analysis.values[at]})
+        rows.append({"optimizer": config.optimizer, "sigma": config.sigma, "score": 1 - analysis.comparison.values[at]})
     frame = pd.DataFrame(rows, columns=["optimizer", "sigma", "score"])
     table = frame.pivot_table(index="optimizer", columns="sigma", values="score", aggfunc="median")
     table = table[table.notna().sum(axis=1) > 1].dropna(axis=1, how="all")
@@ -147,9 +147,9 @@ def _marked(section: Section, marks: Marks) -> Section:
 def _against_random(analysis: Analysis) -> list[str] | None:
     if RANDOM not in analysis.complete:
         return None
-    baseline = analysis.complete.index(RANDOM)
+    baseline, values = analysis.complete.index(RANDOM), analysis.comparison.values
     return [
-        "" if i == baseline else f"{statistics.probability_of_improvement(analysis.values[:, :, [i, baseline]]):.2f}"
+        "" if i == baseline else f"{statistics.probability_of_improvement(values[:, :, [i, baseline]]):.2f}"
         for i in range(len(analysis.complete))
     ]
 

@@ -32,7 +32,7 @@ class Plan:
     config: StudyConfig
     queries: int
 
-    @property
+    @cached_property
     def id(self) -> str:
         """Return the folder of the study below "studies"."""
         return f"{slug(self.problem)}/{slug(self.optimizer)}/{self.seed}"

@@ -129,7 +129,7 @@ def test_losses_of_several_problems_are_not_averaged(analysis):
     assert analysis.leaderboard["best_loss"].isna().all()
     one = analysis.studies.assign(study=analysis.studies["study"])
     board = leaderboard_of(
-        one, compare(analysis.values[:1], analysis.complete, margin=0.01, inference="seeds"), np.zeros(len(one))
+        one, compare(analysis.comparison.values[:1], analysis.complete, margin=0.01, inference="seeds"), np.zeros(len(one))
     )
     assert isinstance(board, pd.DataFrame)
     assert board["best_loss"].notna().all()

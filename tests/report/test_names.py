@@ -187,7 +187,7 @@ def test_a_report_with_long_names_has_them_whole_in_its_tables(finished):
     long = replace(
         analysis,
         studies=studies,
-        complete=tuple(map(names.get, analysis.complete)),
+        comparison=replace(analysis.comparison, names=tuple(map(names.get, analysis.complete))),
         leaderboard=analysis.leaderboard.assign(optimizer=analysis.leaderboard["optimizer"].map(names)),
         reached={names[name]: values for name, values in analysis.reached.items()},
     )

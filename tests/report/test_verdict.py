@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 from comparisons import with_values
 
+from dfo_prompt.report import comparison
 from dfo_prompt.report.analysis import analyse
+from dfo_prompt.report.comparison import compare
 from dfo_prompt.report.identical import Identical
 from dfo_prompt.report.tables import leaderboard
 from dfo_prompt.report.terminal import outcome
@@ -131,10 +133,8 @@ def test_entries_with_identical_journals_are_not_compared_with_each_other(analys
     assert "The same score" not in " ".join(remarks(twins))
     two = replace(of(analysis, 0.1, 0.1, names=("cma", "random")), identical=twins.identical)
     assert "gave identical journals; there is nothing to compare" in verdict(two)
-    assert (
-        remarks(replace(two, complete=("far", "cma"), identical=(Identical(names=("cma", "far"), problems=3, studies=9),)))
-        == []
-    )
+    pair = of(analysis, 0.1, 0.1, names=("far", "cma"))
+    assert remarks(replace(pair, identical=(Identical(names=("cma", "far"), problems=3, studies=9),))) == []
 
 
 def test_entries_that_scored_the_same_everywhere_are_remarked(analysis):
@@ -155,10 +155,19 @@ def test_few_seeds_are_remarked_and_a_single_one_concludes_nothing(analysis):
 
 def test_many_names_are_counted(analysis):
     names = ("cma", *(f"o{number}" for number in range(9)))
-    one = replace(analysis, complete=names, values=spread(*np.linspace(0.1, 0.9, 10)), seeds=tuple(range(6)))
+    apart = compare(spread(*np.linspace(0.1, 0.9, 10)), names, margin=0.01, inference="seeds")
+    one = replace(analysis, comparison=apart, seeds=tuple(range(6)))
     assert "each of the 9 others; the closest is o0" in verdict(one)
-    noisy = replace(one, values=spread(*np.linspace(0.1, 0.11, 10), noise=0.5))
-    assert "not shown to be better than o0, o1, o2 and 6 more." in verdict(noisy)
+    noisy = replace(apart, values=spread(*np.linspace(0.1, 0.11, 10), noise=0.5))
+    assert "not shown to be better than o0, o1, o2 and 6 more." in verdict(replace(one, comparison=noisy))
+
+
+def test_pairs_are_tested_once(finished, monkeypatch):
+    tests = []
+    tested = comparison.statistics.simultaneous
+    monkeypatch.setattr(comparison.statistics, "simultaneous", lambda *a, **k: tests.append(a) or tested(*a, **k))
+    assert "is better than" in outcome(finished, width=100)
+    assert len(tests) == 1
 
 
 def test_the_module_that_a_listing_imports_needs_no_extra():
