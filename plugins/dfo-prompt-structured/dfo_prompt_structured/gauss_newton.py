@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 import dfo_prompt as dp
-from dfo_prompt_structured.interpolation import Model, interpolate
+from dfo_prompt_structured.linear import Model, interpolate
 from dfo_prompt_structured.points import Point, Points
 from dfo_prompt_structured.subproblem import minimise
 

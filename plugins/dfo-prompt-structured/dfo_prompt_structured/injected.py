@@ -1,11 +1,11 @@
 """Injects the minimiser of a linear model of the outputs into each generation of a population method."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 import dfo_prompt as dp
+from dfo_prompt_structured.linear import regress
 from dfo_prompt_structured.points import Point, Points
 from dfo_prompt_structured.subproblem import minimise
 
@@ -13,29 +13,18 @@ GROWTH, SHRINKAGE = 1.3, 0.7
 """The factors of the radius after an improvement, and otherwise."""
 MIN_RADIUS = 0.1
 """The smallest radius, relative to the median distance of the last generation from the best point."""
-MIN_SINGULAR = 1e-10
-"""The relative size below which singular values are dropped."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Linear:
-    """The model F(z + t Q) = F(z) + t J, with orthonormal Q (k, d) and J (k, M)."""
-
-    basis: dp.Matrix
-    slopes: dp.Matrix
 
 
 class Injected(dp.StructuredOptimizer):
     """Replaces the last candidate of each generation of another optimizer by the minimiser of h(F + J s), |s| <= radius.
 
     The other optimizer must accept candidates that it did not ask for, as pycma does. The model is linear around the best
-    point z so far, fitted by ridge regression with weights 1 / (1 + (distance / 2 radius)^2). The radius grows if the
-    minimiser is the new best point, and shrinks otherwise.
+    point z so far; see `regress`. The radius grows if the minimiser is the new best point, and shrinks otherwise.
 
     Args:
         variant: the name of the other optimizer.
         length: the first radius, in units of sigma sqrt(d).
-        ridge: penalty of the slopes, relative to the largest squared singular value of the weighted displacements.
+        ridge: penalty of the slopes; see `regress`.
         memory: the number of latest points that the model is fitted to.
         study: see `dfo_prompt.StructuredOptimizer`.
     """
@@ -83,18 +72,8 @@ class Injected(dp.StructuredOptimizer):
         return {"accepted": self._accepted, "inner": self._inner.describe()}
 
     def _minimiser(self, best: Point) -> dp.Vector | None:
-        model = self._model(best)
+        model = regress(*self._points.around(best), radius=self._radius, ridge=self._ridge)
         if not len(model.basis):
             return None
         t, predicted = minimise(self.outer, best.outputs, model.slopes, self._radius)
         return self.inside(best.z + t @ model.basis) if predicted > 0 else None
-
-    def _model(self, best: Point) -> Linear:
-        displacements, changes = self._points.around(best)
-        distances = np.linalg.norm(displacements, axis=1, keepdims=True)
-        roots = 1 / np.sqrt(1 + (distances / (2 * self._radius)) ** 2)
-        left, widths, basis = np.linalg.svd(roots * displacements, full_matrices=False)
-        kept = widths > MIN_SINGULAR * widths.max(initial=0.0)
-        left, widths, basis = left[:, kept], widths[kept], basis[kept]
-        penalty = self._ridge * float(widths.max(initial=0.0)) ** 2
-        return Linear(basis=basis, slopes=(widths / (widths**2 + penalty))[:, None] * (left.T @ (roots * changes)))

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from dfo_prompt_structured.gauss_newton import GaussNewton
-from dfo_prompt_structured.interpolation import interpolate
+from dfo_prompt_structured.linear import interpolate
 from dfo_prompt_structured.points import Points
 from dfo_prompt_structured.subproblem import minimise, quadratic_in_ball
 from scipy.optimize import NonlinearConstraint

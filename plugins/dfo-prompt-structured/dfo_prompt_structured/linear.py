@@ -1,4 +1,4 @@
-"""A linear model of the outputs in the subspace of well placed points (Wild, Regis and Shoemaker, 2008, algorithm 4.1)."""
+"""Fits linear models of the outputs around a point, by interpolation or by regression."""
 
 from dataclasses import dataclass
 
@@ -8,6 +8,8 @@ import dfo_prompt as dp
 
 PIVOT = 0.05
 """The smallest share of a displacement outside the subspace for which a point adds a direction."""
+MIN_SINGULAR = 1e-10
+"""The relative size below which singular values are dropped."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,7 +17,7 @@ class Model:
     """The model F(z + t Q) = F(z) + t J.
 
     Attributes:
-        basis: Q (k, d), orthonormal, in the order of the distances of the points.
+        basis: Q (k, d), orthonormal.
         slopes: J (k, M).
         reach: distance of the furthest point used.
     """
@@ -27,6 +29,8 @@ class Model:
 
 def interpolate(displacements: dp.Matrix, changes: dp.Matrix, *, ridge: float) -> Model:
     """Fit a model to the nearest points whose displacements are far from linearly dependent.
+
+    Source: Wild, Regis and Shoemaker (2008), algorithm 4.1. The directions of the basis follow the order of the points.
 
     Args:
         displacements: (n, d) displacements of points from the centre, the nearest first.
@@ -52,3 +56,21 @@ def interpolate(displacements: dp.Matrix, changes: dp.Matrix, *, ridge: float) -
     penalty = ridge * float(np.linalg.norm(gram, 2)) if used else 0.0
     slopes = spread.T @ np.linalg.solve(gram + penalty * np.eye(len(used)), derivatives)
     return Model(basis=basis, slopes=slopes, reach=float(distances[used].max(initial=0.0)))
+
+
+def regress(displacements: dp.Matrix, changes: dp.Matrix, *, radius: float, ridge: float) -> Model:
+    """Fit a model to all points by ridge regression with weights 1 / (1 + (distance / 2 radius)^2).
+
+    Args:
+        displacements, changes: see `interpolate`.
+        radius: radius of the ball in which the model is used.
+        ridge: penalty of the slopes, relative to the largest squared singular value of the weighted displacements.
+    """
+    distances = np.linalg.norm(displacements, axis=1, keepdims=True)
+    roots = 1 / np.sqrt(1 + (distances / (2 * radius)) ** 2)
+    left, widths, basis = np.linalg.svd(roots * displacements, full_matrices=False)
+    kept = widths > MIN_SINGULAR * widths.max(initial=0.0)
+    left, widths, basis = left[:, kept], widths[kept], basis[kept]
+    penalty = ridge * float(widths.max(initial=0.0)) ** 2
+    slopes = (widths / (widths**2 + penalty))[:, None] * (left.T @ (roots * changes))
+    return Model(basis=basis, slopes=slopes, reach=float(distances.max(initial=0.0)))
