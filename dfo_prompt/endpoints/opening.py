@@ -8,8 +8,9 @@ from dfo_prompt._util.downloads import cache_folder
 from dfo_prompt.config.endpoint import EndpointConfig
 from dfo_prompt.contracts.endpoint import Capabilities, Endpoint, Form, Label
 from dfo_prompt.endpoints.cache import CachedEndpoint
-from dfo_prompt.errors import DfoPromptError, InputError, PluginError, one_line
-from dfo_prompt.plugin.entries import PROVIDED, arguments_of, target_of
+from dfo_prompt.errors import InputError, PluginError
+from dfo_prompt.plugin.building import build
+from dfo_prompt.plugin.entries import target_of
 from dfo_prompt.plugin.options import parameters
 from dfo_prompt.types import Json
 
@@ -38,21 +39,13 @@ def create_endpoint(config: EndpointConfig) -> Endpoint:
         InputError: a name, an option or a value is wrong, or the key is missing.
         PluginError: building the endpoint failed.
     """
-    target, name = target_of("endpoint", config.kind), f"endpoint {config.kind!r}"
-    settings = arguments_of("endpoint", config.kind, config.options)
-    takes = parameters(target).hints.keys()
+    name, takes = f"endpoint {config.kind!r}", parameters(target_of("endpoint", config.kind)).hints.keys()
     provided: dict[str, object] = {"url": config.url, "model": config.model, "key": _key(config.key_env)}
     provided |= {"timeout": config.timeout, "patience": config.patience, "concurrency": config.concurrency}
     if provided["key"] and "key" not in takes:
         raise InputError(f"{name} takes no key; leave out endpoint.key_env")
-    try:
-        built = target(**{key: provided[key] for key in PROVIDED["endpoint"] if key in takes}, **settings)
-    except DfoPromptError:
-        raise
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{name}: {error}") from error
-    except Exception as error:
-        raise PluginError(f"{name} cannot be built: {one_line(error)}") from error
+    taken = {key: value for key, value in provided.items() if key in takes}
+    built = build("endpoint", config.kind, config.options, **taken)
     if not isinstance(built, Endpoint):
         raise PluginError(f"{name} is a {type(built).__name__} without probe, score, estimate and describe")
     if config.cache == "off":

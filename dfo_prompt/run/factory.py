@@ -1,8 +1,6 @@
 """Builds optimizers and objectives from their names."""
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -11,9 +9,10 @@ from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.contracts.objective import Objective, Outer
 from dfo_prompt.contracts.optimizer import Optimizer, StructuredOptimizer
 from dfo_prompt.contracts.spec import OptimizerSpec
-from dfo_prompt.errors import DfoPromptError, InputError, PluginError, UnknownNameError, one_line
+from dfo_prompt.errors import InputError, PluginError, UnknownNameError
+from dfo_prompt.plugin.building import build
 from dfo_prompt.plugin.catalogue import catalogue
-from dfo_prompt.plugin.entries import arguments_of, target_of
+from dfo_prompt.plugin.entries import target_of
 from dfo_prompt.plugin.options import parameters
 from dfo_prompt.study.answers import without_outputs
 from dfo_prompt.types import Bounds, Vector
@@ -69,7 +68,7 @@ def create_optimizer(
     keys = {"dim": dim, "seed": seed, "budget": budget, "popsize": popsize, "sigma": sigma, "bounds": bounds}
     config = parse(StudyConfig, {**keys, "x0": plain_start(x0, dim)}, where=f"optimizer {name!r}").resolved()
     study = {key: getattr(config, key) for key in keys} | {"x0": config.start, "bounds": config.box}
-    optimizer = _build("optimizer", name, study | _outer_for(name, outer), options)
+    optimizer = build("optimizer", name, options, **study, **_outer_for(name, outer))
     if not isinstance(optimizer, Optimizer):
         kind = type(optimizer).__name__
         raise PluginError(f"optimizer {name!r} is a {kind}, which is no subclass of dfo_prompt.Optimizer")
@@ -123,7 +122,7 @@ def create_objective(name: str, *, dim: int, seed: int = 0, **options: object) -
     tables = {"problem", "prompt", "endpoint"} & options.keys()
     if foreign := sorted(tables - parameters(target_of("objective", name)).hints.keys()):
         raise InputError(f"objective {name!r} has no {foreign[0]}; it is for objectives of language models")
-    objective: Objective = _build("objective", name, {"dim": dim, "seed": seed}, options)
+    objective: Objective = build("objective", name, options, dim=dim, seed=seed)
     return objective
 
 
@@ -134,15 +133,3 @@ def _outer_for(name: str, outer: Outer | None) -> dict[str, Outer]:
     if outer is None:
         raise InputError(without_outputs(name))
     return {"outer": outer}
-
-
-def _build(kind: str, name: str, provided: dict[str, Any], options: Mapping[str, object]) -> Any:
-    target, settings = target_of(kind, name), arguments_of(kind, name, options)
-    try:
-        return target(**provided, **settings)
-    except DfoPromptError:
-        raise
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{kind} {name!r}: {error}") from error
-    except Exception as error:
-        raise PluginError(f"{kind} {name!r} cannot be built: {one_line(error)}") from error

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from dfo_prompt.plugin.entries import arguments_of, target_of
+from dfo_prompt.plugin.building import build
 from dfo_prompt.run.forecast import Forecast
 from dfo_prompt.suite.plan import Plan
 
@@ -88,6 +88,5 @@ def open_executor(
     Raises:
         InputError, PluginError: the name or an option is invalid, or the executor cannot be used.
     """
-    target, arguments = target_of("executor", name), arguments_of("executor", name, options)
-    executor: Executor = target(jobs=jobs, threads=threads, folder=folder, **arguments)
+    executor: Executor = build("executor", name, options, jobs=jobs, threads=threads, folder=folder)
     return executor

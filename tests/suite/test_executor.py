@@ -2,7 +2,7 @@
 
 import pytest
 
-from dfo_prompt.errors import InputError, StudyError
+from dfo_prompt.errors import InputError, PluginError, StudyError
 from dfo_prompt.plugin.catalogue import plugin_files
 from dfo_prompt.suite.executor import Event, Executor, open_executor
 from dfo_prompt.suite.folder import study_path
@@ -92,6 +92,15 @@ def losing(monkeypatch):
         monkeypatch.setattr("dfo_prompt.suite.process.Processes", Losing)
 
     return install
+
+
+def test_an_executor_that_cannot_be_built_is_named(tmp_path):
+    (tmp_path / "mine.py").write_text(PLUGIN)
+    with (
+        plugin_files(tmp_path / "mine.py"),
+        pytest.raises(PluginError, match="executor 'in-turn' cannot be built: .*nowhere"),
+    ):
+        open_executor("in-turn", {"greeting": "hello"}, jobs=None, threads=None, folder=tmp_path / "nowhere")
 
 
 def journals(folder, suite):
