@@ -121,10 +121,11 @@ class Indexed(Protocol):
         """Return the position of the row in its request."""
 
 
-T = TypeVar("T", bound=Indexed)
+T = TypeVar("T")
+Row = TypeVar("Row", bound=Indexed)
 
 
-def in_order(answers: Sequence[T], count: int) -> list[T]:
+def in_order(answers: Sequence[Row], count: int) -> list[Row]:
     """Return the answers to `count` rows in the order of the rows.
 
     Raises:
@@ -136,15 +137,15 @@ def in_order(answers: Sequence[T], count: int) -> list[T]:
     return [by_index[i] for i in range(count)]
 
 
-def completions(message: Any) -> Completions:
-    """Parse an answer.
+def parsed(kind: type[T], message: Any) -> T:
+    """Parse an answer of class `kind`.
 
     Raises:
-        InputError: `message` is not an answer.
+        InputError: `message` is no such answer.
     """
     if not isinstance(message, Mapping):
         raise InputError("the body is no JSON object")
-    return parse(Completions, message)
+    return parse(kind, message)
 
 
 def by_id(likely: Sequence[tuple[str, float]], ids: Sequence[int]) -> list[float]:

@@ -85,7 +85,6 @@ class LlamaCpp(ServedEndpoint):
         """Request the probabilities after sampling, which include the bias."""
         ids = token_ids(self.kind, labels)
         return {
-            **({"model": self._model} if self._model else {}),
             "prompt": [*rows],
             "n_predict": 1,
             "temperature": 1,

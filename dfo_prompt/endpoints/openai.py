@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from dfo_prompt.contracts.endpoint import Form, Label, Row
-from dfo_prompt.endpoints.answers import by_text, completions, in_order
+from dfo_prompt.endpoints.answers import Completions, by_text, in_order, parsed
 from dfo_prompt.endpoints.served import Answer, Batch, ServedEndpoint, form_of
 from dfo_prompt.errors import InputError
 from dfo_prompt.types import Json
@@ -58,7 +58,7 @@ class OpenAi(ServedEndpoint):
         """Request the most likely tokens."""
         if form_of(rows) is not Form.TEXT:
             raise InputError(f"endpoint {self.kind!r} takes texts only")
-        request = {**({"model": self._model} if self._model else {}), self._limit: 1, "temperature": 0, **self._extra}
+        request = {self._limit: 1, "temperature": 0, **self._extra}
         if self._chat:
             return {
                 **request,
@@ -70,6 +70,6 @@ class OpenAi(ServedEndpoint):
 
     def read(self, message: Any, rows: Sequence[Row], labels: Sequence[Label]) -> Answer:
         """Read the scores of listed labels; the score of the last listed token bounds those of the others."""
-        answers = completions(message)
+        answers = parsed(Completions, message)
         scores = [by_text(choice.likely(), labels, stripped=self._chat) for choice in in_order(answers.choices, len(rows))]
         return answers.answer([logs for logs, _ in scores], [bounds for _, bounds in scores])

@@ -86,7 +86,7 @@ class ServedEndpoint(ABC):
 
     @abstractmethod
     def message(self, rows: Sequence[Row], labels: Sequence[Label]) -> Mapping[str, Any]:
-        """Return the request for rows of the same form."""
+        """Return the request for rows of the same form; the name of the model is added."""
 
     @abstractmethod
     def read(self, message: Any, rows: Sequence[Row], labels: Sequence[Label]) -> Answer:
@@ -163,7 +163,8 @@ class ServedEndpoint(ABC):
         return size + self.frame
 
     def _ask(self, rows: Sequence[Row], labels: Sequence[Label]) -> tuple[Answer, Usage]:
-        content = encode(self.message(rows, labels))
+        named = {"model": self._model} if self._model else {}
+        content = encode({**named, **self.message(rows, labels)})
         took = Exchange()
         try:
             took = self._http.send("POST", self.path, content)

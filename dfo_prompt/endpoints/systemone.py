@@ -6,9 +6,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from dfo_prompt._util.parsing import parse
 from dfo_prompt.contracts.endpoint import Form, Label, Row
-from dfo_prompt.endpoints.answers import OPEN, SMALLEST, Probability, Tokens
+from dfo_prompt.endpoints.answers import OPEN, SMALLEST, Probability, Tokens, parsed
 from dfo_prompt.endpoints.served import Answer, ServedEndpoint
 from dfo_prompt.errors import InputError
 from dfo_prompt.types import Json
@@ -85,17 +84,11 @@ class SystemOne(ServedEndpoint):
             "instructions": self._instructions,
             "criteria": {option: self._criteria.get(option, option) for option in options},
         }
-        return {
-            **({"model": self._model} if self._model else {}),
-            "state": rows[0],
-            "questions": {QUESTION: question},
-        }
+        return {"state": rows[0], "questions": {QUESTION: question}}
 
     def read(self, message: Any, rows: Sequence[Row], labels: Sequence[Label]) -> Answer:  # noqa: ARG002
         """Read the probability of each option."""
-        if not isinstance(message, Mapping):
-            raise InputError("the body is no JSON object")
-        decisions = parse(Decisions, message)
+        decisions = parsed(Decisions, message)
         shares = decisions.answers[QUESTION].probabilities if QUESTION in decisions.answers else {}
         options = [label.text.strip() for label in labels]
         if missing := [option for option in options if option not in shares]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dfo_prompt.contracts.endpoint import Form, Label, Row
-from dfo_prompt.endpoints.answers import by_id, completions, in_order
+from dfo_prompt.endpoints.answers import Completions, by_id, in_order, parsed
 from dfo_prompt.endpoints.served import Answer, ServedEndpoint, form_of, token_ids
 
 
@@ -24,7 +24,6 @@ class Vllm(ServedEndpoint):
         """Request the labels' tokens by id, and answers with ids instead of texts, which may be ambiguous."""
         soft = form_of(rows) is Form.EMBEDDINGS
         return {
-            **({"model": self._model} if self._model else {}),
             **({"prompt_embeds": [_packed(row) for row in rows]} if soft else {"prompt": [*rows]}),
             "max_tokens": 1,
             "temperature": 0,
@@ -35,7 +34,7 @@ class Vllm(ServedEndpoint):
 
     def read(self, message: Any, rows: Sequence[Row], labels: Sequence[Label]) -> Answer:
         """Read the labels' log-probabilities."""
-        answers, ids = completions(message), token_ids(self.kind, labels)
+        answers, ids = parsed(Completions, message), token_ids(self.kind, labels)
         return answers.answer([by_id(choice.likely(), ids) for choice in in_order(answers.choices, len(rows))])
 
 
