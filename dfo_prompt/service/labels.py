@@ -1,17 +1,9 @@
 """Defines messages about the served prompt: texts and labels, corrected labels, offered prompts."""
 
-import hashlib
-import json
-from dataclasses import asdict, dataclass
-from typing import Annotated
-
-from pydantic import Field
+from dataclasses import dataclass
 
 from dfo_prompt._util.parsing import STRICT
-from dfo_prompt.service.wire import OPEN, Block, Count, Name, Number
-
-Examples = Annotated[list[Annotated[list[str], Field(min_length=1)]], Field(min_length=1)]
-"""Each example is the list of its texts."""
+from dfo_prompt.service.wire import OPEN, Block, Count, Examples, Number, OnceRequest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,23 +32,11 @@ class Labels:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FeedbackRequest:
-    """Examples with their correct labels, one per example.
+class FeedbackRequest(OnceRequest):
+    """Examples with their correct labels, one per example; the service stores them once for each id."""
 
-    Attributes:
-        id: the request's name; the service stores a request once, however often it is sent.
-    """
-
-    __pydantic_config__ = STRICT
-
-    id: Name
     texts: Examples
     labels: list[str]
-
-    @property
-    def digest(self) -> str:
-        """Return the hash of the message."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True)

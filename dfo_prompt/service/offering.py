@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from dfo_prompt._util.parsing import parse
-from dfo_prompt.errors import InputError
 from dfo_prompt.service.clients import read_token
 from dfo_prompt.service.labels import Comparison
 from dfo_prompt.service.transport import Transport
@@ -19,8 +17,4 @@ def offer(candidate: Vector, *, url: str, token_file: Path | None, timeout: floa
         OutageError: the service refuses the candidate, or gives no usable answer.
     """
     transport = Transport(url, token=read_token(token_file) if token_file else "", timeout=timeout, patience=patience)
-    reply = transport.post("/v1/prompt", {"candidate": pack(candidate[None])})
-    try:
-        return parse(Comparison, reply.message)
-    except InputError as error:
-        raise transport.nonsense(str(error), reply.usage) from error
+    return transport.post(Comparison, "/v1/prompt", {"candidate": pack(candidate[None])}).message

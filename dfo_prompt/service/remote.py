@@ -14,7 +14,6 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from dfo_prompt._util.parsing import parse
 from dfo_prompt.contracts.objective import Evaluation
 from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.errors import InputError, OutageError
@@ -56,7 +55,7 @@ def remote_objective(
     """
     token = read_token(token_file) if token_file else ""
     transport = Transport(url, token=token, timeout=timeout, patience=patience)
-    about = _about(transport)
+    about = transport.get(About, "/v1/about").message
     if about.dim != dim:
         raise InputError(f"service {url} has d = {about.dim}, not {dim}; set dim to that")
     kind = RemotePredictor if about.metric and about.classes else RemoteValidated if about.metric else RemoteObjective
@@ -105,7 +104,7 @@ class RemoteObjective:
     def server_bytes(self) -> int | None:
         """Return the service's peak main memory; None if it is unknown or the service does not answer."""
         try:
-            return _about(self._transport).peak_bytes
+            return self._transport.get(About, "/v1/about").message.peak_bytes
         except OutageError:
             return None  # the budget is spent; a missing figure must not fail the study
 
@@ -138,11 +137,8 @@ class RemoteObjective:
         block = None if candidates is None else pack(candidates)
         name = self._id(split, b"" if candidates is None else np.ascontiguousarray(candidates, dtype=FLOAT).tobytes())
         request = {"id": name, "split": split, "fingerprint": self._about.fingerprint, "candidates": block}
-        reply = self._transport.post("/v1/evaluations", request)
-        try:
-            answer = parse(Answer, reply.message)
-        except InputError as error:
-            raise self._transport.nonsense(str(error), reply.usage) from error
+        reply = self._transport.post(Answer, "/v1/evaluations", request)
+        answer = reply.message
         lengths = {len(values) for values in (answer.losses, *answer.metrics.values())}
         if answer.id != name or lengths != {count}:
             problem = f"an answer with {len(answer.losses)} losses to a request of {count} candidates"
@@ -198,23 +194,11 @@ class RemotePredictor(RemoteValidated):
             "texts": [[*text] for text in texts],
             "fingerprint": self._about.fingerprint,
         }
-        reply = self._transport.post("/v1/predictions", request)
-        try:
-            prediction = parse(Prediction, reply.message)
-        except InputError as error:
-            raise self._transport.nonsense(str(error), reply.usage) from error
-        shape = (len(texts), len(self.classes))
-        if {len(row) for row in prediction.probabilities} != {shape[1]} or len(prediction.probabilities) != shape[0]:
+        reply = self._transport.post(Prediction, "/v1/predictions", request)
+        shape, rows = (len(texts), len(self.classes)), reply.message.probabilities
+        if {len(row) for row in rows} != {shape[1]} or len(rows) != shape[0]:
             raise self._transport.nonsense(f"probabilities of another shape than {shape}", reply.usage)
-        return np.array([array(row) for row in prediction.probabilities])
-
-
-def _about(transport: Transport) -> About:
-    reply = transport.get("/v1/about")
-    try:
-        return parse(About, reply.message)
-    except InputError as error:
-        raise transport.nonsense(str(error), reply.usage) from error
+        return np.array([array(row) for row in rows])
 
 
 def _joined(parts: list[Evaluation]) -> Evaluation:

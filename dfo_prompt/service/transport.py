@@ -2,20 +2,23 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from dfo_prompt._util.http import Exchange, Http, HttpError
 from dfo_prompt._util.logs import only_errors
 from dfo_prompt._util.messages import decode, encode
+from dfo_prompt._util.parsing import parse
 from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.errors import InputError, OutageError
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True, kw_only=True)
-class Reply:
+class Reply(Generic[T]):
     """A service's message and the usage of all tries."""
 
-    message: Mapping[str, Any]
+    message: T
     usage: Usage
 
 
@@ -25,17 +28,17 @@ class Transport:
     def __init__(self, url: str, *, token: str, timeout: float, patience: float) -> None:
         self._http = Http(url, token=token, timeout=timeout, patience=patience)
 
-    def get(self, path: str) -> Reply:
-        """Get the message at `path`; see `post`."""
-        return self._send("GET", path, b"")
+    def get(self, kind: type[T], path: str) -> Reply[T]:
+        """Get the message of class `kind` at `path`; see `post`."""
+        return self._send(kind, "GET", path, b"")
 
-    def post(self, path: str, message: Mapping[str, Any]) -> Reply:
-        """Send a message to `path` and return the reply with the usage of all tries.
+    def post(self, kind: type[T], path: str, message: Mapping[str, Any]) -> Reply[T]:
+        """Send a message to `path` and return the reply, a message of class `kind`, with the usage of all tries.
 
         Raises:
-            OutageError: there is no reply, the service refuses the request, or the reply is not a JSON object.
+            OutageError: there is no reply, the service refuses the request, or the reply is not of class `kind`.
         """
-        return self._send("POST", path, encode(message))
+        return self._send(kind, "POST", path, encode(message))
 
     def nonsense(self, problem: str, usage: Usage) -> OutageError:
         """Return the error for an invalid answer that consumed `usage`."""
@@ -43,7 +46,7 @@ class Transport:
         error.usage = usage
         return error
 
-    def _send(self, method: str, path: str, content: bytes) -> Reply:
+    def _send(self, kind: type[T], method: str, path: str, content: bytes) -> Reply[T]:
         try:
             with only_errors("stamina"):  # `Http` logs retries in more detail
                 took = self._http.send(method, path, content)
@@ -51,7 +54,7 @@ class Transport:
             error.usage = _usage(error.exchange, content)
             raise
         try:
-            return Reply(message=decode(took.body), usage=_usage(took, content))
+            return Reply(message=parse(kind, decode(took.body)), usage=_usage(took, content))
         except InputError as error:
             raise self.nonsense(str(error), _usage(took, content)) from error
 

@@ -25,6 +25,8 @@ TOLD = frozenset(("rows", "tokens", "nanodollars"))
 """Currencies that the service reports; the client counts requests and bytes itself."""
 Name = Annotated[str, Field(pattern="^[0-9A-Za-z_.-]{1,128}$")]
 Number = Annotated[float, Field(allow_inf_nan=False)] | None
+Examples = Annotated[list[Annotated[list[str], Field(min_length=1)]], Field(min_length=1)]
+"""Each example is the list of its texts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,27 +40,36 @@ class Block:
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluationRequest:
-    """A request to score candidates.
+class OnceRequest:
+    """A request that the service handles once, however often it is sent.
 
     Attributes:
-        id: the request's name; the service evaluates a request once, however often it is sent.
-        split: the examples to score on.
-        candidates: the candidates; None means the hand-written prompt on "dev" or "test".
-        fingerprint: the fingerprint of the expected objective; "" accepts any.
+        id: the request's name.
     """
 
     __pydantic_config__ = STRICT
 
     id: Name
-    candidates: Block | None
-    split: Split = "train"
-    fingerprint: str = ""
 
     @property
     def digest(self) -> str:
         """Return the hash of the message."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationRequest(OnceRequest):
+    """A request to score candidates, which the service does once for each id.
+
+    Attributes:
+        split: the examples to score on.
+        candidates: the candidates; None means the hand-written prompt on "dev" or "test".
+        fingerprint: the fingerprint of the expected objective; "" accepts any.
+    """
+
+    candidates: Block | None
+    split: Split = "train"
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +79,7 @@ class PredictionRequest:
     __pydantic_config__ = STRICT
 
     candidates: Block
-    texts: Annotated[list[Annotated[list[str], Field(min_length=1)]], Field(min_length=1)]
+    texts: Examples
     fingerprint: str = ""
 
 
