@@ -13,7 +13,7 @@ from dfo_prompt.report.damage import reading
 from dfo_prompt.report.evidence import setting_of
 from dfo_prompt.report.packed import Packed
 from dfo_prompt.report.texts import shortened
-from dfo_prompt.study.identity import read_manifest
+from dfo_prompt.study.identity import is_study, read_manifest
 from dfo_prompt.suite.folder import study_path
 from dfo_prompt.suite.plan import Plan, Suite
 from dfo_prompt.suite.state import SuiteState, Watcher
@@ -75,7 +75,7 @@ def comparing(watch: Watcher, folder: Path, suite: Suite, packed: Packed) -> Wat
         watch(state)
         for study in [study for study in state.running if study not in seen]:
             place, plan = study_path(folder, study), suite.by_id[study]
-            if (place / "manifest.json").exists():
+            if is_study(place):
                 seen.add(study)
                 _check_setting(place, known.get((plan.problem, plan.seed), {}), packed.name)
 

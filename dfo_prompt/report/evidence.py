@@ -14,6 +14,7 @@ from dfo_prompt.errors import DfoPromptError, InputError
 from dfo_prompt.report.damage import reading
 from dfo_prompt.report.summary import Summary, read_study, summarize
 from dfo_prompt.report.texts import printable
+from dfo_prompt.study.identity import is_study
 from dfo_prompt.study.records import Finite, Record
 from dfo_prompt.types import Vector
 
@@ -88,7 +89,7 @@ def read_evidence(place: Path, budget: int, error: str = "") -> Evidence:
     A damaged study becomes a study without a result whose error names the damage, so that the others can be reported.
     """
     reason: Mapping[str, str] = {"error": printable(str(error))} if error else {}
-    if not (place / "manifest.json").exists():
+    if not is_study(place):
         return Evidence(figures={"queries": 0, "finished": False, **reason})
     try:
         with reading(place):

@@ -13,7 +13,7 @@ from dfo_prompt.errors import InputError, StudyError
 from dfo_prompt.run.factory import is_deterministic
 from dfo_prompt.study.checked_optimizer import GuardedOptimizer
 from dfo_prompt.study.growth import budgets_of, enlarge, has_grown
-from dfo_prompt.study.identity import check_parts, read_manifest
+from dfo_prompt.study.identity import check_parts, is_study, read_manifest
 from dfo_prompt.study.ledger import Ledger
 from dfo_prompt.study.recheck import recheck
 from dfo_prompt.study.standing import Standing
@@ -37,7 +37,7 @@ def check_begun(config: StudyConfig, out: Path) -> None:
     Raises:
         InputError: the configurations differ; the message names the difference.
     """
-    if not (out / "manifest.json").exists():
+    if not is_study(out):
         return
     manifest = read_manifest(out)
     budget = smaller_budget(config, manifest) or config.budget

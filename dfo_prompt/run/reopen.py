@@ -12,7 +12,7 @@ from dfo_prompt.plugin.catalogue import catalogue, given_files
 from dfo_prompt.run.built import objective_of
 from dfo_prompt.study.answers import describe
 from dfo_prompt.study.best import answer_of
-from dfo_prompt.study.identity import check_objective, read_manifest
+from dfo_prompt.study.identity import MANIFEST, check_objective, read_manifest
 from dfo_prompt.types import Vector
 
 
@@ -48,4 +48,4 @@ def config_of(folder: Path, overrides: Mapping[str, Any] | None = None) -> Study
     if plugin and plugin not in {file.name for file in given_files()}:
         remedy = f"if you trust that file, begin the command with dfo-prompt --plugin PATH/{plugin}"
         raise InputError(f"the study in {folder} used the plugin file {plugin}; {remedy}")
-    return combined(recorded, folder, overrides or {}, where=str(folder / "manifest.json"))
+    return combined(recorded, folder, overrides or {}, where=str(folder / MANIFEST))

@@ -8,7 +8,7 @@ from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.errors import InputError
 from dfo_prompt.study.best import answer_of
 from dfo_prompt.study.candidates import candidate_hash
-from dfo_prompt.study.identity import read_manifest
+from dfo_prompt.study.identity import is_study, read_manifest
 from dfo_prompt.types import Json
 
 PART = "start_from"
@@ -37,7 +37,7 @@ def start_at(config: StudyConfig, source: Path | None, out: Path | None) -> Star
         raise InputError("x0 and start_from are both given; leave one out")
     if out and source.resolve() == out.resolve():
         raise InputError(f"{source} cannot start from itself; choose another --out")
-    if out and (out / "manifest.json").exists():
+    if out and is_study(out):
         before = read_manifest(out)
         about, x0 = before.get(PART), before["config"].get("x0")
         if isinstance(about, dict) and about.get("study") == source.resolve().name and isinstance(x0, list):

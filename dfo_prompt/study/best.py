@@ -5,7 +5,7 @@ from pathlib import Path
 
 from dfo_prompt.errors import InputError, StudyError
 from dfo_prompt.study.candidates import candidate_hash, read_rows
-from dfo_prompt.study.identity import read_manifest
+from dfo_prompt.study.identity import MANIFEST, read_manifest
 from dfo_prompt.study.records import CANDIDATES, Account, Record, read_records
 from dfo_prompt.study.saved import read_candidate, read_result
 from dfo_prompt.types import Matrix, Vector
@@ -90,7 +90,7 @@ def answer_of(path: Path) -> Answer:
 def _rows(path: Path) -> Matrix:
     dim = read_manifest(path)["config"].get("dim")
     if not isinstance(dim, int) or dim < 1:
-        raise InputError(f"{path / 'manifest.json'} is damaged: it has no dim")
+        raise InputError(f"{path / MANIFEST} is damaged: it has no dim")
     return read_rows(path / CANDIDATES[Account.QUERIES], dim)
 
 

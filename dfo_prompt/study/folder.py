@@ -12,7 +12,7 @@ from dfo_prompt._util.json_files import write_json
 from dfo_prompt._util.locks import PROBE_SECONDS
 from dfo_prompt.config.paths import portable
 from dfo_prompt.errors import InputError, StudyError
-from dfo_prompt.study.identity import CODE, check_parts, read_manifest
+from dfo_prompt.study.identity import CODE, MANIFEST, check_parts, is_study, read_manifest
 from dfo_prompt.study.ledger import LOCK
 from dfo_prompt.study.records import CANDIDATES, FILES, OUTPUTS, read_records
 from dfo_prompt.study.saved import discard_result
@@ -59,24 +59,29 @@ def start_over(path: Path) -> None:
 
 
 def _claim(path: Path, manifest: Mapping[str, Any]) -> None:
-    if (path / "manifest.json").exists() and not _is_torn(path):
+    if is_study(path) and not _is_torn(path):
         stored = read_manifest(path)
         # Code that has not produced a loss yet may be fixed: no figure depends on it.
         fixed = stored.get(CODE) != manifest.get(CODE) and all(record.loss is None for record in read_records(path))
         check_parts(path, {key: part for key, part in stored.items() if key != CODE or not fixed}, manifest)
         if fixed:
-            write_json(path / "manifest.json", portable(manifest, path))
-    elif any(entry.name not in (LOCK, "manifest.json", "manifest.json.part") for entry in path.iterdir()):
+            write_json(path / MANIFEST, portable(manifest, path))
+    elif not _is_bare(path):
         raise InputError(f"{path} is not empty and not a study folder; choose another with --out")
     else:
-        write_json(path / "manifest.json", portable(manifest, path))
+        write_json(path / MANIFEST, portable(manifest, path))
         for folder in (path, *path.parents):  # any of them may have just been created
             sync_folder(folder)
 
 
+def _is_bare(path: Path) -> bool:
+    """Tell whether the folder holds nothing but its lock and its manifest."""
+    return all(entry.name in (LOCK, MANIFEST, f"{MANIFEST}.part") for entry in path.iterdir())
+
+
 def _is_torn(path: Path) -> bool:
     """Tell whether the folder holds only an unreadable manifest, as after a power cut."""
-    if any(entry.name not in (LOCK, "manifest.json", "manifest.json.part") for entry in path.iterdir()):
+    if not _is_bare(path):
         return False
     try:
         read_manifest(path)

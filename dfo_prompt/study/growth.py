@@ -13,7 +13,7 @@ from dfo_prompt._util.durable import replacing, writing
 from dfo_prompt._util.json_files import write_json
 from dfo_prompt.config.paths import portable
 from dfo_prompt.errors import InputError
-from dfo_prompt.study.identity import check_parts, read_manifest
+from dfo_prompt.study.identity import MANIFEST, check_parts, is_study, read_manifest
 from dfo_prompt.study.journal import encode, read_lines
 from dfo_prompt.study.records import FILES, Account
 from dfo_prompt.study.saved import discard_result
@@ -30,7 +30,7 @@ def budgets_of(manifest: Mapping[str, Any]) -> tuple[int, ...]:
 
 def has_grown(path: Path, manifest: Mapping[str, Any]) -> bool:
     """Tell whether the study in `path` differs from `manifest` only by a smaller budget."""
-    if not (path / "manifest.json").exists():
+    if not is_study(path):
         return False
     stored, budget = read_manifest(path), manifest["config"]["budget"]
     old = stored["config"].get("budget")
@@ -57,7 +57,7 @@ def enlarge(path: Path, manifest: Mapping[str, Any], *, cut: bool) -> None:
         _forget_the_end(path / FILES[Account.VALIDATION], cut_at=stored["config"]["budget"] if cut else None)
         config = portable(json.loads(json.dumps(manifest["config"])), path)
         budgets = [*budgets_of(stored), stored["config"]["budget"], budget]
-        write_json(path / "manifest.json", {**stored, "config": config, BUDGETS: budgets})
+        write_json(path / MANIFEST, {**stored, "config": config, BUDGETS: budgets})
 
 
 def _forget_the_end(journal: Path, *, cut_at: int | None) -> None:

@@ -12,6 +12,7 @@ from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.errors import InputError
 from dfo_prompt.types import Json
 
+MANIFEST = "manifest.json"
 IDENTITY = ("config", "objective")
 CODE = "code"
 """A further part of the identity; manifests of earlier versions lack it."""
@@ -23,16 +24,21 @@ PLACES = ("device", "dtype")
 """Metadata of an objective that affects its losses slightly, but not the meaning of a candidate."""
 
 
+def is_study(path: Path) -> bool:
+    """Tell whether `path` is a study folder."""
+    return (path / MANIFEST).exists()
+
+
 def read_manifest(path: Path) -> dict[str, Any]:
     """Return the manifest of the study in `path`.
 
     Raises:
         InputError: the manifest is missing or damaged.
     """
-    manifest = read_json(path / "manifest.json", missing=f"{path} is not a study folder: it has no manifest.json")
+    manifest = read_json(path / MANIFEST, missing=f"{path} is not a study folder: it has no {MANIFEST}")
     for part in (*IDENTITY, CODE):
         if not isinstance(manifest.get(part, {} if part == CODE else None), dict):
-            raise InputError(f"{path / 'manifest.json'} is damaged: it has no {part}")
+            raise InputError(f"{path / MANIFEST} is damaged: it has no {part}")
     return manifest
 
 
@@ -42,7 +48,7 @@ def check_config(path: Path, config: Mapping[str, Json]) -> None:
     Raises:
         InputError: the configurations differ; the message names the difference.
     """
-    if (path / "manifest.json").exists():
+    if is_study(path):
         check_parts(path, read_manifest(path), {"config": config})
 
 

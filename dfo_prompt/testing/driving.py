@@ -13,6 +13,7 @@ from dfo_prompt.run.factory import create_optimizer
 from dfo_prompt.study.budget import Budget
 from dfo_prompt.study.ledger import Ledger
 from dfo_prompt.study.loop import Study
+from dfo_prompt.study.records import FILES, Account
 from dfo_prompt.study.result import StudyInfo, StudyResult
 from dfo_prompt.types import Matrix, Vector
 
@@ -117,7 +118,7 @@ def completed(name: str, folder: Path) -> bytes:
     """Run, or continue, the study in `folder` and return its journal."""
     optimizer = make(name)
     _study(optimizer, Recorder(sphere, dim=optimizer.dim), folder).run()
-    return (folder / "journal.jsonl").read_bytes()
+    return (folder / FILES[Account.QUERIES]).read_bytes()
 
 
 def stepping(optimizer: Optimizer, batches: int) -> Iterator[Matrix]:

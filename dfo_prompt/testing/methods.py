@@ -11,6 +11,8 @@ import pytest
 from dfo_prompt.config.reading import parse_config
 from dfo_prompt.methods.run import MethodResult, run_method
 from dfo_prompt.plugin.catalogue import catalogue
+from dfo_prompt.study.identity import MANIFEST
+from dfo_prompt.study.saved import RESULT
 from dfo_prompt.testing.tiny import WORDS, save_tiny_model
 
 BUDGET, CLASSES = 24, ("bad", "good")
@@ -116,7 +118,7 @@ class MethodConformance:
     def test_writes_a_folder(self, name: str, folder: Path, tmp_path: Path) -> None:
         """It writes a manifest and a result into its folder."""
         self.run(name, folder, out=tmp_path / "study")
-        assert {"manifest.json", "result.json"} <= {file.name for file in (tmp_path / "study").iterdir()}
+        assert {MANIFEST, RESULT} <= {file.name for file in (tmp_path / "study").iterdir()}
 
 
 def _write_problem(folder: Path) -> Path:
