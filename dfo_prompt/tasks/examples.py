@@ -13,7 +13,7 @@ from dfo_prompt.errors import DataError
 from dfo_prompt.tasks.files import find_split, read_class_folders, unread_files
 from dfo_prompt.tasks.formats import read_rows
 from dfo_prompt.tasks.hub import read_hub
-from dfo_prompt.tasks.reading import ReadReport, SourceRows
+from dfo_prompt.tasks.row_counts import ReadReport, SourceRows
 from dfo_prompt.tasks.rows import Row
 from dfo_prompt.tasks.sections import Answer
 from dfo_prompt.tasks.task import Task

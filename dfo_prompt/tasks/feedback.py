@@ -9,7 +9,7 @@ from pathlib import Path
 from dfo_prompt._util.reading import read_bytes
 from dfo_prompt.errors import DataError
 from dfo_prompt.tasks.examples import Example, read_examples
-from dfo_prompt.tasks.reading import SourceRows
+from dfo_prompt.tasks.row_counts import SourceRows
 from dfo_prompt.tasks.sampling import AMBIGUOUS, FewShot, distinct_examples
 from dfo_prompt.tasks.task import Task
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from dfo_prompt.errors import DataError, InputError
 from dfo_prompt.tasks.examples import Example, Splits
-from dfo_prompt.tasks.reading import ReadReport
+from dfo_prompt.tasks.row_counts import ReadReport
 from dfo_prompt.tasks.task import Task
 
 AMBIGUOUS = {False: "with two labels", True: "with two answers"}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from dfo_prompt.config.reading import parse_config
 from dfo_prompt.errors import DataError
 from dfo_prompt.tasks.examples import Example, read_examples
-from dfo_prompt.tasks.reading import SourceRows
+from dfo_prompt.tasks.row_counts import SourceRows
 from dfo_prompt.tasks.sections import Source
 from dfo_prompt.tasks.task import Task, load_task
 

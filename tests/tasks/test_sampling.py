@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from dfo_prompt.errors import DataError, InputError
 from dfo_prompt.tasks.examples import Example, Splits
-from dfo_prompt.tasks.reading import ReadReport, SourceRows
+from dfo_prompt.tasks.row_counts import ReadReport, SourceRows
 from dfo_prompt.tasks.sampling import FewShot, sample
 from dfo_prompt.tasks.task import Task
 

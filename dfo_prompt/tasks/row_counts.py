@@ -1,4 +1,4 @@
-"""Counts of the rows of a task's data that were read or skipped, by reason."""
+"""Counts the rows of a task's data that were read, and those skipped, by reason."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
