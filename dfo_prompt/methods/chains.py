@@ -53,7 +53,7 @@ def chained(tasks: Sequence[Task], *, copies: int) -> Chain:
 
 
 def _chain(task: Task, text: str, questions: Sequence[str], copies: int) -> Chain:
-    """Return the chain of questions, a line each, after `copies` copies of a text.
+    """Return the chain of questions, one per line, after `copies` copies of a text.
 
     With several copies, each token of the last copy attends to the whole text (Springer et al., 2024).
     """

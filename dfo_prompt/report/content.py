@@ -29,7 +29,7 @@ class Report:
         beside: a sentence on the entries that were read from packed studies; "" where there are none.
         identical: a sentence on each group of entries with identical journals.
         verdict: the conclusion from the leaderboard, in one sentence.
-        remarks: caveats of the verdict, a sentence each.
+        remarks: caveats of the verdict, one sentence each.
         manifest: versions, machines and settings of the studies.
     """
 

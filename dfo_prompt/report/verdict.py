@@ -24,7 +24,7 @@ def verdict(analysis: Analysis) -> str:
 
 
 def remarks(analysis: Analysis) -> list[str]:
-    """Return the caveats of the verdict, a sentence each."""
+    """Return the caveats of the verdict, one sentence each."""
     if len(analysis.complete) < 2:  # noqa: PLR2004
         return []
     ranked, seeds = _distinct(analysis), len(analysis.seeds)
