@@ -48,11 +48,11 @@ def save_for_peft(objective: PromptObjective | GenerationObjective, candidate: V
     program = files("dfo_prompt.prompt").joinpath(f"classify_{lm.head}.py.in").read_text(encoding="utf-8")
     with _writing(folder):
         _save_adapter(lm, whole, origin, folder)
-        write_json(folder / RULE, rule_of(objective, candidate, room=lm.max_tokens - len(whole)))
+        write_json(folder / RULE, _labelling(objective, candidate, room=lm.max_tokens - len(whole)))
         (folder / PROGRAM).write_text(program, encoding="utf-8")
 
 
-def rule_of(objective: PromptObjective, candidate: Vector, *, room: int) -> dict[str, Json]:
+def _labelling(objective: PromptObjective, candidate: Vector, *, room: int) -> dict[str, Json]:
     """Return the rule that labels texts under a candidate, as plain data.
 
     Args:
