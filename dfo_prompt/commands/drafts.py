@@ -15,7 +15,8 @@ from dfo_prompt.tasks.drafting import Dataset, check_columns, draft, guess_label
 from dfo_prompt.tasks.task import Task
 from dfo_prompt.tasks.writing import toml_of, write_task
 
-FLAGS = ("text_columns", "label_column", "labels", "instruction")
+DRAFT_KEYS = ("text_columns", "label_column", "labels", "instruction")
+"""The arguments that `draft_flags` adds to a command."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,20 +25,11 @@ def command(folder: Path, kind: str | None, out: Path | None) -> None:
     The folder of the format peft labels texts elsewhere, with peft and transformers alone: an adapter, task.json with the
     labelling rule, classify.py that reads both, and README.md with the study's figures.
     """
-    from dfo_prompt.prompt.generation import GenerationObjective  # noqa: PLC0415 - brings torch
-    from dfo_prompt.prompt.objective import PromptObjective  # noqa: PLC0415
-
     if kind:
         catalogue().exporters.find(kind)
     objective, candidate = reopen(folder)
     note_unfinished(folder)
-    takes = (
-        "soft"
-        if isinstance(objective, PromptObjective | GenerationObjective)
-        else "text"
-        if isinstance(objective, Textual)
-        else ""
-    )
+    takes = _form(objective)
     if not takes:
         raise InputError(f"the study in {folder} tunes no prompt, so there is nothing to export")
     kind = kind or DEFAULTS[takes]
@@ -52,3 +43,13 @@ def command(folder: Path, kind: str | None, out: Path | None) -> None:
         write_card(folder, place)
         click.echo(f"next, with peft and transformers alone: python {quote(str(place / PROGRAM))} TEXT", err=True)
     click.echo(place)
+
+
+def _form(objective: object) -> str:
+    """Return the form of the prompts that the objective scores, "soft" or "text"; "" if it scores none."""
+    from dfo_prompt.prompt.generation import GenerationObjective  # noqa: PLC0415 - brings torch
+    from dfo_prompt.prompt.objective import PromptObjective  # noqa: PLC0415
+
+    if isinstance(objective, PromptObjective | GenerationObjective):
+        return "soft"
+    return "text" if isinstance(objective, Textual) else ""

@@ -7,7 +7,7 @@ import click
 
 from dfo_prompt._util.logs import on_standard_error
 from dfo_prompt._util.supervisor import Supervisor
-from dfo_prompt.commands.drafts import draft_flags, with_drafted_task
+from dfo_prompt.commands.drafts import DRAFT_KEYS, draft_flags, with_drafted_task
 from dfo_prompt.commands.limits import set_limits
 from dfo_prompt.commands.names import Named
 from dfo_prompt.commands.settings import given_keys, parse_settings, table_flags, tracker_keys
@@ -79,19 +79,15 @@ def command(
     dry_run: bool,
     batch_seconds: float | None,
     study_seconds: float | None,
-    text_columns: tuple[str, ...],
-    label_column: str | None,
-    labels: str | None,
-    instruction: str | None,
     **flags: Any,
 ) -> None:
     """Run a study, or continue it: the same command on the same folder continues where it stopped.
 
     With --text-column and --label-column, the task is drafted from --data, as new-task does, and needs no file.
     """
+    columns = {name: flags.pop(name) for name in DRAFT_KEYS}
     keys = parse_settings([*settings, *(f"limits.{limit}" for limit in limits)])
     overrides = merge(merge(given_keys(flags), tracker_keys(trackers)), keys)
-    columns = {"text_columns": text_columns, "label_column": label_column, "labels": labels, "instruction": instruction}
     if any(columns.values()):
         overrides = with_drafted_task(overrides, columns, out)
     if continue_with and (study or not start_from):

@@ -1,7 +1,7 @@
 """Keys of a study on the command line: a flag for each key of its tables, and `--set KEY=VALUE` for any key."""
 
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import MISSING, fields
 from typing import Any, get_type_hints
 
@@ -18,6 +18,8 @@ from dfo_prompt.config.stop import StopConfig
 from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.errors import InputError, UnknownNameError
 
+DEEPEST = 100
+"""The most dots in a key."""
 PREFIXES = {"optimizer": "optimizer_options", "objective": "objective_options", "method": "method_options"}
 TABLES: Mapping[str, type[Any]] = {
     "problem": ProblemConfig,
@@ -77,10 +79,6 @@ def tracker_keys(names: Iterable[str]) -> dict[str, Any]:
     return {"trackers": trackers} if trackers else {}
 
 
-DEEPEST = 100
-"""The most dots in a key."""
-
-
 def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
     """Return the keys of a study that KEY=VALUE texts set.
 
@@ -91,20 +89,19 @@ def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
         InputError: a text has no "=", or the first part of its key is unknown.
     """
     keys: dict[str, Any] = {}
-    for setting in settings:
-        key, equals, value = setting.partition("=")
-        if not equals:
-            raise InputError(f"--set {setting}: write KEY=VALUE")
+    for key, value in _pairs(settings, "--set"):
         owner, _, name = key.partition(".")
         if name and owner in PREFIXES:
-            key = f"{PREFIXES[owner]}.{name}"
+            path = f"{PREFIXES[owner]}.{name}"
         elif owner not in StudyConfig.__dataclass_fields__:
             if name:
                 raise UnknownNameError.among("first part of --set", owner, (*PREFIXES, *TABLES))
-            key = f"optimizer_options.{key}"
-        if key.count(".") > DEEPEST:
-            raise InputError(f"--set {key[:60]}...: tables within tables end after {DEEPEST}")
-        keys = merge(keys, nested(key, _value(value)))
+            path = f"optimizer_options.{key}"
+        else:
+            path = key
+        if path.count(".") > DEEPEST:
+            raise InputError(f"--set {path[:60]}...: tables within tables end after {DEEPEST}")
+        keys = merge(keys, nested(path, value))
     return keys
 
 
@@ -114,13 +111,15 @@ def parse_options(options: Iterable[str], flag: str) -> dict[str, Any]:
     Raises:
         InputError: a text has no "=".
     """
-    keys = {}
-    for option in options:
-        key, equals, value = option.partition("=")
+    return dict(_pairs(options, flag))
+
+
+def _pairs(texts: Iterable[str], flag: str) -> Iterator[tuple[str, Any]]:
+    for text in texts:
+        key, equals, value = text.partition("=")
         if not equals:
-            raise InputError(f"{flag} {option}: write KEY=VALUE")
-        keys[key] = _value(value)
-    return keys
+            raise InputError(f"{flag} {text}: write KEY=VALUE")
+        yield key, _value(value)
 
 
 def _value(text: str) -> Any:

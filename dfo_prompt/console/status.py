@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from dfo_prompt.console.numbers import duration_text, rate_text
-from dfo_prompt.report.texts import printable, shortened
+from dfo_prompt.report.texts import counted, printable, shortened
 from dfo_prompt.suite.status import State, StudyStatus, SuiteStatus, rate
 
 MOST_ROWS = 16
@@ -48,7 +48,7 @@ def print_status(status: SuiteStatus, folder: Path, *, every: bool = False) -> N
 
 def _heading(status: SuiteStatus, folder: Path) -> Iterator[str]:
     counts = ", ".join(f"{count:,} {state}" for state, count in status.counts.items() if count)
-    yield f"{status.name}: {_counted(len(status.studies), 'study', 'studies')}; {counts}"
+    yield f"{status.name}: {counted(len(status.studies), 'study')}; {counts}"
     done, queries = sum(study.queries for study in status.studies), sum(study.plan.queries for study in status.studies)
     running = [pace for study in status.studies if study.state is State.RUNNING and (pace := rate([study]))]
     left = status.seconds_left()
@@ -151,7 +151,3 @@ def _rate(studies: Iterable[StudyStatus]) -> str:
 def _percent(part: int, whole: int) -> str:
     """Return a share in percent, rounded down so that only the whole is 100 %."""
     return f"{100 * part // whole} %" if whole else "-"
-
-
-def _counted(number: int, singular: str, plural: str) -> str:
-    return f"{number:,} {singular if number == 1 else plural}"

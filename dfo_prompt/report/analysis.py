@@ -136,11 +136,6 @@ def analyse(folder: Path) -> Analysis:
     )
 
 
-def counted(number: int, noun: str) -> str:
-    """Return "1 seed" or "2 seeds"."""
-    return f"{number:,} {noun}{'s' * (number != 1)}"
-
-
 def _check_instances(findings: Findings, done: pd.DataFrame) -> None:
     for (problem, seed), rows in done.groupby(["problem", "seed"], sort=False):
         first, *_ = rows["study"]

@@ -67,9 +67,8 @@ class Comparison:
     def _tested(self) -> tuple[Matrix, Vector]:
         first, second = np.triu_indices(len(self.names), 1)
         same = ~(self.values[:, :, first] != self.values[:, :, second]).any(axis=(0, 1))
-        intervals, p = np.full((len(first), 2), np.nan), np.full(len(first), np.nan)
         if not len(first) or not self.possible:
-            pass
+            intervals, p = np.full((len(first), 2), np.nan), np.full(len(first), np.nan)
         elif self.inference == "seeds":
             draws = np.stack([1 - statistics.resampled(self.values[:, :, i]) for i in range(len(self.names))], axis=1)
             problems, seeds, _ = self.values.shape

@@ -6,12 +6,13 @@ from typing import Any
 
 import pandas as pd
 
-from dfo_prompt.report.analysis import Analysis, analyse, counted
+from dfo_prompt.report.analysis import Analysis, analyse
 from dfo_prompt.report.pictures.drawing import draw_all
 from dfo_prompt.report.pictures.picture import Picture
 from dfo_prompt.report.section import Section
 from dfo_prompt.report.shared import shared_manifest
 from dfo_prompt.report.tables import all_tables
+from dfo_prompt.report.texts import counted
 from dfo_prompt.report.verdict import beside, remarks, verdict
 from dfo_prompt.study.result import USUAL
 
@@ -84,7 +85,7 @@ def _spent(studies: pd.DataFrame, searched: "pd.Series[bool]") -> str:
     budgets = sorted({*studies.loc[searched, "budget"]})
     number, runs = int(searched.sum()), int((~searched).sum())
     each = " to ".join(f"{budget:,}" for budget in (*budgets[:1], *budgets[1:][-1:]))
-    parts = [f"{number:,} {'study' if number == 1 else 'studies'} with a budget of {each} queries"] if number else []
+    parts = [f"{counted(number, 'study')} with a budget of {each} queries"] if number else []
     parts += [f"{counted(runs, 'run')} of other methods"] if runs else []
     again = f", plus {repeated:,} that were interrupted and repeated" if repeated else ""
     return f"{' and '.join(parts)}, {queries:,} queries in all{again}{_ended(studies)}"

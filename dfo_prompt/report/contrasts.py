@@ -5,10 +5,11 @@ from typing import Any
 
 import pandas as pd
 
-from dfo_prompt.report.analysis import Analysis, counted
+from dfo_prompt.report.analysis import Analysis
 from dfo_prompt.report.comparison import Conclusion
 from dfo_prompt.report.numbers import interval_texts, p_text
 from dfo_prompt.report.section import Section
+from dfo_prompt.report.texts import counted
 from dfo_prompt.report.verdict import impossible
 
 MOST_PAIRS = 66

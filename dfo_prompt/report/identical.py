@@ -9,6 +9,7 @@ from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.errors import DfoPromptError
 from dfo_prompt.plugin.catalogue import catalogue
 from dfo_prompt.report.findings import Findings
+from dfo_prompt.report.texts import counted
 
 Studies = dict[tuple[str, int], str]
 """Digests of journals by (problem, seed)."""
@@ -34,8 +35,8 @@ class Identical:
         where = f"on {'all' if self.problems > 1 else 'the'} {self.problems} problem{'s' * (self.problems > 1)}"
         why = f": {self.reason}" if self.reason else ""
         return (
-            f"{', '.join(first)} and {last} gave identical journals {where} that they share ({self.studies} "
-            f"{'study' if self.studies == 1 else 'studies'} each){why}. Treat them as a single entry."
+            f"{', '.join(first)} and {last} gave identical journals {where} that they share ("
+            f"{counted(self.studies, 'study')} each){why}. Treat them as a single entry."
         )
 
 

@@ -5,9 +5,10 @@ import pandas as pd
 
 from dfo_prompt._util.money import NANO
 from dfo_prompt.contracts.usage import currencies
-from dfo_prompt.report.analysis import Analysis, counted
+from dfo_prompt.report.analysis import Analysis
 from dfo_prompt.report.marks import spec_of
 from dfo_prompt.report.section import Section
+from dfo_prompt.report.texts import counted
 
 NONE = "-"
 KIB, MIB = 1024, 1024**2

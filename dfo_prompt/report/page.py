@@ -52,14 +52,13 @@ def _shown(value: Any) -> Any:
 
 
 def _table(table: Section) -> dict[str, Any]:
-    data = table.table if table.data is None else table.data
     return {
         "id": table.name,
         "title": table.title,
         "text": table.text,
         "heads": list(table.table.columns),
         "rows": table.printed.astype(str).to_numpy().tolist(),
-        "texts": [("CSV", _lines(csv_text(data))), ("LaTeX", _lines(latex_table(table.printed)))],
+        "texts": [("CSV", _lines(csv_text(table.numbers))), ("LaTeX", _lines(latex_table(table.printed)))],
     }
 
 

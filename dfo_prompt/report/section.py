@@ -11,7 +11,7 @@ class Section:
 
     Attributes:
         table: the cells as printed.
-        data: the numbers for the CSV file; None means those of `table`.
+        data: the content of the CSV file; None means that of `table`.
         shown: the number of rows that are printed, None for all; the CSV file has all rows.
     """
 
@@ -21,6 +21,11 @@ class Section:
     table: pd.DataFrame
     data: pd.DataFrame | None = None
     shown: int | None = None
+
+    @property
+    def numbers(self) -> pd.DataFrame:
+        """Return the content of the CSV file."""
+        return self.table if self.data is None else self.data
 
     @property
     def printed(self) -> pd.DataFrame:

@@ -11,10 +11,11 @@ from dfo_prompt.errors import PluginError, one_line
 from dfo_prompt.plugin.catalogue import BUILT_IN, catalogue
 from dfo_prompt.plugin.door import NAME
 from dfo_prompt.report import statistics
-from dfo_prompt.report.analysis import RANDOM, Analysis, counted
+from dfo_prompt.report.analysis import RANDOM, Analysis
 from dfo_prompt.report.marks import Marks, marks_of
 from dfo_prompt.report.numbers import interval_text, interval_texts, number_text
 from dfo_prompt.report.section import Section
+from dfo_prompt.report.texts import counted
 from dfo_prompt.report.verdict import FEW_SEEDS
 
 NAMED = ("optimizer", "method", "first", "second")
@@ -118,7 +119,7 @@ def failures(analysis: Analysis) -> Section:
     table = bad[["study", "queries", "failures", "error"]].astype(object).fillna("")
     text = "Every study has a result, and every query returned a finite loss."
     if len(bad):
-        text = f"{len(bad)} {'study' if len(bad) == 1 else 'studies'} without a result or with failed queries."
+        text = f"{counted(len(bad), 'study')} without a result or with failed queries."
     return Section(name="failures", title="Failures", text=text, table=table)
 
 
@@ -140,8 +141,7 @@ def _marked(section: Section, marks: Marks) -> Section:
     table = section.table.copy()
     for column in columns:
         table[column] = table[column].map(marks.marked)
-    data = section.table if section.data is None else section.data
-    return replace(section, table=table, data=data, text=section.text + marks.note)
+    return replace(section, table=table, data=section.numbers, text=section.text + marks.note)
 
 
 def _against_random(analysis: Analysis) -> list[str] | None:

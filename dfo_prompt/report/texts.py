@@ -1,4 +1,4 @@
-"""Escapes names and error messages for the page, Markdown and pictures.
+"""Formats texts for the page, Markdown, pictures and terminals.
 
 Names of suites, problems and entries, and error messages, are arbitrary input.
 """
@@ -24,6 +24,12 @@ def shortened(text: str, most: int) -> str:
     """Return the text in at most `most` characters; a longer text keeps three fifths from its start, and its end."""
     head = most * 3 // 5
     return text if len(text) <= most else f"{text[:head]}…{text[len(text) - (most - head - 1) :]}"
+
+
+def counted(number: int, noun: str) -> str:
+    """Return "1 seed", "2 seeds" or "2 studies"."""
+    plural = f"{noun.removesuffix('y')}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else plural}"
 
 
 def markdown_text(text: str) -> str:

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
-from dfo_prompt.report.analysis import RANDOM, Analysis, counted
+from dfo_prompt.report.analysis import RANDOM, Analysis
 from dfo_prompt.report.comparison import Conclusion
 from dfo_prompt.report.marks import marks_of
 from dfo_prompt.report.numbers import interval_text
+from dfo_prompt.report.texts import counted
 
 FEW_SEEDS = 5
 """With fewer seeds, bootstrap intervals are too narrow."""
@@ -47,7 +48,7 @@ def beside(analysis: Analysis) -> str:
     references = [name for name in read if name not in own]
     return (
         f"Run here: {_listed(own)}. Read from the packed studies of {analysis.findings.source!r}: "
-        f"{counted(int(packed.sum()), 'study').replace('studys', 'studies')} of {_listed(references or read)}."
+        f"{counted(int(packed.sum()), 'study')} of {_listed(references or read)}."
     )
 
 

@@ -53,7 +53,7 @@ def _write(report: Report, out: Path) -> None:
     write_csv(report.analysis.studies, out / "studies.csv")
     (out / PACKED).write_bytes(packed_bytes(findings.suite, findings.evidence))
     for table in report.tables:
-        write_csv(table.table if table.data is None else table.data, out / f"{table.name}.csv")
+        write_csv(table.numbers, out / f"{table.name}.csv")
         (out / f"{table.name}.tex").write_text(latex_table(table.printed), encoding="utf-8")
     for picture in report.pictures:
         write_csv(picture.data, out / f"{picture.name}.csv")

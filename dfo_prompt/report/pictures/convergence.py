@@ -6,10 +6,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from dfo_prompt.report.analysis import Analysis, counted
+from dfo_prompt.report.analysis import Analysis
 from dfo_prompt.report.pictures.curves import curves, thinned
 from dfo_prompt.report.pictures.picture import Picture, axis
 from dfo_prompt.report.pictures.selection import columns_of, logarithmic, points, ranked, searched, shown
+from dfo_prompt.report.texts import counted
 from dfo_prompt.types import Matrix
 
 

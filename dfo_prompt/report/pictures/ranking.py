@@ -1,11 +1,12 @@
 """Draws the ranking: scores with their intervals, and ranks consistent with the comparison."""
 
-from dfo_prompt.report.analysis import Analysis, counted
+from dfo_prompt.report.analysis import Analysis
 from dfo_prompt.report.marks import marks_of
 from dfo_prompt.report.pictures.labels import note_on
 from dfo_prompt.report.pictures.picture import Picture, axis, told
 from dfo_prompt.report.pictures.rows import dots
 from dfo_prompt.report.pictures.selection import all_looks, columns_of, logarithmic
+from dfo_prompt.report.texts import counted
 
 NEAR_ONE = 0.9
 """If all scores are above this, 1 - score is drawn."""
