@@ -9,7 +9,7 @@ from dfo_prompt.plugin.hookspecs import hookimpl
 @hookimpl
 def dfo_prompt_executors() -> Iterable[Spec]:
     """Provide the executors for local processes and for a Ray cluster."""
-    yield Spec(name="processes", target="dfo_prompt.suite.process:Processes", summary="Processes of this machine.")
+    yield Spec(name="processes", target="dfo_prompt.suite.processes:Processes", summary="Processes of this machine.")
     yield Spec(
         name="ray",
         target="dfo_prompt.suite.on_ray:RayCluster",

@@ -6,7 +6,7 @@ from dfo_prompt.errors import InputError, PluginError, StudyError
 from dfo_prompt.plugin.catalogue import plugin_files
 from dfo_prompt.suite.executor import Event, Executor, open_executor
 from dfo_prompt.suite.folder import study_path
-from dfo_prompt.suite.process import Processes
+from dfo_prompt.suite.processes import Processes
 from dfo_prompt.suite.queue import Queue
 from dfo_prompt.suite.reading import read_suite_file
 from dfo_prompt.suite.run import probe_suite, run_suite
@@ -89,7 +89,7 @@ def losing(monkeypatch):
                         break
                 return said
 
-        monkeypatch.setattr("dfo_prompt.suite.process.Processes", Losing)
+        monkeypatch.setattr("dfo_prompt.suite.processes.Processes", Losing)
 
     return install
 
