@@ -22,7 +22,7 @@ from dfo_prompt.report.packed import packed_file, read_packed
 from dfo_prompt.report.tracked import track_suite
 from dfo_prompt.suite.executor import PROCESSES, Event
 from dfo_prompt.suite.folder import check_same, is_finished
-from dfo_prompt.suite.plan import Plan, slug
+from dfo_prompt.suite.plan import Plan, Suite, slug
 from dfo_prompt.suite.reading import read_suite_file
 from dfo_prompt.suite.run import probe_suite, run_suite
 from dfo_prompt.suite.status import read_status
@@ -89,15 +89,12 @@ def run(
     if dry_run:  # a real run checks this once the folder is locked
         check_same(folder, suite)
     todo = [plan for plan in suite.plans if not is_finished(folder, plan)]
-    number = sum(plan.queries for plan in todo)
-    queries = f", {number:,} queries" if number else ""  # methods without a search do not say how many they ask
-    duration = ""
-    if dry_run and number:
+    cost = ""
+    if dry_run and any(plan.queries for plan in todo):
         probed = probe_suite(suite, folder, executor=executor, options=options)
         each = "" if jobs or executor == PROCESSES else ", one at a time"
-        duration = f", {_cost(probed, todo, jobs or 1)} for them{each}"
-    done = f" ({len(suite.plans) - len(todo)} studies are finished)" if len(todo) < len(suite.plans) else ""
-    click.echo(f"{suite.settings.name}: {len(todo):,} studies{queries}{duration}{done}", err=True)
+        cost = f", {_cost(probed, todo, jobs or 1)} for them{each}"
+    click.echo(_announcement(suite, todo, cost), err=True)
     if dry_run:
         return
     with SuiteProgress() as progress:
@@ -129,6 +126,13 @@ def report(folder: Path) -> None:
     """Write the report of the suite in FOLDER, finished or not: one page, and its tables and pictures as files."""
     page = _write_report()(folder)
     click.echo(f"{_outcome(folder)}{page}")
+
+
+def _announcement(suite: Suite, todo: list[Plan], cost: str) -> str:
+    number = sum(plan.queries for plan in todo)
+    queries = f", {number:,} queries" if number else ""  # methods without a search do not say how many they ask
+    done = f" ({len(suite.plans) - len(todo)} studies are finished)" if len(todo) < len(suite.plans) else ""
+    return f"{suite.settings.name}: {len(todo):,} studies{queries}{cost}{done}"
 
 
 def _outcome(folder: Path) -> str:

@@ -62,27 +62,13 @@ def _amount(name: str, number: int) -> str:
 
 
 def _lines(summary: Summary) -> list[tuple[str, str]]:
-    state = f"{summary.seconds:.1f} s" if summary.finished else summary.stop_reason
     objective = " / ".join(name for name in (summary.objective, summary.task, summary.model) if name)
-    lines = [("method", summary.method), ("objective", objective)]
-    if summary.queries or not summary.finished:
-        lines.append(("optimizer", summary.optimizer))
-        ended = f", ended by {summary.stop_reason}" if summary.stop_reason not in USUAL else ""
-        lines.append(("queries", f"{summary.queries} of {summary.budget} ({state}{ended})"))
-    else:
-        lines.append(("queries", f"0 ({state})"))
+    lines = [("method", summary.method), ("objective", objective), *_queries(summary)]
     if summary.best_query:
         lines.append(("best loss observed", f"{_number(summary.best_loss)} (query {summary.best_query})"))
     if summary.recommended_loss is not None:
         lines.append(("loss of recommended", _number(summary.recommended_loss)))
-    if summary.metric:
-        held_out = summary.held_out
-        lines += [
-            (f"dev {summary.metric}", _beside(held_out.dev_metric, held_out.manual_dev_metric)),
-            (f"test {summary.metric}", _beside(held_out.test_metric, held_out.manual_test_metric)),
-            ("dev and test", f"{summary.validation.queries} evaluations, not charged to the budget"),
-        ]
-    lines += _amounts(summary.spent)
+    lines += [*_held_out(summary), *_amounts(summary.spent)]
     if not summary.finished and summary.best_query:
         lines.append(("answer so far", f"query {summary.best_query}, for predict, export and run --start-from"))
     notes = {
@@ -93,6 +79,28 @@ def _lines(summary: Summary) -> list[tuple[str, str]]:
     }
     lines += [(name, str(count)) for name, count in notes.items() if count]
     return [*lines, *(("warning", message) for message in summary.warnings)]
+
+
+def _queries(summary: Summary) -> list[tuple[str, str]]:
+    state = f"{summary.seconds:.1f} s" if summary.finished else summary.stop_reason
+    if summary.finished and not summary.queries:  # a method that does not search
+        return [("queries", f"0 ({state})")]
+    ended = f", ended by {summary.stop_reason}" if summary.stop_reason not in USUAL else ""
+    return [
+        ("optimizer", summary.optimizer),
+        ("queries", f"{summary.queries} of {summary.budget} ({state}{ended})"),
+    ]
+
+
+def _held_out(summary: Summary) -> list[tuple[str, str]]:
+    if not summary.metric:
+        return []
+    held_out = summary.held_out
+    return [
+        (f"dev {summary.metric}", _beside(held_out.dev_metric, held_out.manual_dev_metric)),
+        (f"test {summary.metric}", _beside(held_out.test_metric, held_out.manual_test_metric)),
+        ("dev and test", f"{summary.validation.queries} evaluations, not charged to the budget"),
+    ]
 
 
 def _number(value: float | None) -> str:

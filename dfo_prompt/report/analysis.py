@@ -102,24 +102,17 @@ def analyse(folder: Path) -> Analysis:
         InputError: `folder` is not a suite folder, no study in it is finished, or compared studies used different data.
     """
     findings = read_findings(folder)
-    suite, studies = findings.suite, studies_of(findings)
-    measure = suite.settings.measure
-    done = studies[studies["finished"] & studies[measure].notna()]
-    if done.empty and studies["finished"].all():
-        raise InputError(f"the objectives in {folder} have no {measure}; give the suite another measure, and run it again")
-    if done.empty:
-        raise InputError(f"no study in {folder} has a result for {measure} yet; see dfo-prompt suite status {folder}")
+    settings, studies, curves = findings.suite.settings, studies_of(findings), curves_of(findings)
+    done = _measured(studies, settings.measure, folder)
     _check_instances(findings, done)
-    curves = curves_of(findings)
     ranges = {
         instance: within
         for instance, rows in studies.groupby(["problem", "seed"], sort=False).indices.items()
         if (within := range_of(curves[rows]))
     }
-    complete, raw = _raw(measure, studies, done)
-    values = _comparable(raw, measure, studies, ranges)
-    areas, reached = _areas_and_hits(suite.settings.targets, studies, curves, ranges)
-    settings = suite.settings
+    complete, raw = _raw(settings.measure, studies, done)
+    values = _comparable(raw, settings.measure, studies, ranges)
+    areas, reached = _areas_and_hits(settings.targets, studies, curves, ranges)
     comparison = compare(values, complete, margin=settings.practical_difference, inference=settings.inference)
     order = [complete.index(name) for name in comparison.names]
     return Analysis(
@@ -134,6 +127,20 @@ def analyse(folder: Path) -> Analysis:
         reached=reached,
         identical=find_identical(findings, studies),
     )
+
+
+def _measured(studies: pd.DataFrame, measure: str, folder: Path) -> pd.DataFrame:
+    """Return the finished studies that have the measure.
+
+    Raises:
+        InputError: there are none.
+    """
+    done = studies[studies["finished"] & studies[measure].notna()]
+    if done.empty and studies["finished"].all():
+        raise InputError(f"the objectives in {folder} have no {measure}; give the suite another measure, and run it again")
+    if done.empty:
+        raise InputError(f"no study in {folder} has a result for {measure} yet; see dfo-prompt suite status {folder}")
+    return done
 
 
 def _check_instances(findings: Findings, done: pd.DataFrame) -> None:

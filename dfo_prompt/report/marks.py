@@ -22,7 +22,11 @@ class Marks:
 
     def marked(self, name: str) -> str:
         """Return an entry's name, with a dagger if it needs gradients."""
-        return name + DAGGER * (name in self.names)
+        return name + self.dagger(name)
+
+    def dagger(self, name: str) -> str:
+        """Return a dagger for an entry that needs gradients, "" for others."""
+        return DAGGER * (name in self.names)
 
     @property
     def note(self) -> str:

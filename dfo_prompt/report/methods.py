@@ -23,6 +23,17 @@ FORMS = {
     "dollars": "{:,.4g}",
 }
 """The columns of costs and their formats."""
+COSTS = (
+    "Means over seeds; for seconds the median, measured on the machine of the suite under its other load. A query "
+    "scores the whole training split once. Training seconds: the search or fit, without evaluations on dev and test. "
+    "User memory: what the optimizer allocates up to and including its first batch, or the size of a head on the user's "
+    "side; with a remote service, the peak of the client's process. Server memory: peak main memory of the process (on "
+    "Linux) or of the service. It includes libraries, the model, a copy of the model for gradients and leftovers of "
+    "earlier entries, but no GPU memory; small differences mean nothing. Bytes: float32 and int32 payloads as a service "
+    "would see them, without protocol overhead; a method without queries sends none for training. Dollars: cost of the "
+    "search, as billed by a service or at the prices of the suite."
+)
+"""The meaning of the columns of costs."""
 USED = ("upload a query (KiB)", "download a query (KiB)", "tokens a query", "dollars")
 """Columns that are dropped if all their values are zero."""
 
@@ -81,36 +92,34 @@ def efficiency(analysis: Analysis) -> Section:
             "deployment-efficient": _word(spec.deployment_efficient if spec else None),
             "as a service": _word(spec.as_a_service if spec else None),
         }
-        queries, percents = done["queries"].sum(), _percents(entry)
-        costs = {
-            "queries": done["queries"].mean(),
-            "training seconds": done["training_seconds"].median(),
-            "user memory (MiB)": done["user_bytes"].mean() / MIB,
-            "server memory (MiB)": done["peak_bytes"].mean() / MIB,
-            "upload a query (KiB)": done["uploaded"].sum() / queries / KIB if queries else np.nan,
-            "download a query (KiB)": done["downloaded"].sum() / queries / KIB if queries else np.nan,
-            "tokens a query": done["tokens"].sum() / queries if queries else np.nan,
-            "dollars": done["nanodollars"].mean() / NANO,
-        }
-        each = {f"{name} a query": done[name].sum() / queries if queries else np.nan for name in currencies()}
+        percents, costs = _percents(entry), _costs(done)
+        each = {f"{name} a query": _per_query(done, name) for name in currencies()}
         shown = {column: _number(costs[column], form) for column, form in FORMS.items()}
         reference = {"published": published.get(str(name), NONE)} if published else {}
         rows.append({**description, "test metric": _mean(percents, of=len(analysis.seeds)), **shown, **reference})
         data.append({**description, **_moments(percents), **costs, **each, "published": published.get(str(name))})
-    text = (
-        "Means over seeds; for seconds the median, measured on the machine of the suite under its other load. A query "
-        "scores the whole training split once. Training seconds: the search or fit, without evaluations on dev and test. "
-        "User memory: what the optimizer allocates up to and including its first batch, or the size of a head on the user's "
-        "side; with a remote service, the peak of the client's process. Server memory: peak main memory of the process (on "
-        "Linux) or of the service. It includes libraries, the model, a copy of the model for gradients and leftovers of "
-        "earlier entries, but no GPU memory; small differences mean nothing. Bytes: float32 and int32 payloads as a service "
-        "would see them, without protocol overhead; a method without queries sends none for training. Dollars: cost of the "
-        "search, as billed by a service or at the prices of the suite."
-        f"{_sources(analysis)}"
-    )
     figures = pd.DataFrame(data)
     table = pd.DataFrame(rows).drop(columns=[name for name in USED if not figures[name].fillna(0).any()])
-    return Section(name="efficiency", title="Efficiency", text=text, table=table, data=figures)
+    return Section(name="efficiency", title="Efficiency", text=f"{COSTS}{_sources(analysis)}", table=table, data=figures)
+
+
+def _costs(done: pd.DataFrame) -> dict[str, float]:
+    """Return the costs of an entry's finished studies, by column."""
+    return {
+        "queries": done["queries"].mean(),
+        "training seconds": done["training_seconds"].median(),
+        "user memory (MiB)": done["user_bytes"].mean() / MIB,
+        "server memory (MiB)": done["peak_bytes"].mean() / MIB,
+        "upload a query (KiB)": _per_query(done, "uploaded") / KIB,
+        "download a query (KiB)": _per_query(done, "downloaded") / KIB,
+        "tokens a query": _per_query(done, "tokens"),
+        "dollars": done["nanodollars"].mean() / NANO,
+    }
+
+
+def _per_query(done: pd.DataFrame, currency: str) -> float:
+    queries = done["queries"].sum()
+    return float(done[currency].sum() / queries) if queries else np.nan
 
 
 def _published(analysis: Analysis, problem: str, kind: str) -> dict[str, str]:

@@ -55,14 +55,10 @@ def suite_of(
     Raises:
         InputError: see `read_suite_file`.
     """
-    _check_study_keys(table, where)
-    config = parse(SuiteConfig, table, where=where)
-    overrides = overrides or {}
+    config, overrides = _parsed(table, {}, where), overrides or {}
     if model:
         if variant := config.variants.get(model):
-            where_variant = f"{where}: variants.{model}"
-            _check_study_keys(variant, where_variant)
-            config = parse(SuiteConfig, merge(table, variant), where=where_variant)
+            config = _parsed(variant, table, f"{where}: variants.{model}")
         overrides = merge({"problem": {"model": model}}, overrides)
     config = replace(config, optimizers=[*config.optimizers, *(Entry(name=name, study={"optimizer": name}) for name in add)])
     _check_own_keys(config, overrides, where)
@@ -88,14 +84,18 @@ def suite_of(
     return Suite(settings=settings, plans=tuple(plans))
 
 
-def _check_study_keys(table: Mapping[str, Any], where: str) -> None:
-    """Refuse keys of a study outside of [study], except those with a counterpart that the parser suggests: seed, seeds."""
+def _parsed(table: Mapping[str, Any], base: Mapping[str, Any], where: str) -> SuiteConfig:
+    """Parse a table, whose keys win over those of `base`.
+
+    Keys of a study outside of [study] are refused, except those with a counterpart that the parser suggests: seed, seeds.
+    """
     own = {"seed", "optimizer", "method", *SuiteConfig.__dataclass_fields__}
     known = {"preset", *StudyConfig.__dataclass_fields__} - own
     if misplaced := [key for key in table if key in known]:
         key = misplaced[0]
         place = f"[study.{key}]" if isinstance(table[key], Mapping) else "[study]"
         raise InputError(f"{where}: {key!r} is a key of each study; move it to {place}")
+    return parse(SuiteConfig, merge(base, table), where=where)
 
 
 def _check_own_keys(config: SuiteConfig, overrides: Mapping[str, Any], where: str) -> None:

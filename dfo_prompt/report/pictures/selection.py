@@ -49,8 +49,7 @@ def all_looks(analysis: Analysis) -> dict[str, Look]:
     marks = marks_of(analysis)
     names = dict.fromkeys([*analysis.complete, *analysis.studies["optimizer"]])
     looks = looks_of(names, [name for name in names if _is_baseline(analysis, name)])
-    daggers = {name: marks.marked(name).removeprefix(name) for name in names}
-    return {name: replace(look, label=look.label + daggers[name]) for name, look in looks.items()}
+    return {name: replace(look, label=look.label + marks.dagger(name)) for name, look in looks.items()}
 
 
 def _is_baseline(analysis: Analysis, name: str) -> bool:

@@ -66,10 +66,8 @@ def seconds(analysis: Analysis) -> Picture:
     data = means[["optimizer_seconds", "objective_seconds", "queries"]].mean().reset_index()
     data["milliseconds_per_query"] = 1e3 * data["optimizer_seconds"] / data["queries"]
     data = data.sort_values("milliseconds_per_query", kind="stable", ignore_index=True)
-    drawn, looks = (
-        data[np.isfinite(data["milliseconds_per_query"]) & (data["milliseconds_per_query"] > 0)],
-        all_looks(analysis),
-    )
+    drawn = data[np.isfinite(data["milliseconds_per_query"]) & (data["milliseconds_per_query"] > 0)]
+    looks = all_looks(analysis)
     title = "milliseconds per query inside ask and tell"
     order = [looks[name] for name in drawn["optimizer"]]
     tooltip = [told("entry", "entry"), told("milliseconds_per_query", title, ".3~g")]
