@@ -3,21 +3,27 @@
 import inspect
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from textwrap import fill
 from typing import Any
 
 from dfo_prompt.contracts.spec import OptimizerSpec, Spec
 from dfo_prompt.errors import InputError
-from dfo_prompt.plugin.catalogue import catalogue
+from dfo_prompt.plugin.catalogue import KINDS, catalogue
+from dfo_prompt.plugin.entries import PROVIDED
 from dfo_prompt.plugin.options import defaults_of, parameters
 
-PROVIDED = frozenset(
-    ("dim", "seed", "budget", "popsize", "sigma", "x0", "bounds", "outer", "problem", "prompt", "setting", "space", "rng")
-)
-"""Arguments that the study supplies, or that --set sets under their own names."""
-SET = {"optimizers": "--set optimizer.", "objectives": "--set objective.", "methods": "--set method."}
+TABLES = frozenset({"problem", "prompt", "endpoint"})
+"""Arguments of objectives that tables of a study's configuration supply."""
+SET = {
+    "optimizers": "--set optimizer.",
+    "objectives": "--set objective.",
+    "methods": "--set method.",
+    "projections": "--set prompt.projection_options.",
+    "endpoints": "--set endpoint.options.",
+    "executors": "--executor-option ",
+}
 """The flag that sets an option, by kind."""
 PARAMETER = re.compile(r"^ {4}(\w[\w, ]*): (.*(?:\n {8}.*)*)", flags=re.M)
 
@@ -39,20 +45,23 @@ def described(kind: str, name: str, *, as_json: bool, width: int) -> str:
     except InputError as missing:  # an extra, without which nothing is known of the options
         entry = {"name": name, "summary": spec.summary, "error": str(missing)}
         return json.dumps(entry, indent=2) if as_json else "\n\n".join([f"{name}: {spec.summary}", str(missing)])
-    rows = list(_options(spec, target)) if callable(target) else []
+    rows = list(_options(kind, spec, target)) if callable(target) else []
     if as_json:
         return json.dumps({"name": name, "summary": spec.summary, "options": rows}, indent=2)
     description = _own_docstring(target).partition("\nArgs:")[0].strip()
     parts = [_filled(f"{name}: {spec.summary}", width), *(_refilled(part, width) for part in description.split("\n\n"))]
     parts.append("\n".join(_filled(line, width) for line in _declared(spec)))
-    for row in rows:
-        default = "required" if row["default"] is None else f"default {row['default']}"
-        head = f"{row['name']}: {row['type']}, {default}"
-        parts.append("\n".join(part for part in (head, _filled(str(row["meaning"]), width, "    ")) if part))
-    if callable(target):
+    parts += [_option(row, width) for row in rows]
+    if KINDS[kind] in PROVIDED:
         flag = f" Set {'it' if len(rows) == 1 else 'them'} with {SET[kind]}KEY=VALUE." if rows and kind in SET else ""
         parts.append(f"It takes {len(rows) or 'no'} option{'s' * (len(rows) != 1)}.{flag}")
     return "\n\n".join(part for part in parts if part)
+
+
+def _option(row: Mapping[str, str | None], width: int) -> str:
+    default = "required" if row["default"] is None else f"default {row['default']}"
+    head = f"{row['name']}: {row['type']}, {default}"
+    return "\n".join(part for part in (head, _filled(str(row["meaning"]), width, "    ")) if part)
 
 
 def _own_docstring(target: Any) -> str:
@@ -83,10 +92,14 @@ def _declared(spec: Spec) -> Iterator[str]:
             yield "It is not deterministic: a study that is stopped starts over."
 
 
-def _options(spec: Spec, target: Any) -> Iterator[dict[str, str | None]]:
+def _options(kind: str, spec: Spec, target: Any) -> Iterator[dict[str, str | None]]:
+    """Yield the options that a user can set; entries of kinds such as losses have none."""
+    if KINDS[kind] not in PROVIDED:
+        return
+    supplied = PROVIDED[KINDS[kind]] | (TABLES if kind == "objectives" else frozenset())
     accepted, defaults, meanings = parameters(target), defaults_of(target), _meanings(target)
     for name, hint in accepted.hints.items():
-        if name not in PROVIDED and name not in spec.options:
+        if name not in supplied and name not in spec.options:
             default = None if name in accepted.needed else repr(spec.defaults.get(name, defaults[name]))
             yield {"name": name, "type": _type(hint), "default": default, "meaning": meanings.get(name, "")}
 

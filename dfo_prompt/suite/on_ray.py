@@ -31,7 +31,19 @@ CHECK_SECONDS = 120.0
 
 
 class RayCluster:
-    """Runs studies on the nodes of a Ray cluster, which share the file system of the suite's folder; an `Executor`."""
+    """Runs studies on the nodes of a Ray cluster, which share the file system of the suite's folder; an `Executor`.
+
+    Args:
+        jobs: number of studies submitted to the cluster at a time, where they may wait; None means as many as fit.
+        threads: see `open_executor`.
+        folder: see `open_executor`.
+        address: address of the cluster's head, "HOST:PORT"; "auto" uses RAY_ADDRESS, or this machine.
+        cpus: CPUs that Ray reserves for a study; None means one per thread.
+        gpus: GPUs that Ray reserves for a study, the only ones that it sees; a fraction lets studies share a GPU.
+
+    Raises:
+        InputError: there is no cluster, a node does not share the folder, or no node is large enough for a study.
+    """
 
     def __init__(
         self,
@@ -43,19 +55,6 @@ class RayCluster:
         cpus: float | None = None,
         gpus: float = 0.0,
     ) -> None:
-        """Join the cluster.
-
-        Args:
-            jobs: number of studies submitted to the cluster at a time, where they may wait; None means as many as fit.
-            threads: see `open_executor`.
-            folder: see `open_executor`.
-            address: address of the cluster's head, "HOST:PORT"; "auto" uses RAY_ADDRESS, or this machine.
-            cpus: CPUs that Ray reserves for a study; None means one per thread.
-            gpus: GPUs that Ray reserves for a study, the only ones that it sees; a fraction lets studies share a GPU.
-
-        Raises:
-            InputError: there is no cluster, a node does not share the folder, or no node is large enough for a study.
-        """
         self._jobs, self._variables = jobs, thread_variables(threads)
         self._needs = {"CPU": float(threads or 1) if cpus is None else cpus, "GPU": gpus}
         self._orders: dict[Any, Order] = {}

@@ -56,6 +56,25 @@ def test_an_entry_shows_its_options_with_types_defaults_and_meanings(program):
     assert "covariance" not in [row["name"] for row in fixed]
 
 
+@pytest.mark.parametrize(
+    ("kind", "name", "options"),
+    [
+        ("executors", "processes", []),
+        ("endpoints", "vllm", ["batch"]),
+        ("objectives", "prompt", []),
+        ("projections", "file", ["path"]),
+        ("losses", "hinge", []),
+    ],
+)
+def test_arguments_that_the_study_supplies_are_no_options(program, kind, name, options):
+    assert [row["name"] for row in json.loads(program("list", kind, name, "--json")[1])["options"]] == options
+
+
+def test_the_flag_of_an_option_is_said(program):
+    assert "Set it with --set endpoint.options.KEY=VALUE." in program("list", "endpoints", "vllm")[1]
+    assert "It takes" not in program("list", "losses", "hinge")[1]
+
+
 def test_a_name_that_is_unknown_is_one_line(program):
     status, _, err = program("list", "optimizers", "cmma")
     assert (status, err.count("\n"), "did you mean 'cma'?" in err) == (2, 1, True)
