@@ -1,7 +1,7 @@
 """The textbook loop, as the reference implementation of Black-Box Tuning does it: what the engine is measured against.
 
-One candidate per forward pass; the prompt's embeddings are repeated for every example and put before the text's, or behind it; by
-default logits at every position over the whole vocabulary are computed and then read at one position.
+One candidate per forward pass; the prompt's embeddings are repeated for every example and put before the text's, or behind
+it; by default logits at every position over the whole vocabulary are computed and then read at one position.
 """
 
 from collections.abc import Sequence
