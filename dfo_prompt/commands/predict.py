@@ -70,6 +70,6 @@ def _print_answer(text: str, answer: str, *, as_json: bool) -> None:
 
 
 def _print_json(found: dict[str, Any]) -> None:
-    # Escapes of JSON where a stream would write others.
+    # On a stream with another encoding, JSON's own escapes remain readable as JSON.
     ascii_only = (sys.stdout.encoding or "ascii").lower().replace("_", "-") != "utf-8"
     click.echo(json.dumps(found, ensure_ascii=ascii_only))

@@ -40,9 +40,9 @@ class Usage:
         return type(self)(**{name: value * count for name, value in vars(self).items()})
 
 
-def currencies(kind: type[Usage] = Usage) -> Mapping[str, str]:
+def currencies() -> Mapping[str, str]:
     """Return the description of each currency except queries, by name."""
-    return {currency.name: currency.metadata["about"] for currency in fields(kind) if currency.name != "queries"}
+    return {currency.name: currency.metadata["about"] for currency in fields(Usage) if currency.name != "queries"}
 
 
 def check_currency(name: str) -> None:

@@ -5,7 +5,6 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from dfo_prompt._util.locks import PROBE_SECONDS
 from dfo_prompt._util.memory import forget_peak
 from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.contracts.objective import Objective, Textual
@@ -36,12 +35,10 @@ def run_study(
     out: Path | None = None,
     start_from: Path | None = None,
     observers: Sequence[Observer] = (),
-    lock_seconds: float = PROBE_SECONDS,
 ) -> StudyResult:
     """Run or continue the study `config` of `objective` in the folder `out` (in memory only without a folder).
 
-    The answer of the study in `start_from` becomes the initial point. Wait up to `lock_seconds` for a folder that another
-    process has locked.
+    The answer of the study in `start_from` becomes the initial point.
 
     Raises:
         InputError, StudyError, PluginError: see `minimize`.
@@ -50,7 +47,7 @@ def run_study(
     start = start_at(as_begun(config, out), start_from, out)
     manifest = {**manifest_of(start.config, objective), **start.manifest}
     larger = partial(grow, start.config, objective, manifest, fresh=opened)
-    with study_folder(out, manifest, lock_seconds=lock_seconds, ahead=larger):
+    with study_folder(out, manifest, ahead=larger):
         result = conduct(start.config, objective, out=out, observers=observers)
         if out:
             save_result(out, result)

@@ -1,32 +1,15 @@
-"""Reads the candidates of a study: all of them, the best so far, and the answer."""
+"""Reads candidates of a study: the first, the best so far, and the answer."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from dfo_prompt.errors import InputError, StudyError
+from dfo_prompt.errors import InputError
 from dfo_prompt.study.candidates import candidate_hash, read_rows
 from dfo_prompt.study.identity import MANIFEST, read_manifest
 from dfo_prompt.study.records import CANDIDATES, Account, Record, read_records
 from dfo_prompt.study.saved import read_candidate, read_result
-from dfo_prompt.types import Matrix, Vector
-
-
-def read_candidates(path: Path) -> Matrix:
-    """Return the candidates (n, d) of the study in `path`; row i is that of query i + 1.
-
-    Rows beyond the journal belong to a batch that was cut off.
-
-    Raises:
-        InputError: `path` is not a study folder.
-        StudyError: a file is damaged, or lacks candidates, as those of earlier versions do until the study is continued.
-    """
-    records, rows = read_records(path), _rows(path)
-    for record in records:
-        if not _has_row(record, rows):
-            raise StudyError(
-                f"{path / CANDIDATES[Account.QUERIES]} is damaged: it lacks the candidate of query {record.query}"
-            )
-    return rows
+from dfo_prompt.types import Vector
 
 
 def best_so_far(path: Path) -> tuple[Vector, Record]:
@@ -38,21 +21,15 @@ def best_so_far(path: Path) -> tuple[Vector, Record]:
         InputError: `path` is not a study folder, or holds no candidate with a loss.
         StudyError: the journal is damaged.
     """
-    rows = _rows(path)
-    scored = sorted(
-        (record for record in read_records(path) if record.loss is not None), key=lambda record: (record.loss, record.query)
-    )
-    for record in scored:
-        if _has_row(record, rows):
-            return rows[record.query - 1], record
-    raise InputError(f"the study in {path} has no candidate with a loss yet; run its command again")
+    best = min(_scored(path), key=lambda scored: (scored[1].loss, scored[1].query), default=None)
+    if best is None:
+        raise InputError(f"the study in {path} has no candidate with a loss yet; run its command again")
+    return best
 
 
 def journaled_candidate(path: Path) -> tuple[Vector, Record] | None:
     """Return the first candidate (d,) with a loss in the journal of the study in `path`, and its record, if any."""
-    rows = _rows(path)
-    scored = (record for record in read_records(path) if record.loss is not None and _has_row(record, rows))
-    return next(((rows[record.query - 1], record) for record in scored), None)
+    return next(_scored(path), None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,12 +64,14 @@ def answer_of(path: Path) -> Answer:
     return Answer(candidate=candidate, finished=False, query=record.query, queries=queries)
 
 
-def _rows(path: Path) -> Matrix:
+def _scored(path: Path) -> Iterator[tuple[Vector, Record]]:
+    """Yield the candidates with a loss and a row, in the order of queries, and their records."""
     dim = read_manifest(path)["config"].get("dim")
     if not isinstance(dim, int) or dim < 1:
         raise InputError(f"{path / MANIFEST} is damaged: it has no dim")
-    return read_rows(path / CANDIDATES[Account.QUERIES], dim)
-
-
-def _has_row(record: Record, rows: Matrix) -> bool:
-    return record.query <= len(rows) and candidate_hash(rows[record.query - 1]) == record.candidate
+    rows = read_rows(path / CANDIDATES[Account.QUERIES], dim)
+    for record in read_records(path):
+        if record.loss is not None and record.query <= len(rows):
+            candidate = rows[record.query - 1]
+            if candidate_hash(candidate) == record.candidate:
+                yield candidate, record

@@ -15,7 +15,7 @@ from dfo_prompt._util import durable
 from dfo_prompt.errors import DfoPromptError, InputError, StudyError
 from dfo_prompt.report.frames import read_journal
 from dfo_prompt.report.summary import summarize
-from dfo_prompt.study.best import answer_of, best_so_far, read_candidates
+from dfo_prompt.study.best import answer_of, best_so_far
 from dfo_prompt.study.costs import read_spent
 from dfo_prompt.study.records import Account, read_records
 from dfo_prompt.study.saved import load_result, read_candidate
@@ -37,7 +37,6 @@ READERS = (
     read_records,
     read_spent,
     read_journal,
-    read_candidates,
     best_so_far,
     answer_of,
     load_result,
