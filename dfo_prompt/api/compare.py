@@ -1,7 +1,8 @@
 """Compares optimizers on a Python objective in one call."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -84,11 +85,21 @@ def compare(
     common |= {"x0": plain_start(x0, dim), "bounds": bounds, "limits": limits and dict(limits)}
     common |= {"stop": stop and dict(stop)}
     settings = {"name": name, "measure": measure, "practical_difference": practical_difference}
-    suite = _suite(optimizers, common, settings, [*range(1, seeds + 1)] if isinstance(seeds, int) else [*seeds])
+    suite = _suite(_listed("optimizers", optimizers), common, settings, _seeds(seeds))
     objectives = Objectives().get if shared is None else lambda _: shared
     with suite_progress(progress) as watch, folder_or_temporary(out) as folder:
         errors = run_here(suite, folder, objectives, watch=watch)
         return result_of(folder, errors, kept=out is not None)
+
+
+def _seeds(seeds: int | Sequence[int]) -> list[int]:
+    return [*range(1, int(seeds) + 1)] if isinstance(seeds, Integral) else _listed("seeds", seeds)
+
+
+def _listed(name: str, values: Any) -> list[Any]:
+    if isinstance(values, str | Mapping) or not isinstance(values, Iterable):
+        raise InputError(f"{WHERE}: {name} must be a list, not {values!r:.40}")
+    return [*values]
 
 
 def _suite(

@@ -1,22 +1,25 @@
-"""Converts labelled texts from lists or pandas to a task: a task file and its examples in a folder."""
+"""Converts labelled texts from lists or data frames to a task: a task file and its examples in a folder."""
 
 import json
+import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dfo_prompt._util.durable import replacing, writing
 from dfo_prompt._util.reading import exists, read_bytes
+from dfo_prompt.api.columns import check_lists, is_frame, listed, split_columns
 from dfo_prompt.errors import DataError, InputError
 from dfo_prompt.tasks.examples import Example
 from dfo_prompt.tasks.sampling import distinct_examples
 from dfo_prompt.tasks.sections import Source
-from dfo_prompt.tasks.task import Task
+from dfo_prompt.tasks.task import MIN_CLASSES, Task
 from dfo_prompt.tasks.template import FIELDS
 from dfo_prompt.tasks.writing import toml_of
 
+NOTES = logging.getLogger(__name__)
 USUAL_SHOTS = 16
 QUESTION = "Category: {answer}"
 
@@ -63,15 +66,18 @@ def labelled(texts: Any, labels: Any, *, where: str) -> Labelled:
     """Check labelled texts.
 
     Args:
-        texts: N texts, or pairs of texts; or a data frame whose columns, except that of the labels, are the texts.
+        texts: N texts, or pairs of texts; or a data frame (pandas, polars, pyarrow, a Hugging Face data set) whose columns,
+            except that of the labels, are the texts.
         labels: N labels: texts, numbers or other objects with a distinct text form; for a data frame, their column's name.
         where: name of the caller, for errors.
 
     Raises:
-        DataError: a row has no text or no label, or the numbers of rows differ.
+        DataError: a row has no text or no label, the numbers of rows differ, or texts and labels cannot be paired.
     """
-    if hasattr(texts, "columns"):
-        texts, labels = _columns(texts, labels, where)
+    if is_frame(texts):
+        texts, labels = split_columns(texts, labels, where)
+    check_lists(texts, labels, where)
+    texts, labels = listed(texts), listed(labels)
     rows, values = tuple(_row(text, index, where) for index, text in enumerate(texts)), tuple(map(_plain, labels))
     if len(rows) != len(values):
         raise DataError(f"{where}: there are {len(rows)} texts and {len(values)} labels")
@@ -80,8 +86,7 @@ def labelled(texts: Any, labels: Any, *, where: str) -> Labelled:
     if odd := [index for index, row in enumerate(rows) if len(row) != len(rows[0])]:
         raise DataError(f"{where}: row {odd[0]} has {len(rows[odd[0]])} texts, row 0 has {len(rows[0])}")
     for index, label in enumerate(values):
-        if label is None or label != label or not name_of(label):  # noqa: PLR0124 - NaN
-            raise DataError(f"{where}: row {index} has no label; leave it out")
+        _check_label(label, index, where)
     by_name: dict[str, Any] = {}
     for label in values:
         if by_name.setdefault(name_of(label), label) != label:
@@ -127,10 +132,19 @@ def words_of(train: Labelled, custom: Mapping[Any, str] | None, *, where: str) -
 
     Raises:
         InputError: a class has no word, or a word has no class.
+        DataError: there is only one class.
     """
     classes = train.classes
+    if len(classes) < MIN_CLASSES:
+        raise DataError(f"{where}: every text has the label {next(iter(classes))!r}; two classes are needed")
     if custom is None:
+        if all(not any(map(str.isalpha, name)) for name in classes):
+            NOTES.warning(
+                "%s: label words without letters: %.40s; words={LABEL: WORD} sets others", where, ", ".join(classes)
+            )
         return {name: name for name in classes}
+    if not isinstance(custom, Mapping) or not all(isinstance(word, str) for word in custom.values()):
+        raise InputError(f"{where}: words must be a dict with a text for each of {', '.join(classes)}")
     words = {name_of(_plain(label)): word for label, word in custom.items()}
     if odd := sorted(words.keys() ^ classes.keys()):
         problem = "has no label word" if odd[0] in classes else "is no label of the texts"
@@ -152,27 +166,37 @@ def rows_of(texts: Iterable[Any], *, where: str) -> list[tuple[str, ...]]:
     return [_row(text, index, where) for index, text in enumerate(texts)]
 
 
-def _columns(frame: Any, label: Any, where: str) -> tuple[Any, Any]:
-    names = [*frame.columns]
-    if not isinstance(label, str) or label not in names:
-        raise DataError(f"{where}: labels must name a column of the data frame: {', '.join(map(str, names))}")
-    columns = [name for name in names if name != label]
-    if len(columns) not in FIELDS:
-        raise DataError(f"{where}: there are {len(columns)} columns besides {label!r}; select one text column, or two")
-    texts = frame[columns[0]] if len(columns) == 1 else zip(*(frame[name] for name in columns), strict=True)
-    return texts, frame[label]
+def _check_label(label: Any, index: int, where: str) -> None:
+    if _is_missing(label) or not name_of(label):
+        raise DataError(f"{where}: row {index} has no label; leave it out")
+    if isinstance(label, Mapping | Set | Sequence) and not isinstance(label, str):
+        raise DataError(f"{where}: row {index} has {label!r:.40} where a label must be; a text has one label")
+
+
+def _is_missing(value: Any) -> bool:
+    """Tell whether a value is None, NaN, or the NA or NaT of pandas."""
+    try:
+        return value is None or bool(value != value)  # noqa: PLR0124 - NaN
+    except TypeError:  # NA is neither equal nor unequal to itself
+        return True
 
 
 def _row(texts: Any, index: int, where: str) -> tuple[str, ...]:
-    row: Sequence[Any] = (texts,) if isinstance(texts, str) or not isinstance(texts, Sequence) else tuple(texts)
+    texts = texts.tolist() if hasattr(texts, "tolist") else texts
+    several = isinstance(texts, Sequence) and not isinstance(texts, str | bytes)
+    row: Sequence[Any] = tuple(texts) if several else (texts,)
     for text in row:
         if not isinstance(text, str) or not text.strip():
-            raise DataError(f"{where}: row {index} has {text!r:.40} where a text must be")
+            missing = _is_missing(text) or isinstance(text, str)
+            advice = "leave the row out" if missing else "convert it with str(), or decode bytes"
+            raise DataError(f"{where}: row {index} has {text!r:.40} where a text must be; {advice}")
     if len(row) not in FIELDS:
         raise DataError(f"{where}: row {index} has {len(row)} texts; one, or a pair of them, can be labelled")
     return tuple(row)
 
 
 def _plain(label: Any) -> Any:
-    """Convert a NumPy or pandas scalar to a Python object."""
-    return label.item() if hasattr(label, "item") else label
+    """Convert a scalar of NumPy or pandas to a Python object, and an array with several elements to a list."""
+    if not hasattr(label, "item"):
+        return label
+    return label.item() if getattr(label, "size", 1) == 1 else label.tolist()

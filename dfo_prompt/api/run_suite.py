@@ -1,11 +1,13 @@
 """Runs a suite from Python, as `dfo-prompt suite run` does, and returns its comparison."""
 
 from collections.abc import Mapping, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from dfo_prompt.api.progress import suite_progress
 from dfo_prompt.api.suites import SuiteResult, require_report, result_of
+from dfo_prompt.errors import InputError
 from dfo_prompt.plugin.catalogue import plugin_files
 from dfo_prompt.suite.executor import PROCESSES
 from dfo_prompt.suite.plan import slug
@@ -40,6 +42,10 @@ def run_suite(
         InputError: the suite is invalid, `out` holds something else, or the report extra is missing.
         StudyError: no study has a result, or the folder cannot be written.
     """
+    if not isinstance(suite, str | PathLike | Mapping):
+        raise InputError(f"run_suite(): the suite must be the path of a file or a dict with its keys, not {suite!r:.40}")
+    if jobs is not None and jobs < 1:
+        raise InputError(f"run_suite(): jobs must be at least 1, not {jobs}")
     require_report()
     with plugin_files(*map(Path, plugins)), suite_progress(progress) as watch:
         if isinstance(suite, Mapping):

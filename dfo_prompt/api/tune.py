@@ -8,7 +8,16 @@ from typing import Any
 import numpy as np
 
 from dfo_prompt._util.temporary import folder_or_temporary
-from dfo_prompt.api.labelled import Labelled, labelled, name_of, rows_of, template_for, words_of, write_task
+from dfo_prompt.api.columns import columns_of, is_frame
+from dfo_prompt.api.labelled import (
+    Labelled,
+    labelled,
+    name_of,
+    rows_of,
+    template_for,
+    words_of,
+    write_task,
+)
 from dfo_prompt.api.minimize_result import MinimizeResult, Recorder
 from dfo_prompt.api.progress import study_progress
 from dfo_prompt.config.problem import ProblemConfig
@@ -104,7 +113,8 @@ def tune(
     """Tune a prompt that classifies texts, or fit another method.
 
     Args:
-        texts: N texts or pairs of texts as a list or Series; or a data frame whose columns, except `labels`, are the texts.
+        texts: N texts or pairs of texts as a list or Series; or a data frame (pandas, polars, pyarrow, a Hugging Face data
+            set) whose columns, except `labels`, are the texts.
         labels: N labels; for a data frame, the name of their column.
         budget: number of queries, each of which scores a prompt on all training examples; 8,000 by default.
         model: a name that `dfo-prompt list models` shows, a hub id, or the path of a model folder or GGUF file.
@@ -127,13 +137,13 @@ def tune(
         StudyError, PluginError: see `run_method`.
     """
     train = labelled(texts, labels, where=WHERE)
-    unseen = _test(test, labels, train)
+    unseen = _test(test, texts, labels, train)
     label_words = words_of(train, words, where=WHERE)
     keys: dict[str, Any] = {"method": method, "optimizer": optimizer, "seed": seed}
     keys |= {} if budget is None else {"budget": budget}
     with folder_or_temporary(out) as folder:
         task = write_task(folder, train, unseen, words=label_words, template=template or template_for(train), metric=metric)
-        shots = shots or train.shots(label_words, parts=2 if unseen else 3)
+        shots = train.shots(label_words, parts=2 if unseen else 3) if shots is None else shots
         problem = {"model": str(model), "task": str(task.absolute()), "shots": shots}
         config = parse_config(merge({**keys, "problem": problem}, settings or {}), where=WHERE)
         recorder, objectives, place = Recorder(), Objectives(), folder / "study" if out else None
@@ -153,16 +163,32 @@ def tune(
     )
 
 
-def _test(data: Any, labels: Any, train: Labelled) -> Labelled | None:
+def _test(data: Any, texts: Any, labels: Any, train: Labelled) -> Labelled | None:
     if data is None:
         return None
-    texts, labels = (data, labels) if hasattr(data, "columns") else data
-    test = labelled(texts, labels, where=f"{WHERE}: test")
+    where = f"{WHERE}: test"
+    if is_frame(data):
+        _check_columns(data, texts, labels, where)
+        data = data, labels
+    if not isinstance(data, tuple | list) or len(data) != 2:  # noqa: PLR2004
+        raise DataError(f"{where} must be a data frame, or texts and labels, not {data!r:.40}")
+    test = labelled(*data, where=where)
     if unknown := test.classes.keys() - train.classes.keys():
         raise DataError(f"{WHERE}: test has the label {min(unknown)!r}, which no training text has")
     if len(test.texts[0]) != len(train.texts[0]):
         raise DataError(f"{WHERE}: test has {len(test.texts[0])} texts a row, the training examples {len(train.texts[0])}")
     return test
+
+
+def _check_columns(test: Any, train: Any, label: Any, where: str) -> None:
+    """Check that the text columns of two data frames have the same names in the same order."""
+    if is_frame(train):
+        (here, there) = (columns_of(frame, label, where=where) for frame in (test, train))
+        if here != there:
+            columns = [", ".join(map(str, names)) for names in (here, there)]
+            raise DataError(
+                f"{where} has the text columns {columns[0]}, the training examples {columns[1]}; select and rename"
+            )
 
 
 def _classes(train: Labelled, words: Mapping[str, str]) -> tuple[Any, ...]:

@@ -88,12 +88,21 @@ def lay_out_texts(lm: LanguageModel, task: Task, texts: Texts, *, prompt_tokens:
     Raises:
         ModelError: the model is not decoder-only, or there is no room for a text.
     """
-    if lm.head != "causal":
-        raise ModelError(
-            f"task {task.name!r} has answers that are texts, which needs a decoder-only model; {lm.name!r} is not"
-        )
+    check_generates(lm, task)
     room = rule_of(task).most_tokens
     return [lay_out(lm, task, text, prompt_tokens=prompt_tokens, room=room) for text in texts]
+
+
+def check_generates(lm: LanguageModel, task: Task) -> None:
+    """Check that the model can continue a text.
+
+    Raises:
+        ModelError: it is not decoder-only.
+    """
+    if lm.head != "causal":
+        kind = f"{lm.name!r} is a {lm.head} model ({lm.model.config.model_type})"
+        advice = "set problem.model (--model) to a decoder-only model; see dfo-prompt list models"
+        raise ModelError(f"the answers of task {task.name!r} are texts, and {kind}; {advice}")
 
 
 def reference_ids(lm: LanguageModel, task: Task, answer: str) -> list[int]:

@@ -10,6 +10,7 @@ from dfo_prompt.config.problem import ProblemConfig
 from dfo_prompt.errors import InputError, ModelError
 from dfo_prompt.lm.layout import template_of
 from dfo_prompt.lm.load import LanguageModel, load_model
+from dfo_prompt.lm.references import check_generates
 from dfo_prompt.lm.shell import load_shell
 from dfo_prompt.plugin.catalogue import catalogue
 from dfo_prompt.prompt.problem import Problem, TaskSplit
@@ -29,10 +30,14 @@ def open_problem(config: ProblemConfig, *, seed: int, served: bool = False, text
         texts: whether the task's answers may be texts.
 
     Raises:
-        InputError: a name is unknown, a value is invalid, data or model cannot be loaded, or see `open_split`.
+        InputError: a name is unknown, a value is invalid, data or model cannot be loaded, the model does not generate
+            the texts that are the task's answers, or see `open_split`.
     """
     split = open_split(config, seed=seed, texts=texts)
-    return Problem(lm=_load(config.model, config.device, load_shell if served else load_model), **vars(split))
+    lm = _load(config.model, config.device, load_shell if served else load_model)
+    if split.task.answer:
+        check_generates(lm, split.task)
+    return Problem(lm=lm, **vars(split))
 
 
 def open_split(config: ProblemConfig, *, seed: int, texts: bool = False) -> TaskSplit:

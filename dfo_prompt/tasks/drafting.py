@@ -30,6 +30,7 @@ TEXT_NAMES = (
 )
 MAX_CLASSES = 100
 """The largest number of distinct values of a label column."""
+BY_HAND = "for answers that are texts, write a task file with [answer]"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +68,7 @@ class Dataset:
         """
         counts = Counter(value for value in self.values(column) if value)
         if not MIN_CLASSES <= len(counts) <= MAX_CLASSES:
-            advice = f"a label has 2 to {MAX_CLASSES}; name another column with --label-column"
+            advice = f"a label has 2 to {MAX_CLASSES}; name another column with --label-column; {BY_HAND}"
             raise DataError(f"{self.path}: column {column!r} has {len(counts):,} different values; {advice}")
         return dict(sorted(counts.items(), key=lambda item: _label_order(item[0])))
 
@@ -103,7 +104,7 @@ def guess_label(dataset: Dataset) -> str:
     candidates = [column for column, count in distinct.items() if MIN_CLASSES <= count <= limit]
     if not candidates:
         columns = _column_list(dataset)
-        raise InputError(f"{dataset.path}: no column looks like a label; name it with --label-column: {columns}")
+        raise InputError(f"{dataset.path}: no column looks like a label; name it with --label-column: {columns}; {BY_HAND}")
     return min(candidates, key=distinct.__getitem__)
 
 

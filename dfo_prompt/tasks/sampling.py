@@ -125,8 +125,9 @@ def _deal(task: Task, examples: Iterable[Example], shots: int) -> tuple[tuple[Ex
         dealt[example.label] += 1
     for label, name in enumerate([f"class {name!r}" for name in task.classes] or ["it"]):
         if dealt[label] < 2 * shots:
+            advice = "add examples, or lower shots" if shots > 1 else "add examples"
             raise DataError(
                 f"task {task.name!r}: {name} has {dealt[label]} distinct examples to draw from; {shots} shots need"
-                f" {2 * shots}, half of them for dev"
+                f" {2 * shots}, half of them for dev; {advice}"
             )
     return tuple(map(tuple, parts))

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -137,6 +138,11 @@ def test_a_comparison_of_which_nothing_has_a_result_names_the_first_error():
         ([{"name": "cma", "optimizer_options": {"nothing": 4}}], {}, "nothing"),
         (["cma"], {"seeds": [1, 1]}, "twice"),
         (["cma"], {"seeds": 0}, "seeds"),
+        (["cma"], {"seeds": 2.0}, "seeds must be a list, not 2.0"),
+        (["cma"], {"seeds": None}, "seeds must be a list, not None"),
+        ("cma", {}, "optimizers must be a list, not 'cma'"),
+        ({"name": "cma"}, {}, "optimizers must be a list"),
+        (None, {}, "optimizers must be a list, not None"),
         (["cma"], {"budget": 0}, "budget"),
         (["cma"], {"dim": None}, "dim="),
         (["cma"], {"measure": "speed"}, "measure"),
@@ -161,3 +167,9 @@ def test_a_comparison_is_a_suite_folder(tmp_path, program):
     plans = json.loads((tmp_path / "s" / "suite.json").read_text())["plans"]
     assert {plan["problem"] for plan in plans} == {"valley"}
     assert dp.read_suite(tmp_path / "s")["finished"].all()
+
+
+def test_numbers_of_numpy_are_numbers():
+    found = compare(["cma"], Function(), seeds=np.int64(2))
+    assert sorted(found.studies["seed"]) == [1, 2]
+    assert sorted(compare(["cma"], Function(), seeds=np.arange(3, 5)).studies["seed"]) == [3, 4]

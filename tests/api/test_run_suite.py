@@ -83,3 +83,16 @@ def test_a_script_needs_no_guard(tmp_path):
     assert said[0] == "once"
     assert said[1].startswith("<SuiteResult: 4 studies. On this problem (2 seeds), ")
     assert len(said) == 2
+
+
+@pytest.mark.parametrize("suite", [None, ["cma"], 3])
+def test_what_is_no_suite_is_said(suite):
+    with pytest.raises(dp.InputError, match=r"run_suite\(\): the suite must be the path of a file or a dict"):
+        dp.run_suite(suite)
+
+
+def test_no_jobs_at_all_are_refused(tmp_path):
+    suite = {"name": "none", "optimizers": ["cma"], "study": {"objective": "sphere", "dim": 2, "budget": 4}}
+    with pytest.raises(dp.InputError, match="jobs must be at least 1, not 0"):
+        dp.run_suite(suite, out=tmp_path / "suite", jobs=0)
+    assert not (tmp_path / "suite").exists()

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 import dfo_prompt as dp
+from dfo_prompt.api.labelled import labelled, words_of
 from dfo_prompt.report.html import study_html
 from dfo_prompt.testing.tiny import some_examples
 
@@ -13,6 +14,41 @@ TEXTS = [example.texts[0] for example in EXAMPLES]
 LABELS = [example.label for example in EXAMPLES]
 WORDS = {0: "bad", 1: "good"}
 TEMPLATE = "{text} . it was {answer}"
+FRAME = pd.DataFrame({"text": TEXTS, "label": LABELS})
+
+
+class Lazy:
+    """Looks like a LazyFrame of polars."""
+
+    columns = ("text", "label")
+    collect = None
+
+
+class Splits:
+    """Looks like a DatasetDict of Hugging Face."""
+
+    column_names = {"train": ["text", "label"], "test": ["text", "label"]}  # noqa: RUF012
+
+
+class Named:
+    """Looks like a frame of polars or a Dataset of Hugging Face: columns by name, and no index."""
+
+    def __init__(self, names, columns):
+        setattr(self, names, [*columns])
+        self._columns = columns
+
+    def __getitem__(self, name):
+        return self._columns[name]
+
+
+class Arrow(list):
+    """Looks like a column of pyarrow, which iterates over scalars of its own."""
+
+    def __iter__(self):
+        raise AssertionError
+
+    def to_pylist(self):
+        return [self[place] for place in range(len(self))]
 
 
 @pytest.fixture(scope="module")
@@ -177,6 +213,36 @@ def test_any_label_comes_back_from_the_files(tune):
         ({"settings": {"dimm": 3}}, "dim"),
         ({"texts": pd.DataFrame({"a": TEXTS, "y": LABELS}), "labels": "z"}, "name a column of the data frame: a, y"),
         ({"texts": pd.DataFrame({"y": LABELS}), "labels": "y"}, "0 columns besides 'y'"),
+        (
+            {"texts": FRAME.assign(text=FRAME["text"].where(FRAME.index != 3)), "labels": "label"},
+            "row 3 .* leave the row out",
+        ),
+        ({"texts": [pd.NA, *TEXTS[1:]]}, "row 0 has <NA> .* leave the row out"),
+        ({"labels": FRAME["label"].astype("Int64").where(FRAME.index != 3)}, "row 3 has no label; leave it out"),
+        ({"labels": [pd.NaT, *LABELS[1:]]}, "row 0 has no label"),
+        ({"labels": [[0], *LABELS[1:]]}, r"row 0 has \[0\] where a label must be; a text has one label"),
+        ({"labels": [np.array([0, 1]), *LABELS[1:]]}, "row 0 has .* where a label must be"),
+        ({"labels": [1] * 60}, "every text has the label '1'; two classes are needed"),
+        ({"texts": [text.encode() for text in TEXTS]}, "row 0 has b.* decode bytes"),
+        ({"texts": "good film"}, "texts is the text 'good film'; give a list"),
+        ({"labels": "label"}, "labels is the text 'label'; give a list, or a data frame"),
+        ({"texts": None}, "texts must be a list, not a NoneType"),
+        ({"labels": None}, "labels must be a list, not a NoneType"),
+        ({"texts": dict.fromkeys(TEXTS, 0)}, "texts must be a list, not a dict"),
+        ({"texts": {*TEXTS}}, "texts must be a list, not a set"),
+        ({"texts": FRAME["text"][::-1], "labels": FRAME["label"]}, "different indexes; align them"),
+        ({"texts": pd.concat([FRAME, FRAME["text"]], axis=1), "labels": "label"}, "two columns are called 'text'"),
+        ({"texts": Lazy(), "labels": "label"}, r"this Lazy holds no rows yet; call its collect\(\) first"),
+        ({"texts": Splits(), "labels": "label"}, "several data sets; choose one: train, test"),
+        ({"words": ["bad", "good"]}, "words must be a dict with a text for each of 0, 1"),
+        ({"words": {0: 0, 1: 1}}, "words must be a dict with a text for each of 0, 1"),
+        ({"test": 0.2}, "test must be a data frame, or texts and labels, not 0.2"),
+        (
+            {"texts": FRAME, "labels": "label", "test": FRAME.rename(columns={"text": "review"})},
+            "text columns review, the train",
+        ),
+        ({"shots": 0}, "shots"),
+        ({"texts": TEXTS[:3], "labels": [0, 1, 1]}, "1 distinct examples to draw from; .* add examples"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(tune, changes, message):
@@ -190,3 +256,46 @@ def test_a_text_alone_is_no_list_of_letters(tuned):
     assert len(tuned.predict("good film")) == 1
     with pytest.raises(dp.DataError, match="row 1"):
         tuned.predict(["good", 3])
+
+
+@pytest.mark.parametrize(
+    ("texts", "labels"),
+    [
+        (FRAME.assign(label=FRAME["label"].astype("Int64")), "label"),
+        (FRAME.rename(columns={"text": 0, "label": 1}), 1),
+        (Named("columns", {"text": TEXTS, "label": LABELS}), "label"),
+        (Named("column_names", {"text": TEXTS, "label": LABELS}), "label"),
+        (Named("column_names", {"text": Arrow(TEXTS), "label": Arrow(LABELS)}), "label"),
+        (Arrow(TEXTS), Arrow(LABELS)),
+        (np.array(TEXTS)[:, None], np.array(LABELS)[:, None]),
+        ((text for text in TEXTS), (label for label in LABELS)),
+    ],
+)
+def test_what_holds_columns_is_read_alike(texts, labels):
+    read = labelled(texts, labels, where="here")
+    assert (read.texts, read.labels) == (tuple((text,) for text in TEXTS), tuple(LABELS))
+
+
+def test_booleans_and_categories_are_labels():
+    boolean = labelled(FRAME["text"], FRAME["label"] == 1, where="here")
+    assert boolean.classes == {"False": False, "True": True}
+    words = pd.Categorical(FRAME["label"].map(WORDS), categories=["bad", "good", "other"])  # a category that no row has
+    assert [*labelled(TEXTS, words, where="here").classes] == ["bad", "good"]
+
+
+def test_pairs_of_columns_in_another_order_are_refused(tune):
+    frame = FRAME.assign(other="film")[["text", "other", "label"]]
+    with pytest.raises(
+        dp.DataError, match="test has the text columns other, text, the training examples text, other; select"
+    ):
+        tune(frame, "label", test=frame[["other", "text", "label"]], template=None)
+
+
+def test_label_words_without_letters_are_said(caplog):
+    read = labelled(TEXTS, LABELS, where="here")
+    assert words_of(read, None, where="here") == {"0": "0", "1": "1"}
+    assert "here: label words without letters: 0, 1; words={LABEL: WORD} sets others" in caplog.text
+    caplog.clear()
+    words_of(read, WORDS, where="here")
+    words_of(labelled(TEXTS, [WORDS[label] for label in LABELS], where="here"), None, where="here")
+    assert caplog.text == ""

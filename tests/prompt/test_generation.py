@@ -1,12 +1,14 @@
 """Studies of tasks whose answers are texts: loss, metric, usage, and the program end to end."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
+import dfo_prompt as dp
 from dfo_prompt.contracts.objective import Described, Estimating, Generating, Predictor, Validated
 from dfo_prompt.lm.references import lay_out_texts, reference_ids
 from dfo_prompt.prompt.generation import GenerationObjective
@@ -17,7 +19,7 @@ from dfo_prompt.tasks.examples import Example
 from dfo_prompt.tasks.sampling import FewShot
 from dfo_prompt.tasks.sections import Answer
 from dfo_prompt.tasks.task import Task
-from dfo_prompt.testing.tiny import WORDS, some_examples, tiny_lm
+from dfo_prompt.testing.tiny import WORDS, save_tiny_model, some_examples, tiny_lm
 
 TOKENS, DIM, MOST = 4, 10, 6
 TASK = Task(
@@ -207,3 +209,55 @@ def test_what_is_for_labels_is_refused_in_one_line(flags, said, program, task_fi
     status, _, err = program("run", *settings(tiny_folder, task_file), "--out", "study", *flags)
     *_, error = err.splitlines()
     assert (status, said in error, "Traceback" in err) == (2, True, False), err
+
+
+SUITE = """\
+name = "words"
+optimizers = ["cma"]
+seeds = [1]
+[study]
+budget = 4
+popsize = 2
+dim = 3
+problem = {{ model = "{model}", task = "answers.toml", shots = 4 }}
+prompt = {{ tokens = 2 }}
+"""
+
+
+SAID = (
+    r"the answers of task 'answers' are texts, and '{}' is a {} model \({}\); set problem.model .* to a decoder-only model"
+)
+
+
+@pytest.mark.parametrize(("family", "kind"), [("bert", "masked"), ("roberta", "masked"), ("t5", "seq2seq")])
+def test_a_model_that_does_not_generate_is_refused_in_python(family, kind, task_file, tmp_path):
+    save_tiny_model(tmp_path / family, family)
+    problem = dp.ProblemConfig(model=tmp_path / family, task=task_file, shots=4)
+    with pytest.raises(dp.ModelError, match=SAID.format(family, kind, family)):
+        dp.create_objective("prompt", dim=500, seed=0, problem=problem, prompt=dp.PromptConfig(tokens=2))
+
+
+def test_a_model_that_does_not_generate_is_refused_at_every_door_before_anything_is_asked(program, task_file, tmp_path):
+    save_tiny_model(tmp_path / "bert", "bert")
+    (tmp_path / "suite.toml").write_text(SUITE.format(model=(tmp_path / "bert").as_posix()))
+    model, study = ["--model", "bert", "--task", "answers.toml"], settings("bert", task_file)
+    doors = [
+        ("run", *study, "--out", "study"),
+        ("run", *study, "--dry-run"),
+        ("suite", "run", "suite.toml", "--dry-run"),
+        ("suite", "run", "suite.toml", "--out", "suite"),
+        (
+            "serve",
+            *model,
+            "--shots",
+            "4",
+            "--prompt-tokens",
+            "2",
+        ),  # d = 500 is too large for it, but the model is said first
+    ]
+    for door in doors:
+        status, out, err = program(*door)
+        said = [line for line in err.splitlines() if re.search(SAID.format("bert", "masked", "bert"), line)]
+        assert (status, len(said), "Traceback" in out + err) == (2, 1, False), err
+    assert [*tmp_path.rglob("journal.jsonl")] == []
+    assert not (tmp_path / "study").exists()

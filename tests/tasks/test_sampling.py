@@ -119,7 +119,7 @@ def test_a_small_class_is_named(per_class: int, shots: int, need: int) -> None:
         sample(TASK, Splits(train=examples), shots=shots, seed=0)
     assert str(caught.value) == (
         f"task 'toy': class 'b' has {per_class} distinct examples to draw from;"
-        f" {shots} shots need {need}, half of them for dev"
+        f" {shots} shots need {need}, half of them for dev; add examples, or lower shots"
     )
 
 
