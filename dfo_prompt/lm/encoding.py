@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from dfo_prompt.errors import ModelError
-from dfo_prompt.lm.layout import Layout, lay_out, template_of
+from dfo_prompt.lm.layout import Layout, lay_out_all, template_of
 from dfo_prompt.lm.load import LanguageModel
 from dfo_prompt.tasks.examples import Texts
 from dfo_prompt.tasks.task import Task
@@ -112,7 +112,7 @@ def encode(
     Raises:
         ModelError: prompt and template leave no room for a text.
     """
-    return arranged(lm, [lay_out(lm, task, text, prompt_tokens=prompt_tokens, answer=answer) for text in texts], back=back)
+    return arranged(lm, lay_out_all(lm, task, texts, prompt_tokens=prompt_tokens, answer=answer), back=back)
 
 
 def arranged(lm: LanguageModel, layouts: Sequence[Layout], *, back: int = 0) -> Encoded:

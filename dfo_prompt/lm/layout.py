@@ -1,10 +1,12 @@
 """Lays out an example as token ids around its soft prompt, in the form that the model's head needs."""
 
+import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from dfo_prompt.errors import ModelError
 from dfo_prompt.lm.load import SENTINEL, LanguageModel
+from dfo_prompt.tasks.examples import Texts
 from dfo_prompt.tasks.task import Task
 from dfo_prompt.tasks.template import Cloze, Template
 
@@ -18,12 +20,14 @@ class Layout:
         right: token ids behind the soft prompt.
         slot: position whose output is the answer, in `decoder` if there is one, else in `right`.
         decoder: input ids of an encoder-decoder's decoder; [] for other models.
+        truncated: whether the example's texts are shortened.
     """
 
     left: list[int]
     right: list[int]
     slot: int
     decoder: list[int] = field(default_factory=list)
+    truncated: bool = False
 
     @property
     def ids(self) -> list[int]:
@@ -34,6 +38,22 @@ class Layout:
 def template_of(lm: LanguageModel, task: Task) -> Template:
     """Return the template for the model: one whose slot is last, unless the model can fill a slot at any position."""
     return task.masked if lm.slot_token else task.causal
+
+
+def lay_out_all(
+    lm: LanguageModel, task: Task, texts: Texts, *, prompt_tokens: int, answer: Sequence[int] = (), room: int = 0
+) -> list[Layout]:
+    """Lay out examples as `lay_out` does, and log a warning if any of them had to be truncated.
+
+    Raises:
+        ModelError: see `lay_out`.
+    """
+    layouts = [lay_out(lm, task, example, prompt_tokens=prompt_tokens, answer=answer, room=room) for example in texts]
+    cut = sum(layout.truncated for layout in layouts)
+    if cut and not answer:  # examples with an answer have been laid out without it before
+        said = f"{cut:,} of {len(layouts):,} examples of task {task.name!r} do not fit in the {lm.max_tokens:,} tokens"
+        logging.getLogger(__name__).warning("%s that %r takes: the ends of their longest texts are left out", said, lm.name)
+    return layouts
 
 
 def lay_out(
@@ -60,11 +80,11 @@ def lay_out(
         ModelError: the example is too long even without its texts; or a decoder-only model has no token between {prompt} and
             {answer}, and so no position to read an answer at if the prompt is empty.
     """
-    template = template_of(lm, task)
+    template, given = template_of(lm, task), texts
     while True:
         layout = _lay_out(lm, template.render(texts), template.gap, list(answer))
         if len(layout.left) + prompt_tokens + len(layout.right) + room <= lm.max_tokens:
-            return layout
+            return replace(layout, truncated=texts != given)
         if not any(texts):
             parts = f"the template and a prompt of {prompt_tokens} tokens"
             parts += f", and an answer of {room}," if room else ""

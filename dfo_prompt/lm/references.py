@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 from dfo_prompt.errors import ModelError
 from dfo_prompt.lm.answers import Slots, answer_logits
 from dfo_prompt.lm.encoding import Encoded, arranged, continuation
-from dfo_prompt.lm.layout import Layout, lay_out, template_of
+from dfo_prompt.lm.layout import Layout, lay_out_all, template_of
 from dfo_prompt.lm.load import LanguageModel
 from dfo_prompt.tasks.examples import Texts
 from dfo_prompt.tasks.sections import Answer
@@ -90,7 +90,7 @@ def lay_out_texts(lm: LanguageModel, task: Task, texts: Texts, *, prompt_tokens:
     """
     check_generates(lm, task)
     room = rule_of(task).most_tokens
-    return [lay_out(lm, task, text, prompt_tokens=prompt_tokens, room=room) for text in texts]
+    return lay_out_all(lm, task, texts, prompt_tokens=prompt_tokens, room=room)
 
 
 def check_generates(lm: LanguageModel, task: Task) -> None:

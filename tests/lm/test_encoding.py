@@ -83,6 +83,16 @@ def test_texts_are_cut_to_the_positions_that_a_model_has_for_them(family, change
     Scorer(lm).score(torch.zeros(1, 10, lm.width), texts, reader)  # every position is there
 
 
+def test_examples_that_are_truncated_are_counted(caplog):
+    lm = tiny_lm()
+    texts = [("film " * 100,), ("fun",)]
+    encode(lm, TASK, texts, prompt_tokens=4)
+    encode(lm, TASK, texts, prompt_tokens=4, answer=[7])
+    encode(lm, TASK, texts[1:], prompt_tokens=4)
+    (said,) = caplog.messages
+    assert f"1 of 2 examples of task {TASK.name!r} do not fit in the {lm.max_tokens} tokens that {lm.name!r} takes" in said
+
+
 def test_a_limit_of_minus_one_is_none():
     lm = tiny_lm()
     lm.model.config.max_position_embeddings = -1

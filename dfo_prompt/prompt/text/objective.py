@@ -1,5 +1,6 @@
 """The text objective: the loss of a language model, behind any endpoint, under a text that z selects."""
 
+import logging
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -21,6 +22,8 @@ from dfo_prompt.prompt.text.decoders import Choice, TextDecoder
 from dfo_prompt.prompt.text.rendering import Rendering
 from dfo_prompt.tasks.examples import Texts
 from dfo_prompt.types import Json, Matrix, Vector
+
+logger = logging.getLogger(__name__)
 
 
 class TextObjective(TaskObjective):
@@ -100,12 +103,15 @@ class TextObjective(TaskObjective):
     def _check_room(self, longest: Choice) -> None:
         """Check that the longest prompt leaves room for every training text, or half of the model's tokens.
 
+        It logs a warning if some training texts are truncated under that prompt.
+
         Raises:
             InputError: the prompt is too long.
         """
         if self._most_tokens is None:
             return
-        text = max(self._asker.size(self._rendering.asked(texts)) for texts in self._train)
+        sizes = [self._asker.size(self._rendering.asked(texts)) for texts in self._train]
+        text = max(sizes)
         ahead = self._asker.size(self._rendering.ahead(longest)) if longest != Choice() else 0
         if ahead > max(self._most_tokens - text, self._most_tokens // 2):
             shown = len(longest.shown)
@@ -114,6 +120,11 @@ class TextObjective(TaskObjective):
             )
             room = f"leave no room for a text in the {self._most_tokens} that the model takes"
             raise InputError(f"{parts} of up to {ahead} tokens {room}; {advice}")
+        if cut := sum(size + ahead > self._most_tokens for size in sizes):
+            said = f"under the longest prompt, {cut:,} of {len(sizes):,} training examples do not fit in"
+            logging.getLogger(__name__).warning(
+                "%s %d tokens: the ends of their longest texts are left out", said, self._most_tokens
+            )
 
     def _score(self, candidates: Matrix, split: str, *, outputs: bool = False) -> Evaluation:
         labels = torch.as_tensor(self.split.labels(split))

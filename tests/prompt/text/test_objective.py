@@ -207,6 +207,14 @@ def test_a_long_example_loses_its_end_and_the_prompt_nothing():
     assert row.endswith("film . it was")
 
 
+def test_training_texts_that_are_truncated_are_counted(caplog):
+    first, *others = few_shot().train
+    data = replace(few_shot(), train=(replace(first, texts=(" ".join(["film"] * 60),)), *others))
+    local(problem(data=data), keys(demonstrations=0))
+    (said,) = caplog.messages
+    assert f"1 of {len(data.train)} training examples do not fit in 64 tokens" in said
+
+
 def test_demonstrations_that_leave_no_room_are_refused_before_any_query():
     train = tuple(replace(example, texts=(" ".join(["film"] * 30),)) for example in few_shot().train)
     with pytest.raises(InputError, match="2 demonstrations of up to 7. tokens leave no room .* 64 .* fewer demonstrations"):
