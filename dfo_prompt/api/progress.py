@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from dfo_prompt.console.progress import ProgressObserver, SuiteProgress
+from dfo_prompt.console.terminal import terminal
 from dfo_prompt.study.result import Observer
 from dfo_prompt.suite.state import Watcher, unwatched
 
@@ -43,11 +44,11 @@ def suite_progress(progress: bool | None) -> Iterator[Watcher]:
 def _console(progress: bool | None) -> Console | None:
     if progress is False:
         return None
-    console = Console(stderr=True, highlight=False)
+    console = terminal(stderr=True)
     if console.is_jupyter:  # in a notebook rich needs ipywidgets to redraw a bar
-        return Console(file=LastLine(), width=WIDTH, force_jupyter=False, force_terminal=False, highlight=False)
-    terminal = sys.stderr is not None and sys.stderr.isatty()
-    return console if progress or terminal else None
+        return terminal(file=LastLine(), width=WIDTH, force_jupyter=False, force_terminal=False)
+    watched = sys.stderr is not None and sys.stderr.isatty()
+    return console if progress or watched else None
 
 
 class LastLine(io.StringIO):

@@ -4,13 +4,13 @@ from math import sqrt
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from dfo_prompt._util.logs import on_standard_error
 from dfo_prompt.config.reading import parse_config
 from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.console.figures import comparison_table
 from dfo_prompt.console.progress import ProgressObserver
+from dfo_prompt.console.terminal import terminal
 from dfo_prompt.methods.run import run_method
 from dfo_prompt.report.convergence import plot_convergence
 from dfo_prompt.report.summary import summarize
@@ -47,7 +47,7 @@ def command(out: Path, budget: int, seed: int) -> None:
 
     A decoder of hidden states stands beside them, for services that return those.
     """
-    console = Console(soft_wrap=True, highlight=False)
+    console = terminal(soft_wrap=True)
     settings = {**SETTINGS, "budget": budget, "seed": seed}
     configs = {name: parse_config({**settings, "optimizer": name}, where="quickstart") for name in OPTIMIZERS}
     configs[DECODER] = parse_config({"method": DECODER, "seed": seed, "problem": SETTINGS["problem"]}, where="quickstart")

@@ -10,7 +10,7 @@ from dfo_prompt._util.supervisor import Supervisor
 from dfo_prompt.commands.drafts import DRAFT_KEYS, draft_flags, with_drafted_task
 from dfo_prompt.commands.limits import set_limits
 from dfo_prompt.commands.names import Named
-from dfo_prompt.commands.settings import given_keys, parse_settings, table_flags, tracker_keys
+from dfo_prompt.commands.settings import given_keys, parse_settings, table_flags, tracker_keys, with_settings
 from dfo_prompt.config.reading import merge, parse_config, read_config
 from dfo_prompt.config.study import STUDY, StudyConfig
 from dfo_prompt.console.figures import print_summary
@@ -87,7 +87,7 @@ def command(
     """
     columns = {name: flags.pop(name) for name in DRAFT_KEYS}
     keys = parse_settings([*settings, *(f"limits.{limit}" for limit in limits)])
-    overrides = merge(merge(given_keys(flags), tracker_keys(trackers)), keys)
+    overrides = with_settings(merge(given_keys(flags), tracker_keys(trackers)), keys)
     if any(columns.values()):
         overrides = with_drafted_task(overrides, columns, out)
     if continue_with and (study or not start_from):

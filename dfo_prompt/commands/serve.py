@@ -7,8 +7,8 @@ import click
 import numpy as np
 
 from dfo_prompt._util.logs import on_standard_error
-from dfo_prompt.commands.settings import given_keys, parse_settings, table_flags
-from dfo_prompt.config.reading import merge, parse_config
+from dfo_prompt.commands.settings import given_keys, parse_settings, table_flags, with_settings
+from dfo_prompt.config.reading import parse_config
 from dfo_prompt.errors import InputError
 from dfo_prompt.run.built import objective_of, plugin_of
 from dfo_prompt.run.code import code_of
@@ -77,7 +77,7 @@ def command(
     if token_file is None and not serving.is_loopback(host):
         raise InputError(f"others reach {host}: give --token-file, or leave out --host")
     clients = read_clients(token_file, client_budget, trainer=trainer)
-    keys = merge(given_keys(flags), parse_settings(settings))
+    keys = with_settings(given_keys(flags), parse_settings(settings))
     if source and keys:
         raise InputError(f"--from takes all settings from {source}; leave out {min(keys)}")
     config = config_of(source) if source else parse_config(keys, where="command line")

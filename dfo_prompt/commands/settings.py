@@ -73,6 +73,25 @@ def given_keys(flags: Mapping[str, Any]) -> dict[str, Any]:
     return keys
 
 
+def with_settings(flags: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keys that flags and `--set` give.
+
+    Raises:
+        InputError: both give a key, with different values.
+    """
+    _check_given_once(flags, settings)
+    return merge(flags, settings)
+
+
+def _check_given_once(flags: Mapping[str, Any], settings: Mapping[str, Any], table: str = "") -> None:
+    for key in sorted(flags.keys() & settings.keys()):
+        first, second, name = flags[key], settings[key], f"{table}{key}"
+        if isinstance(first, Mapping) and isinstance(second, Mapping):
+            _check_given_once(first, second, f"{name}.")
+        elif first != second:
+            raise InputError(f"{name} is {first!r} by its flag and {second!r} by --set; leave one out")
+
+
 def tracker_keys(names: Iterable[str]) -> dict[str, Any]:
     """Return the keys of a study that requests trackers by name."""
     trackers: dict[str, Any] = {name: {} for name in names}

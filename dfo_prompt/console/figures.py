@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from dfo_prompt._util.money import dollars
 from dfo_prompt.config.study import STUDY
+from dfo_prompt.console.terminal import terminal
 from dfo_prompt.contracts.usage import Usage, currencies
 from dfo_prompt.report.summary import Summary
 from dfo_prompt.report.texts import printable
@@ -22,7 +22,7 @@ def print_summary(summary: Summary, folder: Path) -> None:
     """Print the figures of one study."""
     lines = [*_lines(summary), ("folder", str(folder))]
     width = max(len(name) for name, _ in lines)
-    console = Console(soft_wrap=True, highlight=False)
+    console = terminal(soft_wrap=True)
     for name, value in lines:
         console.print(f"[bold]{name:<{width}}[/bold]  {escape(printable(value))}")
     if (text := read_text(folder)) is not None:

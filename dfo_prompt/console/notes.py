@@ -3,11 +3,11 @@
 from pathlib import Path
 from shlex import quote
 
-from rich.console import Console
 from rich.markup import escape
 
 from dfo_prompt.config.study import STUDY, StudyConfig
 from dfo_prompt.console.figures import amounts
+from dfo_prompt.console.terminal import terminal
 from dfo_prompt.report.summary import Summary
 from dfo_prompt.report.texts import printable
 from dfo_prompt.run.forecast import Forecast
@@ -30,12 +30,12 @@ def print_plan(config: StudyConfig, folder: Path) -> None:
     else:
         parts.append(f"method {config.method}")
     line = "; ".join([*parts, f"seed {config.seed}; folder {folder}"])
-    Console(stderr=True, highlight=False, soft_wrap=True).print(escape(printable(line)))
+    terminal(stderr=True, soft_wrap=True).print(escape(printable(line)))
 
 
 def print_forecast(forecast: Forecast) -> None:
     """Print the upper bound of what a study consumes."""
-    console = Console(soft_wrap=True, highlight=False)
+    console = terminal(soft_wrap=True)
     for name, usage, unit in (("search", forecast.search, "queries"), ("held-out", forecast.held_out, "evaluations")):
         if usage.queries:
             total = ", ".join([f"{usage.queries:,} {unit}", *amounts(usage)])
@@ -52,11 +52,11 @@ def print_next(summary: Summary, folder: Path) -> None:
         steps = [f"dfo-prompt predict {quoted} TEXT", f"dfo-prompt export {quoted}"]
     elif summary.finished and summary.method == STUDY:
         steps.append(f"dfo-prompt run --start-from {quoted} ...")
-    Console(stderr=True, highlight=False, soft_wrap=True).print(f"next: {', or '.join(steps)}", markup=False)
+    terminal(stderr=True, soft_wrap=True).print(f"next: {', or '.join(steps)}", markup=False)
 
 
 def note_unfinished(folder: Path) -> None:
     """If the study in `folder` is unfinished, say so on standard error, with the source of its answer."""
     answer = answer_of(folder)
     if not answer.finished:
-        Console(stderr=True, highlight=False, soft_wrap=True).print(f"study unfinished: best of {answer.queries} queries")
+        terminal(stderr=True, soft_wrap=True).print(f"study unfinished: best of {answer.queries} queries")

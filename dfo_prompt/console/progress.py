@@ -8,6 +8,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Column
 
 from dfo_prompt.console.numbers import duration_text, rate_text
+from dfo_prompt.console.terminal import terminal
 from dfo_prompt.report.texts import printable
 from dfo_prompt.study.result import Batch, StudyInfo, StudyResult
 from dfo_prompt.suite.state import SuiteState
@@ -23,7 +24,7 @@ class ProgressObserver:
     """Shows best loss, queries, rate and time left: a live bar on a terminal, ten lines per study in a log."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self._console = console or Console(stderr=True)
+        self._console = console or terminal(stderr=True)
         whole = Column(no_wrap=True, min_width=NOTE_WIDTH)  # on a narrow terminal the bar shrinks, not the figures
         self._bar = Progress(
             TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True, max_width=24)),
@@ -80,7 +81,7 @@ class SuiteProgress:
     """Shows the progress of a suite: a live bar on a terminal, otherwise a line for each study that ends."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self._console = console or Console(stderr=True, highlight=False)
+        self._console = console or terminal(stderr=True)
         self._bar = Progress(
             TextColumn("queries"),
             BarColumn(bar_width=24),

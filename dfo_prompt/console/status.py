@@ -4,11 +4,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from shlex import quote
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from dfo_prompt.console.numbers import duration_text, rate_text
+from dfo_prompt.console.terminal import terminal
 from dfo_prompt.report.texts import counted, printable, shortened
 from dfo_prompt.suite.status import State, StudyStatus, SuiteStatus, rate
 
@@ -32,7 +32,7 @@ def print_status(status: SuiteStatus, folder: Path, *, every: bool = False) -> N
         folder: suite folder.
         every: True for a row per study.
     """
-    console = Console(highlight=False)
+    console = terminal()
     for line in _heading(status, folder):
         console.print(escape(printable(line)), soft_wrap=True)
     table = _studies(status.studies) if every else _table(_groups(status.studies))

@@ -69,7 +69,7 @@ def run_method(
     _check_suits(spec, config, start_from)
     fit, options = target_of("method", config.method), arguments_of("method", config.method, config.method_options)
     out = out.absolute() if out else None  # the working directory may change later
-    start = start_at(as_begun(config, out), start_from, out)
+    start = start_at(as_begun(config, out, searches=spec.searches), start_from, out)
     setting = Setting(config=start.config, folder=out, observers=observers, objectives=objectives or Objectives())
     manifest = {**_manifest(spec, setting), **start.manifest}
     larger = partial(_grow, setting, manifest)

@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable
+from threading import get_ident
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,7 @@ class CallbackOptimizer(Optimizer):
         self._isolation = Isolation(self.seed)
         self._best = Best(self.x0)
         self._search: greenlet | None = None
+        self._calls = _Calls()
         self._pending: Vector | Matrix = self.x0
 
     @abstractmethod
@@ -71,6 +73,7 @@ class CallbackOptimizer(Optimizer):
         assert self._search is not None, "tell without ask"  # noqa: S101
         self._search.parent = getcurrent()
         pending = self._search.switch(value)
+        self._calls.check()
         if self._search.dead:
             self._begin()
         else:
@@ -81,13 +84,35 @@ class CallbackOptimizer(Optimizer):
             self.restarts += 1
             first = not np.isfinite(self._best.loss)
             start = self.x0 if first else self._best.candidate + self.sigma * self.rng.standard_normal(self.dim)
+            self._calls = _Calls()
             self._search = greenlet(self.minimize, getcurrent())
-            pending = self._search.switch(_suspend, self.inside(start.copy()))
+            pending = self._search.switch(self._calls, self.inside(start.copy()))
+            self._calls.check()
             if not self._search.dead:  # a dead search ended without a call
                 self._pending = pending
                 return
         raise RuntimeError(f"minimize() returned {PATIENCE} times without calling its function")
 
 
-def _suspend(x: Any) -> Any:
-    return getcurrent().parent.switch(np.array(x, dtype=np.float64))
+class _Calls:
+    """The function of a minimizer: suspends the minimizer until the losses are told.
+
+    A call from a thread of the library fails, also where the library swallows the error of its thread.
+    """
+
+    def __init__(self) -> None:
+        self._thread, self._elsewhere = get_ident(), False
+
+    def __call__(self, x: Any) -> Any:
+        """Return the loss of a candidate (d,), or the losses (B,) of candidates (B, d)."""
+        if get_ident() != self._thread:
+            self._elsewhere = True
+        self.check()
+        return getcurrent().parent.switch(np.array(x, dtype=np.float64))
+
+    def check(self) -> None:
+        """Raise RuntimeError if another thread has called."""
+        if self._elsewhere:
+            raise RuntimeError(
+                "minimize() called its function from another thread; call it from its own, with several candidates (B, d)"
+            )

@@ -9,6 +9,7 @@ from dfo_prompt.report.analysis import Analysis
 from dfo_prompt.report.comparison import Conclusion
 from dfo_prompt.report.numbers import interval_texts, p_text
 from dfo_prompt.report.section import Section
+from dfo_prompt.report.statistics import FEWEST_SEEDS
 from dfo_prompt.report.texts import counted
 from dfo_prompt.report.verdict import impossible
 
@@ -43,8 +44,10 @@ def pairs(analysis: Analysis) -> Section:
             "conclusion": frame["conclusion"].map(CONCLUSIONS),
         }
     )
+    few = comparison.values.shape[1] < FEWEST_SEEDS
     test = {
-        "seeds": "the bootstrap over seeds within each problem (single-step max-t; Hothorn et al., 2008)",
+        "seeds": "the bootstrap over seeds within each problem "
+        f"({'with Bonferroni correction' if few else 'single-step max-t; Hothorn et al., 2008'})",
         "problems": "the sign-flip randomization test over problems (Fisher, 1935; intervals: Hartigan, 1969), with "
         "Bonferroni correction",
     }[comparison.inference]

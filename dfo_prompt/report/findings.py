@@ -52,7 +52,9 @@ def read_findings(folder: Path) -> Findings:
         raise InputError(f"{folder / PLAN}: {points:.3g} queries are too many for one report; split the suite")
     errors = read_errors(folder)
     own = {
-        plan.id: read_evidence(study_path(folder, plan.id), plan.config.budget, errors.get(plan.id, ""))
+        plan.id: read_evidence(
+            study_path(folder, plan.id), plan.config.budget if plan.queries else 0, errors.get(plan.id, "")
+        )
         for plan in suite.plans
     }
     evidence = {plan.id: beside.evidence[plan.id] for plan in plans} if beside else {}

@@ -36,6 +36,6 @@ def latex_text(text: str) -> str:
 
 
 def _row(cells: object) -> str:
-    # LaTeX reads a bracket after the end of a row as an optional argument.
+    # LaTeX reads a bracket after the end of a row as an optional argument, and a star as part of the end.
     texts = [latex_text(str(cell)) for cell in cells]  # type: ignore[attr-defined]
-    return rf"{' & '.join(f'{{}}{text}' if text.startswith('[') else text for text in texts)} \\"
+    return rf"{' & '.join(f'{{}}{text}' if text.startswith(('[', '*')) else text for text in texts)} \\"

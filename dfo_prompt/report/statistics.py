@@ -14,6 +14,10 @@ from dfo_prompt.types import Matrix, Vector
 
 RESAMPLES = 2000
 CONFIDENCE = 0.95
+FEWEST_SEEDS = 5
+"""The fewest seeds for the max-t bootstrap."""
+FEWEST_REPEATS = 4
+"""The fewest further seeds that must repeat a difference before it counts as constant: few examples give equal ones."""
 MOST_EXACT = 14
 """The most problems for which all subsets are enumerated; beyond, subsets are sampled."""
 
@@ -74,7 +78,11 @@ def simultaneous(estimates: Vector, draws: Matrix, *, problems: int, seeds: int)
 
     The single-step max-t bootstrap (Hothorn, Bretz and Westfall, 2008): an interval excludes 0 exactly where p <= 0.05.
     Standard errors are multiplied by sqrt(S / (S - 1)) to correct the bias of resampling S seeds with replacement, and
-    critical values are those of Student's t with P (S - 1) degrees of freedom instead of the normal distribution.
+    critical values are those of Student's t with P (S - 1) degrees of freedom instead of the normal distribution. Few seeds
+    have too few bootstrap samples for the largest of many t: Bonferroni's correction takes its place.
+
+    A difference that is the same on all seeds of each problem has no standard error: with few repetitions its interval and p
+    are NaN, with more its interval has width 0.
 
     Args:
         estimates: (m,).
@@ -85,12 +93,18 @@ def simultaneous(estimates: Vector, draws: Matrix, *, problems: int, seeds: int)
     error, free = draws.std(axis=0), problems * (seeds - 1)
     moves = error > 1e-12 * (1 + np.abs(estimates))  # the others are constant over the draws
     wide = error * np.sqrt(seeds / (seeds - 1))
-    largest = np.abs((draws - estimates)[:, moves] / error[moves]).max(axis=1, initial=0.0)  # (R,)
-    cut = stats.t.isf(stats.norm.sf(np.sort(largest)[int(np.ceil(CONFIDENCE * len(largest))) - 1]), free)
-    half = np.where(moves, cut * wide, 0.0)
-    observed = np.where(estimates == 0, 0.0, np.inf)
-    observed[moves] = stats.norm.isf(stats.t.sf(np.abs(estimates[moves]) / wide[moves], free))
-    p = 1 - np.searchsorted(np.sort(largest), observed, side="left") / len(largest)
+    tails = stats.t.sf(np.abs(estimates[moves]) / wide[moves], free)
+    half, p = np.zeros(len(estimates)), np.where(estimates == 0, 1.0, 0.0)
+    if seeds < FEWEST_SEEDS:
+        cut = stats.t.isf((1 - CONFIDENCE) / 2 / len(estimates), free)
+        p[moves] = np.minimum(2 * len(estimates) * tails, 1.0)
+    else:
+        largest = np.sort(np.abs((draws - estimates)[:, moves] / error[moves]).max(axis=1, initial=0.0))  # (R,)
+        cut = stats.t.isf(stats.norm.sf(largest[int(np.ceil(CONFIDENCE * len(largest))) - 1]), free)
+        p[moves] = 1 - np.searchsorted(largest, stats.norm.isf(tails), side="left") / len(largest)
+    half[moves] = cut * wide[moves]
+    unknown = ~moves & (estimates != 0) & (free < FEWEST_REPEATS)
+    half[unknown] = p[unknown] = np.nan
     return np.stack([estimates - half, estimates + half], axis=1), p
 
 

@@ -22,17 +22,22 @@ Fresh = Callable[[StudyConfig, Objective, Path], tuple[Optimizer, Ledger]]
 """Returns a new optimizer, and a ledger opened on a folder."""
 
 
-def as_begun(config: StudyConfig, out: Path | None) -> StudyConfig:
-    """Return `config` with the validate_every of the study in `out`, if only the default for a larger budget differs."""
+def as_begun(config: StudyConfig, out: Path | None, *, searches: bool = True) -> StudyConfig:
+    """Return `config` with the validate_every of the study in `out`, if only the default for a larger budget differs.
+
+    A method that does not search keeps the budget of its folder, which it does not spend.
+    """
     if out is None:
         return config
     with suppress(InputError):  # no manifest yet, or a damaged one, which opening the folder reports
-        return _as_begun(config, read_manifest(out))
+        return _as_begun(config, read_manifest(out), searches=searches)
     return config
 
 
-def check_begun(config: StudyConfig, out: Path) -> None:
+def check_begun(config: StudyConfig, out: Path, *, searches: bool = True) -> None:
     """Refuse a folder that holds another study; one that differs only by a smaller budget passes, as no study at all does.
+
+    So does a method that does not search, with any budget.
 
     Raises:
         InputError: the configurations differ; the message names the difference.
@@ -40,8 +45,9 @@ def check_begun(config: StudyConfig, out: Path) -> None:
     if not is_study(out):
         return
     manifest = read_manifest(out)
-    budget = smaller_budget(config, manifest) or config.budget
-    check_parts(out, manifest, {"config": {**_as_begun(config, manifest).as_dict(), "budget": budget}})
+    begun = _as_begun(config, manifest, searches=searches)
+    budget = smaller_budget(config, manifest) or begun.budget
+    check_parts(out, manifest, {"config": {**begun.as_dict(), "budget": budget}})
 
 
 def smaller_budget(config: StudyConfig, manifest: Mapping[str, Any]) -> int | None:
@@ -50,8 +56,11 @@ def smaller_budget(config: StudyConfig, manifest: Mapping[str, Any]) -> int | No
     return budget if config.method == STUDY and isinstance(budget, int) and budget < config.budget else None
 
 
-def _as_begun(config: StudyConfig, manifest: Mapping[str, Any]) -> StudyConfig:
-    every = manifest["config"].get("validate_every")
+def _as_begun(config: StudyConfig, manifest: Mapping[str, Any], *, searches: bool) -> StudyConfig:
+    every, budget = (manifest["config"].get(key) for key in ("validate_every", "budget"))
+    if not searches:
+        known = isinstance(every, int) and isinstance(budget, int)  # else opening the folder reports the damage
+        return replace(config, validate_every=every, budget=budget) if known else config
     is_default = config.validate_every == usual_looks(config.popsize or 1, config.budget)
     if config.method == STUDY and isinstance(every, int) and is_default and _had_less(manifest, config.budget):
         return replace(config, validate_every=every)

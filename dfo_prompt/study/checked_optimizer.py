@@ -76,7 +76,9 @@ class GuardedOptimizer:
         started = perf_counter()
         try:
             return call()
-        except Exception as error:
+        except PluginError:  # of an optimizer that this one wraps, which the message names
+            raise
+        except (Exception, SystemExit) as error:
             raise PluginError(f"optimizer {self._name!r} failed in {method}: {one_line(error)}") from error
         finally:
             self._seconds += perf_counter() - started

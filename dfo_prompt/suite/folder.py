@@ -175,4 +175,4 @@ def check_same(folder: Path, suite: Suite) -> None:
         raise InputError(f"{folder} was run with threads {threads}, not {suite.settings.threads}; choose another --out")
     # Compare with the study folders, not with the last plan, which may have left out a study that ran before.
     for plan in suite.plans:
-        check_begun(plan.config, study_path(folder, plan.id))
+        check_begun(plan.config, study_path(folder, plan.id), searches=plan.queries > 0)

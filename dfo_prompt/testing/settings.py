@@ -114,6 +114,7 @@ def _first_batches(name: str, **changes: Any) -> list[Matrix]:
     batches: list[Matrix] = []
     while sum(map(len, batches)) < FIRST:
         batches.append(optimizer.ask())
+        assert len(batches[-1]), f"{name!r} asks for no candidate"
         tell(optimizer, batches[-1].copy(), ((batches[-1] - optimizer.x0) ** 2).sum(axis=1))
     return batches
 

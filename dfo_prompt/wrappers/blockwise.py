@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 
 from dfo_prompt.contracts.optimizer import Best, Optimizer
-from dfo_prompt.run.factory import create_optimizer
 from dfo_prompt.types import Bounds, Json, Matrix, Vector
+from dfo_prompt.wrappers.wrapped import wrapped
 
 
 class Blockwise(Optimizer):
@@ -28,7 +28,7 @@ class Blockwise(Optimizer):
         count = max(1, min(blocks, self.dim))
         self._places = np.array_split(np.arange(self.dim), count)
         self._inner = [
-            create_optimizer(
+            wrapped(
                 variant,
                 dim=len(places),
                 budget=-(-self.budget // count),
@@ -60,7 +60,7 @@ class Blockwise(Optimizer):
 
     def tell(self, candidates: Matrix, losses: Vector) -> None:
         """Update the block's optimizer and the best point, and switch to the next block."""
-        self._inner[self._turn].tell(candidates[:, self._places[self._turn]].copy(), losses)
+        self._inner[self._turn].tell(candidates[:, self._places[self._turn]], losses)
         self._best.learn(candidates, losses)
         self._spent += len(candidates)
         if self._spent >= self._share:

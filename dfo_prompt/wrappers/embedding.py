@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 
 from dfo_prompt.contracts.optimizer import Best, Optimizer
-from dfo_prompt.run.factory import create_optimizer
 from dfo_prompt.types import Json, Matrix, Vector
+from dfo_prompt.wrappers.wrapped import wrapped
 
 
 class RandomEmbedding(Optimizer):
@@ -68,7 +68,7 @@ class RandomEmbedding(Optimizer):
             self._matrix = np.column_stack([self._matrix, self._center - self.x0])  # the last coordinate of y is a - 1
         self._drawn += 1
         width = self._matrix.shape[1]
-        self._inner = create_optimizer(
+        self._inner = wrapped(
             self._variant,
             dim=width,
             budget=self._share,

@@ -7,8 +7,9 @@ import numpy as np
 from pydantic import Field
 
 from dfo_prompt.contracts.optimizer import Best, Optimizer
-from dfo_prompt.run.factory import create_optimizer
+from dfo_prompt.study.checked_optimizer import GuardedOptimizer
 from dfo_prompt.types import Json, Matrix, Options, Vector
+from dfo_prompt.wrappers.wrapped import wrapped
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 
@@ -67,12 +68,12 @@ class TwoStage(Optimizer):
         """Return the names, the stage and the descriptions of the optimizers."""
         return {"second": self._second, "stage": self._stage, "inner": self._inner.describe()}
 
-    def _create_second(self, x0: Vector) -> Optimizer:
+    def _create_second(self, x0: Vector) -> GuardedOptimizer:
         budget = max(1, self.budget - self._spent)
         return self._create(self._second, x0, budget, self._step * self.sigma, self._second_options)
 
-    def _create(self, name: str, x0: Vector, budget: int, sigma: float, options: Mapping[str, Any]) -> Optimizer:
-        return create_optimizer(
+    def _create(self, name: str, x0: Vector, budget: int, sigma: float, options: Mapping[str, Any]) -> GuardedOptimizer:
+        return wrapped(
             name,
             dim=self.dim,
             budget=budget,

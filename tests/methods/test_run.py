@@ -21,7 +21,8 @@ from dfo_prompt.run.built import objective_of
 from dfo_prompt.run.reopen import reopen
 from dfo_prompt.run.study import run_study
 from dfo_prompt.study.records import Account, read_records
-from dfo_prompt.suite.reading import read_suite_file
+from dfo_prompt.suite.folder import is_finished, study_path, suite_folder
+from dfo_prompt.suite.reading import read_suite_file, suite_of
 from dfo_prompt.suite.run import run_suite
 
 TEXTS = [("bad film",), ("the plot was very dull",)]
@@ -266,3 +267,23 @@ def test_the_program_runs_a_method(program, options):
     assert "best loss" not in out
     status, _, err = program("predict", "one", "a film")
     assert (status, err.count("\n"), "holds what method 'manual' found" in err) == (2, 1, True)
+
+
+def test_a_larger_budget_keeps_the_results_of_methods_that_spend_none(options, tmp_path):
+    def suite(budget):
+        study = {"budget": budget, "dim": 6, "popsize": 4, **tables(options)}
+        return suite_of({"name": "grown", "seeds": [1], "methods": ["manual"], "study": study}, where="suite", base=tmp_path)
+
+    (plan,) = suite(12).plans
+    place = study_path(tmp_path / "out", plan.id)
+    with suite_folder(tmp_path / "out", suite(12)):
+        run_method(plan.config, out=place)
+    files = {name: (place / name).read_bytes() for name in ("manifest.json", "result.json")}
+    for budget in (24, 8):
+        with suite_folder(tmp_path / "out", suite(budget)):
+            assert is_finished(tmp_path / "out", suite(budget).plans[0])
+        assert dp.read_suite(tmp_path / "out")["finished"].all()
+    assert {name: (place / name).read_bytes() for name in files} == files
+    (place / "result.json").unlink()
+    run_method(suite(24).plans[0].config, out=place)
+    assert (place / "manifest.json").read_bytes() == files["manifest.json"]

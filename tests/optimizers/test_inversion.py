@@ -1,5 +1,8 @@
 """Libraries that call the function themselves work through ask and tell."""
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext, suppress
+
 import numpy as np
 import pytest
 
@@ -49,9 +52,22 @@ def test_candidates_and_starts_lie_inside_the_bounds():
     assert all(((start >= 0.9) & (start <= 1.1)).all() for start in optimizer.starts)
 
 
+def _in_threads(self, function, start):
+    for _ in range(3):  # as a library with a pool of threads that keeps going where one fails
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(function, start).exception()
+
+
+def _in_threads_later(self, function, start):
+    function(start)
+    _in_threads(self, function, start)
+    function(start)
+
+
 @pytest.mark.parametrize(
     ("minimize", "said"),
     [
+        (_in_threads, "'it' failed in ask: RuntimeError: minimize.. called its function from another thread"),
         (
             lambda self, function, start: None,
             "'it' failed in ask: RuntimeError: minimize.. returned 100 times without calling",
@@ -64,3 +80,14 @@ def test_a_minimizer_that_cannot_go_on_is_one_line(minimize, said):
     optimizer = GuardedOptimizer(type("It", (dp.CallbackOptimizer,), {"minimize": minimize})(**SETTINGS), name="it")
     with pytest.raises(dp.PluginError, match=said):
         optimizer.ask()
+
+
+@pytest.mark.parametrize("swallowed", [False, True])
+def test_a_minimizer_that_calls_from_other_threads_later_is_one_line(swallowed):
+    def minimize(self, function, start):
+        with suppress(RuntimeError) if swallowed else nullcontext():
+            _in_threads_later(self, function, start)
+
+    optimizer = GuardedOptimizer(type("It", (dp.CallbackOptimizer,), {"minimize": minimize})(**SETTINGS), name="it")
+    with pytest.raises(dp.PluginError, match="'it' failed in tell: RuntimeError: minimize.. called .* from another thread"):
+        optimizer.tell(optimizer.ask(), np.ones(1))

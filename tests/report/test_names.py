@@ -125,9 +125,9 @@ def test_hostile_names_are_no_commands_of_latex():
     assert latex_text(r"\input{a}_b & 50 % $x$ #1 ~^") == (
         r"\textbackslash{}input\{a\}\_b \& 50 \% \$x\$ \#1 \textasciitilde{}\textasciicircum{}"
     )
-    lines = latex_table(pd.DataFrame({"a_b": ["[x]", "y"], "n": ["1 \u00b1 2", "<3"]})).splitlines()
+    lines = latex_table(pd.DataFrame({"a_b": ["[x]", "*y"], "n": ["1 \u00b1 2", "<3"]})).splitlines()
     assert lines[2] == r"a\_b & n \\"
-    assert lines[4:6] == [r"{}[x] & 1 $\pm$ 2 \\", r"y & \textless{}3 \\"]
+    assert lines[4:6] == [r"{}[x] & 1 $\pm$ 2 \\", r"{}*y & \textless{}3 \\"]
     assert latex_table(pd.DataFrame()) == ""
 
 

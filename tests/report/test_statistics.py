@@ -114,6 +114,22 @@ def test_under_the_null_hypothesis_any_pair_errs_about_as_often_as_it_says(probl
     assert errors / runs < 0.15
 
 
+def test_a_difference_that_two_seeds_repeat_by_chance_shows_nothing():
+    values = np.full((1, 2, 3), 0.5)
+    values[:, :, 1:] = [[0.25, 0.5], [0.25, 0.75]]
+    intervals, p = _simultaneous(values)
+    assert np.isnan(intervals[0]).all()
+    assert np.isnan(p[0])
+    assert np.isfinite([*intervals[1], *intervals[2]]).all()
+
+
+@pytest.mark.parametrize(("problems", "seeds"), [(1, 2), (1, 3), (2, 2)])
+def test_under_the_null_hypothesis_metrics_of_few_examples_err_as_often_as_they_say(problems, seeds):
+    rng, runs = np.random.default_rng(0), 200
+    metrics = (rng.binomial(30, 0.5, (problems, seeds, 6)) / 30 for _ in range(runs))
+    assert sum((_simultaneous(values)[1] <= 0.05).any() for values in metrics) / runs <= 0.1
+
+
 def test_under_the_null_hypothesis_flipped_signs_err_as_often_as_they_say():
     rng = np.random.default_rng(2)
     flips = sum((statistics.sign_flips(rng.standard_normal((6, 10)))[1] <= 0.05).any() for _ in range(400))

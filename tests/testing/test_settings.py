@@ -2,6 +2,7 @@
 
 import pytest
 
+from dfo_prompt.errors import PluginError
 from dfo_prompt.plugin.catalogue import plugin_files
 from dfo_prompt.testing import OptimizerConformance
 
@@ -18,11 +19,15 @@ class Deaf(dp.Optimizer):
         self.size = 5 if deaf == "popsize" else self.popsize
     def ask(self):
         z = self.inside(self.center + self.step * self.rng.standard_normal((self.size, self.dim)))
+        if self.deaf == "none":
+            return z[:0]
         return z.clip(0.5, 1.5) if self.deaf == "bounds" and self.bounds else z
-    def tell(self, candidates, losses): self.best.learn(candidates, losses)
+    def tell(self, candidates, losses):
+        if len(losses):
+            self.best.learn(candidates, losses)
     def recommend(self): return self.best.candidate.copy()
 
-SPECS = [("deaf-" + name, {"deaf": name}, {}) for name in ("", "x0", "sigma", "cut", "popsize", "bounds")]
+SPECS = [("deaf-" + name, {"deaf": name}, {}) for name in ("", "x0", "sigma", "cut", "popsize", "bounds", "none")]
 SPECS += [("honest-" + name, {"deaf": name}, {"ignores": (name,)}) for name in ("x0", "sigma", "popsize")]
 SPECS += [("modest-" + name, {"deaf": ""}, {"ignores": (name,)}) for name in ("x0", "sigma", "popsize")]
 SPECS += [("vague-" + name, {"deaf": name}, {"adapts": {name: "somehow"}}) for name in ("x0", "sigma", "popsize")]
@@ -68,6 +73,14 @@ def test_what_is_not_heard_is_named(setting, said):
     with pytest.raises(AssertionError, match=said) as caught:
         getattr(OptimizerConformance(), TESTS[setting])(f"deaf-{setting}")
     assert len(str(caught.value).splitlines()[0]) < 250
+
+
+@pytest.mark.parametrize("test", sorted(set(TESTS.values())))
+def test_who_asks_for_nothing_hangs_no_test(test):
+    with pytest.raises(
+        (AssertionError, PluginError), match="asks for (no candidate|0 candidates)|asked for candidates of shape"
+    ):
+        getattr(OptimizerConformance(), test)("deaf-none")
 
 
 @pytest.mark.parametrize("test", sorted(set(TESTS.values())))

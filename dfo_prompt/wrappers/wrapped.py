@@ -1,0 +1,17 @@
+"""Builds the optimizers inside of others."""
+
+from typing import Any
+
+from dfo_prompt.run.factory import create_optimizer
+from dfo_prompt.study.checked_optimizer import GuardedOptimizer
+
+
+def wrapped(name: str, **settings: Any) -> GuardedOptimizer:
+    """Build an optimizer that a wrapper drives, held to its contract as the wrapper itself is.
+
+    Without that, one that writes into the arrays told changes the wrapper's best point.
+
+    Raises:
+        InputError, PluginError: see `create_optimizer`.
+    """
+    return GuardedOptimizer(create_optimizer(name, **settings), name=name)

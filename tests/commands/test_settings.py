@@ -1,0 +1,29 @@
+import pytest
+
+from dfo_prompt.commands.settings import with_settings
+from dfo_prompt.errors import InputError
+
+SPHERE = ("--objective", "sphere", "--dim", "2")
+
+
+def test_keys_of_flags_and_settings_are_merged():
+    assert with_settings({"budget": 5, "prompt": {"tokens": 3}}, {"budget": 5, "prompt": {"start": "zero"}}) == {
+        "budget": 5,
+        "prompt": {"tokens": 3, "start": "zero"},
+    }
+    with pytest.raises(InputError, match=r"prompt.tokens is 3 by its flag and 4 by --set; leave one out"):
+        with_settings({"prompt": {"tokens": 3}}, {"prompt": {"tokens": 4}})
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("--optimizer", "cma", "--set", "optimizer=random"), "optimizer is 'cma' by its flag and 'random' by --set"),
+        (("--set", "stop.patience=5", "--patience", "6"), "stop.patience is 6 by its flag and 5 by --set"),
+    ],
+)
+def test_a_key_that_is_given_twice_is_not_ignored(program, tmp_path, flags, said):
+    code, _, err = program("run", *SPHERE, *flags, "--out", "study")
+    assert code == 2
+    assert said in err
+    assert not (tmp_path / "study").exists()
