@@ -25,6 +25,8 @@ FIRST_WAIT, LONGEST_WAIT = 0.2, 10.0
 """The first and the longest wait before a retry, in seconds; the wait doubles each time, with jitter."""
 SERVER_FAULT = 500
 OK = 200
+DIRECT = ("127.0.0.1", "localhost", "[::1]")
+"""Hosts that are never asked through the environment's proxy, which would see the token and cannot reach them."""
 UNSENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol)
 """Errors of requests that were never sent."""
 logger = logging.getLogger(__name__)
@@ -161,7 +163,7 @@ class Http:
 
 def _client(headers: dict[str, str], timeout: httpx2.Timeout) -> httpx2.Client:
     try:
-        return httpx2.Client(headers=headers, timeout=timeout)
+        return httpx2.Client(headers=headers, timeout=timeout, mounts=dict.fromkeys(f"all://{host}" for host in DIRECT))
     except (ImportError, OSError, ValueError, httpx2.InvalidURL) as error:
         variables = "HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE and SSLKEYLOGFILE"
         raise InputError(f"no connection can be set up: {one_line(error)}; check {variables} in the environment") from error

@@ -277,6 +277,15 @@ def test_an_environment_that_allows_no_connection_is_one_line(monkeypatch, varia
         dp.create_objective("remote", dim=2, url="http://127.0.0.1:1")
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_this_machine_is_asked_without_a_proxy(httpserver, monkeypatch, host):
+    for variable in ("http_proxy", "all_proxy"):
+        monkeypatch.setenv(variable, "http://192.0.2.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    httpserver.expect_request("/v1/about").respond_with_json(ABOUT)
+    assert dp.create_objective("remote", dim=2, url=f"http://{host}:{httpserver.port}", patience=0.1).dim == 2
+
+
 @pytest.mark.parametrize("wait", ["\u00b2", "\u2460", "-1", "1e9", "Fri, 31 Dec 1999 23:59:59 GMT", "9" * 20])
 def test_a_retry_after_that_is_no_number_of_seconds_is_passed_over(remote, wait):
     def handler(request, count):
