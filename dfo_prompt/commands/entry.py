@@ -11,13 +11,22 @@ from typing import Any
 from dfo_prompt.contracts.spec import OptimizerSpec, Spec
 from dfo_prompt.errors import InputError
 from dfo_prompt.plugin.catalogue import catalogue
+from dfo_prompt.plugin.entries import PROVIDED as SUPPLIED
 from dfo_prompt.plugin.options import defaults_of, parameters
 
 PROVIDED = frozenset(
     ("dim", "seed", "budget", "popsize", "sigma", "x0", "bounds", "outer", "problem", "prompt", "setting", "space", "rng")
 )
 """Arguments that the study supplies, or that --set sets under their own names."""
-SET = {"optimizers": "--set optimizer.", "objectives": "--set objective.", "methods": "--set method."}
+SET = {
+    "optimizers": "--set optimizer.",
+    "objectives": "--set objective.",
+    "methods": "--set method.",
+    "projections": "--set prompt.projection_options.",
+    "endpoints": "--set endpoint.options.",
+    "executors": "--executor-option ",
+    "observers": "--set trackers.{name}.",
+}
 """The flag that sets an option, by kind."""
 PARAMETER = re.compile(r"^ {4}(\w[\w, ]*): (.*(?:\n {8}.*)*)", flags=re.M)
 
@@ -39,7 +48,8 @@ def described(kind: str, name: str, *, as_json: bool, width: int) -> str:
     except InputError as missing:  # an extra, without which nothing is known of the options
         entry = {"name": name, "summary": spec.summary, "error": str(missing)}
         return json.dumps(entry, indent=2) if as_json else "\n\n".join([f"{name}: {spec.summary}", str(missing)])
-    rows = list(_options(spec, target)) if callable(target) else []
+    supplied = PROVIDED | SUPPLIED.get(kind.removesuffix("s"), frozenset())
+    rows = [row for row in _options(spec, target) if row["name"] not in supplied] if callable(target) else []
     if as_json:
         return json.dumps({"name": name, "summary": spec.summary, "options": rows}, indent=2)
     description = _own_docstring(target).partition("\nArgs:")[0].strip()
@@ -50,7 +60,11 @@ def described(kind: str, name: str, *, as_json: bool, width: int) -> str:
         head = f"{row['name']}: {row['type']}, {default}"
         parts.append("\n".join(part for part in (head, _filled(str(row["meaning"]), width, "    ")) if part))
     if callable(target):
-        flag = f" Set {'it' if len(rows) == 1 else 'them'} with {SET[kind]}KEY=VALUE." if rows and kind in SET else ""
+        flag = (
+            f" Set {'it' if len(rows) == 1 else 'them'} with {SET[kind].format(name=name)}KEY=VALUE."
+            if rows and kind in SET
+            else ""
+        )
         parts.append(f"It takes {len(rows) or 'no'} option{'s' * (len(rows) != 1)}.{flag}")
     return "\n\n".join(part for part in parts if part)
 
@@ -86,7 +100,7 @@ def _declared(spec: Spec) -> Iterator[str]:
 def _options(spec: Spec, target: Any) -> Iterator[dict[str, str | None]]:
     accepted, defaults, meanings = parameters(target), defaults_of(target), _meanings(target)
     for name, hint in accepted.hints.items():
-        if name not in PROVIDED and name not in spec.options:
+        if name not in spec.options:
             default = None if name in accepted.needed else repr(spec.defaults.get(name, defaults[name]))
             yield {"name": name, "type": _type(hint), "default": default, "meaning": meanings.get(name, "")}
 
