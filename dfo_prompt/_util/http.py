@@ -25,6 +25,8 @@ FIRST_WAIT, LONGEST_WAIT = 0.2, 10.0
 """The first and the longest wait before a retry, in seconds; the wait doubles each time, with jitter."""
 SERVER_FAULT = 500
 OK = 200
+DIRECT = ("127.0.0.1", "localhost", "[::1]")
+"""Hosts that are never asked through the environment's proxy, which would see the token and cannot reach them."""
 UNSENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol)
 """Errors of requests that were never sent."""
 logger = logging.getLogger(__name__)
@@ -37,7 +39,7 @@ class Exchange:
     Attributes:
         body: body of the answer; empty without an answer.
         attempts: number of attempts, including the first.
-        unanswered: number of attempts that may have reached the service but got no complete answer.
+        unanswered: number of attempts that may have reached the service but got no usable answer.
     """
 
     body: bytes = b""
@@ -79,7 +81,7 @@ class Http:
         patience: seconds during which a failed request is retried.
 
     Raises:
-        InputError: the URL is invalid, or the token cannot be sent.
+        InputError: the URL, the token or the environment's proxy or certificates cannot be used.
     """
 
     def __init__(self, url: str, *, token: str = "", timeout: float, patience: float) -> None:
@@ -87,8 +89,7 @@ class Http:
         self._token, self._timeout, self._patience = token, timeout, patience
         headers = {"Accept-Encoding": "identity", "Content-Type": "application/json"}
         headers |= {"Authorization": f"Bearer {_sendable(token)}"} if token else {}
-        limits = httpx2.Timeout(timeout, connect=min(timeout, CONNECT_SECONDS))
-        self._client = httpx2.Client(headers=headers, timeout=limits)
+        self._client = _client(headers, httpx2.Timeout(timeout, connect=min(timeout, CONNECT_SECONDS)))
         weakref.finalize(self, self._client.close)
 
     def send(self, method: str, path: str, content: bytes = b"") -> Exchange:
@@ -127,7 +128,7 @@ class Http:
             with attempt:
                 try:
                     took[0] = replace(took[0], body=self._once(method, path, content))
-                except httpx2.TransportError as error:
+                except (httpx2.RequestError, InputError) as error:
                     if not isinstance(error, UNSENT):
                         took[0] = replace(took[0], unanswered=took[0].unanswered + 1)
                     raise
@@ -160,13 +161,24 @@ class Http:
         return error.wait if isinstance(error, RefusedError) and error.wait is not None else True
 
 
+def _client(headers: dict[str, str], timeout: httpx2.Timeout) -> httpx2.Client:
+    try:
+        return httpx2.Client(headers=headers, timeout=timeout, mounts=dict.fromkeys(f"all://{host}" for host in DIRECT))
+    except (ImportError, OSError, ValueError, httpx2.InvalidURL) as error:
+        variables = "HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE and SSLKEYLOGFILE"
+        raise InputError(f"no connection can be set up: {one_line(error)}; check {variables} in the environment") from error
+
+
 def _checked(url: str) -> str:
     try:
-        parts = urlsplit(url)
-        good = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
-    except ValueError:
+        parts, host = urlsplit(url), httpx2.URL(url).raw_host
+        good = parts.scheme in ("http", "https") and bool(host) and (parts.port is None or parts.port > 0)
+        host.decode().encode("idna")  # as the resolver does
+    except (ValueError, httpx2.InvalidURL):
         good = False
-    if not good or parts.query or parts.fragment or parts.username:
+    if good and "@" in parts.netloc:
+        raise InputError("url: it has a user or a password, which would be shown; leave them out, and give a key")
+    if not good or parts.query or parts.fragment:
         raise InputError(f"url: {shortened(url)!r} is no URL of a service, as http://127.0.0.1:8000")
     return url.rstrip("/")
 
@@ -191,4 +203,4 @@ def _reason(data: bytes) -> str:
 
 def _wait(header: str) -> float | None:
     """Return the seconds of a Retry-After header; None for a date, which the usual waits cover."""
-    return float(header) if header.strip().isdigit() and len(header) < len("1000000") else None
+    return float(header) if header.strip().isdecimal() and len(header) < len("1000000") else None

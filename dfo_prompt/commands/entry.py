@@ -23,6 +23,7 @@ SET = {
     "projections": "--set prompt.projection_options.",
     "endpoints": "--set endpoint.options.",
     "executors": "--executor-option ",
+    "observers": "--set trackers.{name}.",
 }
 """The flag that sets an option, by kind."""
 PARAMETER = re.compile(r"^ {4}(\w[\w, ]*): (.*(?:\n {8}.*)*)", flags=re.M)
@@ -53,7 +54,11 @@ def described(kind: str, name: str, *, as_json: bool, width: int) -> str:
     parts.append("\n".join(_filled(line, width) for line in _declared(spec)))
     parts += [_option(row, width) for row in rows]
     if KINDS[kind] in PROVIDED:
-        flag = f" Set {'it' if len(rows) == 1 else 'them'} with {SET[kind]}KEY=VALUE." if rows and kind in SET else ""
+        flag = (
+            f" Set {'it' if len(rows) == 1 else 'them'} with {SET[kind].format(name=name)}KEY=VALUE."
+            if rows and kind in SET
+            else ""
+        )
         parts.append(f"It takes {len(rows) or 'no'} option{'s' * (len(rows) != 1)}.{flag}")
     return "\n\n".join(part for part in parts if part)
 

@@ -84,7 +84,7 @@ class Choice:
         Raises:
             InputError: the answer has no log-probabilities.
         """
-        if self.logprobs and self.logprobs.content:
+        if self.logprobs and self.logprobs.content and self.logprobs.content[0].top_logprobs:
             return [(entry.token, entry.logprob) for entry in self.logprobs.content[0].top_logprobs]
         if self.logprobs and self.logprobs.top_logprobs and self.logprobs.top_logprobs[0]:
             return [*self.logprobs.top_logprobs[0].items()]

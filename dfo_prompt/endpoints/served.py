@@ -175,7 +175,7 @@ class ServedEndpoint(ABC):
             raise EndpointOutageError(str(error), usage=usage, refused=refused or error.status in NEVER) from error
         except InputError as error:
             outage = self._http.nonsense(str(error), took)
-            usage = self._usage(took, content, rows)
+            usage = self._usage(replace(took, unanswered=took.unanswered + 1), content, rows)  # it may be billed
             raise EndpointOutageError(str(outage), usage=usage, refused=outage.status == OK) from error
         scored = Usage(rows=len(rows), tokens=answer.tokens, cached_tokens=answer.cached)
         return answer, self._usage(took, content, rows) + scored + Usage(billed_tokens=answer.tokens + answer.said)
@@ -189,7 +189,7 @@ class ServedEndpoint(ABC):
         return replace(answer, logs=np.minimum(answer.logs, 0.0))
 
     def _usage(self, took: Exchange, content: bytes, rows: Sequence[Row]) -> Usage:
-        """Return the usage of a request without its answer; tries without an answer are charged at their estimate."""
+        """Return the usage of a request without its answer; tries without a usable answer are charged at their estimate."""
         lost = self.estimate(rows).billed_tokens
         return Usage(
             requests=1,

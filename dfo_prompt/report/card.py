@@ -1,5 +1,6 @@
 """Writes the model card of an exported prompt: a README.md with the study's figures, for the hub."""
 
+import re
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -8,16 +9,17 @@ from typing import Any
 from dfo_prompt._util.durable import replacing, writing
 from dfo_prompt._util.json_files import read_json
 from dfo_prompt.report.summary import Summary, summarize
+from dfo_prompt.report.texts import markdown_text, printable
 from dfo_prompt.study.identity import read_manifest
 
 CARD, PROGRAM = "README.md", "classify.py"
-HUB = "It was tuned for `{model}`{revision} on the hub."
+HUB = "It was tuned for {model}{revision} on the hub."
 OTHER = (
-    "**Other weights:** the prompt was tuned on a copy of `{model}` whose weights differ from those on the hub (quantised,"
+    "**Other weights:** the prompt was tuned on a copy of {model} whose weights differ from those on the hub (quantised,"
     " for example), so figures and predictions will differ slightly. Pass that copy with `--base` to reproduce them."
 )
 LOCAL = (
-    "**Base model:** the prompt was tuned on a local folder, `{model}`, without a hub id: pass your copy with `--base`. The"
+    "**Base model:** the prompt was tuned on a local folder, {model}, without a hub id: pass your copy with `--base`. The"
     " fingerprint of its configuration and weights is `{fingerprint}`."
 )
 
@@ -98,13 +100,22 @@ def _rule(rule: dict[str, Any]) -> dict[str, str]:
     base = rule["base"]
     origin = (HUB if base["same"] else OTHER) if base["hub"] else LOCAL
     revision = f", revision `{base['options']['revision']}`," if "revision" in base["options"] else ""
-    link = f"[{base['model']}](https://huggingface.co/{base['model']})" if base["hub"] else f"`{base['model']}`"
+    link = f"[{base['model']}](https://huggingface.co/{base['model']})" if base["hub"] else _code(base["model"])
     return {
-        "title": f"A tuned prompt for the task {rule['task']}",
+        "title": f"A tuned prompt for the task {markdown_text(rule['task'])}",
         "model": link,
-        "origin": origin.format(model=base["model"], revision=revision, fingerprint=base["fingerprint"]),
-        "classes": ", ".join(f'`{label["label"]}` (by the word "{label["word"].strip()}")' for label in rule["labels"]),
+        "origin": origin.format(model=_code(base["model"]), revision=revision, fingerprint=base["fingerprint"]),
+        "classes": ", ".join(
+            f'{_code(label["label"])} (by the word "{markdown_text(label["word"].strip())}")' for label in rule["labels"]
+        ),
     }
+
+
+def _code(text: str) -> str:
+    """Return the text as code of Markdown, whatever back quotes it has."""
+    most = max(map(len, re.findall("`+", text)), default=0)
+    fence, space = "`" * (most + 1), " " if most else ""
+    return f"{fence}{space}{printable(text)}{space}{fence}"
 
 
 def _figure(value: float | None) -> str:

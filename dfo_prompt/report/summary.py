@@ -98,7 +98,7 @@ def summarize(folder: Path, files: StudyFiles | None = None) -> Summary:
     data = {
         "method": config.get("method", STUDY),
         **{name: config.get(name) for name in ("optimizer", "objective", "budget", "seed")},
-        **{name: about.get(name) for name in ("task", "model", "metric")},
+        **{name: value if isinstance(value := about.get(name), str) else None for name in ("task", "model", "metric")},
         "best_loss": best_loss,
         "best_query": best_query,
         "training_seconds": figures.get("training_seconds", 0.0),

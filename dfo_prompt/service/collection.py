@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dfo_prompt.service.store import Store
+from dfo_prompt.service.store import Store, usable
 from dfo_prompt.service.wire import FLOAT
 from dfo_prompt.types import Vector
 
@@ -43,12 +43,17 @@ class Collection:
         store: the store; only its writing thread may call methods that write.
         task: the key of the feedback; it determines fields and classes.
         fingerprint: the fingerprint of the objective.
+
+    Raises:
+        InputError: the store holds other tables with these names.
     """
 
     def __init__(self, store: Store, *, task: str, fingerprint: str) -> None:
         self._store, self._task, self._fingerprint = store, task, fingerprint
-        with store.writer:
+        with usable(store.path), store.writer:
             store.writer.executescript(SCHEMA)
+            store.writer.execute("SELECT client, task, id, digest, rows FROM feedback LIMIT 0")
+            store.writer.execute("SELECT client, fingerprint, candidate, score, loss, number FROM prompts LIMIT 0")
 
     def take(self, client: str, name: str, digest: str, rows: Sequence[dict[str, str]]) -> bool | None:
         """Commit labelled examples, unless a request with this name was committed before.

@@ -140,7 +140,9 @@ class RemoteObjective:
         reply = self._transport.post(Answer, "/v1/evaluations", request)
         answer = reply.message
         lengths = {len(values) for values in (answer.losses, *answer.metrics.values())}
-        if answer.id != name or lengths != {count}:
+        if answer.id != name:
+            raise self._transport.nonsense("an answer to another request", reply.usage)
+        if lengths != {count}:
             problem = f"an answer with {len(answer.losses)} losses to a request of {count} candidates"
             raise self._transport.nonsense(problem, reply.usage)
         reported = {name: answer.usage.get(name, 0) for name in TOLD}

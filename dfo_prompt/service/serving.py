@@ -19,7 +19,7 @@ from dfo_prompt.service.app import application
 from dfo_prompt.service.clients import Client
 from dfo_prompt.service.collection import Collection, Prompt
 from dfo_prompt.service.engine import Engine
-from dfo_prompt.service.store import Store
+from dfo_prompt.service.store import Store, usable
 from dfo_prompt.service.training import Training, first_prompt
 from dfo_prompt.service.wire import TOLD, About, Limits, Split
 from dfo_prompt.study.answers import describe
@@ -117,7 +117,8 @@ def serve(
     """
     kept = Store(store, said.fingerprint)
     collection = Collection(kept, task=_task(said), fingerprint=said.fingerprint)
-    prompt = None if candidate is None else first_prompt(objective, candidate, collection)
+    with usable(store):
+        prompt = None if candidate is None else first_prompt(objective, candidate, collection)
     engine = Engine(objective, said, kept, gather=gather)
     app = application(engine, clients, Training(engine, collection, prompt))
     config = uvicorn.Config(app, http="h11", ws="none", log_config=None, access_log=False, server_header=False)

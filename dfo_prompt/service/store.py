@@ -1,6 +1,8 @@
 """Stores answers and charges of a service in SQLite, committed before an answer is sent."""
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,14 +40,13 @@ class Store:
     """
 
     def __init__(self, path: Path, fingerprint: str) -> None:
-        self._fingerprint = fingerprint
-        try:
+        self.path, self._fingerprint = path, fingerprint
+        with usable(path):
             self.writer = _connect(path)
             self.writer.executescript(f"PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; {SCHEMA}")
             self.reader = _connect(path)
             self.charged("")
-        except sqlite3.Error as error:
-            raise InputError(f"cannot use {path} as a store: {error}; choose another with --store") from error
+            self.find("", "")
 
     def find(self, client: str, name: str) -> Kept | None:
         """Return the stored answer to a client's request `name`, or None."""
@@ -80,6 +81,15 @@ class Store:
         """Close the file."""
         self.reader.close()
         self.writer.close()
+
+
+@contextmanager
+def usable(path: Path) -> Iterator[None]:
+    """Turn an error of SQLite while a store is opened into an InputError: it is damaged, or tables are another program's."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise InputError(f"cannot use {path} as a store: {error}; choose another with --store") from error
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -81,6 +81,20 @@ def test_a_name_that_is_unknown_is_one_line(program):
     assert program("list", "plugins", "cma")[0] == 2
 
 
+@pytest.mark.parametrize(
+    ("kind", "name", "options", "how"),
+    [
+        ("executors", "processes", [], "It takes no options."),
+        ("endpoints", "systemone", ["instructions", "criteria", "batch"], "Set them with --set endpoint.options.KEY=VALUE."),
+        ("projections", "normal", ["alpha"], "Set it with --set prompt.projection_options.KEY=VALUE."),
+    ],
+)
+def test_an_entry_shows_what_a_user_sets_and_how(kind, name, options, how):
+    listed = json.loads(described(kind, name, as_json=True, width=80))["options"]
+    assert sorted(option["name"] for option in listed) == sorted(options)
+    assert described(kind, name, as_json=False, width=80).endswith(how)
+
+
 def test_an_entry_whose_extra_is_missing_says_what_it_needs(program, monkeypatch):
     monkeypatch.setitem(sys.modules, "dfo_prompt.suite.on_ray", None)
     status, out, err = program("list", "executors", "ray")

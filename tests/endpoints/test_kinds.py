@@ -197,7 +197,9 @@ def test_garbage_is_an_outage_that_is_paid_for(httpserver, kind):
     endpoint = create_endpoint(EndpointConfig(kind="vllm", url=httpserver.url_for("")))
     with pytest.raises(EndpointOutageError, match="answers nonsense: .*; fix it, and the same command goes on") as raised:
         endpoint.score(["a"], [Label(text="b", token=5)])
-    assert (raised.value.usage.requests, raised.value.usage.attempts, len(httpserver.log)) == (1, 1, 1)
+    usage, most = raised.value.usage, endpoint.estimate(["a"])
+    assert (usage.requests, usage.attempts, len(httpserver.log)) == (1, 1, 1)
+    assert (usage.unanswered, usage.billed_tokens) == (1, most.billed_tokens)  # the server may bill it
     assert "\n" not in str(raised.value)
 
 
@@ -205,6 +207,23 @@ def test_what_garbage_is_measured_against_is_good(httpserver):
     httpserver.expect_request("/v1/completions").respond_with_json(GOOD)
     found = create_endpoint(EndpointConfig(kind="vllm", url=httpserver.url_for(""))).score(["a"], [Label(text="b", token=5)])
     assert found.logs.tolist() == [[-1.0]]
+
+
+@pytest.mark.parametrize(
+    "logprobs",
+    [
+        *(None, {}, {"content": None}, {"content": []}, {"content": [{"top_logprobs": []}]}),
+        *({"top_logprobs": []}, {"top_logprobs": [None]}, {"top_logprobs": [{}]}),
+    ],
+)
+@pytest.mark.parametrize("api", ["chat", "completions"])
+def test_an_answer_that_lists_no_token_is_an_outage(httpserver, labels, api, logprobs):
+    answer = {"choices": [{"index": 0, "logprobs": logprobs}], "usage": {"prompt_tokens": 3}}
+    httpserver.expect_request("/v1/chat/completions").respond_with_json(answer)
+    httpserver.expect_request("/v1/completions").respond_with_json(answer)
+    endpoint = create_endpoint(EndpointConfig(kind="openai", url=httpserver.url_for(""), options={"api": api}))
+    with pytest.raises(EndpointOutageError, match="answers nonsense: an answer without log-probabilities"):
+        endpoint.score(["a"], labels)
 
 
 def test_a_probability_of_zero_is_a_bound(httpserver):

@@ -1,5 +1,6 @@
 """The exported folder labels texts as the study's objective does, with only peft and transformers."""
 
+import io
 import json
 import os
 import runpy
@@ -16,6 +17,7 @@ from dfo_prompt.prompt.objective import PromptObjective
 from dfo_prompt.prompt.problem import Problem
 from dfo_prompt.prompt.projections.affine import Projection, Space
 from dfo_prompt.prompt.projections.dense import normal
+from dfo_prompt.report import card
 from dfo_prompt.tasks.examples import Example
 from dfo_prompt.tasks.sampling import FewShot
 from dfo_prompt.tasks.task import Task
@@ -78,8 +80,7 @@ def test_the_program_in_the_folder_scores_as_the_objective_does(
     family, task, calibration, tokenizer, tmp_path, monkeypatch, capsys
 ):
     ours, z = objective(family, task, calibration, **tokenizer), np.random.default_rng(1).standard_normal(DIM)
-    ours.problem.lm.model.save_pretrained(tmp_path / "base")
-    ours.problem.lm.tokenizer.save_pretrained(tmp_path / "base")
+    save_base(ours, tmp_path / "base")
     save_for_peft(ours, z, tmp_path / "adapter")
     # Some are too long for the model; some hold marks of the template.
     texts = [
@@ -89,6 +90,43 @@ def test_the_program_in_the_folder_scores_as_the_objective_does(
     found = classified(tmp_path / "adapter", tmp_path / "base", texts, monkeypatch, capsys)
     np.testing.assert_allclose(found, ours.predict(z, texts), atol=1e-5)
     assert np.ptp(np.array(found), axis=0).max() > 1e-3  # not the same for all texts
+
+
+def save_base(ours, folder):
+    ours.problem.lm.model.save_pretrained(folder)
+    ours.problem.lm.tokenizer.save_pretrained(folder)
+
+
+@pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")
+@pytest.mark.parametrize(("family", "task"), [("llama", TASK), ("bert", MIDDLE)])
+def test_lines_of_standard_input_are_read_as_predict_reads_them(family, task, tmp_path, monkeypatch, capsys):
+    ours, z = objective(family, task), np.zeros(DIM)
+    save_base(ours, tmp_path / "base")
+    save_for_peft(ours, z, tmp_path / "adapter")
+    monkeypatch.setattr(
+        sys, "stdin", io.TextIOWrapper(io.BytesIO(b"\xef\xbb\xbfgood film\r\n\r\n bad\x0cfilm\n"), newline="\n")
+    )
+    found = classified(tmp_path / "adapter", tmp_path / "base", [], monkeypatch, capsys)
+    np.testing.assert_allclose(found, ours.predict(z, [("good film",), (" bad\x0cfilm",)]), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("task", "given", "fault"),
+    [
+        (TASK, b"good\nbad\tfilm", "text 2 has 2 texts separated by tabs, and the task has 1"),
+        (PAIRS, b"good", "text 1 has 1 texts separated by tabs, and the task has 2"),
+        (TASK, b"good\n\xff", "text 2 holds bytes that are not UTF-8"),
+    ],
+)
+@pytest.mark.parametrize("by_argument", [True, False])
+def test_texts_that_the_program_cannot_label_are_refused_in_a_line(
+    task, given, fault, by_argument, tmp_path, monkeypatch, capsys
+):
+    save_for_peft(objective("llama", task), np.zeros(DIM), tmp_path / "adapter")
+    texts = os.fsdecode(given).split("\n") if by_argument else []
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given), encoding="utf-8"))
+    with pytest.raises(SystemExit, match=fault):
+        classified(tmp_path / "adapter", tmp_path / "base", [(text,) for text in texts], monkeypatch, capsys)
 
 
 @pytest.fixture
@@ -116,6 +154,15 @@ def alone(tmp_path, monkeypatch):
 
 def probabilities(lines):
     return np.array([list(json.loads(line)["probabilities"].values()) for line in lines.splitlines()])
+
+
+def test_names_in_the_card_are_no_markup():
+    label = {"label": "a` <img src=x> `|", "word": " <b>*"}
+    base = {"model": "m`", "hub": False, "same": True, "options": {}, "fingerprint": "f"}
+    said = card._rule({"task": "t<i>", "labels": [label], "base": base})
+    assert said["classes"] == '`` a` <img src=x> `| `` (by the word "&lt;b&gt;\\*")'
+    assert said["title"].endswith("t&lt;i&gt;")
+    assert "`` m` ``" in said["origin"]
 
 
 @pytest.mark.slow

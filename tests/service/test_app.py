@@ -224,6 +224,15 @@ def test_a_file_that_is_no_store_is_refused(tmp_path):
         Store(tmp_path / "none" / "s", "f")
 
 
+@pytest.mark.parametrize("table", ["answers", "charges", "feedback", "prompts"])
+def test_a_database_of_another_program_is_refused(tmp_path, table):
+    with sqlite3.connect(tmp_path / "s") as other:
+        other.execute(f"CREATE TABLE {table} (name BLOB PRIMARY KEY, logs BLOB)")
+    other.close()
+    with pytest.raises(InputError, match="cannot use .*s as a store: no such column: .*; choose another with --store"):
+        Collection(Store(tmp_path / "s", "f"), task="t", fingerprint="f")
+
+
 def test_predictions(tmp_path):
     with serving(tmp_path, clients=TOKENS) as client:
         headers = {"Authorization": f"Bearer {TOKENS[1].token}"}

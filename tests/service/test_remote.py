@@ -11,7 +11,7 @@ from werkzeug import Response
 
 import dfo_prompt as dp
 from dfo_prompt._util import http as sending
-from dfo_prompt._util.http import Http, RefusedError
+from dfo_prompt._util.http import Http, HttpError, RefusedError
 from dfo_prompt._util.messages import encode
 from dfo_prompt.errors import InputError, OutageError
 from dfo_prompt.service.wire import About, Limits
@@ -250,11 +250,57 @@ def test_nobody_there_is_an_outage():
 
 @pytest.mark.parametrize(
     "url",
-    ["", "localhost:8000", "ftp://x", "http://", "http://x:port", "http://x:0", "http://u:p@x", "http://x?a=1", "http://["],
+    [
+        *("", "localhost:8000", "ftp://x", "http://", "http://x:port", "http://x:0", "http://x?a=1", "http://["),
+        *("http://x/\0", "http://x/\n", "http://a..b", f"http://{'a' * 64}.org", "http://\u0661\u0662", "http://[v1.x]"),
+    ],
 )
 def test_what_is_no_url_is_refused(url):
     with pytest.raises(InputError, match="is no URL of a service"):
         dp.create_objective("remote", dim=2, url=url)
+
+
+@pytest.mark.parametrize("url", ["http://u:secret@x", "http://:secret@x", "http://u@x", "http://x\\:secret@y"])
+def test_a_url_with_a_password_is_refused_and_not_shown(url):
+    with pytest.raises(InputError, match="has a user or a password") as raised:
+        dp.create_objective("remote", dim=2, url=url)
+    assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("http_proxy", "foo://bar"), ("ALL_PROXY", "socks5://x"), ("http_proxy", "http://[::1"), ("SSL_CERT_FILE", "none.pem")],
+)
+def test_an_environment_that_allows_no_connection_is_one_line(monkeypatch, variable, value):
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(InputError, match=f"no connection can be set up: .*; check .*{variable.upper()}"):
+        dp.create_objective("remote", dim=2, url="http://127.0.0.1:1")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_this_machine_is_asked_without_a_proxy(httpserver, monkeypatch, host):
+    for variable in ("http_proxy", "all_proxy"):
+        monkeypatch.setenv(variable, "http://192.0.2.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    httpserver.expect_request("/v1/about").respond_with_json(ABOUT)
+    assert dp.create_objective("remote", dim=2, url=f"http://{host}:{httpserver.port}", patience=0.1).dim == 2
+
+
+@pytest.mark.parametrize("wait", ["\u00b2", "\u2460", "-1", "1e9", "Fri, 31 Dec 1999 23:59:59 GMT", "9" * 20])
+def test_a_retry_after_that_is_no_number_of_seconds_is_passed_over(remote, wait):
+    def handler(request, count):
+        return as_json({}, 429, **{"Retry-After": wait}) if count < 2 else as_json(answer(request))
+
+    objective, asked = remote(handler)
+    assert objective.evaluate(Z).losses.tolist() == [0.5, 0.5]
+    assert len(asked) == 2
+
+
+def test_an_answer_that_cannot_be_unpacked_counts_as_none(httpserver):
+    httpserver.expect_request("/x").respond_with_data(b"no gzip", headers={"Content-Encoding": "gzip"})
+    with pytest.raises(HttpError, match="gives no answer: DecodingError") as raised:
+        Http(httpserver.url_for(""), timeout=5, patience=1).send("POST", "/x")
+    assert (raised.value.exchange.attempts, raised.value.exchange.unanswered) == (1, 1)
 
 
 def test_an_address_that_is_no_service_is_an_outage(httpserver):
