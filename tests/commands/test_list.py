@@ -63,6 +63,7 @@ def test_an_entry_shows_its_options_with_types_defaults_and_meanings(program):
         ("endpoints", "vllm", ["batch"]),
         ("objectives", "prompt", []),
         ("projections", "file", ["path"]),
+        ("projections", "normal", ["alpha", "sigma"]),
         ("losses", "hinge", []),
     ],
 )
@@ -72,6 +73,8 @@ def test_arguments_that_the_study_supplies_are_no_options(program, kind, name, o
 
 def test_the_flag_of_an_option_is_said(program):
     assert "Set it with --set endpoint.options.KEY=VALUE." in program("list", "endpoints", "vllm")[1]
+    assert "Set them with --set prompt.projection_options.KEY=VALUE." in program("list", "projections", "normal")[1]
+    assert "Set it with --set trackers.tensorboard.KEY=VALUE." in program("list", "observers", "tensorboard")[1]
     assert "It takes" not in program("list", "losses", "hinge")[1]
 
 
@@ -79,20 +82,6 @@ def test_a_name_that_is_unknown_is_one_line(program):
     status, _, err = program("list", "optimizers", "cmma")
     assert (status, err.count("\n"), "did you mean 'cma'?" in err) == (2, 1, True)
     assert program("list", "plugins", "cma")[0] == 2
-
-
-@pytest.mark.parametrize(
-    ("kind", "name", "options", "how"),
-    [
-        ("executors", "processes", [], "It takes no options."),
-        ("endpoints", "systemone", ["instructions", "criteria", "batch"], "Set them with --set endpoint.options.KEY=VALUE."),
-        ("projections", "normal", ["alpha"], "Set it with --set prompt.projection_options.KEY=VALUE."),
-    ],
-)
-def test_an_entry_shows_what_a_user_sets_and_how(kind, name, options, how):
-    listed = json.loads(described(kind, name, as_json=True, width=80))["options"]
-    assert sorted(option["name"] for option in listed) == sorted(options)
-    assert described(kind, name, as_json=False, width=80).endswith(how)
 
 
 def test_an_entry_whose_extra_is_missing_says_what_it_needs(program, monkeypatch):
