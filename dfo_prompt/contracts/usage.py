@@ -22,7 +22,7 @@ class Usage:
     downloaded: int = field(default=0, metadata={"about": "bytes that a service sends, or would have sent, back"})
     requests: int = field(default=0, metadata={"about": "calls of a service"})
     attempts: int = field(default=0, metadata={"about": "tries of those calls, the first ones included"})
-    unanswered: int = field(default=0, metadata={"about": "tries without an answer, charged at their estimate"})
+    unanswered: int = field(default=0, metadata={"about": "tries without a usable answer, charged at their estimate"})
     cached_tokens: int = field(default=0, metadata={"about": "tokens that a service read from its cache"})
     billed_tokens: int = field(default=0, metadata={"about": "tokens by the service's own count"})
     nanodollars: int = field(default=0, metadata={"about": "price of a service's answers, in billionths of a US dollar"})
