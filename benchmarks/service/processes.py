@@ -3,10 +3,12 @@
 import re
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+COUNTERS = ("prompt_tokens_total", "prompt_tokens_cached_total", "tokens_predicted_total")
 ADDRESS = re.compile(r"at (http://\S+)$")
 
 
@@ -26,6 +28,14 @@ def program(*arguments: str, folder: Path, env: Mapping[str, str] | None = None)
     """Run `dfo-prompt` in a folder and return its standard output."""
     command = [sys.executable, "-m", "dfo_prompt", *arguments]
     return subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, text=True, check=True, env=env).stdout  # noqa: S603
+
+
+def counted(url: str) -> int:
+    """Return the tokens that a llama.cpp server has counted, of prompts and of answers."""
+    with urllib.request.urlopen(f"{url}/metrics") as answer:  # noqa: S310
+        text = answer.read().decode()
+    found = (re.search(rf"^llamacpp:{name} (\S+)", text, re.MULTILINE) for name in COUNTERS)
+    return sum(int(float(match[1])) for match in found if match)
 
 
 def _address(process: "subprocess.Popen[str]") -> str:
