@@ -92,6 +92,8 @@ def _input_error(error: ValidationError, kind: type[object], where: str) -> Inpu
         )
     value = "" if isinstance(first["input"], dict) else f", not {first['input']!r}"
     message = first["msg"].removeprefix("Value error, ")
+    if first["type"] in {"tuple_type", "list_type"} and isinstance(first["input"], dict):
+        message = f"this is one table, and a list is needed; in TOML, [[{key}]] begins each of its tables"
     return InputError(f"{_prefix(where)}{_prefix(key)}{message}{value if key else ''}")
 
 

@@ -105,7 +105,7 @@ def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
     key is an option of the optimizer. Values are parsed as TOML, or taken as text if they are no TOML.
 
     Raises:
-        InputError: a text has no "=", or the first part of its key is unknown.
+        InputError: a text has no "=", the first part of its key is unknown, or its key needs a first part.
     """
     keys: dict[str, Any] = {}
     for key, value in _pairs(settings, "--set"):
@@ -115,6 +115,7 @@ def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
         elif owner not in StudyConfig.__dataclass_fields__:
             if name:
                 raise UnknownNameError.among("first part of --set", owner, (*PREFIXES, *TABLES))
+            _check_is_no_other_key(key)
             path = f"optimizer_options.{key}"
         else:
             path = key
@@ -122,6 +123,19 @@ def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
             raise InputError(f"--set {path[:60]}...: tables within tables end after {DEEPEST}")
         keys = merge(keys, nested(path, value))
     return keys
+
+
+def _check_is_no_other_key(key: str) -> None:
+    """Check that the name of an optimizer's option is not one that the user may well mean otherwise.
+
+    Raises:
+        InputError: it is a key of a table, or "preset".
+    """
+    meant = next((f"--set {table}.{key}=VALUE" for table, kind in TABLES.items() if key in kind.__dataclass_fields__), "")
+    if key == "preset":
+        meant = "--preset VALUE"
+    if meant:
+        raise InputError(f"--set {key}: write {meant}, or --set optimizer.{key}=VALUE for an option of the optimizer")
 
 
 def parse_options(options: Iterable[str], flag: str) -> dict[str, Any]:

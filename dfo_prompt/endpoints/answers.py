@@ -11,6 +11,7 @@ from dfo_prompt._util.parsing import parse
 from dfo_prompt.contracts.endpoint import Label
 from dfo_prompt.endpoints.served import Answer
 from dfo_prompt.errors import InputError
+from dfo_prompt.types import Vector
 
 OPEN = ConfigDict(extra="ignore", strict=True)
 """The configuration of a server's messages: unknown keys are ignored."""
@@ -19,6 +20,8 @@ Probability = Annotated[float, Field(allow_inf_nan=False, ge=0, le=1.001)]
 Tokens = Annotated[int, Field(ge=0, le=2**53)]
 SMALLEST = float(np.finfo(np.float32).tiny)
 """The upper bound that replaces a probability of zero."""
+SLACK = 0.01
+"""How far rounding may take a sum of probabilities from 1."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,12 +155,23 @@ def by_id(likely: Sequence[tuple[str, float]], ids: Sequence[int]) -> list[float
     """Return the log-probabilities of tokens, which the server lists as "token_id:N".
 
     Raises:
-        InputError: a token is not listed.
+        InputError: a token is not listed, or the probabilities add up to more than 1.
     """
     logs = dict(likely)
     if missing := [token_id for token_id in ids if f"token_id:{token_id}" not in logs]:
         raise InputError(f"no score of the token {missing[0]}; this server or version does not score given tokens")
+    check_shares(np.exp([logs[f"token_id:{token_id}"] for token_id in {*ids}]))
     return [logs[f"token_id:{token_id}"] for token_id in ids]
+
+
+def check_shares(shares: Vector) -> None:
+    """Check that probabilities (C,) of different answers add up to 1 or less.
+
+    Raises:
+        InputError: they add up to more.
+    """
+    if shares.sum() > 1 + SLACK:
+        raise InputError(f"probabilities of the labels that add up to {shares.sum():.2f}")
 
 
 def by_text(

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from dfo_prompt.contracts.endpoint import Form, Label, Row
-from dfo_prompt.endpoints.answers import OPEN, SMALLEST, Probability, Tokens, parsed
+from dfo_prompt.endpoints.answers import OPEN, SMALLEST, Probability, Tokens, check_shares, parsed
 from dfo_prompt.endpoints.served import Answer, ServedEndpoint
 from dfo_prompt.errors import InputError
 from dfo_prompt.types import Json
@@ -94,6 +94,7 @@ class SystemOne(ServedEndpoint):
         if missing := [option for option in options if option not in shares]:
             raise InputError(f"no probability of the option {missing[0]!r}")
         figures = np.array([[shares[option] for option in options]])
+        check_shares(figures[0])
         return Answer(
             logs=np.log(np.maximum(figures, SMALLEST)),
             bounds=figures < SMALLEST,

@@ -43,6 +43,7 @@ class Store:
         self.path, self._fingerprint = path, fingerprint
         with usable(path):
             self.writer = _connect(path)
+            self._check_tables()
             self.writer.executescript(f"PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; {SCHEMA}")
             self.reader = _connect(path)
             self.charged("")
@@ -70,6 +71,12 @@ class Store:
         """Commit a charge without an answer; for the writing thread."""
         with self.writer:
             self.charge_in(self.writer, client, candidates)
+
+    def _check_tables(self) -> None:
+        """Check that the file is a store or empty before any table is added to it; a store may lack a table after a kill."""
+        known = {name for (name,) in self.writer.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if known and not known & {"answers", "charges"}:
+            raise sqlite3.DatabaseError("it is a database of another program")
 
     @staticmethod
     def charge_in(writer: sqlite3.Connection, client: str, candidates: int) -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from dfo_prompt.commands.settings import with_settings
+from dfo_prompt.commands.settings import parse_settings, with_settings
 from dfo_prompt.errors import InputError
 
 SPHERE = ("--objective", "sphere", "--dim", "2")
@@ -27,3 +27,16 @@ def test_a_key_that_is_given_twice_is_not_ignored(program, tmp_path, flags, said
     assert code == 2
     assert said in err
     assert not (tmp_path / "study").exists()
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("task=sst2", "--set task: write --set problem.task=VALUE, or --set optimizer.task=VALUE for an option"),
+        ("preset=bbt", "--set preset: write --preset VALUE, or"),
+    ],
+)
+def test_keys_of_tables_are_not_taken_for_options_of_the_optimizer(setting, said):
+    with pytest.raises(InputError, match=said):
+        parse_settings([setting])
+    assert parse_settings([f"optimizer.{setting}"])["optimizer_options"]

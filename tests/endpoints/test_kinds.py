@@ -203,6 +203,19 @@ def test_garbage_is_an_outage_that_is_paid_for(httpserver, kind):
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.parametrize("kind", ["vllm", "systemone"])
+def test_probabilities_of_the_labels_that_add_up_to_more_than_1_are_nonsense(httpserver, labels, kind):
+    logs = {f"token_id:{label.token}": -0.1 for label in labels}
+    shares = {label.text.strip(): 0.9 for label in labels}
+    usage = {"input_tokens": 3, "output_tokens": 1}
+    decisions = {"answers": {"label": {"probabilities": shares}}, "usage": usage, "model": "m"}
+    httpserver.expect_request("/v1/completions").respond_with_json(choice(logprobs={"top_logprobs": [logs]}))
+    httpserver.expect_request("/v1/systemone").respond_with_json(decisions)
+    endpoint = create_endpoint(EndpointConfig(kind=kind, url=httpserver.url_for("")))
+    with pytest.raises(EndpointOutageError, match="nonsense: probabilities of the labels that add up to 2.7"):
+        endpoint.score(["a"], labels)
+
+
 def test_what_garbage_is_measured_against_is_good(httpserver):
     httpserver.expect_request("/v1/completions").respond_with_json(GOOD)
     found = create_endpoint(EndpointConfig(kind="vllm", url=httpserver.url_for(""))).score(["a"], [Label(text="b", token=5)])

@@ -229,8 +229,17 @@ def test_a_database_of_another_program_is_refused(tmp_path, table):
     with sqlite3.connect(tmp_path / "s") as other:
         other.execute(f"CREATE TABLE {table} (name BLOB PRIMARY KEY, logs BLOB)")
     other.close()
-    with pytest.raises(InputError, match="cannot use .*s as a store: no such column: .*; choose another with --store"):
+    with pytest.raises(InputError, match="cannot use .*s as a store: .*; choose another with --store"):
         Collection(Store(tmp_path / "s", "f"), task="t", fingerprint="f")
+
+
+def test_a_database_of_another_program_gets_no_tables(tmp_path):
+    with sqlite3.connect(tmp_path / "s") as other:
+        other.execute("CREATE TABLE feedback (text TEXT)")
+    with pytest.raises(InputError, match="it is a database of another program; choose another with --store"):
+        Store(tmp_path / "s", "f")
+    assert [*other.execute("SELECT name FROM sqlite_master")] == [("feedback",)]
+    other.close()
 
 
 def test_predictions(tmp_path):

@@ -212,3 +212,8 @@ def test_a_plain_name_is_always_the_optimizer(read):
 def test_what_would_falsify_a_comparison_is_refused(read, text, overrides, said):
     with pytest.raises(InputError, match=said):
         read(text, **overrides)
+
+
+def test_one_bracket_too_few_is_said(read):
+    with pytest.raises(InputError, match=r"problems: this is one table, .* \[\[problems\]\] begins each"):
+        read(SUITE + '[problems]\nname = "a"\n')
