@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 
 import dfo_prompt as dp
-from dfo_prompt.study.checked_optimizer import GuardedOptimizer
 from dfo_prompt_structured.linear import regress
 from dfo_prompt_structured.points import Point, Points
 from dfo_prompt_structured.subproblem import minimise
@@ -33,7 +32,7 @@ class Injected(dp.StructuredOptimizer):
     def __init__(self, *, variant: str, length: float = 0.85, ridge: float = 1e-2, memory: int = 500, **study: Any) -> None:
         super().__init__(**study)
         del study["outer"]
-        self._inner = GuardedOptimizer(dp.create_optimizer(variant, **study), name=variant)
+        self._inner = dp.create_optimizer(variant, **study)
         self._ridge = ridge
         self._radius = length * self.sigma * self.dim**0.5
         self._points = Points(memory)
@@ -53,7 +52,7 @@ class Injected(dp.StructuredOptimizer):
     def tell_outputs(self, candidates: dp.Matrix, losses: dp.Vector, outputs: dp.Matrix) -> None:
         """Tell the other optimizer the whole generation and adapt the radius."""
         before = self._points.best
-        self._inner.tell(candidates, losses)
+        self._inner.tell(candidates.copy(), losses.copy())  # it may be one that changes them
         self._points.add(candidates, losses, outputs)
         best = self._points.best
         if before is None or best is None:
