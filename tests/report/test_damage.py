@@ -131,13 +131,12 @@ def test_a_journal_of_other_things_is_damaged_and_the_others_are_reported(copy, 
 
 
 def test_a_manifest_of_other_types_is_one_line_or_the_rest_goes_on(copy):
-    for part in ({"config": {}}, {"objective": {"metric": 5}}):
-        before = (copy / STUDY / "manifest.json").read_text()
-        change(copy / STUDY / "manifest.json", **part)
-        assert "1 of 4 studies have no result" in write_report(copy).read_text()
-        (copy / STUDY / "manifest.json").write_text(before)
-    change(copy / STUDY / "manifest.json", machine=5, versions="\ud800", git_commit="\ud800")
-    write_report(copy)
+    before = (copy / STUDY / "manifest.json").read_text()
+    change(copy / STUDY / "manifest.json", config={})
+    assert "1 of 4 studies have no result" in write_report(copy).read_text()
+    (copy / STUDY / "manifest.json").write_text(before)
+    change(copy / STUDY / "manifest.json", objective={"metric": 5}, machine=5, versions="\ud800", git_commit="\ud800")
+    assert "have no result" not in write_report(copy).read_text()
 
 
 def test_errors_that_are_no_table_are_one_line(copy):
