@@ -126,7 +126,7 @@ def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
 
 
 def _check_is_no_other_key(key: str) -> None:
-    """Check that the name of an optimizer's option is not one that the user may well mean otherwise.
+    """Check that the name of an optimizer's option is not also the name of another key.
 
     Raises:
         InputError: it is a key of a table, or "preset".

@@ -9,7 +9,7 @@ from dfo_prompt.study.checked_optimizer import GuardedOptimizer
 def wrapped(name: str, **settings: Any) -> GuardedOptimizer:
     """Build an optimizer that a wrapper drives, held to its contract as the wrapper itself is.
 
-    Without that, one that writes into the arrays told changes the wrapper's best point.
+    Otherwise, an optimizer that writes into the arrays it is told would change the wrapper's best point.
 
     Raises:
         InputError, PluginError: see `create_optimizer`.

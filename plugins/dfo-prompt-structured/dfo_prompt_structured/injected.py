@@ -52,7 +52,7 @@ class Injected(dp.StructuredOptimizer):
     def tell_outputs(self, candidates: dp.Matrix, losses: dp.Vector, outputs: dp.Matrix) -> None:
         """Tell the other optimizer the whole generation and adapt the radius."""
         before = self._points.best
-        self._inner.tell(candidates.copy(), losses.copy())  # it may be one that changes them
+        self._inner.tell(candidates.copy(), losses.copy())  # it might write into them
         self._points.add(candidates, losses, outputs)
         best = self._points.best
         if before is None or best is None:
