@@ -9,15 +9,7 @@ import numpy as np
 
 from dfo_prompt._util.temporary import folder_or_temporary
 from dfo_prompt.api.columns import columns_of, is_frame
-from dfo_prompt.api.labelled import (
-    Labelled,
-    labelled,
-    name_of,
-    rows_of,
-    template_for,
-    words_of,
-    write_task,
-)
+from dfo_prompt.api.labelled import Labelled, labelled, name_of, rows_of, template_for, words_of, write_task
 from dfo_prompt.api.minimize_result import MinimizeResult, Recorder
 from dfo_prompt.api.progress import study_progress
 from dfo_prompt.config.problem import ProblemConfig

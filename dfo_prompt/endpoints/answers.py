@@ -20,7 +20,7 @@ Probability = Annotated[float, Field(allow_inf_nan=False, ge=0, le=1.001)]
 Tokens = Annotated[int, Field(ge=0, le=2**53)]
 SMALLEST = float(np.finfo(np.float32).tiny)
 """The upper bound that replaces a probability of zero."""
-SLACK = 0.01
+ROUNDING = 0.01
 """How far rounding may take a sum of probabilities from 1."""
 
 
@@ -170,7 +170,7 @@ def check_shares(shares: Vector) -> None:
     Raises:
         InputError: they add up to more.
     """
-    if shares.sum() > 1 + SLACK:
+    if shares.sum() > 1 + ROUNDING:
         raise InputError(f"probabilities of the labels that add up to {shares.sum():.2f}")
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from dfo_prompt._util.parsing import parse
 from dfo_prompt.contracts.endpoint import Form, Label, Row
-from dfo_prompt.endpoints.answers import OPEN, SLACK, SMALLEST, Probability, Tokens, in_order
+from dfo_prompt.endpoints.answers import OPEN, ROUNDING, SMALLEST, Probability, Tokens, in_order
 from dfo_prompt.endpoints.served import Answer, Batch, ServedEndpoint, token_ids
 from dfo_prompt.errors import InputError
 from dfo_prompt.types import Json
@@ -118,6 +118,6 @@ def _shares(completion: Completion, ids: Sequence[int]) -> list[float]:
     shares = {token.id: token.prob for token in listed}
     if missing := [token_id for token_id in ids if token_id not in shares]:
         raise InputError(f"no score of the token {missing[0]}; this server ignores logit_bias or post_sampling_probs")
-    if abs(sum(shares[token_id] for token_id in ids) - 1) > SLACK:
+    if abs(sum(shares[token_id] for token_id in ids) - 1) > ROUNDING:
         raise InputError("probabilities of the labels that do not add up to 1")
     return [shares[token_id] for token_id in ids]

@@ -10,6 +10,8 @@ from dfo_prompt.tasks.examples import Texts
 from dfo_prompt.tasks.task import Task
 from dfo_prompt.tasks.template import Cloze, Template
 
+logger = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
@@ -52,7 +54,7 @@ def lay_out_all(
     cut = sum(layout.truncated for layout in layouts)
     if cut and not answer:  # examples with an answer have been laid out without it before
         said = f"{cut:,} of {len(layouts):,} examples of task {task.name!r} do not fit in the {lm.max_tokens:,} tokens"
-        logging.getLogger(__name__).warning("%s that %r takes: the ends of their longest texts are left out", said, lm.name)
+        logger.warning("%s that %r takes: the ends of their longest texts are left out", said, lm.name)
     return layouts
 
 

@@ -35,7 +35,7 @@ def as_begun(config: StudyConfig, out: Path | None, *, searches: bool = True) ->
 
 
 def check_begun(config: StudyConfig, out: Path, *, searches: bool = True) -> None:
-    """Refuse a folder that holds another study; one that differs only by a smaller budget passes, as no study at all does.
+    """Refuse a folder that holds another study. No study, or one that differs only by a smaller budget, is accepted.
 
     So does a method that does not search, with any budget.
 

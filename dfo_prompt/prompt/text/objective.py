@@ -122,9 +122,7 @@ class TextObjective(TaskObjective):
             raise InputError(f"{parts} of up to {ahead} tokens {room}; {advice}")
         if cut := sum(size + ahead > self._most_tokens for size in sizes):
             said = f"under the longest prompt, {cut:,} of {len(sizes):,} training examples do not fit in"
-            logging.getLogger(__name__).warning(
-                "%s %d tokens: the ends of their longest texts are left out", said, self._most_tokens
-            )
+            logger.warning("%s %d tokens: the ends of their longest texts are left out", said, self._most_tokens)
 
     def _score(self, candidates: Matrix, split: str, *, outputs: bool = False) -> Evaluation:
         labels = torch.as_tensor(self.split.labels(split))
