@@ -15,7 +15,7 @@ from dfo_prompt.types import Matrix, Vector
 RESAMPLES = 2000
 CONFIDENCE = 0.95
 FEWEST_SEEDS = 5
-"""The fewest seeds for the max-t bootstrap."""
+"""The fewest seeds for the max-t bootstrap; with fewer, bootstrap intervals are too narrow."""
 FEWEST_REPEATS = 4
 """The fewest further seeds that must repeat a difference before it counts as constant: few examples give equal ones."""
 MOST_EXACT = 14

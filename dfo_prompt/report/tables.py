@@ -16,7 +16,6 @@ from dfo_prompt.report.marks import Marks, marks_of
 from dfo_prompt.report.numbers import interval_text, interval_texts, number_text
 from dfo_prompt.report.section import Section
 from dfo_prompt.report.texts import counted
-from dfo_prompt.report.verdict import FEW_SEEDS
 
 NAMED = ("optimizer", "method", "first", "second")
 """Columns that hold names of entries."""
@@ -129,7 +128,7 @@ def _strength(analysis: Analysis) -> str:
         return " A single seed gives no interval: any difference may be chance."
     if analysis.comparison.inference == "problems":
         return " In brackets: the 95 % bootstrap interval over problems."
-    few = ", which is too narrow with so few seeds" * (len(analysis.seeds) < FEW_SEEDS)
+    few = ", which is too narrow with so few seeds" * (len(analysis.seeds) < statistics.FEWEST_SEEDS)
     return f" In brackets: the 95 % stratified bootstrap interval{few}."
 
 

@@ -6,10 +6,9 @@ from dfo_prompt.report.analysis import RANDOM, Analysis
 from dfo_prompt.report.comparison import Conclusion
 from dfo_prompt.report.marks import marks_of
 from dfo_prompt.report.numbers import interval_text
+from dfo_prompt.report.statistics import FEWEST_SEEDS
 from dfo_prompt.report.texts import counted
 
-FEW_SEEDS = 5
-"""With fewer seeds, bootstrap intervals are too narrow."""
 NAMED = 3
 """The most optimizers that a sentence names."""
 
@@ -34,7 +33,7 @@ def remarks(analysis: Analysis) -> list[str]:
         _against_random(analysis, ranked[0]),
         _against_the_manual_prompt(analysis, ranked[0]),
         _same_scores(analysis),
-        f"With fewer than {FEW_SEEDS} seeds this result is preliminary." * (1 < seeds < FEW_SEEDS),
+        f"With fewer than {FEWEST_SEEDS} seeds this result is preliminary." * (1 < seeds < FEWEST_SEEDS),
     ]
     return [sentence for sentence in sentences if sentence]
 

@@ -37,7 +37,7 @@ def as_begun(config: StudyConfig, out: Path | None, *, searches: bool = True) ->
 def check_begun(config: StudyConfig, out: Path, *, searches: bool = True) -> None:
     """Refuse a folder that holds another study. No study, or one that differs only by a smaller budget, is accepted.
 
-    So does a method that does not search, with any budget.
+    So is that of a method that does not search, with any budget.
 
     Raises:
         InputError: the configurations differ; the message names the difference.
