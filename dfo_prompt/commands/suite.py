@@ -17,7 +17,7 @@ from dfo_prompt.console.status import print_status
 from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.errors import InputError, StudyError
 from dfo_prompt.plugin.entries import arguments_of
-from dfo_prompt.report.beside import comparing, only_new
+from dfo_prompt.report.beside import only_new
 from dfo_prompt.report.packed import packed_file, read_packed
 from dfo_prompt.report.tracked import track_suite
 from dfo_prompt.suite.executor import PROCESSES, Event
@@ -86,8 +86,7 @@ def run(
         suite = only_new(suite, packed, file=suite_file, source=beside)
     options = parse_options(given, "--executor-option")
     arguments_of("executor", executor, options)  # report invalid options before anything else
-    if dry_run:  # a real run checks this once the folder is locked
-        check_same(folder, suite)
+    check_same(folder, suite)  # a run does so again once the folder is locked
     todo = [plan for plan in suite.plans if not is_finished(folder, plan)]
     cost = ""
     if dry_run and any(plan.queries for plan in todo):
@@ -97,10 +96,9 @@ def run(
     click.echo(_announcement(suite, todo, cost), err=True)
     if dry_run:
         return
-    with SuiteProgress() as progress:
-        watch = comparing(progress, folder, suite, packed) if packed else progress
-        source = packed_file(beside) if beside else None
-        errors = run_suite(suite, folder, jobs=jobs, executor=executor, options=options, watch=watch, beside=source)
+    others = packed.beside(packed_file(beside)) if packed and beside else None
+    with SuiteProgress() as watch:
+        errors = run_suite(suite, folder, jobs=jobs, executor=executor, options=options, watch=watch, beside=others)
     track_suite(suite, folder)
     click.echo(f"{_outcome(folder)}suite  {folder}/\nreport dfo-prompt suite report {folder}")
     if errors:
@@ -141,8 +139,8 @@ def _outcome(folder: Path) -> str:
         from dfo_prompt.report.terminal import outcome  # noqa: PLC0415 - brings pandas
 
         return f"{outcome(folder, width=min(get_terminal_size().columns, WIDEST))}\n\n"
-    except ImportError:
-        return ""  # the report extra is not installed; `suite report` says so
+    except ImportError as error:
+        return f"no leaderboard: {_missing(error)}\n\n"
     except InputError as error:
         return f"{error}\n\n"
 
@@ -151,8 +149,12 @@ def _write_report() -> Callable[[Path], Path]:
     try:
         from dfo_prompt.report.write import write_report  # noqa: PLC0415 - brings pandas and a plotting library
     except ImportError as error:
-        raise InputError(f"reports need an extra: pip install 'dfo-prompt[report]' ({error})") from error
+        raise InputError(_missing(error)) from error
     return write_report
+
+
+def _missing(error: ImportError) -> str:
+    return f"reports need an extra: pip install 'dfo-prompt[report]' ({error})"
 
 
 def _cost(probed: Mapping[str, Event], todo: list[Plan], jobs: int) -> str:

@@ -15,6 +15,7 @@ from dfo_prompt.report.findings import Findings, read_findings
 from dfo_prompt.report.frames import curves_of, studies_of
 from dfo_prompt.report.identical import Identical, find_identical
 from dfo_prompt.report.leaderboard import leaderboard_of, pairs_of
+from dfo_prompt.suite.comparable import difference
 from dfo_prompt.suite.plan import Suite
 from dfo_prompt.types import Matrix, Vector
 
@@ -150,10 +151,10 @@ def _check_instances(findings: Findings, done: pd.DataFrame) -> None:
         for study in rows["study"]:
             setting = findings.evidence[study].setting
             expected = expected or setting
-            if differs := [key for key in setting if key in expected and setting[key] != expected[key]]:
+            if key := difference(setting, expected):
                 raise InputError(
                     f"{findings.folder}: {first} and {study} are not comparable: on problem {problem!r}, seed {seed}, their "
-                    f"{differs[0]} differs: it was changed between two runs; start again in a new folder"
+                    f"{key} differs: it was changed between two runs; start again in a new folder"
                 )
 
 

@@ -1,4 +1,4 @@
-"""Compares new optimizers with packed studies: selects the studies left to run and checks that settings and data agree."""
+"""Selects the studies that are left to run beside packed ones, and checks that their settings agree."""
 
 import json
 from collections.abc import Collection, Mapping, Sequence
@@ -9,14 +9,9 @@ from typing import Any
 from dfo_prompt.config.paths import by_name
 from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.errors import InputError
-from dfo_prompt.report.damage import reading
-from dfo_prompt.report.evidence import setting_of
 from dfo_prompt.report.packed import Packed
 from dfo_prompt.report.texts import shortened
-from dfo_prompt.study.identity import is_study, read_manifest
-from dfo_prompt.suite.folder import study_path
 from dfo_prompt.suite.plan import Plan, Suite
-from dfo_prompt.suite.state import SuiteState, Watcher
 
 SHARED = ("objective", "objective_options", "dim", "budget", "limits", "problem", "prompt")
 """Settings that a new entry must share with the packed studies of its problem, where these agree on them."""
@@ -58,36 +53,6 @@ def only_new(suite: Suite, packed: Packed, *, file: Path, source: Path) -> Suite
     if not new:
         raise InputError(f"{file}: all of its optimizers are in {source}, and none is left to run; name one with --add")
     return replace(suite, plans=new)
-
-
-def comparing(watch: Watcher, folder: Path, suite: Suite, packed: Packed) -> Watcher:
-    """Return a watcher that stops the suite in `folder` when a study uses other data than the packed studies of its problem.
-
-    A study's manifest holds the fingerprints of its data, task and model before its first query.
-
-    Raises:
-        InputError: the watcher found such a study; the message names the difference.
-    """
-    known = {(plan.problem, plan.seed): packed.evidence[plan.id].setting for plan in packed.plans}
-    seen: set[str] = set()
-
-    def compare(state: SuiteState) -> None:
-        watch(state)
-        for study in [study for study in state.running if study not in seen]:
-            place, plan = study_path(folder, study), suite.by_id[study]
-            if is_study(place):
-                seen.add(study)
-                _check_setting(place, known.get((plan.problem, plan.seed), {}), packed.name)
-
-    return compare
-
-
-def _check_setting(place: Path, expected: Mapping[str, Any], source: str) -> None:
-    with reading(place):
-        setting = setting_of(read_manifest(place))
-    for key, value in setting.items():
-        if key in expected and expected[key] != value:
-            raise InputError(f"{place}: its {key} is not that of the packed studies of {source!r}; they cannot be compared")
 
 
 def _difference(plan: Plan, references: Sequence[Plan], tables: Collection[str]) -> str:

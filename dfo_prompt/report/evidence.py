@@ -16,6 +16,7 @@ from dfo_prompt.report.summary import Summary, read_study, summarize
 from dfo_prompt.report.texts import printable
 from dfo_prompt.study.identity import is_study
 from dfo_prompt.study.records import Finite, Record
+from dfo_prompt.suite.comparable import setting_of
 from dfo_prompt.types import Vector
 
 LARGEST = 1e150
@@ -96,13 +97,6 @@ def read_evidence(place: Path, budget: int, error: str = "") -> Evidence:
             return _read(place, budget, reason)
     except DfoPromptError as damage:
         return Evidence(figures={"queries": 0, "finished": False, "error": printable(str(damage)), **reason})
-
-
-def setting_of(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fingerprints, by name, that must agree between compared studies of a problem and seed."""
-    objective = manifest["objective"]
-    named = {key.removesuffix("_fingerprint"): value for key, value in objective.items() if key.endswith("_fingerprint")}
-    return {**named, "objective": "" if named else manifest["config"]["objective"]}  # language models have fingerprints
 
 
 def checked(figures: Mapping[str, Any], where: object) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from dfo_prompt.config.study import STUDY
 from dfo_prompt.errors import InputError
 from dfo_prompt.report.damage import reading
 from dfo_prompt.report.evidence import Evidence, checked
+from dfo_prompt.suite.comparable import Beside
 from dfo_prompt.suite.plan import Plan, Suite
 
 PACKED = "studies.json.gz"
@@ -68,6 +69,11 @@ class Packed:
     def evidence(self) -> dict[str, Evidence]:
         """Return the evidence of each study, by id."""
         return {study.plan.id: study.evidence for study in self.studies}
+
+    def beside(self, file: Path) -> Beside:
+        """Return the settings that new studies are compared with; `file` holds these studies."""
+        settings = {(plan.problem, plan.seed): self.evidence[plan.id].setting for plan in self.plans}
+        return Beside(name=self.name, file=file, settings=settings)
 
 
 def packed_bytes(suite: Suite, evidence: Mapping[str, Evidence]) -> bytes:

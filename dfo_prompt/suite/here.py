@@ -12,7 +12,7 @@ from dfo_prompt.run.study import run_study
 from dfo_prompt.study.folder import study_folder
 from dfo_prompt.study.recheck import recheck
 from dfo_prompt.study.result import Batch, StudyInfo, StudyResult
-from dfo_prompt.suite.folder import is_finished, study_path, suite_folder
+from dfo_prompt.suite.folder import study_path, suite_folder
 from dfo_prompt.suite.plan import Plan, Suite
 from dfo_prompt.suite.run import sorted_plans
 from dfo_prompt.suite.state import SuiteState, Watcher, unwatched
@@ -36,12 +36,14 @@ def run_here(suite: Suite, folder: Path, objectives: Objectives, *, watch: Watch
     """
     folder = folder.absolute()  # stays valid if an objective changes the working directory
     with suite_folder(folder, suite) as errors:
-        _check_unchanged(suite, folder, objectives)
-        state, todo = sorted_plans(suite, folder)
+        state, finished, todo = sorted_plans(suite, folder)
+        if finished:
+            _check_unchanged(finished[0], folder, objectives)
+        for plan in finished:
+            errors.note(plan.id, "")
         watch(state)
-        waiting = {plan.id for plan in todo}
-        for plan in suite.plans:
-            errors.note(plan.id, _run(plan, folder, objectives, state, watch) if plan.id in waiting else "")
+        for plan in todo:
+            errors.note(plan.id, _run(plan, folder, objectives, state, watch))
             errors.write()
         return errors.among(suite.by_id)
 
@@ -63,14 +65,12 @@ def _run(plan: Plan, folder: Path, objectives: Objectives, state: SuiteState, wa
     return error
 
 
-def _check_unchanged(suite: Suite, folder: Path, objectives: Objectives) -> None:
-    """Refuse to compare new studies with studies of an objective that has changed since."""
-    first = next((plan for plan in suite.plans if is_finished(folder, plan)), None)
-    if first is None:
-        return
-    objective, place = objectives(first.config), study_path(folder, first.id)
-    with study_folder(place, manifest_of(first.config, objective)):
-        recheck(objective, place, budget_of(first.config), prices=first.config.prices)
+def _check_unchanged(finished: Plan, folder: Path, objectives: Objectives) -> None:
+    """Refuse to compare new studies with a finished one of an objective that has changed since."""
+    config, place = finished.config, study_path(folder, finished.id)
+    objective = objectives(config)
+    with study_folder(place, manifest_of(config, objective)):
+        recheck(objective, place, budget_of(config), prices=config.prices)
 
 
 class _Progress:

@@ -7,6 +7,7 @@ from time import monotonic
 from typing import Any
 
 from dfo_prompt.errors import StudyError
+from dfo_prompt.suite.comparable import Beside, Comparable
 from dfo_prompt.suite.executor import PROCESSES, Event, Executor, Order, open_executor
 from dfo_prompt.suite.folder import is_finished, put_beside, suite_folder
 from dfo_prompt.suite.plan import Plan, Suite
@@ -23,7 +24,7 @@ def run_suite(
     executor: str = PROCESSES,
     options: Mapping[str, Any] | None = None,
     watch: Watcher = unwatched,
-    beside: Path | None = None,
+    beside: Beside | None = None,
 ) -> dict[str, str]:
     """Run or continue every study of `suite` below `folder`; return the errors of studies without a result, by id.
 
@@ -34,23 +35,25 @@ def run_suite(
         executor: a name that `dfo-prompt list executors` shows. Neither executor nor `jobs` affects results.
         options: options of the executor.
         watch: called with the state whenever it may have changed.
-        beside: file of packed studies to copy into the folder, for its report.
+        beside: packed studies to compare with; their file is copied into the folder, for its report.
 
     Raises:
-        InputError, StudyError, PluginError: see `suite_folder`, `open_executor` and `Supervision.ended`.
+        InputError, StudyError, PluginError: see `suite_folder`, `put_beside`, `open_executor` and `Supervision.ended`.
     """
     folder = folder.absolute()  # other processes may run in other working directories
     with suite_folder(folder, suite) as errors:
         if beside:
-            put_beside(folder, beside)
-        state, todo = sorted_plans(suite, folder)
-        for study in suite.by_id.keys() - {plan.id for plan in todo}:
-            errors.note(study, "")
+            put_beside(folder, beside.file)
+        state, finished, todo = sorted_plans(suite, folder)
+        for plan in finished:
+            errors.note(plan.id, "")
         watch(state)
         if todo:
             threads = suite.settings.threads
             with closing(open_executor(executor, options or {}, jobs=jobs, threads=threads, folder=folder)) as opened:
-                for plan, error in Supervision(opened, suite.settings, state, Queue(todo), folder).ended(watch):
+                comparable = Comparable(folder, finished, beside)
+                supervision = Supervision(opened, suite.settings, state, Queue(todo), comparable, folder)
+                for plan, error in supervision.ended(watch):
                     errors.note(plan.id, error)
         return errors.among(suite.by_id)
 
@@ -77,18 +80,17 @@ def probe_suite(
         return {problem: _probed(opened, plan, stall) for problem, plan in first.items()}
 
 
-def sorted_plans(suite: Suite, folder: Path) -> tuple[SuiteState, list[Plan]]:
-    """Return the state of the suite, and the studies without a result."""
+def sorted_plans(suite: Suite, folder: Path) -> tuple[SuiteState, list[Plan], list[Plan]]:
+    """Return the state of the suite, its finished studies, and those without a result."""
     only_queries = all(plan.queries for plan in suite.plans)
     state = SuiteState(studies=len(suite.plans), queries=suite.queries, only_queries=only_queries)
-    todo = []
+    finished: list[Plan] = []
+    todo: list[Plan] = []
     for plan in suite.plans:
-        if is_finished(folder, plan):
-            state.done += 1
-            state.asked += plan.queries
-        else:
-            todo.append(plan)
-    return state, todo
+        (finished if is_finished(folder, plan) else todo).append(plan)
+    state.done = len(finished)
+    state.asked = sum(plan.queries for plan in finished)
+    return state, finished, todo
 
 
 def _probed(executor: Executor, plan: Plan, stall_seconds: float) -> Event:

@@ -6,6 +6,7 @@ from pathlib import Path
 from time import monotonic
 
 from dfo_prompt.errors import StudyError
+from dfo_prompt.suite.comparable import Comparable
 from dfo_prompt.suite.config import SuiteSettings
 from dfo_prompt.suite.executor import Event, Executor, Order
 from dfo_prompt.suite.folder import study_path
@@ -41,9 +42,17 @@ class _Run:
 class Supervision:
     """Supervises the studies of a suite on an executor."""
 
-    def __init__(self, executor: Executor, settings: SuiteSettings, state: SuiteState, queue: Queue, folder: Path) -> None:
+    def __init__(
+        self,
+        executor: Executor,
+        settings: SuiteSettings,
+        state: SuiteState,
+        queue: Queue,
+        comparable: Comparable,
+        folder: Path,
+    ) -> None:
         self._executor, self._settings, self._state = executor, settings, state
-        self._queue, self._folder = queue, folder
+        self._queue, self._comparable, self._folder = queue, comparable, folder
         self._runs: dict[str, _Run] = {}
         self._losses: dict[str, int] = {}
         self._busy = monotonic()
@@ -52,6 +61,7 @@ class Supervision:
         """Yield each study as it ends, with its error, or "".
 
         Raises:
+            InputError: a study cannot be compared with the others; see `Comparable`.
             StudyError: the executor has had no room for any study for `stall_seconds`; or see `Executor.wait`.
         """
         while self._queue or self._runs:
@@ -90,6 +100,7 @@ class Supervision:
 
     def _handle(self, run: _Run, event: Event) -> Iterator[tuple[Plan, str]]:
         run.hear()
+        self._comparable.check(run.plan)
         if event.lost:
             losses = self._losses[run.plan.id] = self._losses.get(run.plan.id, 0) + 1
             if losses > MOST_LOSSES:
