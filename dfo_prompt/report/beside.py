@@ -4,7 +4,6 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from dfo_prompt.config.paths import by_name
 from dfo_prompt.config.study import StudyConfig
