@@ -19,6 +19,7 @@ PROJECTIONS = {
 
 LOSSES = {
     "cross_entropy": ("cross_entropy", "Negative log-likelihood of the correct label word among the label words"),
+    "smoothed": ("smoothed", "Cross entropy with label smoothing of 0.1 (Szegedy et al., 2016)"),
     "hinge": ("hinge", "Multi-class hinge loss with margin 2, as in the reference code of Black-Box Tuning"),
     "accuracy": ("error_rate", "Share of wrong labels"),
 }

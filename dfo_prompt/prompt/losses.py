@@ -15,10 +15,19 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 MARGIN = 2.0
 """The margin of the hinge loss in the reference code of Black-Box Tuning."""
 
+SMOOTHING = 0.1
+"""The share of the smoothed labels' weight, as in Szegedy et al. (2016)."""
+
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     """Return the mean negative log-likelihood of the correct label word among the label words."""
     return functional.cross_entropy(logits.movedim(-1, 1), labels.expand(len(logits), -1), reduction="none").mean(dim=1)
+
+
+def smoothed(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return the mean cross entropy with smoothed labels (Szegedy et al., 2016): `SMOOTHING` is spread over all words."""
+    rows, labels = logits.movedim(-1, 1), labels.expand(len(logits), -1)
+    return functional.cross_entropy(rows, labels, reduction="none", label_smoothing=SMOOTHING).mean(dim=1)
 
 
 def hinge(logits: Tensor, labels: Tensor) -> Tensor:

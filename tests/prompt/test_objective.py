@@ -97,6 +97,9 @@ def test_losses_have_their_known_values():
     values = {name: loss_called(name)(logits, labels).item() for name in catalogue().losses.specs}
     expected = torch_cross_entropy(logits[0], labels).item()
     assert values["cross_entropy"] == pytest.approx(expected)
+    logs = torch.log_softmax(logits[0], dim=-1)
+    targets = 0.9 * torch.eye(3)[labels] + 0.1 / 3
+    assert values["smoothed"] == pytest.approx(-(targets * logs).sum(dim=-1).mean().item())
     # margin 2: example 0: max(0, 2+0-2) + max(0, 2+1-2) = 1; example 1: max(0, 2+0-3) + max(0, 2+3.5-3) = 2.5
     assert values["hinge"] == pytest.approx(1.75)
     assert values["accuracy"] == pytest.approx(0.5)

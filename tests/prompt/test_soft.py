@@ -115,7 +115,7 @@ def test_every_projection_moves_the_prompt(options, name):
         ({"projection": "norml"}, "unknown projection 'norml'; did you mean 'normal'"),
         ({"projection_options": {"alhpa": 1}}, "unknown option of projection 'normal': 'alhpa'; did you mean 'alpha'"),
         ({"projection_options": {"alpha": "big"}}, "projection 'normal': alpha: Input should be a valid number"),
-        ({"loss": "squared"}, "unknown loss 'squared'; known: accuracy, cross_entropy, hinge"),
+        ({"loss": "squared"}, "unknown loss 'squared'; known: accuracy, cross_entropy, hinge, smoothed"),
         ({"dtype": "float8"}, "unknown dtype 'float8'; known: auto, float32"),
         ({"device": "tpu"}, "unknown device 'tpu'; known: auto, cpu, cuda, mps, sharded"),
         ({"model": "no/such-model"}, r"cannot load model 'no/such-model': .*named models: smollm2-135m"),

@@ -119,7 +119,8 @@ def sparse(
 def count_sketch(space: Space, rng: np.random.Generator, *, alpha: float = 1.0, sigma: float = 1.0) -> Gather:
     """Draw a transposed count sketch (Charikar et al., 2002): each entry of the prompt is a scaled coordinate of z, signed.
 
-    The numbers of entries per coordinate differ by at most one.
+    The numbers of entries per coordinate differ by at most one. With d = P E there is one each, and thus no projection: z is
+    the prompt up to scale, signs and order.
     """
     columns = rng.permutation(np.arange(space.entries) % space.dim)[:, None]
     signs = rng.choice([-1.0, 1.0], columns.shape)

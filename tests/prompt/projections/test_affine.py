@@ -68,6 +68,12 @@ def test_a_count_sketch_uses_all_coordinates_equally():
     assert set(used.sum(axis=0)) == {53, 54}
 
 
+def test_a_count_sketch_with_a_coordinate_for_each_entry_projects_nothing():
+    matrix = matrix_of(count_sketch, Space(dim=12, tokens=3, width=4, mean=0.0, std=0.3))
+    np.testing.assert_allclose(np.abs(matrix).sum(axis=0), np.full(12, 0.3), rtol=1e-6)
+    np.testing.assert_allclose(matrix.T @ matrix, 0.09 * np.eye(12), atol=1e-7)
+
+
 def test_fastfood_is_nearly_normal():
     space = Space(dim=64, tokens=64, width=64, mean=0.0, std=0.3)
     matrix = matrix_of(fastfood, space) / (0.3 / 8)
