@@ -88,12 +88,16 @@ class Task:
 
         The chain is left out: only one method uses it and writes it to its manifest.
         """
+        patterns = tuple(
+            (pattern.template, pattern.causal_template, [*(pattern.labels or self.labels).items()])
+            for pattern in self.patterns
+        )
         content: tuple[object, ...] = (
             self.template,
             self.causal_template,
             [*self.labels.items()],
             self.metric,
-            self.rephrased,
+            patterns,
         )
         content = (*content, self.answer) if self.answer else content
         return hashlib.sha256(repr(content).encode()).hexdigest()[:16]

@@ -119,6 +119,19 @@ def test_a_chain_is_no_part_of_the_fingerprint(tmp_path: Path) -> None:
     assert (task.fingerprint, plain.chain) == (plain.fingerprint, None)
 
 
+def test_the_fingerprint_holds_the_patterns_and_nothing_else_of_their_tasks(tmp_path: Path) -> None:
+    def fingerprint(folder: str, pattern: str, *, chain: str = "", summary: str = "Mood of a sentence.") -> str:
+        (tmp_path / folder).mkdir(exist_ok=True)
+        text = GOOD.replace("Mood of a sentence.", summary).replace("[data]", f"[[patterns]]\n{pattern}\n{chain}[data]")
+        return load_task(write(tmp_path / folder, text)).fingerprint
+
+    chain = '[chain]\ntext = "So: {text}"\nquestions = ["So?"]\n'
+    pattern, labels = 'template = "{text} So {answer}"', 'labels = { bad = "no", good = "yes", superb = "yes" }'
+    first = fingerprint("here", pattern)
+    assert fingerprint("there", pattern, chain=chain, summary="Another.") == first
+    assert len({first, fingerprint("here", pattern.replace("So", "Thus")), fingerprint("here", f"{pattern}\n{labels}")}) == 3
+
+
 def test_f1_is_for_two_classes(tmp_path: Path) -> None:
     three = GOOD.replace('superb = "great"', 'superb = "superb"').replace("summary", 'metric = "f1"\nsummary')
     with pytest.raises(InputError, match="metric: f1 is for 2 classes, not 3; use accuracy or macro_f1"):
