@@ -15,7 +15,7 @@ from dfo_prompt.report.findings import Findings, read_findings
 from dfo_prompt.report.frames import curves_of, studies_of
 from dfo_prompt.report.identical import Identical, find_identical
 from dfo_prompt.report.leaderboard import leaderboard_of, pairs_of
-from dfo_prompt.suite.comparable import difference
+from dfo_prompt.suite.comparable import Agreement
 from dfo_prompt.suite.plan import Suite
 from dfo_prompt.types import Matrix, Vector
 
@@ -146,15 +146,12 @@ def _measured(studies: pd.DataFrame, measure: str, folder: Path) -> pd.DataFrame
 
 def _check_instances(findings: Findings, done: pd.DataFrame) -> None:
     for (problem, seed), rows in done.groupby(["problem", "seed"], sort=False):
-        first, *_ = rows["study"]
-        expected: Mapping[str, object] = {}
+        agreement = Agreement()
         for study in rows["study"]:
-            setting = findings.evidence[study].setting
-            expected = expected or setting
-            if key := difference(setting, expected):
+            if difference := agreement.difference(study, findings.evidence[study].setting):
                 raise InputError(
-                    f"{findings.folder}: {first} and {study} are not comparable: on problem {problem!r}, seed {seed}, their "
-                    f"{key} differs: it was changed between two runs; start again in a new folder"
+                    f"{findings.folder}: {difference}, so that they cannot be compared on problem {problem!r}, seed {seed}; "
+                    "start again in a new folder"
                 )
 
 

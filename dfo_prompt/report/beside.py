@@ -12,7 +12,7 @@ from dfo_prompt.report.packed import Packed
 from dfo_prompt.report.texts import shortened
 from dfo_prompt.suite.plan import Plan, Suite
 
-SHARED = ("objective", "objective_options", "dim", "budget", "limits", "problem", "prompt")
+SHARED = ("objective", "objective_options", "dim", "budget", "limits", "problem", "prompt", "endpoint")
 """Settings that a new entry must share with the packed studies of its problem, where these agree on them."""
 EVERY = tuple(StudyConfig.__dataclass_fields__)
 OTHER_NAME = "; give the entry another name"

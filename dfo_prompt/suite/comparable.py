@@ -1,4 +1,4 @@
-"""Ends a suite when a study uses other data, another task or another model than the others of its problem and seed."""
+"""Refuses to compare studies of one problem and seed that used other data, another task or another model."""
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -12,19 +12,37 @@ from dfo_prompt.suite.folder import study_path
 from dfo_prompt.suite.plan import Plan
 
 Setting = Mapping[str, Any]
-"""The fingerprints of data, task and model by name, or else the name of the objective."""
+"""The fingerprints of task, data and model by name and the name of a served model, or else the objective's name."""
+FINGERPRINTS = ("task", "data", "drawn", "model")
+Instance = tuple[str, int]
+"""(problem, seed)."""
 
 
 def setting_of(manifest: Mapping[str, Any]) -> Setting:
-    """Return the fingerprints, by name, that must agree between compared studies of a problem and seed."""
+    """Return the part of a manifest that must agree between compared studies of a problem and seed."""
     objective = manifest["objective"]
-    named = {key.removesuffix("_fingerprint"): value for key, value in objective.items() if key.endswith("_fingerprint")}
-    return {**named, "objective": "" if named else manifest["config"]["objective"]}  # language models have fingerprints
+    setting = {name: objective[key] for name in FINGERPRINTS if (key := f"{name}_fingerprint") in objective}
+    if isinstance(endpoint := objective.get("endpoint"), Mapping):
+        if "model_fingerprint" in endpoint:
+            setting["model"] = endpoint["model_fingerprint"]
+        elif served := endpoint.get("served_model") or endpoint.get("model"):
+            setting["served model"] = served
+    return {**setting, "objective": "" if setting else manifest["config"].get("objective")}
 
 
-def difference(setting: Setting, expected: Setting) -> str:
-    """Return the first fingerprint that both have and that differs, or ""."""
-    return next((key for key in setting if key in expected and setting[key] != expected[key]), "")
+class Agreement:
+    """The settings of compared studies, of which each key has one value."""
+
+    def __init__(self) -> None:
+        self._first: dict[str, tuple[str, Any]] = {}
+
+    def difference(self, study: str, setting: Setting) -> str:
+        """Add a study; return "the KEY of STUDY is not that of OTHER" if it differs from an earlier one, else ""."""
+        for key, value in setting.items():
+            first, expected = self._first.setdefault(key, (study, value))
+            if value != expected:
+                return f"the {key} of {study} is not that of {first}"
+        return ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,60 +52,53 @@ class Beside:
     Attributes:
         name: name of their suite.
         file: their file.
-        settings: their settings by problem and seed.
+        settings: id and setting of each study, by problem and seed.
     """
 
     name: str
     file: Path
-    settings: Mapping[tuple[str, int], Setting]
+    settings: Mapping[Instance, Iterable[tuple[str, Setting]]]
 
 
 class Comparable:
-    """Checks each new study against the finished and the packed studies of its problem and seed.
+    """Compares each study of a suite with the others and with packed studies, as soon as it has a manifest.
 
     A manifest holds the fingerprints before the first query, so that a study is refused before it costs much.
 
     Args:
         folder: suite folder.
-        finished: studies of the folder that have a result.
         beside: the packed studies, if any.
     """
 
-    def __init__(self, folder: Path, finished: Iterable[Plan], beside: Beside | None) -> None:
-        self._folder, self._beside = folder, beside
-        self._finished: dict[tuple[str, int], list[Plan]] = {}
-        for plan in finished:
-            self._finished.setdefault((plan.problem, plan.seed), []).append(plan)
-        self._first: dict[tuple[str, int], tuple[str, Setting]] = {}
-        self._checked: set[str] = set()
+    def __init__(self, folder: Path, beside: Beside | None = None) -> None:
+        self._folder, self._checked = folder, set[str]()
+        self._agreed: dict[Instance, Agreement] = {}
+        if beside:
+            for instance, studies in beside.settings.items():
+                for study, setting in studies:
+                    self._of(instance).difference(f"{study} of the packed suite {beside.name!r}", setting)
 
     def check(self, plan: Plan) -> None:
-        """Check a study, once; one that has no manifest yet passes for now.
+        """Check a study, once; one without a readable manifest passes for now, and the report tells damage.
 
         Raises:
             InputError: the studies cannot be compared; the message names the difference.
         """
-        if plan.id in self._checked or self._setting(plan) is None:
+        place = study_path(self._folder, plan.id)
+        if plan.id in self._checked or (setting := _read(place)) is None:
             return
         self._checked.add(plan.id)
-        for other in [*self._finished.pop((plan.problem, plan.seed), []), plan]:
-            if setting := self._setting(other):
-                self._compare(other, setting)
-
-    def _setting(self, plan: Plan) -> Setting | None:
-        """Return the setting of a study; None without a readable manifest, which the report tells."""
-        with suppress(InputError):
-            return setting_of(read_manifest(study_path(self._folder, plan.id)))
-        return None
-
-    def _compare(self, plan: Plan, setting: Setting) -> None:
-        instance = (plan.problem, plan.seed)
-        if self._beside and (key := difference(setting, self._beside.settings.get(instance, {}))):
-            packed = f"the packed studies of {self._beside.name!r}"
-            raise InputError(f"{self._folder}: the {key} of {plan.id} is not that of {packed}; they cannot be compared")
-        first, expected = self._first.setdefault(instance, (plan.id, setting))
-        if key := difference(setting, expected):
+        if difference := self._of((plan.problem, plan.seed)).difference(plan.id, setting):
             raise InputError(
-                f"{self._folder}: the {key} of {plan.id} is not that of {first}: it was changed between two runs; choose "
-                "another --out, since they cannot be compared"
+                f"{difference}: the file, its data or its model were changed, or its entries use different ones; change "
+                f"them back and remove {place}, or choose another --out"
             )
+
+    def _of(self, instance: Instance) -> Agreement:
+        return self._agreed.setdefault(instance, Agreement())
+
+
+def _read(place: Path) -> Setting | None:
+    with suppress(InputError):
+        return setting_of(read_manifest(place))
+    return None

@@ -7,6 +7,7 @@ from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.contracts.objective import Objective
 from dfo_prompt.errors import DfoPromptError, OutageError
 from dfo_prompt.run.built import budget_of
+from dfo_prompt.run.larger import as_begun
 from dfo_prompt.run.manifest import manifest_of
 from dfo_prompt.run.study import run_study
 from dfo_prompt.study.folder import study_folder
@@ -67,7 +68,8 @@ def _run(plan: Plan, folder: Path, objectives: Objectives, state: SuiteState, wa
 
 def _check_unchanged(finished: Plan, folder: Path, objectives: Objectives) -> None:
     """Refuse to compare new studies with a finished one of an objective that has changed since."""
-    config, place = finished.config, study_path(folder, finished.id)
+    place = study_path(folder, finished.id)
+    config = as_begun(finished.config, place)
     objective = objectives(config)
     with study_folder(place, manifest_of(config, objective)):
         recheck(objective, place, budget_of(config), prices=config.prices)

@@ -79,6 +79,7 @@ def suite_of(
     if not plans:
         raise InputError(f"{where}: everything is excluded")
     _check_different(plans, where)
+    _check_problems(plans, where)
     _check_budgets(plans, where)
     settings = SuiteSettings(**{field.name: getattr(config, field.name) for field in fields(SuiteSettings)})
     return Suite(settings=settings, plans=tuple(plans))
@@ -121,6 +122,17 @@ def _check_different(plans: Sequence[Plan], where: str) -> None:
     for first, second in combinations(studies, 2):
         if studies[first] == studies[second]:
             raise InputError(f"{where}: problems {first!r} and {second!r} are the same; their tables must differ")
+
+
+def _check_problems(plans: Sequence[Plan], where: str) -> None:
+    first: dict[str, Plan] = {}
+    for plan in plans:
+        reference = first.setdefault(plan.problem, plan)
+        if plan.config.problem != reference.config.problem:
+            both = f"{reference.optimizer!r} and {plan.optimizer!r}"
+            raise InputError(
+                f"{where}: model, task or data of {both} differ on {plan.problem!r}; set problem in [[problems]]"
+            )
 
 
 def _check_budgets(plans: Sequence[Plan], where: str) -> None:

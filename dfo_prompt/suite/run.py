@@ -38,6 +38,7 @@ def run_suite(
         beside: packed studies to compare with; their file is copied into the folder, for its report.
 
     Raises:
+        InputError: studies cannot be compared; see `Comparable`.
         InputError, StudyError, PluginError: see `suite_folder`, `put_beside`, `open_executor` and `Supervision.ended`.
     """
     folder = folder.absolute()  # other processes may run in other working directories
@@ -45,13 +46,14 @@ def run_suite(
         if beside:
             put_beside(folder, beside.file)
         state, finished, todo = sorted_plans(suite, folder)
+        comparable = Comparable(folder, beside)
         for plan in finished:
+            comparable.check(plan)
             errors.note(plan.id, "")
         watch(state)
         if todo:
             threads = suite.settings.threads
             with closing(open_executor(executor, options or {}, jobs=jobs, threads=threads, folder=folder)) as opened:
-                comparable = Comparable(folder, finished, beside)
                 supervision = Supervision(opened, suite.settings, state, Queue(todo), comparable, folder)
                 for plan, error in supervision.ended(watch):
                     errors.note(plan.id, error)

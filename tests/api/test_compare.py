@@ -45,6 +45,13 @@ def test_all_have_the_same_budget_and_the_report_is_that_of_the_folder(tmp_path)
 
 
 @pytest.mark.slow
+def test_the_same_call_goes_on_after_the_budget_grew(tmp_path):
+    for names, budget in ((["random"], 40), (["random"], 900), (["random"], 900), (["random", "cma"], 900)):
+        found = compare(names, Function(), budget=budget, popsize=4, seeds=1, out=tmp_path / "s")  # other looks at dev
+    assert found.studies["queries"].tolist() == [900, 900]
+
+
+@pytest.mark.slow
 def test_a_named_objective_is_compared_as_in_a_suite(tmp_path):
     here = compare(["cma", "random"], "sphere", out=tmp_path / "here")
     study = {"objective": "sphere", "dim": 3, "budget": 30, "popsize": 5}

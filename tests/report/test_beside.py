@@ -128,7 +128,7 @@ def test_studies_on_other_data_end_the_suite(run, packed, tmp_path, monkeypatch)
     )
     status, _, err = run("--add", "zo:es")
     assert status == 2
-    assert "the objective of sphere/zo-es/1 is not that of the packed studies of 'packed'; they cannot be compared" in err
+    assert "the objective of sphere/zo-es/1 is not that of sphere/cma/1 of the packed suite 'packed': " in err
 
 
 @pytest.mark.slow

@@ -207,6 +207,11 @@ def test_a_plain_name_is_always_the_optimizer(read):
             "unknown task 'sst3'",
         ),
         (SUITE.replace("seeds = [1, 2]", "targets = [nan]"), {}, "targets"),
+        (
+            SUITE.replace('"random"]', '{ name = "more", optimizer = "random", problem = { shots = 4 } }]'),
+            {},
+            "model, task or data of 'cma' and 'more' differ on '0.0'; set problem in",
+        ),
     ],
 )
 def test_what_would_falsify_a_comparison_is_refused(read, text, overrides, said):
