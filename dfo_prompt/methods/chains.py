@@ -59,7 +59,7 @@ def _chain(task: Task, text: str, questions: Sequence[str], copies: int) -> Chai
     """
     shown = "\n".join([text] * copies)
     lines = ["\n".join([shown, *questions[:number]]) for number in range(1, len(questions) + 1)]
-    ends = [f"{end}{{answer}}" for end in [shown, *([f"{shown}\n"] if questions else []), *lines]]
+    ends = [f"{end} {{answer}}" for end in [shown, *([f"{shown}\n"] if questions else []), *lines]]
     return Chain(task=replace(task, template=ends[-1], causal_template="", patterns=()), ends=tuple(ends))
 
 

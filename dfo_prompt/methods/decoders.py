@@ -15,6 +15,7 @@ from dfo_prompt.lm.encoding import first_token
 from dfo_prompt.lm.precision import choose_precision
 from dfo_prompt.lm.scorer import Scorer
 from dfo_prompt.methods.chains import chain_of, chained
+from dfo_prompt.methods.contexts import Context, draw_contexts
 from dfo_prompt.methods.fixed import dtype_of
 from dfo_prompt.methods.setting import Fitted, Setting
 from dfo_prompt.methods.slots import Answers, HiddenStates, LabelScores, Slot, TopTokens, View, tasks_of
@@ -69,15 +70,19 @@ def chained_decoder(
     *,
     depths: Depths = UPPER_HALF,
     copies: Annotated[int, Field(ge=1)] = 1,
+    contexts: Annotated[int, Field(ge=0)] = 0,
     templates: tuple[str, ...] = (),
     fit: Fitting = DEFAULT,
 ) -> Fitted:
     """Fit a decoder for each end of a chain and each layer; the decoders vote. See `Chain`.
 
+    With contexts, the chain is also asked behind demonstrations of itself, whose last question is answered.
+
     Args:
         setting: the entry's setting.
         depths: the layers.
         copies: the number of copies of the text.
+        contexts: the number of times that it is asked behind demonstrations, each time others; see `draw_contexts`.
         templates: templates whose questions replace the task's own chain, or its patterns if it has none.
         fit: see `Fitting`.
 
@@ -89,7 +94,8 @@ def chained_decoder(
         raise InputError(f"a chain needs a decoder-only model, which {lm.name!r} is not; use multi-prompt-decoder")
     chain = chain_of(setting.problem.task, templates, copies=copies)
     view = HiddenStates(lm=lm, depths=depths, back=chain.back(lm, setting.problem.texts("train")))
-    return _decode(setting, _slots(setting, view, [chain.task]), fit)
+    shown = draw_contexts(setting.problem, chain.task, contexts)
+    return _decode(setting, [*_slots(setting, view, [chain.task]), *_behind(setting, view, chain.task, shown)], fit)
 
 
 def describe_chain(setting: Setting) -> dict[str, Json]:
@@ -175,7 +181,7 @@ def _decode(setting: Setting, slots: Sequence[Slot], how: Fitting) -> Fitted:
 
     user = sum(answers.figures.nbytes for answers in both or train) + allocated_by(fit)
     members = voters[-1].members
-    about: dict[str, Json] = {"templates": len(slots), "members": len(members)}
+    about: dict[str, Json] = {"prompts": len(slots), "members": len(members)}
     return Fitted(
         predict=voters[-1].predict,
         spent=spent + more,
@@ -208,6 +214,15 @@ def _stacked(first: Answers, second: Answers) -> Answers:
 def _slots(setting: Setting, view: View, tasks: Sequence[Task] | None = None) -> list[Slot]:
     lm, scorer = setting.problem.lm, _scorer(setting)
     return [Slot(lm, task, scorer, view) for task in tasks or [setting.problem.task]]
+
+
+def _behind(setting: Setting, view: View, task: Task, contexts: Sequence[Context]) -> list[Slot]:
+    """Return the slots of the template behind each context, of which a service receives the token ids."""
+    lm, scorer = setting.problem.lm, _scorer(setting)
+    return [
+        Slot(lm, task, scorer, view, prompt=context.prompt, dim=len(context.prompt), shown=context.shown)
+        for context in contexts
+    ]
 
 
 def _scorer(setting: Setting) -> Scorer:

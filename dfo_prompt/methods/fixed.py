@@ -1,8 +1,6 @@
 """Methods that query the model without any search: manual, calibrated and in-context prompts."""
 
-from collections.abc import Sequence
 from dataclasses import replace
-from itertools import zip_longest
 from time import perf_counter
 
 import numpy as np
@@ -11,13 +9,13 @@ from torch import Tensor
 
 from dfo_prompt._util.seeding import Stream, generator
 from dfo_prompt.errors import InputError
-from dfo_prompt.lm.layout import lay_out, template_of
+from dfo_prompt.lm.layout import lay_out
+from dfo_prompt.methods.contexts import fitting, in_turn
 from dfo_prompt.methods.setting import Fitted, Predict, Setting
 from dfo_prompt.prompt.objective import PromptObjective
 from dfo_prompt.prompt.problem import Problem
-from dfo_prompt.prompt.text.rendering import demonstration
 from dfo_prompt.study.costs import Spent
-from dfo_prompt.tasks.examples import Example, Texts
+from dfo_prompt.tasks.examples import Texts
 from dfo_prompt.types import Json, Matrix
 
 SMALLEST = float(np.finfo(np.float32).tiny)
@@ -129,20 +127,9 @@ def _shown(problem: Problem, rng: np.random.Generator, most: int | None) -> list
     """Return the token ids of the demonstrations that fit."""
     lm, task, data = problem.lm, problem.task, problem.data
     longest = max(len(lay_out(lm, task, drawn.texts, prompt_tokens=0).ids) for drawn in data.train)
-    room, shown = max(lm.max_tokens - longest, lm.max_tokens // 2), []
-    for example in _in_turn(data.train, len(task.classes), rng)[:most]:
-        ids = lm.tokens(demonstration(template_of(lm, task), example.texts, task.words[example.label]))
-        room -= len(ids)
-        if room < 0:
-            break
-        shown.append(ids)
+    drawn = [(i, data.train[i]) for i in in_turn(data.train, len(task.classes), rng)[:most]]
+    room = max(lm.max_tokens - longest, lm.max_tokens // 2)
+    shown = [ids for _, ids in fitting(lm, task, drawn, room=room)]
     if not shown:
         raise InputError(f"method 'in-context': {lm.name!r} has no room for a demonstration ahead of the longest text")
     return shown
-
-
-def _in_turn(examples: Sequence[Example], classes: int, rng: np.random.Generator) -> list[Example]:
-    """Return the examples in random order but with classes in turn, so that any prefix is balanced."""
-    drawn = [examples[i] for i in rng.permutation(len(examples))]
-    by_class = [[example for example in drawn if example.label == label] for label in rng.permutation(classes)]
-    return [example for turn in zip_longest(*by_class) for example in turn if example]

@@ -160,12 +160,21 @@ class Slot:
         view: the figures to read.
         prompt: a soft prompt (P, E), or (H, P, E) with a prompt per layer; none by default.
         dim: d, the numbers that a service receives for the prompt.
+        shown: indices of the training examples that the prompt shows; see `Context`.
     """
 
     def __init__(
-        self, lm: LanguageModel, task: Task, scorer: Scorer, view: View, *, prompt: Tensor | None = None, dim: int = 0
+        self,
+        lm: LanguageModel,
+        task: Task,
+        scorer: Scorer,
+        view: View,
+        *,
+        prompt: Tensor | None = None,
+        dim: int = 0,
+        shown: Sequence[int] = (),
     ) -> None:
-        self.view = view
+        self.view, self.shown = view, shown
         self._lm, self._task, self._scorer, self._dim = lm, task, scorer, dim
         prompt = torch.zeros((0, lm.width), device=lm.device) if prompt is None else prompt
         self._prompts, self._prompt_tokens = prompt[None], prompt.shape[-2]

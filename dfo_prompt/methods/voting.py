@@ -114,6 +114,7 @@ class Voters:
 
 def fitted(slot: Slot, answers: Answers, labels: Labels, how: Fitting) -> Reading:
     """Fit the members of a slot on train and choose which of them use the label words."""
+    answers, labels = _unseen(slot, answers, labels)
     features, fit = slot.view.learn(answers.figures), how.on(slot.view)
     tried = [False] if how.words == "none" else [True] if how.words == "offset" else [False, True]
     members = []
@@ -126,8 +127,15 @@ def fitted(slot: Slot, answers: Answers, labels: Labels, how: Fitting) -> Readin
 
 
 def refitted(reading: Reading, answers: Answers, labels: Labels, how: Fitting) -> Reading:
-    """Fit the same members on more answers."""
+    """Fit the same members on more answers, those on train first."""
+    answers, labels = _unseen(reading.slot, answers, labels)
     features, fit = reading.slot.view.learn(answers.figures), how.on(reading.slot.view)
     pairs = zip(reading.members, features(answers.figures), strict=True)
     members = [replace(member, classify=fit(x, labels, answers.words * member.words)) for member, x in pairs]
     return replace(reading, features=features, members=members)
+
+
+def _unseen(slot: Slot, answers: Answers, labels: Labels) -> tuple[Answers, Labels]:
+    """Return answers and labels without those of the training examples that the slot's prompt shows with their labels."""
+    kept = np.delete(np.arange(len(labels)), slot.shown)
+    return replace(answers, figures=answers.figures[kept], words=answers.words[kept]), labels[kept]

@@ -303,11 +303,11 @@ def test_the_recipe_is_frozen_in_a_preset(tiny_folder, tiny_task):
     config = parse_config({"preset": "recipe", **tables({"model": str(tiny_folder), "task": str(tiny_task), "shots": 4})})
     fitting = {"head": "ridge", "strength": 0.01, "words": "none", "sharpness": 5.0, "join_dev": True}
     assert (config.method, config.problem.shots) == ("chained-decoder", 4)
-    assert config.method_options == {"depths": [0.5, 0.67, 0.83, 1.0], "copies": 1, "fit": fitting}
+    assert config.method_options == {"depths": [0.5, 0.67, 0.83, 1.0], "copies": 1, "contexts": 1, "fit": fitting}
     result = run_method(config)
-    assert result.fitted.spent.queries == 2
-    # Of three layers the second, for three of the depths, and the last; at the ends of text, line and question.
-    assert result.fitted.about["members"] == 2 * 3
+    assert result.fitted.spent.queries == 2 * 2
+    # Of three layers the second, for three of the depths, and the last; at the ends of text, line and question; twice.
+    assert result.fitted.about["members"] == 2 * 3 * 2
 
 
 def test_the_recipe_is_a_method_too(tiny_folder, tiny_task):
