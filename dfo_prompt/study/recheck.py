@@ -22,7 +22,8 @@ def recheck(objective: Objective, folder: Path, budget: Budget, *, prices: Price
     """Score again the first candidate with a loss in the journal of `folder`, and compare the losses.
 
     The evaluation counts as repeated on the second account, which is charged if repetition costs something. An objective
-    with metadata, or with `deterministic = False`, is not checked. A failure is charged as that of any evaluation; see `Meter`.
+    with metadata, or with `deterministic = False`, is not checked. A failure is charged as that of any other
+    evaluation; see `Meter`.
 
     Raises:
         InputError: the objective gives another loss.

@@ -18,7 +18,6 @@ from dfo_prompt.study.costs import Spent, read_spent
 from dfo_prompt.study.identity import read_manifest
 from dfo_prompt.study.records import Account
 
-
 PRICES = {"request": 0.000001}  # 1,000 nanodollars
 
 
@@ -77,10 +76,11 @@ def failing(objective, error):
     return objective
 
 
+SOME, ESTIMATE = {"tokens": 3, "requests": 1}, {"rows": 1, "tokens": 10, "requests": 1, "unanswered": 1}
 FAILURES = {  # what a repeated query is charged: the error, the type of the study's error, and the currencies
-    "raises": (OSError("garbled"), StudyError, {"rows": 1, "tokens": 10, "requests": 1, "unanswered": 1}),
-    "raises with a usage": (OutOfPocket("garbled"), StudyError, {"tokens": 3, "requests": 1}),
-    "is away": (OutageError("away"), OutageError, {"rows": 1, "tokens": 10, "requests": 1, "unanswered": 1}),
+    "raises": (OSError("garbled"), StudyError, ESTIMATE),
+    "raises with a usage": (OutOfPocket("garbled"), StudyError, SOME),
+    "is away": (OutageError("away"), OutageError, ESTIMATE),
     "is away with a usage": (
         OutageError("away", usage=dp.Usage(tokens=3, requests=1)),
         OutageError,
@@ -168,6 +168,56 @@ def test_the_versions_of_installed_plugins_are_part_of_a_study(tmp_path):
         code = code_of(config)
     assert sorted(code) == ["dfo-prompt-cmaes", "mine.py"]
     assert code_of(parse_config({"optimizer": "cma:sep", "objective": "sphere"})) == {}
+
+
+PARTS = """
+import dfo_prompt as dp
+from dfo_prompt.optimizers.random_search import RandomSearch
+
+class Endpoint:
+    def __init__(self, *, url, model, key, timeout, patience, concurrency):
+        pass
+
+class Mine(RandomSearch):
+    pass
+
+@dp.hookimpl
+def dfo_prompt_endpoints():
+    return [dp.Spec(name="mine", target="parts:Endpoint", summary="")]
+
+@dp.hookimpl
+def dfo_prompt_optimizers():
+    return [dp.OptimizerSpec(name="own", target="parts:Mine", summary="")]
+"""
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"endpoint": {"kind": "mine", "url": "http://localhost:1"}},
+        {"optimizer": "two-stage:cma", "optimizer_options": {"second": "own"}},
+        {
+            "optimizer": "two-stage:cma",
+            "optimizer_options": {"second": "two-stage:cma", "second_options": {"second": "sre:own"}},
+        },
+    ],
+)
+def test_the_code_of_an_endpoint_and_of_optimizers_in_options_is_part_of_a_study(tmp_path, settings):
+    (tmp_path / "parts.py").write_text(PARTS)
+    with plugin_files(tmp_path / "parts.py"):
+        assert [*code_of(parse_config(settings))] == ["parts.py"]
+
+
+def test_a_study_of_a_version_that_listed_less_code_goes_on(program, tmp_path):
+    (tmp_path / "parts.py").write_text(PARTS)
+    keys = ["--optimizer", "two-stage:cma", "--set", "optimizer.second=own", "--objective", "sphere", "--dim", "3"]
+    command = ("--plugin", "parts.py", "run", *keys, "--budget", "20", "--out", "s")
+    assert program(*command)[0] == 0
+    manifest = tmp_path / "s" / "manifest.json"
+    manifest.write_text(json.dumps({**read_manifest(tmp_path / "s"), "code": {}}))
+    assert program(*command)[0] == 0
+    manifest.write_text(json.dumps({**read_manifest(tmp_path / "s"), "code": {"parts.py": "sha256 0"}}))
+    assert "parts.py is 'sha256 0' there" in program(*command)[2]
 
 
 def test_a_study_starts_from_the_answer_of_another(tmp_path):
