@@ -12,20 +12,28 @@ class Limits:
         self._supervisor = supervisor
         self._seconds = batch_seconds
 
-    def study_started(self, info: StudyInfo) -> None:
+    def study_started(self, info: StudyInfo) -> None:  # noqa: ARG002
         """Limit the first batch."""
-        self._limit(0, info.budget)
+        self._limit(0)
 
     def batch_evaluated(self, batch: Batch) -> None:
-        """Limit the next batch, including evaluations on dev before it; remove the limit after the last batch."""
-        self._limit(batch.queries, batch.remaining)
+        """Limit the next batch, including evaluations on dev before it."""
+        self._limit(batch.queries)
 
-    def study_finished(self, result: StudyResult) -> None:
-        """Do nothing."""
+    def search_ended(self, reason: str) -> None:  # noqa: ARG002
+        """Remove the limit: there is no next batch, and the evaluations that remain may take longer."""
+        self._remove()
 
-    def _limit(self, queries: int, remaining: int) -> None:
+    def study_finished(self, result: StudyResult) -> None:  # noqa: ARG002
+        """Remove the limit."""
+        self._remove()
+
+    def _limit(self, queries: int) -> None:
         message = f"the batch after query {queries} took longer than {self._seconds:g} seconds; {GOES_ON}"
-        self._supervisor.limit("batch", self._seconds if remaining else None, message)
+        self._supervisor.limit("batch", self._seconds, message)
+
+    def _remove(self) -> None:
+        self._supervisor.limit("batch", None, "")
 
 
 def set_limits(supervisor: Supervisor | None, *, batch_seconds: float | None, study_seconds: float | None) -> list[Limits]:

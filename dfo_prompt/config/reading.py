@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dfo_prompt._util.parsing import FILE, parse, read_toml
+from dfo_prompt._util.reading import from_home
 from dfo_prompt.config.paths import located
 from dfo_prompt.config.presets import read_preset
 from dfo_prompt.config.problem import ProblemConfig
@@ -86,7 +87,7 @@ def _with_preset(data: Mapping[str, Any]) -> dict[str, Any]:
 def _using_plugin(data: Mapping[str, Any], base: Path) -> AbstractContextManager[None]:
     """Return a context with the plugin file that `data` names, if any, in the catalogue."""
     file = data.get("plugin")
-    return plugin_files(*([base / file.removeprefix(FILE)] if isinstance(file, str) else []))
+    return plugin_files(*([base / from_home(file.removeprefix(FILE))] if isinstance(file, str) else []))
 
 
 def _with_paths(data: Mapping[str, Any], base: Path, whole: Mapping[str, Any]) -> dict[str, Any]:
@@ -162,8 +163,16 @@ def _check_places(data: Mapping[str, Any]) -> None:
     for kind in KINDS:
         options = data.get(f"{kind}_options")
         for option in options if isinstance(options, Mapping) else ():
-            if option in PROVIDED[kind] or (kind == "objective" and option in places):
+            misplaced = option in PROVIDED[kind] or kind == "objective"
+            if misplaced and option in places and not (kind == "objective" and _is_own(data, option)):
                 raise InputError(f"{option} is no option of the {kind}; write {places[option]}")
+
+
+def _is_own(data: Mapping[str, Any], option: str) -> bool:
+    """Tell whether the objective itself has an option with the name of another key."""
+    name = data.get("objective", StudyConfig.objective)
+    supplied = PROVIDED["objective"] | {"problem", "prompt", "endpoint"}
+    return isinstance(name, str) and option not in supplied and option in parameters(target_of("objective", name)).hints
 
 
 def merge(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:

@@ -97,12 +97,16 @@ def studies_of(findings: Findings) -> pd.DataFrame:
 def curves_of(findings: Findings) -> Matrix:
     """Return the smallest loss after each query, (studies, queries), rows as in `studies_of`.
 
-    Values are NaN before the first finite loss, after a study's last query, and for methods that are not studies.
+    A finished study that ended early keeps its last value up to its budget. Values are NaN before the first finite loss,
+    after the last query of an unfinished study, after a study's budget, and for methods that are not studies.
     """
     plans = findings.suite.plans
     table = np.full((len(plans), max(plan.config.budget for plan in plans)), np.nan)
     for row, plan in zip(table, plans, strict=True):
         if plan.config.method == STUDY:
-            curve = findings.evidence[plan.id].curve()[: len(row)]
+            evidence = findings.evidence[plan.id]
+            curve = evidence.curve()[: len(row)]
             row[: len(curve)] = curve
+            if evidence.finished and len(curve):
+                row[len(curve) : plan.config.budget] = curve[-1]
     return table

@@ -1,7 +1,7 @@
 """The plugin code that a study uses: files by hash, installed distributions by version."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from dfo_prompt.config.study import StudyConfig
@@ -30,15 +30,33 @@ def code_of(config: StudyConfig) -> dict[str, str]:
 
 
 def _givers(config: StudyConfig) -> Iterator[str]:
-    problem, prompt = config.problem, config.prompt
-    named = {kind: getattr(config, kind) for kind in ("optimizer", "objective", "method")}
-    named |= {kind: getattr(prompt, kind) for kind in ("projection", "loss", "calibration")}
-    for kind, name in {**named, "task": problem.task, "model": problem.model}.items():
-        givers, rest = shelf(kind).givers, name if isinstance(name, str) else ""
+    for kind, name in _named(config):
+        givers, rest = shelf(kind).givers, name
         while rest:  # the name of a wrapper ends with that of the wrapped optimizer
             family, _, inner = rest.partition(":")
             yield from givers.get(rest) or givers.get(f"{family}:*") or ()
             rest = inner
+
+
+def _named(config: StudyConfig) -> Iterator[tuple[str, str]]:
+    """Yield the kind and the name of each entry that the study names, and of optimizers that an optimizer's options name."""
+    problem, prompt = config.problem, config.prompt
+    named = {kind: getattr(config, kind) for kind in ("optimizer", "objective", "method")}
+    named |= {kind: getattr(prompt, kind) for kind in ("projection", "loss", "calibration")}
+    named |= {"task": problem.task, "model": problem.model, "endpoint": config.endpoint and config.endpoint.kind}
+    yield from ((kind, name) for kind, name in named.items() if isinstance(name, str))
+    yield from (("optimizer", text) for text in _texts(config.optimizer_options))
+
+
+def _texts(options: object) -> Iterator[str]:
+    if isinstance(options, str):
+        yield options
+    elif isinstance(options, Mapping):
+        for value in options.values():
+            yield from _texts(value)
+    elif isinstance(options, list | tuple):
+        for value in options:
+            yield from _texts(value)
 
 
 def _hash(file: Path) -> str:

@@ -68,7 +68,7 @@ class Meter:
         size, costs = self.ledger.outputs, Spent()
         scored: list[Scored] = []
         if fresh:
-            scored, costs = self._run(Account.QUERIES, np.array(list(fresh.values())), call, Usage(**unsettled), size)
+            scored, costs = self._run(Account.QUERIES, np.array(list(fresh.values())), call, unsettled, size)
         known |= dict(zip(fresh, scored, strict=True))
         records = [replace(known[key].record, query=first + i, candidate=name) for i, (key, name) in enumerate(pairs)]
         outputs = np.array([known[key].outputs for key, _ in pairs]) if size is not None else None
@@ -98,7 +98,7 @@ class Meter:
         unsettled = {} if past else self.tariff.unsettled(1, split)
         self.ledger.reserve(1, Account.VALIDATION, candidates=candidate, unsettled=unsettled)
         self.expect(Account.VALIDATION, self.ledger.spent(Account.VALIDATION).queries + 1)
-        scored, costs = ([past], Spent()) if past else self._run(Account.VALIDATION, candidate, call, Usage(**unsettled))
+        scored, costs = ([past], Spent()) if past else self._run(Account.VALIDATION, candidate, call, unsettled)
         if (record := scored[0].record).raised:
             self.ledger.lose(Account.VALIDATION, Spent.of(costs))
             fault = f"scoring the {role} candidate on {split} failed with {record.status!r}"
@@ -121,12 +121,32 @@ class Meter:
         return bool(self.ledger.binding(self.tariff.most(count)))
 
     def _run(
-        self, account: Account, batch: Matrix, call: Call, unknown: Usage, outputs: int | None = None
+        self, account: Account, batch: Matrix, call: Call, unsettled: Mapping[str, int], outputs: int | None = None
     ) -> tuple[list[Scored], Spent]:
-        try:
-            scored, costs = evaluate_batch(batch, call, outputs, unknown=unknown)
-        except OutageError as error:
-            if (usage := getattr(error, "usage", None)) is not None:
-                self.ledger.lose(account, Spent.of(self.tariff.priced(checked_usage(usage))))
-            raise
+        scored, costs = run_charged(batch, call, self.ledger, self.tariff, account, unsettled=unsettled, outputs=outputs)
         return scored, self.tariff.priced(costs)
+
+
+def run_charged(
+    batch: Matrix,
+    call: Call,
+    ledger: Ledger,
+    tariff: Tariff,
+    account: Account,
+    *,
+    unsettled: Mapping[str, int],
+    outputs: int | None = None,
+) -> tuple[list[Scored], Spent]:
+    """Return the outcome of each candidate (B, d), and their costs without a price; see `evaluate_batch`.
+
+    A failure that reports no usage is charged `unsettled`.
+
+    Raises:
+        OutageError: a service gives no usable answer; the usage that the error reports is charged to `account`.
+    """
+    try:
+        return evaluate_batch(batch, call, outputs, unknown=Usage(**unsettled))
+    except OutageError as error:
+        if (usage := getattr(error, "usage", None)) is not None:
+            ledger.lose(account, Spent.of(tariff.priced(checked_usage(usage))))
+        raise

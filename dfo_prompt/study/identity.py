@@ -77,7 +77,8 @@ def check_parts(
         old, new = (_lasting(by_name(manifest.get(part, {}))) for manifest in (stored, json.loads(json.dumps(current))))
         if part == "config":
             old = dict(_filled(old, new, StudyConfig().as_dict()))
-        for key in sorted({*old, *new} - {*MEASURED}):
+        known = {*old} if part == CODE else {*old, *new}  # earlier versions did not list all code
+        for key in sorted(known - {*MEASURED}):
             # As sorted JSON, NaN equals NaN, and tables are equal whatever the order of their keys.
             if json.dumps(old.get(key), sort_keys=True) != json.dumps(new.get(key), sort_keys=True):
                 difference = f"{key} is {_short(old.get(key))} there and {_short(new.get(key))} here"

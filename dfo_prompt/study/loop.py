@@ -124,10 +124,12 @@ class Study:
             before = self._ledger.queries
             self._step()
             self._stopping.note(self._standing.best_loss)
+            self._report_end()
             if holdout and before // self._validate_every < self._ledger.queries // self._validate_every:
                 self._consider(holdout)
                 self._stopping.note(holdout.best_loss, split="dev")
             self._stopping.look_at_the_clock()
+        self._report_end()
         return self._finish(holdout)
 
     @property
@@ -229,6 +231,10 @@ class Study:
             remaining=self._ledger.remaining,
             best_loss=self._standing.known_loss,
         )
+
+    def _report_end(self) -> None:
+        if reason := self._ended or ("" if self._ledger.remaining else "budget"):
+            self._observers.ended(reason)
 
     def _report_validation(self, record: Record) -> None:
         if isinstance(self._objective, Validated) and record.split != "train":

@@ -13,6 +13,7 @@ class Observers:
 
     def __init__(self, observers: Sequence[Observer]) -> None:
         self._observers = list(observers)
+        self._ended = False
 
     def started(self, info: StudyInfo) -> None:
         """Report the start, or the continuation, of the study."""
@@ -21,6 +22,12 @@ class Observers:
     def evaluated(self, batch: Batch) -> None:
         """Report a journaled batch."""
         self._notify(lambda observer: observer.batch_evaluated(batch))
+
+    def ended(self, reason: str) -> None:
+        """Report once that the search has ended to the observers that take it."""
+        if not self._ended:
+            self._ended = True
+            self._notify(lambda observer: getattr(observer, "search_ended", unheard)(reason))
 
     def validated(self, record: Record, metric: str) -> None:
         """Report a score on held-out examples to the observers that take it."""

@@ -6,9 +6,10 @@ from pathlib import Path
 from dfo_prompt.config.prices import Prices
 from dfo_prompt.contracts.objective import Described, Objective
 from dfo_prompt.errors import InputError, StudyError
-from dfo_prompt.study.attempt import evaluate_batch
 from dfo_prompt.study.best import journaled_candidate
 from dfo_prompt.study.budget import Budget
+from dfo_prompt.study.costs import Spent
+from dfo_prompt.study.evaluator import run_charged
 from dfo_prompt.study.ledger import Ledger
 from dfo_prompt.study.records import Account
 from dfo_prompt.study.tariff import Tariff
@@ -21,11 +22,13 @@ def recheck(objective: Objective, folder: Path, budget: Budget, *, prices: Price
     """Score again the first candidate with a loss in the journal of `folder`, and compare the losses.
 
     The evaluation counts as repeated on the second account, which is charged if repetition costs something. An objective
-    with metadata, or with `deterministic = False`, is not checked.
+    with metadata, or with `deterministic = False`, is not checked. A failure is charged as that of any other
+    evaluation; see `Meter`.
 
     Raises:
         InputError: the objective gives another loss.
         StudyError: the objective fails.
+        OutageError: a service that the objective calls gives no usable answer.
     """
     if isinstance(objective, Described) or not getattr(objective, "deterministic", True):
         return
@@ -34,11 +37,15 @@ def recheck(objective: Objective, folder: Path, budget: Budget, *, prices: Price
         return
     candidate, record = journaled
     ledger, tariff = Ledger(budget, folder), Tariff(objective=objective, name=folder.name, prices=prices)
-    ledger.reserve(1, Account.VALIDATION, unsettled=tariff.unsettled(1))
-    (scored,), costs = evaluate_batch(candidate[None], objective.evaluate)
-    if tariff.again:
-        ledger.lose(Account.VALIDATION, tariff.lost(costs))
+    unsettled = tariff.unsettled(1)
+    ledger.reserve(1, Account.VALIDATION, unsettled=unsettled)
+    (scored,), costs = run_charged(
+        candidate[None], objective.evaluate, ledger, tariff, Account.VALIDATION, unsettled=unsettled
+    )
     again = scored.record
+    charged = Spent.of(tariff.priced(costs)) if again.raised else tariff.lost(costs)
+    if tariff.again or charged != Spent():
+        ledger.lose(Account.VALIDATION, charged)
     if again.raised:
         fault = f"asked again for query {record.query}, the objective failed with {again.status!r}"
         raise StudyError(f"{fault}; fix it and run the same command again to continue")

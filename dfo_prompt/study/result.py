@@ -156,7 +156,8 @@ class StudyResult(Result):
 class Observer(Protocol):
     """Watches studies without changing them. An observer that raises is dropped with a warning.
 
-    Three more methods are optional: `validated(validation: Validation)` receives scores on dev and test;
+    Four more methods are optional: `search_ended(reason: str)` receives the stop reason of a search, before the evaluations
+    that follow its last query; `validated(validation: Validation)` receives scores on dev and test;
     `failed(error: str)` receives the error line of a failed study; and, for trackers,
     `suite_finished(folder: Path, page: Path | None)` receives the folder of a finished suite and its report page.
     """

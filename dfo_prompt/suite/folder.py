@@ -1,14 +1,14 @@
 """A suite folder: the plan, the folders of its studies, and their errors."""
 
 from collections.abc import Container, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
 from filelock import FileLock, Timeout
 
-from dfo_prompt._util.durable import replacing
+from dfo_prompt._util.durable import replacing, writing
 from dfo_prompt._util.json_files import read_json, write_json
 from dfo_prompt._util.locks import PROBE_SECONDS
 from dfo_prompt._util.parsing import parse
@@ -61,9 +61,14 @@ class Errors:
             self.write()
 
     def write(self) -> None:
-        """Write the file, if anything changed."""
+        """Write the file, if anything changed.
+
+        Raises:
+            StudyError: the file cannot be written.
+        """
         if self._changed:
-            write_json(self._folder / ERRORS, dict(sorted(self._errors.items())))
+            with writing(self._folder):
+                write_json(self._folder / ERRORS, dict(sorted(self._errors.items())))
             self._written, self._changed = monotonic(), False
 
     def among(self, studies: Container[str]) -> dict[str, str]:
@@ -83,25 +88,30 @@ def suite_folder(folder: Path, suite: Suite) -> Iterator[Errors]:
             difference.
         StudyError: the folder cannot be written, or another process is running this suite.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / LOCK, timeout=PROBE_SECONDS):
-            if (folder / PLAN).exists():
-                check_same(folder, suite)
-            elif any(not entry.name.startswith(".") and entry.suffix != ".part" for entry in folder.iterdir()):
-                raise InputError(f"{folder} is not empty and not a suite folder; choose another with --out")
-            plan = portable(suite.as_dict(), folder)
-            if not (folder / PLAN).exists() or _stored(folder) != plan:
-                write_json(folder / PLAN, plan)
-            errors = Errors(folder)
+    with ExitStack() as stack:
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
             try:
-                yield errors
-            finally:
-                errors.write()
-    except Timeout as error:
-        raise StudyError(f"another process is running the suite in {folder}") from error
-    except OSError as error:
-        raise StudyError(f"cannot write {folder}: {error.strerror or error}") from error
+                stack.enter_context(FileLock(folder / LOCK, timeout=PROBE_SECONDS))
+            except Timeout as error:
+                raise StudyError(f"another process is running the suite in {folder}") from error
+            _claim(folder, suite)
+            errors = Errors(folder)
+        try:
+            yield errors
+        finally:
+            errors.write()
+
+
+def _claim(folder: Path, suite: Suite) -> None:
+    """Write the plan of a suite, unless the folder holds it already."""
+    if (folder / PLAN).exists():
+        check_same(folder, suite)
+    elif any(not entry.name.startswith(".") and entry.suffix != ".part" for entry in folder.iterdir()):
+        raise InputError(f"{folder} is not empty and not a suite folder; choose another with --out")
+    plan = portable(suite.as_dict(), folder)
+    if not (folder / PLAN).exists() or _stored(folder) != plan:
+        write_json(folder / PLAN, plan)
 
 
 def put_beside(folder: Path, packed: Path) -> None:
@@ -109,10 +119,11 @@ def put_beside(folder: Path, packed: Path) -> None:
 
     Raises:
         InputError: the folder holds other packed studies, or the file cannot be read.
+        StudyError: the folder cannot be written.
     """
     data, copy = read_bytes(packed), folder / BESIDE
     if not copy.exists():
-        with replacing(copy) as file:
+        with writing(folder), replacing(copy) as file:
             file.write(data)
     elif read_bytes(copy) != data:
         raise InputError(f"{folder} has other packed studies beside it; choose another --out")

@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from logging import ERROR
+from math import inf
 from pathlib import Path
 from socket import gethostname
 from time import monotonic, sleep
@@ -42,7 +43,8 @@ class RayCluster:
         gpus: GPUs that Ray reserves for a study, the only ones that it sees; a fraction lets studies share a GPU.
 
     Raises:
-        InputError: there is no cluster, a node does not share the folder, or no node is large enough for a study.
+        InputError: a number is negative, there is no cluster, a node does not share the folder, or no node is large enough
+            for a study; or studies reserve nothing, and `jobs` is None.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class RayCluster:
     ) -> None:
         self._jobs, self._variables = jobs, thread_variables(threads)
         self._needs = {"CPU": float(threads or 1) if cpus is None else cpus, "GPU": gpus}
+        self._check_needs()
         self._orders: dict[Any, Order] = {}
         self._looked, self._capacity = -LOOK_SECONDS, 0
         self._joined = _join(address)
@@ -118,6 +121,13 @@ class RayCluster:
         if event.finished:
             del self._orders[task]
         return event
+
+    def _check_needs(self) -> None:
+        for name, count in self._needs.items():
+            if not 0 <= count < inf:
+                raise InputError(f"executor 'ray': {name.lower()}s must be a number from 0 on, not {count:g}")
+        if self._jobs is None and not any(self._needs.values()):
+            raise InputError("executor 'ray': studies without CPUs and GPUs fit everywhere in any number; give --jobs")
 
     def _check(self) -> None:
         nodes = [node for node in ray.nodes() if node["Alive"]]

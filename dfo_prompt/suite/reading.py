@@ -16,6 +16,11 @@ from dfo_prompt.run.built import plugin_of
 from dfo_prompt.suite.config import Entry, Exclusion, SuiteConfig, SuiteSettings
 from dfo_prompt.suite.plan import Plan, Suite, slug
 
+LONGEST = 200
+"""The most bytes of a name in the form of a folder's name; file systems allow 255."""
+SHOWN = 40
+"""The most characters of a long name in an error."""
+
 
 def read_suite_file(
     path: Path, overrides: Mapping[str, Any] | None = None, *, model: str | None = None, add: Sequence[str] = ()
@@ -178,15 +183,20 @@ def _problems(config: SuiteConfig) -> list[Entry]:
 
 
 def check_distinct(kind: str, names: Sequence[str], where: str) -> None:
-    """Refuse names that map to the same folder.
+    """Refuse names that map to the same folder, and names that are too long for a folder.
 
     Raises:
-        InputError: two names do.
+        InputError: two names do, or a name is.
     """
     slugs = [slug(name) for name in names]
-    for name in names:
-        if slugs.count(slug(name)) > 1:
+    for name, own in zip(names, slugs, strict=True):
+        if slugs.count(own) > 1:
             raise InputError(f"{where}: two {kind}s are called {name!r}; give one another name")
+        if (size := len(own.encode(errors="replace"))) > LONGEST:
+            shown = f"{name[:SHOWN]!r}..."
+            raise InputError(
+                f"{where}: the name of {kind} {shown} takes {size} bytes, more than {LONGEST}; give a shorter name"
+            )
 
 
 def _check_excluded(kind: str, names: list[str], config: SuiteConfig, where: str) -> None:

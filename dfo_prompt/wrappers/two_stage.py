@@ -7,6 +7,8 @@ import numpy as np
 from pydantic import Field
 
 from dfo_prompt.contracts.optimizer import Best, Optimizer
+from dfo_prompt.errors import InputError
+from dfo_prompt.run.factory import is_deterministic
 from dfo_prompt.study.checked_optimizer import GuardedOptimizer
 from dfo_prompt.types import Json, Matrix, Options, Vector
 from dfo_prompt.wrappers.wrapped import wrapped
@@ -41,6 +43,8 @@ class TwoStage(Optimizer):
         **study: Any,
     ) -> None:
         super().__init__(**study)
+        if is_deterministic(variant) and not is_deterministic(second):  # a study knows only the name of the first
+            raise InputError(f"second: {second!r} cannot repeat its queries after an interruption; name another optimizer")
         self._first_budget = min(self.budget, max(1, round(share * self.budget)))
         self._second, self._step, self._second_options = second, step, dict(second_options or {})
         self._best, self._spent, self._stage = Best(self.x0), 0, 1

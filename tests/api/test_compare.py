@@ -140,6 +140,7 @@ def test_a_comparison_of_which_nothing_has_a_result_names_the_first_error():
         (["cma", "randm"], {}, "did you mean 'random'"),
         ([], {}, "no optimizers"),
         (["cma", "cma"], {}, "two optimizers are called 'cma'"),
+        ([{"name": 300 * "c", "optimizer": "cma"}], {}, "the name of optimizer 'c{40}'... takes 300 bytes, more than 200"),
         ([{"name": "cma", "budget": 40}], {}, "unknown key of optimizer 'cma'"),
         ([{"name": "cma", "seed": 4}], {}, "unknown key of optimizer 'cma'"),
         ([{"name": "cma", "optimizer_options": {"nothing": 4}}], {}, "nothing"),

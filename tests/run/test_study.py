@@ -1,19 +1,30 @@
 """Study folders: manifests, starts and observers."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from fakes import Bowl, HeldOutBowl
+from fakes import Bowl, HeldOutBowl, Paid
 
 import dfo_prompt as dp
 from dfo_prompt.config.reading import parse_config
-from dfo_prompt.errors import InputError, PluginError, StudyError
+from dfo_prompt.errors import InputError, OutageError, PluginError, StudyError
 from dfo_prompt.plugin.catalogue import plugin_files
 from dfo_prompt.run.code import code_of
 from dfo_prompt.run.reopen import reopen
 from dfo_prompt.study.best import answer_of, best_so_far
+from dfo_prompt.study.costs import Spent, read_spent
 from dfo_prompt.study.identity import read_manifest
+from dfo_prompt.study.records import Account
+
+PRICES = {"request": 0.000001}  # 1,000 nanodollars
+
+
+class OutOfPocket(OSError):
+    """An error that knows what was consumed."""
+
+    usage = dp.Usage(tokens=3, requests=1)
 
 
 class Moved(Bowl):
@@ -57,12 +68,56 @@ def test_one_whose_losses_vary_can_say_so(tmp_path):
     assert dp.minimize(Noisy(), budget=20, out=tmp_path / "s").best_loss == first.best_loss
 
 
-def test_one_that_fails_when_it_is_asked_again_can_be_mended(tmp_path):
-    dp.minimize(Bowl(), budget=20, out=tmp_path / "s")
-    away = Bowl()
-    away.evaluate = lambda _: 1 / 0
+def failing(objective, error):
+    def evaluate(_):
+        raise error
+
+    objective.evaluate = evaluate
+    return objective
+
+
+SOME, ESTIMATE = {"tokens": 3, "requests": 1}, {"rows": 1, "tokens": 10, "requests": 1, "unanswered": 1}
+FAILURES = {  # what a repeated query is charged: the error, the type of the study's error, and the currencies
+    "raises": (OSError("garbled"), StudyError, ESTIMATE),
+    "raises with a usage": (OutOfPocket("garbled"), StudyError, SOME),
+    "is away": (OutageError("away"), OutageError, ESTIMATE),
+    "is away with a usage": (
+        OutageError("away", usage=dp.Usage(tokens=3, requests=1)),
+        OutageError,
+        {"tokens": 3, "requests": 1},
+    ),
+    "is away unasked": (OutageError("away", usage=dp.Usage()), OutageError, {}),
+}
+
+
+@pytest.mark.parametrize("case", FAILURES)
+def test_one_that_fails_when_it_is_asked_again_is_charged_and_can_be_mended(tmp_path, case):
+    error, kind, usage = FAILURES[case]
+    whole = dp.minimize(Paid(), budget=20, out=tmp_path / "s", prices=PRICES)
+    journal = (tmp_path / "s" / "journal.jsonl").read_bytes()
+    before = read_spent(tmp_path / "s", Account.VALIDATION)
+    with pytest.raises(kind, match="asked again for query 1, the objective failed with 'error: |away"):
+        dp.minimize(failing(Paid(), error), budget=20, out=tmp_path / "s", prices=PRICES)
+    charged = dp.Usage(**usage, nanodollars=1000 * usage.get("requests", 0))
+    after = read_spent(tmp_path / "s", Account.VALIDATION)
+    assert after == replace(before + Spent.of(charged), repeated=before.repeated + 1)
+    sound = Paid()
+    mended = dp.minimize(sound, budget=20, out=tmp_path / "s", prices=PRICES)
+    assert (mended.best_loss, mended.spent) == (whole.best_loss, whole.spent)
+    assert (tmp_path / "s" / "journal.jsonl").read_bytes() == journal
+    bill = replace(sound.bill, nanodollars=1000 * sound.bill.requests)
+    assert mended.validation == replace(after + Spent.of(bill), repeated=after.repeated + 1)
+
+
+def test_one_that_fails_free_of_charge_can_be_mended(tmp_path):
+    whole = dp.minimize(Bowl(), budget=20, out=tmp_path / "s")
     with pytest.raises(StudyError, match="asked again for query 1, the objective failed with 'error: ZeroDivisionError"):
-        dp.minimize(away, budget=20, out=tmp_path / "s")
+        dp.minimize(failing(Bowl(), ZeroDivisionError()), budget=20, out=tmp_path / "s")
+    sound = Bowl()
+    again = dp.minimize(sound, budget=20, out=tmp_path / "s")
+    assert sound.queries == 1  # asked again, and nothing else
+    assert (again.best_loss, again.spent) == (whole.best_loss, whole.spent)
+    assert again.validation == replace(whole.validation, repeated=2)
 
 
 PLUGIN = """
@@ -113,6 +168,56 @@ def test_the_versions_of_installed_plugins_are_part_of_a_study(tmp_path):
         code = code_of(config)
     assert sorted(code) == ["dfo-prompt-cmaes", "mine.py"]
     assert code_of(parse_config({"optimizer": "cma:sep", "objective": "sphere"})) == {}
+
+
+PARTS = """
+import dfo_prompt as dp
+from dfo_prompt.optimizers.random_search import RandomSearch
+
+class Endpoint:
+    def __init__(self, *, url, model, key, timeout, patience, concurrency):
+        pass
+
+class Mine(RandomSearch):
+    pass
+
+@dp.hookimpl
+def dfo_prompt_endpoints():
+    return [dp.Spec(name="mine", target="parts:Endpoint", summary="")]
+
+@dp.hookimpl
+def dfo_prompt_optimizers():
+    return [dp.OptimizerSpec(name="own", target="parts:Mine", summary="")]
+"""
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"endpoint": {"kind": "mine", "url": "http://localhost:1"}},
+        {"optimizer": "two-stage:cma", "optimizer_options": {"second": "own"}},
+        {
+            "optimizer": "two-stage:cma",
+            "optimizer_options": {"second": "two-stage:cma", "second_options": {"second": "sre:own"}},
+        },
+    ],
+)
+def test_the_code_of_an_endpoint_and_of_optimizers_in_options_is_part_of_a_study(tmp_path, settings):
+    (tmp_path / "parts.py").write_text(PARTS)
+    with plugin_files(tmp_path / "parts.py"):
+        assert [*code_of(parse_config(settings))] == ["parts.py"]
+
+
+def test_a_study_of_a_version_that_listed_less_code_goes_on(program, tmp_path):
+    (tmp_path / "parts.py").write_text(PARTS)
+    keys = ["--optimizer", "two-stage:cma", "--set", "optimizer.second=own", "--objective", "sphere", "--dim", "3"]
+    command = ("--plugin", "parts.py", "run", *keys, "--budget", "20", "--out", "s")
+    assert program(*command)[0] == 0
+    manifest = tmp_path / "s" / "manifest.json"
+    manifest.write_text(json.dumps({**read_manifest(tmp_path / "s"), "code": {}}))
+    assert program(*command)[0] == 0
+    manifest.write_text(json.dumps({**read_manifest(tmp_path / "s"), "code": {"parts.py": "sha256 0"}}))
+    assert "parts.py is 'sha256 0' there" in program(*command)[2]
 
 
 def test_a_study_starts_from_the_answer_of_another(tmp_path):

@@ -1,8 +1,15 @@
+import errno
+
+import pytest
+
 from dfo_prompt.config.study import StudyConfig
+from dfo_prompt.errors import StudyError
 from dfo_prompt.suite import folder
 from dfo_prompt.suite.config import SuiteSettings
 from dfo_prompt.suite.folder import Errors, read_errors, read_suite_folder, suite_folder
 from dfo_prompt.suite.plan import Plan, Suite
+from dfo_prompt.suite.processes import Processes
+from dfo_prompt.suite.run import run_suite
 
 
 def test_errors_are_kept_without_a_file_for_each(tmp_path, monkeypatch):
@@ -39,3 +46,42 @@ def test_a_plan_that_has_not_changed_is_not_written_again(tmp_path, monkeypatch)
             pass
         assert read_suite_folder(tmp_path / "out") == suite
     assert written.count("suite.json") == 2
+
+
+def little():
+    config = StudyConfig(objective="sphere", dim=2, budget=4)
+    plan = Plan(optimizer="random", problem="sphere", seed=1, config=config, queries=4)
+    return Suite(settings=SuiteSettings(name="s"), plans=(plan,))
+
+
+def test_an_error_of_an_executor_or_a_watcher_stays_what_it_is(tmp_path, monkeypatch):
+    def begin(*_):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    def watch(_):
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    with pytest.raises(BrokenPipeError, match="Broken pipe"):
+        run_suite(little(), tmp_path / "s", watch=watch)
+    monkeypatch.setattr(Processes, "begin", begin)
+    with pytest.raises(OSError, match="Too many open files"):
+        run_suite(little(), tmp_path / "s")
+    assert read_suite_folder(tmp_path / "s") == little()
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    with pytest.raises(StudyError, match=r"cannot write \S*file: File exists$"), suite_folder(tmp_path / "file", little()):
+        pass
+    twice = suite_folder(tmp_path / "s", little())
+    with suite_folder(tmp_path / "s", little()), pytest.raises(StudyError, match="another process is running the suite"):
+        twice.__enter__()
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    errors = Errors(tmp_path / "s")
+    errors.note("sphere/random/1", "no luck")
+    monkeypatch.setattr(folder, "write_json", full)
+    with pytest.raises(StudyError, match=r"cannot write \S*s: No space left on device; make room and run the same command"):
+        errors.write()

@@ -103,6 +103,14 @@ def test_what_is_learned_on_other_tasks_is_planned(read):
         (('"random"]', '"rnadom"]'), "'rnadom' on '0.0': unknown optimizer 'rnadom'; did you mean 'random'"),
         (("seeds =", "sedes ="), "unknown key in .*suite.toml: 'sedes'; did you mean 'seeds'"),
         (('"random"]', '"cma"]'), "two optimizers are called 'cma'"),
+        (
+            ('name = "slow"', f'name = "{201 * "s"}"'),
+            f"suite.toml: the name of optimizer '{40 * 's'}'... takes 201 bytes, more than 200; give a shorter name$",
+        ),
+        (
+            ("[cross]", '[[problems]]\nname = "' + 100 * "\u03b6" + '"\n[cross]'),
+            "the name of problem '\u03b6+'... takes 20[4-9] bytes",
+        ),
         (('"random"]', "3]"), "toml: optimizers.2: neither a name nor a table, not 3"),
         (('"random"]', "{ sigma = 2.0 }]"), "toml: optimizers.2: a table without a name"),
         (('optimizers = ["cma", {', 'others = ["cma", {'), "unknown key in .*suite.toml: 'others'"),

@@ -3,6 +3,7 @@ import pytest
 
 import dfo_prompt as dp
 from dfo_prompt.errors import InputError
+from dfo_prompt.run.factory import is_deterministic
 
 
 def make(name="two-stage:random", budget=20, **changes):
@@ -43,11 +44,19 @@ def test_options_go_to_the_optimizer_that_they_are_for():
         ({"second": "cmb"}, "unknown optimizer 'cmb'; did you mean 'cma'"),
         ({"second_options": {"blocks": 2}}, "optimizer 'cma:sep'.*blocks"),
         ({"share": 1.0}, "share"),
+        ({"second": "pymoo:PatternSearch"}, "'pymoo:PatternSearch' cannot repeat its queries"),
+        ({"second": "two-stage:cma", "second_options": {"second": "pymoo:PatternSearch"}}, "'pymoo:PatternSearch' cannot"),
     ],
 )
 def test_what_is_wrong_with_the_second_is_found_before_the_first_query(options, message):
     with pytest.raises(InputError, match=message):
         make(**options)
+
+
+def test_a_second_that_does_not_repeat_itself_may_follow_a_first_that_does_not():
+    name = "two-stage:pymoo:PatternSearch"
+    assert not is_deterministic(name)  # so that its studies start over
+    assert make(name, second="pymoo:PatternSearch").describe()["second"] == "pymoo:PatternSearch"
 
 
 def test_both_stages_share_the_budget_and_improve():

@@ -13,13 +13,17 @@ from dfo_prompt.report.pictures.selection import columns_of, logarithmic, points
 from dfo_prompt.report.texts import counted
 from dfo_prompt.types import Matrix
 
+EARLY = " A study that ended early keeps its last value."
+
 
 def convergence(analysis: Analysis, problem: str) -> Picture | None:
     """Draw the convergence on a problem; None if none of its studies is finished."""
     by_name = {name: rows for name in ranked(analysis) if len(rows := analysis.curves_of(problem, name))}
     if not by_name:
         return None
-    budget = int(analysis.studies.loc[searched(analysis) & (analysis.studies["problem"] == problem), "budget"].max())
+    studies = analysis.studies[searched(analysis) & (analysis.studies["problem"] == problem)]
+    budget = int(studies["budget"].max())
+    early = EARLY if (studies["queries"] < studies["budget"]).any() else ""
     at = points(budget)
     data = pd.concat([_band(name, curves, at) for name, curves in by_name.items()], ignore_index=True)
     of = shown(analysis, list(by_name))
@@ -30,7 +34,7 @@ def convergence(analysis: Analysis, problem: str) -> Picture | None:
     return Picture(
         name=f"convergence-{analysis.problems.index(problem) + 1}",
         title=f"Convergence: {problem}",
-        text=_caption([len(curves) for curves in by_name.values()]) + of.note,
+        text=_caption([len(curves) for curves in by_name.values()]) + early + of.note,
         spec=curves(looks, x, y, bands=len(analysis.seeds) > 1),
         columns=thinned(columns_of(data, of.looks, ["queries", "median", "low", "high"]), "queries"),
         looks=looks,

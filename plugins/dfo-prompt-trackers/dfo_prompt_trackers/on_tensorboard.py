@@ -1,5 +1,6 @@
 """TensorBoard: a folder of event files for each study."""
 
+import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -8,8 +9,10 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch.utils.tensorboard import SummaryWriter
 
 from dfo_prompt_trackers.location import Location
+from dfo_prompt_trackers.notes import read_notes, write_notes
 from dfo_prompt_trackers.tracker import FINAL, Run, Tracker
 
+NAME = "tensorboard"
 MAX_CHARACTERS = 100_000
 """The largest number of characters of a file that is shown."""
 LANGUAGES = {".json": "json"}
@@ -20,7 +23,7 @@ class TensorBoardTracker(Tracker):
     """Writes event files.
 
     Args:
-        folder: TensorBoard's --logdir; by default "tensorboard" in the folder of the suite or study.
+        folder: TensorBoard's --logdir; studies may share it. By default "tensorboard" in the folder of the suite or study.
     """
 
     def __init__(self, *, folder: Path | None = None) -> None:
@@ -29,12 +32,24 @@ class TensorBoardTracker(Tracker):
 
     def open(self, location: Location, parameters: Mapping[str, str]) -> Run:
         """Return the run of a study, a folder of event files."""
-        logs = self._logs or location.home / "tensorboard"
-        return EventFiles(logs / location.name, parameters)
+        return EventFiles(self._place(location, location.name), parameters)
 
     def open_suite(self, location: Location) -> Run:
         """Return the run of a suite, which contains the path of its report."""
-        return EventFiles((self._logs or location.home / "tensorboard") / "suite", {})
+        return EventFiles(self._place(location, "suite"), {})
+
+    def _place(self, location: Location, name: str) -> Path:
+        """Return the folder of a run: the noted one, or else a new one, which is noted where others may have the name."""
+        if self._logs is None and location.folder:
+            return location.home / NAME / name
+        logs = (self._logs or location.home / NAME).absolute()
+        folder = (location.folder or logs).absolute()
+        stored = read_notes(location.folder, NAME).get("run")
+        if isinstance(stored, str) and (noted := Path(os.path.normpath(folder / stored))).is_relative_to(logs):
+            return noted
+        place = _claimed(logs / name)
+        write_notes(location.folder, NAME, {"run": Path(os.path.relpath(place, folder)).as_posix()})
+        return place
 
 
 class EventFiles(Run):
@@ -77,6 +92,19 @@ class EventFiles(Run):
             self._writer.add_hparams(dict(self._parameters), figures, run_name=".")
         if "_writer" in vars(self):
             self._writer.close()
+
+
+def _claimed(place: Path) -> Path:
+    """Create and return the folder `place`, or with the first number that makes its name a new one."""
+    number, free = 1, place
+    while True:
+        try:
+            free.mkdir(parents=True)
+        except FileExistsError:
+            number += 1
+            free = place.with_name(f"{place.name}-{number}")
+        else:
+            return free
 
 
 def _steps(folder: Path) -> dict[str, int]:

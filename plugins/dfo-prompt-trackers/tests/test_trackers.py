@@ -251,3 +251,34 @@ def test_trackers_work_in_python(tmp_path, tensorboard):
     dp.minimize(dp.create_objective("sphere", dim=3), budget=BUDGET, popsize=10, observers=[tracker])
     (folder,) = logs.iterdir()
     assert [step for step, _ in curves_in(folder)["best_loss"]] == [10, 20, 30, 40]
+
+
+def test_studies_of_the_same_name_share_a_folder_of_tensorboard_without_sharing_a_run(tmp_path, tensorboard):
+    from dfo_prompt_trackers.on_tensorboard import TensorBoardTracker
+
+    def steps(budget):
+        return [*range(10, budget + 1, 10)]
+
+    for budget, out in ((40, "a/study"), (20, "b/study"), (30, None), (40, None), (20, "b/study"), (40, "a/study")):
+        settings = {"dim": 3, "budget": budget, "popsize": 10, "out": out and tmp_path / out, "progress": False}
+        dp.minimize(dp.create_objective("sphere", dim=3), observers=[TensorBoardTracker(folder=Path("logs"))], **settings)
+    curves = {place.name: [step for step, _ in curves_in(place)["best_loss"]] for place in Path("logs").iterdir()}
+    memory = sorted({*curves} - {"study", "study-2"})
+    assert [curves[name] for name in ("study", "study-2", *memory)] == [steps(budget) for budget in (40, 20, 30, 40)]
+    assert memory[1] == f"{memory[0]}-2"
+    for out, run in (("a", "study"), ("b", "study-2")):
+        notes = json.loads((tmp_path / out / "study" / "tracking.json").read_text())["tensorboard"]
+        assert notes == {"run": f"../../logs/{run}"}
+
+
+def test_a_moved_project_goes_on_in_its_folder_of_tensorboard(tmp_path, tensorboard):
+    def run_in(project, budget):
+        run(project / "study", budget=budget, tensorboard={"folder": str(project / "logs")})
+
+    run_in(tmp_path / "old", 20)
+    (tmp_path / "old").rename(tmp_path / "new")
+    run_in(tmp_path / "new", 40)
+    (place,) = (tmp_path / "new" / "logs").iterdir()
+    assert sorted(step for step, _ in curves_in(place)["best_loss"]) == [10, 20, 30, 40]
+    run(tmp_path / "new" / "study", budget=40, tensorboard={"folder": str(tmp_path / "others")})
+    assert [step for step, _ in curves_in(tmp_path / "others" / "study")["best_loss"]] == [10, 20, 30, 40]
