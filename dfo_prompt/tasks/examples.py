@@ -72,6 +72,11 @@ def read_examples(task: Task, path: Path | str | None = None) -> Splits:
     return _read_path(task, from_home(path) if path is not None else _own_path(task))
 
 
+def prepare(task: Task, texts: Sequence[str]) -> tuple[str, ...]:
+    """Return the texts of an example, of a split or new, without surrounding spaces and cut to `Source.most_words`."""
+    return tuple(_first_words(text.strip(), task.data.most_words) for text in texts)
+
+
 def _own_path(task: Task) -> Path:
     if task.data.wheel:
         return wheel_file(task.data.wheel, task.data.member)
@@ -178,7 +183,7 @@ def _texts(task: Task, row: Row) -> tuple[str, ...]:
         _column(task, row.cells, field, row.place)[1].strip() for field in task.fields
     ):
         return ()
-    return tuple(_first_words(_cell(task, row, field), task.data.most_words) for field in task.fields)
+    return prepare(task, [_cell(task, row, field) for field in task.fields])
 
 
 def _without_decimal(label: str, known: Mapping[str, int]) -> str:
