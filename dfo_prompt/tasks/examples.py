@@ -152,7 +152,7 @@ def _example(task: Task, row: Row, index: dict[str, int]) -> Example | str:
     if task.answer:
         return _example_with_answer(task, row, task.answer)
     label = _without_decimal(_cell(task, row, "label"), index)
-    known = {*index, *task.data.unlabelled}
+    known = {*index, *task.data.unlabelled} - {""}  # a line of a text that ends with a comma is no row without a label
     if any(_column(task, cells, "label", row.place)[1].strip() in known for cells in row.swallowed):
         raise DataError(
             f"{row.place}: a quoted cell contains whole rows; double the quotes inside of quoted cells, or use .jsonl"
@@ -171,7 +171,7 @@ def _example_with_answer(task: Task, row: Row, rule: Answer) -> Example | str:
     answer = _cell(task, row, "answer")
     if answer in task.data.unlabelled:
         return f"answered {answer!r}" if answer else "without an answer"
-    if rule.ends == "line" and len(answer.splitlines()) > 1:
+    if rule.ends == "line" and "\n" in answer:  # not str.splitlines: generation ends at a line feed only
         raise DataError(f'{row.place}: the answer has more than one line; set ends = "text" in [answer] of the task')
     texts = _texts(task, row)
     return Example(texts=texts, answer=answer) if texts else "without a text"
