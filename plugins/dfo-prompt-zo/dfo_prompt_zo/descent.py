@@ -1,10 +1,13 @@
 """Gradient descent and Adam on gradients estimated from two points (MeZO, OpenAI-ES)."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from pydantic import Field
 
-from dfo_prompt_zo.mirrored import Mirrored
+from dfo_prompt_zo.mirrored import Mirrored, Positive
+
+Decay = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Descent(Mirrored):
@@ -24,10 +27,10 @@ class Descent(Mirrored):
         self,
         *,
         rule: Literal["sgd", "adam"] = "adam",
-        learning_rate: float | None = None,
+        learning_rate: Positive | None = None,
         shaping: Literal["none", "ranks"] = "none",
-        beta1: float = 0.9,
-        beta2: float = 0.99,
+        beta1: Decay = 0.9,
+        beta2: Decay = 0.99,
         **study: Any,
     ) -> None:
         super().__init__(**study)
