@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -151,7 +151,7 @@ def _example(task: Task, row: Row, index: dict[str, int]) -> Example | str:
         return row.skip
     if task.answer:
         return _example_with_answer(task, row, task.answer)
-    label = _without_decimal(_cell(task, row, "label"), index)
+    label = _without_decimal(_cell(task, row, "label"), {*index, *task.data.unlabelled})
     known = {*index, *task.data.unlabelled} - {""}  # a line of a text that ends with a comma is no row without a label
     if any(_column(task, cells, "label", row.place)[1].strip() in known for cells in row.swallowed):
         raise DataError(
@@ -186,8 +186,8 @@ def _texts(task: Task, row: Row) -> tuple[str, ...]:
     return prepare(task, [_cell(task, row, field) for field in task.fields])
 
 
-def _without_decimal(label: str, known: Mapping[str, int]) -> str:
-    """Return "1" for "1.0" if only "1" is a known label: pandas converts integer labels to floats if any is missing."""
+def _without_decimal(label: str, known: Collection[str]) -> str:
+    """Return "1" for "1.0" if only "1" is known: pandas converts integer labels to floats if any is missing."""
     whole = label.removesuffix(".0")
     return whole if label not in known and whole in known else label
 
