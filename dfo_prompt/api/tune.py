@@ -21,6 +21,8 @@ from dfo_prompt.methods.run import run_method
 from dfo_prompt.methods.setting import Predict
 from dfo_prompt.run.objectives import Objectives
 from dfo_prompt.study.result import HeldOut, Result, StudyResult
+from dfo_prompt.tasks.examples import prepare
+from dfo_prompt.tasks.task import find_task
 from dfo_prompt.types import Matrix
 
 WHERE = "tune()"
@@ -141,6 +143,7 @@ def tune(
         recorder, objectives, place = Recorder(), Objectives(), folder / "study" if out else None
         with study_progress(progress) as shown:
             outcome = run_method(config, out=place, observers=[*shown, recorder], objectives=objectives)
+        read = find_task(config.problem.task)  # `settings` may name another than `task`
     result = outcome.result
     if isinstance(result, StudyResult):
         result = recorder.with_losses(result, config.optimizer)
@@ -150,7 +153,7 @@ def tune(
         classes=_classes(train, label_words),
         metric=metric,
         folder=folder if out else None,
-        labeller=outcome.fitted.predict,
+        labeller=lambda texts: outcome.fitted.predict([prepare(read, row) for row in texts]),
         objective=objectives.get(config) if isinstance(result, StudyResult) else None,
     )
 

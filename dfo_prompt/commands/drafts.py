@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from dfo_prompt._util.reading import exists, from_home
+from dfo_prompt._util.reading import absolute, exists, from_home
 from dfo_prompt.errors import DataError, InputError
 from dfo_prompt.tasks.drafting import Dataset, check_columns, draft, guess_label, guess_text, label_words, read_dataset
 from dfo_prompt.tasks.task import Task
@@ -75,7 +75,7 @@ def draft_task(
     classes = dataset.classes(label)
     words = label_words(classes, labels or "") if labels else _asked(label_words(classes, ""), ask)
     instruction = ask("instruction ahead of the text", "") if instruction is None else instruction
-    place = os.path.relpath(path.absolute(), beside.absolute()) if beside else ""
+    place = os.path.relpath(absolute(path), beside.resolve()) if beside else ""  # ".." leads out of a link's target
     task = draft(dataset, texts=texts, label=label, words=words, instruction=instruction, path=place)
     return Draft(task=task, dataset=dataset, classes=classes)
 

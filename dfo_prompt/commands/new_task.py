@@ -49,7 +49,8 @@ def command(data: Path, model: str, out: Path | None, *, yes: bool, **flags: Any
 
 
 def _stem(data: Path) -> str:
-    return data.absolute().name.split(".")[0] or "task"
+    name = data.absolute().name
+    return (name.strip(".") if data.is_dir() else name.split(".")[0]) or "task"
 
 
 def _can_ask() -> bool:

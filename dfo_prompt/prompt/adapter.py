@@ -25,6 +25,7 @@ from dfo_prompt.types import Json, Vector
 SHALLOW = 2
 """Dimensions of a prompt (P, E) at the first layer only."""
 RULE, PROGRAM = "task.json", "classify.py"
+TRUNCATION = "a text keeps most_words words (0: all); the longest loses its last tenth, at a space, until all fit"
 SCORE = "sum of the log-probabilities of a label word's tokens, minus what calibration subtracts; softmax over the labels"
 
 
@@ -74,7 +75,7 @@ def _labelling(objective: PromptObjective, candidate: Vector, *, room: int) -> d
         "score": SCORE,
         "calibration": {"name": objective.calibration, "subtract": objective.subtracted(candidate).tolist()},
         "special_tokens": {"ahead": "in the adapter", "behind": [] if lm.head == "causal" else list(lm.frame[1])},
-        "truncation": {"most_tokens": room, "rule": "the longest text loses its last tenth, at a space, until all fit"},
+        "truncation": {"most_words": task.data.most_words, "most_tokens": room, "rule": TRUNCATION},
     }
 
 

@@ -110,7 +110,7 @@ class GenerationObjective:
         Raises:
             InputError: the number of texts of an example differs from that of the task.
         """
-        self.problem.check_texts(texts)
+        texts = self.problem.prepared(texts)
         prompt = self.prompt(candidate)
         ids = self._greedy.ids(prompt, self._greedy.lay_out(texts, prompt_tokens=prompt.shape[-2]))
         return tuple(map(self._greedy.text, ids))

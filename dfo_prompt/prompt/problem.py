@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from dfo_prompt.errors import InputError
 from dfo_prompt.lm.load import LanguageModel
-from dfo_prompt.tasks.examples import Texts
+from dfo_prompt.tasks.examples import Texts, prepare
 from dfo_prompt.tasks.metrics import score
 from dfo_prompt.tasks.sampling import FewShot
 from dfo_prompt.tasks.task import Task
@@ -33,16 +33,17 @@ class TaskSplit:
         """Return the N texts of "train", "dev" or "test"."""
         return [example.texts for example in self.data.part(split)]
 
-    def check_texts(self, texts: Texts) -> None:
-        """Check that each example has as many texts as the task.
+    def prepared(self, texts: Texts) -> list[tuple[str, ...]]:
+        """Return new texts prepared as those of the split are; see `prepare`.
 
         Raises:
-            InputError: an example has another number of texts.
+            InputError: an example has another number of texts than the task.
         """
         for text in texts:
             if len(text) != len(self.task.fields):
                 count = f"{len(text)} texts separated by tabs, and task {self.task.name!r} has {len(self.task.fields)}"
                 raise InputError(f"the example that begins with {text[0]!r} has {count}")
+        return [prepare(self.task, text) for text in texts]
 
     def labels(self, split: str) -> npt.NDArray[np.int64]:
         """Return the classes (N,) of "train", "dev" or "test"."""

@@ -69,8 +69,8 @@ class TaskObjective(ABC):
         Raises:
             InputError: the number of texts of an example differs from that of the task.
         """
-        self._split_of_task.check_texts(texts)
-        probabilities: Matrix = self._label(candidate, texts).softmax(dim=-1).double().cpu().numpy()
+        prepared = self._split_of_task.prepared(texts)
+        probabilities: Matrix = self._label(candidate, prepared).softmax(dim=-1).double().cpu().numpy()
         return probabilities
 
     @abstractmethod

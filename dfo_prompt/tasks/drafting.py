@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dfo_prompt.errors import DataError, InputError
 from dfo_prompt.tasks.files import find_split, read_class_folders
-from dfo_prompt.tasks.formats import data_suffix, read_rows
+from dfo_prompt.tasks.formats import read_rows
 from dfo_prompt.tasks.rows import Row
 from dfo_prompt.tasks.sections import Source
 from dfo_prompt.tasks.task import MIN_CLASSES, Task
@@ -54,7 +54,7 @@ class Dataset:
     def name(self) -> str:
         """Return the name of the folder, or of the file without its suffixes."""
         name = self.path.absolute().name
-        return name[: len(name) - len("".join(Path(name).suffixes))] if data_suffix(self.path) else name
+        return name if self.path.is_dir() else name[: len(name) - len("".join(Path(name).suffixes))]
 
     def values(self, column: str) -> list[str]:
         """Return the cells of a column, (N,); "" where a row lacks the column."""
@@ -129,19 +129,21 @@ def label_words(classes: Mapping[str, int], given: str) -> dict[str, str]:
         given: value of --labels: "good,bad" in the order of the labels, "1=good,0=bad", or "" for the default.
 
     Raises:
-        InputError: the number of words differs from that of the labels, or a label is unknown.
+        InputError: the number of words differs from that of the labels, or a label is unknown or has two words.
     """
     if not given:
         readable = {label: label.replace("_", " ").strip() or label for label in classes}
         return readable if len({*readable.values()}) == len(readable) else {label: label for label in classes}
     parts = [part.strip() for part in given.split(",")]
-    pairs = dict(part.split("=", 1) for part in parts) if all("=" in part for part in parts) else {}
-    words = {label.strip(): word.strip() for label, word in pairs.items()}
+    pairs = [part.split("=", 1) for part in parts] if all("=" in part for part in parts) else []
+    words = {label.strip(): word.strip() for label, word in pairs}
     if not words and len(parts) == len(classes):
         same = {*parts} == {*classes}
         words = dict(zip(parts if same else classes, parts, strict=True))
-    if words.keys() != classes.keys() or not all(words.values()):
-        raise InputError(f"--labels {given!r}: give a word for each of {', '.join(classes)}, in this order or as LABEL=WORD")
+    if words.keys() != classes.keys() or not all(words.values()) or len(words) < len(pairs):
+        raise InputError(
+            f"--labels {given!r}: give one word for each of {', '.join(classes)}, in this order or as LABEL=WORD"
+        )
     return {label: words[label] for label in classes}
 
 

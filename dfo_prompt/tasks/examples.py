@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -70,6 +70,11 @@ def read_examples(task: Task, path: Path | str | None = None) -> Splits:
     if path is None and source.hub:
         return _splits(_read_hub(task, source.train), _read_hub(task, source.test) if source.test else None)
     return _read_path(task, from_home(path) if path is not None else _own_path(task))
+
+
+def prepare(task: Task, texts: Sequence[str]) -> tuple[str, ...]:
+    """Return the texts of an example, of a split or new, without surrounding spaces and cut to `Source.most_words`."""
+    return tuple(_first_words(text.strip(), task.data.most_words) for text in texts)
 
 
 def _own_path(task: Task) -> Path:
@@ -146,8 +151,8 @@ def _example(task: Task, row: Row, index: dict[str, int]) -> Example | str:
         return row.skip
     if task.answer:
         return _example_with_answer(task, row, task.answer)
-    label = _without_decimal(_cell(task, row, "label"), index)
-    known = {*index, *task.data.unlabelled}
+    label = _without_decimal(_cell(task, row, "label"), {*index, *task.data.unlabelled})
+    known = {*index, *task.data.unlabelled} - {""}  # a line of a text that ends with a comma is no row without a label
     if any(_column(task, cells, "label", row.place)[1].strip() in known for cells in row.swallowed):
         raise DataError(
             f"{row.place}: a quoted cell contains whole rows; double the quotes inside of quoted cells, or use .jsonl"
@@ -166,7 +171,7 @@ def _example_with_answer(task: Task, row: Row, rule: Answer) -> Example | str:
     answer = _cell(task, row, "answer")
     if answer in task.data.unlabelled:
         return f"answered {answer!r}" if answer else "without an answer"
-    if rule.ends == "line" and len(answer.splitlines()) > 1:
+    if rule.ends == "line" and "\n" in answer:  # not str.splitlines: generation ends at a line feed only
         raise DataError(f'{row.place}: the answer has more than one line; set ends = "text" in [answer] of the task')
     texts = _texts(task, row)
     return Example(texts=texts, answer=answer) if texts else "without a text"
@@ -178,11 +183,11 @@ def _texts(task: Task, row: Row) -> tuple[str, ...]:
         _column(task, row.cells, field, row.place)[1].strip() for field in task.fields
     ):
         return ()
-    return tuple(_first_words(_cell(task, row, field), task.data.most_words) for field in task.fields)
+    return prepare(task, [_cell(task, row, field) for field in task.fields])
 
 
-def _without_decimal(label: str, known: Mapping[str, int]) -> str:
-    """Return "1" for "1.0" if only "1" is a known label: pandas converts integer labels to floats if any is missing."""
+def _without_decimal(label: str, known: Collection[str]) -> str:
+    """Return "1" for "1.0" if only "1" is known: pandas converts integer labels to floats if any is missing."""
     whole = label.removesuffix(".0")
     return whole if label not in known and whole in known else label
 

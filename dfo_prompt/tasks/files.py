@@ -1,13 +1,12 @@
 """Folders of data: with a file for each split, or with a subfolder of text files, one per example, for each class."""
 
-import codecs
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from dfo_prompt._util.reading import read_bytes
 from dfo_prompt.errors import DataError
-from dfo_prompt.tasks.formats import SUFFIXES, byte_order_mark, data_suffix, decode
+from dfo_prompt.tasks.formats import BYTE_ORDER_MARKS, SUFFIXES, byte_order_mark, data_suffix, decode
 from dfo_prompt.tasks.rows import Row
 
 SPLITS = (("train", "training"), ("validation", "valid", "val", "dev"), ("test", "testing"))
@@ -78,12 +77,20 @@ def read_class_folders(folder: Path, *, encoding: str, first_line: bool) -> Iter
             yield Row(place=str(path), skip="hidden file" if _hidden(path) else "no .txt file")
             continue
         data = read_bytes(path, kind=DataError)
-        if first_line and byte_order_mark(data) in (b"", codecs.BOM_UTF8):
+        if first_line and _has_plain_line_feed(BYTE_ORDER_MARKS.get(byte_order_mark(data), encoding)):
             # Cut before decoding: bytes that are not used need not be valid.
             data = data.split(b"\n", 1)[0]
         text = decode(data, encoding=encoding, path=path)
         text = text.split("\n", 1)[0] if first_line else text
         yield Row(place=str(path), cells={"label": path.parent.name, "text": text})
+
+
+def _has_plain_line_feed(encoding: str) -> bool:
+    """Tell whether an encoding has a line feed of one byte, unlike UTF-16; False for an unknown one."""
+    try:
+        return "\n".encode(encoding) == b"\n"
+    except (LookupError, ValueError):
+        return False
 
 
 def _usual_names(split: str) -> tuple[str, ...]:

@@ -6,6 +6,8 @@ from dataclasses import fields
 from pathlib import Path
 
 from dfo_prompt._util.durable import replacing, writing
+from dfo_prompt.errors import InputError
+from dfo_prompt.tasks.examples import LONE_SURROGATE
 from dfo_prompt.tasks.sections import Source
 from dfo_prompt.tasks.task import Task
 
@@ -17,22 +19,31 @@ def write_task(task: Task, file: Path) -> None:
     """Write a task file atomically.
 
     Raises:
+        InputError: see `toml_of`.
         StudyError: the file cannot be written.
     """
+    content = toml_of(task).encode()
     with writing(file):
         file.parent.mkdir(parents=True, exist_ok=True)
         with replacing(file) as opened:
-            opened.write(toml_of(task).encode(errors="backslashreplace"))
+            opened.write(content)
 
 
 def toml_of(task: Task) -> str:
-    """Return a task with labels and a single template as TOML."""
+    """Return a task with labels and a single template as TOML.
+
+    Raises:
+        InputError: a text holds half of a surrogate pair, as a file name that is not UTF-8 does; TOML has no form for it.
+    """
     keys = {key: getattr(task, key) for key in ("name", "summary", "metric", "template")}
     lines = [*_keys(keys), "", "[labels]", *_keys(task.labels)]
     defaults = Source()
     data = {field.name: getattr(task.data, field.name) for field in fields(Source)}
     changed = {key: value for key, value in data.items() if value != getattr(defaults, key)}
-    return "\n".join([*lines, *(["", "[data]", *_keys(changed)] if changed else [])]) + "\n"
+    lines += ["", "[data]", *_keys(changed)] if changed else []
+    if halves := [line for line in lines if LONE_SURROGATE.search(line)]:
+        raise InputError(f"no task file can hold {halves[0]!r:.200}, which is not UTF-8; rename the file or column")
+    return "\n".join(lines) + "\n"
 
 
 def _keys(values: Mapping[str, object]) -> Iterator[str]:

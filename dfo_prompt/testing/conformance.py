@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from dfo_prompt.plugin.catalogue import catalogue
+from dfo_prompt.plugin.catalogue import catalogue, given_files
 from dfo_prompt.run.factory import is_deterministic
 from dfo_prompt.testing.driving import SETTINGS, completed, drive, interrupted, make, sphere, stepping, tell
 from dfo_prompt.testing.edges import EdgesConformance
@@ -19,6 +19,15 @@ from dfo_prompt.testing.settings import SettingsConformance
 from dfo_prompt.types import Matrix, Vector
 
 EXIT_SECONDS = 120
+UNFINISHED = """
+import sys
+from pathlib import Path
+from dfo_prompt.plugin.catalogue import plugin_files
+from dfo_prompt.testing.driving import make
+with plugin_files(*map(Path, sys.argv[2:])):
+    make(sys.argv[1]).ask()
+"""
+"""A program that begins a search by the optimizer and plugin files in its arguments."""
 OWN_ENDS = [-0.5, 0.0, 0.5, -3.0, 1.0], [1.5, 1.0, 4.0, 1.25, 9.0]
 """A box with different bounds per coordinate; the start lies on the border in some."""
 ONE_SIDED = [-np.inf, -0.5, -np.inf, 0.5, 1.0], [1.5, np.inf, np.inf, 1.5, np.inf]
@@ -117,6 +126,7 @@ class OptimizerConformance(SettingsConformance, EdgesConformance):
     def test_leaves_arrays_alone(self, name: str) -> None:
         """Arguments are not changed, and returned arrays are not reused."""
         optimizer, twin = make(name), make(name)
+        returned: list[Matrix | Vector] = []  # overwritten with NaN
         for _ in range(6):
             candidates, expected = optimizer.ask(), twin.ask()
             if is_deterministic(name):
@@ -127,8 +137,10 @@ class OptimizerConformance(SettingsConformance, EdgesConformance):
             tell(twin, expected, sphere(expected))
             assert np.array_equal(candidates, copies[0]), "tell changed the candidates"
             assert np.array_equal(losses, copies[1]), "tell changed the losses"
-            candidates[:], losses[:] = np.nan, np.nan
-            optimizer.recommend()[:] = np.nan
+            answer = optimizer.recommend()
+            assert all(np.isnan(array).all() for array in returned), "an array that was returned before is written again"
+            candidates[:], losses[:], answer[:] = np.nan, np.nan, np.nan
+            returned += [candidates, answer]
         assert np.isfinite(optimizer.recommend()).all(), "the recommendation is an array that was handed out before"
 
     def test_recommends_x0_first(self, name: str) -> None:
@@ -170,8 +182,8 @@ class OptimizerConformance(SettingsConformance, EdgesConformance):
 
     def test_lets_the_process_end(self, name: str) -> None:
         """A process with an unfinished search exits."""
-        code = f"from dfo_prompt.testing.driving import make; make({name!r}).ask()"
-        subprocess.run([sys.executable, "-W", "ignore", "-c", code], timeout=EXIT_SECONDS, check=True)  # noqa: S603
+        arguments = [name, *map(str, given_files())]
+        subprocess.run([sys.executable, "-W", "ignore", "-c", UNFINISHED, *arguments], timeout=EXIT_SECONDS, check=True)  # noqa: S603
 
     def test_makes_progress_on_the_sphere(self, name: str) -> None:
         """The best loss is at most half that of the start."""

@@ -40,11 +40,13 @@ class MethodConformance:
     Attributes:
         names: names of `dfo-prompt list methods`.
         options: method options by name, for methods that need them or are slow without them.
+        most_queries: the most queries by name, for methods that take more than the budget.
         seed: the seed of split and method.
     """
 
     names: ClassVar[tuple[str, ...]] = ()
     options: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    most_queries: ClassVar[Mapping[str, int]] = {}
     seed: ClassVar[int] = 1
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
@@ -97,7 +99,7 @@ class MethodConformance:
         assert np.allclose(alone, predict(TEXTS), rtol=1e-3, atol=1e-4), message
 
     def test_counts_its_costs(self, results: Results, name: str) -> None:
-        """It counts its queries reproducibly; a method that searches spends the budget, and others no more than that."""
+        """It counts its queries reproducibly, at most the budget or `most_queries`; a search spends the budget."""
         spent, again = (result.fitted.spent for result in results)
         counted = (spent.queries, spent.rows, spent.tokens)
         assert all(isinstance(count, int) and count >= 0 for count in counted), f"{name!r} counts {counted}"
@@ -105,6 +107,8 @@ class MethodConformance:
         assert results[0].result.training_seconds >= 0, f"{name!r} took negative time"
         if catalogue().methods.find(name).searches:
             assert spent.queries >= BUDGET, f"{name!r} says that it searches, and spent {spent.queries} of {BUDGET} queries"
+        most = self.most_queries.get(name, BUDGET)
+        assert spent.queries <= most, f"{name!r} spent {spent.queries} queries, more than {most}; see most_queries"
 
     def test_reports_figures(self, results: Results, name: str) -> None:
         """Metrics lie between 0 and 1, and its description is JSON data."""

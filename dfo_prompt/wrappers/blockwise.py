@@ -1,8 +1,9 @@
 """Optimizes blocks of coordinates in turn, with an optimizer per block (BBTv2: Sun et al., 2022b, algorithm 1)."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import Field
 
 from dfo_prompt.contracts.optimizer import Best, Optimizer
 from dfo_prompt.types import Bounds, Json, Matrix, Vector
@@ -17,15 +18,15 @@ class Blockwise(Optimizer):
 
     Args:
         variant: the name of the blocks' optimizer.
-        blocks: the number of blocks, at most d; for deep prompts the number of layers.
+        blocks: the number of blocks; d if there are fewer coordinates; for deep prompts the number of layers.
         whole: whether each block spends its whole share before the next block begins (second stage of BBT-RGB), so that the
             other blocks stay fixed; by default blocks take turns after each batch.
         study: see `Optimizer`; blocks share the budget equally.
     """
 
-    def __init__(self, *, variant: str, blocks: int = 2, whole: bool = False, **study: Any) -> None:
+    def __init__(self, *, variant: str, blocks: Annotated[int, Field(ge=1)] = 2, whole: bool = False, **study: Any) -> None:
         super().__init__(**study)
-        count = max(1, min(blocks, self.dim))
+        count = min(blocks, self.dim)
         self._places = np.array_split(np.arange(self.dim), count)
         self._inner = [
             wrapped(

@@ -1,12 +1,15 @@
 """Searches random subspaces of a large space, z = c + A y."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import Field
 
 from dfo_prompt.contracts.optimizer import Best, Optimizer
 from dfo_prompt.types import Json, Matrix, Vector
 from dfo_prompt.wrappers.wrapped import wrapped
+
+Count = Annotated[int, Field(ge=1)]
 
 
 class RandomEmbedding(Optimizer):
@@ -27,12 +30,12 @@ class RandomEmbedding(Optimizer):
     """
 
     def __init__(
-        self, *, variant: str, embedding_dim: int = 10, draws: int = 1, withdraw: bool = False, **study: Any
+        self, *, variant: str, embedding_dim: Count = 10, draws: Count = 1, withdraw: bool = False, **study: Any
     ) -> None:
         super().__init__(**study)
         self._variant, self._withdraw = variant, withdraw
-        self._embedding_dim = max(1, min(embedding_dim, self.dim))
-        self._draws = max(1, draws)
+        self._embedding_dim = min(embedding_dim, self.dim)
+        self._draws = draws
         self._share = -(-self.budget // self._draws)
         self._rng = np.random.default_rng(self.seed)
         self._drawn = self._spent = 0

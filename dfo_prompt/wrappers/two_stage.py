@@ -8,6 +8,7 @@ from pydantic import Field
 
 from dfo_prompt.contracts.optimizer import Best, Optimizer
 from dfo_prompt.errors import InputError
+from dfo_prompt.plugin.entries import PROVIDED
 from dfo_prompt.run.factory import is_deterministic
 from dfo_prompt.study.checked_optimizer import GuardedOptimizer
 from dfo_prompt.types import Json, Matrix, Options, Vector
@@ -29,6 +30,9 @@ class TwoStage(Optimizer):
         step: the initial step size of the second optimizer, in units of sigma.
         first_options, second_options: the options of each optimizer.
         study: see `Optimizer`.
+
+    Raises:
+        InputError: a name or an option is unknown, or the study sets it.
     """
 
     def __init__(
@@ -37,7 +41,7 @@ class TwoStage(Optimizer):
         variant: str,
         second: str = "cma:sep",
         share: Share = 0.75,
-        step: Annotated[float, Field(gt=0)] = 1.0,
+        step: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0,
         first_options: Options | None = None,
         second_options: Options | None = None,
         **study: Any,
@@ -45,6 +49,9 @@ class TwoStage(Optimizer):
         super().__init__(**study)
         if is_deterministic(variant) and not is_deterministic(second):  # a study knows only the name of the first
             raise InputError(f"second: {second!r} cannot repeat its queries after an interruption; name another optimizer")
+        for key, options in {"first_options": first_options, "second_options": second_options}.items():
+            if taken := sorted({*PROVIDED["optimizer"], "name"} & {*(options or {})}):
+                raise InputError(f"two-stage: {key}: {taken[0]!r} is no option; the study sets it for both stages")
         self._first_budget = min(self.budget, max(1, round(share * self.budget)))
         self._second, self._step, self._second_options = second, step, dict(second_options or {})
         self._best, self._spent, self._stage = Best(self.x0), 0, 1

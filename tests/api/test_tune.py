@@ -150,6 +150,14 @@ def test_without_a_folder_nothing_is_left(tune, tmp_path, monkeypatch):
     assert len(found.predict(["good film"])) == 1
 
 
+@pytest.mark.parametrize("method", ["study", "decoder"])
+def test_new_texts_are_cut_as_the_task_says(tune, tiny_task, method):
+    tiny_task.write_text(tiny_task.read_text() + "most_words = 2\n")
+    found = tune(method=method, budget=4, settings={"problem": {"task": str(tiny_task)}})
+    np.testing.assert_array_equal(found.scores(["good film was dull"]), found.scores(["good film"]))
+    assert np.ptp(found.scores(["good film", "dull plot"]), axis=0).max() > 0
+
+
 def test_other_methods_label_texts_too(tune):
     found = tune(method="manual", budget=None)
     assert found.study.spent.queries == 0

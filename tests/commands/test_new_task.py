@@ -1,6 +1,7 @@
 """A study of a user's file, with a task file of `new-task` or without one."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,14 @@ def test_what_is_left_open_is_found_out_where_nobody_can_be_asked(program, tmp_p
     assert task.template == "Message: {text}\nKind: {answer}"
 
 
+def test_a_task_in_a_linked_folder_finds_its_data(program, reviews, tiny_folder, tmp_path):
+    (tmp_path / "real" / "deep" / "tasks").mkdir(parents=True)
+    (tmp_path / "tasks").symlink_to(tmp_path / "real" / "deep" / "tasks")
+    ask = ["new-task", "reviews.csv", "--label-column", "stars", "--model", str(tiny_folder)]
+    assert program(*ask, "--out", "tasks/m.toml")[0] == 0
+    assert Path(load_task(tmp_path / "tasks" / "m.toml").data.path).samefile(reviews)
+
+
 def test_words_that_the_tokenizer_does_not_know_or_tell_apart_are_said(program, reviews, tiny_folder):
     ask = ["new-task", "reviews.csv", "--label-column", "stars", "--model", str(tiny_folder)]
     _, out, _ = program(*ask, "--out", "a.toml")
@@ -108,9 +117,12 @@ def test_a_study_needs_no_task_file(program, reviews, tiny_folder, tmp_path):
         (["run", "--data", "reviews.csv", "--text-column", "body", "--label-column", "stars"], "has no column 'body'"),
         (["new-task", "reviews.csv", "--label-column", "star"], "has no column 'star'; columns: id, Review, stars"),
         (["new-task", "none.csv"], "there is no file or folder none.csv"),
+        (["new-task", os.fsdecode(b"caf\xe9.csv"), "--text-column", "Review", "--label-column", "stars"], "is not UTF-8"),
+        (["run", "--data", os.fsdecode(b"caf\xe9.csv"), "--text-column", "Review", "--label-column", "stars"], "not UTF-8"),
     ],
 )
-def test_what_is_missing_is_one_line(arguments, said, program, reviews):
+def test_what_is_wrong_is_one_line(arguments, said, program, reviews):
+    reviews.with_name(os.fsdecode(b"caf\xe9.csv")).write_bytes(reviews.read_bytes())
     status, out, err = program(*arguments)
     assert (status, out, err.count("\n")) == (2, "", 1)
     assert said in err

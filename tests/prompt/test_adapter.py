@@ -6,6 +6,7 @@ import os
 import runpy
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from dfo_prompt.prompt.projections.dense import normal
 from dfo_prompt.report import card
 from dfo_prompt.tasks.examples import Example
 from dfo_prompt.tasks.sampling import FewShot
+from dfo_prompt.tasks.sections import Source
 from dfo_prompt.tasks.task import Task
 from dfo_prompt.testing.tiny import MIDDLE, TASK, few_shot, tiny_lm
 
@@ -74,6 +76,8 @@ def classified(folder, base, texts, monkeypatch, capsys):
         ("bert", MIDDLE, "none", {}),
         ("bert", MASKED_PAIRS, "contextual", {}),
         ("electra", TASK, "median", {}),
+        ("llama", replace(PAIRS, data=Source(most_words=3)), "none", {}),
+        ("bert", replace(MASKED_PAIRS, data=Source(most_words=3)), "contextual", {}),
     ],
 )
 def test_the_program_in_the_folder_scores_as_the_objective_does(
@@ -246,8 +250,6 @@ def test_what_peft_has_no_place_for_is_refused(tmp_path):
 
 
 def test_the_hub_id_stands_for_a_model_that_has_one(tmp_path):
-    from dataclasses import replace
-
     from dfo_prompt.lm import SMOLLM
     from dfo_prompt.lm.origin import Origin, origin_of
     from dfo_prompt.lm.smollm import REVISION

@@ -17,7 +17,7 @@ from dfo_prompt.prompt.projections.affine import Projection, Space
 from dfo_prompt.prompt.projections.dense import normal
 from dfo_prompt.tasks.examples import Example
 from dfo_prompt.tasks.sampling import FewShot
-from dfo_prompt.tasks.sections import Answer
+from dfo_prompt.tasks.sections import Answer, Source
 from dfo_prompt.tasks.task import Task
 from dfo_prompt.testing.tiny import WORDS, save_tiny_model, some_examples, tiny_lm
 
@@ -106,6 +106,14 @@ def test_the_metric_is_of_the_answers_that_it_generates():
     own = tuple(Example(texts=one.texts, answer=answer) for one, answer in zip(DATA.test, answers, strict=True))
     right = objective(data=replace(DATA, test=(*own[:3], *DATA.test[3:])))
     assert right.validate(z[None], "test").metrics["exact_match"][0] == pytest.approx(0.5)
+
+
+def test_new_texts_are_cut_as_those_of_the_split_are():
+    lm, z = tiny_lm(), candidates(1)[0]
+    capped = objective(lm, problem=Problem(lm=lm, task=replace(TASK, data=Source(most_words=1)), data=DATA, seed=0))
+    texts = [one.texts for one in DATA.test]
+    whole, cut = objective().generate(z, texts), objective().generate(z, [(text.split()[0],) for (text,) in texts])
+    assert capped.generate(z, texts) == cut != whole
 
 
 def test_candidates_do_not_influence_each_other():

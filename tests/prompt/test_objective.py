@@ -15,6 +15,7 @@ from dfo_prompt.prompt.objective import PromptObjective
 from dfo_prompt.prompt.problem import Problem
 from dfo_prompt.prompt.projections.affine import Projection, Space
 from dfo_prompt.prompt.projections.dense import normal
+from dfo_prompt.tasks.sections import Source
 from dfo_prompt.testing.tiny import TASK, few_shot, textbook_logits, tiny_lm
 
 TOKENS, DIM = 4, 10
@@ -89,6 +90,15 @@ def test_predictions_agree_with_the_metric():
     np.testing.assert_allclose(probabilities.sum(axis=1), 1.0)
     accuracy = (probabilities.argmax(axis=1) == labels).mean()
     assert accuracy == pytest.approx(built.validate(z, "test").metrics["accuracy"][0])
+
+
+def test_new_texts_are_prepared_as_those_of_the_split_are():
+    capped = objective(task=replace(TASK, data=Source(most_words=2)))
+    assert capped.problem.prepared([(" good  film was dull\n",)]) == [("good  film",)]
+    z = candidates(1)[0]
+    texts = [("good film was dull and very long",), ("fun",)]
+    np.testing.assert_array_equal(capped.predict(z, texts), objective().predict(z, [("good film",), ("fun",)]))
+    assert np.abs(capped.predict(z, texts) - objective().predict(z, texts)).max() > 1e-3
 
 
 def test_losses_have_their_known_values():

@@ -1,6 +1,7 @@
 """Tasks whose answers are texts: their files, rows, splits and metrics."""
 
 import csv
+import json
 import re
 import sys
 from dataclasses import replace
@@ -59,6 +60,8 @@ def test_an_answer_of_several_lines_needs_a_task_of_texts(tmp_path: Path) -> Non
     with pytest.raises(DataError, match='more than one line; set ends = "text"'):
         read_examples(TASK, file)
     assert read_examples(replace(TASK, answer=Answer(ends="text")), file).train[0].answer == "2\nII"
+    (tmp_path / "a.jsonl").write_text(json.dumps({"q": "two", "a": "2\u2028II\x0b"}) + "\n")
+    assert read_examples(TASK, tmp_path / "a.jsonl").train[0].answer == "2\u2028II"  # generation goes on behind it
 
 
 def test_shots_are_of_all_examples_and_texts_with_two_answers_are_left_out(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Tasks are drafted from data, and written as files that load as the same task."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -48,8 +49,8 @@ def test_label_words_are_those_given_or_the_labels() -> None:
     assert label_words({"neg": 1, "pos": 1}, "pos,neg") == {"neg": "neg", "pos": "pos"}
     assert label_words({"on_time": 1, "late": 1}, "") == {"on_time": "on time", "late": "late"}
     assert label_words({"a_b": 1, "a b": 1}, "") == {"a_b": "a_b", "a b": "a b"}
-    for wrong in ("bad", "bad,good,fine", "bad,", "0=bad,2=good", "0=bad", "0=bad,1="):
-        with pytest.raises(InputError, match="give a word for each of 0, 1, in this order or as LABEL=WORD"):
+    for wrong in ("bad", "bad,good,fine", "bad,", "0=bad,2=good", "0=bad", "0=bad,1=", "1=good,1 =fine,0=bad"):
+        with pytest.raises(InputError, match="give one word for each of 0, 1, in this order or as LABEL=WORD"):
             label_words(classes, wrong)
 
 
@@ -92,6 +93,8 @@ def test_the_training_split_of_a_folder_and_class_folders(tmp_path: Path) -> Non
         (tmp_path / "set" / f"{split}.jsonl").write_text(f'{{"text": "{split}", "label": 1}}\n')
     assert read_dataset(tmp_path / "set").values("text") == ["train"]
     assert read_dataset(tmp_path / "set").name == "set"
+    (tmp_path / "set").rename(tmp_path / "set.2024")
+    assert read_dataset(tmp_path / "set.2024").name == "set.2024"
     for label in ("no", "yes"):
         (tmp_path / "films" / label).mkdir(parents=True)
         (tmp_path / "films" / label / "1.txt").write_text("fine")
@@ -99,6 +102,16 @@ def test_the_training_split_of_a_folder_and_class_folders(tmp_path: Path) -> Non
     (tmp_path / "a.csv").write_text("text,label\n")
     with pytest.raises(DataError, match="a.csv holds no rows"):
         read_dataset(tmp_path / "a.csv")
+
+
+def test_what_is_not_utf8_is_refused_and_nothing_written(tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9.csv")
+    task = draft(
+        found(NAMED), texts=["Review"], label="Sentiment", words={"pos": "good", "neg": "bad"}, path=str(tmp_path / name)
+    )
+    with pytest.raises(InputError, match=r"no task file can hold .*caf\\udce9\.csv.*not UTF-8; rename"):
+        write_task(task, tmp_path / "t.toml")
+    assert not (tmp_path / "t.toml").exists()
 
 
 line = st.text(st.characters(exclude_categories=("Cs",)), min_size=1)

@@ -157,6 +157,22 @@ def test_folders_named_after_classes(single: Task, tmp_path: Path) -> None:
     assert [example.texts[0] for example in read_examples(whole, tmp_path).train] == ["poor\nrest", "rich\r\n£"]
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-be", "utf-16-le", "utf-16", "utf-8-sig", "latin-1"])
+def test_the_first_line_in_any_encoding(single: Task, tmp_path: Path, encoding: str) -> None:
+    for label in ("no", "yes"):
+        (tmp_path / label).mkdir()
+        (tmp_path / label / "1.txt").write_bytes("heading\nrest".encode(encoding))
+    task = replace(single, data=Source(encoding=encoding, excerpt="first line"))
+    assert [example.texts[0] for example in read_examples(task, tmp_path).train] == ["heading", "heading"]
+
+
+def test_the_first_line_in_an_unknown_encoding_is_refused(single: Task, tmp_path: Path) -> None:
+    (tmp_path / "no").mkdir()
+    (tmp_path / "no" / "1.txt").write_text("heading")
+    with pytest.raises(DataError, match="unknown encoding: utf-99; set encoding"):
+        read_examples(replace(single, data=Source(encoding="utf-99", excerpt="first line")), tmp_path)
+
+
 def test_long_texts_keep_their_first_words(single: Task, tmp_path: Path) -> None:
     (tmp_path / "train.csv").write_text("text,label\none  two\tthree four,no\nfive,yes\n")
     capped = replace(single, data=Source(most_words=2))

@@ -116,6 +116,10 @@ def test_integer_classes_that_a_missing_label_made_floats(tmp_path: Path) -> Non
     assert [one.label for one in splits.train] == [1, 0]
     assert str(splits.report) == "train on 2 of 3 rows of a.csv (skipped: 1 without a label)"
     assert read_examples(replace(task, labels={"1.0": "nice", "0.0": "poor"}), tmp_path / "a.csv").train[0].label == 0
+    (tmp_path / "b.csv").write_text("text,label\na,1.0\nb,-1.0\n")
+    report = read_examples(replace(task, data=Source(unlabelled=("-1",))), tmp_path / "b.csv").report
+    assert report is not None
+    assert report.train.skipped == {"labelled '-1'": 1}
 
 
 def test_paths_may_begin_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

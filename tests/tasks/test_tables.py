@@ -76,6 +76,12 @@ def test_files_of_pandas(tmp_path: Path, options: dict[str, object]) -> None:
     ]
 
 
+def test_a_line_that_ends_with_a_comma_is_no_row_without_a_label(tmp_path: Path) -> None:
+    task = replace(TASK, data=Source(unlabelled=("",)))
+    content = 'text,label\n"Dear John,\nthank you",1\nunsure,\n'
+    assert read(tmp_path, "a.csv", content, task) == [("Dear John,\nthank you", 1)]
+
+
 def test_a_missing_text_of_pandas_is_refused(tmp_path: Path) -> None:
     pandas = pytest.importorskip("pandas")
     content = pandas.DataFrame({"label": [0, 1], "text": ["a", None]}).to_csv(index=False)

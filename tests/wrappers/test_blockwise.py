@@ -37,6 +37,12 @@ def test_there_are_no_more_blocks_than_coordinates(blocks, count):
     assert make(blocks=blocks).describe()["blocks"] == count
 
 
+@pytest.mark.parametrize("blocks", [0, -3])
+def test_fewer_than_one_block_is_refused(blocks):
+    with pytest.raises(InputError, match=f"blocks: Input should be greater than or equal to 1, not {blocks}"):
+        make(blocks=blocks)
+
+
 def test_it_finds_the_minimum_of_a_separable_function():
     objective = dp.create_objective("sphere", dim=12)
     result = dp.minimize(objective, optimizer="blockwise:cma:sep", budget=3000, blocks=4, popsize=6)

@@ -52,6 +52,13 @@ def test_a_few_directions_out_of_many_are_found():
         assert few(spend(dp.create_optimizer(name, **settings), few, 400)).min() < 0.1
 
 
+@pytest.mark.parametrize(("name", "option"), [("sre:cma", "draws"), ("rembo:cma", "embedding_dim")])
+@pytest.mark.parametrize("value", [0, -1])
+def test_fewer_than_one_is_refused(name, option, value):
+    with pytest.raises(dp.InputError, match=f"{option}: Input should be greater than or equal to 1, not {value}"):
+        dp.create_optimizer(name, **SETTINGS, **{option: value})
+
+
 def test_bounds_hold():
     z = spend(dp.create_optimizer("sre:cma", bounds=(-0.5, 1.2), **SETTINGS))
     assert z.min() >= -0.5

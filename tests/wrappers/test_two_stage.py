@@ -46,6 +46,10 @@ def test_options_go_to_the_optimizer_that_they_are_for():
         ({"share": 1.0}, "share"),
         ({"second": "pymoo:PatternSearch"}, "'pymoo:PatternSearch' cannot repeat its queries"),
         ({"second": "two-stage:cma", "second_options": {"second": "pymoo:PatternSearch"}}, "'pymoo:PatternSearch' cannot"),
+        ({"first_options": {"seed": 1}}, "two-stage: first_options: 'seed' is no option; the study sets it for both stages"),
+        ({"second_options": {"outer": 9}}, "two-stage: second_options: 'outer' is no option"),
+        ({"second_options": {"name": 9}}, "two-stage: second_options: 'name' is no option"),
+        ({"step": float("inf")}, "step: Input should be a finite number"),
     ],
 )
 def test_what_is_wrong_with_the_second_is_found_before_the_first_query(options, message):

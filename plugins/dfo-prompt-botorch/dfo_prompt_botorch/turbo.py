@@ -1,9 +1,10 @@
 """TuRBO-1 (Eriksson et al., 2019, "Scalable global optimization via local Bayesian optimization")."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
+from pydantic import Field
 from torch.quasirandom import SobolEngine
 
 import dfo_prompt as dp
@@ -14,6 +15,7 @@ with dp.Isolation(0)():  # silences a deprecation warning of gpytorch
     from botorch.models import SingleTaskGP
     from gpytorch.mlls import ExactMarginalLogLikelihood
 
+Count = Annotated[int, Field(ge=1)]
 INITIAL_SIDE, MIN_SIDE, MAX_SIDE = 4.0, 4.0 / 2**6, 16.0
 """The initial, smallest and largest side of the trust region, in units of sigma."""
 SUCCESSES = 3
@@ -36,7 +38,7 @@ class TuRBO(dp.Optimizer):
     """
 
     def __init__(
-        self, *, initial: int = 10, points: int = 1000, memory: int = 200, fit_steps: int = 30, **study: Any
+        self, *, initial: Count = 10, points: Count = 1000, memory: Count = 200, fit_steps: Count = 30, **study: Any
     ) -> None:
         super().__init__(**study)
         self._initial, self._points, self._memory, self._fit_steps = initial, points, memory, fit_steps

@@ -30,3 +30,16 @@ def test_the_side_waits_for_the_first_model():
     for loss in range(10):
         optimizer.tell(optimizer.ask(), np.array([float(loss)]))
     assert optimizer.describe()["side"] == module.INITIAL_SIDE
+
+
+@pytest.mark.parametrize("option", ["initial", "points", "memory", "fit_steps"])
+def test_an_option_out_of_range_is_refused_before_the_first_query(option):
+    with pytest.raises(dp.InputError, match=f"{option}: Input should be greater than or equal to 1, not 0"):
+        turbo(**{option: 0})
+
+
+def test_the_smallest_options_work():
+    optimizer = turbo(popsize=1, initial=1, points=1, memory=1, fit_steps=1)
+    for loss in (3.0, 2.0, 4.0):
+        optimizer.tell(optimizer.ask(), np.array([loss]))
+    assert np.isfinite(optimizer.ask()).all()

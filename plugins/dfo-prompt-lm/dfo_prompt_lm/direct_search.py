@@ -1,8 +1,9 @@
 """Direct search in random subspaces (Roberts and Royer, 2023, "... based on probabilistic descent in reduced spaces")."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import Field
 
 import dfo_prompt as dp
 
@@ -20,7 +21,14 @@ class DirectSearch(dp.Optimizer):
         study: see `dfo_prompt.Optimizer`.
     """
 
-    def __init__(self, *, grow: float = 2.0, shrink: float = 0.5, decrease: float = 1e-5, **study: Any) -> None:
+    def __init__(
+        self,
+        *,
+        grow: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 2.0,
+        shrink: Annotated[float, Field(gt=0, lt=1)] = 0.5,
+        decrease: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1e-5,
+        **study: Any,
+    ) -> None:
         super().__init__(**study)
         self._rng = np.random.default_rng(self.seed)
         self._grow, self._shrink, self._decrease = grow, shrink, decrease

@@ -1,12 +1,16 @@
 """The base class of the evolution strategies, and rank-based adaptation of the step size."""
 
 from abc import abstractmethod
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import Field
 from scipy.stats import rankdata
 
 import dfo_prompt as dp
+
+Count = Annotated[int, Field(ge=1)]
+MaybeCount = Annotated[int | None, Field(ge=1)]
 
 
 class Strategy(dp.Optimizer):

@@ -54,3 +54,23 @@ def test_a_generation_as_good_as_the_one_before_is_no_worse():
     assert success.factor(np.ones(3)) == success.factor(np.ones(3)) == 1.0
     assert success.factor(np.zeros(3)) > 1
     assert success.factor(np.ones(3)) < success.factor(np.zeros(3))
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "value"),
+    [
+        ("rm-es", "paths", 0),
+        ("rm-es", "gap", 0),
+        ("lm-cma", "memory", -2),
+        ("lm-cma", "memory", 0),
+        ("lm-ma-es", "memory", -1),
+        ("mm-es", "mixed", 0),
+        ("direct-search", "grow", 0.5),
+        ("direct-search", "shrink", 1.0),
+        ("direct-search", "decrease", -1.0),
+        ("direct-search", "grow", float("nan")),
+    ],
+)
+def test_an_option_out_of_range_is_refused_before_the_first_query(name, option, value):
+    with pytest.raises(dp.InputError, match=f"'lm:{name}': {option}: Input should be "):
+        dp.create_optimizer(f"lm:{name}", **SETTINGS, **{option: value})

@@ -7,7 +7,7 @@ import numpy as np
 
 import dfo_prompt as dp
 from dfo_prompt_structured.linear import Model, interpolate
-from dfo_prompt_structured.points import Point, Points
+from dfo_prompt_structured.points import Count, Penalty, Point, Points, Positive
 from dfo_prompt_structured.subproblem import minimise
 
 GROW_RATIO, KEEP_RATIO = 0.7, 0.1
@@ -63,12 +63,12 @@ class GaussNewton(dp.StructuredOptimizer):
     def __init__(
         self,
         *,
-        length: float = 0.42,
-        least_step: float = 1e-8,
-        fresh: int = 20,
-        steps: int = 3,
-        ridge: float = 1e-10,
-        memory: int = 200,
+        length: Positive = 0.42,
+        least_step: Positive = 1e-8,
+        fresh: Count = 20,
+        steps: Count = 3,
+        ridge: Penalty = 1e-10,
+        memory: Count = 200,
         **study: Any,
     ) -> None:
         super().__init__(**study)

@@ -6,7 +6,7 @@ import numpy as np
 
 import dfo_prompt as dp
 from dfo_prompt_structured.linear import regress
-from dfo_prompt_structured.points import Point, Points
+from dfo_prompt_structured.points import Count, Penalty, Point, Points, Positive
 from dfo_prompt_structured.subproblem import minimise
 
 GROWTH, SHRINKAGE = 1.3, 0.7
@@ -29,7 +29,9 @@ class Injected(dp.StructuredOptimizer):
         study: see `dfo_prompt.StructuredOptimizer`.
     """
 
-    def __init__(self, *, variant: str, length: float = 0.85, ridge: float = 1e-2, memory: int = 500, **study: Any) -> None:
+    def __init__(
+        self, *, variant: str, length: Positive = 0.85, ridge: Penalty = 1e-2, memory: Count = 500, **study: Any
+    ) -> None:
         super().__init__(**study)
         del study["outer"]
         self._inner = dp.create_optimizer(variant, **study)

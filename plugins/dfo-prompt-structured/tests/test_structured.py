@@ -163,3 +163,22 @@ def test_a_minimiser_inside_all_balls_is_asked_for_once():
     result = dp.minimize(objective, optimizer="structured:gauss-newton", budget=40, popsize=10, sigma=100.0)
     assert result.best_loss == pytest.approx(10.0)
     assert result.spent.queries == 40
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "value"),
+    [
+        ("gauss-newton", "length", 0.0),
+        ("gauss-newton", "least_step", -1.0),
+        ("gauss-newton", "fresh", 0),
+        ("gauss-newton", "steps", 0),
+        ("gauss-newton", "ridge", -1.0),
+        ("gauss-newton", "memory", 0),
+        ("cma", "length", float("nan")),
+        ("cma", "ridge", -1.0),
+        ("cma", "memory", 0),
+    ],
+)
+def test_an_option_out_of_range_is_refused_before_the_first_query(name, option, value):
+    with pytest.raises(dp.InputError, match=f"'structured:{name}': {option}: Input should be "):
+        dp.create_optimizer(f"structured:{name}", dim=4, budget=20, outer=cross_entropy(RNG(0)), **{option: value})

@@ -1,10 +1,11 @@
 """ARS (Mania, Guy and Recht, 2018, "Simple random search of static linear policies is competitive for RL"), version V1-t."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import Field
 
-from dfo_prompt_zo.mirrored import Mirrored
+from dfo_prompt_zo.mirrored import Mirrored, Positive
 
 
 class ARS(Mirrored):
@@ -16,7 +17,9 @@ class ARS(Mirrored):
         study: see `dfo_prompt.Optimizer`.
     """
 
-    def __init__(self, *, learning_rate: float = 0.5, best: float = 0.5, **study: Any) -> None:
+    def __init__(
+        self, *, learning_rate: Positive = 0.5, best: Annotated[float, Field(gt=0, le=1)] = 0.5, **study: Any
+    ) -> None:
         super().__init__(**study)
         self._rate = learning_rate * self.sigma
         self._used = max(1, round(best * self.pairs))

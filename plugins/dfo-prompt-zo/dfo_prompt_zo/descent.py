@@ -1,10 +1,14 @@
 """Gradient descent and Adam on gradients estimated from two points (MeZO, OpenAI-ES)."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from pydantic import Field
 
 from dfo_prompt_zo.mirrored import Mirrored
+
+MaybePositive = Annotated[float | None, Field(gt=0, allow_inf_nan=False)]
+Decay = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Descent(Mirrored):
@@ -24,10 +28,10 @@ class Descent(Mirrored):
         self,
         *,
         rule: Literal["sgd", "adam"] = "adam",
-        learning_rate: float | None = None,
+        learning_rate: MaybePositive = None,
         shaping: Literal["none", "ranks"] = "none",
-        beta1: float = 0.9,
-        beta2: float = 0.99,
+        beta1: Decay = 0.9,
+        beta2: Decay = 0.99,
         **study: Any,
     ) -> None:
         super().__init__(**study)

@@ -1,11 +1,14 @@
 """Mirrored sampling: pairs of candidates on either side of the current point."""
 
 from abc import abstractmethod
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import Field
 
 import dfo_prompt as dp
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class Mirrored(dp.Optimizer):

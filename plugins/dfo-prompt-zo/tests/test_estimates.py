@@ -3,6 +3,8 @@ import pytest
 from dfo_prompt_zo.descent import Descent
 from dfo_prompt_zo.spsa import SPSA
 
+import dfo_prompt as dp
+
 SETTINGS = {"dim": 4, "budget": 100, "seed": 1, "sigma": 0.5, "x0": np.ones(4)}
 SLOPE = np.array([3.0, -1.0, 0.5, 2.0])
 
@@ -39,3 +41,21 @@ def test_spsa_takes_the_first_step_it_was_told_to():
     assert set(np.abs(z - 1).ravel()) == {0.5}
     optimizer.tell(z, z @ SLOPE)
     np.testing.assert_allclose(np.abs(optimizer.recommend() - 1), 0.2 * 0.5)
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "value"),
+    [
+        ("adam", "beta1", 1.0),
+        ("es", "beta2", -0.1),
+        ("sgd", "learning_rate", 0.0),
+        ("adam", "learning_rate", float("inf")),
+        ("spsa", "first_step", -1.0),
+        ("ars", "learning_rate", 0.0),
+        ("ars", "best", 0.0),
+        ("ars", "best", 1.5),
+    ],
+)
+def test_an_option_out_of_range_is_refused_before_the_first_query(name, option, value):
+    with pytest.raises(dp.InputError, match=f"'zo:{name}': {option}: Input should be "):
+        dp.create_optimizer(f"zo:{name}", **SETTINGS, **{option: value})
