@@ -15,7 +15,7 @@ class MethodSpec(Spec):
     Attributes:
         needs_gradients: the method needs the model's weights and gradients: a white-box reference.
         deployment_efficient: one frozen copy of the model serves all tasks and users.
-        searches: the method spends the study's query budget; other methods spend none of it.
+        searches: the method spends the study's query budget; the queries of other methods do not depend on it.
         tunes: the method returns a candidate of the study's objective and writes a study folder: it accepts any objective,
             and curves, `predict`, `export` and `--start-from` work on the folder.
         budgets: "package.module:function", for a method that spends several budgets: the function takes the study's
