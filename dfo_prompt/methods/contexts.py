@@ -49,7 +49,9 @@ def draw_contexts(problem: Problem, task: Task, number: int) -> list[Context]:
     counts = np.bincount([example.label for example in train])
     for draw in range(number if counts.min() >= FEWEST else 0):
         order = in_turn(train, len(task.classes), generator(problem.seed, Stream.ORDER, draw))[: len(task.classes)]
-        shown = dict(fitting(problem.lm, task, [(i, train[i]) for i in order], room=problem.lm.max_tokens // 2))
+        shown = dict(
+            demonstrations_within(problem.lm, task, [(i, train[i]) for i in order], room=problem.lm.max_tokens // 2)
+        )
         if shown:
             found.append(Context(prompt=problem.lm.embed(np.concatenate([*shown.values()])), shown=tuple(shown)))
     if len(found) < number:
@@ -57,7 +59,7 @@ def draw_contexts(problem: Problem, task: Task, number: int) -> list[Context]:
     return found
 
 
-def fitting(
+def demonstrations_within(
     lm: LanguageModel, task: Task, examples: Sequence[tuple[int, Example]], *, room: int
 ) -> Iterator[tuple[int, list[int]]]:
     """Yield index and token ids of each demonstration, until one does not fit into `room` tokens."""

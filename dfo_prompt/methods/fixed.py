@@ -10,7 +10,7 @@ from torch import Tensor
 from dfo_prompt._util.seeding import Stream, generator
 from dfo_prompt.errors import InputError
 from dfo_prompt.lm.layout import lay_out
-from dfo_prompt.methods.contexts import fitting, in_turn
+from dfo_prompt.methods.contexts import demonstrations_within, in_turn
 from dfo_prompt.methods.setting import Fitted, Predict, Setting
 from dfo_prompt.prompt.objective import PromptObjective
 from dfo_prompt.prompt.problem import Problem
@@ -129,7 +129,7 @@ def _shown(problem: Problem, rng: np.random.Generator, most: int | None) -> list
     longest = max(len(lay_out(lm, task, drawn.texts, prompt_tokens=0).ids) for drawn in data.train)
     drawn = [(i, data.train[i]) for i in in_turn(data.train, len(task.classes), rng)[:most]]
     room = max(lm.max_tokens - longest, lm.max_tokens // 2)
-    shown = [ids for _, ids in fitting(lm, task, drawn, room=room)]
+    shown = [ids for _, ids in demonstrations_within(lm, task, drawn, room=room)]
     if not shown:
         raise InputError(f"method 'in-context': {lm.name!r} has no room for a demonstration ahead of the longest text")
     return shown
