@@ -45,15 +45,15 @@ def draw_contexts(problem: Problem, task: Task, number: int) -> list[Context]:
         task: the task, with the template of the demonstrations.
         number: number of contexts, each drawn anew.
     """
-    train, found = problem.data.train, list[Context]()
+    lm, train, classes = problem.lm, problem.data.train, len(task.classes)
     counts = np.bincount([example.label for example in train])
+    found: list[Context] = []
     for draw in range(number if counts.min() >= FEWEST else 0):
-        order = in_turn(train, len(task.classes), generator(problem.seed, Stream.ORDER, draw))[: len(task.classes)]
-        shown = dict(
-            demonstrations_within(problem.lm, task, [(i, train[i]) for i in order], room=problem.lm.max_tokens // 2)
-        )
+        order = in_turn(train, classes, generator(problem.seed, Stream.ORDER, draw))
+        drawn = [(i, train[i]) for i in order[:classes]]
+        shown = dict(demonstrations_within(lm, task, drawn, room=lm.max_tokens // 2))
         if shown:
-            found.append(Context(prompt=problem.lm.embed(np.concatenate([*shown.values()])), shown=tuple(shown)))
+            found.append(Context(prompt=lm.embed(np.concatenate([*shown.values()])), shown=tuple(shown)))
     if len(found) < number:
         logger.warning("%d of %d contexts are left out: a class has one example, or none fits", number - len(found), number)
     return found
