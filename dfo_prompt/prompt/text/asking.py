@@ -52,6 +52,11 @@ class Asker:
         self._endpoint, self._words = endpoint, words.labels
         self._first = list(dict.fromkeys(word[0] for word in words.labels))
 
+    @property
+    def most_further(self) -> int:
+        """Return the largest number of tokens of a word that follow a text in a row: all but the last."""
+        return max(map(len, self._words)) - 1
+
     def scores(self, texts: Sequence[str]) -> tuple[Matrix, int, Usage]:
         """Score the words after N texts.
 
