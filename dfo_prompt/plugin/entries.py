@@ -59,7 +59,7 @@ def options_of(kind: str, name: str, options: Mapping[str, object]) -> dict[str,
     """
     spec, owner = find(kind, name), f"{kind} {name!r}"
     for option, value in options.items():
-        if spec.options.get(option, value) != value:
+        if option in spec.options and spec.options[option] != value:
             instead = _instead(kind, name, option, value)
             raise InputError(f"{owner} fixes {option} to {spec.options[option]!r}; {instead}")
     named = {"variant"} if ":" in name else set()  # only the name sets the variant
