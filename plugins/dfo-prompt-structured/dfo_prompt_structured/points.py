@@ -2,10 +2,15 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
+from pydantic import Field
 
 import dfo_prompt as dp
+
+Count = Annotated[int, Field(ge=1)]
+"""A number of points or directions."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +26,7 @@ class Points:
     """The latest points, and the best of all points.
 
     Args:
-        memory: number of latest points to store.
+        memory: number of latest points to store, at least 1.
 
     Attributes:
         best: the best point; None until outputs are told.

@@ -163,3 +163,19 @@ def test_a_minimiser_inside_all_balls_is_asked_for_once():
     result = dp.minimize(objective, optimizer="structured:gauss-newton", budget=40, popsize=10, sigma=100.0)
     assert result.best_loss == pytest.approx(10.0)
     assert result.spent.queries == 40
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        *[("structured:gauss-newton", {"length": value}) for value in (0.0, -1.0, float("inf"))],
+        *[("structured:gauss-newton", {"least_step": value}) for value in (0.0, 2.0)],
+        *[("structured:gauss-newton", {name: 0}) for name in ("fresh", "steps", "memory")],
+        ("structured:gauss-newton", {"memory": -300}),
+        *[(name, {"ridge": -1.0}) for name in ("structured:gauss-newton", "structured:cma")],
+        *[("structured:cma", {name: value}) for name, value in (("length", 0.0), ("memory", 0))],
+    ],
+)
+def test_options_outside_their_bounds_are_one_line(name, options):
+    with pytest.raises(dp.InputError, match=f"^optimizer '{name}': {next(iter(options))}: Input should be .*, not .*$"):
+        dp.create_optimizer(name, dim=4, budget=20, seed=0, popsize=4, outer=dp.LeastSquares(size=2), **options)
