@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 import torch
 from families import engines, families
-
 from torch.nn.functional import linear
 
 from dfo_prompt.errors import ModelError

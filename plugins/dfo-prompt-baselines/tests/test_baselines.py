@@ -134,6 +134,19 @@ def test_a_step_does_not_depend_on_which_texts_run_together(name, monkeypatch):
     np.testing.assert_allclose(*found, atol=1e-4)
 
 
+@pytest.mark.parametrize("name", ["prompt-tuning", "feature-linear", "feature-bilstm"])
+def test_texts_that_are_truncated_are_counted(name, caplog):
+    where = problem()
+    training = {"learning_rates": (1e-2,), "dtype": "float32"} if name in GRADIENTS else {}
+    fitted = fit(name, where, **({} if name == "feature-linear" else {"epochs": 1, **training}))
+    assert not caplog.messages
+    fitted.predict([("film " * 200,), ("film",)])
+    (said,) = caplog.messages
+    assert said.startswith(
+        f"1 of 2 {'examples' if name in GRADIENTS else 'texts'} of task 'tiny' do not fit in the 64 tokens"
+    )
+
+
 @pytest.mark.parametrize("family", ["llama", "gpt2", "bert"])
 def test_a_batch_gives_the_textbook_logits(family):
     where = problem(family)
