@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from dfo_prompt.errors import InputError
 from dfo_prompt.types import Matrix
 
-
 Scale = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 """A factor of the scale of a projection; see `Space.deviation`."""
 
