@@ -76,13 +76,13 @@ def _reduced(model: PreTrainedModel, dtype: str) -> Precision:
             module.to(torch_dtype)
             module.register_forward_pre_hook(cast)
     if head is not None:
-        _keep_in_float32(head)
+        keep_in_float32(head)
     # The weights are cast already, so autocast casts none, and it leaves the residual stream in float32.
     return Precision(model=copy, context=partial(torch.autocast, model.device.type, dtype=torch_dtype), dtype=dtype)
 
 
-def _keep_in_float32(head: nn.Module) -> None:
-    """Let a head run in float32 under autocast, on the hidden states that hooks such as that of `only_answers` leave it."""
+def keep_in_float32(head: nn.Module) -> None:
+    """Make a head run in float32 under autocast; hooks such as that of `only_answers` still select its hidden states."""
     forward = head.forward
 
     def in_float32(hidden: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from torch.nn.functional import cross_entropy
 
 import dfo_prompt as dp
 from dfo_prompt._util.parsing import STRICT
-from dfo_prompt.lm.precision import has_bfloat16
+from dfo_prompt.lm.precision import has_bfloat16, keep_in_float32
 from dfo_prompt_baselines.batches import Batch, batch_of, first_tokens, label_logits, runs_of
 
 MAX_GRADIENT_NORM = 1.0
@@ -208,6 +208,7 @@ class _Trainer:
     def _fresh_copy(self) -> tuple[nn.Module, nn.Module, list[Tensor]]:
         """Return a copy of the model, the trainable module that wraps it, and the trained weights."""
         base: Any = deepcopy(self._problem.lm.model)
+        keep_in_float32(base.get_output_embeddings())
         model = self._prepare(base)
         return base, model, [weight for weight in model.parameters() if weight.requires_grad]
 
