@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass
+from math import inf
 from time import perf_counter
 from typing import Any, Literal
 
@@ -47,7 +48,7 @@ class Recipe:
     dtype: Literal["auto", "float32"] = "auto"
 
     def __post_init__(self) -> None:
-        if not self.learning_rates or min(self.learning_rates) <= 0:
+        if not self.learning_rates or not all(0 < rate < inf for rate in self.learning_rates):
             raise ValueError(f"learning_rates must be one or more positive numbers, not {list(self.learning_rates)}")
         if min(self.epochs, self.batch_size, self.patience) < 1:
             raise ValueError("epochs, batch_size and patience must be at least 1")

@@ -209,6 +209,8 @@ def test_features_cost_what_is_sent():
     [
         ("t5", {}, "is an encoder-decoder"),
         ("llama", {"learning_rates": ()}, "learning_rates must be one or more positive numbers"),
+        ("llama", {"learning_rates": (float("nan"),)}, "positive numbers, not .nan."),
+        ("llama", {"learning_rates": (1e-3, float("inf"))}, "positive numbers, not .0.001, inf."),
         ("llama", {"epochs": 0}, "must be at least 1"),
         ("llama", {"epoch": 3}, "did you mean 'epochs'"),
         ("llama", {"dtype": "float8"}, "training: dtype: Input should be"),
