@@ -86,7 +86,8 @@ class TextObjective(TaskObjective):
             return Usage()
         ahead = self._rendering.ahead(self._longest)
         examples = [*self._texts(split), *self._calibration.texts]
-        return self._asker.estimate([self._row(ahead, tuple(example)) for example in examples]).times(count)
+        rows = [self._row(ahead, tuple(example), fits=False) for example in examples]
+        return self._asker.estimate(rows, self._room).times(count)
 
     def text(self, candidate: Vector) -> str:
         """Return the prompt of a candidate (d,), with the marks of the template, such as {text}, in place of an example."""
@@ -179,12 +180,17 @@ class TextObjective(TaskObjective):
         scores, bounded, usage = self._asker.scores(rows)
         return torch.from_numpy(scores), bounded, usage
 
-    def _row(self, ahead: str, texts: tuple[str, ...]) -> str:
-        """Return prompt and example as a row, truncated so that the model takes it with a label word but its last token."""
+    def _row(self, ahead: str, texts: tuple[str, ...], *, fits: bool = True) -> str:
+        """Return prompt and example as a row, truncated so that the model takes it with a label word but its last token.
+
+        If it need not fit, it is truncated once less: a bound on the same example behind any shorter prompt.
+        """
         row = ahead + self._rendering.asked(texts)
         while self._room is not None and any(texts) and self._asker.size(row) > self._room:
-            texts = shorter(texts)
+            texts, longer = shorter(texts), row
             row = ahead + self._rendering.asked(texts)
+            if not fits and self._asker.size(row) <= self._room:
+                return longer
         return row
 
 

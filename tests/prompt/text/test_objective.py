@@ -17,6 +17,7 @@ from dfo_prompt.prompt.problem import Problem
 from dfo_prompt.prompt.text.build import local_text_objective, words_of
 from dfo_prompt.prompt.text.decoders import RandomKeys
 from dfo_prompt.prompt.text.objective import TextObjective
+from dfo_prompt.prompt.text.rendering import Rendering
 from dfo_prompt.tasks.examples import Example
 from dfo_prompt.testing.tiny import BEHIND, TASK, few_shot, tiny_lm
 
@@ -227,6 +228,26 @@ def test_an_estimate_is_an_upper_bound_whichever_demonstrations_are_shown():
     for z in np.eye(4):
         assert objective.evaluate(z[None]).usage.tokens <= objective.estimate(1).tokens
         assert objective.validate(z[None], "dev").usage.tokens <= objective.estimate(1, "dev").tokens
+
+
+@pytest.mark.parametrize("form", [Form.TEXT, Form.TOKENS])
+def test_an_estimate_is_an_upper_bound_for_truncated_examples_too(form):
+    train = (Example(texts=("film",), label=0), Example(texts=("film " * 9,), label=1))
+    decoder, task = RandomKeys(examples=2, demonstrations=1), replace(TASK, labels={"0": "bad", "1": "very good"})
+    lm = tiny_lm()
+    longest = decoder.longest(lambda text: tokens_of(lm, text), Rendering(task, train).demonstrations)
+    for length in range(50, 66):
+        dev = tuple(Example(texts=(" ".join(["film"] * length),), label=label) for label in (0, 1))
+        found, endpoint = problem(lm, task=task, data=replace(few_shot(), train=train, dev=dev)), Watched(lm, forms=[form])
+        endpoint.estimate = lambda rows: sum((Usage(tokens=tokens_of(lm, row)) for row in rows), Usage())
+        _, objective = watched(found, decoder, endpoint=endpoint, longest=longest, most_tokens=lm.max_tokens)
+        for z in np.eye(2):
+            used = objective.validate(z[None], "dev").usage.tokens
+            assert used <= objective.estimate(1, "dev").tokens <= used + 2 * 3 * 12
+
+
+def tokens_of(lm, row):
+    return len(row) if isinstance(row, tuple) else len(lm.tokens(row))
 
 
 @pytest.mark.parametrize("calibration", ["domain", "median"])
