@@ -1,5 +1,6 @@
 """Calibrations, which subtract reference log-probabilities from the scores of label words under each prompt."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -17,7 +18,8 @@ RANDOM_TEXTS = 20
 
 def log_mean(log_probabilities: Tensor) -> Tensor:
     """Return the log of each class's mean probability; (B, N, C) -> (B, 1, C)."""
-    return log_probabilities.exp().mean(dim=1, keepdim=True).log()
+    # Stays finite for a class whose probabilities are below the smallest float32.
+    return log_probabilities.logsumexp(dim=1, keepdim=True) - math.log(log_probabilities.shape[1])
 
 
 def log_median(log_probabilities: Tensor) -> Tensor:

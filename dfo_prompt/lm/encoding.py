@@ -97,7 +97,14 @@ class Encoded:
 
 
 def encode(
-    lm: LanguageModel, task: Task, texts: Texts, *, prompt_tokens: int, answer: Sequence[int] = (), back: int = 0
+    lm: LanguageModel,
+    task: Task,
+    texts: Texts,
+    *,
+    prompt_tokens: int,
+    answer: Sequence[int] = (),
+    back: int = 0,
+    warns: bool = True,
 ) -> Encoded:
     """Render, tokenise and lay out examples in the cheapest buckets.
 
@@ -108,11 +115,13 @@ def encode(
         prompt_tokens: P, the room to leave for a soft prompt.
         answer: first tokens of a label word; see `lay_out`.
         back: number of positions ahead of the slot that are read too.
+        warns: whether to warn if examples are truncated; see `lay_out_all`.
 
     Raises:
         ModelError: prompt and template leave no room for a text.
     """
-    return arranged(lm, lay_out_all(lm, task, texts, prompt_tokens=prompt_tokens, answer=answer), back=back)
+    layouts = lay_out_all(lm, task, texts, prompt_tokens=prompt_tokens, answer=answer, warns=warns)
+    return arranged(lm, layouts, back=back)
 
 
 def arranged(lm: LanguageModel, layouts: Sequence[Layout], *, back: int = 0) -> Encoded:

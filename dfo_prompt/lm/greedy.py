@@ -15,7 +15,7 @@ from dfo_prompt.lm.layout import Layout
 from dfo_prompt.lm.load import LanguageModel
 from dfo_prompt.lm.precision import Precision
 from dfo_prompt.lm.references import LINE_END, lay_out_texts, rule_of, stops
-from dfo_prompt.lm.runs import Runs
+from dfo_prompt.lm.runs import Runs, out_of_memory
 from dfo_prompt.lm.scorer import Scorer
 from dfo_prompt.lm.strategies import MOST_TOKENS
 from dfo_prompt.tasks.examples import Texts
@@ -38,18 +38,21 @@ class Greedy:
         self._lm, self._task, self._rule = lm, task, rule_of(task)
         self._scorer, self._precision = scorer, precision
         self._runs = Runs(precision.model)
+        self._most_tokens = MOST_TOKENS
         self._stops = torch.tensor(sorted(stops(lm, self._rule)), device=lm.device)
 
     @torch.inference_mode()
     def ids(self, prompt: Tensor, layouts: Sequence[Layout]) -> list[list[int]]:
         """Return the tokens of each answer, including its end, under a prompt (P, E), or (H, P, E) for all layers."""
         prompt = (prompt if prompt.dim() == 3 else prompt[None]).to(self._runs.embed.weight.dtype)  # noqa: PLR2004
-        answers: list[list[int]] = [[] for _ in layouts]
         with self._precision.context():
-            for indices in self._batches(layouts, prompt.shape[1]):
-                for index, ids in zip(indices, self._batch(prompt, [layouts[i] for i in indices]), strict=True):
-                    answers[index] = ids
-        return answers
+            while True:
+                try:
+                    return self._ids(prompt, layouts)
+                except RuntimeError as error:
+                    if not (self._most_tokens and out_of_memory(error)):
+                        raise
+                    self._most_tokens //= 2  # kept for later calls
 
     def lay_out(self, texts: Texts, *, prompt_tokens: int) -> list[Layout]:
         """Lay out texts for `ids`; see `lay_out_texts`."""
@@ -60,13 +63,20 @@ class Greedy:
         text = str(self._lm.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))
         return (text.split(LINE_END, 1)[0] if self._rule.ends == "line" else text).strip()
 
+    def _ids(self, prompt: Tensor, layouts: Sequence[Layout]) -> list[list[int]]:
+        answers: list[list[int]] = [[] for _ in layouts]
+        for indices in self._batches(layouts, prompt.shape[1]):
+            for index, ids in zip(indices, self._batch(prompt, [layouts[i] for i in indices]), strict=True):
+                answers[index] = ids
+        return answers
+
     def _batches(self, layouts: Sequence[Layout], prompt_tokens: int) -> list[list[int]]:
         groups = defaultdict(list)
         for index, layout in enumerate(layouts):
             groups[len(layout.left), len(layout.right)].append(index)
         batches = []
         for (left, right), group in sorted(groups.items()):
-            most = max(1, MOST_TOKENS // (left + prompt_tokens + right + self._rule.most_tokens))
+            most = max(1, self._most_tokens // (left + prompt_tokens + right + self._rule.most_tokens))
             batches += [group[start : start + most] for start in range(0, len(group), most)]
         return batches
 

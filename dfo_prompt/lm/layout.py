@@ -43,16 +43,23 @@ def template_of(lm: LanguageModel, task: Task) -> Template:
 
 
 def lay_out_all(
-    lm: LanguageModel, task: Task, texts: Texts, *, prompt_tokens: int, answer: Sequence[int] = (), room: int = 0
+    lm: LanguageModel,
+    task: Task,
+    texts: Texts,
+    *,
+    prompt_tokens: int,
+    answer: Sequence[int] = (),
+    room: int = 0,
+    warns: bool = True,
 ) -> list[Layout]:
-    """Lay out examples as `lay_out` does, and log a warning if any of them had to be truncated.
+    """Lay out examples as `lay_out` does, and log a warning if any of them had to be truncated, unless `warns` is false.
 
     Raises:
         ModelError: see `lay_out`.
     """
     layouts = [lay_out(lm, task, example, prompt_tokens=prompt_tokens, answer=answer, room=room) for example in texts]
     cut = sum(layout.truncated for layout in layouts)
-    if cut and not answer:  # examples with an answer have been laid out without it before
+    if cut and warns:
         said = f"{cut:,} of {len(layouts):,} examples of task {task.name!r} do not fit in the {lm.max_tokens:,} tokens"
         logger.warning("%s that %r takes: the ends of their longest texts are left out", said, lm.name)
     return layouts

@@ -157,6 +157,8 @@ def load_model(name: str, where: str | Path, *, device: str = "auto") -> Languag
     sharded = device == "sharded"
     target = None if sharded else pick_device(device)
     path = Path(where)
+    if sharded and path.suffix == ".gguf":
+        raise ModelError(f"cannot load model {name!r}: a GGUF file cannot be sharded; choose another --device")
     head: Head
     try:
         with quiet():
@@ -174,7 +176,7 @@ def load_model(name: str, where: str | Path, *, device: str = "auto") -> Languag
         raise ModelError(f"model {name!r} does not fit on {target}; choose another --device") from error
     except (OSError, ValueError, ImportError, RuntimeError, KeyError, SafetensorError) as error:
         raise ModelError(f"cannot load model {name!r}: {first_line(error)}") from error
-    fingerprint = fingerprint_of(model.config, sorted(model.named_parameters()))
+    fingerprint = fingerprint_of(model.config, _weights(model))
     return LanguageModel(name=name, model=model, tokenizer=tokenizer, fingerprint=fingerprint, head=head)
 
 
@@ -194,6 +196,21 @@ def pick_device(device: str) -> torch.device:
     if not available.get(place.type, False):
         raise ModelError(f"device {device!r} is not available here; use --device cpu")
     return place
+
+
+def _weights(model: PreTrainedModel) -> Iterator[tuple[str, Tensor]]:
+    """Yield the weights in the order of their names; each that accelerate keeps off its device is there while it is read."""
+    tied = getattr(model, "all_tied_weights_keys", None) or {}
+    for name, weight in sorted(model.named_parameters()):
+        if not weight.is_meta:
+            yield name, weight
+        elif name not in tied:  # two parameters off the device are two objects, even if tied
+            from accelerate.utils import align_module_device  # noqa: PLC0415 - an extra, which has sharded the model
+
+            owner, _, key = name.rpartition(".")
+            module = model.get_submodule(owner)
+            with align_module_device(module):
+                yield name, getattr(module, key)
 
 
 def _offset_positions(body: nn.Module) -> Iterator[int]:

@@ -28,7 +28,7 @@ class Precision:
     Attributes:
         model: the model, converted to this precision.
         context: returns the context for its forward passes.
-        dtype: type of the matrix products; activations between layers, norms and label logits stay float32.
+        dtype: type of the matrix products; activations between layers, norms and logits stay float32.
         spearman: rank correlation with float32 on the probe; None if there was no probe, or its losses were constant.
     """
 
@@ -70,12 +70,27 @@ def _reduced(model: PreTrainedModel, dtype: str) -> Precision:
     head = copy.get_output_embeddings()
     cast = _CastOnce(torch_dtype)
     for module in copy.modules():
-        # The head may share its weight with the embeddings, and label words need few of its rows.
+        # The head may share its weight with the embeddings, and label words need few of its rows. Logits rounded to
+        # bfloat16, at 20 to multiples of 1/8, would make classes tie.
         if isinstance(module, nn.Linear | Conv1D) and module is not head:
             module.to(torch_dtype)
             module.register_forward_pre_hook(cast)
+    if head is not None:
+        keep_in_float32(head)
     # The weights are cast already, so autocast casts none, and it leaves the residual stream in float32.
     return Precision(model=copy, context=partial(torch.autocast, model.device.type, dtype=torch_dtype), dtype=dtype)
+
+
+def keep_in_float32(head: nn.Module) -> None:
+    """Make a head run in float32 under autocast; hooks such as that of `only_answers` still select its hidden states."""
+    forward = head.forward
+
+    def in_float32(hidden: Tensor) -> Tensor:
+        with torch.autocast(hidden.device.type, enabled=False):
+            logits: Tensor = forward(hidden.float())
+        return logits
+
+    head.forward = in_float32
 
 
 class _CastOnce:

@@ -26,10 +26,12 @@ class References:
     """N texts with their references, encoded for the engine.
 
     Attributes:
+        layouts: the texts without references.
         texts: the texts, each followed by its reference without the last token, behind which nothing is read.
         ids: token ids of each reference.
     """
 
+    layouts: tuple[Layout, ...]
     texts: Encoded
     ids: tuple[tuple[int, ...], ...]
 
@@ -78,8 +80,8 @@ def encode_references(
     """
     ids = [reference_ids(lm, task, answer) for answer in answers]
     layouts = lay_out_texts(lm, task, texts, prompt_tokens=prompt_tokens)
-    layouts = [replace(layout, right=[*layout.right, *sequence[:-1]]) for layout, sequence in zip(layouts, ids, strict=True)]
-    return References(texts=arranged(lm, layouts), ids=tuple(map(tuple, ids)))
+    whole = [replace(layout, right=[*layout.right, *sequence[:-1]]) for layout, sequence in zip(layouts, ids, strict=True)]
+    return References(layouts=tuple(layouts), texts=arranged(lm, whole), ids=tuple(map(tuple, ids)))
 
 
 def lay_out_texts(lm: LanguageModel, task: Task, texts: Texts, *, prompt_tokens: int) -> list[Layout]:

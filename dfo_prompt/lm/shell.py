@@ -22,7 +22,7 @@ OPTIONAL: dict[str, Any] = {"_raise_exceptions_for_missing_entries": False}
 
 
 def load_shell(name: str, where: str | Path, *, device: str = "auto") -> LanguageModel:
-    """Load a decoder-only model without its layers and head; a GGUF file is loaded completely.
+    """Load a decoder-only model without its layers and head; a GGUF file is loaded completely. "sharded" is "auto" here.
 
     The fingerprint is that of the complete model, except in a few families whose checkpoints and models name weights
     differently.
@@ -30,6 +30,7 @@ def load_shell(name: str, where: str | Path, *, device: str = "auto") -> Languag
     Raises:
         ModelError: the model cannot be loaded, is not decoder-only, or its weights are not in safetensors files.
     """
+    device = "auto" if device == "sharded" else device  # without layers, there is nothing to distribute
     if Path(where).suffix == ".gguf":
         return load_model(name, where, device=device)
     try:

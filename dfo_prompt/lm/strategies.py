@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Literal, Protocol
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
@@ -56,6 +57,8 @@ class Batcher:
 
     def __init__(self) -> None:
         self._most_tokens = MOST_TOKENS
+        # Strategies keep keys and values by bucket, so that a bucket's parts must be the same ones in every call.
+        self._parts: WeakKeyDictionary[Bucket, dict[Strategy, tuple[Bucket, ...]]] = WeakKeyDictionary()
 
     def scores(self, strategy: Strategy, prompts: Tensor, texts: Encoded, reader: Reader) -> Tensor:
         """Return the scores (B, N, K) of texts under prompts (B, H', P, E)."""
@@ -67,13 +70,22 @@ class Batcher:
                     raise
                 # Start over, so that the first query is split like later ones.
                 self._most_tokens //= 2
+                self._parts.clear()
 
     def _scores(self, strategy: Strategy, prompts: Tensor, texts: Encoded, reader: Reader) -> Tensor:
         scores = torch.empty((len(prompts), texts.count, reader.width), device=prompts.device)
-        arranged = [part for bucket in texts.buckets for part in strategy.arrange(bucket)]
-        waiting = [part for bucket in arranged for part in bucket.split(self._most_tokens)]
+        waiting = [part for bucket in texts.buckets for part in self._parts_of(bucket, strategy)]
         while waiting:
             taken = strategy.take(waiting, self._most_tokens)
             scores[:, torch.cat([bucket.rows for bucket in taken])] = strategy.score(prompts, texts, taken, reader)
             waiting = waiting[len(taken) :]
         return scores
+
+    def _parts_of(self, bucket: Bucket, strategy: Strategy) -> tuple[Bucket, ...]:
+        known = self._parts.setdefault(bucket, {})
+        if strategy in known:
+            return known[strategy]
+        parts = tuple(part for whole in strategy.arrange(bucket) for part in whole.split(self._most_tokens))
+        if parts != (bucket,):  # a bucket that refers to itself would never be freed
+            known[strategy] = parts
+        return parts

@@ -1,6 +1,6 @@
 """Verbalizers: scores of classes by their label words, of any number of tokens, with calibration."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -105,8 +105,9 @@ class Verbalizer:
         longer = [(label, ids) for label, ids in enumerate(self._words) if len(ids) > 1]
         if longer and self._lm.head == "masked":
             return EncodedTexts(words=len(self._words), first=None, spans=tuple(self._masked(texts)))
-        spans = [TokenSpan(labels=(label,), ids=(ids[1:],), texts=self._encode(texts, ids[:-1])) for label, ids in longer]
-        return EncodedTexts(words=len(self._words), first=self._encode(texts), spans=tuple(spans))
+        spans = [TokenSpan(labels=(label,), ids=(ids[1:],), texts=self._encode(texts, label)) for label, ids in longer]
+        first = encode(self._lm, self._task, texts, prompt_tokens=self._prompt_tokens, warns=not longer)
+        return EncodedTexts(words=len(self._words), first=first, spans=tuple(spans))
 
     def scorer_with(self, scorer: Scorer) -> Callable[[Tensor, EncodedTexts], Tensor]:
         """Return a function from prompts (B, P, E) and N texts to calibrated scores (B, N, C)."""
@@ -146,10 +147,12 @@ class Verbalizer:
         for length in sorted({len(ids) for ids in self._words}):
             labels = tuple(label for label, ids in enumerate(self._words) if len(ids) == length)
             ids = tuple(self._words[label] for label in labels)
-            yield TokenSpan(labels=labels, ids=ids, texts=self._encode(texts, ids[0][:-1]))
+            yield TokenSpan(labels=labels, ids=ids, texts=self._encode(texts, labels[0]))
 
-    def _encode(self, texts: Texts, answer: Sequence[int] = ()) -> Encoded:
-        return encode(self._lm, self._task, texts, prompt_tokens=self._prompt_tokens, answer=answer)
+    def _encode(self, texts: Texts, label: int) -> Encoded:
+        """Lay out texts for all tokens of a label's word; only the first of the longest, which truncates most, warns."""
+        answer, warns = self._words[label][:-1], label == max(range(len(self._words)), key=lambda i: len(self._words[i]))
+        return encode(self._lm, self._task, texts, prompt_tokens=self._prompt_tokens, answer=answer, warns=warns)
 
 
 @torch.inference_mode()

@@ -31,8 +31,7 @@ def pretrained(setting: Setting, *, tasks: Sequence[TaskName] = TASKS, draws: in
     """
     if setting.config.prompt.layers != "first":
         raise InputError("method 'pretrained' learns prompts before the text, not prompts of each layer")
-    own = (setting.problem.task.name, setting.config.problem.task)
-    studies = sources(tasks, draws, own)
+    studies = sources(tasks, draws, setting.config.problem.task)
     if setting.folder:
         return _pretrained(setting, studies, setting.folder.resolve())
     with TemporaryDirectory() as folder:
@@ -44,7 +43,7 @@ def _pretrained(setting: Setting, studies: Sequence[tuple[str | Path, int]], fol
     for number, (task, draw) in enumerate(studies):
         config = replace(
             setting.config,
-            problem=replace(setting.config.problem, task=task, data=None),
+            problem=replace(setting.config.problem, task=task, data=None, feedback=None),
             prompt=replace(setting.config.prompt, draw=draw),
         )
         objective, result = tune(setting, config, folder=folder / "sources" / str(number), watched=False)

@@ -1,6 +1,6 @@
 """Selects the studies that method `pretrained` learns from."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -8,17 +8,18 @@ from typing import Any
 from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.errors import InputError
 from dfo_prompt.plugin.entries import options_of
+from dfo_prompt.tasks.task import find_task
 
 TASKS, DRAWS = ("tweets", "bbc-headlines"), 2
 
 
-def sources(tasks: Sequence[str | Path], draws: int, own: Collection[object]) -> list[tuple[str | Path, int]]:
-    """Return (task, draw) for each study on other tasks than the entry's own.
+def sources(tasks: Sequence[str | Path], draws: int, own: str | Path) -> list[tuple[str | Path, int]]:
+    """Return (task, draw) for each study on tasks of other names than the entry's own.
 
     Raises:
-        InputError: there are fewer than two studies.
+        InputError: there are fewer than two studies, or a task's file cannot be read.
     """
-    foreign = [task for task in tasks if task not in own]
+    foreign = [task for task in tasks if _name(task) != _name(own)]
     if len(foreign) * draws < 2:  # noqa: PLR2004
         raise InputError(f"method 'pretrained': {draws} draws on {len(foreign)} other tasks are fewer than two prompts")
     return list(product(foreign, range(draws)))
@@ -27,4 +28,8 @@ def sources(tasks: Sequence[str | Path], draws: int, own: Collection[object]) ->
 def budgets_of_pretrained(config: StudyConfig) -> int:
     """Return how many budgets `pretrained` spends: one per source, and its own."""
     options: Any = options_of("method", config.method, config.method_options) if config.method_options else {}
-    return 1 + len(sources(options.get("tasks", TASKS), options.get("draws", DRAWS), (config.problem.task,)))
+    return 1 + len(sources(options.get("tasks", TASKS), options.get("draws", DRAWS), config.problem.task))
+
+
+def _name(task: str | Path) -> str:
+    return find_task(task).name if isinstance(task, Path) else task

@@ -26,7 +26,7 @@ def mean_of_studies(setting: Setting, *, members: int = 4) -> Fitted:
         members: the number of studies, which share the budget, its limits and the time equally.
 
     Raises:
-        InputError: there are fewer members than 1, or more members than queries.
+        InputError: there are fewer members than 1, or more members than queries or than a limit has units.
     """
     fitted = [member for member, _ in _members(setting, members)]
 
@@ -51,6 +51,9 @@ def best_of_studies(setting: Setting, *, members: int = 4) -> Fitted:
 def _members(setting: Setting, members: int) -> list[tuple[Fitted, float]]:
     if not 1 <= members <= setting.config.budget:
         raise InputError(f"members must be between 1 and the {setting.config.budget} queries, not {members}")
+    for name, amount in (setting.config.limits or {}).items():
+        if amount < members:
+            raise InputError(f"{members} members share limits.{name}, {amount}: raise it to {members}, or lower members")
     parts = [len(part) for part in np.array_split(np.arange(setting.config.budget), members)]
     return [_member(setting, budget=budget, draw=draw, members=members) for draw, budget in enumerate(parts)]
 

@@ -9,9 +9,8 @@ from torch import Tensor
 from dfo_prompt.contracts.objective import Evaluation
 from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.lm.greedy import Greedy
-from dfo_prompt.lm.layout import Layout
 from dfo_prompt.lm.precision import Precision, choose_precision
-from dfo_prompt.lm.references import LikelihoodReader, References, encode_references, lay_out_texts
+from dfo_prompt.lm.references import LikelihoodReader, References, encode_references
 from dfo_prompt.lm.scorer import Scorer
 from dfo_prompt.prompt.asking import WORD, Projection
 from dfo_prompt.prompt.objective import PROBE_STEP, PROBES
@@ -27,18 +26,16 @@ class GenerationSplit:
 
     Attributes:
         references: texts with their references, encoded.
-        layouts: texts without references, to generate answers from.
         answers: references as text, for the metric.
     """
 
     references: References
-    layouts: list[Layout]
     answers: list[str]
 
     @property
     def text_tokens(self) -> int:
         """Return the number of tokens of all texts without their references."""
-        return sum(len(layout.ids) for layout in self.layouts)
+        return sum(len(layout.ids) for layout in self.references.layouts)
 
 
 class GenerationObjective:
@@ -156,7 +153,6 @@ class GenerationObjective:
         answers = [example.answer for example in self.problem.data.part(name)]
         return GenerationSplit(
             references=encode_references(lm, task, texts, answers, prompt_tokens=self._prompt_tokens),
-            layouts=lay_out_texts(lm, task, texts, prompt_tokens=self._prompt_tokens),
             answers=answers,
         )
 
@@ -179,7 +175,7 @@ class GenerationObjective:
         likelihood = self._likelihood(prompts, part)
         usage, metrics = likelihood.usage, []
         for prompt in prompts:
-            ids = self._greedy.ids(prompt, part.layouts)
+            ids = self._greedy.ids(prompt, part.references.layouts)
             metrics.append(score_texts(self.metric, [*map(self._greedy.text, ids)], part.answers))
             usage += self._generated(prompt.shape[-2], part, sum(map(len, ids)))
         return Evaluation(losses=likelihood.losses, metrics={self.metric: np.array(metrics)}, usage=usage)

@@ -1,5 +1,7 @@
 """Builds the initial prompt p0 and the projection around it."""
 
+from collections import defaultdict
+from collections.abc import Mapping
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -51,12 +53,22 @@ def project_of(problem: Problem, prompt: PromptConfig) -> tuple[Project, dict[st
         InputError: there is no such projection, an option is bad, or a file does not suit task or model.
     """
     options = arguments_of("projection", prompt.projection, prompt.projection_options)
-    files = [path for path in (*options.values(), prompt.start) if isinstance(path, Path)]
-    check_sources(problem.task.name, problem.lm.fingerprint, *files)
+    files = {role: path for role, path in {**options, "start": prompt.start}.items() if isinstance(path, Path)}
+    check_sources(problem.task.name, problem.lm.fingerprint, *files.values())
     draw = partial(target_of("projection", prompt.projection), **options)
-    hashes: dict[str, Json] = {file.name: sha256(file.read_bytes()).hexdigest() for file in files}
-    about: dict[str, Json] = {"files": hashes} if files else {}
+    about: dict[str, Json] = {"files": _hashes(files)} if files else {}
     return projector(draw, entropy(problem.seed, Stream.PROJECTION, draw=prompt.draw)), about
+
+
+def _hashes(files: Mapping[str, Path]) -> dict[str, Json]:
+    """Return the SHA-256 of files by their names, with their roles ahead if several have the same name."""
+    places: defaultdict[str, set[Path]] = defaultdict(set)
+    for file in files.values():
+        places[file.name].add(file.resolve())
+    return {
+        (file.name if len(places[file.name]) == 1 else f"{role}: {file.name}"): sha256(file.read_bytes()).hexdigest()
+        for role, file in files.items()
+    }
 
 
 def shallow_projection(lm: LanguageModel, start: Tensor, dim: int, project: Project) -> Projection:

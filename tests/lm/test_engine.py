@@ -2,9 +2,11 @@ import numpy as np
 import pytest
 import torch
 from families import engines, families
+from torch.nn.functional import linear
 
 from dfo_prompt.errors import ModelError
-from dfo_prompt.lm.answers import FirstTokenReader, Slots
+from dfo_prompt.lm import strategies
+from dfo_prompt.lm.answers import FirstTokenReader, Slots, answer_logits
 from dfo_prompt.lm.encoding import encode, encode_words
 from dfo_prompt.lm.layers import Layers
 from dfo_prompt.lm.layout import lay_out
@@ -105,6 +107,28 @@ def test_less_runs_at_a_time_where_memory_does_not_suffice(family, packing, task
     monkeypatch.setattr(type(reader), "read", lambda *_: small(reader, Slots(rows=None, slot=range(3), texts=None), None))
     with pytest.raises(torch.OutOfMemoryError):
         scorer.score(prompts, texts, reader)
+
+
+@pytest.mark.parametrize("packing", [True, False], ids=["packed", "cached"])
+def test_texts_ahead_of_the_prompt_run_once_even_if_their_buckets_are_split(packing, monkeypatch):
+    monkeypatch.setattr(strategies, "MOST_TOKENS", 12)
+    lm, examples = tiny_lm(packing=packing), some_examples(9)
+    prompts = some_prompts(lm, count=1)
+    texts = encode(lm, BEHIND, [example.texts for example in examples], prompt_tokens=5)
+    scorer, run = Scorer(lm), []
+    reader = first_tokens(lm, scorer, BEHIND)
+    assert any(len(bucket.split(12)) > 1 for bucket in texts.buckets)
+    scorer.engine(texts, prompt_tokens=5)  # compares engines by runs of its own
+    count = lambda _, __, inputs: run.append(inputs["inputs_embeds"][..., 0].numel())  # noqa: E731
+    lm.model.base_model.register_forward_pre_hook(count, with_kwargs=True)
+    tokens = []
+    for _ in range(3):
+        run.clear()
+        scores = scorer.score(prompts, texts, reader)
+        tokens.append(sum(run))
+        torch.testing.assert_close(scores, expected(lm, prompts, examples, BEHIND), atol=1e-4, rtol=1e-4)
+    left = sum(bucket.left.numel() for bucket in texts.buckets)
+    assert tokens[1] == tokens[2] <= tokens[0] - left
 
 
 def test_torchs_generator_is_left_alone():
@@ -210,3 +234,20 @@ def test_a_head_that_caps_its_logits_however_little_is_found_out(family, cap, pl
     chosen = choose_precision(lm.model, dtype, lambda _: np.zeros(1))
     ids = torch.tensor([ids[0] for ids in encode_words(lm, TASK)])
     assert Scorer(lm, chosen).has_plain_head(ids) is plain
+
+
+@pytest.mark.parametrize("narrow", [True, False], ids=["narrow", "wide"])
+@pytest.mark.parametrize("family", families(HEAD_OF))
+def test_logits_of_a_reduced_precision_are_computed_in_float32(family, narrow):
+    lm = tiny_lm(family)
+    chosen, rows = choose_precision(lm.model, "bfloat16", lambda _: np.zeros(1)), torch.arange(2)
+    inputs = {"input_ids": torch.tensor([[5, 6, 7], [8, 9, 10]])}
+    if lm.head == "seq2seq":
+        inputs["decoder_input_ids"] = inputs["input_ids"]
+    head, calls = chosen.model.get_output_embeddings(), []
+    head.register_forward_hook(lambda _, given, product: calls.append((given[0], product)))
+    with torch.inference_mode(), chosen.context():
+        logits = answer_logits(chosen.model, rows, rows, inputs, narrow=narrow)
+    ((states, product),) = calls
+    assert (states.shape[1], logits.dtype, product.dtype) == (1 if narrow else 3, torch.float32, torch.float32)
+    torch.testing.assert_close(product, linear(states.float(), head.weight, head.bias), atol=1e-6, rtol=1e-6)

@@ -7,6 +7,7 @@ from families import families
 from transformers import GenerationConfig
 
 from dfo_prompt.errors import ModelError
+from dfo_prompt.lm import answers
 from dfo_prompt.lm.greedy import Greedy
 from dfo_prompt.lm.precision import Precision
 from dfo_prompt.lm.references import LikelihoodReader, encode_references, lay_out_texts, reference_ids, stops
@@ -103,6 +104,29 @@ def generated(lm, task, prompt, layout):
     config = GenerationConfig(do_sample=False, max_new_tokens=task.answer.most_tokens, eos_token_id=2, pad_token_id=0)
     mask = torch.ones(row.shape[:2], dtype=torch.long)
     return lm.model.generate(inputs_embeds=row, attention_mask=mask, generation_config=config)[0].tolist()
+
+
+def test_fewer_answers_are_generated_at_a_time_where_memory_does_not_suffice(monkeypatch):
+    lm, refused = tiny_lm(), []
+    layouts = greedy(lm, AHEAD).lay_out([("the film was fun",)] * 5, prompt_tokens=4)
+    expected = [greedy(lm, AHEAD).ids(prompt, layouts) for prompt in prompts(lm)]
+    run = answers.answer_logits
+
+    def small(model, rows, slot, inputs, *, narrow):
+        if len(rows) > 2:
+            refused.append(len(rows))
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
+        return run(model, rows, slot, inputs, narrow=narrow)
+
+    monkeypatch.setattr("dfo_prompt.lm.greedy.answer_logits", small)
+    ours = greedy(lm, AHEAD)
+    assert [ours.ids(prompt, layouts) for prompt in prompts(lm)] == expected
+    before = len(refused)
+    ours.ids(prompts(lm)[0], layouts)
+    assert len(refused) == before > 0  # it is remembered
+    monkeypatch.setattr("dfo_prompt.lm.greedy.answer_logits", lambda *_, **__: small(None, range(3), 0, {}, narrow=True))
+    with pytest.raises(torch.OutOfMemoryError):
+        ours.ids(prompts(lm)[0], layouts)
 
 
 @pytest.mark.parametrize("packing", [True, False], ids=["packed", "cached"])

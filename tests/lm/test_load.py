@@ -6,7 +6,11 @@ import pytest
 import torch
 
 from dfo_prompt.errors import ModelError
+from dfo_prompt.lm import load
 from dfo_prompt.lm.load import load_model, pick_device
+from dfo_prompt.lm.scorer import Scorer
+from dfo_prompt.lm.shell import load_shell
+from dfo_prompt.lm.verbalizer import Verbalizer
 from dfo_prompt.prompt.initial import initial_prompt_of, shallow_projection
 from dfo_prompt.prompt.objective import PromptObjective
 from dfo_prompt.prompt.problem import Problem
@@ -66,6 +70,41 @@ def test_a_sharded_model_gives_the_same(tiny_folder):
         parts_of = {"problem": problem, "projection": projection}
         losses.append(PromptObjective(**parts_of, prompt_tokens=3, dim=4, dtype="float32").evaluate(z).losses)
     np.testing.assert_allclose(losses[0], losses[1], atol=1e-5)
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_weights_that_do_not_stay_on_a_device_are_in_the_fingerprint(tmp_path, monkeypatch, tied):
+    from accelerate import dispatch_model
+
+    model = tiny_model()
+    model.config.tie_word_embeddings = tied
+    model.save_pretrained(tmp_path)
+    tiny_tokenizer().save_pretrained(tmp_path)
+    expected, read = load_model("m", tmp_path, device="cpu"), load.read_checkpoint
+
+    def offloaded(where, **_):
+        head, model, tokenizer = read(where)
+        places = {"model.embed_tokens": "cpu", "model.layers.0": "cpu", "model.layers.1": "cpu", "model.norm": "cpu"}
+        places |= {"model.rotary_emb": "cpu", "model.layers.2": "disk", "lm_head": "cpu" if tied else "disk"}
+        dispatch_model(model, places, main_device="cpu", offload_dir=tmp_path / "offloaded")
+        return head, model, tokenizer
+
+    monkeypatch.setattr(load, "read_checkpoint", offloaded)
+    lm = load_model("m", tmp_path, device="sharded")
+    assert any(weight.is_meta for weight in lm.model.parameters())
+    assert lm.fingerprint == expected.fingerprint
+    scores = []
+    for found in (expected, lm):
+        verbalizer = Verbalizer(found, TASK, prompt_tokens=0)
+        score = verbalizer.scorer_with(Scorer(found))
+        scores.append(score(torch.zeros(1, 0, found.width), verbalizer.encode([("a film",), ("very dull",)])))
+    torch.testing.assert_close(*scores, atol=1e-5, rtol=1e-5)
+
+
+def test_a_file_that_cannot_be_sharded_is_one_line(tiny_folder, tmp_path):
+    with pytest.raises(ModelError, match="^cannot load model 'm': a GGUF file cannot be sharded; choose another --device$"):
+        load_model("m", tmp_path / "m.gguf", device="sharded")
+    assert load_shell("m", tiny_folder, device="sharded").device == pick_device("auto")
 
 
 def test_embeddings_are_those_the_model_sees(tiny_folder):

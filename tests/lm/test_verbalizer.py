@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from families import families
 
+from dfo_prompt.lm.calibration import log_mean
 from dfo_prompt.lm.layout import lay_out
 from dfo_prompt.lm.scorer import Scorer
 from dfo_prompt.lm.verbalizer import Verbalizer
@@ -99,6 +102,21 @@ def test_what_neutral_texts_give_is_taken_out(calibration, count):
 def test_the_median_shift_lets_both_classes_win():
     difference = scores(tiny_lm(), TASK, calibration="median").diff(dim=-1)[:, :, 0]  # (B, N), N odd
     torch.testing.assert_close(difference.quantile(0.5, dim=1), torch.zeros(2), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("words", [("bad", "good"), ("very bad", "very good"), ("very bad", "good")])
+@pytest.mark.parametrize("family", ["llama", "bert", "t5"])
+def test_truncated_examples_are_counted_once_whatever_their_label_words(family, words, caplog):
+    task = replace(TASK, labels=dict(zip(TASK.labels, words, strict=True)))
+    Verbalizer(tiny_lm(family), task, prompt_tokens=4).encode([("film " * 200,), ("film",)])
+    (said,) = caplog.messages
+    assert "1 of 2 examples of task 'tiny' do not fit" in said
+
+
+def test_the_mean_of_probabilities_below_the_smallest_float_is_finite():
+    neutral = torch.tensor([[[0.0, 110.0], [0.0, 130.0], [0.0, 120.0]]]).log_softmax(dim=-1)
+    expected = neutral.double().exp().mean(dim=1, keepdim=True).log()
+    torch.testing.assert_close(log_mean(neutral), expected.float())
 
 
 def test_calibration_is_of_each_prompt_by_itself():

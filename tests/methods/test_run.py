@@ -81,6 +81,12 @@ def test_an_ensemble_shares_the_budget_among_studies_that_draw_anew(options, tmp
     np.testing.assert_allclose(result.fitted.predict(TEXTS), expected, atol=1e-6)
 
 
+def test_members_that_a_limit_does_not_suffice_for_are_refused_in_one_line(options):
+    settings = config(options, method="ensemble", method_options={"members": 4}, limits={"rows": 3})
+    with pytest.raises(dp.InputError, match="^4 members share limits.rows, 3: raise it to 4, or lower members$"):
+        run_method(settings)
+
+
 def test_a_method_killed_in_the_middle_goes_on_with_its_studies(options, tmp_path, monkeypatch):
     settings = config(options, method="projections", method_options={"members": 2})
     whole = run_method(settings, out=tmp_path / "whole")

@@ -162,6 +162,13 @@ def test_prompts_of_all_layers_change_answers():
     assert built._greedy.ids(prompt, [layout]) == cached  # whole rows give the same
 
 
+def test_truncated_texts_are_counted_once(caplog):
+    train = tuple(replace(example, texts=("film " * 90,)) for example in DATA.train)
+    objective(data=replace(DATA, train=train))
+    (said,) = [message for message in caplog.messages if "do not fit" in message]
+    assert said.startswith(f"{len(train)} of {len(train)} examples")
+
+
 def test_reduced_precision_generates_too():
     built = objective(dtype="bfloat16")
     assert built.describe()["dtype"] == "bfloat16"

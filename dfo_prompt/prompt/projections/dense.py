@@ -5,14 +5,14 @@ from math import sqrt
 import numpy as np
 
 from dfo_prompt.errors import InputError
-from dfo_prompt.prompt.projections.affine import Space
+from dfo_prompt.prompt.projections.affine import Scale, Space
 from dfo_prompt.types import Matrix
 
 MAX_ENTRIES = 2**28
 """The largest number of entries of a matrix: 1 GB in float32."""
 
 
-def normal(space: Space, rng: np.random.Generator, *, alpha: float = 1.0, sigma: float = 1.0) -> Matrix:
+def normal(space: Space, rng: np.random.Generator, *, alpha: Scale = 1.0, sigma: Scale = 1.0) -> Matrix:
     """Draw A (P * E, d) with independent normal entries of mean zero; see `Space.deviation`."""
     return rng.normal(0.0, space.deviation(alpha, sigma), _shape(space))
 
@@ -37,7 +37,7 @@ def uniform(space: Space, rng: np.random.Generator) -> Matrix:
     return rng.uniform(-bound, bound, _shape(space))
 
 
-def orthogonal(space: Space, rng: np.random.Generator, *, alpha: float = 1.0, sigma: float = 1.0) -> Matrix:
+def orthogonal(space: Space, rng: np.random.Generator, *, alpha: Scale = 1.0, sigma: Scale = 1.0) -> Matrix:
     """Draw A (P * E, d) with orthogonal columns of equal length, which preserves all distances up to scale."""
     columns, upper = np.linalg.qr(rng.standard_normal(_shape(space)))
     columns *= np.sign(np.diag(upper))  # makes the columns uniformly distributed (Mezzadri, 2007)

@@ -86,11 +86,11 @@ def check_sources(task: str, model: str, *paths: Path) -> None:
         paths: files of tuned prompts or learned projections.
 
     Raises:
-        InputError: a file was learned for another model, or on this task.
+        InputError: a file was learned for another model, or on this task, or does not list its tasks as `save` does.
     """
     for path in paths:
         entries = metadata(path)
-        if task in json.loads(entries.get("sources", "[]")):
+        if task in _sources(path, entries):
             raise InputError(f"{path} was learned on task {task!r} too; use a projection learned on other tasks")
         if entries.get("model", model) != model:
             raise InputError(f"{path} was learned from prompts for another model")
@@ -165,6 +165,16 @@ def learn_projection(prompts: Sequence[TunedPrompt], *, dim: int, alpha: float =
         sources=tuple(sorted({source.task for source in prompts})),
         model=first.model,
     )
+
+
+def _sources(path: Path, entries: Mapping[str, str]) -> list[str]:
+    try:
+        sources = json.loads(entries.get("sources", "[]"))
+    except json.JSONDecodeError:
+        sources = None
+    if not isinstance(sources, list):
+        raise InputError(f"{path} has metadata of another program: its 'sources' is no JSON list of tasks; save it without")
+    return sources
 
 
 def metadata(path: Path) -> dict[str, str]:

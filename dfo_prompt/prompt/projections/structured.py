@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from dfo_prompt.errors import InputError
-from dfo_prompt.prompt.projections.affine import Dense, Space
+from dfo_prompt.prompt.projections.affine import Dense, Scale, Space
 
 
 class Gather(nn.Module):
@@ -97,7 +97,7 @@ class LowRank(nn.Module):
 
 
 def sparse(
-    space: Space, rng: np.random.Generator, *, density: float | None = None, alpha: float = 1.0, sigma: float = 1.0
+    space: Space, rng: np.random.Generator, *, density: float | None = None, alpha: Scale = 1.0, sigma: Scale = 1.0
 ) -> Gather:
     """Draw random signs at max(1, round(density * d)) positions of each row.
 
@@ -116,7 +116,7 @@ def sparse(
     return Gather(torch.tensor(columns), torch.tensor(signs * scale))
 
 
-def count_sketch(space: Space, rng: np.random.Generator, *, alpha: float = 1.0, sigma: float = 1.0) -> Gather:
+def count_sketch(space: Space, rng: np.random.Generator, *, alpha: Scale = 1.0, sigma: Scale = 1.0) -> Gather:
     """Draw a transposed count sketch (Charikar et al., 2002): each entry of the prompt is a scaled coordinate of z, signed.
 
     The numbers of entries per coordinate differ by at most one. With d = P E there is one each, and thus no projection: z is
@@ -127,7 +127,7 @@ def count_sketch(space: Space, rng: np.random.Generator, *, alpha: float = 1.0, 
     return Gather(torch.tensor(columns), torch.tensor(signs * space.deviation(alpha, sigma) * sqrt(space.dim)))
 
 
-def fastfood(space: Space, rng: np.random.Generator, *, alpha: float = 1.0, sigma: float = 1.0) -> Fastfood:
+def fastfood(space: Space, rng: np.random.Generator, *, alpha: Scale = 1.0, sigma: Scale = 1.0) -> Fastfood:
     """Draw the diagonal matrices and permutations of Fastfood; A is distributed nearly as in `normal`."""
     size = 1 << (space.dim - 1).bit_length()
     shape = (ceil(space.entries / size), size)
@@ -142,7 +142,7 @@ def fastfood(space: Space, rng: np.random.Generator, *, alpha: float = 1.0, sigm
     )
 
 
-def low_rank(space: Space, rng: np.random.Generator, *, rank: int = 8, alpha: float = 1.0, sigma: float = 1.0) -> LowRank:
+def low_rank(space: Space, rng: np.random.Generator, *, rank: int = 8, alpha: Scale = 1.0, sigma: Scale = 1.0) -> LowRank:
     """Draw a map to prompts whose tokens all lie in the span of `rank` random directions.
 
     Raises:

@@ -52,6 +52,11 @@ class Asker:
         self._endpoint, self._words = endpoint, words.labels
         self._first = list(dict.fromkeys(word[0] for word in words.labels))
 
+    @property
+    def most_further(self) -> int:
+        """Return the largest number of tokens of a word that follow a text in a row: all but the last."""
+        return max(map(len, self._words)) - 1
+
     def scores(self, texts: Sequence[str]) -> tuple[Matrix, int, Usage]:
         """Score the words after N texts.
 
@@ -72,20 +77,22 @@ class Asker:
                 usage += later.usage
         return logs, bounded, usage
 
-    def estimate(self, texts: Sequence[str]) -> Usage:
-        """Return an upper bound on the usage of `scores` for these texts."""
-        usage = self._endpoint.estimate([self.row(text) for text in texts])
+    def estimate(self, texts: Sequence[str], most_tokens: int | None) -> Usage:
+        """Return an upper bound on the usage of `scores` for these texts, of which rows of token ids keep `most_tokens`."""
+        rows = [self.row(text, most_tokens=most_tokens) for text in texts]
+        usage = self._endpoint.estimate(rows)
         for word in self._words:
             for length in range(1, len(word)):
-                usage += self._endpoint.estimate([self.row(text, word[:length]) for text in texts])
+                longer = [self.row(text, word[:length], most_tokens=most_tokens) for text in texts]
+                usage += self._endpoint.estimate(longer)
         return usage
 
-    def row(self, text: str, answer: Sequence[Label] = ()) -> Row:
-        """Return the row for a text and the first tokens of an answer."""
+    def row(self, text: str, answer: Sequence[Label] = (), *, most_tokens: int | None = None) -> Row:
+        """Return the row for a text, of which token ids keep the first `most_tokens`, and the first tokens of an answer."""
         if self._ids is None:
             return text + "".join(label.text for label in answer)
         ids = [label.token for label in answer]
-        return (*self._ids(text), *(token for token in ids if token is not None))
+        return (*self._ids(text)[:most_tokens], *(token for token in ids if token is not None))
 
     def size(self, text: str) -> int:
         """Return the number of tokens of a text, or an upper bound on it without a tokenizer."""

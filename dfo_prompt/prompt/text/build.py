@@ -25,6 +25,7 @@ from dfo_prompt.prompt.problem import Problem
 from dfo_prompt.prompt.text.asking import Words
 from dfo_prompt.prompt.text.decoders import Decoder, TextDecoder, random_keys, text_dim
 from dfo_prompt.prompt.text.objective import TextObjective
+from dfo_prompt.prompt.text.rendering import Rendering
 from dfo_prompt.prompt.text.substitutions import check_start, substitutions
 from dfo_prompt.tasks.task import Task
 from dfo_prompt.types import Json, Vector
@@ -110,7 +111,7 @@ def _keys(
     """Return the decoder, and the hashes of the files that it is read from."""
     if decoder == "tokens":
         return substitutions(problem, prompt, dim)
-    examples = len(problem.data.train)
+    examples = len(problem.data.drawn.train)  # without feedback, so that a candidate has the same meaning with and without
     keys = random_keys(
         problem.task, examples=examples, parts=decoder, demonstrations=demonstrations, instructions=instructions
     )
@@ -146,6 +147,7 @@ def _over(
     costs_again: tuple[str, ...] = (),
     metadata: dict[str, Json] | None = None,
 ) -> TextObjective:
+    demonstrations = Rendering(problem.task, problem.data.drawn.train).demonstrations
     return TextObjective(
         split=problem,
         endpoint=endpoint,
@@ -153,7 +155,7 @@ def _over(
         decoder=keys,
         loss=loss,
         calibration=calibration,
-        longest=keys.longest(lambda text: len(problem.lm.tokens(text)), problem.data.train),
+        longest=keys.longest(lambda text: len(problem.lm.tokens(text)), demonstrations),
         most_tokens=problem.lm.max_tokens,
         costs_again=costs_again,
         metadata=metadata,

@@ -12,7 +12,6 @@ import numpy as np
 from dfo_prompt._util.reading import read_bytes
 from dfo_prompt.config.problem import ProblemConfig
 from dfo_prompt.errors import InputError
-from dfo_prompt.tasks.examples import Example
 from dfo_prompt.tasks.task import Task, check_labels, find_task
 from dfo_prompt.types import Json, Vector
 
@@ -49,12 +48,12 @@ class TextDecoder(Protocol):
     def decode(self, candidate: Vector) -> Choice:
         """Return what a candidate (d,) stands for."""
 
-    def longest(self, size: Callable[[str], int], examples: Sequence[Example]) -> Choice:
+    def longest(self, size: Callable[[str], int], demonstrations: Sequence[str]) -> Choice:
         """Return what the longest prompt is made of.
 
         Args:
             size: tokens of a text.
-            examples: the training split.
+            demonstrations: each training example as a demonstration.
         """
 
     def describe(self) -> dict[str, Json]:
@@ -109,9 +108,9 @@ class RandomKeys:
         instruction = self.instructions[int(np.argmax(others)) if len(others) else 0] if self.instructions else ""
         return Choice(instruction=instruction, shown=tuple(largest[::-1].tolist()))
 
-    def longest(self, size: Callable[[str], int], examples: Sequence[Example]) -> Choice:
+    def longest(self, size: Callable[[str], int], demonstrations: Sequence[str]) -> Choice:
         """Return the longest instruction and the longest demonstrations."""
-        sizes = [sum(map(size, example.texts)) for example in examples]
+        sizes = [size(text) for text in demonstrations]
         order = sorted(range(len(sizes)), key=sizes.__getitem__, reverse=True)
         instruction = max(self.instructions, key=lambda text: size(text) if text else 0)
         return Choice(instruction=instruction, shown=tuple(order[: self.demonstrations]))

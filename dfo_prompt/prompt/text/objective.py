@@ -70,8 +70,11 @@ class TextObjective(TaskObjective):
         self._endpoint, self._asker = endpoint, Asker(endpoint, words)
         self._rendering = Rendering(split.task, split.data.train)
         self._train = split.texts("train")
-        self._calibration: Calibration = catalogue().calibrations.bound(calibration)(split.task, self._train)
+        # without feedback, so that a prompt has the same meaning with and without it
+        self._drawn = [example.texts for example in split.data.drawn.train] if split.data.added else self._train
+        self._calibration: Calibration = catalogue().calibrations.bound(calibration)(split.task, self._drawn)
         self._most_tokens, self._metadata = most_tokens, dict(metadata or {})
+        self._room = None if most_tokens is None else most_tokens - self._asker.most_further
         self._longest, self.costs_again = longest, costs_again
         self.deterministic = self._asker.capabilities.spread <= STEADY
         if longest is not None:
@@ -83,7 +86,8 @@ class TextObjective(TaskObjective):
             return Usage()
         ahead = self._rendering.ahead(self._longest)
         examples = [*self._texts(split), *self._calibration.texts]
-        return self._asker.estimate([self._row(ahead, tuple(example)) for example in examples]).times(count)
+        rows = [self._row(ahead, tuple(example), fits=False) for example in examples]
+        return self._asker.estimate(rows, self._room).times(count)
 
     def text(self, candidate: Vector) -> str:
         """Return the prompt of a candidate (d,), with the marks of the template, such as {text}, in place of an example."""
@@ -108,19 +112,19 @@ class TextObjective(TaskObjective):
         Raises:
             InputError: the prompt is too long.
         """
-        if self._most_tokens is None:
+        if self._room is None:
             return
         sizes = [self._asker.size(self._rendering.asked(texts)) for texts in self._train]
         text = max(sizes)
         ahead = self._asker.size(self._rendering.ahead(longest)) if longest != Choice() else 0
-        if ahead > max(self._most_tokens - text, self._most_tokens // 2):
+        if ahead > max(self._room - text, self._room // 2):
             shown = len(longest.shown)
             parts, advice = (
                 (f"{shown} demonstrations", "set fewer demonstrations") if shown else ("instructions", "shorten them")
             )
             room = f"leave no room for a text in the {self._most_tokens} that the model takes"
             raise InputError(f"{parts} of up to {ahead} tokens {room}; {advice}")
-        if cut := sum(size + ahead > self._most_tokens for size in sizes):
+        if cut := sum(size + ahead > self._room for size in sizes):
             said = f"under the longest prompt, {cut:,} of {len(sizes):,} training examples do not fit in"
             logger.warning("%s %d tokens: the ends of their longest texts are left out", said, self._most_tokens)
 
@@ -167,7 +171,7 @@ class TextObjective(TaskObjective):
 
     def _raw(self, choice: Choice, texts: Texts) -> tuple[Tensor, int, Usage]:
         ahead: Callable[[int], str]
-        if texts is self._train:
+        if texts is self._train or texts is self._drawn:
             ahead = lambda i: self._rendering.ahead(choice, without=i)  # noqa: E731
         else:
             whole = self._rendering.ahead(choice)
@@ -176,12 +180,17 @@ class TextObjective(TaskObjective):
         scores, bounded, usage = self._asker.scores(rows)
         return torch.from_numpy(scores), bounded, usage
 
-    def _row(self, ahead: str, texts: tuple[str, ...]) -> str:
-        """Return prompt and example as a row, truncated to the tokens that the model takes."""
+    def _row(self, ahead: str, texts: tuple[str, ...], *, fits: bool = True) -> str:
+        """Return prompt and example as a row, truncated so that the model takes it with a label word but its last token.
+
+        If it need not fit, it is truncated once less: a bound on the same example behind any shorter prompt.
+        """
         row = ahead + self._rendering.asked(texts)
-        while self._most_tokens is not None and any(texts) and self._asker.size(row) > self._most_tokens:
-            texts = shorter(texts)
+        while self._room is not None and any(texts) and self._asker.size(row) > self._room:
+            texts, longer = shorter(texts), row
             row = ahead + self._rendering.asked(texts)
+            if not fits and self._asker.size(row) <= self._room:
+                return longer
         return row
 
 

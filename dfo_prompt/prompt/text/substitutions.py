@@ -16,7 +16,6 @@ from dfo_prompt.prompt.initial import project_of, shallow_projection
 from dfo_prompt.prompt.problem import Problem
 from dfo_prompt.prompt.projections.affine import Projection
 from dfo_prompt.prompt.text.decoders import Choice, with_answers
-from dfo_prompt.tasks.examples import Example
 from dfo_prompt.types import Json, Matrix, Vector
 
 TEXT = "text:"
@@ -67,7 +66,7 @@ class Substitutions:
             ids = self._from_the_left(lambda place: self._ranked(near[place]))
         return Choice(instruction=_written(self._lm, ids))
 
-    def longest(self, size: Callable[[str], int], examples: Sequence[Example]) -> Choice:  # noqa: ARG002 - shows none
+    def longest(self, size: Callable[[str], int], demonstrations: Sequence[str]) -> Choice:  # noqa: ARG002 - shows none
         """Return the instruction of the words that are written longest."""
         lengths = np.array([len(text.encode()) for text in _each(self._lm, self._ids)])
         order = self._ids[np.argsort(-lengths, kind="stable")].tolist()

@@ -10,7 +10,7 @@ from torch import Tensor
 import dfo_prompt as dp
 from dfo_prompt.lm.answers import only_answers
 from dfo_prompt.lm.encoding import encode_words, split_rows
-from dfo_prompt.lm.layout import lay_out
+from dfo_prompt.lm.layout import lay_out_all
 
 MAX_TEXTS = 64
 """The largest number of texts in a forward pass."""
@@ -57,7 +57,7 @@ def batch_of(problem: dp.Problem, texts: dp.Texts, *, prompt_tokens: int) -> Bat
         raise dp.ModelError(
             f"{problem.lm.name!r} is an encoder-decoder; gradient methods need a decoder-only or masked model"
         )
-    layouts = [lay_out(problem.lm, problem.task, text, prompt_tokens=prompt_tokens) for text in texts]
+    layouts = lay_out_all(problem.lm, problem.task, texts, prompt_tokens=prompt_tokens)
     longest = max(len(layout.ids) for layout in layouts)
     device = problem.lm.device
     ids = torch.tensor([layout.ids + [0] * (longest - len(layout.ids)) for layout in layouts], device=device)

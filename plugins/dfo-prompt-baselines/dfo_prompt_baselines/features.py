@@ -1,5 +1,6 @@
 """Trains classifiers on frozen hidden states, which some services return (Sun et al., 2022)."""
 
+import logging
 from collections.abc import Callable
 from time import perf_counter
 from typing import Any
@@ -147,7 +148,11 @@ def _states(problem: dp.Problem, texts: dp.Texts) -> States:
     lm = problem.lm
     ahead, behind = lm.frame
     room = lm.max_tokens - len(ahead) - len(behind)
-    ids = [torch.tensor(ahead + lm.tokens("\n".join(text))[:room] + behind, device=lm.device) for text in texts]
+    tokens = [lm.tokens("\n".join(text)) for text in texts]
+    if cut := sum(len(sequence) > room for sequence in tokens):
+        said = f"{cut:,} of {len(texts):,} texts of task {problem.task.name!r} do not fit in the {lm.max_tokens:,} tokens"
+        logging.getLogger(__name__).warning("%s that %r takes: their ends are left out", said, lm.name)
+    ids = [torch.tensor(ahead + sequence[:room] + behind, device=lm.device) for sequence in tokens]
     lengths = torch.tensor([len(sequence) for sequence in ids])
     states_of: dict[int, Tensor] = {}
     for rows in map(Tensor.tolist, runs_of(lengths)):

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass
+from math import inf
 from time import perf_counter
 from typing import Any, Literal
 
@@ -14,7 +15,7 @@ from torch.nn.functional import cross_entropy
 
 import dfo_prompt as dp
 from dfo_prompt._util.parsing import STRICT
-from dfo_prompt.lm.precision import has_bfloat16
+from dfo_prompt.lm.precision import has_bfloat16, keep_in_float32
 from dfo_prompt_baselines.batches import Batch, batch_of, first_tokens, label_logits, runs_of
 
 MAX_GRADIENT_NORM = 1.0
@@ -47,7 +48,7 @@ class Recipe:
     dtype: Literal["auto", "float32"] = "auto"
 
     def __post_init__(self) -> None:
-        if not self.learning_rates or min(self.learning_rates) <= 0:
+        if not self.learning_rates or not all(0 < rate < inf for rate in self.learning_rates):
             raise ValueError(f"learning_rates must be one or more positive numbers, not {list(self.learning_rates)}")
         if min(self.epochs, self.batch_size, self.patience) < 1:
             raise ValueError("epochs, batch_size and patience must be at least 1")
@@ -208,6 +209,7 @@ class _Trainer:
     def _fresh_copy(self) -> tuple[nn.Module, nn.Module, list[Tensor]]:
         """Return a copy of the model, the trainable module that wraps it, and the trained weights."""
         base: Any = deepcopy(self._problem.lm.model)
+        keep_in_float32(base.get_output_embeddings())
         model = self._prepare(base)
         return base, model, [weight for weight in model.parameters() if weight.requires_grad]
 

@@ -134,6 +134,25 @@ def test_a_step_does_not_depend_on_which_texts_run_together(name, monkeypatch):
     np.testing.assert_allclose(*found, atol=1e-4)
 
 
+@pytest.mark.parametrize("name", ["prompt-tuning", "feature-linear", "feature-bilstm"])
+def test_texts_that_are_truncated_are_counted(name, caplog):
+    where = problem()
+    training = {"learning_rates": (1e-2,), "dtype": "float32"} if name in GRADIENTS else {}
+    fitted = fit(name, where, **({} if name == "feature-linear" else {"epochs": 1, **training}))
+    assert not caplog.messages
+    fitted.predict([("film " * 200,), ("film",)])
+    (said,) = caplog.messages
+    assert "1 of 2 " in said
+    assert "of task 'tiny' do not fit in the 64 tokens" in said
+
+
+def test_logits_of_a_reduced_precision_are_not_rounded_to_it(monkeypatch):
+    monkeypatch.setattr("dfo_prompt_baselines.training.has_bfloat16", lambda _: True)
+    fitted = fit("prompt-tuning", problem(), learning_rates=(1e-2,), epochs=1)
+    scores = torch.tensor(fitted.predict([("a film",)]))
+    assert not torch.equal(scores, scores.bfloat16().double())
+
+
 @pytest.mark.parametrize("family", ["llama", "gpt2", "bert"])
 def test_a_batch_gives_the_textbook_logits(family):
     where = problem(family)
@@ -190,6 +209,8 @@ def test_features_cost_what_is_sent():
     [
         ("t5", {}, "is an encoder-decoder"),
         ("llama", {"learning_rates": ()}, "learning_rates must be one or more positive numbers"),
+        ("llama", {"learning_rates": (float("nan"),)}, "positive numbers, not .nan."),
+        ("llama", {"learning_rates": (1e-3, float("inf"))}, "positive numbers, not .0.001, inf."),
         ("llama", {"epochs": 0}, "must be at least 1"),
         ("llama", {"epoch": 3}, "did you mean 'epochs'"),
         ("llama", {"dtype": "float8"}, "training: dtype: Input should be"),

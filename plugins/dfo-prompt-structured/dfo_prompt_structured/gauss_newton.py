@@ -1,14 +1,15 @@
 """Derivative-free Gauss-Newton in subspaces that grow by random directions."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import Field
 
 import dfo_prompt as dp
-from dfo_prompt_structured.linear import Model, interpolate
-from dfo_prompt_structured.points import Count, Penalty, Point, Points, Positive
-from dfo_prompt_structured.subproblem import minimise
+from dfo_prompt_structured.linear import Model, Ridge, interpolate
+from dfo_prompt_structured.points import Count, Point, Points
+from dfo_prompt_structured.subproblem import Length, minimise
 
 GROW_RATIO, KEEP_RATIO = 0.7, 0.1
 """The ratios of true to predicted decrease from which the radius grows, and from which it does not shrink."""
@@ -56,18 +57,18 @@ class GaussNewton(dp.StructuredOptimizer):
         steps: the number of minimisers, in balls of several radii, in a batch: at most half of it, or more if the batch
             exceeds the number of directions.
         ridge: penalty of the slopes; see `interpolate`.
-        memory: the number of points stored for a model, beyond twice the dimension.
+        memory: m, for a model of the m + 2 min(m, d) latest points.
         study: see `dfo_prompt.StructuredOptimizer`.
     """
 
     def __init__(
         self,
         *,
-        length: Positive = 0.42,
-        least_step: Positive = 1e-8,
+        length: Length = 0.42,
+        least_step: Annotated[float, Field(gt=0, le=1)] = 1e-8,
         fresh: Count = 20,
         steps: Count = 3,
-        ridge: Penalty = 1e-10,
+        ridge: Ridge = 1e-10,
         memory: Count = 200,
         **study: Any,
     ) -> None:

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 
 import dfo_prompt as dp
-from dfo_prompt_structured.linear import regress
-from dfo_prompt_structured.points import Count, Penalty, Point, Points, Positive
-from dfo_prompt_structured.subproblem import minimise
+from dfo_prompt_structured.linear import Ridge, regress
+from dfo_prompt_structured.points import Count, Point, Points
+from dfo_prompt_structured.subproblem import Length, minimise
 
 GROWTH, SHRINKAGE = 1.3, 0.7
 """The factors of the radius after an improvement, and otherwise."""
@@ -30,7 +30,7 @@ class Injected(dp.StructuredOptimizer):
     """
 
     def __init__(
-        self, *, variant: str, length: Positive = 0.85, ridge: Penalty = 1e-2, memory: Count = 500, **study: Any
+        self, *, variant: str, length: Length = 0.85, ridge: Ridge = 1e-2, memory: Count = 500, **study: Any
     ) -> None:
         super().__init__(**study)
         del study["outer"]

@@ -1,11 +1,15 @@
 """Fits linear models of the outputs around a point, by interpolation or by regression."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
+from pydantic import Field
 
 import dfo_prompt as dp
 
+Ridge = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+"""A penalty of the slopes."""
 PIVOT = 0.05
 """The smallest share of a displacement outside the subspace for which a point adds a direction."""
 MIN_SINGULAR = 1e-10

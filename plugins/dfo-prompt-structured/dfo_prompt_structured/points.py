@@ -10,8 +10,7 @@ from pydantic import Field
 import dfo_prompt as dp
 
 Count = Annotated[int, Field(ge=1)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Penalty = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+"""A number of points or directions."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +26,7 @@ class Points:
     """The latest points, and the best of all points.
 
     Args:
-        memory: number of latest points to store.
+        memory: number of latest points to store, at least 1.
 
     Attributes:
         best: the best point; None until outputs are told.

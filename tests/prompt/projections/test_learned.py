@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save_file
 
 import dfo_prompt as dp
 from dfo_prompt.lm.layout import lay_out
@@ -96,6 +96,10 @@ def test_files_go_there_and_back(tmp_path):
         check_sources("b", "m", str(tmp_path / "f.safetensors"))
     with pytest.raises(dp.InputError, match="was learned from prompts for another model"):
         check_sources("c", "n", str(tmp_path / "f.safetensors"))
+    for foreign in ("imagenet, coco", '{"a": 1}', '"b"'):
+        save_file({"projection": np.zeros((32, 3))}, tmp_path / "other.safetensors", {"sources": foreign})
+        with pytest.raises(dp.InputError, match="other.safetensors has metadata of another program: its 'sources' is no"):
+            check_sources("b", "m", tmp_path / "other.safetensors")
     (tmp_path / "file").touch()
     with pytest.raises(dp.InputError, match="cannot write"):
         tuned[0].save(tmp_path / "file" / "p.safetensors")

@@ -17,6 +17,7 @@ from dfo_prompt.prompt.problem import Problem
 from dfo_prompt.prompt.text.build import local_text_objective, words_of
 from dfo_prompt.prompt.text.decoders import RandomKeys
 from dfo_prompt.prompt.text.objective import TextObjective
+from dfo_prompt.prompt.text.rendering import Rendering
 from dfo_prompt.tasks.examples import Example
 from dfo_prompt.testing.tiny import BEHIND, TASK, few_shot, tiny_lm
 
@@ -205,6 +206,61 @@ def test_a_long_example_loses_its_end_and_the_prompt_nothing():
     ahead = objective.text(z).removesuffix("{text} . it was").split()
     assert row.split()[: len(ahead)] == ahead
     assert row.endswith("film . it was")
+
+
+def test_a_truncated_example_leaves_room_for_the_further_tokens_of_a_label_word():
+    task = replace(TASK, labels={"0": "bad", "1": "very good film"})
+    for length in range(54, 70):
+        texts = tuple(Example(texts=(" ".join(["film"] * length),), label=label) for label in (0, 1))
+        found = problem(task=task, data=replace(few_shot(), train=texts))
+        endpoint, objective = watched(
+            found, RandomKeys(examples=2, demonstrations=0, instructions=("", "film")), most_tokens=found.lm.max_tokens
+        )
+        assert np.isfinite(objective.evaluate(np.zeros((1, 2))).losses).all()
+        assert found.lm.max_tokens - 10 < max(map(len, endpoint.rows)) <= found.lm.max_tokens
+
+
+def test_an_estimate_is_an_upper_bound_whichever_demonstrations_are_shown():
+    task = replace(TASK, labels={"0": "bad", "1": "very very long great movie"})
+    texts = (("the film the film", 0), ("the film the", 1), ("fun film", 0), ("fun plot", 1))
+    data = replace(few_shot(), train=tuple(Example(texts=(text,), label=label) for text, label in texts))
+    objective = local(problem(task=task, data=data), RandomKeys(examples=4, demonstrations=1))
+    for z in np.eye(4):
+        assert objective.evaluate(z[None]).usage.tokens <= objective.estimate(1).tokens
+        assert objective.validate(z[None], "dev").usage.tokens <= objective.estimate(1, "dev").tokens
+
+
+@pytest.mark.parametrize("form", [Form.TEXT, Form.TOKENS])
+def test_an_estimate_is_an_upper_bound_for_truncated_examples_too(form):
+    train = (Example(texts=("film",), label=0), Example(texts=("film " * 9,), label=1))
+    decoder, task = RandomKeys(examples=2, demonstrations=1), replace(TASK, labels={"0": "bad", "1": "very good"})
+    lm = tiny_lm()
+    longest = decoder.longest(lambda text: tokens_of(lm, text), Rendering(task, train).demonstrations)
+    for length in range(50, 66):
+        dev = tuple(Example(texts=(" ".join(["film"] * length),), label=label) for label in (0, 1))
+        found, endpoint = problem(lm, task=task, data=replace(few_shot(), train=train, dev=dev)), Watched(lm, forms=[form])
+        endpoint.estimate = lambda rows: sum((Usage(tokens=tokens_of(lm, row)) for row in rows), Usage())
+        _, objective = watched(found, decoder, endpoint=endpoint, longest=longest, most_tokens=lm.max_tokens)
+        for z in np.eye(2):
+            used = objective.validate(z[None], "dev").usage.tokens
+            assert used <= objective.estimate(1, "dev").tokens <= used + 2 * 3 * 12
+
+
+def tokens_of(lm, row):
+    return len(row) if isinstance(row, tuple) else len(lm.tokens(row))
+
+
+@pytest.mark.parametrize("calibration", ["domain", "median"])
+def test_feedback_changes_no_prompt_and_no_calibration(calibration):
+    data, added = few_shot(), tuple(Example(texts=(f"{word} plot",), label=0) for word in ("fun", "fun fun", "fun fun fun"))
+    grown = replace(data, train=(*data.train, *added), added=len(added), feedback="0")
+    one, other = (local(problem(data=split), calibration=calibration) for split in (data, grown))
+    z = candidates(2)
+    np.testing.assert_array_equal(one.validate(z, "dev").losses, other.validate(z, "dev").losses)
+    scores = [objective.evaluate_outputs(z).outputs.reshape(2, -1, 2) for objective in (one, other)]
+    assert scores[1].shape[1] == len(data.train) + len(added)
+    np.testing.assert_allclose(scores[0], scores[1][:, : len(data.train)], atol=1e-5)
+    assert other.estimate(1).tokens > one.estimate(1).tokens
 
 
 def test_training_texts_that_are_truncated_are_counted(caplog):

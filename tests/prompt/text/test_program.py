@@ -70,6 +70,18 @@ def test_a_stopped_study_goes_on_shows_no_text_before_its_end_and_costs_the_same
     assert one["spent"]["requests"] < 30  # some of thirty candidates had one text
 
 
+def test_a_study_continues_with_feedback_and_its_candidates_keep_their_texts(program, where, tmp_path):
+    flags = ("--budget", "5", "--popsize", "5", "--optimizer", "random")
+    assert program("run", *where, *flags, "--out", "first")[0] == 0
+    (tmp_path / "more.csv").write_text("text,label\nfun fun fun fun fun news,good\nvery dull dull dull dull story,bad\n")
+    grown = ("--start-from", "first", "--continue-with", "more.csv", *flags[:2], "--out", "second")
+    status, _, err = program("run", *grown)
+    assert status == 0, err
+    (first, z), (second, _) = (reopen(tmp_path / name) for name in ("first", "second"))
+    assert (second.dim, len(second.split.data.train)) == (first.dim, len(first.split.data.train) + 2)
+    assert second.text(z) == first.text(z)
+
+
 def test_a_wrong_dimension_is_one_line_that_says_the_right_one(program, where):
     status, _, err = program("run", *where, "--dim", "12", "--out", "s")
     assert (status, err.splitlines()[-1]) == (
