@@ -10,7 +10,8 @@ import dfo_prompt as dp
 from dfo_prompt._util.seeding import Stream, generator
 from dfo_prompt.config.reading import parse_config
 from dfo_prompt.lm.layout import lay_out
-from dfo_prompt.methods.fixed import _in_turn, calibrated, in_context, manual, patterns
+from dfo_prompt.methods.contexts import in_turn
+from dfo_prompt.methods.fixed import calibrated, in_context, manual, patterns
 from dfo_prompt.prompt.problem import Problem
 from dfo_prompt.tasks.sections import Pattern
 from dfo_prompt.testing.tiny import TASK, few_shot, textbook_logits, tiny_lm
@@ -67,7 +68,7 @@ def test_as_many_demonstrations_as_fit():
     lm, data = where.problem.lm, where.problem.data
     every = in_context(where).about["demonstrations"]
     longest = max(len(lay_out(lm, TASK, example.texts, prompt_tokens=0).ids) for example in data.train)
-    drawn = _in_turn(data.train, 2, generator(3, Stream.ORDER, 0))
+    drawn = [data.train[i] for i in in_turn(data.train, 2, generator(3, Stream.ORDER, 0))]
     lengths = [len(lm.tokens(f"{example.texts[0]} . it was bad\n\n")) for example in drawn]
     room = max(lm.max_tokens - longest, lm.max_tokens // 2)
     assert 1 < every < len(drawn)
