@@ -82,7 +82,7 @@ def _introduction(config: StudyConfig) -> str:
     return (
         f"Tuning a soft prompt of {config.prompt.tokens} tokens (d = {config.dim}) for SmolLM2-135M "
         f"on {config.problem.shots} BBC headlines a class,\n{len(OPTIMIZERS)} optimizers with {config.budget} queries each, "
-        "beside a decoder of hidden states with two.\n"
+        "beside decoders of hidden states, which take a few.\n"
         "Ctrl-C stops; the same command goes on from there. A first run fetches 96 MB of model and text.\n"
     )
 
