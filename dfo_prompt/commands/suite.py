@@ -88,14 +88,13 @@ def run(
     arguments_of("executor", executor, options)  # report invalid options before anything else
     check_same(folder, suite)  # a run does so again once the folder is locked
     todo = [plan for plan in suite.plans if not is_finished(folder, plan)]
-    cost = ""
-    if dry_run and any(plan.queries for plan in todo):
+    if dry_run:
         probed = probe_suite(suite, folder, executor=executor, options=options)
         each = "" if jobs or executor == PROCESSES else ", one at a time"
-        cost = f", {_cost(probed, todo, jobs or 1)} for them{each}"
-    click.echo(_announcement(suite, todo, cost), err=True)
-    if dry_run:
+        cost = f", {_cost(probed, todo, jobs or 1)} for them{each}" if probed else ""
+        click.echo(_announcement(suite, todo, cost), err=True)
         return
+    click.echo(_announcement(suite, todo), err=True)
     others = packed.beside(packed_file(beside)) if packed and beside else None
     with SuiteProgress() as watch:
         errors = run_suite(suite, folder, jobs=jobs, executor=executor, options=options, watch=watch, beside=others)
@@ -126,7 +125,7 @@ def report(folder: Path) -> None:
     click.echo(f"{_outcome(folder)}{page}")
 
 
-def _announcement(suite: Suite, todo: list[Plan], cost: str) -> str:
+def _announcement(suite: Suite, todo: list[Plan], cost: str = "") -> str:
     number = sum(plan.queries for plan in todo)
     queries = f", {number:,} queries" if number else ""  # methods without a search do not say how many they ask
     done = f" ({len(suite.plans) - len(todo)} studies are finished)" if len(todo) < len(suite.plans) else ""
