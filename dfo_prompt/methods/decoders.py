@@ -15,7 +15,7 @@ from dfo_prompt.lm.encoding import first_token
 from dfo_prompt.lm.precision import choose_precision
 from dfo_prompt.lm.scorer import Scorer
 from dfo_prompt.methods.chains import chain_of, chained
-from dfo_prompt.methods.contexts import Context, draw_contexts
+from dfo_prompt.methods.contexts import draw_contexts
 from dfo_prompt.methods.fixed import dtype_of
 from dfo_prompt.methods.setting import Fitted, Setting
 from dfo_prompt.methods.slots import Answers, HiddenStates, LabelScores, Slot, TopTokens, View, tasks_of
@@ -94,8 +94,12 @@ def chained_decoder(
         raise InputError(f"a chain needs a decoder-only model, which {lm.name!r} is not; use multi-prompt-decoder")
     chain = chain_of(setting.problem.task, templates, copies=copies)
     view = HiddenStates(lm=lm, depths=depths, back=chain.back(lm, setting.problem.texts("train")))
-    shown = draw_contexts(setting.problem, chain.task, contexts)
-    return _decode(setting, [*_slots(setting, view, [chain.task]), *_behind(setting, view, chain.task, shown)], fit)
+    scorer = _scorer(setting)
+    slots = [Slot(lm, chain.task, scorer, view)]
+    for context in draw_contexts(setting.problem, chain.task, contexts):
+        prompt = context.prompt  # a service receives its token ids
+        slots.append(Slot(lm, chain.task, scorer, view, prompt=prompt, dim=len(prompt), shown=context.shown))
+    return _decode(setting, slots, fit)
 
 
 def describe_chain(setting: Setting) -> dict[str, Json]:
@@ -214,15 +218,6 @@ def _stacked(first: Answers, second: Answers) -> Answers:
 def _slots(setting: Setting, view: View, tasks: Sequence[Task] | None = None) -> list[Slot]:
     lm, scorer = setting.problem.lm, _scorer(setting)
     return [Slot(lm, task, scorer, view) for task in tasks or [setting.problem.task]]
-
-
-def _behind(setting: Setting, view: View, task: Task, contexts: Sequence[Context]) -> list[Slot]:
-    """Return the slots of the template behind each context, of which a service receives the token ids."""
-    lm, scorer = setting.problem.lm, _scorer(setting)
-    return [
-        Slot(lm, task, scorer, view, prompt=context.prompt, dim=len(context.prompt), shown=context.shown)
-        for context in contexts
-    ]
 
 
 def _scorer(setting: Setting) -> Scorer:
