@@ -24,7 +24,13 @@ def executed(notebook: Path) -> NotebookNode:
     with TemporaryDirectory() as place:
         for file in EXAMPLES.glob("*.csv"):
             shutil.copy(file, place)
-        NotebookClient(node, timeout=SECONDS, record_timing=False, resources={"metadata": {"path": place}}).execute()
+        NotebookClient(
+            node,
+            timeout=SECONDS,
+            record_timing=False,
+            coalesce_streams=True,  # a kernel sends what a cell prints in pieces, at times of its own
+            resources={"metadata": {"path": place}},
+        ).execute()
     for cell in node.cells:
         cell.metadata = NotebookNode()
         if cell.cell_type == "code":

@@ -42,6 +42,15 @@ def test_a_notebook_runs_and_shows_what_it_showed(notebook, execute):
     assert outputs(execute.executed(notebook)) == outputs(committed)
 
 
+def test_what_a_cell_prints_in_pieces_is_one_output(execute, tmp_path):
+    cell = execute.nbformat.v4.new_code_cell(
+        "import sys\nfor piece in 'ab':\n    print(piece, flush=True)\n    print('warning', file=sys.stderr, flush=True)"
+    )
+    execute.nbformat.write(execute.nbformat.v4.new_notebook(cells=[cell]), tmp_path / "pieces.ipynb")
+    (output,) = execute.executed(tmp_path / "pieces.ipynb").cells[0].outputs
+    assert output.text == "a\nb\n"
+
+
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_is_committed_with_outputs_of_one_run(notebook, execute):
     node = execute.nbformat.read(notebook, as_version=4)
