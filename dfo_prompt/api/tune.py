@@ -38,7 +38,7 @@ class TuneResult:
         classes: (C,) the caller's labels, in the order of `scores`.
         metric: name of the metric of `held_out`.
         folder: folder of task and study; None if it was not kept.
-        labeller: function that returns scores (N, C) of texts.
+        labeller: function that returns the probabilities (N, C) of texts.
         objective: objective of the study, for `compare` and other searches; None for a method without candidates.
     """
 
@@ -60,7 +60,7 @@ class TuneResult:
         return [self.classes[best] for best in self.scores(texts).argmax(axis=1)]
 
     def scores(self, texts: Iterable[Any]) -> Matrix:
-        """Return the scores (N, C) of the classes; those of a study are probabilities.
+        """Return the probabilities (N, C) of the classes.
 
         Raises:
             DataError: `texts` holds something other than texts.

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,11 @@ import click
 from dfo_prompt.console.notes import note_unfinished
 from dfo_prompt.contracts.objective import Generating, Predictor
 from dfo_prompt.errors import InputError
+from dfo_prompt.plugin.catalogue import catalogue
 from dfo_prompt.report.texts import printable
-from dfo_prompt.run.reopen import reopen
-from dfo_prompt.tasks.examples import LONE_SURROGATE
+from dfo_prompt.run.reopen import config_of, reopen
+from dfo_prompt.tasks.examples import LONE_SURROGATE, Texts
+from dfo_prompt.types import Matrix
 
 
 @click.command("predict")
@@ -21,7 +24,7 @@ from dfo_prompt.tasks.examples import LONE_SURROGATE
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a text.")
 @click.option("--dtype", help="Of matrix products, float32 as in an exported folder [default: that of the study].")
 def command(folder: Path, texts: tuple[str, ...], *, as_json: bool, dtype: str | None) -> None:
-    """Label or answer TEXTS, or the lines of standard input, with the prompt that the study in FOLDER tuned.
+    """Label or answer TEXTS, or the lines of standard input, with what the study or method in FOLDER learned.
 
     The two texts of a sentence pair are separated by a tab.
     """
@@ -31,18 +34,29 @@ def command(folder: Path, texts: tuple[str, ...], *, as_json: bool, dtype: str |
     for number, line in enumerate(lines, start=1):
         if LONE_SURROGATE.search(line):
             raise InputError(f"text {number} holds bytes that are not UTF-8: {line}")
+    examples = [tuple(line.split("\t")) for line in lines]
+    if not catalogue().methods.find(config_of(folder).method).tunes:
+        _label_by_method(folder, lines, examples, as_json=as_json, dtype=dtype)
+        return
     objective, candidate = reopen(folder, {"prompt": {"dtype": dtype}} if dtype else {})
     note_unfinished(folder)
-    examples = [tuple(line.split("\t")) for line in lines]
     if isinstance(objective, Generating):
         for line, answer in zip(lines, objective.generate(candidate, examples), strict=True):
             _print_answer(line, answer, as_json=as_json)
         return
     if not isinstance(objective, Predictor):
         raise InputError(f"the study in {folder} tunes no prompt, so there is nothing to label with")
-    probabilities = objective.predict(candidate, examples)  # (N, C)
-    for line, row in zip(lines, probabilities, strict=True):
-        _print(line, dict(zip(objective.classes, row.tolist(), strict=True)), as_json=as_json)
+    _print(lines, objective.classes, objective.predict(candidate, examples), as_json=as_json)
+
+
+def _label_by_method(folder: Path, lines: Sequence[str], examples: Texts, *, as_json: bool, dtype: str | None) -> None:
+    """Label texts with the classifier of a method that tunes no prompt."""
+    if dtype:
+        raise InputError("--dtype is for studies; a method is fitted again as it was")
+    from dfo_prompt.methods.reopen import reopen_method  # noqa: PLC0415 - brings torch
+
+    labeller = reopen_method(folder)
+    _print(lines, labeller.classes, labeller.predict(examples), as_json=as_json)
 
 
 def _lines() -> tuple[str, ...]:
@@ -53,13 +67,16 @@ def _lines() -> tuple[str, ...]:
     return tuple(line.rstrip("\r") for line in lines if line.strip())
 
 
-def _print(text: str, probabilities: dict[str, float], *, as_json: bool) -> None:
-    label = max(probabilities, key=probabilities.__getitem__)
-    if as_json:
-        _print_json({"text": text, "label": label, "probabilities": probabilities})
-        return
-    ranked = sorted(probabilities.items(), key=lambda item: -item[1])
-    click.echo(f"{label}\t{'  '.join(f'{name} {p:.3f}' for name, p in ranked)}\t{text}")
+def _print(lines: Sequence[str], classes: Sequence[str], probabilities: Matrix, *, as_json: bool) -> None:
+    """Print the label of each line, with the probabilities (N, C) of the classes."""
+    for line, row in zip(lines, probabilities.tolist(), strict=True):
+        named = dict(zip(classes, row, strict=True))
+        label = max(named, key=named.__getitem__)
+        if as_json:
+            _print_json({"text": line, "label": label, "probabilities": named})
+            continue
+        ranked = sorted(named.items(), key=lambda item: -item[1])
+        click.echo(f"{label}\t{'  '.join(f'{name} {p:.3f}' for name, p in ranked)}\t{line}")
 
 
 def _print_answer(text: str, answer: str, *, as_json: bool) -> None:

@@ -83,8 +83,8 @@ def _lines(summary: Summary) -> list[tuple[str, str]]:
 
 def _queries(summary: Summary) -> list[tuple[str, str]]:
     state = f"{summary.seconds:.1f} s" if summary.finished else summary.stop_reason
-    if summary.finished and not summary.queries:  # a method that does not search
-        return [("queries", f"0 ({state})")]
+    if not summary.searches:
+        return [("queries", f"{summary.queries} ({state})")]
     ended = f", ended by {summary.stop_reason}" if summary.stop_reason not in USUAL else ""
     return [
         ("optimizer", summary.optimizer),

@@ -48,8 +48,9 @@ def print_next(summary: Summary, folder: Path) -> None:
     """Suggest commands for a finished study on standard error."""
     quoted = quote(str(folder))
     steps = [f"dfo-prompt show {quoted}"]
-    if summary.metric and summary.method == STUDY:
-        steps = [f"dfo-prompt predict {quoted} TEXT", f"dfo-prompt export {quoted}"]
+    if summary.metric:
+        steps = [f"dfo-prompt predict {quoted} TEXT"]
+        steps += [f"dfo-prompt export {quoted}"] * (summary.method == STUDY)
     elif summary.finished and summary.method == STUDY:
         steps.append(f"dfo-prompt run --start-from {quoted} ...")
     terminal(stderr=True, soft_wrap=True).print(f"next: {', or '.join(steps)}", markup=False)

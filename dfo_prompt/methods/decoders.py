@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from time import perf_counter
 from typing import Annotated
 
@@ -17,13 +18,13 @@ from dfo_prompt.lm.scorer import Scorer
 from dfo_prompt.methods.chains import chain_of, chained
 from dfo_prompt.methods.contexts import draw_contexts
 from dfo_prompt.methods.fixed import dtype_of
+from dfo_prompt.methods.kept import kept
 from dfo_prompt.methods.setting import Fitted, Setting
 from dfo_prompt.methods.slots import Answers, HiddenStates, LabelScores, Slot, TopTokens, View, tasks_of
 from dfo_prompt.methods.studies import tune
 from dfo_prompt.methods.voting import Fitting, Voters, fitted, refitted
 from dfo_prompt.methods.words import telling_words
 from dfo_prompt.study.costs import Spent
-from dfo_prompt.tasks.examples import Texts
 from dfo_prompt.tasks.task import Task
 from dfo_prompt.types import Json
 
@@ -157,21 +158,21 @@ def tuned_decoder(setting: Setting, *, depths: Depths = LAST, fit: Fitting = DEF
     lm, task = objective.problem.lm, objective.problem.task  # its template places the prompt
     view = HiddenStates(lm=lm, depths=depths)
     slot = Slot(lm, task, _scorer(setting), view, prompt=objective.prompt(result.chosen), dim=objective.dim)
-    started = perf_counter()
     decoded = _decode(setting, [slot], fit)
     return replace(
         decoded,
         spent=result.spent + decoded.spent,
         validation=result.validation,
-        seconds=result.spent.seconds + perf_counter() - started,
+        seconds=result.spent.seconds + (decoded.seconds or 0),
         user_bytes=None if result.user_bytes is None else max(result.user_bytes, decoded.user_bytes or 0),
     )
 
 
 def _decode(setting: Setting, slots: Sequence[Slot], how: Fitting) -> Fitted:
     problem, words = setting.problem, how.words != "none"
-    train, spent = _asked(slots, problem.texts("train"), words=words)
-    dev, more = _asked(slots, problem.texts("dev"), words=words) if how.join_dev else ([], Spent())
+    train, spent = _asked(setting, slots, "train", words=words)
+    dev, more = _asked(setting, slots, "dev", words=words) if how.join_dev else ([], Spent())
+    started = perf_counter()
     both = [_stacked(*pair) for pair in zip(train, dev, strict=False)]
     voters: list[Voters] = []
 
@@ -189,6 +190,7 @@ def _decode(setting: Setting, slots: Sequence[Slot], how: Fitting) -> Fitted:
     return Fitted(
         predict=voters[-1].predict,
         spent=spent + more,
+        seconds=(spent + more).seconds + perf_counter() - started,
         user_bytes=user,
         dev_metric=problem.metric_of(voters[0].scores(dev), "dev") if dev else None,
         about={
@@ -199,12 +201,14 @@ def _decode(setting: Setting, slots: Sequence[Slot], how: Fitting) -> Fitted:
     )
 
 
-def _asked(slots: Sequence[Slot], texts: Texts, *, words: bool) -> tuple[list[Answers], Spent]:
-    """Return the answers of every slot and their costs."""
-    started = perf_counter()
-    answers = [slot.ask(texts, words=words) for slot in slots]
+def _asked(setting: Setting, slots: Sequence[Slot], split: str, *, words: bool) -> tuple[list[Answers], Spent]:
+    """Return the answers of every slot to the texts of a split, kept in the setting's folder, and their costs."""
+    texts = setting.problem.texts(split)
+    answers = [
+        kept(setting.folder, f"{split}-{number}", partial(slot.ask, texts, words=words)) for number, slot in enumerate(slots)
+    ]
     usage = sum((answer.usage for answer in answers), Usage(queries=sum(slot.view.queries for slot in slots)))
-    return answers, Spent.of(usage, objective_seconds=perf_counter() - started)
+    return answers, Spent.of(usage, objective_seconds=sum(answer.seconds for answer in answers))
 
 
 def _stacked(first: Answers, second: Answers) -> Answers:
@@ -212,6 +216,7 @@ def _stacked(first: Answers, second: Answers) -> Answers:
         figures=np.concatenate([first.figures, second.figures]),
         words=np.concatenate([first.words, second.words]),
         usage=first.usage + second.usage,
+        seconds=first.seconds + second.seconds,
     )
 
 

@@ -5,6 +5,7 @@ from time import perf_counter
 
 import numpy as np
 import torch
+from scipy.special import softmax
 from torch import Tensor
 
 from dfo_prompt._util.seeding import Stream, generator
@@ -79,8 +80,9 @@ def patterns(setting: Setting) -> Fitted:
 
     def predict(texts: Texts) -> Matrix:
         logs = np.stack([np.log(predictor(texts).clip(min=SMALLEST)) for predictor in predictors])  # (patterns, N, C)
-        mean: Matrix = np.tensordot(weights / weights.sum(), logs, axes=1) if weights.sum() else logs.mean(axis=0)
-        return mean
+        mean = np.tensordot(weights / weights.sum(), logs, axes=1) if weights.sum() else logs.mean(axis=0)
+        probabilities: Matrix = softmax(mean, axis=1)
+        return probabilities
 
     return Fitted(predict=predict, spent=sum(costs, Spent()), about={"patterns": len(tasks)})
 

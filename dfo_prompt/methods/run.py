@@ -1,6 +1,7 @@
 """Runs a method, a study or another, in its folder and returns its result in a common form."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -29,6 +30,7 @@ from dfo_prompt.study.folder import study_folder
 from dfo_prompt.study.identity import CODE
 from dfo_prompt.study.result import HeldOut, Observer, Result
 from dfo_prompt.study.saved import save_result
+from dfo_prompt.types import Json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +69,7 @@ def run_method(
     """
     spec = catalogue().methods.find(config.method)
     _check_suits(spec, config, start_from)
-    fit, options = target_of("method", config.method), arguments_of("method", config.method, config.method_options)
+    fit = fit_of(config)
     out = out.absolute() if out else None  # the working directory may change later
     start = start_at(as_begun(config, out, searches=spec.searches), start_from, out)
     setting = Setting(config=start.config, folder=out, observers=observers, objectives=objectives or Objectives())
@@ -76,15 +78,37 @@ def run_method(
     with study_folder(out, manifest, lock_seconds=lock_seconds, ahead=larger):
         if not spec.tunes:  # studies collect garbage themselves, outside their measured time
             forget_peak()
-        try:
-            outcome = _outcome(setting, lambda: fit(setting, **options))
-        except (DfoPromptError, OSError):
-            raise
-        except Exception as error:
-            raise PluginError(f"method {config.method!r} failed: {one_line(error)}") from error
+        with blaming(config.method):
+            outcome = _outcome(setting, fit)
         if out:
             save_result(out, outcome.result)
     return outcome
+
+
+def fit_of(config: StudyConfig) -> Callable[[Setting], Fitted]:
+    """Return the method of `config` with its options.
+
+    Raises:
+        InputError: name or options are wrong.
+    """
+    return partial(target_of("method", config.method), **arguments_of("method", config.method, config.method_options))
+
+
+@contextmanager
+def blaming(method: str) -> Iterator[None]:
+    """Convert an unexpected error inside to a one-line PluginError that names the method."""
+    try:
+        yield
+    except (DfoPromptError, OSError):
+        raise
+    except Exception as error:
+        raise PluginError(f"method {method!r} failed: {one_line(error)}") from error
+
+
+def describe_method(spec: MethodSpec, setting: Setting) -> dict[str, Json]:
+    """Return the problem of a method that does not tune, and what the method adds, for the manifest."""
+    more = load_target(spec.describe, needed_by=spec.name)(setting) if spec.describe else {}
+    return {**setting.problem.describe(), **more}
 
 
 def _check_suits(spec: MethodSpec, config: StudyConfig, start_from: Path | None) -> None:
@@ -103,8 +127,7 @@ def _manifest(spec: MethodSpec, setting: Setting) -> Mapping[str, Any]:
     if spec.tunes:
         optimizer_of(config, LeastSquares(size=1))  # reject invalid settings before a model is loaded
         return manifest_of(config, setting.objectives.get(config))
-    more = load_target(spec.describe, needed_by=spec.name)(setting) if spec.describe else {}
-    return describe_run(config.as_dict(), {**setting.problem.describe(), **more}, {}) | {CODE: code_of(config)}
+    return describe_run(config.as_dict(), describe_method(spec, setting), {}) | {CODE: code_of(config)}
 
 
 def _grow(setting: Setting, manifest: Mapping[str, Any], path: Path) -> None:
@@ -112,9 +135,9 @@ def _grow(setting: Setting, manifest: Mapping[str, Any], path: Path) -> None:
         grow(setting.config, setting.objectives.get(setting.config), manifest, path, fresh=opened)
 
 
-def _outcome(setting: Setting, fit: Callable[[], Fitted]) -> MethodResult:
+def _outcome(setting: Setting, fit: Callable[[Setting], Fitted]) -> MethodResult:
     started = perf_counter()
-    fitted = fit()
+    fitted = fit(setting)
     seconds = perf_counter() - started - fitted.validation.objective_seconds
     return MethodResult(fitted=fitted, result=fitted.result or _scored(setting, fitted, seconds))
 

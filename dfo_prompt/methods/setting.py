@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dfo_prompt.prompt.problem import Problem
 
 Predict = Callable[[Texts], Matrix]
-"""Returns the scores (N, C) of the classes for N texts; the largest is the prediction."""
+"""Returns the probabilities (N, C) of the classes for N texts; the largest is the prediction."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from time import perf_counter
 from typing import Protocol
 
 import numpy as np
@@ -144,11 +145,13 @@ class Answers:
         figures: the figures (N, K) of a view's reader.
         words: the normalised log-probabilities (N, C) of the label words; zero if not requested.
         usage: the usage of both; a service returns both for the same row if each label word is one token.
+        seconds: the time of the query.
     """
 
     figures: Matrix
     words: Matrix
     usage: Usage
+    seconds: float = 0.0
 
 
 class Slot:
@@ -183,6 +186,7 @@ class Slot:
 
     def ask(self, texts: Texts, *, words: bool) -> Answers:
         """Return the answers to N texts, with or without the label words' scores."""
+        started = perf_counter()
         encoded = encode(self._lm, self._task, texts, prompt_tokens=self._prompt_tokens, back=max(self.view.back))
         figures = self._scorer.score(self._prompts, encoded, self._reader)[0].double().cpu().numpy()
         queries = self.view.queries
@@ -192,10 +196,8 @@ class Slot:
             uploaded=WORD * queries * (self._dim + encoded.tokens),
             downloaded=WORD * encoded.count * self._reader.width,
         )
-        if not words:
-            return Answers(figures=figures, words=np.zeros((len(texts), len(self._task.words))), usage=usage)
-        scores, more = self._words(texts)
-        return Answers(figures=figures, words=scores, usage=usage + more)
+        scores, more = self._words(texts) if words else (np.zeros((len(texts), len(self._task.words))), Usage())
+        return Answers(figures=figures, words=scores, usage=usage + more, seconds=perf_counter() - started)
 
     @torch.inference_mode()
     def _words(self, texts: Texts) -> tuple[Matrix, Usage]:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field
+from scipy.special import softmax
 
 from dfo_prompt._util.parsing import STRICT
 from dfo_prompt.methods.heads import Classifier, Fit, Labels, Prototypes, Ridge, held_out_loss
@@ -97,11 +98,11 @@ class Voters:
         return [member for reading in self.readings for member in reading.members]
 
     def predict(self, texts: Texts) -> Matrix:
-        """Return the weighted mean log-probabilities (N, C) for new texts."""
+        """Return the probabilities (N, C) for new texts, of the weighted mean of log-probabilities."""
         parts = [texts[at : at + AT_ONCE] for at in range(0, len(texts), AT_ONCE)]
-        return np.concatenate(
-            [self.scores([reading.slot.ask(part, words=reading.needs_words) for reading in self.readings]) for part in parts]
-        )
+        asked = ([reading.slot.ask(part, words=reading.needs_words) for reading in self.readings] for part in parts)
+        probabilities: Matrix = softmax(np.concatenate([self.scores(answers) for answers in asked]), axis=1)
+        return probabilities
 
     def scores(self, answers: Sequence[Answers]) -> Matrix:
         """Return the weighted mean log-probabilities (N, C) from each slot's answers."""

@@ -55,6 +55,11 @@ class Summary:
         return self.spent.queries
 
     @property
+    def searches(self) -> bool:
+        """Tell whether an optimizer chose the queries."""
+        return self.method == STUDY or self.spent.optimizer_seconds > 0
+
+    @property
     def finished(self) -> bool:
         """Tell whether there is a result."""
         return self.stop_reason != "unfinished"

@@ -29,7 +29,8 @@ def reopen(folder: Path, overrides: Mapping[str, Any] | None = None) -> tuple[Ob
     """
     config = config_of(folder, overrides)
     if not catalogue().methods.find(config.method).tunes:
-        raise InputError(f"{folder} holds what method {config.method!r} found, and no candidate of a study")
+        fault = f"{folder} holds what method {config.method!r} found, and no candidate of a study"
+        raise InputError(f"{fault}; dfo-prompt predict labels texts with it")
     candidate = answer_of(folder).candidate
     objective = objective_of(config)
     if isinstance(objective, Described):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from dfo_prompt.config.reading import parse_config
+from dfo_prompt.methods.reopen import reopen_method
 from dfo_prompt.methods.run import MethodResult, run_method
 from dfo_prompt.plugin.catalogue import catalogue
 from dfo_prompt.study.identity import MANIFEST
@@ -78,21 +79,23 @@ class MethodConformance:
         return run_method(parse_config({**study, **method, "problem": problem, "prompt": {"tokens": 3}}), out=out)
 
     def test_scores_every_class(self, results: Results, name: str) -> None:
-        """`predict` returns finite scores (N, C) for a single text and for several."""
+        """`predict` returns probabilities (N, C) for a single text and for several."""
         for texts in (TEXTS[:1], TEXTS):
-            scores = results[0].fitted.predict(texts)
+            found = results[0].fitted.predict(texts)
             wanted = (len(texts), len(CLASSES))
-            assert np.shape(scores) == wanted, f"{name!r} gives scores of shape {np.shape(scores)}, not {wanted}"
-            assert np.isfinite(scores).all(), f"{name!r} gives scores that are not finite"
+            assert np.shape(found) == wanted, f"{name!r} gives probabilities of shape {np.shape(found)}, not {wanted}"
+            assert np.isfinite(found).all(), f"{name!r} gives probabilities that are not finite"
+            assert (found >= 0).all(), f"{name!r} gives negative probabilities"
+            assert np.allclose(found.sum(axis=1), 1, atol=1e-3), f"{name!r} gives probabilities that do not add up to 1"
 
     def test_repeats_itself(self, results: Results, name: str) -> None:
-        """The same seed gives the same scores and the same metrics."""
+        """The same seed gives the same probabilities and the same metrics."""
         first, second = results
         assert np.array_equal(first.fitted.predict(TEXTS), second.fitted.predict(TEXTS)), f"{name!r} does not repeat itself"
         assert first.result.held_out == second.result.held_out, f"{name!r} differs in its metrics"
 
     def test_batches_do_not_matter(self, results: Results, name: str) -> None:
-        """A text has the same scores alone and among others, up to rounding."""
+        """A text has the same probabilities alone and among others, up to rounding."""
         predict = results[0].fitted.predict
         alone = np.concatenate([predict((text,)) for text in TEXTS])
         message = f"{name!r} scores a text differently among others"
@@ -119,10 +122,14 @@ class MethodConformance:
             assert 0 <= metric <= 1, f"{name!r} has the metric {metric} on {split}"
         json.dumps(dict(fitted.about), allow_nan=False)
 
-    def test_writes_a_folder(self, name: str, folder: Path, tmp_path: Path) -> None:
-        """It writes a manifest and a result into its folder."""
-        self.run(name, folder, out=tmp_path / "study")
-        assert {MANIFEST, RESULT} <= {file.name for file in (tmp_path / "study").iterdir()}
+    def test_labels_from_its_folder(self, name: str, folder: Path, tmp_path: Path) -> None:
+        """It writes a manifest and a result into its folder, and the folder labels texts as it does."""
+        out = tmp_path / "study"
+        fitted = self.run(name, folder, out=out).fitted
+        assert {MANIFEST, RESULT} <= {file.name for file in out.iterdir()}
+        if not catalogue().methods.find(name).tunes:
+            reopened = reopen_method(out).predict(TEXTS)
+            assert np.array_equal(reopened, fitted.predict(TEXTS)), f"{name!r} labels otherwise from its folder"
 
 
 def _write_problem(folder: Path) -> Path:

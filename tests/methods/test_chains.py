@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from scipy.special import softmax
 
 import dfo_prompt as dp
 from dfo_prompt.config.reading import parse_config
@@ -131,7 +132,7 @@ def test_each_question_is_read_where_it_ends(copies, texts):
 
     votes = [vote(problem, replace(chain.task, template=end), texts) for end in chain.ends]
     found = chained_decoder(where, depths=(0.67,), copies=copies, fit=EQUAL)
-    np.testing.assert_allclose(found.predict(texts), np.mean(votes, axis=0), atol=1e-4)
+    np.testing.assert_allclose(found.predict(texts), softmax(np.mean(votes, axis=0), axis=1), atol=1e-4)
     assert (found.spent.queries, found.about["members"]) == (2, 4)
 
 
@@ -151,7 +152,7 @@ def test_a_chain_is_asked_behind_demonstrations_too_which_no_decoder_is_fitted_t
         votes += [vote(problem, replace(chain.task, template=end), TEXTS, context) for end in chain.ends]
     assert contexts[0].shown != contexts[1].shown
     found = chained_decoder(where, depths=(0.67,), contexts=2, fit=EQUAL)
-    np.testing.assert_allclose(found.predict(TEXTS), np.mean(votes, axis=0), atol=1e-4)
+    np.testing.assert_allclose(found.predict(TEXTS), softmax(np.mean(votes, axis=0), axis=1), atol=1e-4)
     alone = chained_decoder(where, depths=(0.67,), fit=EQUAL)
     tokens = sum(len(context.prompt) for context in contexts)
     assert (found.spent.queries, found.about["prompts"], found.about["members"]) == (6, 3, 12)

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from scipy.special import softmax
 from tables import tables
 
 import dfo_prompt as dp
@@ -74,7 +75,7 @@ def test_a_decoder_reads_the_last_state_at_the_slot(family, head, by_hand):
     where = setting(family)
     for joined, splits in ((False, ["train"]), (True, ["train", "dev"])):
         found = decoder(where, fit=Fitting(head=head, join_dev=joined)).predict(TEXTS)
-        np.testing.assert_allclose(found, fitted_by_hand(where, splits, by_hand), atol=1e-4)
+        np.testing.assert_allclose(found, np.exp(fitted_by_hand(where, splits, by_hand)), atol=1e-4)
 
 
 def test_patterns_and_layers_vote_by_their_log_probabilities_and_losses():
@@ -83,13 +84,13 @@ def test_patterns_and_layers_vote_by_their_log_probabilities_and_losses():
     members = [(task, layer) for task in (TASK, other) for layer in (2, 3)]
     votes = [fitted_by_hand(where, ["train", "dev"], ridge, layer=layer, task=task) for task, layer in members]
     equal = multi_prompt_decoder(where, depths=(0.67, 1.0), fit=Fitting(strength=0.1, sharpness=0))
-    np.testing.assert_allclose(equal.predict(TEXTS), np.mean(votes, axis=0), atol=1e-4)
+    np.testing.assert_allclose(equal.predict(TEXTS), softmax(np.mean(votes, axis=0), axis=1), atol=1e-4)
     assert equal.about["members"] == 4
     labels, none = where.problem.labels("train"), np.zeros((12, 2))
     x = [states(where, where.problem.texts("train"), layer=layer, task=task) for task, layer in members]
     losses = np.array([held_out_loss(ridge, view, labels, none, folds=8) for view in x])
     weighted = multi_prompt_decoder(where, depths=(0.67, 1.0), fit=Fitting(strength=0.1, sharpness=3))
-    expected = np.average(votes, axis=0, weights=np.exp(-3 * losses))
+    expected = softmax(np.average(votes, axis=0, weights=np.exp(-3 * losses)), axis=1)
     np.testing.assert_allclose(weighted.predict(TEXTS), expected, atol=1e-4)
     assert not np.allclose(weighted.predict(TEXTS), equal.predict(TEXTS))
     own = multi_prompt_decoder(where, depths=(1.0,), templates=(TASK.template, OTHER.template))
@@ -142,7 +143,7 @@ def test_label_words_are_added_as_an_offset():
     train = problem.texts("train")
     fitted = Ridge(strength=0.01)(states(where, train), problem.labels("train"), words(train))
     found = decoder(where, fit=replace(ALONE, words="offset")).predict(TEXTS)
-    np.testing.assert_allclose(found, fitted(states(where, TEXTS), words(TEXTS)), atol=1e-4)
+    np.testing.assert_allclose(found, np.exp(fitted(states(where, TEXTS), words(TEXTS))), atol=1e-4)
 
 
 def labelled_by_the_model(where, sign):
@@ -224,7 +225,8 @@ def test_top_tokens_are_all_that_is_read(family):
     features = TopTokens(lm=lm, k=3).learn(train)
     fitted = Ridge(strength=0.01, scaling="all")(features(train)[0], problem.labels("train"), np.zeros((6, 2)))
     found = decoder_top_k(where, k=3, fit=ALONE)
-    np.testing.assert_allclose(found.predict(TEXTS), fitted(features(figures(TEXTS))[0], np.zeros((3, 2))), atol=1e-4)
+    logs = fitted(features(figures(TEXTS))[0], np.zeros((3, 2)))
+    np.testing.assert_allclose(found.predict(TEXTS), np.exp(logs), atol=1e-4)
     assert (found.spent.queries, found.spent.rows, found.spent.downloaded) == (1, 6, WORD * 6 * 6)
 
 
@@ -252,7 +254,7 @@ def test_label_scores_are_all_that_is_read(family):
         fitted = Ridge(strength=0.1)(scores(task, train), labels, np.zeros((6, 2)))
         votes.append(fitted(scores(task, TEXTS), np.zeros((3, 2))))
     found = label_scores_decoder(where, sets=1, fit=Fitting(strength=0.1, sharpness=0, join_dev=False))
-    np.testing.assert_allclose(found.predict(TEXTS), np.mean(votes, axis=0), atol=1e-3)
+    np.testing.assert_allclose(found.predict(TEXTS), softmax(np.mean(votes, axis=0), axis=1), atol=1e-3)
     queries = 3 * len(tasks)
     assert (found.spent.queries, found.spent.rows, found.spent.downloaded) == (queries, 6 * queries, WORD * 6 * 2 * queries)
 
@@ -286,7 +288,7 @@ def test_a_tuned_prompt_has_a_decoder_on_top(tiny_folder, tiny_task, tmp_path, l
     if layers == "first":
         where = dp.Setting(opened=problem, config=config)
         by_hand = fitted_by_hand(where, ["train", "dev"], Ridge(strength=0.01), task=problem.task, prompt=prompt)
-        np.testing.assert_allclose(result.fitted.predict(TEXTS), by_hand, atol=1e-4)
+        np.testing.assert_allclose(result.fitted.predict(TEXTS), np.exp(by_hand), atol=1e-4)
 
 
 def test_dev_is_looked_at_once(tiny_folder, tiny_task):

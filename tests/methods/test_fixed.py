@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from scipy.special import softmax
 
 import dfo_prompt as dp
 from dfo_prompt._util.seeding import Stream, generator
@@ -102,7 +103,7 @@ def test_patterns_are_averaged_by_their_accuracy_on_train():
     weights = np.array([where.problem.metric(reader.predict, "train") for reader in readers])
     expected = sum(w * np.log(reader.predict(TEXTS)) for w, reader in zip(weights / weights.sum(), readers, strict=True))
     fitted = patterns(where)
-    np.testing.assert_allclose(fitted.predict(TEXTS), expected, atol=1e-5)
+    np.testing.assert_allclose(fitted.predict(TEXTS), softmax(expected, axis=1), atol=1e-5)
     assert (fitted.spent.queries, fitted.spent.rows) == (2, 2 * len(where.problem.data.train))
 
 

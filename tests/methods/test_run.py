@@ -12,7 +12,9 @@ from tables import tables
 
 import dfo_prompt as dp
 from dfo_prompt.config.reading import parse_config
+from dfo_prompt.methods.reopen import reopen_method
 from dfo_prompt.methods.run import run_method
+from dfo_prompt.methods.slots import Slot
 from dfo_prompt.plugin.catalogue import catalogue
 from dfo_prompt.prompt.export import tuned_prompt
 from dfo_prompt.prompt.projections.learned import learn_projection
@@ -25,6 +27,7 @@ from dfo_prompt.suite.folder import is_finished, study_path, suite_folder
 from dfo_prompt.suite.reading import read_suite_file, suite_of
 from dfo_prompt.suite.run import run_suite
 
+COUNTS = ("queries", "rows", "tokens", "uploaded", "downloaded")
 TEXTS = [("bad film",), ("the plot was very dull",)]
 SUITE = """\
 name = "methods"
@@ -271,8 +274,69 @@ def test_the_program_runs_a_method(program, options):
     assert status == 0
     assert re.search("method +manual", out)
     assert "best loss" not in out
-    status, _, err = program("predict", "one", "a film")
-    assert (status, err.count("\n"), "holds what method 'manual' found" in err) == (2, 1, True)
+    assert "optimizer" not in out
+    status, out, _ = program("predict", "one", "a film")
+    assert status == 0
+    assert re.fullmatch(r"(\w+)\t\1 0\.\d{3}  \w+ 0\.\d{3}\ta film\n", out)
+    for command, fault in (
+        (("export", "one"), "holds what method 'manual' found"),
+        (("predict", "one", "a\tfilm"), "has 2 texts separated by tabs"),
+        (("predict", "one", "a film", "--dtype", "float32"), "--dtype is for studies"),
+    ):
+        status, _, err = program(*command)
+        assert (status, err.count("\n"), fault in err) == (2, 1, True)
+
+
+def test_answers_are_kept_before_the_next_query_and_not_asked_again(options, tmp_path, monkeypatch):
+    settings, out = config(options, method="chained-decoder"), tmp_path / "out"
+    whole = run_method(settings, out=tmp_path / "whole").result
+    ask, asked = Slot.ask, []
+
+    def cut_off(self, texts, *, words):
+        if len(asked) == 1:
+            raise KeyboardInterrupt
+        asked.append(1)
+        return ask(self, texts, words=words)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Slot, "ask", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            run_method(settings, out=out)
+        with pytest.raises(dp.InputError, match="is not finished; run its command again"):
+            reopen_method(out)
+    assert [file.name for file in (out / "answers").iterdir()] == ["train-0.npz"]
+    asked.clear()
+    monkeypatch.setattr(Slot, "ask", lambda self, texts, *, words: asked.append(1) or ask(self, texts, words=words))
+    found = run_method(settings, out=out)
+    assert len(asked) == 2  # dev and test
+    assert found.result.held_out == whole.held_out
+    assert found.result.spent.only(COUNTS) == whole.spent.only(COUNTS)
+    assert found.result.training_seconds >= found.result.spent.seconds > 0
+    asked.clear()
+    reopened = reopen_method(out)
+    assert asked == []
+    np.testing.assert_array_equal(reopened.predict(TEXTS), found.fitted.predict(TEXTS))
+    assert reopened.classes == ("bad", "good")
+
+
+@pytest.mark.parametrize("content", [b"", b"PK no archive", b"half"])
+def test_damaged_answers_are_named_in_one_line(options, tmp_path, content):
+    settings, out = config(options, method="decoder"), tmp_path / "out"
+    run_method(settings, out=out)
+    file = out / "answers" / "train-0.npz"
+    file.write_bytes(file.read_bytes()[:200] if content == b"half" else content)
+    with pytest.raises(
+        dp.InputError, match=r"train-0.npz is damaged: .*; delete it and run the same command again"
+    ) as error:
+        reopen_method(out)
+    assert "\n" not in str(error.value)
+
+
+def test_a_method_on_other_data_is_refused(options, tmp_path, tiny_task):
+    run_method(config(options, method="decoder"), out=tmp_path / "out")
+    tiny_task.write_text(tiny_task.read_text().replace("it was", "so it was"))
+    with pytest.raises(dp.InputError, match="holds another study"):
+        reopen_method(tmp_path / "out")
 
 
 def test_a_larger_budget_keeps_the_results_of_methods_that_spend_none(options, tmp_path):

@@ -72,7 +72,7 @@ def bilstm(
 
     @torch.inference_mode()
     def predict(texts: dp.Texts) -> dp.Matrix:
-        return _in_parts(texts, lambda part: model(_states(problem, part)).double().cpu().numpy())
+        return _in_parts(texts, lambda part: model(_states(problem, part)).double().softmax(dim=1).cpu().numpy())
 
     spent, validation = (split.spent(every_token=True) for split in (train, dev))
     return dp.Fitted(predict=predict, spent=spent, validation=validation, user_bytes=user)

@@ -151,8 +151,9 @@ class _Trainer:
             save(model.eval())
 
         def predict(texts: dp.Texts) -> dp.Matrix:
-            logits: dp.Matrix = self._logits(model, base, self._batch(texts)).double().cpu().numpy()
-            return logits
+            logits = self._logits(model, base, self._batch(texts)).double()
+            probabilities: dp.Matrix = logits.softmax(dim=1).cpu().numpy()
+            return probabilities
 
         size = sum(weight.numel() for weight in weights)
         about = {"learning_rate": rate, "epoch": state.epoch, "trained_weights": size}

@@ -1,0 +1,54 @@
+"""Reopens the classifier that a method left in its folder."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from dfo_prompt.errors import InputError
+from dfo_prompt.methods.run import blaming, describe_method, fit_of
+from dfo_prompt.methods.setting import Predict, Setting
+from dfo_prompt.plugin.catalogue import catalogue
+from dfo_prompt.run.reopen import config_of
+from dfo_prompt.study.folder import study_folder
+from dfo_prompt.study.identity import check_objective, read_manifest
+from dfo_prompt.study.saved import read_result
+from dfo_prompt.tasks.examples import Texts
+from dfo_prompt.types import Matrix
+
+
+@dataclass(frozen=True, kw_only=True)
+class Labeller:
+    """A classifier of new texts.
+
+    Attributes:
+        classes: (C,) the names of the classes.
+        predict: the classifier; raises InputError for an example with another number of texts than the task.
+    """
+
+    classes: tuple[str, ...]
+    predict: Predict
+
+
+def reopen_method(folder: Path) -> Labeller:
+    """Fit the finished method in `folder` again, with the answers and studies that it left there.
+
+    A method that leaves none queries the model again, which is in this process.
+
+    Raises:
+        InputError: the folder holds no finished method; or model, task or data have changed since.
+        StudyError, PluginError: see `run_method`.
+    """
+    config = config_of(folder)
+    if read_result(folder) is None:
+        raise InputError(f"method {config.method!r} in {folder} is not finished; run its command again")
+    setting = Setting(config=config, folder=folder.absolute())
+    fit, problem = fit_of(config), setting.problem
+    check_objective(folder, describe_method(catalogue().methods.find(config.method), setting))
+    with study_folder(setting.folder, read_manifest(folder)), blaming(config.method):
+        fitted = fit(setting)
+
+    def predict(texts: Texts) -> Matrix:
+        prepared = problem.prepared(texts)
+        with blaming(config.method):
+            return fitted.predict(prepared)
+
+    return Labeller(classes=problem.task.classes, predict=predict)
