@@ -10,8 +10,8 @@ from warnings import catch_warnings
 
 STDOUT, STDERR = 1, 2
 
-_lock = RLock()
-"""Serialises threads: with two at once, each would restore the other's redirected streams."""
+GLOBAL_STATE = RLock()
+"""The lock for exchanging state of the process; two threads at once would restore each other's streams or filters."""
 
 
 @contextmanager
@@ -22,7 +22,7 @@ def contained() -> Iterator[list[str]]:
     is complete at the end of the block.
     """
     remarks: list[str] = []
-    with _lock:
+    with GLOBAL_STATE:
         folder, printed = _working_directory(), _StandardError()
         try:
             with catch_warnings(), _descriptor_redirected(), redirect_stdout(cast("TextIO", printed)):

@@ -9,7 +9,7 @@ APART = 16
 
 
 class Stream(IntEnum):
-    """The streams of a seed. Test functions and optimizers use the seed itself."""
+    """The streams of a seed. Optimizers use the seed itself; test functions draw from stream 1 too."""
 
     PROJECTION = 1
     START = 2

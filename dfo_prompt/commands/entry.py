@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from textwrap import fill
-from typing import Any
+from typing import Any, get_type_hints
 
 from dfo_prompt.contracts.spec import OptimizerSpec, Spec
 from dfo_prompt.errors import InputError
@@ -119,7 +119,7 @@ def _meanings(target: Any) -> dict[str, str]:
 
 
 def _type(hint: Any) -> str:
-    text = inspect.formatannotation(hint)
-    text = re.sub(r"typing\.Annotated\[(.*?), \w+\(.*\)\]", r"\1", text)
+    bare = get_type_hints(type("_", (), {"__annotations__": {"hint": hint}}))["hint"]  # without Annotated
+    text = inspect.formatannotation(bare)
     text = re.sub(r"\b(?:\w+\.)+(?=\w)", "", text)
     return re.sub(r"\bLiteral\[(.*?)\]", lambda match: match[1].replace(", ", " | "), text)

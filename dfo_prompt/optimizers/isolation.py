@@ -5,13 +5,11 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import RLock
 from typing import Any
 
 import numpy as np
 
-_TURN = RLock()
-"""The lock for exchanging global state, so that studies in threads take turns."""
+from dfo_prompt._util.contained import GLOBAL_STATE
 
 
 @contextmanager
@@ -21,7 +19,7 @@ def silenced() -> Iterator[None]:
     Optimizer libraries warn about settings and stopping rules, which the study decides. The filters are global to the
     process, so threads that exchanged them at the same time would restore the wrong ones.
     """
-    with _TURN, warnings.catch_warnings(action="ignore"):
+    with GLOBAL_STATE, warnings.catch_warnings(action="ignore"):
         yield
 
 

@@ -156,8 +156,14 @@ class Ledger:
             self._candidates[account].put(self._count[account], candidates)
 
     def record(self, records: Sequence[Record], *, costs: Spent, outputs: Matrix | None = None) -> tuple[Record, ...]:
-        """Journal the outcome of reserved evaluations, including outputs (B, M), and return its records."""
+        """Journal the outcome of reserved evaluations, including outputs (B, M), and return its records.
+
+        Raises:
+            StudyError: the budget has too few queries left, or a file cannot be written.
+        """
         account = records[0].account
+        if account is Account.QUERIES and len(records) > self.remaining:
+            raise StudyError(f"{len(records)} queries to record, {self.remaining} left of {self.budget.queries}")
         if self._outputs and outputs is not None:
             self._outputs.put(self._count[account], outputs)  # before the journal, whose lines hold their hashes
         lines = encode([line_of(record) for record in records])
@@ -169,14 +175,22 @@ class Ledger:
         return tuple(records)
 
     def lose(self, account: Account, costs: Spent) -> None:
-        """Charge the costs of reserved evaluations that have no outcome and so do not count as queries."""
+        """Charge the costs of reserved evaluations that have no outcome and so do not count as queries.
+
+        Raises:
+            StudyError: a file cannot be written.
+        """
         costs = replace(costs, queries=0)
         self._check_lock()
         self._costs.lose(account, costs)  # even zero costs: the line closes the reservation
         self._priced[account] += costs
 
     def charge(self, costs: Spent) -> None:
-        """Charge costs that arose after the last query."""
+        """Charge costs that arose after the last query.
+
+        Raises:
+            StudyError: a file cannot be written.
+        """
         self._charge(Account.QUERIES, 0, costs, "")
 
     def sync(self) -> None:

@@ -94,7 +94,7 @@ class Study:
         self._standing = Standing(optimizer.x0)
         self._failures = Failures(info.objective)
         self._fresh = 0
-        self._limit = ""
+        self._exhausted = ""
 
     def run(self) -> StudyResult:
         """Spend the budget and return the result.
@@ -135,7 +135,7 @@ class Study:
     @property
     def _ended(self) -> str:
         """Return the reason that ended the search before its budget; "" for none."""
-        return f"limits.{self._limit}" if self._limit else self._stopping.reason
+        return f"limits.{self._exhausted}" if self._exhausted else self._stopping.reason
 
     def _step(self) -> None:
         candidates = self._optimizer.ask()  # (B, d)
@@ -146,9 +146,9 @@ class Study:
         records = outcome.records
         if len(records) == len(candidates):
             self._optimizer.tell(outcome.candidates, self._standing.told(records), outcome.outputs)
-        report = self._report(outcome.candidates, records, recalled=self._fresh == fresh)
-        self._observers.evaluated(report)
-        if self._fresh == fresh:
+        recalled = self._fresh == fresh
+        self._observers.evaluated(self._batch(outcome.candidates, records, recalled=recalled))
+        if recalled:
             self._optimizer.take_seconds()  # discard: an earlier run was charged for this batch
         else:
             self._failures.note(records)
@@ -160,7 +160,7 @@ class Study:
             if outcome is None:
                 outcome = self._meter.evaluate(batch, self._evaluate)
                 if outcome is None:
-                    self._limit = self._ledger.binding(self._tariff.most(1))
+                    self._exhausted = self._ledger.binding(self._tariff.most(1))
                     return
                 self._fresh += len(outcome.records)
             else:
@@ -172,7 +172,7 @@ class Study:
     def _recall(self, batch: Matrix) -> Outcome | None:
         before = self._ledger.rounded
         recalled = self._ledger.recall(batch)
-        if not before and self._ledger.rounded:
+        if self._ledger.rounded and not before:  # warn of the first only
             message = f"optimizer {self._info.optimizer!r} rounds differently here than where the study ran before"
             warnings.warn(f"{message}; the journaled candidates are kept", RuntimeWarning, stacklevel=2)
         return recalled
@@ -214,15 +214,17 @@ class Study:
         )
 
     def _check_has_answer(self) -> None:
-        if self._limit and not self._ledger.queries:
-            spent = getattr(self._ledger.spent(), self._limit)
-            share = f"{spent:,} of {self._ledger.budget.limits[self._limit]:,} went on batches that were cut off"
-            raise StudyError(f"limits.{self._limit}: {share}, and no query fits in the rest; start again in a new folder")
+        if self._exhausted and not self._ledger.queries:
+            spent = getattr(self._ledger.spent(), self._exhausted)
+            share = f"{spent:,} of {self._ledger.budget.limits[self._exhausted]:,} went on batches that were cut off"
+            raise StudyError(
+                f"limits.{self._exhausted}: {share}, and no query fits in the rest; start again in a new folder"
+            )
         if self._standing.failures == self._ledger.queries:
             fault = f"every query of objective {self._info.objective!r} failed, at last with {self._standing.error!r}"
             raise StudyError(f"{fault}; fix it and start again in a new folder")
 
-    def _report(self, batch: Matrix, records: Sequence[Record], *, recalled: bool) -> Batch:
+    def _batch(self, batch: Matrix, records: Sequence[Record], *, recalled: bool) -> Batch:
         return Batch(
             candidates=batch.copy(),
             records=records,

@@ -112,8 +112,8 @@ class Result:
         about: the method's own description: choices made on dev, sizes.
         rounded: number of journaled candidates that the optimizer now proposes with different rounding, as on another
             processor; the journaled ones count.
-        stop_reason: "budget"; "limits.tokens", or another currency with a limit; "time_limit", "patience" or "target"; or
-            "fitted" for methods without a search.
+        stop_reason: "budget"; "limits.tokens", or another currency with a limit; "time_limit", "patience" or "target";
+            "fitted" for methods other than a study; or "unfinished".
         warnings: disagreements in the reported consumption.
     """
 

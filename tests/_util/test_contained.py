@@ -5,6 +5,7 @@ from threading import Event, Thread
 import pytest
 
 from dfo_prompt._util.contained import contained
+from dfo_prompt.optimizers.isolation import silenced
 
 
 def test_print_and_chdir_are_undone_and_told(tmp_path, capfd):
@@ -43,11 +44,12 @@ def test_a_working_directory_that_is_gone_is_no_error(tmp_path, monkeypatch):
     assert remarks == []
 
 
-def test_threads_take_turns():
+@pytest.mark.parametrize("other_block", [contained, silenced])
+def test_threads_take_turns(other_block):
     inside, left, stdout = Event(), Event(), sys.stdout
 
     def second():
-        with contained():
+        with other_block():
             inside.set()
             left.wait(5)
 

@@ -99,6 +99,8 @@ def test_every_entry_can_be_shown(program, kind):
             continue
         status, out, err = program("list", kind, spec.name)
         assert (status, err) == (0, "")
+        assert "Annotated" not in out
+        assert "FieldInfo" not in out
         assert " ".join(spec.summary.split()) in " ".join(out.split()) or ".toml" in spec.target
 
 

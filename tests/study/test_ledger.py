@@ -36,6 +36,15 @@ def test_never_overspends_and_counts_every_query(sizes, budget):
     assert ledger.spent().rows == 2 * done
 
 
+def test_more_outcomes_than_the_budget_are_not_recorded():
+    ledger = Ledger(Budget(queries=2))
+    records = [Record(query=n, candidate="0" * 16, loss=0.0) for n in (1, 2, 3)]
+    ledger.reserve(2)
+    with pytest.raises(StudyError, match="^3 queries to record, 2 left of 2$"):
+        ledger.record(records, costs=Spent())
+    assert (ledger.queries, ledger.remaining) == (0, 2)
+
+
 @given(st.lists(st.integers(1, 5), min_size=1, max_size=8), st.data())
 def test_a_reopened_ledger_recalls_what_was_journaled(tmp_path_factory, sizes, data):
     folder = tmp_path_factory.mktemp("ledger")
