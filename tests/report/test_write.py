@@ -124,10 +124,10 @@ def test_the_interval_of_what_a_score_lacks_runs_upwards(finished):
 
 
 def test_values_that_differ_by_rounding_have_no_more_digits():
-    third = 0.1 + 0.2
-    rows = pd.DataFrame({"value": [0.3, third, 0.5], "low": [0.1] * 3, "high": [0.6] * 3})
-    assert third != 0.3
-    assert interval_texts(rows) == ["0.3 [0.1, 0.6]", "0.3 [0.1, 0.6]", "0.5 [0.1, 0.6]"]
+    twelfth = 1 / 12
+    nearly = np.nextafter(twelfth, 1)
+    rows = pd.DataFrame({"value": [twelfth, nearly, 0.5], "low": [0.1] * 3, "high": [0.6] * 3})
+    assert interval_texts(rows) == ["0.08333 [0.1, 0.6]", "0.08333 [0.1, 0.6]", "0.5 [0.1, 0.6]"]
     apart = rows.assign(value=[0.3, 0.300001, 0.5])
     assert interval_texts(apart)[:2] == ["0.3 [0.1, 0.6]", "0.300001 [0.1, 0.6]"]
 
