@@ -28,7 +28,7 @@ STUDY_COLUMNS = {
     "finished": "whether there is a result",
     "stop_reason": "budget, limits.CURRENCY, time_limit, patience, target, `fitted` without a search, or `unfinished`",
     "best_loss": "smallest training loss observed",
-    "recommended_loss": "training loss of the optimizer's answer, evaluated again outside the budget, without noise if known",
+    "recommended_loss": "training loss of the optimizer's answer, evaluated outside the budget, without noise if known",
     "dev_metric": "dev metric of the candidate chosen on dev",
     "test_metric": "test metric of the same candidate",
     "manual_test_metric": "test metric of the hand-written prompt",
