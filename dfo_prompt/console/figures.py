@@ -1,5 +1,6 @@
 """The figures of studies as lines and as a table."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.markup import escape
@@ -10,8 +11,8 @@ from dfo_prompt.config.study import STUDY
 from dfo_prompt.console.terminal import terminal
 from dfo_prompt.contracts.usage import Usage, currencies
 from dfo_prompt.report.summary import Summary
-from dfo_prompt.report.texts import printable
-from dfo_prompt.study.result import USUAL
+from dfo_prompt.report.texts import counted, printable
+from dfo_prompt.study.result import USUAL, HeldOut
 from dfo_prompt.study.saved import read_text
 
 BYTES = ("uploaded", "downloaded")
@@ -93,13 +94,15 @@ def _queries(summary: Summary) -> list[tuple[str, str]]:
 
 
 def _held_out(summary: Summary) -> list[tuple[str, str]]:
-    if not summary.metric:
-        return []
-    held_out = summary.held_out
+    held_out, count = summary.held_out, summary.validation.queries
+    account = [("second account", f"{counted(count, 'evaluation')}, not charged to the budget")] if count else []
+    if summary.metric is None and held_out == HeldOut():
+        return account
+    name, form = (summary.metric, _percent) if summary.metric else ("metric", _number)
     return [
-        (f"dev {summary.metric}", _beside(held_out.dev_metric, held_out.manual_dev_metric)),
-        (f"test {summary.metric}", _beside(held_out.test_metric, held_out.manual_test_metric)),
-        ("dev and test", f"{summary.validation.queries} evaluations, not charged to the budget"),
+        (f"dev {name}", _beside(held_out.dev_metric, held_out.manual_dev_metric, form)),
+        (f"test {name}", _beside(held_out.test_metric, held_out.manual_test_metric, form)),
+        *account,
     ]
 
 
@@ -107,8 +110,8 @@ def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.6g}"
 
 
-def _beside(value: float | None, manual: float | None) -> str:
-    return _percent(value) + ("" if manual is None else f" (manual prompt {_percent(manual)})")
+def _beside(value: float | None, manual: float | None, form: Callable[[float | None], str]) -> str:
+    return form(value) + ("" if manual is None else f" (manual prompt {form(manual)})")
 
 
 def _percent(value: float | None) -> str:

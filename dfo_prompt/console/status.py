@@ -49,7 +49,7 @@ def print_status(status: SuiteStatus, folder: Path, *, every: bool = False) -> N
 def _heading(status: SuiteStatus, folder: Path) -> Iterator[str]:
     counts = ", ".join(f"{count:,} {state}" for state, count in status.counts.items() if count)
     yield f"{status.name}: {counted(len(status.studies), 'study')}; {counts}"
-    done, queries = sum(study.queries for study in status.studies), sum(study.plan.queries for study in status.studies)
+    done, queries = sum(study.queries for study in status.studies), sum(study.total for study in status.studies)
     running = [pace for study in status.studies if study.state is State.RUNNING and (pace := rate([study]))]
     left = status.seconds_left()
     parts = [f"{done:,} of {queries:,} queries ({_percent(done, queries)})"] if queries else []
@@ -83,7 +83,7 @@ def _table(groups: dict[str, list[StudyStatus]]) -> Table:
     table = _empty(*states, "queries", "a second")
     for name, group in groups.items():
         counts = [sum(study.state is state for study in group) for state in states]
-        done, queries = sum(study.queries for study in group), sum(study.plan.queries for study in group)
+        done, queries = sum(study.queries for study in group), sum(study.total for study in group)
         cells = [f"{count:,}" if count else "" for count in counts]
         table.add_row(escape(printable(name)), *cells, _percent(done, queries), _rate(group))
     return table
@@ -139,7 +139,7 @@ def _first(lines: Sequence[str]) -> Iterable[str]:
 
 
 def _of(study: StudyStatus) -> str:
-    queries = study.plan.queries
+    queries = study.total
     return f"{study.queries:,} of {queries:,} ({_percent(study.queries, queries)})" if queries else f"{study.queries:,}"
 
 

@@ -7,6 +7,9 @@ from typing import Protocol, runtime_checkable
 from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.types import Json, Matrix, Vector
 
+CLEAN = "clean"
+"""The metric of an objective with noise that is the loss without it; a study's recommended loss is this one."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
@@ -14,7 +17,7 @@ class Evaluation:
 
     Attributes:
         losses: (B,) NumPy, torch or pandas numbers, smaller is better; NaN or infinite where an evaluation failed.
-        metrics: further figures by name, each (B,), for the journal and for selection on held-out data.
+        metrics: further figures by name, each (B,), for the journal and for selection on held-out data; see `CLEAN`.
         usage: consumption of the call.
         outputs: (B, M) the outputs that the losses are a function of, if requested; see `Composite`. A row with a value that
             is not finite counts as missing.

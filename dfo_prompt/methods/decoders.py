@@ -165,6 +165,7 @@ def tuned_decoder(setting: Setting, *, depths: Depths = LAST, fit: Fitting = DEF
         validation=result.validation,
         seconds=result.spent.seconds + (decoded.seconds or 0),
         user_bytes=None if result.user_bytes is None else max(result.user_bytes, decoded.user_bytes or 0),
+        failures=result.failures,
     )
 
 

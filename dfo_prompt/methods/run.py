@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -10,6 +10,7 @@ from typing import Any
 
 from dfo_prompt._util.locks import PROBE_SECONDS
 from dfo_prompt._util.memory import forget_peak, peak_resident
+from dfo_prompt.config.prices import Prices
 from dfo_prompt.config.study import STUDY, StudyConfig
 from dfo_prompt.contracts.method import MethodSpec
 from dfo_prompt.contracts.spec import load_target
@@ -157,11 +158,17 @@ def _scored(setting: Setting, fitted: Fitted, seconds: float) -> Result:
     )
     return Result(
         held_out=HeldOut(dev_metric=metrics.get("dev", fitted.dev_metric), test_metric=metrics["test"]),
-        spent=fitted.spent,
+        spent=_priced(fitted.spent, setting.config.prices),
         validation=fitted.validation + last,
         training_seconds=seconds if fitted.seconds is None else fitted.seconds,
+        failures=fitted.failures,
         user_bytes=fitted.user_bytes,
         peak_bytes=peak_resident(),
         about=fitted.about,
         stop_reason="fitted",
     )
+
+
+def _priced(spent: Spent, prices: Prices | None) -> Spent:
+    """Return the costs of fitting with their price; that of inner studies is there already, each batch rounded up."""
+    return replace(spent, nanodollars=max(spent.nanodollars, prices.of(spent))) if prices else spent

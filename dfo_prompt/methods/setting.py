@@ -56,12 +56,13 @@ class Fitted:
 
     Attributes:
         predict: labels new texts.
-        spent: the costs of fitting, as a service would count and charge them.
+        spent: the costs of fitting, as a service would count them; the entry's prices are applied to the result.
         validation: the costs of queries on held-out examples that guided no optimizer.
         seconds: the seconds of fitting without validation, over all runs of a continued method; None means to measure the
             call.
         user_bytes: the memory of the user's side without the model; None if it was not measured.
         dev_metric: the dev metric before a method also learns from dev; None means to measure it.
+        failures: the queries of its studies without a finite loss.
         about: choices and sizes to store with the result.
         result: the result of the study of a method that tunes, with dev and test.
     """
@@ -72,5 +73,6 @@ class Fitted:
     seconds: float | None = None
     user_bytes: int | None = 0
     dev_metric: float | None = None
+    failures: int = 0
     about: Mapping[str, Json] = field(default_factory=dict)
     result: StudyResult | None = None

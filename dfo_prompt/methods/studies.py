@@ -87,6 +87,7 @@ def fitted_by(objective: PromptObjective, result: StudyResult) -> Fitted:
         validation=result.validation,
         seconds=result.spent.seconds,
         user_bytes=result.user_bytes,
+        failures=result.failures,
     )
 
 
@@ -109,5 +110,6 @@ def together(predict: Predict, fitted: Sequence[Fitted], about: Mapping[str, Jso
         validation=sum((model.validation for model in fitted), Spent()),
         seconds=spent.seconds,
         user_bytes=max((model.user_bytes for model in fitted if model.user_bytes is not None), default=None),
+        failures=sum(model.failures for model in fitted),
         about=about,
     )

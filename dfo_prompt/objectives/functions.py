@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from dfo_prompt.contracts.objective import Evaluation, Objective
+from dfo_prompt.contracts.objective import CLEAN, Evaluation, Objective
 from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.errors import InputError
 from dfo_prompt.types import Matrix, Vector
@@ -119,7 +119,7 @@ class Noisy:
         clean = self.objective.evaluate(candidates)
         noise = [np.random.default_rng([self.seed, *z.copy().view(np.uint32)]).standard_normal() for z in candidates]
         losses = clean.losses + self.std * np.array(noise)
-        return Evaluation(losses=losses, metrics={"clean": clean.losses}, usage=clean.usage)
+        return Evaluation(losses=losses, metrics={CLEAN: clean.losses}, usage=clean.usage)
 
 
 def build_function(

@@ -10,6 +10,9 @@ from dfo_prompt.types import Matrix, Vector
 SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 """Default targets: shares of the distance from the start to the best known loss of a problem and seed."""
 
+ROUNDING = 1e-6
+"""The relative difference of losses of a candidate in different batches."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Range:
@@ -24,10 +27,13 @@ class Range:
     best: float
 
     def score(self, losses: Matrix) -> Matrix:
-        """Return the share of the distance from the start to the best loss that losses cover, 0 to 1."""
+        """Return the share of the distance from the start to the best loss that losses cover, 0 to 1.
+
+        Where the start is the best loss, losses that equal it up to rounding score 1, and worse ones 0.
+        """
         width = self.start - self.best
         if not width > 0:
-            return np.where(np.isnan(losses), 0.0, 1.0)
+            return np.where(losses <= self.best + ROUNDING * abs(self.best), 1.0, 0.0)
         scores: Matrix = np.nan_to_num(((self.start - losses) / width).clip(0, 1), nan=0.0)
         return scores
 

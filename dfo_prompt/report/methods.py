@@ -31,7 +31,7 @@ COSTS = (
     "Linux) or of the service. It includes libraries, the model, a copy of the model for gradients and leftovers of "
     "earlier entries, but no GPU memory; small differences mean nothing. Bytes: float32 and int32 payloads as a service "
     "would see them, without protocol overhead; a method without queries sends none for training. Dollars: cost of the "
-    "search, as billed by a service or at the prices of the suite."
+    "search or fit, as billed by a service or at the prices of the suite."
 )
 """The meaning of the columns of costs."""
 USED = ("upload a query (KiB)", "download a query (KiB)", "tokens a query", "dollars")

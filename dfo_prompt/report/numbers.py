@@ -9,13 +9,14 @@ MOST_DIGITS = 10
 
 
 def interval_texts(rows: pd.DataFrame) -> list[str]:
-    """Return each value with its interval, with enough digits to distinguish different values."""
+    """Return each value with its interval, with enough digits to distinguish values that differ by more than rounding."""
     digits = next((n for n in range(4, MOST_DIGITS) if _apart(rows.iloc[:, 0], n)), MOST_DIGITS)
     return [interval_text(*row, digits=digits) for row in rows.to_numpy().tolist()]
 
 
 def _apart(values: "pd.Series[float]", digits: int) -> bool:
-    return len({f"{value:.{digits}g}" for value in values}) == len({*values})
+    texts, longest = ({f"{value:.{n}g}" for value in values} for n in (digits, MOST_DIGITS))
+    return len(texts) == len(longest)
 
 
 def interval_text(value: float, low: float, high: float, *, digits: int = 4) -> str:

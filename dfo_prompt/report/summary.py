@@ -107,7 +107,7 @@ def summarize(folder: Path, files: StudyFiles | None = None) -> Summary:
         "best_loss": best_loss,
         "best_query": best_query,
         "training_seconds": figures.get("training_seconds", 0.0),
-        "failures": len(files.records) - len(scored),
+        "failures": len(files.records) - len(scored) if files.records else figures.get("failures", 0),
         "held_out": figures.get("held_out") or {},
         **{name: figures.get(name, {}) for name in ("spent", "validation")},
         **{name: figures.get(name) for name in ("recommended_loss", "user_bytes", "peak_bytes")},

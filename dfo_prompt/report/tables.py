@@ -115,7 +115,7 @@ def failures(analysis: Analysis) -> Section:
     """Return the studies without a result, and those with failed queries."""
     studies = analysis.studies
     bad = studies[~studies["finished"] | (studies["failures"] > 0)]
-    table = bad[["study", "queries", "failures", "error"]].astype(object).fillna("")
+    table = bad[["study", "queries", "failures", "error"]].astype({"failures": "Int64"}).astype(object).fillna("")
     text = "Every study has a result, and every query returned a finite loss."
     if len(bad):
         text = f"{counted(len(bad), 'study')} without a result or with failed queries."
@@ -126,6 +126,8 @@ def _strength(analysis: Analysis) -> str:
     """Return the kind and the limits of the intervals."""
     if len(analysis.seeds) == 1 and analysis.comparison.inference == "seeds":
         return " A single seed gives no interval: any difference may be chance."
+    if len(analysis.problems) == 1 and analysis.comparison.inference == "problems":
+        return " A single problem gives no interval for problems like it."
     if analysis.comparison.inference == "problems":
         return " In brackets: the 95 % bootstrap interval over problems."
     few = ", which is too narrow with so few seeds" * (len(analysis.seeds) < statistics.FEWEST_SEEDS)

@@ -19,7 +19,7 @@ from contextlib import suppress
 
 from dfo_prompt.config.prices import Prices
 from dfo_prompt.config.stop import StopConfig
-from dfo_prompt.contracts.objective import Numbered, Objective, Validated
+from dfo_prompt.contracts.objective import CLEAN, Numbered, Objective, Validated
 from dfo_prompt.contracts.optimizer import Optimizer
 from dfo_prompt.errors import DfoPromptError, StudyError, one_line
 from dfo_prompt.study.alike import Alike
@@ -200,7 +200,7 @@ class Study:
             best=self._standing.best,
             best_loss=self._standing.known_loss,
             recommended=recommended,
-            recommended_loss=clean.records[0].loss,
+            recommended_loss=_clean_loss(clean.records[0]),
             chosen=chosen,
             held_out=held_out,
             failures=self._standing.failures,
@@ -241,3 +241,9 @@ class Study:
     def _report_validation(self, record: Record) -> None:
         if isinstance(self._objective, Validated) and record.split != "train":
             self._observers.validated(record, self._objective.metric)
+
+
+def _clean_loss(record: Record) -> float | None:
+    """Return the loss without noise where the objective gives it, otherwise the loss."""
+    clean = record.metrics.get(CLEAN)
+    return record.loss if clean is None else clean

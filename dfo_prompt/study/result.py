@@ -102,7 +102,7 @@ class Result:
         validation: costs of the evaluations on the second account.
         training_seconds: seconds until the answer, without evaluations on dev and test.
         best_loss: smallest loss observed.
-        recommended_loss: loss of the optimizer's answer, re-evaluated at the end.
+        recommended_loss: loss of the optimizer's answer, re-evaluated at the end; without noise if the objective gives that.
         failures: number of queries without a finite loss.
         user_bytes: memory on the user's side: the optimizer's, measured on a batch, or that of a classification head; with a
             `Remote` objective, the peak of this process.

@@ -60,7 +60,7 @@ def _run(plan: Plan, folder: Path, objectives: Objectives, state: SuiteState, wa
         raise
     except DfoPromptError as failed:
         error = str(failed)
-    state.ended(plan.id, error)
+    state.ended(plan.id, error, planned=plan.queries)
     watch(state)
     state.news.clear()
     return error

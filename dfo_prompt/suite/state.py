@@ -10,7 +10,7 @@ class SuiteState:
 
     Attributes:
         studies: total number of studies.
-        queries: total number of queries.
+        queries: total number of queries, without those that studies left when they ended early or failed.
         only_queries: True if every entry makes queries, so that the time left can be estimated from them.
         done: number of studies with a result.
         failed: number of studies that failed.
@@ -45,9 +45,9 @@ class SuiteState:
         self.asked -= self.running.pop(study)
         self.news.append(f"{study}: {error}; it goes on elsewhere")
 
-    def ended(self, study: str, error: str) -> None:
-        """Record that a study has a result, or its error."""
-        del self.running[study]
+    def ended(self, study: str, error: str, *, planned: int) -> None:
+        """Record that a study of `planned` queries has a result, or its error."""
+        self.queries -= max(planned - self.running.pop(study), 0)
         self.failed += bool(error)
         self.done += not error
         self.news.append(f"{study}: {error or 'done'}")

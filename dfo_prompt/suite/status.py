@@ -33,7 +33,7 @@ class StudyStatus:
     Attributes:
         plan: the study.
         state: its state.
-        queries: number of queries so far; for a finished study all planned ones, even if a limit ended it early.
+        queries: number of queries so far; 0 for a finished method that plans none.
         seconds: total time of these queries over all runs; 0 if unknown.
         error: why there is no result.
     """
@@ -45,9 +45,14 @@ class StudyStatus:
     error: str = ""
 
     @property
+    def total(self) -> int:
+        """Return the number of queries at the end: those planned, unless the study ended early."""
+        return self.queries if self.state is State.FINISHED else self.plan.queries
+
+    @property
     def left(self) -> int:
         """Return the number of queries left."""
-        return max(self.plan.queries - self.queries, 0)
+        return max(self.total - self.queries, 0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +83,7 @@ class SuiteStatus:
         paces = _paces(self.studies)
         total = 0.0
         for study in self.studies:
-            if study.left and study.state is not State.FINISHED and not (self.active and study.state is State.FAILED):
+            if study.left and not (self.active and study.state is State.FAILED):
                 plan = study.plan
                 keys = ((plan.problem, plan.optimizer), (plan.problem, ""), ("", ""))
                 if (pace := _pace([study]) or next((paces[key] for key in keys if key in paces), None)) is None:
@@ -121,8 +126,8 @@ def _status(folder: Path, plan: Plan, error: str) -> StudyStatus:
     place = study_path(folder, plan.id)
     try:
         if (result := result_of(folder, plan)) is not None:
-            seconds = _seconds(result, plan)
-            return StudyStatus(plan=plan, state=State.FINISHED, queries=plan.queries, seconds=seconds)
+            queries, seconds = _of_result(result, plan)
+            return StudyStatus(plan=plan, state=State.FINISHED, queries=queries, seconds=seconds)
         running = is_held(place / LOCK)
         queries, seconds = _spent(place, plan)
     except DfoPromptError as damage:
@@ -133,12 +138,13 @@ def _status(folder: Path, plan: Plan, error: str) -> StudyStatus:
     return StudyStatus(plan=plan, state=state, queries=queries, seconds=seconds, error=error)
 
 
-def _seconds(result: Mapping[str, object], plan: Plan) -> float:
-    """Return the seconds of a finished study's queries; 0 for a study that ended early."""
+def _of_result(result: Mapping[str, object], plan: Plan) -> tuple[int, float]:
+    """Return queries and seconds of a finished study; the planned queries and 0 seconds if the result lacks them."""
     spent = result.get("spent")
-    if not isinstance(spent, Mapping) or spent.get("queries") != plan.queries:
-        return 0.0
-    return sum(float(spent.get(f"{part}_seconds", 0.0)) for part in ("optimizer", "objective"))
+    queries = spent.get("queries") if isinstance(spent, Mapping) else None
+    if not plan.queries or not isinstance(spent, Mapping) or not isinstance(queries, int):
+        return plan.queries, 0.0
+    return queries, sum(float(spent.get(f"{part}_seconds", 0.0)) for part in ("optimizer", "objective"))
 
 
 def _spent(place: Path, plan: Plan) -> tuple[int, float]:

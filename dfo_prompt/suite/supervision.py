@@ -116,7 +116,7 @@ class Supervision:
 
     def _end(self, run: _Run, error: str) -> tuple[Plan, str]:
         del self._runs[run.plan.id]
-        self._state.ended(run.plan.id, error)
+        self._state.ended(run.plan.id, error, planned=run.plan.queries)
         return run.plan, error
 
 

@@ -13,7 +13,7 @@ from dfo_prompt.report.convergence import best_so_far, plot_convergence
 from dfo_prompt.report.summary import summarize
 from dfo_prompt.run.manifest import describe_run
 from dfo_prompt.study.folder import study_folder
-from dfo_prompt.study.records import Record
+from dfo_prompt.study.records import Account, Record, read_records
 from dfo_prompt.study.result import Batch, StudyInfo
 from dfo_prompt.study.saved import save_result
 from dfo_prompt.suite.state import SuiteState
@@ -86,7 +86,27 @@ def test_what_was_spent_is_told_in_words_and_money(folder, capsys):
     assert shown["tokens"] == "12,345"
     assert (shown["uploaded"], shown["downloaded"]) == ("2,000,000 bytes", "300 bytes")
     assert shown["money"] == "$1.50"
-    assert shown["dev and test"] == f"{summary.validation.queries} evaluations, not charged to the budget"
+    account = read_records(folder, Account.VALIDATION)
+    assert shown["second account"] == f"{len(account)} evaluations, not charged to the budget"
+    assert {record.split for record in account} == {"train", "dev", "test"}
+
+
+def test_figures_on_held_out_data_are_shown_without_the_name_of_their_metric(folder, capsys):
+    named = summarize(folder)
+    print_summary(replace(named, metric=None), folder)
+    shown = dict(re.split(r"\s{2,}", line, maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    found = named.held_out
+    assert shown["dev metric"] == f"{found.dev_metric:.6g} (manual prompt {found.manual_dev_metric:.6g})"
+    assert shown["test metric"] == f"{found.test_metric:.6g} (manual prompt {found.manual_test_metric:.6g})"
+
+
+def test_the_second_account_of_a_study_without_held_out_data_is_shown(tmp_path, capsys):
+    with study_folder(tmp_path / "plain", describe_run(CONFIG, {}, {})) as path:
+        save_result(path, study(Bowl(), folder=path).run())
+    print_summary(summarize(path), path)
+    out = capsys.readouterr().out
+    assert re.search("second account +1 evaluation, not charged to the budget\n", out)
+    assert "dev" not in out
 
 
 def test_the_curve_falls_and_is_drawn(folder, tmp_path):

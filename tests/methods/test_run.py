@@ -18,8 +18,9 @@ from dfo_prompt.methods.slots import Slot
 from dfo_prompt.plugin.catalogue import catalogue
 from dfo_prompt.prompt.export import tuned_prompt
 from dfo_prompt.prompt.projections.learned import learn_projection
+from dfo_prompt.report.summary import summarize
 from dfo_prompt.report.write import write_report
-from dfo_prompt.run.built import objective_of
+from dfo_prompt.run.built import objective_of, plugin_of
 from dfo_prompt.run.reopen import reopen
 from dfo_prompt.run.study import run_study
 from dfo_prompt.study.records import Account, read_records
@@ -82,6 +83,47 @@ def test_an_ensemble_shares_the_budget_among_studies_that_draw_anew(options, tmp
     members = [reopen(out / "members" / str(member)) for member in range(3)]
     expected = np.mean([objective.predict(z, TEXTS) for objective, z in members], axis=0)
     np.testing.assert_allclose(result.fitted.predict(TEXTS), expected, atol=1e-6)
+
+
+def test_a_fit_is_priced_as_the_search_is(options, tmp_path):
+    prices = {"input": "0.3", "output": "1.5"}
+    found = {
+        name: run_method(config(options, method=name, prices=prices)).result.spent
+        for name in ("study", "decoder", "tuned-decoder", "ensemble", "manual")
+    }
+    for name in ("decoder", "tuned-decoder"):
+        assert found[name].nanodollars == 300 * found[name].tokens + 1500 * found[name].rows > 0
+    assert found["tuned-decoder"].nanodollars > found["study"].nanodollars == found["ensemble"].nanodollars
+    assert found["manual"].nanodollars == 0
+    assert run_method(config(options, method="decoder")).result.spent.nanodollars == 0
+
+
+LOSS = """\
+import dfo_prompt as dp
+import torch
+from dfo_prompt.prompt.losses import cross_entropy
+
+
+def lossy(logits, labels):
+    losses = cross_entropy(logits, labels)
+    return torch.where(losses > 0.8, torch.nan, losses)
+
+
+@dp.hookimpl
+def dfo_prompt_losses():
+    return [dp.Spec(name="lossy", target="lossy:lossy", summary="Fails where it is large.")]
+"""
+
+
+def test_failed_queries_of_members_are_those_of_the_method(options, tmp_path):
+    (tmp_path / "lossy.py").write_text(LOSS)
+    out, keys = tmp_path / "out", {"sigma": 5.0, "budget": 24, "plugin": str(tmp_path / "lossy.py")}
+    settings = config({**options, "loss": "lossy"}, method="ensemble", method_options={"members": 3}, **keys)
+    with plugin_of(settings):
+        result = run_method(settings, out=out).result
+    failed = sum(record.loss is None for i in range(3) for record in read_records(out / "members" / str(i)))
+    assert result.failures == failed > 0
+    assert summarize(out).failures == failed
 
 
 def test_members_that_a_limit_does_not_suffice_for_are_refused_in_one_line(options):

@@ -23,8 +23,9 @@ def test_the_area_is_of_a_studys_own_budget():
     np.testing.assert_allclose(area_over_curve(curves, Range(start=9.0, best=1.0), [4, 2]), [0.5, 0.25])
 
 
-def test_a_plateau_has_no_way_to_go():
-    np.testing.assert_array_equal(Range(start=2.0, best=2.0).score(np.array([2.0, np.nan])), [1, 0])
+def test_on_a_plateau_only_losses_as_good_as_the_start_score():
+    losses = np.array([2.0, 2.0 + 1e-9, 1.9, 2.1, np.nan])
+    np.testing.assert_array_equal(Range(start=2.0, best=2.0).score(losses), [1, 1, 1, 0, 0])
 
 
 def test_targets_are_reached_at_a_query_or_never():

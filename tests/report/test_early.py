@@ -1,6 +1,7 @@
 """Curves of studies that end before their budget."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -88,3 +89,17 @@ def test_a_study_without_a_result_has_no_value_after_its_last_query(early, tmp_p
     (study_path(tmp_path / "out", studies["study"].iloc[row]) / "result.json").unlink()
     curve = analyse(tmp_path / "out").curves[row]
     assert np.isnan(curve[studies["queries"].iloc[row] :]).all()
+
+
+def test_a_seed_without_a_loss_yet_counts_as_infinite_in_the_median(early):
+    analysis = analyse(early)
+    curves = analysis.curves.copy()
+    first, *_ = rows = [row for row in rows_of(analysis, "short") if analysis.studies["optimizer"].iloc[row] == "cma"]
+    curves[rows, :20] = [[9.0], [5.0], [7.0]]
+    curves[first, :5] = curves[rows[1], :3] = np.nan
+    picture = convergence(replace(analysis, curves=curves), "short")
+    median, low, high = picture.data.loc[picture.data["optimizer"] == "cma", ["median", "low", "high"]].to_numpy().T
+    np.testing.assert_array_equal(median, [np.nan] * 3 + [7.0] * 17)
+    assert np.isnan([low[:5], high[:5]]).all()
+    assert (low[5:] <= 7).all()
+    assert (high[5:] >= 7).all()

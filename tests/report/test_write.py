@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from comparisons import with_values
 
 import dfo_prompt as dp
 from dfo_prompt.errors import InputError
@@ -18,11 +19,13 @@ from dfo_prompt.report.content import report_of
 from dfo_prompt.report.findings import read_findings
 from dfo_prompt.report.frames import STUDY_COLUMNS, curves_of, studies_of
 from dfo_prompt.report.markdown import markdown
+from dfo_prompt.report.numbers import interval_texts
 from dfo_prompt.report.pictures.looks import GREY, colour_of, looks_of
+from dfo_prompt.report.pictures.profiles import PARTIAL, targets
 from dfo_prompt.report.pictures.ranking import scores
 from dfo_prompt.report.pictures.render import svg_of
 from dfo_prompt.report.pictures.selection import all_looks
-from dfo_prompt.report.tables import all_tables
+from dfo_prompt.report.tables import all_tables, failures, leaderboard
 from dfo_prompt.report.verdict import remarks, verdict
 from dfo_prompt.report.write import write_report
 from dfo_prompt.suite.folder import study_path
@@ -110,6 +113,31 @@ def test_scores_near_one_are_drawn_as_what_they_lack(finished):
     assert scores(near).columns["score"] == [0.001, 0.01, 0.05]
     assert "1 - score of recommended loss (lower is better)" in json.dumps(scores(near).spec)
     assert scores(analysis).columns["score"] == pytest.approx(list(analysis.leaderboard["score"]), rel=1e-5)
+
+
+def test_the_interval_of_what_a_score_lacks_runs_upwards(finished):
+    analysis = analyse(finished)
+    near = analysis.leaderboard.assign(score=[0.99, 0.95, 0.94], low=[0.98, 0.92, 0.9], high=[0.999, 0.97, 0.96])
+    columns = scores(replace(analysis, leaderboard=near)).columns
+    assert columns["low"] == pytest.approx([0.001, 0.03, 0.04])
+    assert columns["high"] == pytest.approx([0.02, 0.08, 0.1])
+
+
+def test_values_that_differ_by_rounding_have_no_more_digits():
+    twelfth = 1 / 12
+    nearly = np.nextafter(twelfth, 1)
+    rows = pd.DataFrame({"value": [twelfth, nearly, 0.5], "low": [0.1] * 3, "high": [0.6] * 3})
+    assert interval_texts(rows) == ["0.08333 [0.1, 0.6]", "0.08333 [0.1, 0.6]", "0.5 [0.1, 0.6]"]
+    apart = rows.assign(value=[0.3, 0.300001, 0.5])
+    assert interval_texts(apart)[:2] == ["0.3 [0.1, 0.6]", "0.300001 [0.1, 0.6]"]
+
+
+def test_a_single_problem_has_no_interval_for_problems_like_it(finished):
+    analysis = analyse(finished)
+    alone = with_values(analysis, analysis.comparison.values[:1], analysis.complete, inference="problems")
+    text = leaderboard(alone).text
+    assert "A single problem gives no interval" in text
+    assert "In brackets" not in text
 
 
 def test_tables_and_json_agree(finished):
@@ -217,6 +245,23 @@ def test_a_half_finished_and_partly_broken_suite_has_a_report_that_says_so(copy)
     (study_path(copy, studies["study"][3]) / "manifest.json").write_text("{}")
     (study_path(copy, studies["study"][4]) / "result.json").write_text('{"bud')
     assert "5 of 27 studies have no result" in write_report(copy).read_text()
+
+
+def test_counts_are_whole_where_a_study_has_none(copy):
+    shutil.rmtree(study_path(copy, read_findings(copy).suite.plans[0].id))
+    analysis = analyse(copy)
+    table = failures(replace(analysis, studies=analysis.studies.assign(failures=analysis.studies["failures"] + 2)))
+    assert table.table["failures"].astype(str).tolist() == [""] + ["2"] * 26
+
+
+def test_targets_of_an_entry_with_missing_results_are_those_of_its_finished_studies(copy):
+    assert PARTIAL not in targets(analyse(copy)).text
+    unfinished = next(plan.id for plan in read_findings(copy).suite.plans if plan.optimizer == "far")
+    (study_path(copy, unfinished) / "result.json").unlink()
+    analysis = analyse(copy)
+    assert "far" not in analysis.complete
+    assert len(analysis.reached["far"]) == 8
+    assert PARTIAL in targets(analysis).text
 
 
 def test_each_journal_is_read_once(copy, monkeypatch):

@@ -2,11 +2,12 @@ import numpy as np
 import pytest
 from fakes import Bowl, HeldOutBowl, Steps, steps, study
 
+import dfo_prompt as dp
 from dfo_prompt.contracts.objective import Evaluation
 from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.errors import PluginError, StudyError
 from dfo_prompt.study.failures import PATIENCE
-from dfo_prompt.study.records import read_records
+from dfo_prompt.study.records import Account, read_records
 from dfo_prompt.study.standing import UNKNOWN_WORST
 
 COMPARED = ("journal.jsonl", "validation.jsonl")
@@ -39,6 +40,19 @@ def test_best_and_recommended_and_their_losses():
     assert result.recommended_loss == pytest.approx((result.recommended**2).sum())
     assert result.stop_reason == "budget"
     assert result.held_out is None
+
+
+def test_the_recommended_loss_is_without_noise(tmp_path):
+    noisy = dp.create_objective("sphere", dim=2, noise=3.0)
+    result = study(noisy, folder=tmp_path).run()
+    evaluation = noisy.evaluate(result.recommended[None])
+    assert (
+        result.recommended_loss
+        == evaluation.metrics["clean"][0]
+        == noisy.objective.evaluate(result.recommended[None]).losses[0]
+    )
+    (again,) = read_records(tmp_path, Account.VALIDATION)
+    assert again.loss == evaluation.losses[0] != result.recommended_loss
 
 
 class Holed(Bowl):

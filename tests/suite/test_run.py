@@ -256,6 +256,16 @@ def test_limits_and_rules_to_stop_on_one_problem_must_be_the_same(suite, own, sa
 
 
 @pytest.mark.slow
+def test_no_time_is_left_once_every_study_ended_early(suite, tmp_path):
+    seen = []
+    early = suite(SUITE.replace("[study]\n", "[study]\nstop = { patience = 4 }\n", 1))
+    assert run_suite(early, tmp_path / "out", watch=lambda state: seen.append((state.queries, state.asked))) == {}
+    spent = sum(study.figures["queries"] for study in read_findings(tmp_path / "out").evidence.values())
+    assert seen[0] == (4 * 33, 0)
+    assert seen[-1] == (spent, spent)
+    assert spent < 4 * 33
+
+
 def test_studies_that_stop_early_are_counted_in_the_report_with_their_reason(program, tmp_path):
     stop = "stop = {{ {} }}\n"
     for name, rules, said in (

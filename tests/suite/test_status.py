@@ -13,6 +13,7 @@ from suites import finished_suite
 
 from dfo_prompt._util.json_files import write_json
 from dfo_prompt.errors import UnknownNameError
+from dfo_prompt.study.saved import read_result
 from dfo_prompt.suite.folder import ERRORS, PLAN, read_suite_folder, study_path
 from dfo_prompt.suite.plan import Suite
 from dfo_prompt.suite.status import State, read_status
@@ -104,6 +105,19 @@ def test_the_time_left_rests_on_what_was_measured_of_the_same_problem_and_optimi
     assert replace(found, studies=(waiting,)).seconds_left() is None
     running = tuple(replace(other, state=State.RUNNING, queries=20, seconds=2.0) for _ in range(2))
     assert replace(found, studies=running).seconds_left() == pytest.approx(2.0)  # both at once
+
+
+def test_a_study_that_ended_early_counts_the_queries_that_it_asked(tmp_path, program):
+    folder = finished_suite(tmp_path, SUITE.replace("[study]\n", "[study]\nstop = { patience = 4 }\n"))
+    found = read_status(folder)
+    spent = [read_result(study_path(folder, study.plan.id))["spent"] for study in found.studies]
+    assert [study.queries for study in found.studies] == [account["queries"] for account in spent]
+    assert [study.seconds for study in found.studies] == pytest.approx(
+        [account["optimizer_seconds"] + account["objective_seconds"] for account in spent]
+    )
+    asked = sum(study.queries for study in found.studies)
+    assert (asked < 6 * 40, found.seconds_left()) == (True, 0)
+    assert f"{asked:,} of {asked:,} queries (100 %)" in program("suite", "status", str(folder))[1]
 
 
 @pytest.mark.slow

@@ -1,6 +1,5 @@
 """Draws the convergence on a problem: the best loss so far against queries, median over seeds."""
 
-import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -44,17 +43,19 @@ def convergence(analysis: Analysis, problem: str) -> Picture | None:
 
 
 def _band(name: str, curves: Matrix, at: Matrix) -> pd.DataFrame:
-    """Return an optimizer's median over seeds at the queries `at`, and its 95 % bootstrap interval."""
+    """Return an optimizer's median over seeds at the queries `at`, and its 95 % bootstrap interval.
+
+    A seed without a finite loss counts as infinite. Infinite medians are NaN, and so are both bounds of infinite intervals.
+    """
     of = curves[:, at - 1]  # (seeds, points)
     drawn = np.random.default_rng(0).integers(len(of), size=(500, len(of)))
-    bands = np.full((3, len(at)), np.nan)
-    whole = np.isfinite(of).all(axis=0)  # functions that skip NaN are ten times slower
-    for columns, median, quantile in ((whole, np.median, np.quantile), (~whole, np.nanmedian, np.nanquantile)):
-        if columns.any():
-            with warnings.catch_warnings(action="ignore", category=RuntimeWarning):  # before the first finite loss
-                bands[1:, columns] = quantile(median(of[drawn][:, :, columns], axis=1), [0.025, 0.975], axis=0)
-                bands[0, columns] = median(of[:, columns], axis=0)
-    middle, low, high = bands
+    infinite = np.where(np.isnan(of), np.inf, of)  # no loss yet is worse than any loss
+    with np.errstate(invalid="ignore"):  # between two infinite medians
+        low, high = np.quantile(np.median(infinite[drawn], axis=1), [0.025, 0.975], axis=0)
+        middle = np.median(infinite, axis=0)
+    middle[~np.isfinite(middle)] = np.nan
+    unknown = ~np.isfinite(high)
+    low[unknown] = high[unknown] = np.nan
     return pd.DataFrame({"optimizer": name, "queries": at, "median": middle, "low": low, "high": high})
 
 

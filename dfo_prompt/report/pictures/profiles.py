@@ -11,6 +11,7 @@ from dfo_prompt.report.pictures.selection import POINTS, SHOWN, Shown, columns_o
 
 SOLVED = -3
 """The position of the target, the strictest last, that counts as solved; 90 % of the distance by default."""
+PARTIAL = " The share of an entry with missing results is that of its finished studies."
 TRIPLES = "(problem, seed, target) triples"
 
 
@@ -25,6 +26,7 @@ def targets(analysis: Analysis) -> Picture:
         else "The targets are 10 % to 99 % of the way from the start to the best known loss of a problem and seed."
     )
     text = f"Share of {TRIPLES} reached after so many queries; higher is better. {given}"
+    text += PARTIAL if not {*shares} <= {*analysis.complete} else ""
     x = axis("queries", "queries", domain=[0, analysis.budget])
     return _shares("targets", "Targets reached (ECDF)", text, data, of, x, "targets reached")
 

@@ -16,7 +16,7 @@ def scores(analysis: Analysis) -> Picture:
     """Draw each optimizer's score with its interval."""
     data = analysis.leaderboard[["optimizer", "score", "low", "high"]]
     near = bool(data["score"].min() > NEAR_ONE and data["score"].max() < 1)
-    drawn = data.assign(**{name: 1 - data[name] for name in ("score", "low", "high")}) if near else data
+    drawn = data.assign(score=1 - data["score"], low=1 - data["high"], high=1 - data["low"]) if near else data
     looks = all_looks(analysis)
     title = f"1 - {analysis.score} (lower is better)" if near else f"{analysis.score} (higher is better)"
     x = axis("score", title, padding=12, **(logarithmic(drawn["score"]) if near else {}))
