@@ -3,6 +3,7 @@
 import inspect
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -158,6 +159,26 @@ def test_a_folder_in_use_is_left_alone(program, tmp_path):
     (tmp_path / "dfo-prompt-mine" / "thesis.tex").touch()
     status, _, err = program("new-plugin", "mine")
     assert (status, "is not empty" in err) == (2, True)
+
+
+def test_a_plugin_cut_off_by_a_kill_is_written_by_the_same_command(program, tmp_path):
+    folder, contents = tmp_path / "dfo-prompt-mine", scaffold("mine")
+    for count in range(len(contents)):
+        for path, text in [*contents.items()][:count]:
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_text(text)
+        if count:
+            (folder / "pyproject.toml.part").write_text("[proj")
+        status, _, err = program("new-plugin", "mine")
+        assert (status, err) == (0, "")
+        assert {path: (folder / path).read_text() for path in contents} == dict(contents)
+        assert {file.relative_to(folder) for file in folder.rglob("*") if file.is_file()} == contents.keys()
+        assert program("new-plugin", "mine")[0] == 2  # it is whole now
+        shutil.rmtree(folder)
+    folder.mkdir()
+    (folder / "pyproject.toml").write_text("[project]\nname = 'my own'\n")
+    assert program("new-plugin", "mine")[0] == 2
+    assert "my own" in (folder / "pyproject.toml").read_text()
 
 
 @pytest.mark.real

@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from shutil import rmtree
 from typing import IO
 
 from dfo_prompt.errors import StudyError
@@ -130,6 +131,26 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         os.fsync(file.fileno())
     os.replace(part, path)
     sync_folder(path.parent)
+
+
+@contextmanager
+def moved_into(folder: Path) -> Iterator[Path]:
+    """Yield an empty folder for a library that writes files its own way, and move its files into `folder` at the end.
+
+    Only whole files arrive; what a kill leaves is removed by the next call.
+    """
+    part = folder / ".part"
+    if part.is_symlink():
+        part.unlink()
+    rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    try:
+        yield part
+        for file in sorted(part.iterdir()):
+            os.replace(file, folder / file.name)
+    finally:
+        rmtree(part, ignore_errors=True)
+    sync_folder(folder)
 
 
 def sync_folder(path: Path) -> None:

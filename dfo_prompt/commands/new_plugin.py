@@ -1,6 +1,7 @@
 """`dfo-prompt new-plugin`: a package with a new optimizer, ready to install."""
 
 import re
+from collections.abc import Mapping
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -8,6 +9,8 @@ from string import Template
 
 import click
 
+from dfo_prompt._util.durable import replacing, writing
+from dfo_prompt._util.reading import read_bytes
 from dfo_prompt.errors import InputError
 from dfo_prompt.plugin.catalogue import catalogue
 
@@ -25,13 +28,22 @@ def command(name: str, out: Path | None) -> None:
     if name in catalogue().optimizers.specs or f"{name}:*" in catalogue().optimizers.specs:
         raise InputError(f"there is an optimizer {name!r} already; choose another name")
     folder = out or Path(f"dfo-prompt-{name}")
-    if folder.exists() and any(folder.iterdir()):
+    contents = {path: content.encode() for path, content in scaffold(name).items()}
+    if folder.exists() and any(folder.iterdir()) and not _was_cut_off(folder, contents):
         raise InputError(f"{folder} is not empty; choose another with --out")
-    for path, content in scaffold(name).items():
-        file = folder / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(content, encoding="utf-8")
+    with writing(folder):
+        for path, content in contents.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            with replacing(folder / path) as file:
+                file.write(content)
     click.echo(f"wrote {folder}\n\nnext:\n  pip install -e {folder}\n  dfo-prompt list optimizers\n  pytest {folder}")
+
+
+def _was_cut_off(folder: Path, contents: Mapping[Path, bytes]) -> bool:
+    """Tell whether the folder holds some of these files and nothing else, as after a kill of this command."""
+    files = {file.relative_to(folder): file for file in folder.rglob("*") if not file.is_dir()}
+    left = {path: file for path, file in files.items() if path.with_suffix("") not in contents or path.suffix != ".part"}
+    return left.keys() < contents.keys() and all(read_bytes(file) == contents[path] for path, file in left.items())
 
 
 def scaffold(name: str) -> dict[Path, str]:

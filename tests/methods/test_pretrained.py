@@ -7,6 +7,7 @@ import pytest
 from dfo_prompt.config.reading import parse_config
 from dfo_prompt.errors import InputError
 from dfo_prompt.methods import pretrained
+from dfo_prompt.methods.run import run_method
 from dfo_prompt.methods.setting import Setting
 from dfo_prompt.methods.sources import budgets_of_pretrained
 from dfo_prompt.plugin.entries import options_of
@@ -64,3 +65,11 @@ def test_a_suite_plans_a_budget_for_each_source_and_the_own_study(config):
     assert budgets_of_pretrained(config) == 1 + 2
     other = replace(config, problem=replace(config.problem, task="bbc-headlines"), method_options={"tasks": ["tweets"]})
     assert budgets_of_pretrained(other) == 1 + 2
+
+
+def test_a_run_without_a_result_continues_with_the_projection_that_it_learned(config, tmp_path):
+    folder = tmp_path / "s"
+    for _ in range(6):  # a file whose bytes depend on chance is another one soon, and its study is refused
+        run_method(config, out=folder)
+        for file in (folder / "result.json", folder / "study" / "result.json"):
+            file.unlink()

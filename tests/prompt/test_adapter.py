@@ -7,10 +7,13 @@ import runpy
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from peft import PeftModel
+from safetensors import SafetensorError
 
 import dfo_prompt as dp
 from dfo_prompt.prompt.adapter import save_for_peft
@@ -247,6 +250,35 @@ def test_what_peft_has_no_place_for_is_refused(tmp_path):
     (tmp_path / "adapter").touch()
     with pytest.raises(dp.InputError, match="cannot write .*adapter"):
         save_for_peft(objective(), np.zeros(DIM), tmp_path / "adapter")
+
+
+def test_an_export_that_is_cut_off_leaves_whole_files_and_a_full_disk_one_line(tmp_path, monkeypatch):
+    whole, folder = tmp_path / "whole", tmp_path / "adapter"
+    save_for_peft(objective(), np.zeros(DIM), whole)
+    contents = {file.name: file.read_bytes() for file in whole.iterdir()}
+    save_model = PeftModel.save_pretrained
+
+    def torn(self, place, **more):
+        save_model(self, place, **more)
+        Path(place, ".tmpAbC").write_bytes(b"half")  # as the library leaves after a kill
+        raise KeyboardInterrupt
+
+    def full(self, place, **more):
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PeftModel, "save_pretrained", torn)
+        with pytest.raises(KeyboardInterrupt):
+            save_for_peft(objective(), np.zeros(DIM), folder)
+    assert not [file for file in folder.rglob("*") if file.is_file()]
+    (folder / ".part").mkdir()
+    (folder / ".part" / ".tmpAbC").write_bytes(b"half")
+    with monkeypatch.context() as patch:
+        patch.setattr(PeftModel, "save_pretrained", full)
+        with pytest.raises(dp.ModelError, match="cannot write .*adapter: .*No space left on device"):
+            save_for_peft(objective(), np.zeros(DIM), folder)
+    save_for_peft(objective(), np.zeros(DIM), folder)
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == contents
 
 
 def test_the_hub_id_stands_for_a_model_that_has_one(tmp_path):

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 from torch import Tensor
 
+from dfo_prompt._util.tensor_files import write_tensors
 from dfo_prompt.errors import InputError
 from dfo_prompt.prompt.projections.affine import Space
 from dfo_prompt.types import Matrix
@@ -35,9 +35,9 @@ class TunedPrompt:
         """Write the tensor "prompt", with task and model as metadata.
 
         Raises:
-            InputError: the file cannot be written.
+            StudyError: the file cannot be written.
         """
-        _save(path, {"prompt": self.prompt}, {"task": self.task, "model": self.model})
+        write_tensors(path, {"prompt": self.prompt}, {"task": self.task, "model": self.model})
 
     @classmethod
     def read(cls, path: Path) -> "TunedPrompt":
@@ -116,10 +116,10 @@ class LearnedProjection:
         """Write the tensors "projection" and "start", with tasks and model as metadata.
 
         Raises:
-            InputError: the file cannot be written.
+            StudyError: the file cannot be written.
         """
         entries = {"sources": json.dumps(self.sources), "model": self.model}
-        _save(path, {"projection": self.projection, "start": self.start}, entries)
+        write_tensors(path, {"projection": self.projection, "start": self.start}, entries)
 
 
 def learn_projection(prompts: Sequence[TunedPrompt], *, dim: int, alpha: float = 1.0, seed: int = 0) -> LearnedProjection:
@@ -188,14 +188,6 @@ def metadata(path: Path) -> dict[str, str]:
             return dict(file.metadata() or {})
     except (OSError, SafetensorError) as error:
         raise InputError(f"cannot read {path}: {error}") from error
-
-
-def _save(path: Path, tensors: Mapping[str, Matrix], entries: dict[str, str]) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file({name: value.astype(np.float32) for name, value in tensors.items()}, path, entries)
-    except (OSError, SafetensorError) as error:
-        raise InputError(f"cannot write {path}: {error}") from error
 
 
 def _tensor(path: Path, name: str) -> Matrix:

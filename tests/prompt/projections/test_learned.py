@@ -101,7 +101,7 @@ def test_files_go_there_and_back(tmp_path):
         with pytest.raises(dp.InputError, match="other.safetensors has metadata of another program: its 'sources' is no"):
             check_sources("b", "m", tmp_path / "other.safetensors")
     (tmp_path / "file").touch()
-    with pytest.raises(dp.InputError, match="cannot write"):
+    with pytest.raises(dp.StudyError, match="cannot write"):
         tuned[0].save(tmp_path / "file" / "p.safetensors")
 
 
