@@ -1,4 +1,4 @@
-"""A server process that computes with a tiny model, in the ways of vLLM, llama.cpp, OpenAI and /v1/systemone.
+"""A server process that computes with a tiny model, in the ways of vLLM, SGLang, llama.cpp, OpenAI and /v1/systemone.
 
 Run as `python model_server.py MODEL PORT LOG [FAULTS]`. The file FAULTS, read anew for each request, holds a JSON list of
 what to do with requests, by their number from 0; see `Handler.misbehave`. LOG gets a line for each row that was scored,
@@ -75,6 +75,7 @@ class Handler(BaseHTTPRequestHandler):
         self.rows: list[int] = []
         answers = {
             "/v1/completions": self.completions,
+            "/generate": self.generate,
             "/completion": self.completion,
             "/v1/chat/completions": self.chat,
             "/v1/systemone": self.systemone,
@@ -102,6 +103,16 @@ class Handler(BaseHTTPRequestHandler):
             choices.append({"index": i, "text": "", "logprobs": {"top_logprobs": [listed]}})
         usage = {**bill(sum(self.rows)), "completion_tokens": len(rows)}
         return {"model": "tiny", "choices": choices[::-1], "usage": usage}  # in any order
+
+    def generate(self, asked: dict) -> list:
+        rows = asked.get("text") or asked.get("input_ids") or [torch.tensor(row) for row in asked["input_embeds"]]
+        answers = []
+        for row in rows:
+            logs = self.score(row)
+            listed = [[float(logs[one]), one, None] for one in asked["token_ids_logprob"]]
+            counts = {"prompt_tokens": self.rows[-1], "completion_tokens": asked["sampling_params"]["max_new_tokens"]}
+            answers.append({"text": "", "meta_info": {**counts, "cached_tokens": 1, "output_token_ids_logprobs": [listed]}})
+        return answers
 
     def completion(self, asked: dict) -> list | dict:
         answers = []

@@ -8,6 +8,7 @@ from dfo_prompt.plugin.hookspecs import hookimpl
 KINDS = {
     "llama.cpp": ("llama_cpp:LlamaCpp", "The server of llama.cpp: texts and token ids, exact"),
     "vllm": ("vllm:Vllm", "vLLM: texts, token ids and embeddings, exact"),
+    "sglang": ("sglang:SgLang", "SGLang: texts, token ids and embeddings, exact"),
     "openai": ("openai:OpenAi", "OpenAI's completions or chat, and servers like it: texts, the most likely tokens only"),
     "systemone": ("systemone:SystemOne", "Typed questions at /v1/systemone: texts, the probability of each option"),
 }

@@ -125,6 +125,7 @@ class Indexed(Protocol):
 
 
 T = TypeVar("T")
+Token = TypeVar("Token", bound=int | str)
 Row = TypeVar("Row", bound=Indexed)
 
 
@@ -151,17 +152,16 @@ def parsed(kind: type[T], message: Any) -> T:
     return parse(kind, message)
 
 
-def by_id(likely: Sequence[tuple[str, float]], ids: Sequence[int]) -> list[float]:
-    """Return the log-probabilities of tokens, which the server lists as "token_id:N".
+def by_token(logs: Mapping[Token, float], tokens: Sequence[Token]) -> list[float]:
+    """Return the log-probabilities of tokens, which are named as the server names them.
 
     Raises:
         InputError: a token is not listed, or the probabilities add up to more than 1.
     """
-    logs = dict(likely)
-    if missing := [token_id for token_id in ids if f"token_id:{token_id}" not in logs]:
+    if missing := [token for token in tokens if token not in logs]:
         raise InputError(f"no score of the token {missing[0]}; this server or version does not score given tokens")
-    check_shares(np.exp([logs[f"token_id:{token_id}"] for token_id in {*ids}]))
-    return [logs[f"token_id:{token_id}"] for token_id in ids]
+    check_shares(np.exp([logs[token] for token in {*tokens}]))
+    return [logs[token] for token in tokens]
 
 
 def check_shares(shares: Vector) -> None:

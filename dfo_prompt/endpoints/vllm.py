@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dfo_prompt.contracts.endpoint import Form, Label, Row
-from dfo_prompt.endpoints.answers import Completions, by_id, in_order, parsed
+from dfo_prompt.endpoints.answers import Completions, by_token, in_order, parsed
 from dfo_prompt.endpoints.served import Answer, ServedEndpoint, form_of, token_ids
 
 
@@ -34,8 +34,9 @@ class Vllm(ServedEndpoint):
 
     def read(self, message: Any, rows: Sequence[Row], labels: Sequence[Label]) -> Answer:
         """Read the labels' log-probabilities."""
-        answers, ids = parsed(Completions, message), token_ids(self.kind, labels)
-        return answers.answer([by_id(choice.likely(), ids) for choice in in_order(answers.choices, len(rows))])
+        answers = parsed(Completions, message)
+        tokens = [f"token_id:{token_id}" for token_id in token_ids(self.kind, labels)]
+        return answers.answer([by_token(dict(choice.likely()), tokens) for choice in in_order(answers.choices, len(rows))])
 
 
 def _packed(row: Row) -> str:

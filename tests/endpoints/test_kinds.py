@@ -1,5 +1,8 @@
 """Each kind of endpoint against a server process that computes with a tiny model and answers in the kind's format."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -10,7 +13,11 @@ from dfo_prompt.endpoints.opening import create_endpoint
 from dfo_prompt.testing.tiny import tiny_lm
 
 TEXTS = ["the film was", "a very long and dull story . it was", "it was", "the plot was fun . it was", "news :"]
-KINDS = ("vllm", "llama.cpp", "openai", "systemone")
+KINDS = ("vllm", "sglang", "llama.cpp", "openai", "systemone")
+MORE = {"sglang": -1, "systemone": 29}
+"""The tokens that a kind bills for a row beyond one for its answer."""
+RECORDED = json.loads((Path(__file__).parent / "sglang.json").read_text())
+"""A request and an answer of SGLang 0.5.23 for each form, with the tiny model in bfloat16 on a processor."""
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +66,30 @@ def test_vllm_scores_all_forms_exactly(model_server, lm, labels, expected, form)
     assert (found.usage.requests, found.usage.attempts, found.usage.billed_tokens) == (3, 3, model_server.tokens)
 
 
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("form", Form)
+def test_sglang_scores_all_forms_exactly(model_server, lm, labels, expected, form, batch):
+    found = endpoint_of(model_server, "sglang", batch=batch).score([FORMS[form](lm, text) for text in TEXTS], labels)
+    assert found.logs == pytest.approx(expected, abs=1e-5)
+    assert not found.bounds.any()
+    assert found.usage.billed_tokens == model_server.tokens - len(TEXTS)  # nothing is generated
+    assert found.usage.cached_tokens == len(TEXTS)
+
+
+@pytest.mark.parametrize("form", Form)
+def test_sglang_itself_answered_what_is_asked_for(httpserver, lm, labels, expected, form):
+    request, response = RECORDED[form]["request"], RECORDED[form]["response"]
+    httpserver.expect_request("/generate").respond_with_json(response)
+    endpoint = create_endpoint(EndpointConfig(kind="sglang", url=httpserver.url_for(""), cache="off"))
+    found = endpoint.score([FORMS[form](lm, text) for text in TEXTS[:3]], labels)
+    asked = httpserver.log[0][0].get_json()
+    for ours, theirs in zip(asked.pop("input_embeds", []), request.get("input_embeds", []), strict=True):
+        assert np.array(ours) == pytest.approx(np.array(theirs), abs=1e-6)
+    assert asked == {key: value for key, value in request.items() if key != "input_embeds"}
+    assert found.logs == pytest.approx(expected[:3], abs=0.01)  # bfloat16; in this process, it differs by 0.013
+    assert (found.usage.billed_tokens, found.usage.tokens) == (14, 14)
+
+
 @pytest.mark.parametrize("form", [Form.TEXT, Form.TOKENS])
 @pytest.mark.parametrize("batch", [1, 3])
 def test_llama_cpp_scores_the_labels_among_each_other(model_server, lm, labels, expected, form, batch):
@@ -86,7 +117,7 @@ def test_openai_scores_what_is_listed_and_bounds_the_rest(model_server, lm, labe
 def test_systemone_gives_the_options_probabilities(model_server, labels, expected):
     found = endpoint_of(model_server, "systemone", instructions="Which?").score(TEXTS, labels)
     assert found.logs == pytest.approx(conditional(expected), abs=1e-5)
-    assert found.usage.billed_tokens == model_server.tokens + len(TEXTS) * (30 - 1)
+    assert found.usage.billed_tokens == model_server.tokens + len(TEXTS) * MORE["systemone"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -95,6 +126,7 @@ def test_a_probe_says_what_an_endpoint_can_do(model_server, labels, kind):
     can = endpoint.probe(labels)
     takes = {
         "vllm": {*Form},
+        "sglang": {*Form},
         "llama.cpp": {Form.TEXT, Form.TOKENS},
         "openai": {Form.TEXT},
         "systemone": {Form.TEXT},
@@ -103,8 +135,8 @@ def test_a_probe_says_what_an_endpoint_can_do(model_server, labels, kind):
     assert (can.exact, can.top > 0) == ((False, True) if kind == "openai" else (True, False))
     assert can.normalised == (kind in ("llama.cpp", "systemone"))
     assert can.spread < 1e-6
-    assert can.usage.billed_tokens == model_server.tokens + (4 * 29 if kind == "systemone" else 0)
-    assert endpoint.describe()["served_model"].startswith("tiny")
+    assert can.usage.billed_tokens == model_server.tokens + 4 * MORE.get(kind, 0)
+    assert endpoint.describe().get("served_model", "")[:4] == ("" if kind == "sglang" else "tiny")  # it names no model
 
 
 @pytest.mark.slow
@@ -133,7 +165,7 @@ def test_no_rows_are_no_request(model_server, labels):
     assert found.usage == dp.Usage()
 
 
-@pytest.mark.parametrize("kind", ["vllm", "llama.cpp"])
+@pytest.mark.parametrize("kind", ["vllm", "sglang", "llama.cpp"])
 def test_labels_without_an_id_are_refused_where_it_is_needed(model_server, kind):
     with pytest.raises(dp.InputError, match=f"endpoint '{kind}' takes labels by token id, and ' bad' has none"):
         endpoint_of(model_server, kind).probe([Label(text=" bad")])
@@ -264,3 +296,38 @@ def test_what_llama_cpp_must_not_answer(httpserver, change, said):
     endpoint = create_endpoint(EndpointConfig(kind="llama.cpp", url=httpserver.url_for("")))
     with pytest.raises(EndpointOutageError, match=said):
         endpoint.score(["a"], [Label(text="b", token=5)])
+
+
+def generated(*listed, **counts):
+    return {"meta_info": {"prompt_tokens": 2, "completion_tokens": 0, "output_token_ids_logprobs": [[*listed]], **counts}}
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (generated([-1.0, 5, None]), "no list of 1 answers"),
+        ([], "no list of 1 answers"),
+        ([generated([-1.0, 5, None])] * 2, "no list of 1 answers"),
+        (["text"], "no JSON object"),
+        ([{"meta_info": {"prompt_tokens": 2, "completion_tokens": 1}}], "output_token_ids_logprobs"),
+        ([generated([-1.0, 6, None])], "no score of the token 5"),
+        ([generated(output_token_ids_logprobs=[])], "no score of the token 5"),
+        ([generated([None, 5, None])], "valid number"),
+        ([generated([0.5, 5, None])], "add up to 1.65"),
+        ([generated([-1.0, 5, None], prompt_tokens=1)], "cut to the server's context"),
+    ],
+)
+def test_what_sglang_must_not_answer(httpserver, answer, said):
+    httpserver.expect_request("/generate").respond_with_json(answer)
+    endpoint = create_endpoint(EndpointConfig(kind="sglang", url=httpserver.url_for("")))
+    with pytest.raises(EndpointOutageError, match=f"answers nonsense: .*{said}"):
+        endpoint.score([(3, 4)], [Label(text="b", token=5)])
+
+
+def test_embeddings_that_sglang_refuses_end_the_study_with_its_reason(httpserver, labels):
+    reason = "input_embeds is provided while disable_radix_cache is False. Please add `--disable-radix-cache`"
+    httpserver.expect_request("/generate").respond_with_json({"error": {"message": reason}}, 400)
+    endpoint = create_endpoint(EndpointConfig(kind="sglang", url=httpserver.url_for("")))
+    with pytest.raises(EndpointOutageError, match="--disable-radix-cache") as raised:
+        endpoint.score([np.zeros((2, 4), dtype=np.float32)], labels)
+    assert raised.value.refused
