@@ -27,7 +27,7 @@ from dfo_prompt.contracts.objective import Objective
 from dfo_prompt.run.built import objective_of
 from dfo_prompt.run.manifest import describe_run
 from dfo_prompt.service.wire import pack
-from dfo_prompt.study.answers import describe
+from dfo_prompt.study.checked_objective import describe
 from dfo_prompt.testing.tiny import WORDS, save_tiny_model
 from dfo_prompt.types import Matrix
 

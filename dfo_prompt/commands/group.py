@@ -50,7 +50,7 @@ class PluginGroup(click.Group):
             raise
         except SystemExit as end:
             name = str(ctx.invoked_subcommand)
-            if catalogue().commands.givers.get(name, ("",))[0] not in BUILT_IN:
+            if catalogue().commands.providers.get(name, ("",))[0] not in BUILT_IN:
                 raise
             raise PluginError(
                 f"code of a plugin called sys.exit({end.code}) in command {name!r}, which is not done"

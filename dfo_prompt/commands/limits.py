@@ -5,7 +5,7 @@ from dfo_prompt.errors import InputError
 from dfo_prompt.study.result import Batch, StudyInfo, StudyResult
 
 
-class Limits:
+class BatchDeadline:
     """An observer that limits the time between two batches."""
 
     def __init__(self, supervisor: Supervisor, batch_seconds: float) -> None:
@@ -36,7 +36,9 @@ class Limits:
         self._supervisor.limit("batch", None, "")
 
 
-def set_limits(supervisor: Supervisor | None, *, batch_seconds: float | None, study_seconds: float | None) -> list[Limits]:
+def set_limits(
+    supervisor: Supervisor | None, *, batch_seconds: float | None, study_seconds: float | None
+) -> list[BatchDeadline]:
     """Start the time limits of a study; return the observers that they require.
 
     Raises:
@@ -48,4 +50,4 @@ def set_limits(supervisor: Supervisor | None, *, batch_seconds: float | None, st
         raise InputError("limits of time need a supervising process: run dfo-prompt, on Linux or macOS, for itself")
     if study_seconds is not None:
         supervisor.limit("study", study_seconds, f"the study took longer than {study_seconds:g} seconds; {GOES_ON}")
-    return [] if batch_seconds is None else [Limits(supervisor, batch_seconds)]
+    return [] if batch_seconds is None else [BatchDeadline(supervisor, batch_seconds)]

@@ -14,7 +14,7 @@ from dfo_prompt.run.built import objective_of, plugin_of
 from dfo_prompt.run.code import code_of
 from dfo_prompt.run.reopen import config_of, reopen
 from dfo_prompt.service.clients import read_clients
-from dfo_prompt.service.wire import Limits
+from dfo_prompt.service.wire import ServiceLimits
 from dfo_prompt.study.candidates import candidate_hash
 
 if TYPE_CHECKING:
@@ -45,10 +45,12 @@ COUNT = click.IntRange(min=1, max=2**31)
     show_default=True,
     help="SQLite file of answers.",
 )
-@click.option("--most-bytes", type=COUNT, default=Limits.bytes, show_default=True, help="Of a request.")
-@click.option("--most-candidates", type=COUNT, default=Limits.candidates, show_default=True, help="Of a request.")
-@click.option("--most-texts", type=COUNT, default=Limits.texts, show_default=True, help="Of a request.")
-@click.option("--concurrency", type=COUNT, default=Limits.concurrency, show_default=True, help="Requests that may wait.")
+@click.option("--most-bytes", type=COUNT, default=ServiceLimits.bytes, show_default=True, help="Of a request.")
+@click.option("--most-candidates", type=COUNT, default=ServiceLimits.candidates, show_default=True, help="Of a request.")
+@click.option("--most-texts", type=COUNT, default=ServiceLimits.texts, show_default=True, help="Of a request.")
+@click.option(
+    "--concurrency", type=COUNT, default=ServiceLimits.concurrency, show_default=True, help="Requests that may wait."
+)
 @click.option("--gather", is_flag=True, help="Evaluate candidates of several clients in one batch.")
 def command(
     source: Path | None,
@@ -81,7 +83,7 @@ def command(
     if source and keys:
         raise InputError(f"--from takes all settings from {source}; leave out {min(keys)}")
     config = config_of(source) if source else parse_config(keys, where="command line")
-    limits = Limits(bytes=most_bytes, candidates=most_candidates, texts=most_texts, concurrency=concurrency)
+    limits = ServiceLimits(bytes=most_bytes, candidates=most_candidates, texts=most_texts, concurrency=concurrency)
     with plugin_of(config), on_standard_error("dfo_prompt"), serving.listen(host, port) as at:
         objective, candidate = reopen(source) if source else (objective_of(config), None)
         about = serving.about(config, objective, code_of(config), limits, gather=gather)

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from dfo_prompt.console.numbers import duration_text, rate_text
 from dfo_prompt.console.terminal import terminal
-from dfo_prompt.report.texts import counted, printable, shortened
+from dfo_prompt.report.texts import counted, printable, truncated
 from dfo_prompt.suite.status import State, StudyStatus, SuiteStatus, rate
 
 MOST_ROWS = 16
@@ -43,7 +43,7 @@ def print_status(status: SuiteStatus, folder: Path, *, every: bool = False) -> N
         if lines:
             console.print(f"\n[bold]{title}[/bold]")
         for line in lines if every else _first(lines):
-            console.print(escape(shortened(printable(line), console.width)))
+            console.print(escape(truncated(printable(line), console.width)))
 
 
 def _heading(status: SuiteStatus, folder: Path) -> Iterator[str]:

@@ -15,7 +15,7 @@ from dfo_prompt.lm.packing import pack, pack_behind, packed
 from dfo_prompt.lm.past import Past
 from dfo_prompt.lm.runs import Runs
 
-OVERHEAD_TOKENS = 256
+PACKED_OVERHEAD_TOKENS = 256
 """The overhead of a further group in every layer, in cached tokens that attention reads; smaller savings justify none."""
 
 
@@ -89,7 +89,7 @@ class PackedBehind:
         return lefts
 
     def _run(self, texts: Sequence[Tensor]) -> Lefts:
-        order = split_rows([len(text) for text in texts], OVERHEAD_TOKENS)
+        order = split_rows([len(text) for text in texts], PACKED_OVERHEAD_TOKENS)
         lengths = [[len(texts[index]) for index in group] for group in order]
         layout = pack(lengths, 0, texts[0].device)
         layout = replace(layout, groups=tuple(replace(group, kept=Past()) for group in layout.groups))

@@ -14,7 +14,7 @@ from dfo_prompt.types import Json, Matrix, Vector
 
 Function = Callable[[Any], Any]
 """Maps a candidate (d,) to its loss, or candidates (B, d) to losses (B,)."""
-PATIENCE = 100
+MOST_EMPTY_SEARCHES = 100
 """The most consecutive searches that may end without a call of the function."""
 
 
@@ -80,7 +80,7 @@ class CallbackOptimizer(Optimizer):
             self._pending = pending
 
     def _begin(self) -> None:
-        for _ in range(PATIENCE):
+        for _ in range(MOST_EMPTY_SEARCHES):
             self.restarts += 1
             first = not np.isfinite(self._best.loss)
             start = self.x0 if first else self._best.candidate + self.sigma * self.rng.standard_normal(self.dim)
@@ -91,7 +91,7 @@ class CallbackOptimizer(Optimizer):
             if not self._search.dead:  # a dead search ended without a call
                 self._pending = pending
                 return
-        raise RuntimeError(f"minimize() returned {PATIENCE} times without calling its function")
+        raise RuntimeError(f"minimize() returned {MOST_EMPTY_SEARCHES} times without calling its function")
 
 
 class _Calls:

@@ -123,25 +123,25 @@ class Catalogue:
 
     def _collect(self, kind: Kind[S]) -> Shelf[S]:
         specs: dict[str, S] = {}
-        givers: dict[str, tuple[str, ...]] = {}
+        providers: dict[str, tuple[str, ...]] = {}
         for implementation in getattr(self._manager.hook, f"{hookspecs.PROJECT}_{kind.plural}").get_hookimpls():
-            giver = implementation.plugin_name
+            provider = implementation.plugin_name
             try:
                 offered = specs_from(implementation, kind.spec)
             except PluginError as error:
-                if giver in self._files:  # the user named the file, so going on without it would surprise
-                    raise InputError(f"plugin file {giver} cannot be used: {error}") from error
-                self._fail(giver, str(error))
+                if provider in self._files:  # the user named the file, so going on without it would surprise
+                    raise InputError(f"plugin file {provider} cannot be used: {error}") from error
+                self._fail(provider, str(error))
                 continue
-            info = self._plugins[self._at[giver]]
-            self._plugins[self._at[giver]] = replace(info, gives={**info.gives, kind.plural: len(offered)})
+            info = self._plugins[self._at[provider]]
+            self._plugins[self._at[provider]] = replace(info, gives={**info.gives, kind.plural: len(offered)})
             for name, spec in offered.items():
                 specs.setdefault(name, spec)
-                givers[name] = (*givers.get(name, ()), giver)
-                if len(givers[name]) > 1:
-                    self._fail(giver, f"{kind.singular} {name!r} is already offered by {givers[name][0]}")
+                providers[name] = (*providers.get(name, ()), provider)
+                if len(providers[name]) > 1:
+                    self._fail(provider, f"{kind.singular} {name!r} is already offered by {providers[name][0]}")
         homes = {info.name: info.origin for info in self._plugins if info.version} | dict.fromkeys(BUILT_IN, OWN)
-        return Shelf(kind=kind.singular, specs=specs, givers=givers, distributions=homes)
+        return Shelf(kind=kind.singular, specs=specs, providers=providers, distributions=homes)
 
     def _fail(self, name: str, error: str) -> None:
         info = self._plugins[self._at[name]]

@@ -18,13 +18,13 @@ class Shelf(Generic[S]):
     Attributes:
         kind: the kind in the singular, for messages.
         specs: specs by name, in the order in which plugins offer them.
-        givers: plugins that offer each name.
+        providers: plugins that offer each name.
         distributions: distribution of each plugin that has one.
     """
 
     kind: str
     specs: Mapping[str, S]
-    givers: Mapping[str, tuple[str, ...]]
+    providers: Mapping[str, tuple[str, ...]]
     distributions: Mapping[str, str]
 
     def __iter__(self) -> Iterator[S]:
@@ -40,9 +40,9 @@ class Shelf(Generic[S]):
         key = name if name in self.specs else f"{name.partition(':')[0]}:*"
         if key not in self.specs or (key != name and ":" not in name):
             raise UnknownNameError.among(self.kind, name, self.specs)
-        givers = self.givers[key]
-        if len(givers) > 1:
-            raise PluginError(f"{self.kind} {key!r} is offered by {' and by '.join(givers)}; uninstall one of them")
+        providers = self.providers[key]
+        if len(providers) > 1:
+            raise PluginError(f"{self.kind} {key!r} is offered by {' and by '.join(providers)}; uninstall one of them")
         return self.specs[key]
 
     def load(self, name: str) -> Any:
@@ -56,7 +56,7 @@ class Shelf(Generic[S]):
         try:
             return spec.load()
         except PluginError as error:
-            distribution = self.distributions.get(self.givers[spec.name][0])
+            distribution = self.distributions.get(self.providers[spec.name][0])
             if spec.extra and distribution and isinstance(error.__cause__, ImportError):
                 needed = f"pip install '{distribution}[{spec.extra}]'"
                 raise InputError(f"{self.kind} {name!r} needs an extra: {needed}") from error

@@ -17,7 +17,7 @@ from dfo_prompt.types import Json, Matrix, Vector
 
 WORD = 4
 """Bytes of a transmitted token id or float32."""
-Projection = Callable[[Matrix], Tensor]
+PromptMap = Callable[[Matrix], Tensor]
 """Maps candidates (B, d) to soft prompts: (B, P, E), or (B, H, P, E) with a prompt for each layer."""
 
 
@@ -84,7 +84,7 @@ class Local:
         self,
         problem: Problem,
         verbalizer: Verbalizer,
-        projection: Projection,
+        projection: PromptMap,
         *,
         dim: int,
         precision: Precision,

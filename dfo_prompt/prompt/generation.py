@@ -12,7 +12,7 @@ from dfo_prompt.lm.greedy import Greedy
 from dfo_prompt.lm.precision import Precision, choose_precision
 from dfo_prompt.lm.references import LikelihoodReader, References, encode_references
 from dfo_prompt.lm.scorer import Scorer
-from dfo_prompt.prompt.asking import WORD, Projection
+from dfo_prompt.prompt.asking import WORD, PromptMap
 from dfo_prompt.prompt.objective import PROBE_STEP, PROBES
 from dfo_prompt.prompt.problem import Problem
 from dfo_prompt.tasks.examples import Texts
@@ -70,7 +70,7 @@ class GenerationObjective:
         self,
         *,
         problem: Problem,
-        projection: Projection,
+        projection: PromptMap,
         prompt_tokens: int,
         dim: int,
         dtype: str = "auto",

@@ -12,7 +12,7 @@ from dfo_prompt.contracts.usage import Usage, currencies
 from dfo_prompt.lm.precision import Precision, choose_precision
 from dfo_prompt.lm.scorer import Scorer
 from dfo_prompt.lm.verbalizer import EncodedTexts, Verbalizer
-from dfo_prompt.prompt.asking import Asks, Local, Projection, check_dtype
+from dfo_prompt.prompt.asking import Asks, Local, PromptMap, check_dtype
 from dfo_prompt.prompt.problem import Problem
 from dfo_prompt.prompt.served import Served
 from dfo_prompt.prompt.task_objective import TaskObjective
@@ -61,7 +61,7 @@ class PromptObjective(TaskObjective):
         self,
         *,
         problem: Problem,
-        projection: Projection,
+        projection: PromptMap,
         prompt_tokens: int,
         dim: int,
         loss: str = "cross_entropy",

@@ -17,7 +17,7 @@ from dfo_prompt.endpoints.opening import Opened, open_endpoint
 from dfo_prompt.errors import InputError, ModelError
 from dfo_prompt.lm.encoding import Encoded, encode_words
 from dfo_prompt.lm.verbalizer import EncodedTexts, Verbalizer
-from dfo_prompt.prompt.asking import Asked, Projection
+from dfo_prompt.prompt.asking import Asked, PromptMap
 from dfo_prompt.prompt.problem import Problem
 from dfo_prompt.prompt.tokens import Ids, TokenPrompts
 from dfo_prompt.types import Json, Matrix
@@ -70,7 +70,7 @@ class Served:
     """
 
     def __init__(
-        self, problem: Problem, verbalizer: Verbalizer, projection: Projection, config: EndpointConfig, *, by: str
+        self, problem: Problem, verbalizer: Verbalizer, projection: PromptMap, config: EndpointConfig, *, by: str
     ) -> None:
         self._lm, self._verbalizer, self._projection = problem.lm, verbalizer, projection
         self._form = Form.TOKENS if isinstance(projection, TokenPrompts) else Form.EMBEDDINGS

@@ -9,7 +9,7 @@ from dfo_prompt.config.paths import by_name
 from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.errors import InputError
 from dfo_prompt.report.packed import Packed
-from dfo_prompt.report.texts import shortened
+from dfo_prompt.report.texts import truncated
 from dfo_prompt.suite.plan import Plan, Suite
 
 SHARED = ("objective", "objective_options", "dim", "budget", "limits", "problem", "prompt", "endpoint")
@@ -82,4 +82,4 @@ def _flat(plan: Plan) -> dict[str, object]:
 
 
 def _short(value: object) -> str:
-    return shortened(json.dumps(value, ensure_ascii=False, default=str), LONGEST_VALUE)
+    return truncated(json.dumps(value, ensure_ascii=False, default=str), LONGEST_VALUE)

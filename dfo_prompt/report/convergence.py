@@ -16,7 +16,7 @@ from dfo_prompt.types import Vector
 BASELINES = ("random",)
 
 
-def best_so_far(folder: Path) -> Vector:
+def best_losses(folder: Path) -> Vector:
     """Return the smallest loss after each query, (Q,); NaN before the first finite loss."""
     losses = [np.nan if record.loss is None else record.loss for record in read_records(folder)]
     best: Vector = np.fmin.accumulate(np.array(losses, dtype=np.float64))
@@ -34,7 +34,7 @@ def plot_convergence(folders: Sequence[Path], out: Path, *, title: str) -> Path:
     except ImportError as error:
         raise InputError(f"pictures need an extra: pip install 'dfo-prompt[report]' ({error})") from error
     names = [read_manifest(folder)["config"]["optimizer"] for folder in folders]
-    studies = [(name, best_so_far(folder)) for name, folder in zip(names, folders, strict=True)]
+    studies = [(name, best_losses(folder)) for name, folder in zip(names, folders, strict=True)]
     svg = convergence_svg(studies, title=title)
     out.write_bytes(png_of(svg) if out.suffix == ".png" else svg.encode())
     return out

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dfo_prompt.errors import InputError, one_line
-from dfo_prompt.report.texts import printable, shortened
+from dfo_prompt.report.texts import printable, truncated
 
 LONGEST = 200
 
@@ -20,4 +20,4 @@ def reading(path: Path) -> Iterator[None]:
     try:
         yield
     except (ArithmeticError, AttributeError, LookupError, OSError, RecursionError, TypeError, ValueError) as error:
-        raise InputError(f"{path} is damaged: {shortened(printable(one_line(error)), LONGEST)}") from error
+        raise InputError(f"{path} is damaged: {truncated(printable(one_line(error)), LONGEST)}") from error

@@ -16,7 +16,7 @@ from dfo_prompt.report.summary import Summary, read_study, summarize
 from dfo_prompt.report.texts import printable
 from dfo_prompt.study.identity import is_study
 from dfo_prompt.study.records import Finite, Record
-from dfo_prompt.suite.comparable import setting_of
+from dfo_prompt.suite.comparable import fingerprints_of
 from dfo_prompt.types import Vector
 
 LARGEST = 1e150
@@ -128,7 +128,7 @@ def _read(place: Path, budget: int, reason: Mapping[str, str]) -> Evidence:
         losses=losses,
         digest=_digest(files.records),
         restarts=state.get("restarts") if isinstance(state, dict) else None,
-        setting=setting_of(files.manifest),
+        setting=fingerprints_of(files.manifest),
         made={key: files.manifest.get(key) for key in MADE},
     )
 

@@ -18,7 +18,7 @@ from dfo_prompt.config.study import STUDY
 from dfo_prompt.errors import InputError
 from dfo_prompt.report.damage import reading
 from dfo_prompt.report.evidence import Evidence, checked
-from dfo_prompt.suite.comparable import Beside, Instance, Setting
+from dfo_prompt.suite.comparable import Beside, Fingerprints, Instance
 from dfo_prompt.suite.plan import Plan, Suite
 
 PACKED = "studies.json.gz"
@@ -72,7 +72,7 @@ class Packed:
 
     def beside(self, file: Path) -> Beside:
         """Return the settings that new studies are compared with; `file` holds these studies."""
-        settings: dict[Instance, list[tuple[str, Setting]]] = {}
+        settings: dict[Instance, list[tuple[str, Fingerprints]]] = {}
         for plan in self.plans:
             settings.setdefault((plan.problem, plan.seed), []).append((plan.id, self.evidence[plan.id].setting))
         return Beside(name=self.name, file=file, settings=settings)

@@ -28,7 +28,7 @@ def all_tables(analysis: Analysis) -> list[Section]:
         try:
             tables |= _tables_of(spec, analysis, tables)
         except Exception as error:
-            if catalogue().sections.givers[spec.name][0] in BUILT_IN:
+            if catalogue().sections.providers[spec.name][0] in BUILT_IN:
                 raise
             failed = Section(name=spec.name, title=spec.name, text=f"Failed: {one_line(error)}", table=pd.DataFrame())
             tables.setdefault(spec.name, failed)

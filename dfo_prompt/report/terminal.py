@@ -8,7 +8,7 @@ from tabulate import tabulate
 
 from dfo_prompt.report.analysis import RANDOM, Analysis, analyse
 from dfo_prompt.report.tables import leaderboard
-from dfo_prompt.report.texts import printable, shortened
+from dfo_prompt.report.texts import printable, truncated
 from dfo_prompt.report.verdict import beside, remarks, verdict
 
 LINES = 5
@@ -37,7 +37,7 @@ def _first_lines(analysis: Analysis) -> str:
     if "studies" in table:
         named |= table["studies"] == "here"  # always show the entries that ran here
     first = table[(np.arange(len(table)) < LINES) | named]
-    names = [shortened(printable(name), LONGEST) for name in first["optimizer"]]
+    names = [truncated(printable(name), LONGEST) for name in first["optimizer"]]
     rows = [[name, *cells] for name, cells in zip(names, first.iloc[:, 1:].to_numpy().tolist(), strict=True)]
     lines: str = tabulate(rows, headers=[*table.columns], tablefmt="plain", disable_numparse=True)
     left = len(table) - len(first)

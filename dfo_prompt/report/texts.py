@@ -20,7 +20,7 @@ def printable(text: str) -> str:
     return text if text.isprintable() else "".join(map(_visible, text))
 
 
-def shortened(text: str, most: int) -> str:
+def truncated(text: str, most: int) -> str:
     """Return the text in at most `most` characters; a longer text keeps three fifths from its start, and its end."""
     head = most * 3 // 5
     return text if len(text) <= most else f"{text[:head]}…{text[len(text) - (most - head - 1) :]}"

@@ -20,21 +20,21 @@ def code_of(config: StudyConfig) -> dict[str, str]:
     """
     plugins = {info.name: info for info in catalogue().plugins}
     code = {config.plugin.name: _hash(config.plugin)} if config.plugin else {}
-    for giver in _givers(config):
-        info = plugins.get(giver)
+    for provider in _providers(config):
+        info = plugins.get(provider)
         if info and info.origin == "file":
-            code[Path(giver).name] = _hash(Path(giver))
+            code[Path(provider).name] = _hash(Path(provider))
         elif info and info.version:
             code[info.origin] = info.version
     return dict(sorted(code.items()))
 
 
-def _givers(config: StudyConfig) -> Iterator[str]:
+def _providers(config: StudyConfig) -> Iterator[str]:
     for kind, name in _named(config):
-        givers, rest = shelf(kind).givers, name
+        providers, rest = shelf(kind).providers, name
         while rest:  # the name of a wrapper ends with that of the wrapped optimizer
             family, _, inner = rest.partition(":")
-            yield from givers.get(rest) or givers.get(f"{family}:*") or ()
+            yield from providers.get(rest) or providers.get(f"{family}:*") or ()
             rest = inner
 
 

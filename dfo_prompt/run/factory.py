@@ -14,7 +14,7 @@ from dfo_prompt.plugin.building import build
 from dfo_prompt.plugin.catalogue import catalogue
 from dfo_prompt.plugin.entries import target_of
 from dfo_prompt.plugin.options import parameters
-from dfo_prompt.study.answers import without_outputs
+from dfo_prompt.study.checked_objective import without_outputs
 from dfo_prompt.types import Bounds, Vector
 
 

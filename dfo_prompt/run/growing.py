@@ -10,7 +10,7 @@ from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.contracts.objective import Objective
 from dfo_prompt.errors import InputError
 from dfo_prompt.run.reopen import config_of
-from dfo_prompt.study.answers import describe
+from dfo_prompt.study.checked_objective import describe
 from dfo_prompt.study.identity import read_manifest
 from dfo_prompt.types import Json
 

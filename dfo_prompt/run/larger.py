@@ -11,12 +11,12 @@ from dfo_prompt.contracts.objective import Objective
 from dfo_prompt.contracts.optimizer import Optimizer
 from dfo_prompt.errors import InputError, StudyError
 from dfo_prompt.run.factory import is_deterministic
-from dfo_prompt.study.checked_optimizer import GuardedOptimizer
+from dfo_prompt.study.checked_optimizer import CheckedOptimizer
 from dfo_prompt.study.growth import budgets_of, enlarge, has_grown
 from dfo_prompt.study.identity import check_parts, is_study, read_manifest
 from dfo_prompt.study.ledger import Ledger
 from dfo_prompt.study.recheck import recheck
-from dfo_prompt.study.standing import Standing
+from dfo_prompt.study.search_state import SearchState
 
 Fresh = Callable[[StudyConfig, Objective, Path], tuple[Optimizer, Ledger]]
 """Returns a new optimizer, and a ledger opened on a folder."""
@@ -109,14 +109,14 @@ def _replay(optimizer: Optimizer, ledger: Ledger, name: str) -> bool:
     Raises:
         StudyError: the optimizer proposes another candidate than the journaled one.
     """
-    guarded, standing, cut = GuardedOptimizer(optimizer, name=name), Standing(optimizer.x0), False
-    while ledger.left:
+    guarded, search, cut = CheckedOptimizer(optimizer, name=name), SearchState(optimizer.x0), False
+    while ledger.unrecalled:
         batch = guarded.ask()
-        outcome = ledger.recall(batch[: ledger.left])
+        outcome = ledger.recall(batch[: ledger.unrecalled])
         if outcome is None:
             break
-        standing.learn(outcome.candidates, outcome.records)
+        search.learn(outcome.candidates, outcome.records)
         cut = len(outcome.records) < len(batch)
         if not cut:
-            guarded.tell(outcome.candidates, standing.told(outcome.records), outcome.outputs)
+            guarded.tell(outcome.candidates, search.told(outcome.records), outcome.outputs)
     return cut

@@ -19,8 +19,8 @@ from dfo_prompt.errors import InputError
 from dfo_prompt.plugin.installed import installed_points
 from dfo_prompt.run.built import optimizer_of
 from dfo_prompt.run.code import code_of
-from dfo_prompt.study.answers import describe, outer_of
-from dfo_prompt.study.checked_optimizer import GuardedOptimizer
+from dfo_prompt.study.checked_objective import describe, outer_of
+from dfo_prompt.study.checked_optimizer import CheckedOptimizer
 from dfo_prompt.study.identity import CODE
 from dfo_prompt.types import Json
 
@@ -36,7 +36,7 @@ def manifest_of(config: StudyConfig, objective: Objective) -> dict[str, Any]:
         InputError, PluginError: the optimizer cannot be built, or does not fit the objective.
     """
     outer = outer_of(objective, name=config.objective)
-    optimizer = GuardedOptimizer(optimizer_of(config, outer), name=config.optimizer)
+    optimizer = CheckedOptimizer(optimizer_of(config, outer), name=config.optimizer)
     _check_blocks(config, objective)
     about = describe(objective, name=config.objective)
     clock = {} if config.stop is None or config.stop.time_limit is None else {CLOCK: "stop.time_limit"}

@@ -10,8 +10,8 @@ from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.contracts.objective import Objective, Outer, Remote
 from dfo_prompt.errors import InputError
 from dfo_prompt.run.built import optimizer_of
-from dfo_prompt.study.answers import outer_of
-from dfo_prompt.study.checked_optimizer import GuardedOptimizer
+from dfo_prompt.study.checked_objective import outer_of
+from dfo_prompt.study.checked_optimizer import CheckedOptimizer
 from dfo_prompt.study.result import StudyResult
 from dfo_prompt.study.saved import load_result
 
@@ -31,7 +31,7 @@ def with_memory(result: StudyResult, config: StudyConfig, objective: Objective, 
 
 def _user_bytes(config: StudyConfig, outer: Outer | None) -> int | None:
     def one_batch() -> None:
-        optimizer = GuardedOptimizer(optimizer_of(config, outer), name=config.optimizer)
+        optimizer = CheckedOptimizer(optimizer_of(config, outer), name=config.optimizer)
         candidates = optimizer.ask()
         outputs = np.zeros((len(candidates), outer.size)) if outer else None
         optimizer.tell(candidates, np.arange(len(candidates), dtype=np.float64), outputs)

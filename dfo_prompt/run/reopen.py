@@ -10,8 +10,8 @@ from dfo_prompt.contracts.objective import Described, Objective
 from dfo_prompt.errors import InputError
 from dfo_prompt.plugin.catalogue import catalogue, given_files
 from dfo_prompt.run.built import objective_of
-from dfo_prompt.study.answers import describe
 from dfo_prompt.study.best import answer_of
+from dfo_prompt.study.checked_objective import describe
 from dfo_prompt.study.identity import MANIFEST, check_objective, read_manifest
 from dfo_prompt.types import Vector
 

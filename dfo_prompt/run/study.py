@@ -17,7 +17,7 @@ from dfo_prompt.run.manifest import manifest_of
 from dfo_prompt.run.observers import observers_of
 from dfo_prompt.run.peak import with_memory
 from dfo_prompt.run.start import start_at
-from dfo_prompt.study.answers import outer_of
+from dfo_prompt.study.checked_objective import outer_of
 from dfo_prompt.study.folder import start_over, study_folder
 from dfo_prompt.study.growth import budgets_of
 from dfo_prompt.study.identity import read_manifest

@@ -23,7 +23,7 @@ from dfo_prompt.service.clients import Client
 from dfo_prompt.service.gathering import Gathering, Key
 from dfo_prompt.service.store import Kept, Store
 from dfo_prompt.service.wire import TOLD, About, Block, EvaluationRequest, PredictionRequest, numbers, unpack
-from dfo_prompt.study.answers import checked_evaluation
+from dfo_prompt.study.checked_objective import checked_evaluation
 from dfo_prompt.types import Matrix
 
 T = TypeVar("T")

@@ -8,7 +8,7 @@ import numpy as np
 
 from dfo_prompt.contracts.objective import Evaluation, Objective
 from dfo_prompt.contracts.usage import Usage
-from dfo_prompt.study.answers import checked_evaluation
+from dfo_prompt.study.checked_objective import checked_evaluation
 from dfo_prompt.types import Matrix
 
 Key = tuple[str, str]

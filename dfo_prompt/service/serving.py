@@ -21,8 +21,8 @@ from dfo_prompt.service.collection import Collection, Prompt
 from dfo_prompt.service.engine import Engine
 from dfo_prompt.service.store import Store, usable
 from dfo_prompt.service.training import Training, first_prompt
-from dfo_prompt.service.wire import TOLD, About, Limits, Split
-from dfo_prompt.study.answers import describe
+from dfo_prompt.service.wire import TOLD, About, ServiceLimits, Split
+from dfo_prompt.study.checked_objective import describe
 from dfo_prompt.study.identity import MEASURED
 from dfo_prompt.study.tariff import Tariff
 from dfo_prompt.types import Vector
@@ -31,7 +31,9 @@ DEFINES = ("objective", "dim", "seed", "prompt", "objective_options")
 """Keys of a study that define its objective, besides the problem, which the objective describes itself."""
 
 
-def about(config: StudyConfig, objective: Objective, code: dict[str, str], limits: Limits, *, gather: bool = False) -> About:
+def about(
+    config: StudyConfig, objective: Objective, code: dict[str, str], limits: ServiceLimits, *, gather: bool = False
+) -> About:
     """Return the service's description of an objective.
 
     Args:

@@ -16,8 +16,8 @@ from dfo_prompt.service.collection import Collection, Prompt
 from dfo_prompt.service.engine import Engine
 from dfo_prompt.service.labels import FeedbackRequest, LabelRequest, PromptRequest
 from dfo_prompt.service.wire import numbers
-from dfo_prompt.study.answers import checked_evaluation
 from dfo_prompt.study.candidates import candidate_hash
+from dfo_prompt.study.checked_objective import checked_evaluation
 from dfo_prompt.tasks.examples import LONE_SURROGATE
 from dfo_prompt.types import Vector
 

@@ -84,7 +84,7 @@ class PredictionRequest:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Limits:
+class ServiceLimits:
     """What a service takes at most.
 
     Attributes:
@@ -132,7 +132,7 @@ class About:
     peak_bytes: Count | None = None
     prompt_layers: Size = 1
     deterministic: bool = True
-    limits: Limits = field(default_factory=Limits)
+    limits: ServiceLimits = field(default_factory=ServiceLimits)
     estimate: dict[str, dict[str, Count]] = field(default_factory=dict)
 
 

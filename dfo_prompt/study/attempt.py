@@ -10,8 +10,8 @@ from dfo_prompt.contracts.objective import Composite, Evaluation, Objective
 from dfo_prompt.contracts.optimizer import Optimizer, StructuredOptimizer
 from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.errors import InputError, OutageError
-from dfo_prompt.study.answers import checked_evaluation, outer_of, without_outputs
 from dfo_prompt.study.candidates import candidate_hash
+from dfo_prompt.study.checked_objective import checked_evaluation, outer_of, without_outputs
 from dfo_prompt.study.costs import Spent
 from dfo_prompt.study.records import Record, Scored
 from dfo_prompt.study.result import StudyInfo

@@ -10,13 +10,13 @@ import numpy as np
 from dfo_prompt._util.parsing import plain
 from dfo_prompt.contracts.optimizer import Optimizer, StructuredOptimizer
 from dfo_prompt.errors import PluginError, one_line
-from dfo_prompt.study.answers import as_array
+from dfo_prompt.study.checked_objective import as_array
 from dfo_prompt.types import Json, Matrix, Vector
 
 T = TypeVar("T")
 
 
-class GuardedOptimizer:
+class CheckedOptimizer:
     """Wraps an optimizer to validate and time its calls.
 
     Every method raises PluginError, naming the optimizer, if the optimizer raises, breaks its contract, or has changed its

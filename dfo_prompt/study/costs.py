@@ -116,7 +116,7 @@ class Costs:
         head: Line = {"account": account, "first": charge.first, "done": charge.done, "journal": charge.journal}
         self.journal.append([{**head, **{name: getattr(charge.spent, name) for name in CHARGED}}])
 
-    def priced(self, account: Account, journal: Journal) -> Spent:
+    def charged(self, account: Account, journal: Journal) -> Spent:
         """Return the costs that earlier runs recorded for `journal`, including the costs of evaluations without an outcome.
 
         Its `queries` counts the lines of the journal that have costs.
@@ -141,10 +141,10 @@ class Costs:
         ends = (charge.first + charge.done - 1 for charge in self._charges[account])
         return max((end for end in ends if end <= journal.count), default=0)
 
-    def counted(self, priced: Spent, account: Account, count: int) -> Spent:
-        """Return `priced` with the counts of an account with `count` evaluations, `priced.queries` of them with costs."""
-        repeated, unpriced = max(0, self.reserved[account] - count), max(0, count - priced.queries)
-        return replace(priced, queries=count, repeated=repeated, unpriced=unpriced)
+    def counted(self, charged: Spent, account: Account, count: int) -> Spent:
+        """Return `charged` with the counts of an account with `count` evaluations, `charged.queries` of them with costs."""
+        repeated, unpriced = max(0, self.reserved[account] - count), max(0, count - charged.queries)
+        return replace(charged, queries=count, repeated=repeated, unpriced=unpriced)
 
     def _read(self, line: Line) -> None:
         account = Account(str(line["account"]))
@@ -189,7 +189,7 @@ def read_spent(folder: Path, account: Account = Account.QUERIES) -> Spent:
         StudyError: a file is damaged.
     """
     journal, costs = Journal(folder / FILES[account]), Costs(folder / COSTS)
-    return costs.counted(costs.priced(account, journal), account, journal.count)
+    return costs.counted(costs.charged(account, journal), account, journal.count)
 
 
 def _table(value: object) -> Mapping[str, object]:

@@ -8,20 +8,20 @@ import numpy as np
 
 from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.errors import OutageError, StudyError
-from dfo_prompt.study.alike import Alike
-from dfo_prompt.study.answers import checked_usage
 from dfo_prompt.study.attempt import Call, evaluate_batch
 from dfo_prompt.study.audit import Audit
 from dfo_prompt.study.candidates import candidate_hash
+from dfo_prompt.study.checked_objective import checked_usage
 from dfo_prompt.study.costs import Spent
 from dfo_prompt.study.ledger import Ledger
+from dfo_prompt.study.outcome_cache import OutcomeCache
 from dfo_prompt.study.records import Account, Outcome, Record, Scored
 from dfo_prompt.study.tariff import Tariff
 from dfo_prompt.types import Matrix
 
 
 @dataclass(frozen=True, kw_only=True)
-class Meter:
+class Evaluator:
     """Evaluates batches so that each is charged once and journaled before the next.
 
     A NaN or infinite loss is recorded as "nonfinite". If the objective raises, the whole batch is recorded as "error: ..."
@@ -30,7 +30,7 @@ class Meter:
 
     Attributes:
         ledger: charged for all evaluations.
-        alike: outcomes that answer an evaluation without a call of the objective.
+        cache: outcomes that answer an evaluation without a call of the objective.
         tariff: costs of evaluations.
         audit: checks the reported usage.
         take_optimizer_seconds: returns the optimizer's seconds since the last call.
@@ -39,7 +39,7 @@ class Meter:
     """
 
     ledger: Ledger
-    alike: Alike
+    cache: OutcomeCache
     tariff: Tariff
     audit: Audit
     take_optimizer_seconds: Callable[[], float]
@@ -52,8 +52,8 @@ class Meter:
         A candidate that was scored before is charged as a query and answered from the journal; a failed one runs again.
         Return None if the first candidate does not fit.
         """
-        pairs, limits = [*zip(self.alike.keys(batch), map(candidate_hash, batch), strict=True)], self.ledger.budget.limits
-        known = {key: past for key, _ in pairs if (past := self.alike.find(key, "train"))}
+        pairs, limits = [*zip(self.cache.keys(batch), map(candidate_hash, batch), strict=True)], self.ledger.budget.limits
+        known = {key: past for key, _ in pairs if (past := self.cache.find(key, "train"))}
         if limits:
             pairs = pairs[: self._fitting([key for key, _ in pairs], known)]
             batch = batch[: len(pairs)]
@@ -79,7 +79,7 @@ class Meter:
 
     def noted(self, outcome: Outcome, keys: Sequence[str] | None = None) -> Outcome:
         """Cache the outcome of a batch, new or recalled, and return it."""
-        self.alike.note(keys or self.alike.keys(outcome.candidates), outcome)
+        self.cache.note(keys or self.cache.keys(outcome.candidates), outcome)
         return outcome
 
     def validate(self, candidate: Matrix, call: Call, *, split: str, role: str) -> Outcome:
@@ -94,7 +94,7 @@ class Meter:
         return outcome
 
     def _validate(self, candidate: Matrix, call: Call, split: str, role: str) -> Outcome:
-        past = self.alike.find(self.alike.keys(candidate)[0], split, role)
+        past = self.cache.find(self.cache.keys(candidate)[0], split, role)
         unsettled = {} if past else self.tariff.unsettled(1, split)
         self.ledger.reserve(1, Account.VALIDATION, candidates=candidate, unsettled=unsettled)
         self.expect(Account.VALIDATION, self.ledger.spent(Account.VALIDATION).queries + 1)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dfo_prompt.errors import StudyError
 from dfo_prompt.study.records import Record
 
-PATIENCE = 3
+MOST_FAILED_BATCHES = 3
 """The number of failed batches in a row that ends a study."""
 
 
@@ -26,8 +26,6 @@ class Failures:
             StudyError: this is the last batch that may fail.
         """
         self._batches = self._batches + 1 if all(record.raised for record in records) else 0
-        if self._batches == PATIENCE:
-            raise StudyError(
-                f"objective {self._name!r} failed {PATIENCE} batches in a row, at last with {records[-1].status!r}; fix it "
-                "and run the same command again to continue"
-            )
+        if self._batches == MOST_FAILED_BATCHES:
+            fault = f"objective {self._name!r} failed {self._batches} batches in a row, at last with {records[-1].status!r}"
+            raise StudyError(f"{fault}; fix it and run the same command again to continue")

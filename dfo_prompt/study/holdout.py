@@ -6,13 +6,13 @@ import numpy as np
 
 from dfo_prompt.contracts.objective import Validated
 from dfo_prompt.study.candidates import candidate_hash
-from dfo_prompt.study.evaluator import Meter
+from dfo_prompt.study.evaluator import Evaluator
 from dfo_prompt.study.result import HeldOut
 from dfo_prompt.types import Vector
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scored:
+class DevScore:
     """A candidate (d,) with its scores on dev."""
 
     candidate: Vector
@@ -31,11 +31,11 @@ class Holdout:
         best_loss: smallest dev loss of all candidates; infinity before any.
     """
 
-    def __init__(self, objective: Validated, *, meter: Meter, dim: int) -> None:
+    def __init__(self, objective: Validated, *, evaluator: Evaluator, dim: int) -> None:
         self._objective = objective
-        self._meter = meter
+        self._evaluator = evaluator
         self._seen: set[str] = set()
-        self._chosen: Scored | None = None
+        self._chosen: DevScore | None = None
         self.best_loss = np.inf
         self._manual = {split: self._baseline(split, dim) for split in ("dev", "test")}
 
@@ -45,20 +45,22 @@ class Holdout:
         if key in self._seen:
             return
         self._seen.add(key)
-        outcome = self._meter.validate(candidate[None], lambda z: self._objective.validate(z, "dev"), split="dev", role=role)
+        outcome = self._evaluator.validate(
+            candidate[None], lambda z: self._objective.validate(z, "dev"), split="dev", role=role
+        )
         record = outcome.records[0]
         metric = record.metrics.get(self._objective.metric)
         if metric is None or record.loss is None:
             return
         self.best_loss = min(self.best_loss, record.loss)
-        scored = Scored(candidate=outcome.candidates[0], role=role, query=record.query, metric=metric, loss=record.loss)
+        scored = DevScore(candidate=outcome.candidates[0], role=role, query=record.query, metric=metric, loss=record.loss)
         if self._chosen is None or (metric, -scored.loss) > (self._chosen.metric, -self._chosen.loss):
             self._chosen = scored
 
     def finish(self, fallback: Vector) -> tuple[Vector, HeldOut]:
         """Score the chosen candidate on test and return it; `fallback` (d,) is chosen if no candidate has a dev score."""
-        chosen = self._chosen or Scored(candidate=fallback, role="best", query=0, metric=np.nan, loss=np.nan)
-        test = self._meter.validate(
+        chosen = self._chosen or DevScore(candidate=fallback, role="best", query=0, metric=np.nan, loss=np.nan)
+        test = self._evaluator.validate(
             chosen.candidate[None], lambda z: self._objective.validate(z, "test"), split="test", role=chosen.role
         )
         return chosen.candidate, HeldOut(
@@ -72,5 +74,5 @@ class Holdout:
 
     def _baseline(self, split: str, dim: int) -> float | None:
         nothing = np.zeros((1, dim))
-        outcome = self._meter.validate(nothing, lambda _: self._objective.baseline(split), split=split, role="baseline")
+        outcome = self._evaluator.validate(nothing, lambda _: self._objective.baseline(split), split=split, role="baseline")
         return outcome.records[0].metrics.get(self._objective.metric)

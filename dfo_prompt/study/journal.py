@@ -46,7 +46,7 @@ class Journal:
         return self._old
 
     @property
-    def left(self) -> int:
+    def unrecalled(self) -> int:
         """Return the number of old lines that have not been taken."""
         return len(self._old) - self._taken
 

@@ -66,7 +66,7 @@ class Ledger:
         self._files = [file for file in (*files, *(journal.file for journal in self._journals.values())) if file]
         self._count = dict.fromkeys(Account, 0)
         self._synced = monotonic()
-        self._priced = {account: self._costs.priced(account, journal) for account, journal in self._journals.items()}
+        self._charged = {account: self._costs.charged(account, journal) for account, journal in self._journals.items()}
 
     @property
     def queries(self) -> int:
@@ -79,9 +79,9 @@ class Ledger:
         return self.budget.queries - self.queries
 
     @property
-    def left(self) -> int:
+    def unrecalled(self) -> int:
         """Return the number of queries of earlier runs that have not been recalled."""
-        return self._journals[Account.QUERIES].left
+        return self._journals[Account.QUERIES].unrecalled
 
     @property
     def rounded(self) -> int:
@@ -90,11 +90,11 @@ class Ledger:
 
     def binding(self, most: Usage) -> str:
         """Return the first currency in which the budget has less left than `most`; "" for none."""
-        return self.budget.binding(self._priced[Account.QUERIES], most)
+        return self.budget.binding(self._charged[Account.QUERIES], most)
 
     def spent(self, account: Account = Account.QUERIES) -> Spent:
         """Return the total charged to `account` so far, including earlier runs of the study."""
-        return self._costs.counted(self._priced[account], account, self._count[account])
+        return self._costs.counted(self._charged[account], account, self._count[account])
 
     def recall(self, batch: Matrix, *, split: str = "train", role: str = "") -> Outcome | None:
         """Return the outcome that an earlier run journaled for `batch` (B, d), or None at the end of the journal.
@@ -107,7 +107,7 @@ class Ledger:
         """
         account = Account.VALIDATION if role else Account.QUERIES
         if self.budget.splits and not role:
-            batch = batch[: self._journals[account].left or len(batch)]
+            batch = batch[: self._journals[account].unrecalled or len(batch)]
         lines = self._journals[account].take(len(batch))
         if lines is None:
             return None
@@ -148,7 +148,7 @@ class Ledger:
         if account is Account.QUERIES and count > self.remaining:
             raise StudyError(f"{count} queries asked for, {self.remaining} left of {self.budget.queries}")
         if account is Account.QUERIES and most and (name := self.binding(most)):
-            left = self.budget.limits[name] - getattr(self._priced[account], name)
+            left = self.budget.limits[name] - getattr(self._charged[account], name)
             raise StudyError(f"{getattr(most, name)} {name} asked for, {left} left of {self.budget.limits[name]}")
         self._check_lock()
         self._costs.reserve(account, count, unsettled or {})
@@ -183,7 +183,7 @@ class Ledger:
         costs = replace(costs, queries=0)
         self._check_lock()
         self._costs.lose(account, costs)  # even zero costs: the line closes the reservation
-        self._priced[account] += costs
+        self._charged[account] += costs
 
     def charge(self, costs: Spent) -> None:
         """Charge costs that arose after the last query.
@@ -210,7 +210,7 @@ class Ledger:
         self._check_lock()
         costs = replace(costs, queries=done)
         self._costs.charge(account, Charge(first=self._count[account] + 1, done=done, journal=journal, spent=costs))
-        self._priced[account] += costs
+        self._charged[account] += costs
 
     def _check_lock(self) -> None:
         if self._lock:

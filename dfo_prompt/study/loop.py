@@ -3,7 +3,7 @@
 This module and `evaluator` handle every failure of a query:
 
 - a NaN or infinite loss is journaled as such, and the optimizer is told the worst finite loss so far;
-- an objective that raises fails its whole batch, which is journaled and told in the same way; `PATIENCE` failed batches in a
+- an objective that raises fails its whole batch, which is journaled and told in the same way; several failed batches in a
   row end the study with an error, and the same command continues it; see `failures`;
 - an OutageError stops the study at once: nothing is journaled or told, and the same command continues it;
 - a study without any finite loss has no result;
@@ -22,19 +22,19 @@ from dfo_prompt.config.stop import StopConfig
 from dfo_prompt.contracts.objective import CLEAN, Numbered, Objective, Validated
 from dfo_prompt.contracts.optimizer import Optimizer
 from dfo_prompt.errors import DfoPromptError, StudyError, one_line
-from dfo_prompt.study.alike import Alike
 from dfo_prompt.study.attempt import call_of
 from dfo_prompt.study.audit import Audit, discrepancies
-from dfo_prompt.study.checked_optimizer import GuardedOptimizer
+from dfo_prompt.study.checked_optimizer import CheckedOptimizer
 from dfo_prompt.study.costs import Spent
-from dfo_prompt.study.evaluator import Meter
+from dfo_prompt.study.evaluator import Evaluator
 from dfo_prompt.study.failures import Failures
 from dfo_prompt.study.holdout import Holdout
 from dfo_prompt.study.ledger import Ledger
 from dfo_prompt.study.observing import Observers, unheard
+from dfo_prompt.study.outcome_cache import OutcomeCache
 from dfo_prompt.study.records import Account, Outcome, Record, joined
 from dfo_prompt.study.result import Batch, Observer, StudyInfo, StudyResult
-from dfo_prompt.study.standing import Standing
+from dfo_prompt.study.search_state import SearchState
 from dfo_prompt.study.stopping import Stopping
 from dfo_prompt.study.tariff import Tariff
 from dfo_prompt.types import Matrix, Vector
@@ -71,7 +71,7 @@ class Study:
         prices: Prices | None = None,
         stop: StopConfig | None = None,
     ) -> None:
-        self._optimizer = GuardedOptimizer(optimizer, name=info.optimizer)
+        self._optimizer = CheckedOptimizer(optimizer, name=info.optimizer)
         self._objective = objective
         self._evaluate = call_of(optimizer, objective, info, ledger.outputs)
         self._ledger = ledger
@@ -80,9 +80,9 @@ class Study:
         self._observers = Observers(observers)
         self._tariff = Tariff(objective=objective, name=info.objective, prices=prices)
         self._tariff.check(ledger.budget.limits)
-        self._meter = Meter(
+        self._evaluator = Evaluator(
             ledger=ledger,
-            alike=Alike(objective=objective),
+            cache=OutcomeCache(objective=objective),
             tariff=self._tariff,
             audit=Audit(info.objective),
             take_optimizer_seconds=self._optimizer.take_seconds,
@@ -91,7 +91,7 @@ class Study:
         )
         self._stopping = Stopping(stop, ledger)
         self._stopping.check(objective, info.objective)
-        self._standing = Standing(optimizer.x0)
+        self._search = SearchState(optimizer.x0)
         self._failures = Failures(info.objective)
         self._fresh = 0
         self._exhausted = ""
@@ -119,11 +119,13 @@ class Study:
     def _run(self) -> StudyResult:
         self._observers.started(self._info)
         objective = self._objective
-        holdout = Holdout(objective, meter=self._meter, dim=self._info.dim) if isinstance(objective, Validated) else None
+        holdout = None
+        if isinstance(objective, Validated):
+            holdout = Holdout(objective, evaluator=self._evaluator, dim=self._info.dim)
         while self._ledger.remaining and not self._ended:
             before = self._ledger.queries
             self._step()
-            self._stopping.note(self._standing.best_loss)
+            self._stopping.note(self._search.best_loss)
             self._report_end()
             if holdout and before // self._validate_every < self._ledger.queries // self._validate_every:
                 self._consider(holdout)
@@ -145,7 +147,7 @@ class Study:
             return
         records = outcome.records
         if len(records) == len(candidates):
-            self._optimizer.tell(outcome.candidates, self._standing.told(records), outcome.outputs)
+            self._optimizer.tell(outcome.candidates, self._search.told(records), outcome.outputs)
         recalled = self._fresh == fresh
         self._observers.evaluated(self._batch(outcome.candidates, records, recalled=recalled))
         if recalled:
@@ -158,14 +160,14 @@ class Study:
         while len(batch):
             outcome = self._recall(batch)
             if outcome is None:
-                outcome = self._meter.evaluate(batch, self._evaluate)
+                outcome = self._evaluator.evaluate(batch, self._evaluate)
                 if outcome is None:
                     self._exhausted = self._ledger.binding(self._tariff.most(1))
                     return
                 self._fresh += len(outcome.records)
             else:
-                self._meter.noted(outcome)
-            self._standing.learn(outcome.candidates, outcome.records)
+                self._evaluator.noted(outcome)
+            self._search.learn(outcome.candidates, outcome.records)
             yield outcome
             batch = batch[len(outcome.records) :]
 
@@ -178,7 +180,7 @@ class Study:
         return recalled
 
     def _consider(self, holdout: Holdout) -> None:
-        holdout.consider(self._standing.best, role="best")
+        holdout.consider(self._search.best, role="best")
         holdout.consider(self._recommended(), role="recommended")
 
     def _recommended(self) -> Vector:
@@ -189,21 +191,21 @@ class Study:
         recommended = self._recommended()
         if self._fresh:
             self._ledger.charge(Spent(optimizer_seconds=self._optimizer.take_seconds()))
-        clean = self._meter.validate(recommended[None], self._objective.evaluate, split="train", role="recommended")
+        clean = self._evaluator.validate(recommended[None], self._objective.evaluate, split="train", role="recommended")
         recommended = clean.candidates[0]
-        chosen, held_out = self._standing.best, None
+        chosen, held_out = self._search.best, None
         if holdout:
             self._consider(holdout)
-            chosen, held_out = holdout.finish(self._standing.best)
+            chosen, held_out = holdout.finish(self._search.best)
         spent = self._ledger.spent(Account.QUERIES)
         return StudyResult(
-            best=self._standing.best,
-            best_loss=self._standing.known_loss,
+            best=self._search.best,
+            best_loss=self._search.known_loss,
             recommended=recommended,
             recommended_loss=_clean_loss(clean.records[0]),
             chosen=chosen,
             held_out=held_out,
-            failures=self._standing.failures,
+            failures=self._search.failures,
             spent=spent,
             training_seconds=spent.seconds,
             validation=self._ledger.spent(Account.VALIDATION),
@@ -220,8 +222,8 @@ class Study:
             raise StudyError(
                 f"limits.{self._exhausted}: {share}, and no query fits in the rest; start again in a new folder"
             )
-        if self._standing.failures == self._ledger.queries:
-            fault = f"every query of objective {self._info.objective!r} failed, at last with {self._standing.error!r}"
+        if self._search.failures == self._ledger.queries:
+            fault = f"every query of objective {self._info.objective!r} failed, at last with {self._search.error!r}"
             raise StudyError(f"{fault}; fix it and start again in a new folder")
 
     def _batch(self, batch: Matrix, records: Sequence[Record], *, recalled: bool) -> Batch:
@@ -231,7 +233,7 @@ class Study:
             recalled=recalled,
             queries=self._ledger.queries,
             remaining=self._ledger.remaining,
-            best_loss=self._standing.known_loss,
+            best_loss=self._search.known_loss,
         )
 
     def _report_end(self) -> None:

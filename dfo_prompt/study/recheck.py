@@ -23,7 +23,7 @@ def recheck(objective: Objective, folder: Path, budget: Budget, *, prices: Price
 
     The evaluation counts as repeated on the second account, which is charged if repetition costs something. An objective
     with metadata, or with `deterministic = False`, is not checked. A failure is charged as that of any other
-    evaluation; see `Meter`.
+    evaluation; see `Evaluator`.
 
     Raises:
         InputError: the objective gives another loss.

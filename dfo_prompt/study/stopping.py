@@ -52,7 +52,7 @@ class Stopping:
     def look_at_the_clock(self) -> None:
         """Check the time limit, unless queries of an earlier run are still to be recalled."""
         limit = self._rules.time_limit if self._rules else None
-        if limit is None or self.reason or not self._ledger.queries or self._ledger.left:
+        if limit is None or self.reason or not self._ledger.queries or self._ledger.unrecalled:
             return
         if self._ledger.spent().seconds >= limit:
             self.reason = "time_limit"

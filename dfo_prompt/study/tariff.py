@@ -9,7 +9,7 @@ from dfo_prompt.config.prices import Prices
 from dfo_prompt.contracts.objective import Estimating, Objective
 from dfo_prompt.contracts.usage import Usage, currencies
 from dfo_prompt.errors import InputError, PluginError, one_line
-from dfo_prompt.study.answers import checked_usage
+from dfo_prompt.study.checked_objective import checked_usage
 
 Used = TypeVar("Used", bound=Usage)
 

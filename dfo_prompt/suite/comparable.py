@@ -11,14 +11,14 @@ from dfo_prompt.study.identity import read_manifest
 from dfo_prompt.suite.folder import study_path
 from dfo_prompt.suite.plan import Plan
 
-Setting = Mapping[str, Any]
+Fingerprints = Mapping[str, Any]
 """The fingerprints of task, data and model by name and the name of a served model, or else the objective's name."""
 FINGERPRINTS = ("task", "data", "drawn", "model")
 Instance = tuple[str, int]
 """(problem, seed)."""
 
 
-def setting_of(manifest: Mapping[str, Any]) -> Setting:
+def fingerprints_of(manifest: Mapping[str, Any]) -> Fingerprints:
     """Return the part of a manifest that must agree between compared studies of a problem and seed."""
     objective = manifest["objective"]
     setting = {name: objective[key] for name in FINGERPRINTS if (key := f"{name}_fingerprint") in objective}
@@ -36,7 +36,7 @@ class Agreement:
     def __init__(self) -> None:
         self._first: dict[str, tuple[str, Any]] = {}
 
-    def difference(self, study: str, setting: Setting) -> str:
+    def difference(self, study: str, setting: Fingerprints) -> str:
         """Add a study; return "the KEY of STUDY is not that of OTHER" if it differs from an earlier one, else ""."""
         for key, value in setting.items():
             first, expected = self._first.setdefault(key, (study, value))
@@ -57,7 +57,7 @@ class Beside:
 
     name: str
     file: Path
-    settings: Mapping[Instance, Iterable[tuple[str, Setting]]]
+    settings: Mapping[Instance, Iterable[tuple[str, Fingerprints]]]
 
 
 class Comparable:
@@ -98,7 +98,7 @@ class Comparable:
         return self._agreed.setdefault(instance, Agreement())
 
 
-def _read(place: Path) -> Setting | None:
+def _read(place: Path) -> Fingerprints | None:
     with suppress(InputError):
-        return setting_of(read_manifest(place))
+        return fingerprints_of(read_manifest(place))
     return None

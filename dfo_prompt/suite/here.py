@@ -18,11 +18,11 @@ from dfo_prompt.suite.plan import Plan, Suite
 from dfo_prompt.suite.run import sorted_plans
 from dfo_prompt.suite.state import SuiteState, Watcher, unwatched
 
-Objectives = Callable[[StudyConfig], Objective]
+ObjectiveFor = Callable[[StudyConfig], Objective]
 """Returns the objective of a study."""
 
 
-def run_here(suite: Suite, folder: Path, objectives: Objectives, *, watch: Watcher = unwatched) -> dict[str, str]:
+def run_here(suite: Suite, folder: Path, objectives: ObjectiveFor, *, watch: Watcher = unwatched) -> dict[str, str]:
     """Run or continue every study of `suite` below `folder`; return the errors of studies without a result, by id.
 
     Args:
@@ -49,7 +49,7 @@ def run_here(suite: Suite, folder: Path, objectives: Objectives, *, watch: Watch
         return errors.among(suite.by_id)
 
 
-def _run(plan: Plan, folder: Path, objectives: Objectives, state: SuiteState, watch: Watcher) -> str:
+def _run(plan: Plan, folder: Path, objectives: ObjectiveFor, state: SuiteState, watch: Watcher) -> str:
     """Run a study; return its error, or "" if it has a result."""
     state.began(plan.id)
     try:
@@ -66,7 +66,7 @@ def _run(plan: Plan, folder: Path, objectives: Objectives, state: SuiteState, wa
     return error
 
 
-def _check_unchanged(finished: Plan, folder: Path, objectives: Objectives) -> None:
+def _check_unchanged(finished: Plan, folder: Path, objectives: ObjectiveFor) -> None:
     """Refuse to compare new studies with a finished one of an objective that has changed since."""
     place = study_path(folder, finished.id)
     config = as_begun(finished.config, place)

@@ -18,7 +18,7 @@ POLL_SECONDS = 0.5
 """The time between two checks of the time limits."""
 SUSPENDED_SECONDS = 5.0
 """A longer pause means that this process was suspended, so the pause does not count against the studies."""
-MOST_LOSSES = 3
+MOST_LOST_MACHINES = 3
 """The most machines that a study may lose before the study itself is considered the cause."""
 
 
@@ -54,7 +54,7 @@ class Supervision:
         self._executor, self._settings, self._state = executor, settings, state
         self._queue, self._comparable, self._folder = queue, comparable, folder
         self._runs: dict[str, _Run] = {}
-        self._losses: dict[str, int] = {}
+        self._lost_machines: dict[str, int] = {}
         self._busy = monotonic()
 
     def ended(self, watch: Watcher) -> Iterator[tuple[Plan, str]]:
@@ -102,8 +102,8 @@ class Supervision:
         run.hear()
         self._comparable.check(run.plan)
         if event.lost:
-            losses = self._losses[run.plan.id] = self._losses.get(run.plan.id, 0) + 1
-            if losses > MOST_LOSSES:
+            losses = self._lost_machines[run.plan.id] = self._lost_machines.get(run.plan.id, 0) + 1
+            if losses > MOST_LOST_MACHINES:
                 yield self._end(run, f"{event.error}, the fourth time; it was given up")
                 return
             del self._runs[run.plan.id]

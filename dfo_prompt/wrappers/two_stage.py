@@ -10,7 +10,7 @@ from dfo_prompt.contracts.optimizer import Best, Optimizer
 from dfo_prompt.errors import InputError
 from dfo_prompt.plugin.entries import PROVIDED
 from dfo_prompt.run.factory import is_deterministic
-from dfo_prompt.study.checked_optimizer import GuardedOptimizer
+from dfo_prompt.study.checked_optimizer import CheckedOptimizer
 from dfo_prompt.types import Json, Matrix, Options, Vector
 from dfo_prompt.wrappers.wrapped import wrapped
 
@@ -79,11 +79,11 @@ class TwoStage(Optimizer):
         """Return the names, the stage and the descriptions of the optimizers."""
         return {"second": self._second, "stage": self._stage, "inner": self._inner.describe()}
 
-    def _create_second(self, x0: Vector) -> GuardedOptimizer:
+    def _create_second(self, x0: Vector) -> CheckedOptimizer:
         budget = max(1, self.budget - self._spent)
         return self._create(self._second, x0, budget, self._step * self.sigma, self._second_options)
 
-    def _create(self, name: str, x0: Vector, budget: int, sigma: float, options: Mapping[str, Any]) -> GuardedOptimizer:
+    def _create(self, name: str, x0: Vector, budget: int, sigma: float, options: Mapping[str, Any]) -> CheckedOptimizer:
         return wrapped(
             name,
             dim=self.dim,

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from dfo_prompt.console.figures import comparison_table, print_summary
 from dfo_prompt.console.progress import ProgressObserver, SuiteProgress
-from dfo_prompt.report.convergence import best_so_far, plot_convergence
+from dfo_prompt.report.convergence import best_losses, plot_convergence
 from dfo_prompt.report.summary import summarize
 from dfo_prompt.run.manifest import describe_run
 from dfo_prompt.study.folder import study_folder
@@ -110,7 +110,7 @@ def test_the_second_account_of_a_study_without_held_out_data_is_shown(tmp_path, 
 
 
 def test_the_curve_falls_and_is_drawn(folder, tmp_path):
-    curve = best_so_far(folder)
+    curve = best_losses(folder)
     assert len(curve) == 50
     assert (curve[1:] <= curve[:-1]).all()
     assert curve[-1] == summarize(folder).best_loss

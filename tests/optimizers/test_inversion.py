@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import dfo_prompt as dp
-from dfo_prompt.study.checked_optimizer import GuardedOptimizer
+from dfo_prompt.study.checked_optimizer import CheckedOptimizer
 
 SETTINGS = {"dim": 3, "seed": 1, "budget": 50, "popsize": 4, "sigma": 0.5, "x0": np.ones(3)}
 
@@ -77,7 +77,7 @@ def _in_threads_later(self, function, start):
     ],
 )
 def test_a_minimizer_that_cannot_go_on_is_one_line(minimize, said):
-    optimizer = GuardedOptimizer(type("It", (dp.CallbackOptimizer,), {"minimize": minimize})(**SETTINGS), name="it")
+    optimizer = CheckedOptimizer(type("It", (dp.CallbackOptimizer,), {"minimize": minimize})(**SETTINGS), name="it")
     with pytest.raises(dp.PluginError, match=said):
         optimizer.ask()
 
@@ -88,6 +88,6 @@ def test_a_minimizer_that_calls_from_other_threads_later_is_one_line(swallowed):
         with suppress(RuntimeError) if swallowed else nullcontext():
             _in_threads_later(self, function, start)
 
-    optimizer = GuardedOptimizer(type("It", (dp.CallbackOptimizer,), {"minimize": minimize})(**SETTINGS), name="it")
+    optimizer = CheckedOptimizer(type("It", (dp.CallbackOptimizer,), {"minimize": minimize})(**SETTINGS), name="it")
     with pytest.raises(dp.PluginError, match="'it' failed in tell: RuntimeError: minimize.. called .* from another thread"):
         optimizer.tell(optimizer.ask(), np.ones(1))

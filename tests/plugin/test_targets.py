@@ -28,8 +28,9 @@ def test_no_target_lies_above_the_module_that_offers_it():
     for kind in KINDS:
         shelf = getattr(catalogue(), kind)
         for name, spec in shelf.specs.items():
-            giver = shelf.givers[name][0]
-            for room in targets(spec) if giver in BUILT_IN else ():
+            provider = shelf.providers[name][0]
+            for room in targets(spec) if provider in BUILT_IN else ():
                 seen += 1
-                assert room == giver or level[room] > level[giver], f"{giver} offers {kind} {name!r}, which lies in {room}"
+                fault = f"{provider} offers {kind} {name!r}, which lies in {room}"
+                assert room == provider or level[room] > level[provider], fault
     assert seen > 80

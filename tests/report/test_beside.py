@@ -15,7 +15,7 @@ from dfo_prompt.report.content import report_of
 from dfo_prompt.report.packed import PACKED, packed_bytes, read_packed
 from dfo_prompt.report.terminal import outcome
 from dfo_prompt.report.write import write_report
-from dfo_prompt.suite.comparable import setting_of
+from dfo_prompt.suite.comparable import fingerprints_of
 from dfo_prompt.suite.folder import BESIDE, study_path
 from dfo_prompt.suite.reading import read_suite_file
 from dfo_prompt.suite.run import run_suite
@@ -124,7 +124,7 @@ def test_an_entry_of_the_file_with_settings_of_its_own_can_be_placed(run, tmp_pa
 
 def test_studies_on_other_data_end_the_suite(run, packed, tmp_path, monkeypatch):
     monkeypatch.setattr(
-        "dfo_prompt.suite.comparable.setting_of", lambda manifest: {**setting_of(manifest), "objective": "another"}
+        "dfo_prompt.suite.comparable.fingerprints_of", lambda manifest: {**fingerprints_of(manifest), "objective": "another"}
     )
     status, _, err = run("--add", "zo:es")
     assert status == 2

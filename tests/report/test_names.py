@@ -19,7 +19,7 @@ from dfo_prompt.report.pictures.drawing import draw_all
 from dfo_prompt.report.pictures.labels import LONGEST, labels_of, note_on
 from dfo_prompt.report.pictures.render import svg_of
 from dfo_prompt.report.spreadsheet import write_csv
-from dfo_prompt.report.texts import markdown_text, printable, shortened
+from dfo_prompt.report.texts import markdown_text, printable, truncated
 from dfo_prompt.report.write import write_report
 from dfo_prompt.suite.plan import slug
 
@@ -177,7 +177,7 @@ def test_long_names_are_short_and_different_in_pictures():
     assert labels[names[0]].endswith("xa")
     assert "lose their middle" in note_on(names)
     assert note_on(["short"]) == ""
-    assert shortened("x" * 10, 10) == "x" * 10
+    assert truncated("x" * 10, 10) == "x" * 10
 
 
 def test_a_report_with_long_names_has_them_whole_in_its_tables(finished):

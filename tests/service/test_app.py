@@ -27,7 +27,7 @@ from dfo_prompt.service.openapi import document
 from dfo_prompt.service.serving import about
 from dfo_prompt.service.store import Store
 from dfo_prompt.service.training import Training
-from dfo_prompt.service.wire import Limits, pack
+from dfo_prompt.service.wire import ServiceLimits, pack
 
 TOKENS = (Client(name="ann", token="a" * 16), Client(name="bob", token="b" * 16, budget=5))
 ANYONE = (Client(name="anyone", trains=True),)
@@ -68,7 +68,7 @@ def app_of(objective, said, store, clients=ANYONE, **options):
 @contextmanager
 def serving(tmp_path, objective=None, clients=ANYONE, **limits):
     objective = objective or Labelling()
-    said = about(parse_config({"objective": "sphere", "dim": 3}), objective, {}, Limits(**limits))
+    said = about(parse_config({"objective": "sphere", "dim": 3}), objective, {}, ServiceLimits(**limits))
     app = app_of(objective, said, Store(tmp_path / "store.sqlite", said.fingerprint), clients)
     with TestClient(app, base_url="http://localhost") as client:
         yield client
@@ -136,7 +136,7 @@ async def in_flight(app, objective, requests, *, early):
 def hold(tmp_path, *, budget=None, gather=False, **limits):
     objective = Labelling()
     objective.gate.clear()
-    said = about(parse_config({"objective": "sphere", "dim": 3}), objective, {}, Limits(**limits))
+    said = about(parse_config({"objective": "sphere", "dim": 3}), objective, {}, ServiceLimits(**limits))
     store = Store(tmp_path / "s.sqlite", said.fingerprint)
     return objective, app_of(objective, said, store, [replace(ANYONE[0], budget=budget)], gather=gather)
 
@@ -177,7 +177,7 @@ def test_a_budget_is_reserved_before_it_is_spent(tmp_path):
 
 def test_429_says_when(tmp_path):
     store = Store(tmp_path / "s", "f")
-    engine = Engine(Labelling(), about(parse_config({"dim": 3}), Labelling(), {}, Limits()), store)
+    engine = Engine(Labelling(), about(parse_config({"dim": 3}), Labelling(), {}, ServiceLimits()), store)
     engine.pending = 64
     app = application(engine, ANYONE, Training(engine, Collection(store, task="t", fingerprint="f")))
     with TestClient(app, base_url="http://localhost") as client:
@@ -207,7 +207,7 @@ def test_a_failure_is_500_charged_nothing_and_may_be_asked_again(tmp_path):
 
 def test_a_store_that_cannot_be_written_is_503(tmp_path):
     objective = Labelling()
-    said = about(parse_config({"dim": 3}), objective, {}, Limits())
+    said = about(parse_config({"dim": 3}), objective, {}, ServiceLimits())
     store = Store(tmp_path / "s", said.fingerprint)
     with TestClient(app_of(objective, said, store), base_url="http://localhost") as client:
         store.writer.execute("PRAGMA query_only = 1")
@@ -449,12 +449,14 @@ def test_metrics_count_requests_and_candidates(tmp_path):
 
 def test_the_fingerprint_is_that_of_what_is_served():
     config = parse_config({"objective": "sphere", "dim": 3})
-    usual = about(config, Bowl(3), {}, Limits()).fingerprint
-    assert about(replace(config, budget=7, optimizer="random", sigma=3.0), Bowl(3), {}, Limits(texts=1)).fingerprint == usual
+    usual = about(config, Bowl(3), {}, ServiceLimits()).fingerprint
+    searched_otherwise = replace(config, budget=7, optimizer="random", sigma=3.0)
+    assert about(searched_otherwise, Bowl(3), {}, ServiceLimits(texts=1)).fingerprint == usual
     others = [
-        about(replace(config, **{key: value}), Bowl(3), {}, Limits()).fingerprint for key, value in [("seed", 1), ("dim", 4)]
+        about(replace(config, **{key: value}), Bowl(3), {}, ServiceLimits()).fingerprint
+        for key, value in [("seed", 1), ("dim", 4)]
     ]
-    others.append(about(config, Bowl(3), {"plugin.py": "sha256 0"}, Limits()).fingerprint)
+    others.append(about(config, Bowl(3), {"plugin.py": "sha256 0"}, ServiceLimits()).fingerprint)
     assert len({usual, *others}) == 4
 
 

@@ -14,7 +14,7 @@ from dfo_prompt._util import http as sending
 from dfo_prompt._util.http import Http, HttpError, RefusedError
 from dfo_prompt._util.messages import encode
 from dfo_prompt.errors import InputError, OutageError
-from dfo_prompt.service.wire import About, Limits
+from dfo_prompt.service.wire import About, ServiceLimits
 
 ABOUT = {"objective": "sphere", "dim": 2, "seed": 0, "fingerprint": "f", "description": {}, "splits": ["train"]}
 Z = np.array([[0.0, 1.0], [2.0, 3.0]])
@@ -151,11 +151,11 @@ def test_unknown_facts_and_currencies_of_a_later_version_are_taken(remote):
 
 def test_a_batch_is_sent_in_parts_that_the_service_takes(remote, monkeypatch):
     objective, asked = remote(lambda request, _: as_json(answer(request, losses=[float(len(request.data))])))
-    objective._about = About(**{**ABOUT, "limits": Limits(candidates=1)})
+    objective._about = About(**{**ABOUT, "limits": ServiceLimits(candidates=1)})
     found = objective.evaluate(Z)
     assert found.usage.requests == 2
     assert found.losses.tolist() == [len(encode(request)) for request in asked]
-    objective._about = About(**{**ABOUT, "limits": Limits(bytes=10)})
+    objective._about = About(**{**ABOUT, "limits": ServiceLimits(bytes=10)})
     assert len(objective.evaluate(Z).losses) == 2
 
 

@@ -6,9 +6,9 @@ import dfo_prompt as dp
 from dfo_prompt.contracts.objective import Evaluation
 from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.errors import PluginError, StudyError
-from dfo_prompt.study.failures import PATIENCE
+from dfo_prompt.study.failures import MOST_FAILED_BATCHES
 from dfo_prompt.study.records import Account, read_records
-from dfo_prompt.study.standing import UNKNOWN_WORST
+from dfo_prompt.study.search_state import UNKNOWN_WORST
 
 COMPARED = ("journal.jsonl", "validation.jsonl")
 
@@ -105,7 +105,7 @@ def test_an_objective_that_raises_costs_its_batch_and_the_study_goes_on(tmp_path
 def test_an_objective_that_keeps_raising_ends_the_study_and_can_be_mended(tmp_path):
     with pytest.raises(StudyError, match=r"failed 3 batches in a row.*the service is away.*same command"):
         study(Moody(3, 4, 5), folder=tmp_path).run()
-    assert len(read_records(tmp_path)) == 4 * (2 + PATIENCE)
+    assert len(read_records(tmp_path)) == 4 * (2 + MOST_FAILED_BATCHES)
     assert study(Bowl(), folder=tmp_path).run().spent.queries == 50
 
 

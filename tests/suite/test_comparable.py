@@ -8,7 +8,7 @@ import pytest
 from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.errors import InputError
 from dfo_prompt.methods.run import run_method
-from dfo_prompt.suite.comparable import Agreement, Beside, Comparable, setting_of
+from dfo_prompt.suite.comparable import Agreement, Beside, Comparable, fingerprints_of
 from dfo_prompt.suite.executor import Event
 from dfo_prompt.suite.folder import is_finished, study_path
 from dfo_prompt.suite.plan import Plan
@@ -84,7 +84,7 @@ def test_the_order_of_the_studies_does_not_matter(first):
 
 def test_a_setting_has_fingerprints_or_the_name_of_a_function():
     def setting(**objective):
-        return setting_of({"config": {"objective": "here"}, "objective": objective})
+        return fingerprints_of({"config": {"objective": "here"}, "objective": objective})
 
     assert setting(name="sphere") == {"objective": "here"}
     assert setting(model_fingerprint="a", pool_fingerprint="b") == {"model": "a", "objective": ""}

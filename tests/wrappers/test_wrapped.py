@@ -3,7 +3,7 @@ import pytest
 
 import dfo_prompt as dp
 from dfo_prompt.plugin.catalogue import plugin_files
-from dfo_prompt.study.checked_optimizer import GuardedOptimizer
+from dfo_prompt.study.checked_optimizer import CheckedOptimizer
 
 WRAPPERS = ("blockwise", "two-stage", "rembo", "sre", "redrawn")
 PLUGIN = """\
@@ -54,7 +54,7 @@ def _strange(tmp_path):
 
 def make(name):
     settings = {"dim": 6, "budget": 40, "popsize": 4, "x0": np.ones(6), "seed": 1}
-    return GuardedOptimizer(dp.create_optimizer(name, **settings), name=name)
+    return CheckedOptimizer(dp.create_optimizer(name, **settings), name=name)
 
 
 def asked(optimizer):

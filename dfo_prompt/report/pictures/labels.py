@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from dfo_prompt.report.texts import printable, shortened
+from dfo_prompt.report.texts import printable, truncated
 
 LONGEST = 36
 """The most characters of a label; longer names lose their middle."""
@@ -14,7 +14,7 @@ def labels_of(names: Iterable[str]) -> dict[str, str]:
     labels: dict[str, str] = {}
     taken: set[str] = set()
     for name in dict.fromkeys(names):
-        label, number = first, _ = shortened(printable(name), LONGEST) or "''", 1
+        label, number = first, _ = truncated(printable(name), LONGEST) or "''", 1
         while label in taken:
             number += 1
             label = f"{first} ({number})"
@@ -24,5 +24,5 @@ def labels_of(names: Iterable[str]) -> dict[str, str]:
 
 
 def note_on(names: Iterable[str]) -> str:
-    """Return a sentence on shortened names, or "" if there are none."""
+    """Return a sentence on truncated names, or "" if there are none."""
     return NOTE if any(len(printable(name)) > LONGEST for name in names) else ""

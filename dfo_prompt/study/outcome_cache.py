@@ -11,7 +11,7 @@ from dfo_prompt.types import Matrix
 
 
 @dataclass(frozen=True, kw_only=True)
-class Alike:
+class OutcomeCache:
     """Caches the outcomes of a study's evaluations by split and key.
 
     The key is the text of a `Textual` objective, on both accounts; otherwise it is the candidate itself, and only queries

@@ -11,7 +11,7 @@ UNKNOWN_WORST = 1e9
 """The loss told for a failed evaluation before any finite loss."""
 
 
-class Standing:
+class SearchState:
     """The outcome of a search so far.
 
     Attributes:
