@@ -77,6 +77,11 @@ class OutageError(StudyError):
         self.usage = usage
 
 
+def needs_extra(what: str, extra: str, *, otherwise: str = "", distribution: str = "dfo-prompt") -> str:
+    """Return the message that `what` needs an optional dependency, with the command that installs it."""
+    return f"{what} needs an extra: pip install '{distribution}[{extra}]'{otherwise and f'; or {otherwise}'}"
+
+
 def one_line(error: BaseException) -> str:
     """Return the class of an error and the first line of its message."""
     try:
@@ -91,11 +96,12 @@ def shortened(text: str) -> str:
     tail = MOST_CHARACTERS // 4
     if len(text) > 8 * MOST_CHARACTERS:  # escaping only lengthens the text
         text = text[: 4 * MOST_CHARACTERS] + text[-4 * MOST_CHARACTERS :]
-    line = "".join(map(_printable, " ".join(text.split())))
+    line = "".join(map(visible, " ".join(text.split())))
     if len(line) <= MOST_CHARACTERS:
         return line
     return f"{line[: MOST_CHARACTERS - tail - 5]} ... {line[-tail:]}"
 
 
-def _printable(character: str) -> str:
+def visible(character: str) -> str:
+    r"""Return the character, or its escape such as \u202e if it is not printable."""
     return character if character.isprintable() else character.encode("unicode_escape").decode()

@@ -18,5 +18,8 @@ Bounds: TypeAlias = tuple[float, float] | tuple[Vector, Vector]
 Json: TypeAlias = bool | int | float | str | list["Json"] | dict[str, "Json"] | None
 """A value that can be stored in a manifest or a journal line."""
 
+FLOAT = np.dtype("<f8")
+"""Numbers in files and on the wire: little-endian float64."""
+
 Options: TypeAlias = Mapping[str, object]
 """Keyword options, by name."""

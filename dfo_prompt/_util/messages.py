@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from dfo_prompt._util.reading import unique_keys
+from dfo_prompt._util.reading import refuse_constant, unique_keys
 from dfo_prompt.errors import InputError
 
 
@@ -32,10 +32,6 @@ def decode_any(body: bytes) -> Any:
         InputError: the body is no JSON, repeats a key, or holds NaN or an infinity.
     """
     try:
-        return json.loads(body.decode("utf-8"), object_pairs_hook=unique_keys, parse_constant=_refuse)
+        return json.loads(body.decode("utf-8"), object_pairs_hook=unique_keys, parse_constant=refuse_constant)
     except (ValueError, RecursionError) as error:
         raise InputError(f"the body is no JSON: {error}") from error
-
-
-def _refuse(constant: str) -> float:
-    raise ValueError(f"{constant} is no value of JSON")

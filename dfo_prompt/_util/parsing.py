@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, is_dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import numpy as np
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from dfo_prompt._util.reading import read_bytes
 from dfo_prompt.errors import InputError, UnknownNameError
@@ -25,7 +25,10 @@ _adapter: Callable[[Any], TypeAdapter[Any]] = cache(TypeAdapter)  # building one
 MOST_BYTES = 2**20
 """The largest TOML file: enough for any x0, while a weights file given by mistake is refused at once."""
 SURROGATE = re.compile("[\ud800-\udfff]")
-"""Lone surrogates, from file names that are not valid text; they are escaped."""
+"""A lone surrogate, which stands for bytes that are not valid text."""
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 STRICT = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True)
 """The `__pydantic_config__` of parsed dataclasses: unknown keys and "0" for a number are errors."""
 

@@ -55,6 +55,15 @@ def absolute(path: Path) -> Path:
         raise InputError(f"there can be no path {path}: {error}") from error
 
 
+def refuse_constant(name: str) -> float:
+    """Refuse NaN and Infinity, which are no JSON; for `parse_constant`.
+
+    Raises:
+        ValueError: always.
+    """
+    raise ValueError(f"{name} is no value of JSON")
+
+
 def unique_keys(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     """Return the pairs as a dictionary; a hook for `json.loads`, which would accept repeated keys.
 

@@ -11,11 +11,9 @@ from typing import Any, get_type_hints
 from dfo_prompt.contracts.spec import OptimizerSpec, Spec
 from dfo_prompt.errors import InputError
 from dfo_prompt.plugin.catalogue import KINDS, catalogue
-from dfo_prompt.plugin.entries import PROVIDED
+from dfo_prompt.plugin.entries import CONFIG_TABLES, PROVIDED
 from dfo_prompt.plugin.options import defaults_of, parameters
 
-TABLES = frozenset({"problem", "prompt", "endpoint"})
-"""Arguments of objectives that tables of a study's configuration supply."""
 SET = {
     "optimizers": "--set optimizer.",
     "objectives": "--set objective.",
@@ -101,7 +99,7 @@ def _options(kind: str, spec: Spec, target: Any) -> Iterator[dict[str, str | Non
     """Yield the options that a user can set; entries of kinds such as losses have none."""
     if KINDS[kind] not in PROVIDED:
         return
-    supplied = PROVIDED[KINDS[kind]] | (TABLES if kind == "objectives" else frozenset())
+    supplied = PROVIDED[KINDS[kind]] | (CONFIG_TABLES if kind == "objectives" else frozenset())
     accepted, defaults, meanings = parameters(target), defaults_of(target), _meanings(target)
     for name, hint in accepted.hints.items():
         if name not in supplied and name not in spec.options:

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from dfo_prompt.console.notes import note_unfinished
-from dfo_prompt.errors import InputError
+from dfo_prompt.errors import InputError, needs_extra
 from dfo_prompt.study.best import answer_of
 
 SECONDS = click.FloatRange(min=0, min_open=True)
@@ -26,7 +26,7 @@ def command(folder: Path, **service: Any) -> None:
     try:
         from dfo_prompt.service import offering  # noqa: PLC0415 - an extra
     except ImportError as error:
-        raise InputError("this needs an extra: pip install 'dfo-prompt[remote]'") from error
+        raise InputError(needs_extra("offer", "remote")) from error
     answer = answer_of(folder)
     note_unfinished(folder)
     reply = offering.offer(answer.candidate, **service)

@@ -8,13 +8,14 @@ from typing import Any
 
 import click
 
+from dfo_prompt._util.parsing import SURROGATE
 from dfo_prompt.console.notes import note_unfinished
 from dfo_prompt.contracts.objective import Generating, Predictor
 from dfo_prompt.errors import InputError
 from dfo_prompt.plugin.catalogue import catalogue
 from dfo_prompt.report.texts import printable
 from dfo_prompt.run.reopen import config_of, reopen
-from dfo_prompt.tasks.examples import LONE_SURROGATE, Texts
+from dfo_prompt.tasks.examples import Texts
 from dfo_prompt.types import Matrix
 
 
@@ -32,7 +33,7 @@ def command(folder: Path, texts: tuple[str, ...], *, as_json: bool, dtype: str |
     if not lines:
         raise InputError("nothing to label: give texts as arguments or lines on standard input")
     for number, line in enumerate(lines, start=1):
-        if LONE_SURROGATE.search(line):
+        if SURROGATE.search(line):
             raise InputError(f"text {number} holds bytes that are not UTF-8: {line}")
     examples = [tuple(line.split("\t")) for line in lines]
     if not catalogue().methods.find(config_of(folder).method).tunes:

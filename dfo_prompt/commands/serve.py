@@ -9,7 +9,7 @@ import numpy as np
 from dfo_prompt._util.logs import on_standard_error
 from dfo_prompt.commands.settings import given_keys, parse_settings, table_flags, with_settings
 from dfo_prompt.config.reading import parse_config
-from dfo_prompt.errors import InputError
+from dfo_prompt.errors import InputError, needs_extra
 from dfo_prompt.run.built import objective_of, plugin_of
 from dfo_prompt.run.code import code_of
 from dfo_prompt.run.reopen import config_of, reopen
@@ -75,7 +75,7 @@ def command(
     try:
         from dfo_prompt.service import serving  # noqa: PLC0415 - an extra
     except ImportError as error:
-        raise InputError("this needs an extra: pip install 'dfo-prompt[serve]'") from error
+        raise InputError(needs_extra("serve", "serve")) from error
     if token_file is None and not serving.is_loopback(host):
         raise InputError(f"others reach {host}: give --token-file, or leave out --host")
     clients = read_clients(token_file, client_budget, trainer=trainer)

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from dfo_prompt.errors import InputError
+from dfo_prompt.errors import InputError, needs_extra
 
 KINDS = {"input": "input_mtok", "output": "output_mtok", "cached": "cache_read_mtok"}
 """Our names of prices to those of genai-prices, in dollars per million tokens."""
@@ -17,7 +17,7 @@ def listed(model: str) -> dict[str, str]:
     try:
         from genai_prices import Usage, calc_price  # noqa: PLC0415 - an extra
     except ImportError as error:
-        raise InputError("prices.model needs an extra: pip install 'dfo-prompt[prices]'; or set input and output") from error
+        raise InputError(needs_extra("prices.model", "prices", otherwise="set input and output")) from error
     provider, _, name = model.partition("/")
     try:
         listing = calc_price(Usage(input_tokens=0, output_tokens=0), name, provider_id=provider).model_price

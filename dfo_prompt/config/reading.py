@@ -16,7 +16,7 @@ from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.contracts.spec import ObjectiveSpec, load_target
 from dfo_prompt.errors import DfoPromptError, InputError
 from dfo_prompt.plugin.catalogue import plugin_files
-from dfo_prompt.plugin.entries import PROVIDED, arguments_of, find, options_of, target_of
+from dfo_prompt.plugin.entries import CONFIG_TABLES, PROVIDED, arguments_of, find, options_of, target_of
 from dfo_prompt.plugin.options import parameters
 
 KINDS = ("optimizer", "objective", "method")
@@ -171,7 +171,7 @@ def _check_places(data: Mapping[str, Any]) -> None:
 def _is_own(data: Mapping[str, Any], option: str) -> bool:
     """Tell whether the objective itself has an option with the name of another key."""
     name = data.get("objective", StudyConfig.objective)
-    supplied = PROVIDED["objective"] | {"problem", "prompt", "endpoint"}
+    supplied = PROVIDED["objective"] | CONFIG_TABLES
     return isinstance(name, str) and option not in supplied and option in parameters(target_of("objective", name)).hints
 
 

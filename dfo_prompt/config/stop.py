@@ -5,11 +5,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from dfo_prompt._util.parsing import STRICT
+from dfo_prompt._util.parsing import STRICT, Finite, Positive
 from dfo_prompt.config.problem import Count
 
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Loss = Annotated[float, Field(allow_inf_nan=False)]
+Seconds = Positive
+Loss = Finite
 
 
 @dataclass(frozen=True, kw_only=True)

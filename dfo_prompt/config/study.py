@@ -8,7 +8,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from dfo_prompt._util.parsing import STRICT, plain, tables
+from dfo_prompt._util.parsing import STRICT, Finite, Positive, plain, tables
 from dfo_prompt.config.bounds import Box, check_box, check_start, given_to_optimizers, storable, usual_start
 from dfo_prompt.config.endpoint import EndpointConfig
 from dfo_prompt.config.limits import Limits
@@ -24,8 +24,6 @@ STUDY = "study"
 """The name of the method that runs a search by an optimizer."""
 MOST_CANDIDATES = 100_000
 """The most candidates per ask: larger populations make the setup of optimizers impractically slow."""
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Protocol, TypeVar
 import numpy as np
 from pydantic import ConfigDict, Field
 
-from dfo_prompt._util.parsing import parse
+from dfo_prompt._util.parsing import Finite, parse
 from dfo_prompt.contracts.endpoint import Label
 from dfo_prompt.endpoints.served import Answer
 from dfo_prompt.errors import InputError
@@ -15,7 +15,7 @@ from dfo_prompt.types import Vector
 
 OPEN = ConfigDict(extra="ignore", strict=True)
 """The configuration of a server's messages: unknown keys are ignored."""
-Log = Annotated[float, Field(allow_inf_nan=False)]
+Log = Finite
 Probability = Annotated[float, Field(allow_inf_nan=False, ge=0, le=1.001)]
 Tokens = Annotated[int, Field(ge=0, le=2**53)]
 SMALLEST = float(np.finfo(np.float32).tiny)

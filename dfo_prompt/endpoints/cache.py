@@ -13,12 +13,11 @@ import numpy as np
 from dfo_prompt.contracts.endpoint import Answered, Capabilities, Endpoint, EndpointOutageError, Label, Row, Scores
 from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.errors import InputError
-from dfo_prompt.types import Json
+from dfo_prompt.types import FLOAT, Json
 
 SCHEMA = "CREATE TABLE IF NOT EXISTS answers (name BLOB PRIMARY KEY, logs BLOB NOT NULL, bounds BLOB NOT NULL) WITHOUT ROWID"
 BUSY_SECONDS = 30.0
 """How long a process waits for another process's write."""
-FLOAT = "<f8"
 STEADY = 1e-6
 """The largest spread of repeated answers that counts as rounding."""
 

@@ -22,7 +22,7 @@ from transformers.models.auto import modeling_auto
 from transformers.utils import logging
 
 from dfo_prompt._util.logs import only_errors
-from dfo_prompt.errors import ModelError
+from dfo_prompt.errors import ModelError, needs_extra
 
 Head = Literal["causal", "masked", "seq2seq"]
 # If a family has several heads, the first of these is the one that it was pretrained with.
@@ -71,7 +71,7 @@ def read_gguf(file: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
             check_complete(model, info)
             tokenizer = AutoTokenizer.from_pretrained(**source, **NO_REMOTE_CODE)
     except ImportError as error:
-        raise ModelError("reading GGUF files needs an extra: pip install 'dfo-prompt[gguf]'") from error
+        raise ModelError(needs_extra("a GGUF file", "gguf")) from error
     except Exception as error:  # the reader raises many types for a damaged file
         raise ModelError(f"cannot read {file}: {first_line(error)}") from error
     # Otherwise transformers takes it for a quantised model and refuses to save it.

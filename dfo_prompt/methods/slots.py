@@ -15,11 +15,11 @@ from dfo_prompt.errors import InputError
 from dfo_prompt.lm.answers import FirstTokenReader, Reader
 from dfo_prompt.lm.encoding import encode
 from dfo_prompt.lm.load import LanguageModel
+from dfo_prompt.lm.local import WORD
 from dfo_prompt.lm.scorer import Scorer
 from dfo_prompt.lm.states import HiddenReader, TopReader, hidden_widths
 from dfo_prompt.lm.verbalizer import Verbalizer
 from dfo_prompt.methods.heads import Scaling
-from dfo_prompt.prompt.asking import WORD
 from dfo_prompt.tasks.examples import Texts
 from dfo_prompt.tasks.sections import Pattern
 from dfo_prompt.tasks.task import Task

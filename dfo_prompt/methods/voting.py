@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal
+from typing import Literal
 
 import numpy as np
-from pydantic import Field
 from scipy.special import softmax
 
-from dfo_prompt._util.parsing import STRICT
+from dfo_prompt._util.parsing import STRICT, NotNegative, Positive
 from dfo_prompt.methods.heads import Classifier, Fit, Labels, Prototypes, Ridge, held_out_loss
 from dfo_prompt.methods.slots import Answers, Features, Slot, View
 from dfo_prompt.tasks.examples import Texts
@@ -37,9 +36,9 @@ class Fitting:
     __pydantic_config__ = STRICT
 
     head: Literal["ridge", "prototypes"] = "ridge"
-    strength: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.01
+    strength: Positive = 0.01
     words: Literal["none", "offset", "auto"] = "none"
-    sharpness: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 5.0
+    sharpness: NotNegative = 5.0
     join_dev: bool = True
 
     def on(self, view: View) -> Fit:

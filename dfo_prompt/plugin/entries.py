@@ -5,7 +5,7 @@ from typing import Any
 
 from dfo_prompt.contracts.spec import Spec
 from dfo_prompt.errors import InputError
-from dfo_prompt.plugin.catalogue import catalogue
+from dfo_prompt.plugin.catalogue import KINDS, catalogue
 from dfo_prompt.plugin.options import typed_options
 from dfo_prompt.plugin.shelf import Shelf
 
@@ -19,7 +19,9 @@ PROVIDED: Mapping[str, frozenset[str]] = {
     "executor": frozenset({"jobs", "threads", "folder"}),
 }
 """The arguments that the study supplies, by kind; users cannot set them as options."""
-PLURALS = {"loss": "losses"}
+PLURALS = {singular: plural for plural, singular in KINDS.items()}
+CONFIG_TABLES = frozenset({"problem", "prompt", "endpoint"})
+"""The tables of a study that objectives of language models take as arguments."""
 UNSET = object()
 """A sentinel that is no option's value."""
 
@@ -36,7 +38,7 @@ def find(kind: str, name: str) -> Spec:
 
 def shelf(kind: str) -> Shelf[Any]:
     """Return the specs of a kind."""
-    specs: Shelf[Any] = getattr(catalogue(), PLURALS.get(kind, f"{kind}s"))
+    specs: Shelf[Any] = getattr(catalogue(), PLURALS[kind])
     return specs
 
 

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, Generic, TypeVar
 
 from dfo_prompt.contracts.spec import Spec
-from dfo_prompt.errors import InputError, PluginError, UnknownNameError
+from dfo_prompt.errors import InputError, PluginError, UnknownNameError, needs_extra
 
 S = TypeVar("S", bound=Spec)
 
@@ -58,8 +58,8 @@ class Shelf(Generic[S]):
         except PluginError as error:
             distribution = self.distributions.get(self.providers[spec.name][0])
             if spec.extra and distribution and isinstance(error.__cause__, ImportError):
-                needed = f"pip install '{distribution}[{spec.extra}]'"
-                raise InputError(f"{self.kind} {name!r} needs an extra: {needed}") from error
+                fault = needs_extra(f"{self.kind} {name!r}", spec.extra, distribution=distribution)
+                raise InputError(fault) from error
             raise
 
     def bound(self, name: str) -> Callable[..., Any]:

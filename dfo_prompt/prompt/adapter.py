@@ -15,7 +15,7 @@ from torch import Tensor
 
 from dfo_prompt._util.durable import moved_into, replacing
 from dfo_prompt._util.json_files import write_json
-from dfo_prompt.errors import InputError, ModelError
+from dfo_prompt.errors import InputError, ModelError, needs_extra
 from dfo_prompt.lm.checkpoint import quiet
 from dfo_prompt.lm.layout import template_of
 from dfo_prompt.lm.load import LanguageModel
@@ -96,7 +96,7 @@ def _save_adapter(lm: LanguageModel, whole: Tensor, origin: Origin, folder: Path
     try:
         from peft import PromptTuningConfig, TaskType, get_peft_model  # noqa: PLC0415 - an extra
     except ImportError as error:
-        raise InputError("the format peft needs an extra: pip install 'dfo-prompt[peft]'") from error
+        raise InputError(needs_extra("the format peft", "peft")) from error
     task_type = TaskType.CAUSAL_LM if lm.head == "causal" else TaskType.FEATURE_EXTRACTION
     config = PromptTuningConfig(task_type=task_type, num_virtual_tokens=len(whole), inference_mode=True, **lm.peft_sizes)
     with torch.random.fork_rng(), warnings.catch_warnings(action="ignore"), quiet():

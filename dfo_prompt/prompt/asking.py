@@ -9,14 +9,13 @@ from torch import Tensor
 
 from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.errors import InputError
+from dfo_prompt.lm.local import WORD
 from dfo_prompt.lm.precision import Precision
 from dfo_prompt.lm.scorer import Scorer
 from dfo_prompt.lm.verbalizer import EncodedTexts, Verbalizer
 from dfo_prompt.prompt.problem import Problem
 from dfo_prompt.types import Json, Matrix, Vector
 
-WORD = 4
-"""Bytes of a transmitted token id or float32."""
 PromptMap = Callable[[Matrix], Tensor]
 """Maps candidates (B, d) to soft prompts: (B, P, E), or (B, H, P, E) with a prompt for each layer."""
 

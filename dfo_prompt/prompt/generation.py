@@ -9,10 +9,11 @@ from torch import Tensor
 from dfo_prompt.contracts.objective import Evaluation
 from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.lm.greedy import Greedy
+from dfo_prompt.lm.local import WORD
 from dfo_prompt.lm.precision import Precision, choose_precision
 from dfo_prompt.lm.references import LikelihoodReader, References, encode_references
 from dfo_prompt.lm.scorer import Scorer
-from dfo_prompt.prompt.asking import WORD, PromptMap
+from dfo_prompt.prompt.asking import PromptMap
 from dfo_prompt.prompt.objective import PROBE_STEP, PROBES
 from dfo_prompt.prompt.problem import Problem
 from dfo_prompt.tasks.examples import Texts

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from dfo_prompt._util.parsing import STRICT
+from dfo_prompt._util.parsing import STRICT, Finite
 from dfo_prompt.contracts.usage import currencies
 from dfo_prompt.errors import DfoPromptError, InputError
 from dfo_prompt.report.damage import reading
 from dfo_prompt.report.summary import Summary, read_study, summarize
 from dfo_prompt.report.texts import printable
 from dfo_prompt.study.identity import is_study
-from dfo_prompt.study.records import Finite, Record
+from dfo_prompt.study.records import Record
 from dfo_prompt.suite.comparable import fingerprints_of
 from dfo_prompt.types import Vector
 

@@ -6,6 +6,8 @@ Names of suites, problems and entries, and error messages, are arbitrary input.
 import re
 from html import escape
 
+from dfo_prompt.errors import visible
+
 MARKDOWN = re.compile(
     r"""[\\`*$|~]                           # escapes, code, emphasis, mathematics, table cells, strikethrough
     | (?<![^\W_])_ | _(?![^\W_])            # emphasis; underscores inside words are plain
@@ -17,7 +19,7 @@ MARKDOWN = re.compile(
 
 def printable(text: str) -> str:
     r"""Return the text with control, bidirectional and unassigned characters and surrogates as escapes such as \u202e."""
-    return text if text.isprintable() else "".join(map(_visible, text))
+    return text if text.isprintable() else "".join(map(visible, text))
 
 
 def truncated(text: str, most: int) -> str:
@@ -35,7 +37,3 @@ def counted(number: int, noun: str) -> str:
 def markdown_text(text: str) -> str:
     """Return the text escaped for Markdown: no HTML, markup or table cells."""
     return MARKDOWN.sub(r"\\\g<0>", escape(printable(text), quote=False))
-
-
-def _visible(character: str) -> str:
-    return character if character.isprintable() else character.encode("unicode_escape").decode()

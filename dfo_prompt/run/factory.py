@@ -12,7 +12,7 @@ from dfo_prompt.contracts.spec import OptimizerSpec
 from dfo_prompt.errors import InputError, PluginError, UnknownNameError
 from dfo_prompt.plugin.building import build
 from dfo_prompt.plugin.catalogue import catalogue
-from dfo_prompt.plugin.entries import target_of
+from dfo_prompt.plugin.entries import CONFIG_TABLES, target_of
 from dfo_prompt.plugin.options import parameters
 from dfo_prompt.study.checked_objective import without_outputs
 from dfo_prompt.types import Bounds, Vector
@@ -119,7 +119,7 @@ def create_objective(name: str, *, dim: int, seed: int = 0, **options: object) -
         InputError: the name or an option is unknown, or a value is invalid.
         PluginError: the objective cannot be built for another reason.
     """
-    tables = {"problem", "prompt", "endpoint"} & options.keys()
+    tables = CONFIG_TABLES & options.keys()
     if foreign := sorted(tables - parameters(target_of("objective", name)).hints.keys()):
         raise InputError(f"objective {name!r} has no {foreign[0]}; it is for objectives of language models")
     objective: Objective = build("objective", name, options, dim=dim, seed=seed)

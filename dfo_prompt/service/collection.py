@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dfo_prompt.service.store import Store, usable
-from dfo_prompt.service.wire import FLOAT
-from dfo_prompt.types import Vector
+from dfo_prompt.types import FLOAT, Vector
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS feedback (

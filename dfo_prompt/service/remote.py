@@ -9,21 +9,20 @@ import hashlib
 from dataclasses import replace
 from math import ceil
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
-from pydantic import Field
 
+from dfo_prompt._util.parsing import Positive
 from dfo_prompt.contracts.objective import Evaluation
 from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.errors import InputError, OutageError
 from dfo_prompt.service.clients import read_token
 from dfo_prompt.service.transport import Transport
-from dfo_prompt.service.wire import FLOAT, TOLD, About, Answer, Prediction, array, pack
+from dfo_prompt.service.wire import TOLD, About, Answer, Prediction, array, pack
 from dfo_prompt.tasks.examples import Texts
-from dfo_prompt.types import Json, Matrix, Vector
+from dfo_prompt.types import FLOAT, Json, Matrix, Vector
 
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Seconds = Positive
 HEAD = 1024
 """The most bytes of a request without its candidates."""
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from starlette.exceptions import HTTPException
 
+from dfo_prompt._util.parsing import SURROGATE
 from dfo_prompt.contracts.objective import Objective, Predictor, Validated
 from dfo_prompt.errors import InputError
 from dfo_prompt.service.clients import Client
@@ -18,7 +19,6 @@ from dfo_prompt.service.labels import FeedbackRequest, LabelRequest, PromptReque
 from dfo_prompt.service.wire import numbers
 from dfo_prompt.study.candidates import candidate_hash
 from dfo_prompt.study.checked_objective import checked_evaluation
-from dfo_prompt.tasks.examples import LONE_SURROGATE
 from dfo_prompt.types import Vector
 
 
@@ -134,7 +134,7 @@ class Training:
         for texts in request.texts:
             if len(texts) != len(fields):
                 raise HTTPException(422, f"texts: an example has {len(texts)} texts; it takes {', '.join(fields)}")
-            if any(not text.strip() or LONE_SURROGATE.search(text) for text in texts):
+            if any(not text.strip() or SURROGATE.search(text) for text in texts):
                 raise HTTPException(422, "texts: a text is empty, or holds half of a surrogate pair")
         pairs = zip(request.texts, request.labels, strict=True)
         return [{**dict(zip(fields, texts, strict=True)), "label": label} for texts, label in pairs]

@@ -11,11 +11,10 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import ConfigDict, Field
 
-from dfo_prompt._util.parsing import STRICT
+from dfo_prompt._util.parsing import STRICT, Finite
 from dfo_prompt.errors import InputError
-from dfo_prompt.types import Json, Matrix, Vector
+from dfo_prompt.types import FLOAT, Json, Matrix, Vector
 
-FLOAT = np.dtype("<f8")
 OPEN = ConfigDict(extra="ignore", strict=True)
 """The configuration of a service's messages: later versions may add keys."""
 Split = Literal["train", "dev", "test"]
@@ -24,7 +23,7 @@ Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
 TOLD = frozenset(("rows", "tokens", "nanodollars"))
 """Currencies that the service reports; the client counts requests and bytes itself."""
 Name = Annotated[str, Field(pattern="^[0-9A-Za-z_.-]{1,128}$")]
-Number = Annotated[float, Field(allow_inf_nan=False)] | None
+Number = Finite | None
 Examples = Annotated[list[Annotated[list[str], Field(min_length=1)]], Field(min_length=1)]
 """Each example is the list of its texts."""
 

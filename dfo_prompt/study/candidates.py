@@ -10,9 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from dfo_prompt._util.durable import OwnFile
-from dfo_prompt.types import Matrix, Vector
-
-FLOAT = np.dtype("<f8")
+from dfo_prompt.types import FLOAT, Matrix, Vector
 
 
 class Candidates:

@@ -14,11 +14,11 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Self
 
-from dfo_prompt._util.parsing import STRICT, parse
+from dfo_prompt._util.parsing import STRICT, Finite, parse
 from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.errors import InputError, one_line
 from dfo_prompt.study.journal import Journal, Line, damaged
-from dfo_prompt.study.records import FILES, Account, Finite
+from dfo_prompt.study.records import FILES, Account
 
 COSTS = "ledger.jsonl"
 

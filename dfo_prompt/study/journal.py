@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dfo_prompt._util.durable import OwnFile
+from dfo_prompt._util.reading import refuse_constant
 from dfo_prompt.errors import StudyError, one_line
 from dfo_prompt.types import Json
 
@@ -144,9 +145,5 @@ def _complete(raw: bytes) -> list[bytes]:
     return written[: written.rfind(b"\n") + 1].splitlines(keepends=True)
 
 
-def _no_number(name: str) -> float:
-    raise ValueError(f"{name} is no number")
-
-
-DECODER = json.JSONDecoder(parse_constant=_no_number)
+DECODER = json.JSONDecoder(parse_constant=refuse_constant)
 """A shared decoder: `json.loads` would build one per line, which takes as long as the line itself."""

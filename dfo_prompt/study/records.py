@@ -4,17 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from dfo_prompt._util.parsing import STRICT, parse
+from dfo_prompt._util.parsing import STRICT, Finite, parse
 from dfo_prompt.errors import InputError
 from dfo_prompt.study.journal import Line, damaged, read_lines, read_raw
 from dfo_prompt.types import Matrix, Vector
-
-Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class Account(StrEnum):

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from dfo_prompt._util.parsing import STRICT
+from dfo_prompt._util.parsing import STRICT, Finite
 from dfo_prompt.study.costs import Spent
-from dfo_prompt.study.records import Finite, Record
+from dfo_prompt.study.records import Record
 from dfo_prompt.types import Json, Matrix, Vector
 
 USUAL = ("budget", "fitted", "unfinished")

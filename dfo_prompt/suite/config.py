@@ -7,9 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from dfo_prompt._util.parsing import STRICT
+from dfo_prompt._util.parsing import STRICT, Finite, Positive
 from dfo_prompt.config.problem import Count
-from dfo_prompt.config.study import Finite, Positive
 
 Name = Annotated[str, Field(min_length=1)]
 Measure = Literal["test_metric", "recommended_loss", "best_loss"]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
+from dfo_prompt._util.supervisor import GOES_ON
 from dfo_prompt.errors import StudyError
 from dfo_prompt.suite.comparable import Comparable
 from dfo_prompt.suite.config import SuiteSettings
@@ -88,7 +89,7 @@ class Supervision:
             self._busy = monotonic()
         elif monotonic() - self._busy > self._settings.stall_seconds:
             stall = f"{self._settings.stall_seconds:g} seconds"
-            raise StudyError(f"the executor has had no room for a study for {stall}; the same command goes on from here")
+            raise StudyError(f"the executor has had no room for a study for {stall}; {GOES_ON}")
 
     def _wait(self) -> list[tuple[str, Event]]:
         before = monotonic()

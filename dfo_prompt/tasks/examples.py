@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 from dfo_prompt._util.downloads import wheel_file
+from dfo_prompt._util.parsing import SURROGATE
 from dfo_prompt._util.reading import exists, from_home
 from dfo_prompt.errors import DataError
 from dfo_prompt.tasks.files import find_split, read_class_folders, unread_files
@@ -21,7 +22,6 @@ from dfo_prompt.tasks.task import Task
 Texts = Sequence[tuple[str, ...]]
 """N examples without their answers: a text or a pair of texts each, in the order of `Task.fields`."""
 
-LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 WORD = re.compile(r"\S+")
 
 
@@ -203,7 +203,7 @@ def _cell(task: Task, row: Row, field: str) -> str:
     value = value.strip()
     if not value and not (field in ("label", "answer") and "" in task.data.unlabelled):
         raise DataError(f"{row.place}: {column} is empty; fill it in or remove the row")
-    if LONE_SURROGATE.search(value):
+    if SURROGATE.search(value):
         raise DataError(
             f"{row.place}: {column} holds half of a surrogate pair, which no tokenizer accepts; fix or remove the row"
         )

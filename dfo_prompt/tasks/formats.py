@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dfo_prompt._util.reading import read_bytes, unique_keys
-from dfo_prompt.errors import DataError, InputError
+from dfo_prompt._util.reading import read_bytes, refuse_constant, unique_keys
+from dfo_prompt.errors import DataError, InputError, needs_extra
 from dfo_prompt.tasks.rows import Row, cell
 from dfo_prompt.tasks.tables import LINE_END, TABLES, read_table
 
@@ -102,9 +102,7 @@ def _parquet(data: bytes, path: Path) -> Iterator[Row]:
         import pyarrow as pa  # noqa: PLC0415 - an extra
         from pyarrow import parquet  # noqa: PLC0415
     except ImportError as error:
-        raise InputError(
-            f"reading {path.name} needs an extra: pip install 'dfo-prompt[parquet]'; or save it as .csv"
-        ) from error
+        raise InputError(needs_extra(f"reading {path.name}", "parquet", otherwise="save it as .csv")) from error
     try:
         records = parquet.read_table(pa.BufferReader(data)).to_pylist()
     except (pa.ArrowException, OSError, ValueError) as error:
@@ -151,8 +149,4 @@ def _row(record: Mapping[str, Any], place: str) -> Row:
 
 
 def _loads(text: str) -> Any:
-    return json.loads(text, object_pairs_hook=unique_keys, parse_constant=_refuse_constant)
-
-
-def _refuse_constant(constant: str) -> None:
-    raise ValueError(f"{constant} is no value of JSON")
+    return json.loads(text, object_pairs_hook=unique_keys, parse_constant=refuse_constant)

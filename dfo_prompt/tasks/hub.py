@@ -5,7 +5,7 @@ from importlib import import_module
 from typing import Any
 
 from dfo_prompt._util.logs import only_errors
-from dfo_prompt.errors import DataError, InputError
+from dfo_prompt.errors import DataError, InputError, needs_extra
 from dfo_prompt.tasks.rows import Row, cell
 from dfo_prompt.tasks.sections import Source
 
@@ -28,9 +28,8 @@ def _load(source: Source, split: str) -> Any:
     try:
         datasets = import_module("datasets")
     except ImportError as error:
-        raise InputError(
-            f"data set {source.hub!r} needs an extra: pip install 'dfo-prompt[hub]'; or give local files with --data"
-        ) from error
+        fault = needs_extra(f"data set {source.hub!r}", "hub", otherwise="give local files with --data")
+        raise InputError(fault) from error
     revision = {"revision": source.revision} if source.revision else {}
     try:
         with only_errors("huggingface_hub"):

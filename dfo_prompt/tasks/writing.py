@@ -6,8 +6,8 @@ from dataclasses import fields
 from pathlib import Path
 
 from dfo_prompt._util.durable import replacing, writing
+from dfo_prompt._util.parsing import SURROGATE
 from dfo_prompt.errors import InputError
-from dfo_prompt.tasks.examples import LONE_SURROGATE
 from dfo_prompt.tasks.sections import Source
 from dfo_prompt.tasks.task import Task
 
@@ -41,7 +41,7 @@ def toml_of(task: Task) -> str:
     data = {field.name: getattr(task.data, field.name) for field in fields(Source)}
     changed = {key: value for key, value in data.items() if value != getattr(defaults, key)}
     lines += ["", "[data]", *_keys(changed)] if changed else []
-    if halves := [line for line in lines if LONE_SURROGATE.search(line)]:
+    if halves := [line for line in lines if SURROGATE.search(line)]:
         raise InputError(f"no task file can hold {halves[0]!r:.200}, which is not UTF-8; rename the file or column")
     return "\n".join(lines) + "\n"
 

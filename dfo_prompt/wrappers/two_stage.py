@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field
 
+from dfo_prompt._util.parsing import Positive
 from dfo_prompt.contracts.optimizer import Best, Optimizer
 from dfo_prompt.errors import InputError
 from dfo_prompt.plugin.entries import PROVIDED
@@ -41,7 +42,7 @@ class TwoStage(Optimizer):
         variant: str,
         second: str = "cma:sep",
         share: Share = 0.75,
-        step: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0,
+        step: Positive = 1.0,
         first_options: Options | None = None,
         second_options: Options | None = None,
         **study: Any,

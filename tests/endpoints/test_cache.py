@@ -164,6 +164,7 @@ def test_a_strangers_endpoint_is_listed_and_checked(stranger, program):
         "noisy",
         "nothing",
         "openai",
+        "sglang",
         "systemone",
         "vllm",
     ]

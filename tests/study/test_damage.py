@@ -99,7 +99,7 @@ def changed(text, data):
         ('{"query": 3, "candidate": "a", "loss": "low"}', "loss: Input should be a valid number"),
         ('{"query": 3, "candidate": "a", "status": null}', "status: Input should be a valid string"),
         ('{"query": 3, "candidate": "a", "loss": 1e999}', "loss: Input should be a finite number"),
-        ('{"query": 3, "candidate": "a", "loss": NaN}', "NaN is no number"),
+        ('{"query": 3, "candidate": "a", "loss": NaN}', "NaN is no value of JSON"),
         ('{"query": 9, "candidate": "a", "loss": 1.0}', "it is of query 9"),
         ('{"query": 3}', "candidate: Field required"),
         ("3", "it holds no table"),

@@ -3,17 +3,16 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import sqrt
-from typing import Annotated
 
 import numpy as np
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
+from dfo_prompt._util.parsing import Positive
 from dfo_prompt.errors import InputError
 from dfo_prompt.types import Matrix
 
-Scale = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Scale = Positive
 """A factor of the scale of a projection; see `Space.deviation`."""
 
 
