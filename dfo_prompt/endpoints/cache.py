@@ -55,7 +55,11 @@ class CachedEndpoint:
         return can
 
     def score(self, rows: Sequence[Row], labels: Sequence[Label]) -> Scores:
-        """Score rows; only rows that are not in the cache are sent to the endpoint."""
+        """Score rows; only rows that are not in the cache are sent to the endpoint.
+
+        Raises:
+            EndpointOutageError: see `Endpoint`; or the file cannot be used, which is no loss of a prompt.
+        """
         if self._about is None:
             return self._endpoint.score(rows, labels)
         names = [self._name(self._about, row, labels) for row in rows]
@@ -82,9 +86,10 @@ class CachedEndpoint:
         try:
             fresh = self._endpoint.score([*missing.values()], labels)
         except EndpointOutageError as error:
-            self._keep({name: error.answered[i] for i, name in enumerate(missing) if i in error.answered})
+            answered = {name: error.answered[i] for i, name in enumerate(missing) if i in error.answered}
+            self._keep(answered, error.usage)
             raise
-        self._keep(answers_of(missing, fresh))
+        self._keep(answers_of(missing, fresh), fresh.usage)
         return fresh
 
     @staticmethod
@@ -100,20 +105,29 @@ class CachedEndpoint:
 
     def _find(self, names: Sequence[bytes], classes: int) -> dict[bytes, Answered]:
         answers = {}
-        with self._usable():
+        with self._served():
             for name in {*names}:
                 row = self._file.execute("SELECT logs, bounds FROM answers WHERE name = ?", (name,)).fetchone()
                 if row and len(row[0]) == 8 * classes and len(row[1]) == classes:
                     answers[name] = np.frombuffer(row[0], dtype=FLOAT).astype(np.float64), np.frombuffer(row[1], dtype=bool)
         return answers
 
-    def _keep(self, answers: Mapping[bytes, Answered]) -> None:
+    def _keep(self, answers: Mapping[bytes, Answered], usage: Usage) -> None:
         rows = [
             (name, np.asarray(logs, dtype=FLOAT).tobytes(), np.asarray(bounds, dtype=bool).tobytes())
             for name, (logs, bounds) in answers.items()
         ]
-        with self._usable(), self._file:
+        with self._served(usage), self._file:
             self._file.executemany("INSERT OR IGNORE INTO answers VALUES (?, ?, ?)", rows)
+
+    @contextmanager
+    def _served(self, usage: Usage | None = None) -> Iterator[None]:
+        """Turn an error into an outage, so that it stops the study and fails no query; `usage` was consumed before."""
+        try:
+            with self._usable():
+                yield
+        except InputError as error:
+            raise EndpointOutageError(str(error), usage=usage) from error
 
     @contextmanager
     def _usable(self) -> Iterator[None]:

@@ -92,6 +92,20 @@ def test_a_file_that_is_none_of_ours_is_refused(tmp_path):
         CachedEndpoint(Counting(), tmp_path / "a.sqlite")
 
 
+@pytest.mark.parametrize("rows", [["x", "yy"], ["x", "down", "yy"]])
+def test_a_file_that_cannot_be_written_is_an_outage_with_what_was_consumed(tmp_path, rows):
+    inner = Counting()
+    endpoint = kept(inner, tmp_path / "a.sqlite")
+    endpoint._file.execute("PRAGMA query_only = ON")  # as on a full disk, answers are read and none is written
+    with pytest.raises(EndpointOutageError, match=r"cannot keep answers in .*a.sqlite: .*endpoint.cache to off") as raised:
+        endpoint.score(rows, LABELS)
+    assert raised.value.usage.billed_tokens == sum(map(len, rows))
+    endpoint._file.close()
+    with pytest.raises(EndpointOutageError, match="cannot keep answers") as raised:
+        endpoint.score(rows, LABELS)
+    assert (raised.value.usage, len(inner.asked)) == (dp.Usage(), len(rows))
+
+
 STRANGER = """
 import re
 from pathlib import Path
