@@ -19,7 +19,7 @@ from dfo_prompt.service.engine import Engine
 from dfo_prompt.service.serving import about
 from dfo_prompt.service.store import Store
 from dfo_prompt.service.training import Training, first_prompt
-from dfo_prompt.service.wire import Limits, pack
+from dfo_prompt.service.wire import ServiceLimits, pack
 from dfo_prompt.study.candidates import candidate_hash
 
 TOKENS = (Client(name="ann", token="a" * 16, trains=True), Client(name="bob", token="b" * 16, budget=2))
@@ -44,7 +44,7 @@ class Signs(HeldOutBowl):
 @contextmanager
 def serving(tmp_path, *, start=START, clients=ANYONE, objective=None, **limits):
     objective = objective or Signs(3)
-    said = about(parse_config({"objective": "sphere", "dim": 3}), objective, {}, Limits(**limits))
+    said = about(parse_config({"objective": "sphere", "dim": 3}), objective, {}, ServiceLimits(**limits))
     store = Store(tmp_path / "store.sqlite", said.fingerprint)
     collection = Collection(store, task="t", fingerprint=said.fingerprint)
     prompt = None if start is None else first_prompt(objective, start, collection)
