@@ -163,7 +163,7 @@ def _cost(probed: Mapping[str, Event], todo: list[Plan], jobs: int) -> str:
     duration = sum(seconds) / jobs if len(seconds) == len(parts) else None
     forecasts = [(plan.queries // plan.config.budget, event.forecast) for plan, event in parts if event.forecast]
     accounts = [
-        account.times(budgets) for budgets, forecast in forecasts for account in (forecast.search, forecast.held_out)
+        account.times(budgets) for budgets, forecast in forecasts for account in (forecast.search, forecast.validation)
     ]
     used = replace(sum(accounts, Usage()), queries=0)
     figures = [*([] if duration is None else [duration_text(duration)]), *amounts(used)]

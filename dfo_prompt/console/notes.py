@@ -9,7 +9,7 @@ from dfo_prompt.config.study import STUDY, StudyConfig
 from dfo_prompt.console.figures import amounts
 from dfo_prompt.console.terminal import terminal
 from dfo_prompt.report.summary import Summary
-from dfo_prompt.report.texts import printable
+from dfo_prompt.report.texts import counted, printable
 from dfo_prompt.run.forecast import Forecast
 from dfo_prompt.study.best import answer_of
 
@@ -36,12 +36,12 @@ def print_plan(config: StudyConfig, folder: Path) -> None:
 def print_forecast(forecast: Forecast) -> None:
     """Print the upper bound of what a study consumes."""
     console = terminal(soft_wrap=True)
-    for name, usage, unit in (("search", forecast.search, "queries"), ("held-out", forecast.held_out, "evaluations")):
+    for name, usage, unit in (("search", forecast.search, "query"), ("second account", forecast.validation, "evaluation")):
         if usage.queries:
-            total = ", ".join([f"{usage.queries:,} {unit}", *amounts(usage)])
-            console.print(f"[bold]{name:<8}[/bold]  at most {total}")
+            total = ", ".join([counted(usage.queries, unit), *amounts(usage)])
+            console.print(f"[bold]{name:<14}[/bold]  at most {total}")
     if not forecast.estimated:
-        console.print("[bold]rest[/bold]      unknown: this gives no estimate of anything but queries")
+        console.print("[bold]rest[/bold]            unknown: this gives no estimate of anything but queries")
 
 
 def print_next(summary: Summary, folder: Path) -> None:

@@ -19,12 +19,12 @@ class Forecast:
 
     Attributes:
         search: consumption on the first account.
-        held_out: consumption on the second account.
+        validation: consumption on the second account.
         estimated: True if the objective estimates other currencies than queries.
     """
 
     search: Usage = field(default_factory=Usage)
-    held_out: Usage = field(default_factory=Usage)
+    validation: Usage = field(default_factory=Usage)
     estimated: bool = True
 
 
@@ -60,9 +60,9 @@ def forecast(config: StudyConfig, objective: Objective) -> Forecast:
             "dev": 1 + LOOK * looks,
             "test": 2,
         }  # with the hand-written prompt on each, the chosen one on test
-    held_out = sum((tariff.most(1, split).times(count) for split, count in scored.items()), Usage())
+    validation = sum((tariff.most(1, split).times(count) for split, count in scored.items()), Usage())
     return Forecast(
         search=replace(most, queries=config.budget, **limited),
-        held_out=replace(held_out, queries=sum(scored.values())),
+        validation=replace(validation, queries=sum(scored.values())),
         estimated=isinstance(objective, Estimating),
     )

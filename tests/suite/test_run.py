@@ -316,8 +316,8 @@ def test_a_dry_run_asks_nothing_that_costs_something(program, tmp_path):
     status, out, said = program("--plugin", "paid.py", "run", *flags.split(), "--dry-run")
     assert status == 0, said
     assert out.splitlines() == [
-        "search    at most 33 queries, 1,000 tokens, 9 requests, $0.0033",
-        "held-out  at most 1 evaluations, 100 tokens, 1 requests, $0.0001",
+        "search          at most 33 queries, 1,000 tokens, 9 requests, $0.0033",
+        "second account  at most 1 evaluation, 100 tokens, 1 requests, $0.0001",
     ]
     assert not (tmp_path / "runs").exists()
 
