@@ -47,9 +47,8 @@ def command(folder: Path, kind: str | None, out: Path | None) -> None:
 
 def _form(objective: object) -> str:
     """Return the form of the prompts that the objective scores, "soft" or "text"; "" if it scores none."""
-    from dfo_prompt.prompt.generation import GenerationObjective  # noqa: PLC0415 - brings torch
-    from dfo_prompt.prompt.objective import PromptObjective  # noqa: PLC0415
+    from dfo_prompt.prompt.soft_prompts import SoftPrompts  # noqa: PLC0415 - brings torch
 
-    if isinstance(objective, PromptObjective | GenerationObjective):
+    if isinstance(objective, SoftPrompts):
         return "soft"
     return "text" if isinstance(objective, Textual) else ""

@@ -20,8 +20,8 @@ from dfo_prompt.lm.checkpoint import quiet
 from dfo_prompt.lm.layout import template_of
 from dfo_prompt.lm.load import LanguageModel
 from dfo_prompt.lm.origin import Origin, origin_of
-from dfo_prompt.prompt.generation import GenerationObjective
 from dfo_prompt.prompt.objective import PromptObjective
+from dfo_prompt.prompt.soft_prompts import SoftPrompts
 from dfo_prompt.types import Json, Vector
 
 SHALLOW = 2
@@ -31,7 +31,7 @@ TRUNCATION = "a text keeps most_words words (0: all); the longest loses its last
 SCORE = "sum of the log-probabilities of a label word's tokens, minus what calibration subtracts; softmax over the labels"
 
 
-def save_for_peft(objective: PromptObjective | GenerationObjective, candidate: Vector, folder: Path) -> None:
+def save_for_peft(objective: SoftPrompts, candidate: Vector, folder: Path) -> None:
     """Write the prompt of a candidate (d,) as a prompt-tuning adapter, with task.json, and classify.py, which reads it.
 
     peft puts a prompt ahead of all tokens, while ours follows the special tokens at the beginning of a text. The adapter
@@ -42,7 +42,7 @@ def save_for_peft(objective: PromptObjective | GenerationObjective, candidate: V
         InputError: peft is not installed or does not support the prompt, or the task has no labels.
         ModelError: the folder cannot be written.
     """
-    if isinstance(objective, GenerationObjective):
+    if not isinstance(objective, PromptObjective):
         reason = f"task {objective.problem.task.name!r} has answers that are texts, and the folder of peft is for labels"
         raise InputError(f"{reason}; use --format safetensors")
     _check_fits(objective, candidate)

@@ -1,6 +1,5 @@
 """The interface of models that score texts under prompts, and the model in this process behind it."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,10 +13,8 @@ from dfo_prompt.lm.precision import Precision
 from dfo_prompt.lm.scorer import Scorer
 from dfo_prompt.lm.verbalizer import EncodedTexts, Verbalizer
 from dfo_prompt.prompt.problem import Problem
+from dfo_prompt.prompt.soft_prompts import PromptMap
 from dfo_prompt.types import Json, Matrix, Vector
-
-PromptMap = Callable[[Matrix], Tensor]
-"""Maps candidates (B, d) to soft prompts: (B, P, E), or (B, H, P, E) with a prompt for each layer."""
 
 
 def check_dtype(dtype: str) -> None:

@@ -3,20 +3,19 @@
 from pathlib import Path
 
 from dfo_prompt.contracts.objective import Textual
-from dfo_prompt.prompt.generation import GenerationObjective
-from dfo_prompt.prompt.objective import PromptObjective
 from dfo_prompt.prompt.projections.learned import TunedPrompt
+from dfo_prompt.prompt.soft_prompts import SoftPrompts
 from dfo_prompt.study.saved import save_text as write_text
 from dfo_prompt.types import Vector
 
 
-def tuned_prompt(objective: PromptObjective | GenerationObjective, candidate: Vector) -> TunedPrompt:
+def tuned_prompt(objective: SoftPrompts, candidate: Vector) -> TunedPrompt:
     """Return the prompt of a candidate (d,)."""
     prompt = objective.prompt(candidate).double().cpu().numpy()
     return TunedPrompt(prompt=prompt, task=objective.problem.task.name, model=objective.problem.lm.fingerprint)
 
 
-def save_tensors(objective: PromptObjective | GenerationObjective, candidate: Vector, file: Path) -> None:
+def save_tensors(objective: SoftPrompts, candidate: Vector, file: Path) -> None:
     """Write the prompt of a candidate (d,) as the tensor "prompt" of a safetensors file."""
     tuned_prompt(objective, candidate).save(file)
 

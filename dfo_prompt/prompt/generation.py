@@ -13,9 +13,8 @@ from dfo_prompt.lm.local import WORD
 from dfo_prompt.lm.precision import Precision, choose_precision
 from dfo_prompt.lm.references import LikelihoodReader, References, encode_references
 from dfo_prompt.lm.scorer import Scorer
-from dfo_prompt.prompt.asking import PromptMap
-from dfo_prompt.prompt.objective import PROBE_STEP, PROBES
 from dfo_prompt.prompt.problem import Problem
+from dfo_prompt.prompt.soft_prompts import PromptMap, SoftPrompts
 from dfo_prompt.tasks.examples import Texts
 from dfo_prompt.tasks.metrics import score_texts
 from dfo_prompt.types import Json, Matrix, Vector
@@ -39,7 +38,7 @@ class GenerationSplit:
         return sum(len(layout.ids) for layout in self.references.layouts)
 
 
-class GenerationObjective:
+class GenerationObjective(SoftPrompts):
     """The loss of soft prompts A z + p0 on a task whose answers are texts, for a decoder-only language model.
 
         L(z) = (1 / N) sum over n of (1 / T_n) sum over t of -log p(y_nt | p(z), x_n, y_n1 ... y_n(t-1))
@@ -123,16 +122,6 @@ class GenerationObjective:
         most = rule.most_tokens if rule else 0
         return usage + self._generated(self._prompt_tokens, part, most * len(part.answers)).times(count)
 
-    def prompt(self, candidate: Vector) -> Tensor:
-        """Return the soft prompt (P, E) of a candidate (d,), or (H, P, E) with one for each layer."""
-        return self._projection(candidate[None])[0]
-
-    @property
-    def prompt_layers(self) -> int:
-        """Return the number of layers that have a prompt."""
-        prompt = self.prompt(np.zeros(self.dim))
-        return len(prompt) if prompt.dim() == 3 else 1  # noqa: PLR2004
-
     def describe(self) -> dict[str, Json]:
         """Return the settings that define the objective, for manifests."""
         references = self._splits["train"].references
@@ -158,8 +147,7 @@ class GenerationObjective:
         )
 
     def _probe(self, precision: Precision) -> Vector:
-        candidates = PROBE_STEP * np.random.default_rng(0).standard_normal((PROBES, self.dim))
-        return self._losses(Scorer(self.problem.lm, precision), self._projection(candidates), self._get("train"))
+        return self._losses(Scorer(self.problem.lm, precision), self._probe_prompts(), self._get("train"))
 
     def _losses(self, scorer: Scorer, prompts: Tensor, part: GenerationSplit) -> Vector:
         reader = LikelihoodReader(scorer.model, part.references, narrow=scorer.narrow)

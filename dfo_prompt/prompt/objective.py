@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -12,17 +11,13 @@ from dfo_prompt.contracts.usage import Usage, currencies
 from dfo_prompt.lm.precision import Precision, choose_precision
 from dfo_prompt.lm.scorer import Scorer
 from dfo_prompt.lm.verbalizer import EncodedTexts, Verbalizer
-from dfo_prompt.prompt.asking import Asks, Local, PromptMap, check_dtype
+from dfo_prompt.prompt.asking import Asks, Local, check_dtype
 from dfo_prompt.prompt.problem import Problem
 from dfo_prompt.prompt.served import Served
+from dfo_prompt.prompt.soft_prompts import PromptMap, SoftPrompts
 from dfo_prompt.prompt.task_objective import TaskObjective
 from dfo_prompt.tasks.examples import Texts
 from dfo_prompt.types import Json, Matrix, Vector
-
-PROBES = 16
-"""The number of candidates that the probe of a reduced precision ranks."""
-PROBE_STEP = 0.5
-"""The standard deviation of the probe's candidates: half of the default sigma, so that ranking them is harder."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +28,7 @@ class Split:
     labels: Tensor
 
 
-class PromptObjective(TaskObjective):
+class PromptObjective(SoftPrompts, TaskObjective):
     """The loss of soft prompts A z + p0 on a task, for a language model.
 
     The prompt stands ahead of every text, or at the {prompt} mark of the task's template.
@@ -96,10 +91,6 @@ class PromptObjective(TaskObjective):
         """Return an upper bound on the usage of `count` candidates on a split, without repeated requests."""
         return self._model.estimate(count, self._get(split).texts, self._prompt_tokens)
 
-    def prompt(self, candidate: Vector) -> Tensor:
-        """Return the soft prompt (P, E) of a candidate (d,), or (H, P, E) with one for each layer."""
-        return self._projection(candidate[None])[0]
-
     def subtracted(self, candidate: Vector) -> Vector:
         """Return the values (C,) that calibration subtracts from the scores under a candidate (d,), in float32."""
         prompts = self.prompt(candidate)[None]
@@ -110,12 +101,6 @@ class PromptObjective(TaskObjective):
     def word_tokens(self) -> tuple[tuple[int, ...], ...]:
         """Return the token ids of each class's label word, (C,)."""
         return self._verbalizer.words
-
-    @property
-    def prompt_layers(self) -> int:
-        """Return the number of layers that have a prompt."""
-        prompt = self.prompt(np.zeros(self.dim))
-        return len(prompt) if prompt.dim() == 3 else 1  # noqa: PLR2004
 
     def describe(self) -> dict[str, Json]:
         """Return the settings that define the objective, for manifests."""
@@ -153,8 +138,7 @@ class PromptObjective(TaskObjective):
         lm, train = self.problem.lm, self._splits["train"]
 
         def losses(precision: Precision) -> Vector:
-            candidates = PROBE_STEP * np.random.default_rng(0).standard_normal((PROBES, self.dim))
-            logits = self._verbalizer.scorer_with(Scorer(lm, precision))(self._projection(candidates), train.texts)
+            logits = self._verbalizer.scorer_with(Scorer(lm, precision))(self._probe_prompts(), train.texts)
             return self._losses(logits, train.labels)
 
         engines = train.texts.engines(Scorer(lm), prompt_tokens)

@@ -17,8 +17,9 @@ from dfo_prompt.endpoints.opening import Opened, open_endpoint
 from dfo_prompt.errors import InputError, ModelError
 from dfo_prompt.lm.encoding import Encoded, encode_words
 from dfo_prompt.lm.verbalizer import EncodedTexts, Verbalizer
-from dfo_prompt.prompt.asking import Asked, PromptMap
+from dfo_prompt.prompt.asking import Asked
 from dfo_prompt.prompt.problem import Problem
+from dfo_prompt.prompt.soft_prompts import PromptMap
 from dfo_prompt.prompt.tokens import Ids, TokenPrompts
 from dfo_prompt.types import Json, Matrix
 

@@ -1,0 +1,43 @@
+"""What objectives of soft prompts share: the map from candidates to prompts."""
+
+from collections.abc import Callable
+
+import numpy as np
+from torch import Tensor
+
+from dfo_prompt.prompt.problem import Problem
+from dfo_prompt.types import Matrix, Vector
+
+PromptMap = Callable[[Matrix], Tensor]
+"""Maps candidates (B, d) to soft prompts: (B, P, E), or (B, H, P, E) with a prompt for each layer."""
+PROBES = 16
+"""The number of candidates that the probe of a reduced precision ranks."""
+PROBE_STEP = 0.5
+"""The standard deviation of the probe's candidates: half of the default sigma, so that ranking them is harder."""
+
+
+class SoftPrompts:
+    """An objective of soft prompts.
+
+    Attributes:
+        problem: model, task and split.
+        dim: d.
+    """
+
+    problem: Problem
+    dim: int
+    _projection: PromptMap
+
+    def prompt(self, candidate: Vector) -> Tensor:
+        """Return the soft prompt (P, E) of a candidate (d,), or (H, P, E) with one for each layer."""
+        return self._projection(candidate[None])[0]
+
+    @property
+    def prompt_layers(self) -> int:
+        """Return the number of layers that have a prompt."""
+        prompt = self.prompt(np.zeros(self.dim))
+        return len(prompt) if prompt.dim() == 3 else 1  # noqa: PLR2004
+
+    def _probe_prompts(self) -> Tensor:
+        """Return the prompts that the probe of a reduced precision ranks."""
+        return self._projection(PROBE_STEP * np.random.default_rng(0).standard_normal((PROBES, self.dim)))
