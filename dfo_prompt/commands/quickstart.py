@@ -62,7 +62,7 @@ def command(out: Path, budget: int, seed: int) -> None:
     console.print()
     console.print(comparison_table(summaries, metric="accuracy"))
     console.print(f"\n{_uncertainty(UNSEEN)}", markup=False)
-    console.print(f"\npicture  {picture}\nstudies  {out}/\n\n{_next(folders['cma'], seed)}", markup=False)
+    console.print(f"\npicture  {picture}\nstudies  {out}/\n\n{_next(folders[DECODER], seed)}", markup=False)
 
 
 def _run_unfinished(configs: dict[str, StudyConfig], folders: dict[str, Path]) -> None:
@@ -82,7 +82,7 @@ def _introduction(config: StudyConfig) -> str:
     return (
         f"Tuning a soft prompt of {config.prompt.tokens} tokens (d = {config.dim}) for SmolLM2-135M "
         f"on {config.problem.shots} BBC headlines a class,\n{len(OPTIMIZERS)} optimizers with {config.budget} queries each, "
-        "beside decoders of hidden states, which take a few.\n"
+        "beside a decoder of hidden states, which takes a few.\n"
         "Ctrl-C stops; the same command goes on from there. A first run fetches 96 MB of model and text.\n"
     )
 
