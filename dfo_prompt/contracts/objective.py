@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
+import numpy as np
+
 from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.types import Json, Matrix, Vector
 
@@ -27,6 +29,20 @@ class Evaluation:
     metrics: Mapping[str, Vector] = field(default_factory=dict)
     usage: Usage = field(default_factory=Usage)
     outputs: Matrix | None = None
+
+
+def concatenated(parts: Sequence[Evaluation], usage: Usage) -> Evaluation:
+    """Return the evaluation of a batch from those of its parts; metrics and outputs that a part lacks are left out."""
+    common = set.intersection(*({*part.metrics} for part in parts))
+    outputs = [part.outputs for part in parts if part.outputs is not None]
+    return Evaluation(
+        losses=np.concatenate([part.losses for part in parts]),
+        metrics={
+            name: np.concatenate([part.metrics[name] for part in parts]) for name in parts[0].metrics if name in common
+        },
+        outputs=np.concatenate(outputs) if len(outputs) == len(parts) else None,
+        usage=usage,
+    )
 
 
 @runtime_checkable

@@ -6,14 +6,13 @@ also replays answers to the same study in another folder; set another `run` to h
 """
 
 import hashlib
-from dataclasses import replace
 from math import ceil
 from pathlib import Path
 
 import numpy as np
 
 from dfo_prompt._util.parsing import Positive
-from dfo_prompt.contracts.objective import Evaluation
+from dfo_prompt.contracts.objective import Evaluation, concatenated
 from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.errors import InputError, OutageError
 from dfo_prompt.service.clients import read_token
@@ -116,7 +115,7 @@ class RemoteObjective:
         except OutageError as error:
             error.usage = self._again(error.usage, *(answer.usage for answer in parts))
             raise
-        return _joined(parts)
+        return concatenated(parts, sum((part.usage for part in parts), Usage()))
 
     def _again(self, *used: object) -> Usage:
         """Return the usage of evaluations that the service will replay."""
@@ -200,14 +199,3 @@ class RemotePredictor(RemoteValidated):
         if {len(row) for row in rows} != {shape[1]} or len(rows) != shape[0]:
             raise self._transport.nonsense(f"probabilities of another shape than {shape}", reply.usage)
         return np.array([array(row) for row in rows])
-
-
-def _joined(parts: list[Evaluation]) -> Evaluation:
-    """Concatenate the evaluations of the parts of a batch."""
-    first, common = parts[0], set.intersection(*({*part.metrics} for part in parts))
-    return replace(
-        first,
-        losses=np.concatenate([part.losses for part in parts]),
-        metrics={name: np.concatenate([part.metrics[name] for part in parts]) for name in first.metrics if name in common},
-        usage=sum((part.usage for part in parts[1:]), first.usage),
-    )

@@ -1,14 +1,14 @@
 """The text objective: the loss of a language model, behind any endpoint, under a text that z selects."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from dfo_prompt.contracts.endpoint import Endpoint
-from dfo_prompt.contracts.objective import Evaluation
+from dfo_prompt.contracts.objective import Evaluation, concatenated
 from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.endpoints.cache import STEADY
 from dfo_prompt.errors import InputError, OutageError
@@ -141,7 +141,7 @@ class TextObjective(TaskObjective):
                 raise
             evaluations[choice] = self._evaluation(logits[None], labels, usage, outputs=outputs, bounded=bounded)
         usage = sum((item.usage for item in evaluations.values()), Usage())
-        return _concatenated([evaluations[choice] for choice in choices], usage)
+        return concatenated([evaluations[choice] for choice in choices], usage)
 
     def _manual(self, split: str) -> Evaluation:
         logits, bounded, usage = self._scores(Choice(), self._texts(split))
@@ -192,14 +192,3 @@ class TextObjective(TaskObjective):
             if not fits and self._asker.size(row) <= self._room:
                 return longer
         return row
-
-
-def _concatenated(evaluations: Sequence[Evaluation], usage: Usage) -> Evaluation:
-    """Concatenate B evaluations of a candidate each."""
-    outputs = [item.outputs for item in evaluations if item.outputs is not None]
-    return Evaluation(
-        losses=np.concatenate([item.losses for item in evaluations]),
-        metrics={name: np.concatenate([item.metrics[name] for item in evaluations]) for name in evaluations[0].metrics},
-        outputs=np.concatenate(outputs) if outputs else None,
-        usage=usage,
-    )
