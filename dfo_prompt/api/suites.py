@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dfo_prompt.errors import InputError, StudyError
+from dfo_prompt.errors import InputError, StudyError, needs_extra
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,7 +65,7 @@ def require_report() -> None:
     try:
         import dfo_prompt.report.analysis  # noqa: F401, PLC0415 - brings pandas
     except ImportError as error:
-        raise InputError(f"comparisons need an extra: pip install 'dfo-prompt[report]' ({error})") from error
+        raise InputError(f"{needs_extra('a comparison', 'report')} ({error})") from error
 
 
 def result_of(folder: Path, errors: Mapping[str, str], *, kept: bool = True) -> SuiteResult:

@@ -1,4 +1,4 @@
-"""`dfo-prompt predict`: labels for new texts, or answers to them, from a tuned prompt."""
+"""`dfo-prompt predict`: labels for new texts, or answers to them, from a tuned prompt or another method."""
 
 import json
 import sys

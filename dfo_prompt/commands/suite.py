@@ -15,7 +15,7 @@ from dfo_prompt.console.numbers import duration_text
 from dfo_prompt.console.progress import SuiteProgress
 from dfo_prompt.console.status import print_status
 from dfo_prompt.contracts.usage import Usage
-from dfo_prompt.errors import InputError, StudyError
+from dfo_prompt.errors import InputError, StudyError, needs_extra
 from dfo_prompt.plugin.entries import arguments_of
 from dfo_prompt.report.beside import only_new
 from dfo_prompt.report.packed import packed_file, read_packed
@@ -153,7 +153,7 @@ def _write_report() -> Callable[[Path], Path]:
 
 
 def _missing(error: ImportError) -> str:
-    return f"reports need an extra: pip install 'dfo-prompt[report]' ({error})"
+    return f"{needs_extra('a report', 'report')} ({error})"
 
 
 def _cost(probed: Mapping[str, Event], todo: list[Plan], jobs: int) -> str:

@@ -17,7 +17,7 @@ class MethodSpec(Spec):
         deployment_efficient: one frozen copy of the model serves all tasks and users.
         searches: the method spends the study's query budget; the queries of other methods do not depend on it.
         tunes: the method returns a candidate of the study's objective and writes a study folder: it accepts any objective,
-            and curves, `predict`, `export` and `--start-from` work on the folder.
+            and curves, `export`, `--start-from`, and `predict` while it is unfinished, work on the folder.
         budgets: "package.module:function", for a method that spends several budgets: the function takes the study's
             configuration and returns their number.
         describe: "package.module:function", for a method whose prompts the problem's fingerprint does not cover: the

@@ -206,7 +206,7 @@ def _asked(setting: Setting, slots: Sequence[Slot], split: str, *, words: bool) 
     """Return the answers of every slot to the texts of a split, kept in the setting's folder, and their costs."""
     texts = setting.problem.texts(split)
     answers = [
-        kept(setting.folder, f"{split}-{number}", partial(slot.ask, texts, words=words)) for number, slot in enumerate(slots)
+        kept(setting, f"{split}-{number}", partial(slot.ask, texts, words=words)) for number, slot in enumerate(slots)
     ]
     usage = sum((answer.usage for answer in answers), Usage(queries=sum(slot.view.queries for slot in slots)))
     return answers, Spent.of(usage, objective_seconds=sum(answer.seconds for answer in answers))

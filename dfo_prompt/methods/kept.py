@@ -11,27 +11,27 @@ from dfo_prompt._util.durable import replacing, writing
 from dfo_prompt._util.parsing import parse
 from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.errors import InputError, one_line
+from dfo_prompt.methods.setting import Setting
 from dfo_prompt.methods.slots import Answers
+from dfo_prompt.study.records import ANSWERS
 
-PLACE = "answers"
 
+def kept(setting: Setting, name: str, ask: Callable[[], Answers]) -> Answers:
+    """Return the answers that the setting's folder keeps under `name`; if it has none, `ask` and keep the answers.
 
-def kept(folder: Path | None, name: str, ask: Callable[[], Answers]) -> Answers:
-    """Return the answers that `folder` keeps under `name`; if it has none, `ask` and keep the answers.
-
-    The folder belongs to a single method with fixed settings (see `study_folder`), so that a name stands for one question.
-    Without a folder nothing is kept.
+    The folder belongs to one method with fixed settings and code (see `study_folder`), so that a name stands for one
+    question. Without a folder, or in one that is reopened, nothing is kept.
 
     Raises:
         InputError: the file is damaged.
         StudyError: the file cannot be written.
     """
-    if folder is None:
-        return ask()
-    path = folder / PLACE / f"{name}.npz"
-    if path.exists():
+    path = setting.folder and setting.folder / ANSWERS / f"{name}.npz"
+    if path and path.exists():
         return _read(path)
     answers = ask()
+    if path is None or setting.reopened:
+        return answers
     with writing(path):
         path.parent.mkdir(exist_ok=True)
         with replacing(path) as file:

@@ -50,7 +50,8 @@ def _pretrained(setting: Setting, studies: Sequence[tuple[str | Path, int]], fol
         learned_from.append(fitted_by(objective, result))
         prompts.append(tuned_prompt(objective, result.chosen))
     path = folder / "projection.safetensors"
-    learn_projection(prompts, dim=setting.config.dim).save(path)
+    if not setting.reopened:
+        learn_projection(prompts, dim=setting.config.dim).save(path)
     learned = replace(setting.config.prompt, projection="file", projection_options={"path": path}, start=path)
     own = fitted_by(*tune(setting, replace(setting.config, prompt=learned), folder=folder / "study"))
     about: dict[str, Json] = {"tasks": list(dict.fromkeys(str(task) for task, _ in studies)), "prompts": len(prompts)}

@@ -31,7 +31,7 @@ from dfo_prompt.study.folder import study_folder
 from dfo_prompt.study.identity import CODE
 from dfo_prompt.study.result import HeldOut, Observer, Result
 from dfo_prompt.study.saved import save_result
-from dfo_prompt.types import Json
+from dfo_prompt.types import Json, Matrix
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +53,8 @@ def run_method(
 ) -> MethodResult:
     """Run the method of `config`, "study" or another, and score it on dev and test.
 
-    Studies, and methods that run studies, continue where they were interrupted; other methods start again.
+    Studies, and methods that run studies, continue where they were interrupted; decoders query for answers that the
+    folder lacks; other methods start again.
 
     Args:
         config: the configuration of the entry.
@@ -87,12 +88,24 @@ def run_method(
 
 
 def fit_of(config: StudyConfig) -> Callable[[Setting], Fitted]:
-    """Return the method of `config` with its options.
+    """Return the method of `config` with its options; what its classifier returns is checked.
 
     Raises:
         InputError: name or options are wrong.
     """
-    return partial(target_of("method", config.method), **arguments_of("method", config.method, config.method_options))
+    fit = partial(target_of("method", config.method), **arguments_of("method", config.method, config.method_options))
+
+    def checked(setting: Setting) -> Fitted:
+        fitted: Fitted = fit(setting)
+        return replace(fitted, predict=lambda texts: _probabilities(fitted.predict(texts), len(texts), config.method))
+
+    return checked
+
+
+def _probabilities(found: Matrix, count: int, method: str) -> Matrix:
+    if found.ndim != 2 or len(found) != count or not ((found >= 0) & (found <= 1)).all():  # noqa: PLR2004
+        raise PluginError(f"method {method!r} returned no probabilities (N, C) of {count} texts, but {found!r:.60}")
+    return found
 
 
 @contextmanager

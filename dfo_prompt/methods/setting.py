@@ -30,6 +30,7 @@ class Setting:
         observers: the observers of its studies.
         objectives: builds the objective of a study and caches it for the next.
         opened: the problem, if it is already open.
+        reopened: the folder holds a finished method: nothing is written, and inner studies are read instead of run.
     """
 
     config: StudyConfig
@@ -37,6 +38,7 @@ class Setting:
     observers: Sequence[Observer] = ()
     objectives: Objectives = field(default_factory=Objectives)
     opened: "Problem | None" = None
+    reopened: bool = False
 
     @cached_property
     def problem(self) -> "Problem":

@@ -12,8 +12,11 @@ from dfo_prompt.methods.setting import Fitted, Predict, Setting
 from dfo_prompt.prompt.objective import PromptObjective
 from dfo_prompt.run.built import objective_of
 from dfo_prompt.run.study import run_study
+from dfo_prompt.study.checked_objective import describe
 from dfo_prompt.study.costs import Spent
+from dfo_prompt.study.identity import check_objective
 from dfo_prompt.study.result import StudyResult
+from dfo_prompt.study.saved import load_result
 from dfo_prompt.tasks.examples import Texts
 from dfo_prompt.types import Json, Matrix
 
@@ -76,7 +79,17 @@ def tune(
     objective = objective_of(config)
     if not isinstance(objective, PromptObjective):
         raise InputError(f"objective {config.objective!r} tunes no prompt, so there is nothing to label with")
+    if setting.reopened and folder:
+        return objective, _finished(folder, config, objective)
     return objective, run_study(config, objective, out=folder, observers=setting.observers if watched else ())
+
+
+def _finished(folder: Path, config: StudyConfig, objective: PromptObjective) -> StudyResult:
+    check_objective(folder, describe(objective, name=config.objective))
+    result = load_result(folder)
+    if result is None:
+        raise InputError(f"{folder} has no result; run the command of the method again")
+    return result
 
 
 def fitted_by(objective: PromptObjective, result: StudyResult) -> Fitted:

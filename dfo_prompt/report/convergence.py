@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dfo_prompt.errors import InputError
+from dfo_prompt.errors import InputError, needs_extra
 from dfo_prompt.report.pictures.curves import curves, thinned
 from dfo_prompt.report.pictures.looks import looks_of
 from dfo_prompt.report.pictures.picture import axis
@@ -32,7 +32,7 @@ def plot_convergence(folders: Sequence[Path], out: Path, *, title: str) -> Path:
     try:
         from dfo_prompt.report.pictures.render import png_of  # noqa: PLC0415 - brings a JavaScript engine
     except ImportError as error:
-        raise InputError(f"pictures need an extra: pip install 'dfo-prompt[report]' ({error})") from error
+        raise InputError(f"{needs_extra('a picture', 'report')} ({error})") from error
     names = [read_manifest(folder)["config"]["optimizer"] for folder in folders]
     studies = [(name, best_losses(folder)) for name, folder in zip(names, folders, strict=True)]
     svg = convergence_svg(studies, title=title)

@@ -29,10 +29,10 @@ class Range:
     def score(self, losses: Matrix) -> Matrix:
         """Return the share of the distance from the start to the best loss that losses cover, 0 to 1.
 
-        Where the start is the best loss, losses that equal it up to rounding score 1, and worse ones 0.
+        Where the start is the best loss up to rounding, losses that equal it up to rounding score 1, and worse ones 0.
         """
         width = self.start - self.best
-        if not width > 0:
+        if not width > ROUNDING * abs(self.best):
             return np.where(losses <= self.best + ROUNDING * abs(self.best), 1.0, 0.0)
         scores: Matrix = np.nan_to_num(((self.start - losses) / width).clip(0, 1), nan=0.0)
         return scores

@@ -7,12 +7,12 @@ from typing import Any
 from dfo_prompt.config.reading import combined
 from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.contracts.objective import Described, Objective
-from dfo_prompt.errors import InputError
+from dfo_prompt.errors import InputError, UnknownNameError
 from dfo_prompt.plugin.catalogue import catalogue, given_files
 from dfo_prompt.run.built import objective_of
 from dfo_prompt.study.best import answer_of
 from dfo_prompt.study.checked_objective import describe
-from dfo_prompt.study.identity import MANIFEST, check_objective, read_manifest
+from dfo_prompt.study.identity import CODE, MANIFEST, check_objective, read_manifest
 from dfo_prompt.types import Vector
 
 
@@ -44,9 +44,18 @@ def config_of(folder: Path, overrides: Mapping[str, Any] | None = None) -> Study
     Raises:
         InputError: the folder holds no study, or names a plugin file that is not in use.
     """
-    recorded = dict(read_manifest(folder)["config"])
+    manifest = read_manifest(folder)
+    recorded, given = dict(manifest["config"]), {file.name for file in given_files()}
     plugin, _ = Path(str(recorded.pop("plugin", None) or "")).name, recorded.pop("preset", None)
-    if plugin and plugin not in {file.name for file in given_files()}:
-        remedy = f"if you trust that file, begin the command with dfo-prompt --plugin PATH/{plugin}"
-        raise InputError(f"the study in {folder} used the plugin file {plugin}; {remedy}")
-    return combined(recorded, folder, overrides or {}, where=str(folder / MANIFEST))
+    if plugin and plugin not in given:
+        raise _needs(folder, plugin)
+    try:
+        return combined(recorded, folder, overrides or {}, where=str(folder / MANIFEST))
+    except UnknownNameError as error:
+        missing = [name for name in manifest.get(CODE, {}) if name.endswith(".py") and name not in given]
+        raise (_needs(folder, missing[0]) if missing else error) from error
+
+
+def _needs(folder: Path, plugin: str) -> InputError:
+    remedy = f"if you trust that file, begin the command with dfo-prompt --plugin PATH/{plugin}"
+    return InputError(f"the study in {folder} used the plugin file {plugin}; {remedy}")

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 from filelock import FileLock, Timeout
@@ -14,7 +15,7 @@ from dfo_prompt.config.paths import portable
 from dfo_prompt.errors import InputError, StudyError
 from dfo_prompt.study.identity import CODE, MANIFEST, check_parts, is_study, read_manifest
 from dfo_prompt.study.ledger import LOCK
-from dfo_prompt.study.records import CANDIDATES, FILES, OUTPUTS, read_records
+from dfo_prompt.study.records import ANSWERS, CANDIDATES, FILES, OUTPUTS, read_records
 from dfo_prompt.study.saved import discard_result
 
 
@@ -65,6 +66,7 @@ def _claim(path: Path, manifest: Mapping[str, Any]) -> None:
         fixed = stored.get(CODE) != manifest.get(CODE) and all(record.loss is None for record in read_records(path))
         check_parts(path, {key: part for key, part in stored.items() if key != CODE or not fixed}, manifest)
         if fixed:
+            rmtree(path / ANSWERS, ignore_errors=True)  # of the earlier code
             write_json(path / MANIFEST, portable(manifest, path))
     elif not _is_bare(path):
         raise InputError(f"{path} is not empty and not a study folder; choose another with --out")

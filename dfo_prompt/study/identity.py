@@ -52,15 +52,15 @@ def check_config(path: Path, config: Mapping[str, Json]) -> None:
         check_parts(path, read_manifest(path), {"config": config})
 
 
-def check_objective(path: Path, about: Mapping[str, Json]) -> None:
-    """Refuse to use candidates of the study in `path` with another objective; device and precision may differ.
+def check_objective(path: Path, about: Mapping[str, Json], *, remedy: str = "its candidates mean nothing here") -> None:
+    """Refuse to use what the study in `path` found with another objective; device and precision may differ.
 
     Raises:
         InputError: the objectives differ; the message names the difference.
     """
     stored = read_manifest(path)["objective"]
     current = {key: stored[key] if key in PLACES else about.get(key) for key in stored}
-    check_parts(path, {"objective": stored}, {"objective": current}, remedy="its candidates mean nothing here")
+    check_parts(path, {"objective": stored}, {"objective": current}, remedy=remedy)
 
 
 def check_parts(

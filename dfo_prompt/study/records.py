@@ -24,6 +24,8 @@ class Account(StrEnum):
 FILES = {Account.QUERIES: "journal.jsonl", Account.VALIDATION: "validation.jsonl"}
 CANDIDATES = {Account.QUERIES: "candidates.f64", Account.VALIDATION: "validation.f64"}
 OUTPUTS = "outputs.f64"
+ANSWERS = "answers"
+"""The folder of the answers that a method without a journal keeps."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ from dfo_prompt.study.costs import Spent
 from dfo_prompt.study.result import HeldOut, Result, StudyResult
 from dfo_prompt.types import Vector
 
-RESULT, ANSWERS = "result.json", "candidates.npz"
+RESULT, CHOICES = "result.json", "candidates.npz"
 VECTORS = ("best", "recommended", "chosen")
 
 
@@ -28,7 +28,7 @@ def save_result(path: Path, result: Result) -> None:
     """
     with writing(path):
         if isinstance(result, StudyResult):
-            with replacing(path / ANSWERS) as file:
+            with replacing(path / CHOICES) as file:
                 np.savez(file, **{name: getattr(result, name) for name in VECTORS})
         write_json(path / RESULT, {name: value for name, value in asdict(result).items() if name not in VECTORS})
 
@@ -78,7 +78,7 @@ def discard_result(path: Path) -> None:
         StudyError: a file cannot be deleted.
     """
     with writing(path):
-        for name in (RESULT, ANSWERS, TEXT_FILE):
+        for name in (RESULT, CHOICES, TEXT_FILE):
             (path / name).unlink(missing_ok=True)
 
 
@@ -93,7 +93,7 @@ def read_candidate(path: Path, which: str = "chosen") -> Vector:
     Raises:
         InputError: the study is not finished, or its file is damaged.
     """
-    file = path / ANSWERS
+    file = path / CHOICES
     if not file.exists():
         raise InputError(f"the study in {path} is not finished; run its command again")
     try:

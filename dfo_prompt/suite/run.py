@@ -9,10 +9,11 @@ from typing import Any
 from dfo_prompt.errors import StudyError
 from dfo_prompt.suite.comparable import Beside, Comparable
 from dfo_prompt.suite.executor import PROCESSES, Event, Executor, Order, open_executor
-from dfo_prompt.suite.folder import is_finished, put_beside, suite_folder
+from dfo_prompt.suite.folder import is_finished, put_beside, result_of, suite_folder
 from dfo_prompt.suite.plan import Plan, Suite
 from dfo_prompt.suite.queue import Queue
 from dfo_prompt.suite.state import SuiteState, Watcher, unwatched
+from dfo_prompt.suite.status import of_result
 from dfo_prompt.suite.supervision import POLL_SECONDS, Supervision
 
 
@@ -89,9 +90,13 @@ def sorted_plans(suite: Suite, folder: Path) -> tuple[SuiteState, list[Plan], li
     finished: list[Plan] = []
     todo: list[Plan] = []
     for plan in suite.plans:
-        (finished if is_finished(folder, plan) else todo).append(plan)
+        result = result_of(folder, plan)
+        (todo if result is None else finished).append(plan)
+        if result is not None:
+            asked, _ = of_result(result, plan)
+            state.asked += asked
+            state.queries -= max(plan.queries - asked, 0)
     state.done = len(finished)
-    state.asked = sum(plan.queries for plan in finished)
     return state, finished, todo
 
 

@@ -126,7 +126,7 @@ def _status(folder: Path, plan: Plan, error: str) -> StudyStatus:
     place = study_path(folder, plan.id)
     try:
         if (result := result_of(folder, plan)) is not None:
-            queries, seconds = _of_result(result, plan)
+            queries, seconds = of_result(result, plan)
             return StudyStatus(plan=plan, state=State.FINISHED, queries=queries, seconds=seconds)
         running = is_held(place / LOCK)
         queries, seconds = _spent(place, plan)
@@ -138,7 +138,7 @@ def _status(folder: Path, plan: Plan, error: str) -> StudyStatus:
     return StudyStatus(plan=plan, state=state, queries=queries, seconds=seconds, error=error)
 
 
-def _of_result(result: Mapping[str, object], plan: Plan) -> tuple[int, float]:
+def of_result(result: Mapping[str, object], plan: Plan) -> tuple[int, float]:
     """Return queries and seconds of a finished study; the planned queries and 0 seconds if the result lacks them."""
     spent = result.get("spent")
     queries = spent.get("queries") if isinstance(spent, Mapping) else None

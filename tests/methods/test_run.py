@@ -3,10 +3,12 @@
 import json
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from filelock import FileLock
 from safetensors.numpy import load_file
 from tables import tables
 
@@ -372,6 +374,71 @@ def test_damaged_answers_are_named_in_one_line(options, tmp_path, content):
     ) as error:
         reopen_method(out)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("method", "options_of"),
+    [("ensemble", {"members": 2}), ("pretrained", {"tasks": ["TASK"], "draws": 2}), ("tuned-decoder", {})],
+)
+def test_reopening_reads_inner_studies_and_writes_nothing(options, tmp_path, tiny_task, method, options_of):
+    other = tmp_path / "other.toml"
+    other.write_text(tiny_task.read_text())
+    options_of = {key: [str(other)] if key == "tasks" else value for key, value in options_of.items()}
+    out = tmp_path / "out"
+    found = run_method(config(options, method=method, method_options=options_of), out=out)
+    manifests = [*out.rglob("manifest.json")]
+    for manifest in manifests:  # as on another device
+        manifest.write_text(manifest.read_text().replace('"device": "cpu"', '"device": "cuda"'))
+    before = {file: file.stat().st_mtime_ns for file in out.rglob("*")}
+    with FileLock(out / ".lock"):
+        np.testing.assert_array_equal(reopen_method(out).predict(TEXTS), found.fitted.predict(TEXTS))
+    assert {file: file.stat().st_mtime_ns for file in out.rglob("*")} == before
+    inner = next(manifest.parent for manifest in manifests if manifest.parent != out)
+    (inner / "result.json").unlink()
+    with pytest.raises(dp.InputError, match="has no result; run the command of the method again"):
+        reopen_method(out)
+
+
+PLUGIN = """
+import dfo_prompt as dp
+from dfo_prompt.methods.decoders import multi_prompt_decoder
+
+
+def templated(setting):
+    return multi_prompt_decoder(setting, templates=("{text} TEMPLATE {answer}",))
+
+
+@dp.hookimpl
+def dfo_prompt_methods():
+    return [dp.MethodSpec(name="templated", target="templated:templated", summary="One template.")]
+"""
+
+
+def test_answers_to_earlier_code_are_neither_kept_nor_read(program, options):
+    file = Path("templated.py")
+    where = ["--model", options["model"], "--task", options["task"], "--shots", "4"]
+    run = ["--plugin", "templated.py", "run", "--method", "templated", *where, "--out"]
+    file.write_text(PLUGIN.replace("TEMPLATE", "it was"))
+    assert program(*run, "one")[0] == 0
+    file.write_text(PLUGIN.replace("TEMPLATE", ". the film was so"))
+    status, _, err = program("--plugin", "templated.py", "predict", "one", "a film")
+    assert (status, "has changed since 'templated' was fitted" in err) == (2, True)
+    status, _, err = program("predict", "one", "a film")
+    assert (status, "begin the command with dfo-prompt --plugin PATH/templated.py" in err) == (2, True)
+    assert program(*run, "one")[0] == 0
+    assert program(*run, "two")[0] == 0
+    assert [Path(out, "answers", "train-0.npz").stat().st_size for out in ("one", "two")]
+    with np.load("one/answers/train-0.npz") as one, np.load("two/answers/train-0.npz") as two:
+        np.testing.assert_array_equal(one["figures"], two["figures"])
+    predictions = [program("--plugin", "templated.py", "predict", out, "a film")[1] for out in ("one", "two")]
+    assert predictions[0] == predictions[1] != ""
+
+
+def test_scores_that_are_no_probabilities_are_one_line(options, monkeypatch):
+    logits = np.array([[-1.0, 2.0]])
+    monkeypatch.setattr("dfo_prompt.methods.fixed.manual", lambda setting: dp.Fitted(predict=lambda texts: logits))
+    with pytest.raises(dp.PluginError, match=r"^method 'manual' returned no probabilities \(N, C\) of \d+ texts, but array"):
+        run_method(config(options, method="manual"))
 
 
 def test_a_method_on_other_data_is_refused(options, tmp_path, tiny_task):

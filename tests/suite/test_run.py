@@ -10,7 +10,7 @@ from dfo_prompt.errors import InputError, StudyError
 from dfo_prompt.report.findings import read_findings
 from dfo_prompt.suite.folder import is_finished, read_errors, read_suite_folder, study_path, suite_folder
 from dfo_prompt.suite.reading import read_suite_file
-from dfo_prompt.suite.run import probe_suite, run_suite
+from dfo_prompt.suite.run import probe_suite, run_suite, sorted_plans
 from dfo_prompt.suite.status import State, read_status
 
 SUITE = """\
@@ -264,6 +264,8 @@ def test_no_time_is_left_once_every_study_ended_early(suite, tmp_path):
     assert seen[0] == (4 * 33, 0)
     assert seen[-1] == (spent, spent)
     assert spent < 4 * 33
+    state, finished, todo = sorted_plans(early, tmp_path / "out")
+    assert (state.queries, state.asked, len(finished), todo) == (spent, spent, 4, [])
 
 
 def test_studies_that_stop_early_are_counted_in_the_report_with_their_reason(program, tmp_path):
