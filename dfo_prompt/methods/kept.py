@@ -20,7 +20,7 @@ def kept(setting: Setting, name: str, ask: Callable[[], Answers]) -> Answers:
     """Return the answers that the setting's folder keeps under `name`; if it has none, `ask` and keep the answers.
 
     The folder belongs to one method with fixed settings and code (see `study_folder`), so that a name stands for one
-    question. Without a folder, or in one that is reopened, nothing is kept.
+    question. It keeps nothing without a folder, or in a reopened one.
 
     Raises:
         InputError: the file is damaged.

@@ -33,6 +33,9 @@ from dfo_prompt.study.result import HeldOut, Observer, Result
 from dfo_prompt.study.saved import save_result
 from dfo_prompt.types import Json, Matrix
 
+ROUNDING = 1e-6
+"""The most by which a probability may exceed 1."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class MethodResult:
@@ -103,7 +106,7 @@ def fit_of(config: StudyConfig) -> Callable[[Setting], Fitted]:
 
 
 def _probabilities(found: Matrix, count: int, method: str) -> Matrix:
-    if found.ndim != 2 or len(found) != count or not ((found >= 0) & (found <= 1)).all():  # noqa: PLR2004
+    if found.ndim != 2 or len(found) != count or not ((found >= 0) & (found <= 1 + ROUNDING)).all():  # noqa: PLR2004
         raise PluginError(f"method {method!r} returned no probabilities (N, C) of {count} texts, but {found!r:.60}")
     return found
 

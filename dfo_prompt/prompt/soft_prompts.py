@@ -1,4 +1,4 @@
-"""What objectives of soft prompts share: the map from candidates to prompts."""
+"""The base of objectives of soft prompts: maps candidates to prompts."""
 
 from collections.abc import Callable
 
