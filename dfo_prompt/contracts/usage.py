@@ -1,10 +1,11 @@
 """Usage: the consumption of evaluations in each currency that budgets, bills and reports count."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from typing import Self
 
-from dfo_prompt.errors import UnknownNameError
+from dfo_prompt.errors import OutageError, UnknownNameError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +39,31 @@ class Usage:
     def times(self, count: int) -> Self:
         """Multiply every field."""
         return type(self)(**{name: value * count for name, value in vars(self).items()})
+
+
+class Bill:
+    """The usage of requests that follow one another, which is not lost if a later one fails.
+
+    Attributes:
+        total: usage so far.
+    """
+
+    def __init__(self) -> None:
+        self.total = Usage()
+
+    def add(self, usage: Usage) -> None:
+        """Add the usage of an answered request."""
+        self.total += usage
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Add the usage so far to that of an outage inside; one without usage is charged at the whole estimate anyway."""
+        try:
+            yield
+        except OutageError as error:
+            if error.usage is not None:
+                error.usage = self.total + error.usage
+            raise
 
 
 def currencies(kind: type[Usage] = Usage) -> Mapping[str, str]:

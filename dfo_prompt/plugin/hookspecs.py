@@ -125,7 +125,7 @@ def dfo_prompt_observers() -> Iterable[Spec]:  # type: ignore[empty-body]
 def dfo_prompt_executors() -> Iterable[Spec]:  # type: ignore[empty-body]
     """Provide executors of suites: targets are callables `(*, jobs, threads, folder, **options) -> Executor`.
 
-    See `dfo_prompt.suite.executor`; `dfo_prompt.suite.process.events_of` runs an order on any machine.
+    See `dfo_prompt.suite.executor`; `dfo_prompt.suite.process.WorkerProcess.run` runs an order on any machine.
     """
 
 

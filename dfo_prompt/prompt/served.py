@@ -1,7 +1,6 @@
 """Scores texts under prompts with an endpoint: one request of embeddings or token ids per token of a label word."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
@@ -11,9 +10,10 @@ from torch import Tensor
 
 from dfo_prompt.config.endpoint import EndpointConfig
 from dfo_prompt.contracts.endpoint import EndpointOutageError, Form, Label, Row
-from dfo_prompt.contracts.usage import Usage
+from dfo_prompt.contracts.usage import Bill, Usage
 from dfo_prompt.endpoints.cache import STEADY
 from dfo_prompt.endpoints.opening import Opened, open_endpoint
+from dfo_prompt.endpoints.words import RowsBefore, WordScorer, first_labels
 from dfo_prompt.errors import InputError, ModelError
 from dfo_prompt.lm.encoding import Encoded, encode_words
 from dfo_prompt.lm.verbalizer import EncodedTexts, Verbalizer
@@ -29,34 +29,10 @@ MAX_ROUNDING = 0.1
 """The largest difference of log-probabilities that is attributed to rounding in half precision."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Step:
-    """Requests for the scores of the same tokens: the first tokens of all label words, or a later token of one word.
-
-    Attributes:
-        classes: classes whose scores the tokens add to.
-        tokens: token of each class.
-        texts: token ids (left, right) around the prompt, for N texts.
-    """
-
-    classes: tuple[int, ...]
-    tokens: tuple[int, ...]
-    texts: list[tuple[list[int], list[int]]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class PromptScores:
-    """Scores (1, N, C) under one prompt, and the number of them that are only upper bounds."""
-
-    scores: Tensor
-    bounded: int
-
-
 class Served:
     """An endpoint that scores prompts.
 
-    A word's score is the sum of its tokens' log-probabilities: that of the local engine up to a constant that all classes
-    share.
+    Scores are those of the local engine up to a constant that all classes share.
 
     Args:
         problem: tokenizer, embeddings and task.
@@ -75,15 +51,10 @@ class Served:
     ) -> None:
         self._lm, self._verbalizer, self._projection = problem.lm, verbalizer, projection
         self._form = Form.TOKENS if isinstance(projection, TokenPrompts) else Form.EMBEDDINGS
-        words = encode_words(problem.lm, problem.task)
-        first = self._labels([ids[0] for ids in words])
-        self._first = tuple(ids[0] for ids in words)
+        words = tuple(tuple(map(self._label, ids)) for ids in encode_words(problem.lm, problem.task))
+        first = first_labels(words)
         self._opened: Opened = open_endpoint(config, first, needs=self._form, by=f"objective {by!r}")
-        if self._opened.can.normalised and (long := [ids for ids in words if len(ids) > 1]):
-            reason = f"endpoint {config.kind!r} compares labels of one token only"
-            raise InputError(
-                f"{reason}, and {problem.lm.tokenizer.decode([*long[0]])!r} has {len(long[0])}; change the task"
-            )
+        self._words = WordScorer(self._opened.endpoint, self._opened.can, words)
         self._probe = self._opened.can.measured(self._check_model(config, first))
 
     @cached_property
@@ -100,56 +71,42 @@ class Served:
             prompts = [*self._projection.tokens(candidates)]
         else:
             prompts = [*self._projection(candidates)]
-        bill: list[Usage] = []
-        try:
-            results = [self._candidate(prompt, texts, bill) for prompt in prompts]
-        except EndpointOutageError as error:
-            raise EndpointOutageError(str(error), usage=sum(bill, error.usage), refused=error.refused) from error
-        bounded = None if self._opened.can.exact else np.array([float(result.bounded) for result in results])
-        return Asked(scores=torch.cat([result.scores for result in results]), usage=sum(bill, Usage()), bounded=bounded)
+        bill = Bill()
+        with bill.kept():
+            scores, bounded = zip(*(self._candidate(prompt, texts, bill) for prompt in prompts), strict=True)
+        bounds = None if self._opened.can.exact else np.array(bounded, dtype=np.float64)
+        return Asked(scores=torch.cat(scores), usage=bill.total, bounded=bounds)
 
     def estimate(self, count: int, texts: EncodedTexts, prompt_tokens: int) -> Usage:
         """Return an upper bound on the usage of one attempt at each request; see `Asks`."""
-        ids, usage = np.zeros(prompt_tokens, dtype=np.int64), Usage()
-        for part in self._verbalizer.asked(texts):
-            for step in self._steps(part):
-                # Rows of token ids, for embeddings too: they have the same length.
-                rows = [self._ids_row(left, ids, right) for left, right in step.texts]
-                usage += self._opened.endpoint.estimate(rows)
-        return sum([usage] * count, Usage())
+        prompt: Ids = np.zeros(prompt_tokens, dtype=np.int64)  # rows of token ids, for embeddings too: they are as long
+        parts = self._verbalizer.asked(texts)
+        return sum((self._words.estimate(self._rows(prompt, part)) for part in parts), Usage()).times(count)
 
     def describe(self) -> dict[str, Json]:
         """Return the settings of the endpoint, and the measurements of its probe."""
         return {"endpoint": self._opened.about, "endpoint_probe": self._probe}
 
-    def _candidate(self, prompt: Tensor | Ids, texts: EncodedTexts, bill: list[Usage]) -> PromptScores:
-        parts = [self._raw(prompt, part, bill) for part in self._verbalizer.asked(texts)]
-        scores = self._verbalizer.calibrated(parts[0].scores, parts[-1].scores)
-        return PromptScores(scores=scores, bounded=sum(part.bounded for part in parts))
+    def _candidate(self, prompt: Tensor | Ids, texts: EncodedTexts, bill: Bill) -> tuple[Tensor, int]:
+        """Return the calibrated scores (1, N, C) under a prompt, and the number that are only upper bounds."""
+        parts = [self._words.scores(self._rows(prompt, part), bill) for part in self._verbalizer.asked(texts)]
+        own, neutral = (torch.from_numpy(scores)[None] for scores in (parts[0][0], parts[-1][0]))
+        return self._verbalizer.calibrated(own, neutral), sum(bounded for _, bounded in parts)
 
-    def _raw(self, prompt: Tensor | Ids, texts: EncodedTexts, bill: list[Usage]) -> PromptScores:
-        """Return scores (1, N, C) before calibration, and append their usage to `bill`."""
-        scores, bounded = np.zeros((texts.count, texts.words)), 0
-        for step in self._steps(texts):
-            labels = self._labels(step.tokens)
-            answer = self._opened.endpoint.score([self._row(left, prompt, right) for left, right in step.texts], labels)
-            bill.append(answer.usage)
-            columns = [[label.token for label in labels].index(token) for token in step.tokens]
-            scores[:, list(step.classes)] += answer.logs[:, columns]
-            bounded += int(answer.bounds[:, columns].sum())
-        return PromptScores(scores=torch.from_numpy(scores)[None], bounded=bounded)
-
-    def _steps(self, texts: EncodedTexts) -> Iterator[Step]:
+    def _rows(self, prompt: Tensor | Ids, texts: EncodedTexts) -> RowsBefore:
         if texts.first is None:
             raise ModelError("endpoints need a decoder-only model, not a masked one")
-        yield Step(classes=tuple(range(texts.words)), tokens=self._first, texts=laid_out(texts.first))
-        for span in texts.spans:
-            (label,), (ids,) = span.labels, span.ids
-            rows = laid_out(span.texts)  # each with the word except for its last token
-            for i, token in enumerate(ids):
-                cut = len(ids) - 1 - i
-                texts_before = [(left, right[: len(right) - cut]) for left, right in rows]
-                yield Step(classes=(label,), tokens=(token,), texts=texts_before)
+        first = laid_out(texts.first)
+        later = {span.labels[0]: (laid_out(span.texts), len(span.ids[0])) for span in texts.spans}
+
+        def rows(word: int, count: int) -> list[Row]:
+            laid = first
+            if count:  # the texts of a span contain all tokens of the word except the last
+                whole, most = later[word]
+                laid = [(left, right[: len(right) - (most - count)]) for left, right in whole]
+            return [self._row(left, prompt, right) for left, right in laid]
+
+        return rows
 
     def _row(self, left: list[int], prompt: Tensor | Ids, right: list[int]) -> Row:
         if not isinstance(prompt, Tensor):
@@ -164,9 +121,8 @@ class Served:
     def _ids_row(left: list[int], prompt: Ids, right: list[int]) -> Row:
         return (*left, *map(int, prompt), *right)
 
-    def _labels(self, tokens: Sequence[int]) -> list[Label]:
-        """Return labels of distinct tokens."""
-        return [Label(text=str(self._lm.tokenizer.decode([token])), token=token) for token in dict.fromkeys(tokens)]
+    def _label(self, token: int) -> Label:
+        return Label(text=str(self._lm.tokenizer.decode([token])), token=token)
 
     def _check_model(self, config: EndpointConfig, labels: Sequence[Label]) -> Usage:
         """Check that the endpoint gives a text the same scores as text or token ids and as tokenised or embedded here.

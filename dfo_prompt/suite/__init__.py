@@ -13,6 +13,6 @@ def dfo_prompt_executors() -> Iterable[Spec]:
     yield Spec(
         name="ray",
         target="dfo_prompt.suite.on_ray:RayCluster",
-        summary="A Ray cluster whose nodes share a file system: one task per study (Moritz et al., 2018).",
+        summary="A Ray cluster whose nodes share a file system (Moritz et al., 2018).",
         extra="ray",
     )

@@ -1,4 +1,4 @@
-"""The executor of a Ray cluster (Moritz et al., 2018): a streaming task per study runs it in a separate process."""
+"""The executor of a Ray cluster (Moritz et al., 2018): actors on its nodes run studies, each in a process of its own."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -19,10 +19,11 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from dfo_prompt.errors import InputError, StudyError, one_line
 from dfo_prompt.plugin.catalogue import given_files
 from dfo_prompt.suite.executor import Event, Order
-from dfo_prompt.suite.process import events_of, thread_variables
+from dfo_prompt.suite.plan import Plan
+from dfo_prompt.suite.process import WorkerProcess, thread_variables
 
-LOST = (exceptions.NodeDiedError, exceptions.WorkerCrashedError, exceptions.ActorUnavailableError)
-"""Errors of a task that are not the study's fault."""
+LOST = (exceptions.RayActorError, exceptions.NodeDiedError)
+"""Errors of an actor that are not the study's fault, unless the actor could not be started."""
 LOOK_SECONDS = 1.0
 """The shortest time between two looks at the cluster's resources."""
 TELL_SECONDS = 1.0
@@ -60,7 +61,8 @@ class RayCluster:
         self._jobs, self._variables = jobs, thread_variables(threads)
         self._needs = {"CPU": float(threads or 1) if cpus is None else cpus, "GPU": gpus}
         self._check_needs()
-        self._orders: dict[Any, Order] = {}
+        self._idle: list[_Slot] = []
+        self._busy: dict[Any, _Slot] = {}
         self._looked, self._capacity = -LOOK_SECONDS, 0
         self._joined = _join(address)
         self._nonce = _Nonce.written(folder)
@@ -71,55 +73,64 @@ class RayCluster:
             raise
 
     def room(self) -> Sequence[str]:
-        """Return an item for each study that fits on the current nodes."""
+        """Return the groups of idle actors, and "" for each actor that still fits on the current nodes."""
         if self._jobs is None and monotonic() - self._looked >= LOOK_SECONDS:
             self._looked, self._capacity = monotonic(), _capacity(self._needs)
-        return [""] * ((self._capacity if self._jobs is None else self._jobs) - len(self._orders))
+        capacity = self._capacity if self._jobs is None else self._jobs
+        return [slot.plan.group for slot in self._idle] + [""] * (capacity - len(self._idle) - len(self._busy))
 
     def begin(self, order: Order) -> None:
-        """Submit the order to the cluster, which chooses a node."""
-        needs = {"num_cpus": self._needs["CPU"], "num_gpus": self._needs["GPU"]}
-        task = ray.remote(_carry_out).options(num_returns="streaming", max_retries=0, **needs)
-        self._orders[task.remote(order, self._nonce, given_files(), self._variables)] = order
+        """Give the order to an idle actor, preferably one with the same objective loaded, or to a new actor."""
+        self._idle.sort(key=lambda slot: slot.plan.group == order.plan.group)
+        actor = self._idle.pop().actor if self._idle else self._new_actor()
+        self._busy[actor.carry_out.options(num_returns="streaming").remote(order)] = _Slot(actor=actor, plan=order.plan)
 
     def wait(self, seconds: float) -> Sequence[tuple[str, Event]]:
-        """Return the events of tasks, including how a task ended."""
-        if not self._orders:
+        """Return the events of the actors, including how one ended."""
+        while self._idle:  # there was no order for them, and they keep resources that another actor may wait for
+            ray.kill(self._idle.pop().actor)
+        if not self._busy:
             sleep(seconds)
             return []
-        first, rest = ray.wait([*self._orders], num_returns=1, timeout=seconds, fetch_local=False)
+        first, rest = ray.wait([*self._busy], num_returns=1, timeout=seconds, fetch_local=False)
         ready = [*first, *(ray.wait(rest, num_returns=len(rest), timeout=0, fetch_local=False)[0] if first and rest else ())]
-        return [(self._orders[task].plan.id, self._take(task)) for task in ready]
+        return [(self._busy[stream].plan.id, self._take(stream)) for stream in ready]
 
     def stop(self, study: str) -> None:
-        """Kill the task of a study, and with it the process that the task started."""
-        for task in [task for task, order in self._orders.items() if order.plan.id == study]:
-            del self._orders[task]
-            ray.cancel(task, force=True)
+        """Kill the actor of a study, and with it the process that the actor started."""
+        for stream in [stream for stream, slot in self._busy.items() if slot.plan.id == study]:
+            ray.kill(self._busy.pop(stream).actor)
 
     def close(self) -> None:
-        """Kill all tasks, and leave the cluster if this executor joined it."""
-        for order in [*self._orders.values()]:
+        """Kill all actors, and leave the cluster if this executor joined it."""
+        for slot in (*self._idle, *self._busy.values()):
             with suppress(exceptions.RayError):
-                self.stop(order.plan.id)
+                ray.kill(slot.actor)
+        self._idle, self._busy = [], {}
         if self._nonce.path:
             self._nonce.path.unlink(missing_ok=True)
         if self._joined:
             ray.shutdown()
 
-    def _take(self, task: Any) -> Event:
+    def _new_actor(self) -> Any:
+        options = {"num_cpus": self._needs["CPU"], "num_gpus": self._needs["GPU"]}
+        return ray.remote(_Runner).options(**options).remote(self._nonce, given_files(), self._variables)
+
+    def _take(self, stream: Any) -> Event:
         try:
-            event: Event = ray.get(next(task))
+            event: Event = ray.get(next(stream))
         except InputError:  # a node that joined later does not share the folder
             raise
-        except LOST as error:
-            event = Event(finished=True, lost=True, error=f"its node was lost ({type(error).__name__})")
         except exceptions.RayError as error:
-            event = Event(finished=True, error=one_line(getattr(error, "cause", None) or error))
+            event = _end(error)
         except StopIteration:
-            event = Event(finished=True, error="its task ended without a result")
+            event = Event(finished=True, error="its actor ended without a result")
         if event.finished:
-            del self._orders[task]
+            slot = self._busy.pop(stream)
+            if event.error:
+                ray.kill(slot.actor)
+            else:
+                self._idle.append(slot)
         return event
 
     def _check_needs(self) -> None:
@@ -169,11 +180,35 @@ class _Nonce:
         return ""
 
 
-def _carry_out(order: Order, nonce: _Nonce, files: tuple[Path, ...], variables: Mapping[str, str | None]) -> Iterator[Event]:
-    """Run a study on this node."""
-    if fault := nonce.fault():
-        raise InputError(fault)
-    yield from seldom(events_of(order, files=files, variables=variables))
+@dataclass(frozen=True, kw_only=True)
+class _Slot:
+    """An actor on a node and the plan of its last order."""
+
+    actor: Any
+    plan: Plan
+
+
+class _Runner:
+    """Runs orders one by one on a node, in a process that is kept for the next order; a Ray actor."""
+
+    def __init__(self, nonce: _Nonce, files: tuple[Path, ...], variables: Mapping[str, str | None]) -> None:
+        self._nonce, self._files, self._variables = nonce, files, variables
+        self._process: WorkerProcess | None = None
+
+    def carry_out(self, order: Order) -> Iterator[Event]:
+        """Run an order and yield its events."""
+        if fault := self._nonce.fault():
+            raise InputError(fault)
+        if self._process is None or not self._process.alive:
+            self._process = WorkerProcess(self._files, self._variables)
+        yield from seldom(self._process.run(order))
+
+
+def _end(error: exceptions.RayError) -> Event:
+    """Return the last event of an order that ended with this error."""
+    if isinstance(error, LOST) and not getattr(error, "actor_init_failed", False):
+        return Event(finished=True, lost=True, error=f"its node was lost ({type(error).__name__})")
+    return Event(finished=True, error=one_line(getattr(error, "cause", None) or error))
 
 
 def seldom(events: Iterable[Event]) -> Iterator[Event]:

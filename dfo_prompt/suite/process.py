@@ -25,6 +25,10 @@ POLL_SECONDS = 0.5
 class WorkerProcess:
     """A worker process and its pipe.
 
+    Args:
+        files: plugin files of the suite's process; see `given_files`.
+        variables: environment of the process; see `thread_variables`.
+
     Attributes:
         group: group of its last study; see `Plan.group`.
     """
@@ -71,36 +75,25 @@ class WorkerProcess:
             events.append(Event(queries=self._queries))
         return events, "" if alive else _end(self._process.exitcode)
 
-    def kill(self) -> None:
-        """Kill the process."""
-        self._process.kill()
-        self._process.join()
-        self._pipe.close()
-
-
-def events_of(order: Order, *, files: tuple[Path, ...], variables: Mapping[str, str | None]) -> Iterator[Event]:
-    """Run an order in a new process and yield its events; executors call this on other machines.
-
-    Args:
-        order: order to run.
-        files: plugin files of the suite's process; see `given_files`.
-        variables: environment of the process; see `thread_variables`.
-    """
-    worker = WorkerProcess(files, variables)
-    try:
-        worker.begin(order)
+    def run(self, order: Order) -> Iterator[Event]:
+        """Run an order and yield its events; executors call this on other machines."""
+        self.begin(order)
         yield Event()
         end = ""
         while not end:
-            wait_for([worker], POLL_SECONDS)
-            events, end = worker.take()
+            wait_for([self], POLL_SECONDS)
+            events, end = self.take()
             for event in events:
                 yield event
                 if event.finished:
                     return
         yield Event(finished=True, error=end)
-    finally:
-        worker.kill()
+
+    def kill(self) -> None:
+        """Kill the process."""
+        self._process.kill()
+        self._process.join()
+        self._pipe.close()
 
 
 def wait_for(workers: Iterable[WorkerProcess], seconds: float) -> None:

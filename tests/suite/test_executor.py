@@ -26,11 +26,11 @@ popsize = 4
 PLUGIN = """
 import dfo_prompt as dp
 from dfo_prompt.plugin.catalogue import given_files
-from dfo_prompt.suite.process import events_of, thread_variables
+from dfo_prompt.suite.process import WorkerProcess, thread_variables
 
 class InTurn:
     def __init__(self, *, jobs, threads, folder, greeting: str = ""):
-        self.variables, self.orders = thread_variables(threads), []
+        self.worker, self.orders = WorkerProcess(given_files(), thread_variables(threads)), []
         if greeting:
             (folder / ".greeting").write_text(greeting)
 
@@ -42,17 +42,13 @@ class InTurn:
 
     def wait(self, seconds):
         orders, self.orders = self.orders, []
-        return [
-            (order.plan.id, event)
-            for order in orders
-            for event in events_of(order, files=given_files(), variables=self.variables)
-        ]
+        return [(order.plan.id, event) for order in orders for event in self.worker.run(order)]
 
     def stop(self, study):
         pass
 
     def close(self):
-        pass
+        self.worker.kill()
 
 @dp.hookimpl
 def dfo_prompt_executors():

@@ -37,6 +37,8 @@ def dfo_prompt_objectives():
     return [dp.Spec(name="held", target="held:build", summary="Waits in the middle of a study.")]
 
 def build(*, dim, seed):
+    with (FOLDER / "built").open("a") as file:
+        file.write("built\\n")
     return Held()
 """
 SUITE = """\
@@ -101,6 +103,7 @@ def held(tmp_path):
     (tmp_path / "suite.toml").write_text(SUITE)
     suite = read_suite_file(tmp_path / "suite.toml")
     assert run_suite(suite, tmp_path / "local") == {}
+    (tmp_path / "built").unlink()
     (tmp_path / "hold").touch()
     return suite, written(tmp_path / "local", suite)
 
@@ -146,6 +149,7 @@ def test_a_study_goes_on_elsewhere_when_its_node_is_killed(held, tmp_path):
         said += process.stderr.read()
     assert process.returncode == 0, said
     assert said.count("; it goes on elsewhere") == 1
+    assert len((tmp_path / "built").read_text().splitlines()) <= 5, "actors keep the objective for the next study"
     assert written(tmp_path / "ray", suite) == local
     assert not [*(tmp_path / "ray").glob(".shared-*")]
 

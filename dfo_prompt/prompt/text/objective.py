@@ -9,9 +9,9 @@ from torch import Tensor
 
 from dfo_prompt.contracts.endpoint import Endpoint
 from dfo_prompt.contracts.objective import Evaluation, concatenated
-from dfo_prompt.contracts.usage import Usage
+from dfo_prompt.contracts.usage import Bill, Usage
 from dfo_prompt.endpoints.cache import STEADY
-from dfo_prompt.errors import InputError, OutageError
+from dfo_prompt.errors import InputError
 from dfo_prompt.lm.calibration import Calibration
 from dfo_prompt.lm.layout import shorter
 from dfo_prompt.plugin.catalogue import catalogue
@@ -132,44 +132,39 @@ class TextObjective(TaskObjective):
         labels = torch.as_tensor(self.split.labels(split))
         texts = self._texts(split)
         evaluations: dict[Choice, Evaluation] = {}
-        choices = [self.decoder.decode(z) for z in candidates]
+        choices, bill = [self.decoder.decode(z) for z in candidates], Bill()
         for choice in dict.fromkeys(choices):
-            try:
-                logits, bounded, usage = self._scores(choice, texts)
-            except OutageError as error:  # earlier choices of the batch were paid for, too
-                error.usage = sum((item.usage for item in evaluations.values()), error.usage or Usage())
-                raise
-            evaluations[choice] = self._evaluation(logits[None], labels, usage, outputs=outputs, bounded=bounded)
-        usage = sum((item.usage for item in evaluations.values()), Usage())
-        return concatenated([evaluations[choice] for choice in choices], usage)
+            logits, bounded = self._scores(choice, texts, bill)
+            evaluations[choice] = self._evaluation(logits[None], labels, Usage(), outputs=outputs, bounded=bounded)
+        return concatenated([evaluations[choice] for choice in choices], bill.total)
 
     def _manual(self, split: str) -> Evaluation:
-        logits, bounded, usage = self._scores(Choice(), self._texts(split))
-        labels = torch.as_tensor(self.split.labels(split))
-        return self._evaluation(logits[None], labels, usage, outputs=False, bounded=bounded)
+        labels, bill = torch.as_tensor(self.split.labels(split)), Bill()
+        logits, bounded = self._scores(Choice(), self._texts(split), bill)
+        return self._evaluation(logits[None], labels, bill.total, outputs=False, bounded=bounded)
 
     def _label(self, candidate: Vector, texts: Texts) -> Tensor:
-        return self._scores(self.decoder.decode(candidate), texts)[0]
+        return self._scores(self.decoder.decode(candidate), texts, Bill())[0]
 
     def _texts(self, split: str) -> Texts:
         return self._train if split == "train" else self.split.texts(split)
 
-    def _scores(self, choice: Choice, texts: Texts) -> tuple[Tensor, Vector | None, Usage]:
-        """Score texts under a choice.
+    def _scores(self, choice: Choice, texts: Texts, bill: Bill) -> tuple[Tensor, Vector | None]:
+        """Score texts under a choice, and add the usage to `bill`.
 
         Returns:
-            The calibrated scores (N, C), the number (1,) of them that are only upper bounds, None if all are exact, and the
-            usage.
+            The calibrated scores (N, C), and the number (1,) of them that are only upper bounds, None if all are exact.
         """
-        scores, bounded, usage = self._raw(choice, texts)
-        bounds = None if self._asker.capabilities.exact else np.array([float(bounded)])
         reference = self._calibration.texts
+        with bill.kept():
+            scores, bounded = self._raw(choice, texts, bill)
+            neutral = self._raw(choice, reference, bill)[0] if reference and texts is not reference else scores
+        bounds = None if self._asker.capabilities.exact else np.array([float(bounded)])
         if not reference:
-            return scores, bounds, usage
-        neutral, _, further = (scores, 0, Usage()) if texts is reference else self._raw(choice, reference)
-        return scores - self._calibration.average(neutral.log_softmax(dim=-1)[None])[0], bounds, usage + further
+            return scores, bounds
+        return scores - self._calibration.average(neutral.log_softmax(dim=-1)[None])[0], bounds
 
-    def _raw(self, choice: Choice, texts: Texts) -> tuple[Tensor, int, Usage]:
+    def _raw(self, choice: Choice, texts: Texts, bill: Bill) -> tuple[Tensor, int]:
         ahead: Callable[[int], str]
         if texts is self._train or texts is self._drawn:
             ahead = lambda i: self._rendering.ahead(choice, without=i)  # noqa: E731
@@ -177,8 +172,8 @@ class TextObjective(TaskObjective):
             whole = self._rendering.ahead(choice)
             ahead = lambda _: whole  # noqa: E731
         rows = [self._row(ahead(i), tuple(example)) for i, example in enumerate(texts)]
-        scores, bounded, usage = self._asker.scores(rows)
-        return torch.from_numpy(scores), bounded, usage
+        scores, bounded = self._asker.scores(rows, bill)
+        return torch.from_numpy(scores), bounded
 
     def _row(self, ahead: str, texts: tuple[str, ...], *, fits: bool = True) -> str:
         """Return prompt and example as a row, truncated so that the model takes it with a label word but its last token.

@@ -287,6 +287,22 @@ def test_an_outage_in_a_batch_tells_what_was_spent_before_it():
     assert outage.value.usage == spent + Usage(tokens=5, attempts=2)
 
 
+@pytest.mark.parametrize("labels", [TASK.labels, {**TASK.labels, "1": "great film"}])
+@pytest.mark.parametrize("calibration", ["none", "contextual"])
+def test_an_outage_in_the_middle_of_a_candidate_tells_what_was_spent_on_it(labels, calibration):
+    found = problem(task=replace(TASK, labels=labels))
+    endpoint, objective = watched(found, calibration=calibration)
+    z = candidates(1)
+    whole = objective.evaluate(z).usage
+    calls = endpoint.calls
+    for last in range(1, calls + 1):
+        endpoint.calls, endpoint.fails_at = 0, last
+        with pytest.raises(OutageError) as outage:
+            objective.evaluate(z)
+        assert 0 <= outage.value.usage.rows < whole.rows
+        assert (outage.value.usage.rows > 0) == (last > 1)
+
+
 def test_the_manifest_tells_endpoint_pool_and_capabilities():
     one, other = (local(decoder=keys(pool=pool)).describe() for pool in (POOL, (*POOL[:2], "a story")))
     assert one["endpoint"].items() >= {"kind": "local", "model": "llama", "model_fingerprint": "tiny"}.items()
