@@ -1,16 +1,13 @@
 """The executor of a Ray cluster (Moritz et al., 2018): actors on its nodes run studies, each in a process of its own."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from importlib.metadata import version
+from dataclasses import dataclass
 from logging import ERROR
 from math import inf
 from pathlib import Path
-from socket import gethostname
 from time import monotonic, sleep
 from typing import Any
-from uuid import uuid4
 
 import ray
 from ray import exceptions
@@ -19,15 +16,14 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from dfo_prompt.errors import InputError, StudyError, one_line
 from dfo_prompt.plugin.catalogue import given_files
 from dfo_prompt.suite.executor import Event, Order
+from dfo_prompt.suite.on_node import Nonce, Runner
 from dfo_prompt.suite.plan import Plan
-from dfo_prompt.suite.process import WorkerProcess, thread_variables
+from dfo_prompt.suite.process import thread_variables
 
 LOST = (exceptions.RayActorError, exceptions.NodeDiedError)
 """Errors of an actor that are not the study's fault, unless the actor could not be started."""
 LOOK_SECONDS = 1.0
 """The shortest time between two looks at the cluster's resources."""
-TELL_SECONDS = 1.0
-"""The shortest time between two events of a running study."""
 CHECK_SECONDS = 120.0
 """The time limit for all nodes to check that they share the suite folder."""
 
@@ -65,7 +61,7 @@ class RayCluster:
         self._busy: dict[Any, _Slot] = {}
         self._looked, self._capacity = -LOOK_SECONDS, 0
         self._joined = _join(address)
-        self._nonce = _Nonce.written(folder)
+        self._nonce = Nonce.written(folder)
         try:
             self._check()
         except BaseException:
@@ -114,7 +110,7 @@ class RayCluster:
 
     def _new_actor(self) -> Any:
         options = {"num_cpus": self._needs["CPU"], "num_gpus": self._needs["GPU"]}
-        return ray.remote(_Runner).options(**options).remote(self._nonce, given_files(), self._variables)
+        return ray.remote(Runner).options(**options).remote(self._nonce, given_files(), self._variables)
 
     def _take(self, stream: Any) -> Event:
         try:
@@ -158,50 +154,11 @@ class RayCluster:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Nonce:
-    """A file with a unique name in the suite folder; a node that sees it shares the folder."""
-
-    path: Path | None
-    package: str
-
-    @classmethod
-    def written(cls, folder: Path | None) -> "_Nonce":
-        path = folder and folder / f".shared-{uuid4()}"
-        if path:
-            path.touch()
-        return cls(path=path, package=version("dfo-prompt"))
-
-    def fault(self) -> str:
-        """Return why this node cannot run studies; "" if it can."""
-        if self.path and not self.path.exists():
-            return f"node {gethostname()} does not share {self.path.parent}; put --out on a file system that all nodes have"
-        if (installed := version("dfo-prompt")) != self.package:
-            return f"node {gethostname()} has dfo-prompt {installed}, not {self.package}; install the same everywhere"
-        return ""
-
-
-@dataclass(frozen=True, kw_only=True)
 class _Slot:
     """An actor on a node and the plan of its last order."""
 
     actor: Any
     plan: Plan
-
-
-class _Runner:
-    """Runs orders one by one on a node, in a process that is kept for the next order; a Ray actor."""
-
-    def __init__(self, nonce: _Nonce, files: tuple[Path, ...], variables: Mapping[str, str | None]) -> None:
-        self._nonce, self._files, self._variables = nonce, files, variables
-        self._process: WorkerProcess | None = None
-
-    def carry_out(self, order: Order) -> Iterator[Event]:
-        """Run an order and yield its events."""
-        if fault := self._nonce.fault():
-            raise InputError(fault)
-        if self._process is None or not self._process.alive:
-            self._process = WorkerProcess(self._files, self._variables)
-        yield from seldom(self._process.run(order))
 
 
 def _end(error: exceptions.RayError) -> Event:
@@ -211,25 +168,10 @@ def _end(error: exceptions.RayError) -> Event:
     return Event(finished=True, error=one_line(getattr(error, "cause", None) or error))
 
 
-def seldom(events: Iterable[Event]) -> Iterator[Event]:
-    """Yield events, merging those of batches to at most one per `TELL_SECONDS`, to spare the cluster's only driver."""
-    sent, kept = -TELL_SECONDS, None
-    for event in events:
-        if event.finished:
-            if kept:
-                yield kept  # not "yield from": Ray sends values into the iterator that a task delegates to
-            yield event
-            continue
-        kept = replace(event, fresh=event.fresh + (kept.fresh if kept else 0))
-        if monotonic() - sent >= TELL_SECONDS:
-            yield kept
-            sent, kept = monotonic(), None
-
-
-def _on_node(node: str, nonce: _Nonce) -> Any:
+def _on_node(node: str, nonce: Nonce) -> Any:
     """Start the check of a node."""
     strategy = NodeAffinitySchedulingStrategy(node_id=node, soft=False)
-    return ray.remote(_Nonce.fault).options(num_cpus=0, max_retries=0, scheduling_strategy=strategy).remote(nonce)
+    return ray.remote(Nonce.fault).options(num_cpus=0, max_retries=0, scheduling_strategy=strategy).remote(nonce)
 
 
 def _capacity(needs: Mapping[str, float]) -> int:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from dfo_prompt.suite.executor import Event
 from dfo_prompt.suite.folder import study_path
 from dfo_prompt.suite.reading import read_suite_file
 from dfo_prompt.suite.run import run_suite
@@ -37,8 +36,6 @@ def dfo_prompt_objectives():
     return [dp.Spec(name="held", target="held:build", summary="Waits in the middle of a study.")]
 
 def build(*, dim, seed):
-    with (FOLDER / "built").open("a") as file:
-        file.write("built\\n")
     return Held()
 """
 SUITE = """\
@@ -103,7 +100,6 @@ def held(tmp_path):
     (tmp_path / "suite.toml").write_text(SUITE)
     suite = read_suite_file(tmp_path / "suite.toml")
     assert run_suite(suite, tmp_path / "local") == {}
-    (tmp_path / "built").unlink()
     (tmp_path / "hold").touch()
     return suite, written(tmp_path / "local", suite)
 
@@ -118,27 +114,6 @@ def journals_of(place):
     return found
 
 
-def test_events_of_batches_are_told_once_a_second_and_none_is_lost(monkeypatch):
-    from dfo_prompt.suite import on_ray
-
-    now = [0.0]
-    monkeypatch.setattr(on_ray, "monotonic", lambda: now[0])
-
-    def batches():
-        yield Event()
-        for number in range(1, 31):
-            now[0] += 0.1
-            yield Event(queries=4 * number, fresh=4 if 10 < number <= 25 else 0)
-        yield Event(finished=True)
-
-    told = [*on_ray.seldom(batches())]
-    assert len(told) <= 6
-    assert told[0] == Event()
-    assert told[-2].queries == 120
-    assert told[-1] == Event(finished=True)
-    assert sum(event.fresh for event in told) == 60
-
-
 def test_a_study_goes_on_elsewhere_when_its_node_is_killed(held, tmp_path):
     suite, local = held
     with start(tmp_path, "suite.toml") as process:
@@ -149,7 +124,6 @@ def test_a_study_goes_on_elsewhere_when_its_node_is_killed(held, tmp_path):
         said += process.stderr.read()
     assert process.returncode == 0, said
     assert said.count("; it goes on elsewhere") == 1
-    assert len((tmp_path / "built").read_text().splitlines()) <= 5, "actors keep the objective for the next study"
     assert written(tmp_path / "ray", suite) == local
     assert not [*(tmp_path / "ray").glob(".shared-*")]
 
