@@ -104,7 +104,9 @@ class Http:
         except RefusedError as error:
             raise self._outage(f"refused: {error}; fix it", took[0], error.status) from error
         except httpx2.HTTPError as error:
-            raise self._outage(f"gives no answer: {one_line(error)}; start it", took[0]) from error
+            late = isinstance(error, httpx2.TimeoutException) and not isinstance(error, UNSENT)
+            remedy = "set a longer timeout" if late else "start it"
+            raise self._outage(f"gives no answer: {one_line(error)}; {remedy}", took[0]) from error
         except InputError as error:
             raise self.nonsense(str(error), took[0]) from error
         return took[0]
@@ -157,7 +159,8 @@ class Http:
                 return False
         elif not isinstance(error, httpx2.TransportError):
             return False
-        logger.info("service %s: %s; trying again", self.url, self._without_token(one_line(error)))
+        retried = f"retried for up to {self._patience:g} seconds"
+        logger.info("service %s: %s; %s", self.url, self._without_token(one_line(error)), retried)
         return error.wait if isinstance(error, RefusedError) and error.wait is not None else True
 
 

@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Sequence
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -69,12 +70,15 @@ def _lines() -> tuple[str, ...]:
 
 
 def _print(lines: Sequence[str], classes: Sequence[str], probabilities: Matrix, *, as_json: bool) -> None:
-    """Print the label of each line, with the probabilities (N, C) of the classes."""
+    """Print the label of each line, with the probabilities (N, C) of the classes; without a label if one is not finite."""
     for line, row in zip(lines, probabilities.tolist(), strict=True):
-        named = dict(zip(classes, row, strict=True))
-        label = max(named, key=named.__getitem__)
+        named = dict(zip(classes, row, strict=True)) if all(map(isfinite, row)) else None
+        label = max(named, key=named.__getitem__) if named else None
         if as_json:
             _print_json({"text": line, "label": label, "probabilities": named})
+            continue
+        if named is None:
+            click.echo(f"-\tits probabilities are not finite\t{line}")
             continue
         ranked = sorted(named.items(), key=lambda item: -item[1])
         click.echo(f"{label}\t{'  '.join(f'{name} {p:.3f}' for name, p in ranked)}\t{line}")

@@ -135,6 +135,9 @@ class ServedEndpoint(ABC):
                     failure, usage = failure or error, usage + error.usage
                     _cancel(requests)
                     continue
+                except BaseException:  # Ctrl-C must not pay for the requests that wait
+                    _cancel(requests)
+                    raise
                 usage += took
                 answered |= dict(zip(part, zip(answer.logs, answer.bounds, strict=True), strict=True))
         if failure:

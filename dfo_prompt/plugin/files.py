@@ -21,10 +21,10 @@ def importable(path: Path) -> Iterator[None]:
     Outside the block another plugin file may use the same name.
 
     Raises:
-        InputError: another module has the name, or the file cannot be imported.
+        InputError: another module has the name, perhaps a plugin file in use, or the file cannot be imported.
     """
     before = sys.modules.get(path.stem)
-    if before not in _modules.values() and (before is not None or _names_a_module(path)):
+    if (before is None and _names_a_module(path)) or (before is not None and before is not _modules.get(path)):
         raise InputError(f"plugin file {path} has the name of another module, {path.stem!r}; rename it")
     try:
         sys.modules[path.stem] = module_of(path)

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
 from pydantic.errors import PydanticUserError
 
 from dfo_prompt._util.parsing import FILE, plain
@@ -100,7 +100,11 @@ def _validated(owner: str, target: Target, options: Mapping[str, object]) -> dic
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise InputError(f"{owner}: {where}: {first['msg']}, not {first['input']!r}") from error
-    return {name: _unmarked(getattr(model, name)) for name in data}
+    return {
+        name: _unmarked(value)
+        for name, value in zip(parameters(target).hints, vars(model).values(), strict=True)
+        if name in data
+    }
 
 
 def _unmarked(value: Any) -> Any:
@@ -124,7 +128,9 @@ def _is_plain(value: object) -> bool:
 
 @cache
 def _model(target: Target) -> type[BaseModel]:
-    declared: dict[str, Any] = {name: (hint, None) for name, hint in parameters(target).hints.items()}
+    # An option may have a name that pydantic gives a meaning, such as "copy" or "_x".
+    hints = enumerate(parameters(target).hints.items())
+    declared: dict[str, Any] = {f"option{i}": (hint, Field(None, alias=name)) for i, (name, hint) in hints}
     config = ConfigDict(strict=True, frozen=True, arbitrary_types_allowed=True, protected_namespaces=())
     return create_model("Options", __config__=config, **declared)
 

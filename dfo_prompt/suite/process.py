@@ -60,8 +60,8 @@ class WorkerProcess:
         with suppress(OSError):  # if the process has just ended, `take` reports it
             self._pipe.send(order)
 
-    def take(self) -> tuple[list[Event], str]:
-        """Return the events received, or one if it computes in silence, and how the process ended; "" while it runs."""
+    def take(self) -> list[Event]:
+        """Return the events received, one if it computes in silence; if the process ended before its order, how."""
         alive, events = self.alive, list[Event]()
         try:
             while self._pipe.poll():
@@ -69,25 +69,28 @@ class WorkerProcess:
         except (EOFError, OSError):
             self._process.join(END_SECONDS)
             alive = False
+        if not alive and not any(event.finished for event in events):
+            events.append(Event(finished=True, error=_end(self._process.exitcode)))
+            self.kill()
         if events:
             self._queries = events[-1].queries
-        elif alive and self._pulse.beats():
+        elif self._pulse.beats():
             events.append(Event(queries=self._queries))
-        return events, "" if alive else _end(self._process.exitcode)
+        return events
 
     def run(self, order: Order) -> Iterator[Event]:
         """Run an order and yield its events; executors call this on other machines."""
         self.begin(order)
-        yield Event()
-        end = ""
-        while not end:
-            wait_for([self], POLL_SECONDS)
-            events, end = self.take()
-            for event in events:
-                yield event
-                if event.finished:
-                    return
-        yield Event(finished=True, error=end)
+        last = Event()
+        try:
+            yield last
+            while not last.finished:
+                wait_for([self], POLL_SECONDS)
+                for last in self.take():
+                    yield last
+        finally:
+            if not last.finished:  # an abandoned order must not report to the next one
+                self.kill()
 
     def kill(self) -> None:
         """Kill the process."""

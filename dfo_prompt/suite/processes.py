@@ -37,12 +37,9 @@ class Processes:
         received, self._begun = self._begun, []
         wait_for(self._busy.values(), 0.0 if received else seconds)
         for study, worker in [*self._busy.items()]:
-            events, end = worker.take()
-            if end and not any(event.finished for event in events):
-                events.append(Event(finished=True, error=end))
-                self.stop(study)
-            elif any(event.finished for event in events):
-                self._idle.append(self._busy.pop(study))
+            events = worker.take()
+            if any(event.finished for event in events):
+                self._idle.append(self._busy.pop(study))  # or dead, see `room`
             received += [(study, event) for event in events]
         return received
 

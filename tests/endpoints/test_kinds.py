@@ -331,3 +331,25 @@ def test_embeddings_that_sglang_refuses_end_the_study_with_its_reason(httpserver
     with pytest.raises(EndpointOutageError, match="--disable-radix-cache") as raised:
         endpoint.score([np.zeros((2, 4), dtype=np.float32)], labels)
     assert raised.value.refused
+
+
+def test_an_interrupt_does_not_pay_for_requests_that_wait(model_server, labels, monkeypatch):
+    from threading import Event
+
+    from dfo_prompt.endpoints import served
+
+    asked, cancelled, cancel = [], Event(), served._cancel
+
+    def ask(self, rows, labels):
+        asked.append(rows)
+        if len(asked) == 1:
+            raise KeyboardInterrupt
+        assert cancelled.wait(60)
+
+    monkeypatch.setattr(served.ServedEndpoint, "_ask", ask)
+    monkeypatch.setattr(served, "_cancel", lambda requests: (cancel(requests), cancelled.set()))
+    endpoint = endpoint_of(model_server, "vllm", batch=1)
+    endpoint._concurrency = 1
+    with pytest.raises(KeyboardInterrupt):
+        endpoint.score([f"text {i}" for i in range(20)], labels)
+    assert len(asked) <= 2

@@ -148,6 +148,16 @@ def test_files_of_one_name_are_told_apart(tmp_path):
             assert catalogue().optimizers.find("mine").load().version == file.parent.name
 
 
+def test_files_of_one_name_cannot_be_used_at_once(tmp_path):
+    for version in ("old", "new"):
+        (tmp_path / version).mkdir()
+        (tmp_path / version / "one_file_plugin.py").write_text(FILE)
+    with plugin_files(tmp_path / "old" / "one_file_plugin.py"), plugin_files(tmp_path / "old" / "one_file_plugin.py"):
+        with pytest.raises(InputError, match="new/one_file_plugin.py has the name of another module"):
+            plugin_files(tmp_path / "new" / "one_file_plugin.py").__enter__()
+        assert catalogue().optimizers.find("mine").load()
+
+
 def test_a_file_cannot_have_the_name_of_another_module(tmp_path):
     for name in ("json", "wave", "dfo_prompt"):  # imported already, to be found, and our own
         (tmp_path / f"{name}.py").write_text(FILE)

@@ -74,6 +74,19 @@ def test_predict_reads_standard_input(run, program, monkeypatch):
     assert [line.split("\t")[2] for line in out.splitlines()] == ["good film", "bad plot"]
 
 
+def test_a_text_without_finite_probabilities_has_no_label(run, program, monkeypatch):
+    import json
+
+    run()
+    found = np.array([[np.nan, 0.5], [0.25, 0.75]])
+    monkeypatch.setattr("dfo_prompt.prompt.task_objective.TaskObjective.predict", lambda *_: found)
+    status, out, _ = program("predict", "s", "odd", "even")
+    assert (status, out.splitlines()[0]) == (0, "-\tits probabilities are not finite\todd")
+    odd, even = (json.loads(line) for line in program("predict", "s", "odd", "even", "--json")[1].splitlines())
+    assert (odd["label"], odd["probabilities"]) == (None, None)
+    assert even["label"] == "good"
+
+
 def test_predict_counts_the_texts_of_an_example(run, program):
     run()
     status, _, err = program("predict", "s", "one\ttwo")

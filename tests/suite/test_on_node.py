@@ -4,7 +4,7 @@ from dfo_prompt.suite import on_node
 from dfo_prompt.suite.executor import Event, Order
 from dfo_prompt.suite.folder import study_path
 from dfo_prompt.suite.on_node import Nonce, Runner
-from dfo_prompt.suite.process import thread_variables
+from dfo_prompt.suite.process import WorkerProcess, thread_variables
 from dfo_prompt.suite.reading import read_suite_file
 
 SUITE = """\
@@ -80,3 +80,14 @@ def test_a_node_keeps_its_process_and_objective_until_the_process_ends(tmp_path)
     assert carried_out(plans[2]) == ""
     assert (tmp_path / "built").read_text() == "XX"
     runner.close()
+
+
+def test_an_abandoned_order_does_not_report_to_the_next_one(tmp_path):
+    (tmp_path / "kept.py").write_text(KEPT)
+    (tmp_path / "suite.toml").write_text(SUITE)
+    plan, *_ = read_suite_file(tmp_path / "suite.toml").plans
+    worker = WorkerProcess((), thread_variables(1))
+    run = worker.run(Order(plan=plan, folder=study_path(tmp_path, plan.id)))
+    assert next(run) == Event()
+    run.close()
+    assert not worker.alive
