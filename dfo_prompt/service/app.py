@@ -151,7 +151,8 @@ class Service:
         """Replace the served prompt if the offered one is better on dev."""
         client = self._trainer(request)
         answer = await self._training.offer(client, await self._read(request, PromptRequest))
-        self.meters.prompts.labels(answer["swapped"]).inc()
+        if not answer["replayed"]:
+            self.meters.prompts.labels(answer["swapped"]).inc()
         return _json(answer)
 
     def _trainer(self, request: Request) -> Client:

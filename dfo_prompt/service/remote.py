@@ -8,6 +8,7 @@ also replays answers to the same study in another folder; set another `run` to h
 import hashlib
 from math import ceil
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 
@@ -190,6 +191,7 @@ class RemotePredictor(RemoteValidated):
 
     def _label(self, candidate: Vector, texts: Texts) -> Matrix:
         request = {
+            "id": uuid4().hex,
             "candidates": pack(candidate[None]),
             "texts": [[*text] for text in texts],
             "fingerprint": self._about.fingerprint,

@@ -60,29 +60,20 @@ class Store:
         row = self.reader.execute("SELECT candidates FROM charges WHERE client = ?", (client,)).fetchone()
         return int(row[0]) if row else 0
 
-    def keep(self, client: str, name: str, kept: Kept, *, candidates: int) -> None:
-        """Commit an answer with its charge; for the writing thread."""
-        with self.writer:
-            row = (client, self._fingerprint, name, kept.digest, kept.answer)
-            if self.writer.execute("INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?)", row).rowcount:
-                self.charge_in(self.writer, client, candidates)
+    def keep(self, client: str, name: str, kept: Kept) -> None:
+        """Write the answer to a client's request `name`, in the current transaction of the writer."""
+        row = (client, self._fingerprint, name, kept.digest, kept.answer)
+        self.writer.execute("INSERT INTO answers VALUES (?, ?, ?, ?, ?)", row)
 
     def charge(self, client: str, candidates: int) -> None:
-        """Commit a charge without an answer; for the writing thread."""
-        with self.writer:
-            self.charge_in(self.writer, client, candidates)
+        """Write a charge, in the current transaction of the writer."""
+        self.writer.execute(CHARGE, (client, candidates))
 
     def _check_tables(self) -> None:
         """Check that the file is a store or empty before any table is added to it; a store may lack a table after a kill."""
         known = {name for (name,) in self.writer.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if known and not known & {"answers", "charges"}:
             raise sqlite3.DatabaseError("it is a database of another program")
-
-    @staticmethod
-    def charge_in(writer: sqlite3.Connection, client: str, candidates: int) -> None:
-        """Add a charge to the current transaction of `writer`."""
-        if candidates:
-            writer.execute(CHARGE, (client, candidates))
 
     def close(self) -> None:
         """Close the file."""

@@ -247,7 +247,11 @@ def test_predictions(tmp_path):
         headers = {"Authorization": f"Bearer {TOKENS[1].token}"}
         message = {"candidates": pack(Z[:1]), "texts": [["film"], ["a long film"]]}
         found = client.post("/v1/predictions", json=message, headers=headers)
-        assert found.json() == {"classes": ["short", "long"], "probabilities": [[1.0, None], [0.25, 0.75]]}
+        assert found.json() == {
+            "classes": ["short", "long"],
+            "probabilities": [[1.0, None], [0.25, 0.75]],
+            "replayed": False,
+        }
         for changes, status in [({"texts": []}, 422), ({"texts": [[]]}, 422), ({"texts": [["a", "b"]]}, 422)]:
             assert client.post("/v1/predictions", json=message | changes, headers=headers).status_code == status
         assert client.post("/v1/predictions", json=message | {"candidates": pack(Z)}, headers=headers).status_code == 413

@@ -30,7 +30,8 @@ def test_a_candidate_is_sent_with_the_token_and_its_comparison_comes_back(httpse
     assert (found.swapped, found.prompt, found.metric) == (True, "new", "accuracy")
     assert (found.offered.score, found.served.loss) == (0.75, 0.6)
     ((request, _),) = httpserver.log
-    assert json.loads(request.data) == {"candidate": pack(Z[None])}
+    sent = json.loads(request.data)
+    assert sent == {"id": sent["id"], "candidate": pack(Z[None])}
     assert request.headers["Authorization"] == f"Bearer {'a' * 16}"
 
 
@@ -69,4 +70,4 @@ def test_the_command_offers_the_answer_of_a_study(httpserver, program, tmp_path,
     result = dp.minimize(Bowl(), budget=8, out=tmp_path / "s")
     status, out, err = program("offer", "s", "--url", url_of(httpserver))
     assert (status, out) == (0, outcome), err
-    assert json.loads(httpserver.log[0][0].data) == {"candidate": pack(result.chosen[None])}
+    assert json.loads(httpserver.log[0][0].data)["candidate"] == pack(result.chosen[None])

@@ -1,0 +1,48 @@
+"""Keeps the usage of failed evaluations until the answer to a later try of the same request reports it."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from dfo_prompt.contracts.objective import Objective
+from dfo_prompt.contracts.usage import Usage
+from dfo_prompt.service.worker import Key
+from dfo_prompt.study.tariff import Tariff
+
+
+class Lost:
+    """The usage of failed evaluations by request, in memory; for the objective's thread only.
+
+    Args:
+        objective: the objective; a failure that reports no usage is charged its estimate, as in a study.
+        name: its name, for errors.
+    """
+
+    def __init__(self, objective: Objective, name: str) -> None:
+        self._tariff = Tariff(objective=objective, name=name)
+        self._usage: dict[Key, Usage] = {}
+
+    @contextmanager
+    def kept(self, sizes: Mapping[Key, int], split: str = "train") -> Iterator[None]:
+        """Keep what a failure inside consumes, shared among requests by their numbers of candidates."""
+        try:
+            yield
+        except Exception as error:
+            end, count, usage = 0, sum(sizes.values()), getattr(error, "usage", None)
+            whole = usage if isinstance(usage, Usage) else Usage(**self._tariff.unsettled(count, split))
+            for key, size in sizes.items():
+                begin, end = end, end + size
+                self._usage[key] = self.of(key) + share(whole, begin, end, count)
+            raise
+
+    def of(self, key: Key) -> Usage:
+        """Return the usage of a request's failed evaluations."""
+        return self._usage.get(key, Usage())
+
+    def forget(self, key: Key) -> None:
+        """Drop the usage of a request, which its answer has reported."""
+        self._usage.pop(key, None)
+
+
+def share(usage: Usage, begin: int, end: int, count: int) -> Usage:
+    """Return the share of candidates `begin` to `end` of `count` in a usage; all shares add up to the whole."""
+    return Usage(**{name: figure * end // count - figure * begin // count for name, figure in vars(usage).items()})
