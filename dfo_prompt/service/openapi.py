@@ -48,7 +48,10 @@ def document() -> dict[str, Any]:
             "/v1/about": {"get": {"summary": "Describe the served objective.", "responses": _answers("About", 400, 401)}},
             "/v1/evaluations": {"post": _post("Score candidates, once for each id.", "EvaluationRequest", "Answer", *BOTH)},
             "/v1/feedback": {
-                "get": {"summary": "All corrected labels, one JSON object per line.", "responses": _plain(400, 401, 403)},
+                "get": {
+                    "summary": "All corrected labels, one JSON object per line.",
+                    "responses": _plain(400, 401, 403, 503),
+                },
                 "post": _post("Store corrected labels, once for each id.", "FeedbackRequest", "Taken", *BOTH, 404),
             },
             "/v1/predict": {

@@ -35,6 +35,23 @@ def test_a_candidate_is_sent_with_the_token_and_its_comparison_comes_back(httpse
     assert request.headers["Authorization"] == f"Bearer {'a' * 16}"
 
 
+def test_an_offer_whose_answer_is_lost_is_sent_again_with_its_id_and_another_offer_has_another(httpserver):
+    httpserver.expect_ordered_request("/v1/prompt").respond_with_response(Response("lost", 500, {"Retry-After": "0"}))
+    httpserver.expect_ordered_request("/v1/prompt").respond_with_json(TAKEN)
+    httpserver.expect_ordered_request("/v1/prompt").respond_with_json(TAKEN)
+    for _ in range(2):
+        assert offer(Z, url=url_of(httpserver), token_file=None, **PATIENCE).swapped
+    first, again, other = (json.loads(request.data)["id"] for request, _ in httpserver.log)
+    assert first == again != other
+
+
+@pytest.mark.parametrize("flag", ["timeout", "patience"])
+@pytest.mark.parametrize("value", ["nan", "inf", "0", "-1", "x"])
+def test_seconds_are_finite_and_positive(program, flag, value):
+    status, _, err = program("offer", "s", "--url", "http://127.0.0.1:1", f"--{flag}", value)
+    assert (status, err.count("\n"), f"--{flag}" in err) == (2, 1, True), err
+
+
 @pytest.mark.parametrize(
     ("reply", "said"),
     [

@@ -176,6 +176,18 @@ def test_clients_have_ids_and_budgets_of_their_own_and_one_trains(tmp_path):
         assert (offer(client, BETTER).status_code, client.get("/v1/feedback").status_code) == (401, 401)
 
 
+def test_feedback_that_cannot_be_read_is_503(tmp_path):
+    with serving(tmp_path) as client:
+        with sqlite3.connect(tmp_path / "store.sqlite") as store:
+            store.execute("ALTER TABLE feedback RENAME TO other")
+        store.close()
+        found = client.get("/v1/feedback")
+        assert (found.status_code, found.json()) == (
+            503,
+            {"error": "the store cannot be read: no such table: feedback"},
+        )
+
+
 def test_without_a_prompt_or_texts_it_is_404(tmp_path):
     with serving(tmp_path, start=None) as client:
         assert label(client, "a").json() == {"error": "no prompt is served; start the service with --from STUDY"}
