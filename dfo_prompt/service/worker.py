@@ -1,16 +1,18 @@
 """Runs requests one after the other in a worker thread, each with an id only once, however often it is sent.
 
-A request is admitted within the limits, and its candidates are taken from its client's budget, before it runs. Its answer
+A request is admitted within the limits, and its candidates are reserved in its client's budget, before it runs. Its answer
 and charge are committed before the answer is sent. A request that fails is not charged and may be sent again.
 """
 
 import asyncio
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any, TypeVar
 
 from starlette.exceptions import HTTPException
@@ -52,7 +54,8 @@ class Worker:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="objective")
         self._context = copy_context()  # the worker thread needs the catalogue with the plugin files
         self._running: dict[Key, Running] = {}
-        self._spent: dict[str, int] = {}  # by client, with the candidates of pending requests
+        self._reserved: Counter[str] = Counter()  # candidates of pending requests, by client
+        self._settling = Lock()  # of reservations: a charge is committed and its reservation dropped at once
 
     async def once(
         self,
@@ -112,7 +115,7 @@ class Worker:
         return None
 
     def _start(self, client: Client, count: int, work: Callable[[], dict[str, Any]]) -> "asyncio.Task[dict[str, Any]]":
-        """Admit a request and run it in the worker; if it fails, its candidates are given back."""
+        """Admit a request and run it in the worker."""
         self._admit(client, count)
         self.pending += 1
         task = asyncio.create_task(self._run(work))
@@ -120,23 +123,24 @@ class Worker:
         return task
 
     def _admit(self, client: Client, count: int) -> None:
+        """Check the limits, and reserve the candidates until the request is charged or fails."""
         if self.pending >= self._concurrency:
             reason = f"{self._concurrency} requests run or wait"
             raise HTTPException(429, reason, headers={"Retry-After": str(RETRY_SECONDS)})
         if not count:
             return
-        if client.name not in self._spent:
-            self._spent[client.name] = reading(self.store.charged, client.name)
-        spent = self._spent[client.name]
-        if client.budget is not None and spent + count > client.budget:
-            left = max(0, client.budget - spent)
-            raise HTTPException(402, f"{count} candidates requested, {left} left of {client.budget}")
-        self._spent[client.name] += count
+        with self._settling:
+            spent = reading(self.store.charged, client.name) + self._reserved[client.name]
+            if client.budget is not None and spent + count > client.budget:
+                left = max(0, client.budget - spent)
+                raise HTTPException(402, f"{count} candidates requested, {left} left of {client.budget}")
+            self._reserved[client.name] += count
 
     def _release(self, client: Client, count: int, done: "asyncio.Task[dict[str, Any]]") -> None:
         self.pending -= 1
-        if not done.cancelled() and done.exception() and count:
-            self._spent[client.name] -= count
+        if not done.cancelled() and done.exception():
+            with self._settling:
+                self._reserved[client.name] -= count
 
     async def _run(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._context.run, _attempt, work)
@@ -154,7 +158,10 @@ class Worker:
             if request.id is not None:
                 kept = Kept(digest=request.digest, answer=json.dumps(answer, allow_nan=False))
                 self.store.keep(client.name, request.id, kept)
-            self.store.charge(client.name, count)
+            with self._settling:
+                self.store.charge(client.name, count)
+                self.store.writer.commit()
+                self._reserved[client.name] -= count
         committed()
         return answer
 
