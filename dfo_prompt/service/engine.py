@@ -117,7 +117,7 @@ class Engine(Worker):
         count = 1 if candidates is None else len(candidates)
         with self._lost.kept({key: count}, split):
             evaluation = checked_evaluation(self._ask(key, split, candidates), count)
-        usage = self._lost.of(key) + evaluation.usage
+        usage = self._lost.add(key, evaluation.usage)
         return {
             "id": key[1],
             "losses": numbers(evaluation.losses),

@@ -1,4 +1,4 @@
-"""Keeps the usage of failed evaluations until the answer to a later try of the same request reports it."""
+"""Keeps the usage of evaluations until an answer that is committed reports it, perhaps that of a later try."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from dfo_prompt.study.tariff import Tariff
 
 
 class Lost:
-    """The usage of failed evaluations by request, in memory; for the objective's thread only.
+    """The usage of evaluations that no answer has reported, by request; in memory, for the objective's thread only.
 
     Args:
         objective: the objective; a failure that reports no usage is charged its estimate, as in a study.
@@ -31,12 +31,13 @@ class Lost:
             whole = usage if isinstance(usage, Usage) else Usage(**self._tariff.unsettled(count, split))
             for key, size in sizes.items():
                 begin, end = end, end + size
-                self._usage[key] = self.of(key) + share(whole, begin, end, count)
+                self.add(key, share(whole, begin, end, count))
             raise
 
-    def of(self, key: Key) -> Usage:
-        """Return the usage of a request's failed evaluations."""
-        return self._usage.get(key, Usage())
+    def add(self, key: Key, usage: Usage) -> Usage:
+        """Add to the usage of a request; return the sum."""
+        self._usage[key] = self._usage.get(key, Usage()) + usage
+        return self._usage[key]
 
     def forget(self, key: Key) -> None:
         """Drop the usage of a request, which its answer has reported."""

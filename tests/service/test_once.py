@@ -183,6 +183,16 @@ def test_what_failed_tries_consumed_is_reported_once_with_the_answer(tmp_path):
     engine.close()
 
 
+def test_what_an_answer_that_cannot_be_stored_consumed_is_reported_with_the_next(tmp_path):
+    engine = engine_of(tmp_path, Paid())
+    engine.store.writer.execute("PRAGMA query_only = 1")
+    with pytest.raises(HTTPException, match="503"):
+        evaluate(engine, 1)
+    engine.store.writer.execute("PRAGMA query_only = 0")
+    assert evaluate(engine, 1) == evaluate(engine, 1) == [2000]
+    engine.close()
+
+
 def test_a_failure_that_reports_no_usage_is_charged_its_estimate(tmp_path):
     engine = engine_of(tmp_path, Paid(errors=[lambda _: RuntimeError("ill")]))
     assert evaluate(engine, 1, tries=2) == [3000]
