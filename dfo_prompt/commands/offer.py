@@ -5,19 +5,18 @@ from typing import Any
 
 import click
 
+from dfo_prompt.commands.numbers import POSITIVE
 from dfo_prompt.console.notes import note_unfinished
 from dfo_prompt.errors import InputError, needs_extra
 from dfo_prompt.study.best import answer_of
-
-SECONDS = click.FloatRange(min=0, min_open=True)
 
 
 @click.command("offer")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--url", required=True, help="Of the service, as `dfo-prompt serve` prints it.")
 @click.option("--token-file", type=click.Path(path_type=Path), help="File with the token, if the service asks for one.")
-@click.option("--timeout", type=SECONDS, default=600.0, show_default=True, help="Seconds for the answer.")
-@click.option("--patience", type=SECONDS, default=60.0, show_default=True, help="Seconds of trying again.")
+@click.option("--timeout", type=POSITIVE, default=600.0, show_default=True, help="Seconds for the answer.")
+@click.option("--patience", type=POSITIVE, default=60.0, show_default=True, help="Seconds of trying again.")
 def command(folder: Path, **service: Any) -> None:
     """Offer the prompt that the study in FOLDER tuned to a service that labels texts with one of the same kind.
 

@@ -10,7 +10,8 @@ from dfo_prompt._util.supervisor import Supervisor
 from dfo_prompt.commands.drafts import DRAFT_KEYS, draft_flags, with_drafted_task
 from dfo_prompt.commands.limits import set_limits
 from dfo_prompt.commands.names import Named
-from dfo_prompt.commands.settings import given_keys, parse_settings, table_flags, tracker_keys, with_settings
+from dfo_prompt.commands.numbers import POSITIVE
+from dfo_prompt.commands.settings import TABLES, given_keys, parse_settings, table_flags, tracker_keys, with_settings
 from dfo_prompt.config.reading import merge, parse_config, read_config
 from dfo_prompt.config.study import STUDY, StudyConfig
 from dfo_prompt.console.figures import print_summary
@@ -23,8 +24,6 @@ from dfo_prompt.run.built import plugin_of
 from dfo_prompt.run.forecast import forecast_of
 from dfo_prompt.run.growing import check_grown, grown_config
 from dfo_prompt.run.objectives import Objectives
-
-SECONDS = click.FloatRange(min=0, min_open=True)
 
 
 @click.command("run")
@@ -44,7 +43,7 @@ SECONDS = click.FloatRange(min=0, min_open=True)
 @click.option(
     "--validate-every", type=int, help="Queries between looks at dev [default: 100; a tenth of a budget below 1,000]."
 )
-@table_flags
+@table_flags(*TABLES)
 @draft_flags
 @click.option(
     "--set",
@@ -56,8 +55,8 @@ SECONDS = click.FloatRange(min=0, min_open=True)
 @click.option("--limit", "limits", multiple=True, metavar="CURRENCY=AMOUNT", help="Of tokens, requests, dollars, ...")
 @click.option("--tracker", "trackers", multiple=True, type=Named("observers"), help="Follows the study; see list observers.")
 @click.option("--dry-run", is_flag=True, help="Say what it would cost at most, and stop.")
-@click.option("--batch-seconds", type=SECONDS, help="End where a batch takes longer; the same command goes on.")
-@click.option("--study-seconds", type=SECONDS, help="End where this run takes longer; the same command goes on.")
+@click.option("--batch-seconds", type=POSITIVE, help="End where a batch takes longer; the same command goes on.")
+@click.option("--study-seconds", type=POSITIVE, help="End where this run takes longer; the same command goes on.")
 @click.option("--out", type=click.Path(path_type=Path), help="Study folder [default: below runs/].")
 @click.option("--start-from", type=click.Path(path_type=Path), help="Study folder, finished or not, whose answer is x0.")
 @click.option(

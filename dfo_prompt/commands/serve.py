@@ -20,6 +20,8 @@ from dfo_prompt.study.candidates import candidate_hash
 if TYPE_CHECKING:
     from dfo_prompt.service.collection import Prompt
 
+DEFINE = {"preset", "plugin", "problem", "prompt", "endpoint", "objective", "objective_options", "seed", "dim"}
+"""Keys of a study that define its objective."""
 COUNT = click.IntRange(min=1, max=2**31)
 
 
@@ -29,7 +31,7 @@ COUNT = click.IntRange(min=1, max=2**31)
 @click.option("--objective", help="Name of the objective [default: prompt].")
 @click.option("--seed", type=int, help="Of split, projection and start [default: 0].")
 @click.option("--dim", type=int, help="Intrinsic dimension d [default: 500].")
-@table_flags
+@table_flags("problem", "prompt", "endpoint")
 @click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any key: problem.KEY, prompt.KEY, objective.KEY."
 )
@@ -82,6 +84,8 @@ def command(
     keys = with_settings(given_keys(flags), parse_settings(settings))
     if source and keys:
         raise InputError(f"--from takes all settings from {source}; leave out {min(keys)}")
+    if others := keys.keys() - DEFINE:
+        raise InputError(f"{min(others)} is of a study, and changes nothing that is served; leave it out, or give it to run")
     config = config_of(source) if source else parse_config(keys, where="command line")
     limits = ServiceLimits(bytes=most_bytes, candidates=most_candidates, texts=most_texts, concurrency=concurrency)
     with plugin_of(config), on_standard_error("dfo_prompt"), serving.listen(host, port) as at:
@@ -96,4 +100,6 @@ def command(
                 click.echo(f"prompt {candidate_hash(prompt.candidate)}, {about.metric} on dev {prompt.score:.4g}, {whose}")
             click.echo(f"serving {about.objective}, d = {about.dim}, at {address}")
 
-        serving.serve(objective, about, at=at, store=store, clients=clients, ready=ready, candidate=candidate, gather=gather)
+        serving.serve(
+            objective, about, at=at, host=host, store=store, clients=clients, ready=ready, candidate=candidate, gather=gather
+        )

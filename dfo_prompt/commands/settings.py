@@ -40,21 +40,30 @@ LONG = {"tokens", "place", "start", "layers", "on"}
 """Keys of [prompt] and [stop] whose flags include the table, such as --prompt-tokens; those of [endpoint] all do."""
 
 
-def table_flags(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add to a command a flag for each key of [problem], [prompt], [endpoint] and [stop] that has a description."""
-    for table, kind in reversed([*TABLES.items()]):
-        hints = get_type_hints(kind, include_extras=True)
-        for field in reversed(fields(kind)):
-            about = [part for part in getattr(hints[field.name], "__metadata__", ()) if isinstance(part, FieldInfo)]
-            if description := next((part.description for part in about if part.description), None):
-                long = table == "endpoint" or field.name in LONG
-                value_type = number if (number := bare(hints[field.name])) in (int, float) else str
-                command = click.option(
-                    f"--{f'{table}-' * long}{field.name.replace('_', '-')}",
-                    f"{table}__{field.name}",
-                    type=NAMES.get((table, field.name), value_type),
-                    help=f"{description.removesuffix('.')}{shown_default(field.default)}.",
-                )(command)
+def table_flags(*tables: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return a decorator that adds to a command a flag for each key of some of `TABLES` that has a description."""
+
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        for table in reversed(tables):
+            command = _with_flags(command, table, TABLES[table])
+        return command
+
+    return add
+
+
+def _with_flags(command: Callable[..., Any], table: str, kind: type[Any]) -> Callable[..., Any]:
+    hints = get_type_hints(kind, include_extras=True)
+    for field in reversed(fields(kind)):
+        about = [part for part in getattr(hints[field.name], "__metadata__", ()) if isinstance(part, FieldInfo)]
+        if description := next((part.description for part in about if part.description), None):
+            long = table == "endpoint" or field.name in LONG
+            value_type = number if (number := bare(hints[field.name])) in (int, float) else str
+            command = click.option(
+                f"--{f'{table}-' * long}{field.name.replace('_', '-')}",
+                f"{table}__{field.name}",
+                type=NAMES.get((table, field.name), value_type),
+                help=f"{description.removesuffix('.')}{shown_default(field.default)}.",
+            )(command)
     return command
 
 

@@ -26,6 +26,7 @@ from dfo_prompt.service.meters import MEDIA_TYPE, Meters
 from dfo_prompt.service.openapi import document
 from dfo_prompt.service.training import Training
 from dfo_prompt.service.wire import EvaluationRequest, PredictionRequest
+from dfo_prompt.service.worker import reading
 
 T = TypeVar("T")
 JSON = "application/json"
@@ -33,17 +34,18 @@ JSON_LINES = "application/jsonl"
 BODY_SECONDS = 60.0
 """The time limit for receiving a request's body."""
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
-"""The only hosts that a service without tokens accepts, as protection against DNS rebinding by web pages."""
+"""The only hosts besides its own that a service without tokens accepts, as protection against DNS rebinding by web pages."""
 Handler = Callable[["Service", Request], Awaitable[Response]]
 
 
-def application(engine: Engine, clients: Sequence[Client], training: Training) -> Starlette:
+def application(engine: Engine, clients: Sequence[Client], training: Training, *, host: str = "localhost") -> Starlette:
     """Build the application.
 
     Args:
         engine: closed when the application ends.
         clients: the clients with tokens, or a single client without a token for all requests from this machine.
         training: the served prompt and its feedback.
+        host: the address that the service listens at.
     """
     service = Service(engine, clients, training)
     routes = [
@@ -57,7 +59,8 @@ def application(engine: Engine, clients: Sequence[Client], training: Training) -
         Route("/v1/feedback", service.feedback, methods=["GET", "POST"]),
         Route("/v1/prompt", service.prompt, methods=["POST"]),
     ]
-    guards = [] if clients[0].token else [Middleware(TrustedHostMiddleware, allowed_hosts=[*LOOPBACK])]
+    hosts = [*LOOPBACK, host, f"[{host}]"]
+    guards = [] if clients[0].token else [Middleware(TrustedHostMiddleware, allowed_hosts=hosts)]
     handlers = {HTTPException: _refused}
     return Starlette(routes=routes, middleware=guards, exception_handlers=handlers, lifespan=service.lifespan)  # type: ignore[arg-type]
 
@@ -139,7 +142,7 @@ class Service:
         """Store corrected labels, or return all of them as JSON lines."""
         if request.method != "POST":
             self._trainer(request)
-            examples = await asyncio.to_thread(self._training.examples)
+            examples = await asyncio.to_thread(reading, self._training.examples)
             return Response(b"".join(encode(example) + b"\n" for example in examples), media_type=JSON_LINES)
         client = self._client(request)
         answer = await self._training.take(client, await self._read(request, FeedbackRequest))
@@ -151,7 +154,8 @@ class Service:
         """Replace the served prompt if the offered one is better on dev."""
         client = self._trainer(request)
         answer = await self._training.offer(client, await self._read(request, PromptRequest))
-        self.meters.prompts.labels(answer["swapped"]).inc()
+        if not answer["replayed"]:
+            self.meters.prompts.labels(answer["swapped"]).inc()
         return _json(answer)
 
     def _trainer(self, request: Request) -> Client:

@@ -48,7 +48,7 @@ class Collection:
     """
 
     def __init__(self, store: Store, *, task: str, fingerprint: str) -> None:
-        self._store, self._task, self._fingerprint = store, task, fingerprint
+        self.store, self._task, self._fingerprint = store, task, fingerprint
         with usable(store.path), store.writer:
             store.writer.executescript(SCHEMA)
             store.writer.execute("SELECT client, task, id, digest, rows FROM feedback LIMIT 0")
@@ -60,7 +60,7 @@ class Collection:
         Returns:
             Whether the examples are new; None if the name was used for other examples.
         """
-        with self._store.writer as writer:
+        with self.store.writer as writer:
             row = (client, self._task, name, digest, json.dumps(rows))
             command = "INSERT OR IGNORE INTO feedback (client, task, id, digest, rows) VALUES (?, ?, ?, ?, ?)"
             if writer.execute(command, row).rowcount:
@@ -72,20 +72,19 @@ class Collection:
     def examples(self) -> Iterator[dict[str, str]]:
         """Return all labelled examples in order of arrival, each with the client and id of its request."""
         query = "SELECT client, id, rows FROM feedback WHERE task = ? ORDER BY number"
-        for client, name, rows in self._store.reader.execute(query, (self._task,)).fetchall():
+        for client, name, rows in self.store.reader.execute(query, (self._task,)).fetchall():
             for row in json.loads(rows):
                 yield {**row, "client": client, "id": name}
 
-    def serve(self, prompt: Prompt, *, candidates: int = 0) -> None:
-        """Commit the prompt to serve from now on and the charge of its client."""
-        with self._store.writer as writer:
-            data = np.ascontiguousarray(prompt.candidate, dtype=FLOAT).tobytes()
-            row = (prompt.client, self._fingerprint, data, prompt.score, prompt.loss)
-            writer.execute("INSERT INTO prompts (client, fingerprint, candidate, score, loss) VALUES (?, ?, ?, ?, ?)", row)
-            self._store.charge_in(writer, prompt.client, candidates)
+    def serve(self, prompt: Prompt) -> None:
+        """Write the prompt to serve from now on, in the current transaction of the writer."""
+        data = np.ascontiguousarray(prompt.candidate, dtype=FLOAT).tobytes()
+        row = (prompt.client, self._fingerprint, data, prompt.score, prompt.loss)
+        command = "INSERT INTO prompts (client, fingerprint, candidate, score, loss) VALUES (?, ?, ?, ?, ?)"
+        self.store.writer.execute(command, row)
 
     def served(self) -> Vector | None:
         """Return the candidate (d,) that was served last, or None."""
         query = "SELECT candidate FROM prompts WHERE fingerprint = ? ORDER BY number DESC LIMIT 1"
-        row = self._store.reader.execute(query, (self._fingerprint,)).fetchone()
+        row = self.store.reader.execute(query, (self._fingerprint,)).fetchone()
         return np.frombuffer(row[0], dtype=FLOAT).astype(np.float64) if row else None

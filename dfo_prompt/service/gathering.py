@@ -7,12 +7,10 @@ from threading import Lock
 import numpy as np
 
 from dfo_prompt.contracts.objective import Evaluation, Objective
-from dfo_prompt.contracts.usage import Usage
+from dfo_prompt.service.lost import Lost, share
+from dfo_prompt.service.worker import Key
 from dfo_prompt.study.checked_objective import checked_evaluation
 from dfo_prompt.types import Matrix
-
-Key = tuple[str, str]
-"""The client and the id of a request."""
 
 
 class Gathering:
@@ -24,10 +22,11 @@ class Gathering:
     Args:
         objective: the objective of batches.
         most: the most candidates of a batch; a larger request is evaluated alone.
+        lost: receives the usage of batches that fail.
     """
 
-    def __init__(self, objective: Objective, *, most: int) -> None:
-        self._objective, self._most, self._lock = objective, most, Lock()
+    def __init__(self, objective: Objective, *, most: int, lost: Lost) -> None:
+        self._objective, self._most, self._lost, self._lock = objective, most, lost, Lock()
         self._waiting: dict[Key, Matrix] = {}
         self._found: dict[Key, Evaluation] = {}
 
@@ -42,7 +41,8 @@ class Gathering:
             return self._found.pop(key)
         group = self._take(key)
         if len(group) > 1:
-            with suppress(Exception):  # another client's candidates may have failed: evaluate each request alone
+            # Another client's candidates may have failed: evaluate each request alone.
+            with suppress(Exception), self._lost.kept({one: len(rows) for one, rows in group.items()}):
                 self._found |= self._together(group)
                 return self._found.pop(key)
         return checked_evaluation(self._objective.evaluate(candidates), len(candidates))
@@ -69,10 +69,9 @@ class Gathering:
 def _part(whole: Evaluation, begin: int, end: int) -> Evaluation:
     """Return candidates `begin` to `end` of an evaluation with their share of its usage; all shares add up to the whole."""
     count = len(whole.losses)
-    share = {name: figure * end // count - figure * begin // count for name, figure in vars(whole.usage).items()}
     return replace(
         whole,
         losses=whole.losses[begin:end],
         metrics={name: values[begin:end] for name, values in whole.metrics.items()},
-        usage=Usage(**share),
+        usage=share(whole.usage, begin, end, count),
     )

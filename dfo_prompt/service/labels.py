@@ -2,15 +2,12 @@
 
 from dataclasses import dataclass
 
-from dfo_prompt._util.parsing import STRICT
-from dfo_prompt.service.wire import OPEN, Block, Count, Examples, Number, OnceRequest
+from dfo_prompt.service.wire import OPEN, Block, ChargedRequest, Count, Examples, Number, OnceRequest
 
 
 @dataclass(frozen=True, kw_only=True)
-class LabelRequest:
+class LabelRequest(ChargedRequest):
     """A request to label texts with the served prompt."""
-
-    __pydantic_config__ = STRICT
 
     texts: Examples
 
@@ -21,6 +18,7 @@ class Labels:
 
     Attributes:
         prompt: the hash of the candidate that labelled the examples.
+        replayed: whether they were labelled for an earlier delivery of the same request.
     """
 
     __pydantic_config__ = OPEN
@@ -29,6 +27,7 @@ class Labels:
     classes: list[str]
     labels: list[str | None]
     probabilities: list[list[Number]]
+    replayed: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,10 +54,8 @@ class Taken:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PromptRequest:
+class PromptRequest(ChargedRequest):
     """A request to serve a candidate (1, d) if it is better on dev than the served one."""
-
-    __pydantic_config__ = STRICT
 
     candidate: Block
 
@@ -79,8 +76,9 @@ class Comparison:
     """The figures of an offered prompt and of the previously served one.
 
     Attributes:
-        swapped: whether the offered prompt is served now.
-        prompt: the hash of the candidate that is served now.
+        swapped: whether the offered prompt replaced the served one.
+        prompt: the hash of the candidate that is served since this comparison.
+        replayed: whether they were compared for an earlier delivery of the same request.
     """
 
     __pydantic_config__ = OPEN
@@ -90,3 +88,4 @@ class Comparison:
     served: OnDev
     swapped: bool
     prompt: str
+    replayed: bool = False

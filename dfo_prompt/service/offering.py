@@ -1,6 +1,7 @@
 """Offers a candidate to a service that labels texts."""
 
 from pathlib import Path
+from uuid import uuid4
 
 from dfo_prompt.service.clients import read_token
 from dfo_prompt.service.labels import Comparison
@@ -17,4 +18,5 @@ def offer(candidate: Vector, *, url: str, token_file: Path | None, timeout: floa
         OutageError: the service refuses the candidate, or gives no usable answer.
     """
     transport = Transport(url, token=read_token(token_file) if token_file else "", timeout=timeout, patience=patience)
-    return transport.post(Comparison, "/v1/prompt", {"candidate": pack(candidate[None])}).message
+    request = {"id": uuid4().hex, "candidate": pack(candidate[None])}
+    return transport.post(Comparison, "/v1/prompt", request).message

@@ -48,14 +48,30 @@ def document() -> dict[str, Any]:
             "/v1/about": {"get": {"summary": "Describe the served objective.", "responses": _answers("About", 400, 401)}},
             "/v1/evaluations": {"post": _post("Score candidates, once for each id.", "EvaluationRequest", "Answer", *BOTH)},
             "/v1/feedback": {
-                "get": {"summary": "All corrected labels, one JSON object per line.", "responses": _plain(400, 401, 403)},
+                "get": {
+                    "summary": "All corrected labels, one JSON object per line.",
+                    "responses": _plain(400, 401, 403, 503),
+                },
                 "post": _post("Store corrected labels, once for each id.", "FeedbackRequest", "Taken", *BOTH, 404),
             },
-            "/v1/predict": {"post": _post("Label texts with the served prompt.", "LabelRequest", "Labels", *BOTH, 404)},
-            "/v1/prompt": {
-                "post": _post("Serve a candidate if it is better on dev.", "PromptRequest", "Comparison", *BOTH, 403, 404)
+            "/v1/predict": {
+                "post": _post(
+                    "Label texts with the served prompt; an id is charged once.", "LabelRequest", "Labels", *BOTH, 404
+                )
             },
-            "/v1/predictions": {"post": _post("Label texts.", "PredictionRequest", "Prediction", *BOTH, 404)},
+            "/v1/prompt": {
+                "post": _post(
+                    "Serve a candidate if it is better on dev; an id is charged once.",
+                    "PromptRequest",
+                    "Comparison",
+                    *BOTH,
+                    403,
+                    404,
+                )
+            },
+            "/v1/predictions": {
+                "post": _post("Label texts; an id is charged once.", "PredictionRequest", "Prediction", *BOTH, 404)
+            },
         },
         "components": {
             "schemas": {**schemas, "Error": error},

@@ -8,12 +8,13 @@ also replays answers to the same study in another folder; set another `run` to h
 import hashlib
 from math import ceil
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 
 from dfo_prompt._util.parsing import Positive
 from dfo_prompt.contracts.objective import Evaluation, concatenated
-from dfo_prompt.contracts.usage import Usage
+from dfo_prompt.contracts.usage import Bill, Usage
 from dfo_prompt.errors import InputError, OutageError
 from dfo_prompt.service.clients import read_token
 from dfo_prompt.service.transport import Transport
@@ -22,6 +23,8 @@ from dfo_prompt.tasks.examples import Texts
 from dfo_prompt.types import FLOAT, Json, Matrix, Vector
 
 Seconds = Positive
+KEPT = ("requests", "attempts", "unanswered", "uploaded", "downloaded")
+"""Currencies of an answered request that stay spent if a later one fails; the rest is reported again with the replay."""
 HEAD = 1024
 """The most bytes of a request without its candidates."""
 
@@ -89,10 +92,14 @@ class RemoteObjective:
         return self._score(candidates, "train")
 
     def estimate(self, count: int, split: str = "train") -> Usage:
-        """Return the most that `count` candidates consume by the service's estimate; bytes of answers are unknown."""
+        """Return the most that a single try of `count` candidates consumes by the service's estimate.
+
+        Bytes of answers are unknown.
+        """
         estimate = {name: figure for name, figure in self._about.estimate.get(split, {}).items() if name in TOLD}
         requests = ceil(count / self._most)
-        return Usage(**estimate).times(count) + Usage(requests=requests, uploaded=requests * HEAD + count * self._row)
+        sent = Usage(requests=requests, attempts=requests, uploaded=requests * HEAD + count * self._row)
+        return Usage(**estimate).times(count) + sent
 
     def describe(self) -> dict[str, Json]:
         """Return the service's description of the objective."""
@@ -107,19 +114,13 @@ class RemoteObjective:
             return None  # the budget is spent; a missing figure must not fail the study
 
     def _score(self, candidates: Matrix, split: str) -> Evaluation:
-        parts: list[Evaluation] = []
-        try:
-            for i in range(0, len(candidates), self._most):
-                part = candidates[i : i + self._most]
+        parts, bill = [], Bill()
+        for i in range(0, len(candidates), self._most):
+            part = candidates[i : i + self._most]
+            with bill.kept():
                 parts.append(self._ask(part, len(part), split))
-        except OutageError as error:
-            error.usage = self._again(error.usage, *(answer.usage for answer in parts))
-            raise
+            bill.add(parts[-1].usage.only(KEPT))
         return concatenated(parts, sum((part.usage for part in parts), Usage()))
-
-    def _again(self, *used: object) -> Usage:
-        """Return the usage of evaluations that the service will replay."""
-        return sum((usage for usage in used if isinstance(usage, Usage)), Usage()).only(self.costs_again)
 
     @property
     def _row(self) -> int:
@@ -172,7 +173,7 @@ class RemoteValidated(RemoteObjective):
 
     def _with_metric(self, evaluation: Evaluation) -> Evaluation:
         if self.metric not in evaluation.metrics:
-            raise self._transport.nonsense(f"an answer without {self.metric}", self._again(evaluation.usage))
+            raise self._transport.nonsense(f"an answer without {self.metric}", evaluation.usage.only(KEPT))
         return evaluation
 
 
@@ -190,6 +191,7 @@ class RemotePredictor(RemoteValidated):
 
     def _label(self, candidate: Vector, texts: Texts) -> Matrix:
         request = {
+            "id": uuid4().hex,
             "candidates": pack(candidate[None]),
             "texts": [[*text] for text in texts],
             "fingerprint": self._about.fingerprint,

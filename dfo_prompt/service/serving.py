@@ -5,6 +5,7 @@ import json
 import signal
 import socket
 from collections.abc import Callable, Sequence
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, get_args
 
@@ -88,8 +89,11 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether an address is a loopback address."""
-    return host in ("localhost", "::1") or host.startswith("127.")
+    """Tell whether an address is a loopback address; of the names of hosts, only "localhost" is."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:  # a name
+        return False
 
 
 def serve(
@@ -97,6 +101,7 @@ def serve(
     said: About,
     *,
     at: socket.socket,
+    host: str,
     store: Path,
     clients: Sequence[Client],
     ready: Callable[[Prompt | None], Any],
@@ -108,6 +113,7 @@ def serve(
     Args:
         objective, said: the objective and its description.
         at: a listening socket.
+        host: its address, as clients name it.
         store: the SQLite file of answers and charges.
         clients: see `application`.
         ready: called before the first request with the served prompt.
@@ -122,7 +128,7 @@ def serve(
     with usable(store):
         prompt = None if candidate is None else first_prompt(objective, candidate, collection)
     engine = Engine(objective, said, kept, gather=gather)
-    app = application(engine, clients, Training(engine, collection, prompt))
+    app = application(engine, clients, Training(engine, collection, prompt), host=host)
     config = uvicorn.Config(app, http="h11", ws="none", log_config=None, access_log=False, server_header=False)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stopped)

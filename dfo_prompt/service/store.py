@@ -6,6 +6,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
+from dfo_prompt._util.locks import PROBE_SECONDS
 from dfo_prompt.errors import InputError
 
 SCHEMA = """
@@ -33,10 +36,11 @@ class Kept:
 class Store:
     """The answers of an objective in the file `path`, which may also hold those of other objectives.
 
-    It has two connections, so that one thread reads while another writes.
+    It has two connections, so that one thread reads while another writes. A file beside it is locked until `close`, as two
+    services on one store would each grant the rest of a budget.
 
     Raises:
-        InputError: the file cannot be opened, or is not a store.
+        InputError: the file cannot be opened, is not a store, or another service uses it.
     """
 
     def __init__(self, path: Path, fingerprint: str) -> None:
@@ -44,6 +48,7 @@ class Store:
         with usable(path):
             self.writer = _connect(path)
             self._check_tables()
+            self._lock = _locked(path)
             self.writer.executescript(f"PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; {SCHEMA}")
             self.reader = _connect(path)
             self.charged("")
@@ -60,17 +65,14 @@ class Store:
         row = self.reader.execute("SELECT candidates FROM charges WHERE client = ?", (client,)).fetchone()
         return int(row[0]) if row else 0
 
-    def keep(self, client: str, name: str, kept: Kept, *, candidates: int) -> None:
-        """Commit an answer with its charge; for the writing thread."""
-        with self.writer:
-            row = (client, self._fingerprint, name, kept.digest, kept.answer)
-            if self.writer.execute("INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?)", row).rowcount:
-                self.charge_in(self.writer, client, candidates)
+    def keep(self, client: str, name: str, kept: Kept) -> None:
+        """Write the answer to a client's request `name`, in the current transaction of the writer."""
+        row = (client, self._fingerprint, name, kept.digest, kept.answer)
+        self.writer.execute("INSERT INTO answers VALUES (?, ?, ?, ?, ?)", row)
 
     def charge(self, client: str, candidates: int) -> None:
-        """Commit a charge without an answer; for the writing thread."""
-        with self.writer:
-            self.charge_in(self.writer, client, candidates)
+        """Write a charge, in the current transaction of the writer."""
+        self.writer.execute(CHARGE, (client, candidates))
 
     def _check_tables(self) -> None:
         """Check that the file is a store or empty before any table is added to it; a store may lack a table after a kill."""
@@ -78,16 +80,11 @@ class Store:
         if known and not known & {"answers", "charges"}:
             raise sqlite3.DatabaseError("it is a database of another program")
 
-    @staticmethod
-    def charge_in(writer: sqlite3.Connection, client: str, candidates: int) -> None:
-        """Add a charge to the current transaction of `writer`."""
-        if candidates:
-            writer.execute(CHARGE, (client, candidates))
-
     def close(self) -> None:
-        """Close the file."""
+        """Close the file and let another service use it."""
         self.reader.close()
         self.writer.close()
+        self._lock.release()
 
 
 @contextmanager
@@ -97,6 +94,18 @@ def usable(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise InputError(f"cannot use {path} as a store: {error}; choose another with --store") from error
+
+
+def _locked(path: Path) -> FileLock:
+    whole = path.resolve()
+    lock = FileLock(whole.with_name(f"{whole.name}.lock"), thread_local=False)
+    try:
+        lock.acquire(timeout=PROBE_SECONDS)
+    except Timeout as error:
+        raise InputError(f"another service uses the store {path}; end it, or choose another with --store") from error
+    except OSError as error:
+        raise InputError(f"cannot use {path} as a store: {error}; choose another with --store") from error
+    return lock
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -3,7 +3,6 @@
 The service itself scores an offered prompt on dev; it trusts no figures of clients.
 """
 
-from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -50,21 +49,18 @@ class Training:
         Raises:
             HTTPException: as `Engine.evaluate`, or 404 if no prompt is served.
         """
-        objective = self._labelling()
-        self._check_count(request.texts)
+        self._labelling()
+        self._engine.check_count(request.texts)
 
         def work() -> dict[str, Any]:
-            prompt, classes = self._served(), [*objective.classes]
-            probabilities = np.asarray(
-                objective.predict(prompt.candidate, [tuple(text) for text in request.texts])
-            )  # (N, C)
-            self._engine.store.charge(client.name, 1)
-            labels = [classes[int(row.argmax())] if np.isfinite(row).all() else None for row in probabilities]
-            answer = {"prompt": candidate_hash(prompt.candidate), "classes": classes, "labels": labels}
-            return {**answer, "probabilities": [numbers(row) for row in probabilities]}
+            prompt = self._served()
+            answer = self._engine.label(prompt.candidate, request.texts)
+            classes, rows = answer["classes"], answer["probabilities"]
+            labels = [None if None in row else classes[int(np.argmax(row))] for row in rows]
+            return {"prompt": candidate_hash(prompt.candidate), "labels": labels, **answer}
 
         self._served()
-        return await self._engine.run(client, 1, work)
+        return await self._engine.once(client, request, 1, work)
 
     async def take(self, client: Client, request: FeedbackRequest) -> dict[str, Any]:
         """Store corrected labels; free of charge.
@@ -72,7 +68,7 @@ class Training:
         Raises:
             HTTPException: 404, 409, 413, 422, 429 or 503 with a reason.
         """
-        self._check_count(request.texts)
+        self._engine.check_count(request.texts)
         rows = self._rows(request)
 
         def work() -> dict[str, Any]:
@@ -81,7 +77,7 @@ class Training:
                 raise HTTPException(409, "the id was used for another request")
             return {"id": request.id, "taken": len(rows), "replayed": not new}
 
-        return await self._engine.run(client, 0, work)
+        return await self._engine.run(client, work)
 
     async def offer(self, client: Client, request: PromptRequest) -> dict[str, Any]:
         """Score a candidate on dev and serve it from now on if it is better; charged as one candidate.
@@ -91,20 +87,23 @@ class Training:
         """
         objective = self._labelling()
         (candidate,) = self._engine.unpacked(request.candidate, most=1)
+        better: list[Prompt] = []
 
         def work() -> dict[str, Any]:
             before, offered = self._served(), on_dev(objective, candidate, client.name)
-            swapped = offered.beats(before)
-            if swapped:
-                self._collection.serve(offered, candidates=1)
-                self._prompt = offered
-            else:
-                self._engine.store.charge(client.name, 1)
+            if offered.beats(before):
+                self._collection.serve(offered)
+                better.append(offered)
+            prompt = candidate_hash([before, *better][-1].candidate)
             figures = {"offered": _figures(offered), "served": _figures(before)}
-            return {"metric": objective.metric, **figures, "swapped": swapped, "prompt": self.prompt}
+            return {"metric": objective.metric, **figures, "swapped": bool(better), "prompt": prompt}
+
+        def swap() -> None:
+            for prompt in better:
+                self._prompt = prompt
 
         self._served()
-        return await self._engine.run(client, 1, work)
+        return await self._engine.once(client, request, 1, work, committed=swap)
 
     def examples(self) -> list[dict[str, str]]:
         """Return all corrected labels."""
@@ -119,11 +118,6 @@ class Training:
         if not isinstance(self._engine.objective, Labelling):
             raise HTTPException(404, f"objective {self._engine.about.objective!r} labels no texts")
         return self._engine.objective
-
-    def _check_count(self, texts: Sequence[object]) -> None:
-        most = self._engine.about.limits.texts
-        if len(texts) > most:
-            raise HTTPException(413, f"{len(texts)} texts; at most {most} a request")
 
     def _rows(self, request: FeedbackRequest) -> list[dict[str, str]]:
         classes, fields = self._labelling().classes, self._engine.about.fields
@@ -154,7 +148,8 @@ def first_prompt(objective: Objective, candidate: Vector, collection: Collection
     before = on_dev(objective, last) if last is not None else None
     if before and not first.beats(before):
         return before
-    collection.serve(first)
+    with collection.store.writer:
+        collection.serve(first)
     return first
 
 

@@ -39,21 +39,37 @@ class Block:
 
 
 @dataclass(frozen=True, kw_only=True)
-class OnceRequest:
+class Hashed:
+    """A request that is told apart by its content."""
+
+    __pydantic_config__ = STRICT
+
+    @property
+    def digest(self) -> str:
+        """Return the hash of the message."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnceRequest(Hashed):
     """A request that the service handles once, however often it is sent.
 
     Attributes:
         id: the request's name.
     """
 
-    __pydantic_config__ = STRICT
-
     id: Name
 
-    @property
-    def digest(self) -> str:
-        """Return the hash of the message."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+@dataclass(frozen=True, kw_only=True)
+class ChargedRequest(Hashed):
+    """A request that the service handles and charges once for each id.
+
+    Attributes:
+        id: the request's name; without a name the request is handled and charged each time it is sent.
+    """
+
+    id: Name | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,10 +88,8 @@ class EvaluationRequest(OnceRequest):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PredictionRequest:
+class PredictionRequest(ChargedRequest):
     """A request to label texts under one candidate (1, d); each example is the list of its texts."""
-
-    __pydantic_config__ = STRICT
 
     candidates: Block
     texts: Examples
@@ -154,12 +168,17 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """The class probabilities (N, C) of N examples, None where not finite."""
+    """The class probabilities (N, C) of N examples, None where not finite.
+
+    Attributes:
+        replayed: whether they were computed for an earlier delivery of the same request.
+    """
 
     __pydantic_config__ = OPEN
 
     classes: list[str]
     probabilities: list[list[Number]]
+    replayed: bool = False
 
 
 def pack(candidates: Matrix) -> dict[str, Json]:

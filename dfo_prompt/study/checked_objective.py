@@ -38,6 +38,15 @@ def checked_evaluation(evaluation: object, count: int, outputs: int | None = Non
     )
 
 
+def checked_probabilities(values: object, count: int, classes: int) -> Matrix:
+    """Return the probabilities (count, classes) of texts, converted to float64.
+
+    Raises:
+        PluginError: they are no array of numbers of this shape.
+    """
+    return _numbers("probabilities", values, count, classes)
+
+
 def describe(objective: Objective, *, name: str) -> dict[str, Json]:
     """Return the metadata of the objective `name` as plain data; {} if it has no `describe`.
 

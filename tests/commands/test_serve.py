@@ -19,6 +19,12 @@ pytestmark = pytest.mark.slow
         ("--objective sphere --dim 3 --host 127.0.0.1 --port {taken}", "cannot listen at 127.0.0.1, port"),
         ("--objective shpere", "did you mean 'sphere'?"),
         ("--objective sphere --set objective.nosie=1", "did you mean 'noise'?"),
+        ("--objective sphere --host 127.evil.com", "others reach 127.evil.com: give --token-file"),
+        ("--objective sphere --set budget=7", "budget is of a study, and changes nothing that is served; leave it out"),
+        ("--objective sphere --set sigma=2 --set dim=3", "sigma is of a study"),
+        ("--objective sphere --set stop.patience=3", "stop is of a study"),
+        ("--objective sphere --set inopts=3", "optimizer_options is of a study"),
+        ("--objective sphere --patience 3", "No such option"),
     ],
 )
 def test_bad_input_is_one_line(program, flags, said):

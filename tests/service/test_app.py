@@ -24,7 +24,7 @@ from dfo_prompt.service.clients import Client, find_client, read_clients, read_t
 from dfo_prompt.service.collection import Collection
 from dfo_prompt.service.engine import Engine
 from dfo_prompt.service.openapi import document
-from dfo_prompt.service.serving import about
+from dfo_prompt.service.serving import about, is_loopback
 from dfo_prompt.service.store import Store
 from dfo_prompt.service.training import Training
 from dfo_prompt.service.wire import ServiceLimits, pack
@@ -224,6 +224,22 @@ def test_a_file_that_is_no_store_is_refused(tmp_path):
         Store(tmp_path / "none" / "s", "f")
 
 
+def test_a_store_is_for_one_service_at_a_time(tmp_path):
+    store = Store(tmp_path / "s", "f")
+    (tmp_path / "link").symlink_to(tmp_path / "s")
+    for name in ("s", "link"):
+        with pytest.raises(InputError, match=f"another service uses the store .*{name}; end it, or choose .* --store"):
+            Store(tmp_path / name, "f")
+    store.close()
+    Store(tmp_path / "s", "f").close()
+
+
+def test_a_store_that_cannot_be_locked_is_refused(tmp_path):
+    (tmp_path / "s.lock").mkdir()
+    with pytest.raises(InputError, match="cannot use .*s as a store: .*; choose another with --store"):
+        Store(tmp_path / "s", "f")
+
+
 @pytest.mark.parametrize("table", ["answers", "charges", "feedback", "prompts"])
 def test_a_database_of_another_program_is_refused(tmp_path, table):
     with sqlite3.connect(tmp_path / "s") as other:
@@ -247,7 +263,11 @@ def test_predictions(tmp_path):
         headers = {"Authorization": f"Bearer {TOKENS[1].token}"}
         message = {"candidates": pack(Z[:1]), "texts": [["film"], ["a long film"]]}
         found = client.post("/v1/predictions", json=message, headers=headers)
-        assert found.json() == {"classes": ["short", "long"], "probabilities": [[1.0, None], [0.25, 0.75]]}
+        assert found.json() == {
+            "classes": ["short", "long"],
+            "probabilities": [[1.0, None], [0.25, 0.75]],
+            "replayed": False,
+        }
         for changes, status in [({"texts": []}, 422), ({"texts": [[]]}, 422), ({"texts": [["a", "b"]]}, 422)]:
             assert client.post("/v1/predictions", json=message | changes, headers=headers).status_code == status
         assert client.post("/v1/predictions", json=message | {"candidates": pack(Z)}, headers=headers).status_code == 413
@@ -316,9 +336,27 @@ def test_limits_of_size_media_type_host_and_fingerprint(tmp_path):
         assert client.post("/v1/evaluations", content=b"{}", headers={"Content-Type": "text/plain"}).status_code == 415
         assert ask(client, "c", fingerprint="other").status_code == 409
         assert ask(client, "c", fingerprint=client.get("/v1/about").json()["fingerprint"]).status_code == 200
-        assert client.get("/v1/about", headers={"Host": "evil.example"}).status_code == 400
+        for host, status in {"evil.example": 400, "127.0.0.2": 400, "127.0.0.1:8000": 200}.items():
+            assert client.get("/v1/about", headers={"Host": host}).status_code == status
         assert client.get("/v1/evaluations").status_code == 405
         assert client.get("/nothing").json() == {"error": "Not Found"}
+
+
+@pytest.mark.parametrize("host", ["127.0.0.2", "0:0:0:0:0:0:0:1"])
+def test_the_address_that_a_service_listens_at_is_a_host(tmp_path, host):
+    assert is_loopback(host)
+    store = Store(tmp_path / "s", "f")
+    engine = Engine(Labelling(), about(parse_config({"dim": 3}), Labelling(), {}, ServiceLimits()), store)
+    app = application(engine, ANYONE, Training(engine, Collection(store, task="t", fingerprint="f")), host=host)
+    with TestClient(app, base_url="http://localhost") as client:
+        place = f"[{host}]:8000" if ":" in host else f"{host}:8000"
+        assert client.get("/v1/about", headers={"Host": place}).status_code == 200
+        assert client.get("/v1/about", headers={"Host": "127.0.0.3"}).status_code == 400
+
+
+def test_what_others_reach_is_no_loopback_address():
+    assert [is_loopback(host) for host in ("127.0.0.1", "::1", "localhost")] == [True] * 3
+    assert not any(is_loopback(host) for host in ("127.evil.com", "127.0.0.1.evil.com", "0.0.0.0", "::", "127.", ""))
 
 
 def test_a_body_that_never_comes_is_408(tmp_path, monkeypatch):

@@ -30,8 +30,26 @@ def test_a_candidate_is_sent_with_the_token_and_its_comparison_comes_back(httpse
     assert (found.swapped, found.prompt, found.metric) == (True, "new", "accuracy")
     assert (found.offered.score, found.served.loss) == (0.75, 0.6)
     ((request, _),) = httpserver.log
-    assert json.loads(request.data) == {"candidate": pack(Z[None])}
+    sent = json.loads(request.data)
+    assert sent == {"id": sent["id"], "candidate": pack(Z[None])}
     assert request.headers["Authorization"] == f"Bearer {'a' * 16}"
+
+
+def test_an_offer_whose_answer_is_lost_is_sent_again_with_its_id_and_another_offer_has_another(httpserver):
+    httpserver.expect_ordered_request("/v1/prompt").respond_with_response(Response("lost", 500, {"Retry-After": "0"}))
+    httpserver.expect_ordered_request("/v1/prompt").respond_with_json(TAKEN)
+    httpserver.expect_ordered_request("/v1/prompt").respond_with_json(TAKEN)
+    for _ in range(2):
+        assert offer(Z, url=url_of(httpserver), token_file=None, **PATIENCE).swapped
+    first, again, other = (json.loads(request.data)["id"] for request, _ in httpserver.log)
+    assert first == again != other
+
+
+@pytest.mark.parametrize("flag", ["timeout", "patience"])
+@pytest.mark.parametrize("value", ["nan", "inf", "0", "-1", "x"])
+def test_seconds_are_finite_and_positive(program, flag, value):
+    status, _, err = program("offer", "s", "--url", "http://127.0.0.1:1", f"--{flag}", value)
+    assert (status, err.count("\n"), f"--{flag}" in err) == (2, 1, True), err
 
 
 @pytest.mark.parametrize(
@@ -69,4 +87,4 @@ def test_the_command_offers_the_answer_of_a_study(httpserver, program, tmp_path,
     result = dp.minimize(Bowl(), budget=8, out=tmp_path / "s")
     status, out, err = program("offer", "s", "--url", url_of(httpserver))
     assert (status, out) == (0, outcome), err
-    assert json.loads(httpserver.log[0][0].data) == {"candidate": pack(result.chosen[None])}
+    assert json.loads(httpserver.log[0][0].data)["candidate"] == pack(result.chosen[None])

@@ -159,6 +159,28 @@ def test_a_batch_is_sent_in_parts_that_the_service_takes(remote, monkeypatch):
     assert len(objective.evaluate(Z).losses) == 2
 
 
+def test_labels_whose_answer_is_lost_are_asked_for_again_with_their_id(httpserver):
+    about = {**ABOUT, "metric": "m", "classes": ["a", "b"], "limits": {"texts": 1}}
+    httpserver.expect_request("/v1/about").respond_with_json(about)
+    ids = []
+
+    def handle(request):
+        ids.append(json.loads(request.data)["id"])
+        lost = as_json({}, 500, **{"Retry-After": "0"})
+        return lost if len(ids) == 1 else as_json({"classes": ["a", "b"], "probabilities": [[0.5, 0.5]]})
+
+    httpserver.expect_request("/v1/predictions").respond_with_handler(handle)
+    objective = dp.create_objective("remote", dim=2, url=httpserver.url_for("").rstrip("/"), patience=2.0)
+    assert objective.predict(Z[0], [("x",), ("y",)]).tolist() == [[0.5, 0.5]] * 2
+    assert (len(ids), ids[0] == ids[1], len({*ids})) == (3, True, 2)
+
+
+def test_attempts_can_be_limited(remote):
+    objective, _ = remote(lambda request, _: as_json(answer(request)))
+    result = dp.minimize(objective, budget=400, popsize=4, limits={"attempts": 20})
+    assert (result.stop_reason, result.spent.attempts) == ("limits.attempts", 20)
+
+
 def test_ids_tell_apart_what_is_to_be_evaluated_apart(remote):
     objective, asked = remote(lambda request, _: as_json(answer(request)))
 
@@ -215,6 +237,31 @@ def raw(*scripts):
 
 def http(body):
     return b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+
+
+def test_tries_without_an_answer_stay_spent_if_a_later_part_fails():
+    """The first part is replayed with its rows, but not the try that was lost ahead of its answer."""
+    good = []
+    with raw([http(encode(ABOUT))], [], good, []) as port:
+        objective = dp.create_objective("remote", dim=2, url=f"http://127.0.0.1:{port}", patience=0.5, timeout=5.0)
+        objective._about = About(**{**ABOUT, "limits": ServiceLimits(candidates=1)})
+        said = {"id": objective._id("train", Z[:1].tobytes()), "losses": [0.5], "metrics": {}, "usage": {"rows": 7}}
+        good.append(http(encode({**said, "replayed": False})))
+        with pytest.raises(OutageError, match="gives no answer") as raised:
+            objective.evaluate(Z)
+    used = raised.value.usage
+    assert (used.requests, used.rows) == (2, 0)
+    assert used.unanswered == used.attempts - 1 >= 2
+
+
+def test_silence_is_unanswered_on_every_split():
+    about = {**ABOUT, "metric": "m", "splits": ["train", "dev"]}
+    with raw([http(encode(about))], []) as port:
+        objective = dp.create_objective("remote", dim=2, url=f"http://127.0.0.1:{port}", patience=0.01, timeout=5.0)
+        for ask in (objective.evaluate, lambda z: objective.validate(z, "dev"), lambda _: objective.baseline("dev")):
+            with pytest.raises(OutageError, match="gives no answer") as raised:
+                ask(Z)
+            assert raised.value.usage.unanswered == raised.value.usage.attempts > 0
 
 
 @pytest.mark.parametrize("cut", [[], [b"HT"], [http(b"{}" * 50)[:-60]], [b"no http at all\r\n\r\n"]])

@@ -201,6 +201,7 @@ def test_another_objective_at_the_address_is_refused(program, tmp_path, serve):
     flags = "--dim 3 --seed 1 --budget 16 --popsize 8"
     first = serve("--objective", "sphere", "--dim", "3", "--seed", "1")
     assert remote(program, first.url, flags, "remote")[0] == 0
+    first.stop()
     second = serve("--objective", "sphere", "--dim", "3", "--seed", "2")
     status, _, err = remote(program, second.url, flags, "remote")
     assert (status, "holds another study: fingerprint is" in err) == (2, True)

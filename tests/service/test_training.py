@@ -79,6 +79,7 @@ def test_texts_are_labelled_with_the_prompt_that_is_served(tmp_path):
             "classes": ["short", "long"],
             "labels": ["short", "long"],
             "probabilities": [[0.9, 0.1], [0.2, 0.8]],
+            "replayed": False,
         }
         assert client.get("/v1/about").json()["prompt"] == candidate_hash(START)
 
@@ -92,7 +93,7 @@ def test_a_prompt_is_swapped_only_if_it_is_better_on_dev(tmp_path):
         found = offer(client, BETTER).json()
         assert (found["swapped"], found["offered"]["score"], found["served"]["score"]) == (True, -0.25, -1.0)
         assert label(client, "a longer text").json()["prompt"] == candidate_hash(BETTER)
-        again = offer(client, BETTER).json()  # an answer that was lost: what is served says that it was taken
+        again = offer(client, BETTER).json()  # without an id it is another offer
         assert (again["swapped"], again["prompt"]) == (False, candidate_hash(BETTER))
         assert offer(client, np.array([99.0, 1.0, 1.0])).json()["offered"] == {
             "prompt": candidate_hash(np.array([99.0, 1.0, 1.0])),
@@ -173,6 +174,18 @@ def test_clients_have_ids_and_budgets_of_their_own_and_one_trains(tmp_path):
         assert feedback(client, "c", *[("x", "long")] * 3, headers=ann).status_code == 413
         assert label(client, "x").status_code == 401
         assert (offer(client, BETTER).status_code, client.get("/v1/feedback").status_code) == (401, 401)
+
+
+def test_feedback_that_cannot_be_read_is_503(tmp_path):
+    with serving(tmp_path) as client:
+        with sqlite3.connect(tmp_path / "store.sqlite") as store:
+            store.execute("ALTER TABLE feedback RENAME TO other")
+        store.close()
+        found = client.get("/v1/feedback")
+        assert (found.status_code, found.json()) == (
+            503,
+            {"error": "the store cannot be read: no such table: feedback"},
+        )
 
 
 def test_without_a_prompt_or_texts_it_is_404(tmp_path):
