@@ -9,7 +9,7 @@ from tabulate import tabulate
 from dfo_prompt.report.analysis import RANDOM, Analysis, analyse
 from dfo_prompt.report.tables import leaderboard
 from dfo_prompt.report.texts import printable, truncated
-from dfo_prompt.report.verdict import beside, remarks, verdict
+from dfo_prompt.report.verdict import notes, verdict
 
 LINES = 5
 LONGEST = 30
@@ -17,14 +17,13 @@ LONGEST = 30
 
 
 def outcome(folder: Path, *, width: int) -> str:
-    """Return the top of the leaderboard, the verdict and its remarks, in lines of at most `width` characters.
+    """Return the top of the leaderboard, the verdict and the sentences beside it, in lines of at most `width` characters.
 
     Raises:
         InputError: `folder` is not a suite folder, or no study in it is finished.
     """
     analysis = analyse(folder)
-    sentences = (verdict(analysis), *remarks(analysis), beside(analysis))
-    lines = [textwrap.fill(printable(text), width) for text in sentences if text]
+    lines = [textwrap.fill(printable(text), width) for text in (verdict(analysis), *notes(analysis))]
     return "\n\n".join(part for part in (_first_lines(analysis), "\n".join(lines)) if part)
 
 

@@ -240,7 +240,7 @@ def test_a_half_finished_and_partly_broken_suite_has_a_report_that_says_so(copy)
     page = write_report(copy).read_text()
     said = "2 of 27 studies have no result. Not ranked, because results on some problems or seeds are missing: cma, random."
     assert said in page
-    assert "Fewer than two optimizers" in page
+    assert "Fewer than two entries can be ranked: 2 of 27 studies have no result." in page
     (study_path(copy, studies["study"][2]) / "journal.jsonl").write_text("{broken\n{}\n")
     (study_path(copy, studies["study"][3]) / "manifest.json").write_text("{}")
     (study_path(copy, studies["study"][4]) / "result.json").write_text('{"bud')
