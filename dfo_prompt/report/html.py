@@ -26,7 +26,7 @@ DIGITS = 6
 
 
 def suite_html(analysis: Analysis) -> str:
-    """Return the verdict on a suite and the sentences beside it, its leaderboard and the convergence on its first problems as HTML."""
+    """Return a suite's verdict with its notes, its leaderboard and the convergence on its first problems as HTML."""
     drawn = filter(None, (convergence(analysis, problem) for problem in analysis.problems[:PICTURES]))
     pictures = [inline_svg(svg_of(picture.spec, picture.columns, printable(picture.title))) for picture in drawn]
     sentences = [f"<p><b>{_text(verdict(analysis))}</b></p>", *(f"<p>{_text(note)}</p>" for note in notes(analysis))]
@@ -51,7 +51,7 @@ def study_html(result: Result, losses: Vector, *, optimizer: str, more: Sequence
     if not np.isfinite(losses).any():
         return table
     best: Vector = np.fmin.accumulate(losses)
-    scale = logarithmic(best[np.isfinite(best)])
+    scale = logarithmic(best)
     return f"{table}\n{inline_svg(convergence_svg([(optimizer, best)], title='Convergence', **scale))}"
 
 

@@ -107,9 +107,11 @@ def test_a_suite_without_results_to_compare_ends_with_a_line_that_says_so(progra
 
 def test_a_leader_within_chance_of_random_search_is_said_so_once(analysis):
     near = of(analysis, 0.1, 0.101, 0.102, noise=0.2)
-    assert "cma is not shown to be better than far and random" in verdict(near)
+    assert "it is not shown to be better than far and random" in verdict(near)
     assert "random search" not in " ".join(remarks(near))
-    many = with_values(analysis, spread(*np.linspace(0.1, 0.105, 6), noise=0.2), ("cma", "a", "b", "c", "d", "random"))
+    names = ("cma", "a", "b", "c", "d", "random")
+    values = compare(spread(*np.linspace(0.1, 0.105, 6), noise=0.2), names, margin=0.01, inference="seeds")
+    many = replace(near, comparison=values)
     assert "not shown to be better than a, b, c and 2 more" in verdict(many)  # random is not named
     assert "cma is not shown to be better than random search: 0.005 [" in " ".join(remarks(many))
     assert "is not shown" not in " ".join(remarks(of(analysis, 0.1, 0.101, 0.5)))

@@ -20,6 +20,7 @@ from dfo_prompt.report.findings import read_findings
 from dfo_prompt.report.frames import STUDY_COLUMNS, curves_of, studies_of
 from dfo_prompt.report.markdown import markdown
 from dfo_prompt.report.numbers import interval_texts
+from dfo_prompt.report.pictures.convergence import convergence
 from dfo_prompt.report.pictures.looks import GREY, colour_of, looks_of
 from dfo_prompt.report.pictures.profiles import PARTIAL, targets
 from dfo_prompt.report.pictures.ranking import scores
@@ -121,6 +122,27 @@ def test_the_interval_of_what_a_score_lacks_runs_upwards(finished):
     columns = scores(replace(analysis, leaderboard=near)).columns
     assert columns["low"] == pytest.approx([0.001, 0.03, 0.04])
     assert columns["high"] == pytest.approx([0.02, 0.08, 0.1])
+
+
+def drawn_whole(picture):
+    """Tell whether every coordinate of a picture is a number."""
+    return "NaN" not in svg_of(picture.spec, picture.columns, "t")
+
+
+def test_an_interval_that_ends_at_zero_leaves_the_axis_whole(finished):
+    analysis = analyse(finished)
+    best = analysis.leaderboard.assign(score=[1 - 1e-9, 1 - 1e-6, 0.99], low=[1 - 1e-6, 0.999, 0.95], high=[1.0, 1.0, 0.999])
+    assert drawn_whole(scores(replace(analysis, leaderboard=best)))
+    positive = best.assign(high=[1 - 1e-12, 1 - 1e-7, 0.999])
+    assert "log" in json.dumps(scores(replace(analysis, leaderboard=positive)).spec)
+
+    curves = np.repeat(10.0 ** np.linspace(3, -3, 60)[None], len(analysis.curves), axis=0)
+    falling = replace(analysis, curves=curves)
+    assert "log" in json.dumps(convergence(falling, "sphere").spec)
+    curves[analysis.studies["seed"] == 1, -1] = 0.0  # the median stays above 0, the end of its interval does not
+    picture = convergence(falling, "sphere")
+    assert picture.data["median"].min() > picture.data["low"].min() == 0
+    assert "log" not in json.dumps(picture.spec)
 
 
 def test_values_that_differ_by_rounding_have_no_more_digits():
