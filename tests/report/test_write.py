@@ -19,6 +19,7 @@ from dfo_prompt.report.content import report_of
 from dfo_prompt.report.findings import read_findings
 from dfo_prompt.report.frames import STUDY_COLUMNS, curves_of, studies_of
 from dfo_prompt.report.markdown import markdown
+from dfo_prompt.report.methods import method_tables
 from dfo_prompt.report.numbers import interval_texts
 from dfo_prompt.report.pictures.convergence import convergence
 from dfo_prompt.report.pictures.looks import GREY, colour_of, looks_of
@@ -250,6 +251,18 @@ def test_curves_for_iohanalyzer(finished):
         assert rows[-1, 0] == 60
         assert rows[-1, 1] == pytest.approx(loss)
         assert summary["best"]["y"] == pytest.approx(loss)
+
+
+def test_metrics_that_are_no_shares_are_not_in_percent(finished):
+    analysis = analyse(finished)
+
+    def shown(metric):
+        studies = analysis.studies.assign(test_metric=metric, metric="m", method="manual", searched=False)
+        tables = method_tables(replace(analysis, studies=studies))
+        return tables[0].table["sphere"][0], tables[1].table["test metric"][0], "in percent" in tables[0].text
+
+    assert shown(0.5) == ("50.00 ± 0.00", "50.00 ± 0.00", True)
+    assert shown(-13.0) == ("-13.00 ± 0.00", "-13.00 ± 0.00", False)
 
 
 @pytest.mark.slow
