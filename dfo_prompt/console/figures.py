@@ -39,7 +39,8 @@ def comparison_table(summaries: list[Summary], *, metric: str) -> Table:
         table.add_column(name, justify="right")
     manual, shown = summaries[0].held_out, _form([summary.held_out for summary in summaries])
     table.add_row("manual prompt", "0", "", shown(manual.manual_dev_metric), shown(manual.manual_test_metric), "")
-    winner = max((metric for one in summaries if (metric := one.held_out.test_metric) is not None), default=None)
+    reached = [summary.held_out.test_metric for summary in summaries if summary.held_out.test_metric is not None]
+    winner = max(reached, default=None)
     for summary in summaries:
         figures = (shown(summary.held_out.dev_metric), shown(summary.held_out.test_metric), f"{summary.seconds:.0f}")
         loss = "-" if summary.best_loss is None else f"{summary.best_loss:.4f}"

@@ -27,7 +27,7 @@ from dfo_prompt.report.pictures.profiles import PARTIAL, targets
 from dfo_prompt.report.pictures.ranking import scores
 from dfo_prompt.report.pictures.render import svg_of
 from dfo_prompt.report.pictures.selection import all_looks
-from dfo_prompt.report.tables import all_tables, failures, leaderboard
+from dfo_prompt.report.tables import RESERVED, all_tables, failures, leaderboard
 from dfo_prompt.report.verdict import remarks, verdict
 from dfo_prompt.report.write import write_report
 from dfo_prompt.suite.folder import study_path
@@ -84,6 +84,16 @@ def test_every_picture_has_its_numbers_beside_it(finished):
     assert pictures == {path.stem for path in (finished / "report").glob("*.svg")}
     for name in pictures:
         assert len(pd.read_csv(finished / "report" / f"{name}.csv")), name
+
+
+def test_no_table_takes_the_name_of_another_file_of_the_report(finished):
+    tables = {path.stem for path in (finished / "report").glob("*.tex")}
+    others = {path.name.partition(".")[0] for path in (finished / "report").iterdir()} - tables
+    assert {"studies", "report", "index", "ioh", "scores", "convergence-1"} <= others
+    assert [name for name in others if not RESERVED.fullmatch(name)] == []
+    assert [name for name in tables if RESERVED.fullmatch(name)] == []
+    ids = re.findall(r'<\w+ id="([^"]+)"', (finished / "report/index.html").read_text())
+    assert [name for name in ids if name not in tables and not RESERVED.fullmatch(name)] == []
 
 
 def test_every_picture_has_its_title_and_words_on_its_axes(finished):
