@@ -105,24 +105,6 @@ def per_problem(analysis: Analysis) -> list[Section]:
     return [Section(name="problems", title="By problem", text=text, table=table, data=data)] if rows else []
 
 
-def sensitivity(analysis: Analysis) -> Section:
-    """Return the median scores by step size of optimizers that the suite runs with several step sizes."""
-    studies = analysis.studies
-    rows = []
-    for row in studies[studies["searched"] & studies["optimizer"].isin(analysis.complete)].itertuples():
-        config = analysis.suite.by_id[str(row.study)].config
-        at = analysis.problems.index(row.problem), analysis.seeds.index(row.seed), analysis.complete.index(row.optimizer)
-        rows.append({"optimizer": config.optimizer, "sigma": config.sigma, "score": 1 - analysis.comparison.values[at]})
-    frame = pd.DataFrame(rows, columns=["optimizer", "sigma", "score"])
-    table = frame.pivot_table(index="optimizer", columns="sigma", values="score", aggfunc="median")
-    table = table[table.notna().sum(axis=1) > 1].dropna(axis=1, how="all")
-    if table.empty:
-        text = "No optimizer ran with more than one step size."
-        return Section(name="sigma", title="Step size", text=text, table=pd.DataFrame())
-    text = f"Median {analysis.score} by the study's initial step size."
-    return Section(name="sigma", title="Step size", text=text, table=table.map(number_text).reset_index())
-
-
 def failures(analysis: Analysis) -> Section:
     """Return the studies without a result, and those with failed queries."""
     studies = analysis.studies

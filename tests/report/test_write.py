@@ -27,6 +27,7 @@ from dfo_prompt.report.pictures.profiles import PARTIAL, targets
 from dfo_prompt.report.pictures.ranking import scores
 from dfo_prompt.report.pictures.render import svg_of
 from dfo_prompt.report.pictures.selection import all_looks
+from dfo_prompt.report.steps import sensitivity
 from dfo_prompt.report.tables import RESERVED, all_tables, failures, leaderboard
 from dfo_prompt.report.verdict import remarks, verdict
 from dfo_prompt.report.write import write_report
@@ -426,3 +427,21 @@ def test_step_sizes_stand_side_by_side_where_an_optimizer_has_two(finished):
     table = pd.read_csv(finished / "report/sigma.csv")
     assert list(table.columns) == ["optimizer", "0.5", "5.0"]
     assert list(table["optimizer"]) == ["random"]
+
+
+def test_step_sizes_are_compared_on_the_same_problem_with_otherwise_equal_settings(tmp_path):
+    def table(entries, **problems):
+        suite = {"name": "s", "seeds": [1, 2], "optimizers": entries, "threads": 1}
+        suite |= {"study": {"objective": "sphere", "dim": 3, "budget": 12, "popsize": 4}}
+        suite |= {"problems": [{"name": name, **settings} for name, settings in problems.items()]} if problems else {}
+        return sensitivity(dp.run_suite(suite, out=tmp_path / str(len(list(tmp_path.iterdir()))), progress=False).analysis)
+
+    apart = table(["cma", "random"], a={}, b={"sigma": 2.0})  # two step sizes, but on different problems
+    assert apart.table.empty
+    assert apart.text == "No optimizer ran with more than one step size on the same problem, other settings equal."
+    small, large = ({"name": f"cma {sigma}", "optimizer": "cma", "sigma": sigma} for sigma in (0.5, 2.0))
+    other = {"name": "other", "optimizer": "cma", "sigma": 1.0, "popsize": 6}
+    assert list(table([small, large, other]).table.columns) == ["optimizer", 0.5, 2.0]
+    more = table([small, large, other, {**other, "name": "more", "sigma": 3.0}])
+    assert more.table.iloc[:, 1:].ne("-").to_numpy().tolist() == [[True, False, True, False], [False, True, False, True]]
+    assert more.text.endswith(" A row for each set of other settings.")
