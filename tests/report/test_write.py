@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -78,6 +79,13 @@ def test_the_page_stands_alone_and_says_what_it_rests_on(finished):
     for phrase in ("3 seeds", "simultaneous", "bootstrap", "color-scheme", "currentColor", "default-src 'none'"):
         assert phrase in page
     assert "@media print" in page
+
+
+def test_the_reference_defines_every_table_and_picture(finished):
+    page = (Path(__file__).parents[2] / "docs/pages/reference/report.md").read_text().lower()
+    report = report_of(finished)
+    titles = [section.title.partition(":")[0] for section in (*report.tables, *report.pictures)]
+    assert [title for title in (*titles, "Methods", "Efficiency") if title.lower() not in page] == []
 
 
 def test_every_picture_has_its_numbers_beside_it(finished):
