@@ -114,10 +114,13 @@ def test_output_that_cannot_be_written_is_one_line(run):
         assert run("list", "tasks", stdout=full)[::2] == (2, "error: No space left on device\n")
 
 
-def test_a_reader_that_has_had_enough_is_no_error(start):
+@pytest.mark.parametrize("command", [("list", "tasks"), ("show", "s")])
+def test_a_reader_that_has_had_enough_is_no_error(start, run, command):
+    if "s" in command:
+        run(*SPHERE)
     ours, theirs = os.pipe()
     os.close(ours)
-    process = start("list", "tasks", stdout=theirs)
+    process = start(*command, stdout=theirs)
     os.close(theirs)
     assert (process.communicate()[1], process.returncode) == (b"", 141)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dfo_prompt.errors import InputError, StudyError, needs_extra
+from dfo_prompt.suite.status import State, read_status
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,7 +73,7 @@ def result_of(folder: Path, errors: Mapping[str, str], *, kept: bool = True) -> 
     """Compare the studies of the suite in `folder`; `kept` is False for a temporary folder.
 
     Raises:
-        StudyError: no study has a result; the message gives the first error.
+        StudyError: no study is finished; the message gives the first error.
         InputError: see `analyse`.
     """
     from dfo_prompt.report.analysis import analyse  # noqa: PLC0415 - an extra
@@ -80,7 +81,7 @@ def result_of(folder: Path, errors: Mapping[str, str], *, kept: bool = True) -> 
     try:
         analysis = analyse(folder)
     except InputError as error:
-        if errors:
+        if errors and not read_status(folder).counts[State.FINISHED]:
             study, first = next(iter(errors.items()))
             raise StudyError(f"no study has a result; {study}: {first}") from error
         raise

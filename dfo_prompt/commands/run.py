@@ -110,7 +110,7 @@ def command(
         run_method(config, out=place, start_from=start_from, observers=[progress, *observers], objectives=objectives)
     summary = summarize(place)
     print_summary(summary, folder)
-    print_next(summary, folder)
+    print_next(config, summary, folder)
 
 
 def _name(config: StudyConfig) -> str:

@@ -1,6 +1,6 @@
 """The figures of studies as lines and as a table."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.markup import escape
@@ -11,10 +11,11 @@ from dfo_prompt.config.study import STUDY
 from dfo_prompt.console.terminal import terminal
 from dfo_prompt.contracts.usage import Usage, currencies
 from dfo_prompt.report.summary import Summary
-from dfo_prompt.report.texts import counted, printable
+from dfo_prompt.report.texts import are_shares, counted, printable
 from dfo_prompt.study.result import USUAL, HeldOut
 from dfo_prompt.study.saved import read_text
 
+METRICS = ("dev_metric", "test_metric", "manual_dev_metric", "manual_test_metric")
 BYTES = ("uploaded", "downloaded")
 """Currencies measured in bytes."""
 
@@ -36,13 +37,14 @@ def comparison_table(summaries: list[Summary], *, metric: str) -> Table:
     table.add_column("method", no_wrap=True)
     for name in ("queries", "best loss", f"dev {metric}", f"test {metric}", "seconds"):
         table.add_column(name, justify="right")
-    manual = summaries[0].held_out
-    table.add_row("manual prompt", "0", "", _percent(manual.manual_dev_metric), _percent(manual.manual_test_metric), "")
-    winner = max(summary.held_out.test_metric or 0.0 for summary in summaries)
+    manual, shown = summaries[0].held_out, _form([summary.held_out for summary in summaries])
+    table.add_row("manual prompt", "0", "", shown(manual.manual_dev_metric), shown(manual.manual_test_metric), "")
+    reached = [summary.held_out.test_metric for summary in summaries if summary.held_out.test_metric is not None]
+    winner = max(reached, default=None)
     for summary in summaries:
-        figures = (_percent(summary.held_out.dev_metric), _percent(summary.held_out.test_metric), f"{summary.seconds:.0f}")
+        figures = (shown(summary.held_out.dev_metric), shown(summary.held_out.test_metric), f"{summary.seconds:.0f}")
         loss = "-" if summary.best_loss is None else f"{summary.best_loss:.4f}"
-        style = "bold green" if summary.held_out.test_metric == winner else ""
+        style = "bold green" if winner is not None and summary.held_out.test_metric == winner else ""
         name = summary.optimizer if summary.method == STUDY else summary.method
         table.add_row(escape(printable(name)), str(summary.queries), loss, *figures, style=style)
     return table
@@ -98,12 +100,17 @@ def _held_out(summary: Summary) -> list[tuple[str, str]]:
     account = [("second account", f"{counted(count, 'evaluation')}, not charged to the budget")] if count else []
     if summary.metric is None and held_out == HeldOut():
         return account
-    name, form = (summary.metric, _percent) if summary.metric else ("metric", _number)
+    name, form = (summary.metric, _form([held_out])) if summary.metric else ("metric", _number)
     return [
         (f"dev {name}", _beside(held_out.dev_metric, held_out.manual_dev_metric, form)),
         (f"test {name}", _beside(held_out.test_metric, held_out.manual_test_metric, form)),
         *account,
     ]
+
+
+def _form(held_out: Sequence[HeldOut]) -> Callable[[float | None], str]:
+    """Return the format of metrics: percent where all of them are shares, plain numbers otherwise."""
+    return _percent if are_shares(getattr(one, name) for one in held_out for name in METRICS) else _number
 
 
 def _number(value: float | None) -> str:

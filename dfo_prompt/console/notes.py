@@ -12,6 +12,8 @@ from dfo_prompt.report.summary import Summary
 from dfo_prompt.report.texts import counted, printable
 from dfo_prompt.run.forecast import Forecast
 from dfo_prompt.study.best import answer_of
+from dfo_prompt.tasks.task import find_task
+from dfo_prompt.tasks.template import marks_in
 
 ON_TASKS = ("prompt", "trigger", "text-prompt")
 """Objectives that score a language model on a task."""
@@ -44,16 +46,26 @@ def print_forecast(forecast: Forecast) -> None:
         console.print("[bold]rest[/bold]            unknown: this gives no estimate of anything but queries")
 
 
-def print_next(summary: Summary, folder: Path) -> None:
+def print_next(config: StudyConfig, summary: Summary, folder: Path) -> None:
     """Suggest commands for a finished study on standard error."""
     quoted = quote(str(folder))
     steps = [f"dfo-prompt show {quoted}"]
     if summary.metric:
         steps = [f"dfo-prompt predict {quoted} TEXT"]
-        steps += [f"dfo-prompt export {quoted}"] * (summary.method == STUDY)
+        steps += [f"dfo-prompt export {quoted}{_format(config)}"] * (summary.method == STUDY)
     elif summary.finished and summary.method == STUDY:
         steps.append(f"dfo-prompt run --start-from {quoted} ...")
     terminal(stderr=True, soft_wrap=True).print(f"next: {', or '.join(steps)}", markup=False)
+
+
+def _format(config: StudyConfig) -> str:
+    """Return the option of export for a soft prompt that the default format, peft, cannot hold; "" for others."""
+    if config.objective != "prompt":
+        return ""
+    task, prompt = find_task(config.problem.task), config.prompt
+    ahead = prompt.place == "ahead" and "prompt" not in marks_in(task.template + task.causal_template)
+    fits = ahead and prompt.layers == "first" and not task.answer and not config.endpoint
+    return "" if fits else " --format safetensors"
 
 
 def note_unfinished(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""The status of a suite as a table that fits a terminal for any number of studies."""
+"""The status of a suite as a table that fits a terminal for any number of studies; in a pipe or file nothing is cut."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ from rich.table import Table
 
 from dfo_prompt.console.numbers import duration_text, rate_text
 from dfo_prompt.console.terminal import terminal
-from dfo_prompt.report.texts import counted, printable, truncated
+from dfo_prompt.report.texts import counted, printable
 from dfo_prompt.suite.status import State, StudyStatus, SuiteStatus, rate
 
 MOST_ROWS = 16
@@ -20,6 +20,8 @@ GAP = 2
 """The spaces between columns."""
 SHORTEST = 8
 """The fewest characters of a name, even on a narrow terminal."""
+UNLIMITED = 100_000
+"""The width where the output is no terminal."""
 GROUPINGS = (("problem", "optimizer"), ("optimizer",), ("problem",))
 """The groupings of studies into rows, the finest first."""
 
@@ -33,6 +35,8 @@ def print_status(status: SuiteStatus, folder: Path, *, every: bool = False) -> N
         every: True for a row per study.
     """
     console = terminal()
+    if not console.is_terminal:
+        console.width = UNLIMITED
     for line in _heading(status, folder):
         console.print(escape(printable(line)), soft_wrap=True)
     table = _studies(status.studies) if every else _table(_groups(status.studies))
@@ -43,7 +47,7 @@ def print_status(status: SuiteStatus, folder: Path, *, every: bool = False) -> N
         if lines:
             console.print(f"\n[bold]{title}[/bold]")
         for line in lines if every else _first(lines):
-            console.print(escape(truncated(printable(line), console.width)))
+            console.print(escape(printable(line)))
 
 
 def _heading(status: SuiteStatus, folder: Path) -> Iterator[str]:
@@ -57,8 +61,10 @@ def _heading(status: SuiteStatus, folder: Path) -> Iterator[str]:
     parts += [f"{'' if left < 1 else 'about '}{duration_text(left)} left"] if left else []
     if parts:
         yield ", ".join(parts)
-    if status.active and not status.counts[State.RUNNING]:
-        yield "a process runs this suite, and no study has begun to ask yet"
+    if status.active and not status.counts[State.RUNNING] and status.elsewhere:
+        yield f"none of these studies runs now; others of the suite that run: {status.elsewhere:,}"
+    elif status.active and not status.counts[State.RUNNING]:
+        yield "a process runs this suite; none of its studies runs at this moment"
     elif not status.active and status.counts[State.FINISHED] < len(status.studies):
         yield "no process of this machine runs it: the same dfo-prompt suite run goes on"
     elif not status.active:

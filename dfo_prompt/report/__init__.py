@@ -10,7 +10,7 @@ SECTIONS = {
     "methods": ("methods:method_tables", "Test metrics and costs of all methods"),
     "problems": ("tables:per_problem", "Median and quartiles by problem"),
     "pairs": ("contrasts:comparisons", "Pairs of entries: differences, tests and practical relevance"),
-    "sigma": ("tables:sensitivity", "Scores by initial step size, for suites that vary it"),
+    "sigma": ("steps:sensitivity", "Scores by initial step size, for suites that vary it"),
     "failures": ("tables:failures", "Studies without a result, and failed queries"),
 }
 

@@ -136,9 +136,15 @@ def _measured(studies: pd.DataFrame, measure: str, folder: Path) -> pd.DataFrame
     Raises:
         InputError: there are none.
     """
-    done = studies[studies["finished"] & studies[measure].notna()]
-    if done.empty and studies["finished"].all():
+    finished = studies["finished"]
+    done = studies[finished & studies[measure].notna()]
+    if done.empty and finished.all():
         raise InputError(f"the objectives in {folder} have no {measure}; give the suite another measure, and run it again")
+    if done.empty and finished.any():
+        raise InputError(
+            f"no finished study in {folder} has a {measure}; give the suite another measure, or see dfo-prompt suite status "
+            f"{folder}"
+        )
     if done.empty:
         raise InputError(f"no study in {folder} has a result for {measure} yet; see dfo-prompt suite status {folder}")
     return done

@@ -68,8 +68,8 @@ class Comparison:
         first, second = np.triu_indices(len(self.names), 1)
         same = ~(self.values[:, :, first] != self.values[:, :, second]).any(axis=(0, 1))
         if not len(first) or not self.possible:
-            intervals, p = np.full((len(first), 2), np.nan), np.full(len(first), np.nan)
-        elif self.inference == "seeds":
+            return np.full((len(first), 2), np.nan), np.full(len(first), np.nan)
+        if self.inference == "seeds":
             draws = np.stack([1 - statistics.resampled(self.values[:, :, i]) for i in range(len(self.names))], axis=1)
             problems, seeds, _ = self.values.shape
             drawn = draws[:, first] - draws[:, second]

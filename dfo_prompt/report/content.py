@@ -7,13 +7,14 @@ from typing import Any
 import pandas as pd
 
 from dfo_prompt.report.analysis import Analysis, analyse
+from dfo_prompt.report.notes import beside, missing
 from dfo_prompt.report.pictures.drawing import draw_all
 from dfo_prompt.report.pictures.picture import Picture
 from dfo_prompt.report.section import Section
 from dfo_prompt.report.shared import shared_manifest
 from dfo_prompt.report.tables import all_tables
 from dfo_prompt.report.texts import counted
-from dfo_prompt.report.verdict import beside, remarks, verdict
+from dfo_prompt.report.verdict import notes, remarks, verdict
 from dfo_prompt.study.result import USUAL
 
 EARLY = {"time_limit": " (by wall-clock time: another run may stop at a different query)"}
@@ -26,11 +27,12 @@ class Report:
 
     Attributes:
         intro: the size of the comparison.
-        missing: studies and entries without results; "" where there are none.
+        missing: studies without results and entries that are not ranked; "" where there are none.
         beside: a sentence on the entries that were read from packed studies; "" where there are none.
         identical: a sentence on each group of entries with identical journals.
         verdict: the conclusion from the leaderboard, in one sentence.
         remarks: caveats of the verdict, one sentence each.
+        notes: every sentence beside the verdict: `beside`, `missing`, `remarks` and `identical`.
         manifest: versions, machines and settings of the studies.
     """
 
@@ -41,6 +43,7 @@ class Report:
     identical: tuple[str, ...]
     verdict: str
     remarks: tuple[str, ...]
+    notes: tuple[str, ...]
     tables: list[Section]
     pictures: list[Picture]
     manifest: dict[str, Any]
@@ -61,11 +64,12 @@ def report_of(folder: Path) -> Report:
     return Report(
         analysis=analysis,
         intro=_intro(analysis),
-        missing=_missing(analysis),
+        missing=missing(analysis),
         beside=beside(analysis),
         identical=tuple(map(str, analysis.identical)),
         verdict=verdict(analysis),
         remarks=tuple(remarks(analysis)),
+        notes=tuple(notes(analysis)),
         tables=all_tables(analysis),
         pictures=list(draw_all(analysis)),
         manifest=shared_manifest(analysis),
@@ -96,13 +100,3 @@ def _ended(studies: pd.DataFrame) -> str:
     reasons = studies["stop_reason"].value_counts()
     early = {str(name): int(count) for name, count in reasons.items() if str(name) not in USUAL}
     return "".join(f"; {name} ended {count:,} of the studies{EARLY.get(name, '')}" for name, count in sorted(early.items()))
-
-
-def _missing(analysis: Analysis) -> str:
-    unfinished = int((~analysis.studies["finished"]).sum())
-    unranked = [name for name in dict.fromkeys(analysis.studies["optimizer"]) if name not in analysis.complete]
-    sentences = [f"{unfinished} of {len(analysis.studies)} studies have no result."] if unfinished else []
-    sentences += [f"Not ranked, because results on some problems or seeds are missing: {', '.join(unranked)}."] * bool(
-        unranked
-    )
-    return " ".join(sentences)

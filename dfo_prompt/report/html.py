@@ -14,7 +14,7 @@ from dfo_prompt.report.pictures.render import inline_svg, svg_of
 from dfo_prompt.report.pictures.selection import logarithmic
 from dfo_prompt.report.tables import leaderboard
 from dfo_prompt.report.texts import printable
-from dfo_prompt.report.verdict import remarks, verdict
+from dfo_prompt.report.verdict import notes, verdict
 from dfo_prompt.study.result import Result
 from dfo_prompt.types import Vector
 
@@ -26,10 +26,10 @@ DIGITS = 6
 
 
 def suite_html(analysis: Analysis) -> str:
-    """Return the verdict on a suite, its leaderboard and the convergence on its first problems as HTML."""
+    """Return a suite's verdict with its notes, its leaderboard and the convergence on its first problems as HTML."""
     drawn = filter(None, (convergence(analysis, problem) for problem in analysis.problems[:PICTURES]))
     pictures = [inline_svg(svg_of(picture.spec, picture.columns, printable(picture.title))) for picture in drawn]
-    sentences = [f"<p><b>{_text(verdict(analysis))}</b></p>", *(f"<p>{_text(remark)}</p>" for remark in remarks(analysis))]
+    sentences = [f"<p><b>{_text(verdict(analysis))}</b></p>", *(f"<p>{_text(note)}</p>" for note in notes(analysis))]
     board = leaderboard(analysis).printed
     board = board.loc[:, ~board.columns.str.endswith(" seconds")]  # times differ between runs of the same suite
     left = len(analysis.problems) - PICTURES
@@ -51,7 +51,7 @@ def study_html(result: Result, losses: Vector, *, optimizer: str, more: Sequence
     if not np.isfinite(losses).any():
         return table
     best: Vector = np.fmin.accumulate(losses)
-    scale = logarithmic(best[np.isfinite(best)])
+    scale = logarithmic(best)
     return f"{table}\n{inline_svg(convergence_svg([(optimizer, best)], title='Convergence', **scale))}"
 
 

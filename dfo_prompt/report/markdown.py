@@ -10,7 +10,7 @@ from dfo_prompt.report.texts import markdown_text
 def markdown(report: Report) -> str:
     """Return the report in Markdown, with links to the files of its pictures."""
     name, intro, verdict = map(markdown_text, (report.name, report.intro, report.verdict))
-    notes = map(markdown_text, (report.beside, report.missing, *report.remarks, *report.identical))
+    notes = map(markdown_text, report.notes)
     parts = [f"# {name}", f"**{verdict}**", intro, *notes]
     for table in report.tables:
         parts += [f"## {markdown_text(table.title)}", markdown_text(table.text), markdown_table(table.printed)]

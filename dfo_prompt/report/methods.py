@@ -8,9 +8,10 @@ from dfo_prompt.contracts.usage import currencies
 from dfo_prompt.report.analysis import Analysis
 from dfo_prompt.report.marks import spec_of
 from dfo_prompt.report.section import Section
-from dfo_prompt.report.texts import counted
+from dfo_prompt.report.texts import are_shares, counted
 
 NONE = "-"
+PERCENT = 100
 KIB, MIB = 1024, 1024**2
 FORMS = {
     "queries": "{:.0f}",
@@ -46,8 +47,11 @@ def method_tables(analysis: Analysis) -> list[Section]:
 
 
 def results(analysis: Analysis) -> Section:
-    """Return one row per entry: per problem the mean and standard deviation over seeds, in percent, and their average."""
-    rows, data = [], []
+    """Return one row per entry: per problem the mean and standard deviation over seeds, and their average.
+
+    Metrics are in percent where all of them are shares.
+    """
+    rows, data, scale = [], [], _scale(analysis)
     for name, entry in analysis.studies.groupby("optimizer", sort=False):
         spec = spec_of(entry["method"].iloc[0])
         cells: dict[str, str] = {
@@ -56,33 +60,34 @@ def results(analysis: Analysis) -> Section:
         }
         means, fewest = [], len(analysis.seeds)
         for problem in analysis.problems:
-            percents = _percents(entry[entry["problem"] == problem])
+            metrics = _metrics(entry[entry["problem"] == problem], scale)
             published = _published(analysis, problem, "figures")
-            cells[problem] = _mean(percents, of=len(analysis.seeds))
-            means.append(percents.mean())
-            fewest = min(fewest, len(percents))
+            cells[problem] = _mean(metrics, of=len(analysis.seeds))
+            means.append(metrics.mean())
+            fewest = min(fewest, len(metrics))
             if published:
                 cells[f"{problem}, published"] = published.get(str(name), NONE)
             description = {"method": name, "gradients": cells["gradients"], "problem": problem}
-            data.append({**description, **_moments(percents), "published": published.get(str(name))})
+            data.append({**description, **_moments(metrics), "published": published.get(str(name))})
         cells["average"] = NONE if fewest < len(analysis.seeds) else f"{sum(means) / len(means):.2f}"
         rows.append(cells)
     table = pd.DataFrame(rows).sort_values("gradients", key=lambda column: column != "needed", kind="stable")
-    metrics = "; ".join(
+    names = "; ".join(
         f"{problem}: {part['metric'].dropna().iloc[0]}"
         for problem, part in analysis.studies.groupby("problem", sort=False)
         if part["metric"].notna().any()
     )
+    percent = ", in percent" if scale == PERCENT else ""
     text = (
-        f"Mean and standard deviation of the test metric over {counted(len(analysis.seeds), 'seed')}, in percent "
-        f"({metrics}). All methods of a column share model, training, dev and test examples.{_sources(analysis)}"
+        f"Mean and standard deviation of the test metric over {counted(len(analysis.seeds), 'seed')}{percent} "
+        f"({names}). All methods of a column share model, training, dev and test examples.{_sources(analysis)}"
     )
     return Section(name="methods", title="Methods", text=text, table=table, data=pd.DataFrame(data))
 
 
 def efficiency(analysis: Analysis) -> Section:
     """Return one row per problem and entry: the costs, as means over seeds (seconds: the median)."""
-    rows, data = [], []
+    rows, data, scale = [], [], _scale(analysis)
     for (problem, name), entry in analysis.studies.groupby(["problem", "optimizer"], sort=False):
         published = _published(analysis, str(problem), "costs")
         done, spec = entry[entry["finished"]], spec_of(entry["method"].iloc[0])
@@ -92,12 +97,12 @@ def efficiency(analysis: Analysis) -> Section:
             "deployment-efficient": _word(spec.deployment_efficient if spec else None),
             "as a service": _word(spec.as_a_service if spec else None),
         }
-        percents, costs = _percents(entry), _costs(done)
+        metrics, costs = _metrics(entry, scale), _costs(done)
         each = {f"{name} a query": _per_query(done, name) for name in currencies()}
         shown = {column: _number(costs[column], form) for column, form in FORMS.items()}
         reference = {"published": published.get(str(name), NONE)} if published else {}
-        rows.append({**description, "test metric": _mean(percents, of=len(analysis.seeds)), **shown, **reference})
-        data.append({**description, **_moments(percents), **costs, **each, "published": published.get(str(name))})
+        rows.append({**description, "test metric": _mean(metrics, of=len(analysis.seeds)), **shown, **reference})
+        data.append({**description, **_moments(metrics), **costs, **each, "published": published.get(str(name))})
     figures = pd.DataFrame(data)
     table = pd.DataFrame(rows).drop(columns=[name for name in USED if not figures[name].fillna(0).any()])
     return Section(name="efficiency", title="Efficiency", text=f"{COSTS}{_sources(analysis)}", table=table, data=figures)
@@ -145,21 +150,27 @@ def _sources(analysis: Analysis) -> str:
     return f" Published: {'; '.join(sources)}." if sources else ""
 
 
-def _percents(entry: pd.DataFrame) -> "pd.Series[float]":
-    """Return the available test metrics in percent."""
+def _scale(analysis: Analysis) -> int:
+    """Return the factor of metrics: `PERCENT` where all metrics of the suite are shares, 1 otherwise."""
+    metrics = analysis.studies.loc[analysis.studies["finished"], "test_metric"].dropna()
+    return PERCENT if are_shares(metrics) else 1
+
+
+def _metrics(entry: pd.DataFrame, scale: int) -> "pd.Series[float]":
+    """Return the available test metrics, times the scale."""
     metrics: pd.Series[float] = entry.loc[entry["finished"], "test_metric"].astype(float).dropna()
-    return 100 * metrics
+    return scale * metrics
 
 
-def _moments(percents: "pd.Series[float]") -> dict[str, float]:
-    return {"mean": percents.mean(), "std": percents.std(), "seeds": len(percents)}
+def _moments(metrics: "pd.Series[float]") -> dict[str, float]:
+    return {"mean": metrics.mean(), "std": metrics.std(), "seeds": len(metrics)}
 
 
-def _mean(percents: "pd.Series[float]", *, of: int) -> str:
-    if percents.empty:
+def _mean(metrics: "pd.Series[float]", *, of: int) -> str:
+    if metrics.empty:
         return NONE
-    deviation = f" ± {percents.std():.2f}" if len(percents) > 1 else ""
-    return f"{percents.mean():.2f}{deviation}{f' ({len(percents)} of {of} seeds)' if len(percents) < of else ''}"
+    deviation = f" ± {metrics.std():.2f}" if len(metrics) > 1 else ""
+    return f"{metrics.mean():.2f}{deviation}{f' ({len(metrics)} of {of} seeds)' if len(metrics) < of else ''}"
 
 
 def _number(value: float, form: str) -> str:

@@ -37,7 +37,7 @@ def page(report: Report) -> str:
         name=report.name,
         verdict=report.verdict,
         intro=report.intro,
-        notes=[note for note in (report.beside, report.missing, *report.remarks, *report.identical) if note],
+        notes=report.notes,
         problems=problems,
         sections=[leaderboard, *map(_picture, report.pictures), *tables, manifest],
         style=Markup(_file("page.css.in")),  # noqa: S704 - a file of this package, like the scripts

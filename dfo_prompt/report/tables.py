@@ -1,7 +1,9 @@
 """Builds the tables of a suite's report."""
 
+import re
 from collections.abc import Collection
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,6 +19,12 @@ from dfo_prompt.report.numbers import interval_text, interval_texts, number_text
 from dfo_prompt.report.section import Section
 from dfo_prompt.report.texts import counted
 
+RESERVED = re.compile(
+    r"convergence-\d+|targets|scores|performance|data-profile|ranks|gap|seconds"  # pictures
+    r"|studies|report|index|ioh|manifest|problem|pictures",  # other files, and parts of the page
+    re.IGNORECASE,
+)
+"""Names that no table may have."""
 NAMED = ("optimizer", "method", "first", "second")
 """Columns that hold names of entries."""
 
@@ -28,10 +36,12 @@ def all_tables(analysis: Analysis) -> list[Section]:
         try:
             tables |= _tables_of(spec, analysis, tables)
         except Exception as error:
-            if catalogue().sections.providers[spec.name][0] in BUILT_IN:
+            provider = catalogue().sections.providers[spec.name][0]
+            if provider in BUILT_IN:
                 raise
-            failed = Section(name=spec.name, title=spec.name, text=f"Failed: {one_line(error)}", table=pd.DataFrame())
-            tables.setdefault(spec.name, failed)
+            name = f"section-{spec.name}" if RESERVED.fullmatch(spec.name) else spec.name
+            text = f"Failed: {one_line(error)} (plugin {Path(provider).name})"
+            tables.setdefault(name, Section(name=name, title=spec.name, text=text, table=pd.DataFrame()))
     return [_marked(table, marks_of(analysis)) for table in tables.values()]
 
 
@@ -42,6 +52,8 @@ def _tables_of(spec: Spec, analysis: Analysis, taken: Collection[str]) -> dict[s
     for table in tables:
         if not isinstance(table, Section) or not isinstance(table.table, pd.DataFrame):
             raise PluginError(f"it returns a {type(table).__name__}, not a Section with a table")
+        if RESERVED.fullmatch(table.name):
+            raise PluginError(f"a table cannot be called {table.name!r:.40}: the report has another part of that name")
         if not NAME.fullmatch(table.name) or table.name in taken:
             raise PluginError(f"a table cannot be called {table.name!r:.40}: the name is invalid or taken")
     return {table.name: table for table in tables}
@@ -91,24 +103,6 @@ def per_problem(analysis: Analysis) -> list[Section]:
     text = f"{measure}: median and quartiles over {seeds}."
     table, data = pd.DataFrame(rows), pd.DataFrame(quartiles)
     return [Section(name="problems", title="By problem", text=text, table=table, data=data)] if rows else []
-
-
-def sensitivity(analysis: Analysis) -> Section:
-    """Return the median scores by step size of optimizers that the suite runs with several step sizes."""
-    studies = analysis.studies
-    rows = []
-    for row in studies[studies["searched"] & studies["optimizer"].isin(analysis.complete)].itertuples():
-        config = analysis.suite.by_id[str(row.study)].config
-        at = analysis.problems.index(row.problem), analysis.seeds.index(row.seed), analysis.complete.index(row.optimizer)
-        rows.append({"optimizer": config.optimizer, "sigma": config.sigma, "score": 1 - analysis.comparison.values[at]})
-    frame = pd.DataFrame(rows, columns=["optimizer", "sigma", "score"])
-    table = frame.pivot_table(index="optimizer", columns="sigma", values="score", aggfunc="median")
-    table = table[table.notna().sum(axis=1) > 1].dropna(axis=1, how="all")
-    if table.empty:
-        text = "No optimizer ran with more than one step size."
-        return Section(name="sigma", title="Step size", text=text, table=pd.DataFrame())
-    text = f"Median {analysis.score} by the study's initial step size."
-    return Section(name="sigma", title="Step size", text=text, table=table.map(number_text).reset_index())
 
 
 def failures(analysis: Analysis) -> Section:

@@ -7,28 +7,30 @@ import numpy as np
 from tabulate import tabulate
 
 from dfo_prompt.report.analysis import RANDOM, Analysis, analyse
+from dfo_prompt.report.pictures.labels import labels_of
 from dfo_prompt.report.tables import leaderboard
-from dfo_prompt.report.texts import printable, truncated
-from dfo_prompt.report.verdict import beside, remarks, verdict
+from dfo_prompt.report.texts import printable
+from dfo_prompt.report.verdict import notes, verdict
 
 LINES = 5
-LONGEST = 30
-"""The most characters of a name; longer names lose their middle."""
+GAP = 2
+"""The spaces between columns."""
+SHORTEST = 12
+"""The fewest characters of a name, even on a narrow terminal."""
 
 
 def outcome(folder: Path, *, width: int) -> str:
-    """Return the top of the leaderboard, the verdict and its remarks, in lines of at most `width` characters.
+    """Return the top of the leaderboard, the verdict and the sentences beside it, in lines of at most `width` characters.
 
     Raises:
         InputError: `folder` is not a suite folder, or no study in it is finished.
     """
     analysis = analyse(folder)
-    sentences = (verdict(analysis), *remarks(analysis), beside(analysis))
-    lines = [textwrap.fill(printable(text), width) for text in sentences if text]
-    return "\n\n".join(part for part in (_first_lines(analysis), "\n".join(lines)) if part)
+    lines = [textwrap.fill(printable(text), width) for text in (verdict(analysis), *notes(analysis))]
+    return "\n\n".join(part for part in (_first_lines(analysis, width), "\n".join(lines)) if part)
 
 
-def _first_lines(analysis: Analysis) -> str:
+def _first_lines(analysis: Analysis, width: int) -> str:
     table = leaderboard(analysis).table
     if table.empty:
         return ""
@@ -37,8 +39,10 @@ def _first_lines(analysis: Analysis) -> str:
     if "studies" in table:
         named |= table["studies"] == "here"  # always show the entries that ran here
     first = table[(np.arange(len(table)) < LINES) | named]
-    names = [truncated(printable(name), LONGEST) for name in first["optimizer"]]
-    rows = [[name, *cells] for name, cells in zip(names, first.iloc[:, 1:].to_numpy().tolist(), strict=True)]
+    names, figures = list(first["optimizer"]), first.iloc[:, 1:].astype(str)
+    used = sum(max(map(len, (name, *figures[name]))) + GAP for name in figures)
+    labels = labels_of(names, max(width - used, SHORTEST))
+    rows = [[labels[name], *cells] for name, cells in zip(names, figures.to_numpy().tolist(), strict=True)]
     lines: str = tabulate(rows, headers=[*table.columns], tablefmt="plain", disable_numparse=True)
     left = len(table) - len(first)
     return lines + f"\nand {left} more" * (left > 0)

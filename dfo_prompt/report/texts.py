@@ -4,10 +4,14 @@ Names of suites, problems and entries, and error messages, are arbitrary input.
 """
 
 import re
+from collections.abc import Iterable, Sequence
 from html import escape
 
 from dfo_prompt.errors import visible
 
+NAMED = 3
+"""The most names that a sentence lists."""
+ROUNDING = 1e-6
 MARKDOWN = re.compile(
     r"""[\\`*$|~]                           # escapes, code, emphasis, mathematics, table cells, strikethrough
     | (?<![^\W_])_ | _(?![^\W_])            # emphasis; underscores inside words are plain
@@ -32,6 +36,23 @@ def counted(number: int, noun: str) -> str:
     """Return "1 seed", "2 seeds" or "2 studies"."""
     plural = f"{noun.removesuffix('y')}ies" if noun.endswith("y") else f"{noun}s"
     return f"{number:,} {noun if number == 1 else plural}"
+
+
+def are_shares(values: Iterable[float | None]) -> bool:
+    """Tell whether all known values lie within 0 and 1, so that they can be shown in percent."""
+    return all(-ROUNDING <= value <= 1 + ROUNDING for value in values if value is not None)
+
+
+def named(names: Sequence[str]) -> Sequence[str]:
+    """Return the names that a sentence lists: of a long list, the first."""
+    return names[:NAMED] if len(names) > NAMED + 1 else names
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return the names as text; of a long list, the first names and the number of the others."""
+    first = named(names)
+    *most, last = first if len(first) == len(names) else [*first, f"{len(names) - NAMED} more"]
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def markdown_text(text: str) -> str:

@@ -5,22 +5,30 @@ from collections.abc import Sequence
 from dfo_prompt.report.analysis import RANDOM, Analysis
 from dfo_prompt.report.comparison import Conclusion
 from dfo_prompt.report.marks import marks_of
+from dfo_prompt.report.notes import beside, missing, too_few
 from dfo_prompt.report.numbers import interval_text
 from dfo_prompt.report.statistics import FEWEST_SEEDS
-from dfo_prompt.report.texts import counted
+from dfo_prompt.report.texts import counted, listed, named
 
-NAMED = 3
-"""The most optimizers that a sentence names."""
+OUTCOMES = (Conclusion.BETTER, Conclusion.EQUAL, Conclusion.OPEN)
+TIE = 1e-12
+"""The largest difference of scores that is rounding."""
 
 
 def verdict(analysis: Analysis) -> str:
     """Return the conclusion from the leaderboard in one sentence."""
     if len(analysis.complete) < 2:  # noqa: PLR2004
-        return "Fewer than two optimizers have finished every study: there is nothing to rank yet."
+        return too_few(analysis)
     ranked = _distinct(analysis)
     if len(ranked) < 2:  # noqa: PLR2004
         return f"{_scope(analysis)} all ranked optimizers gave identical journals; there is nothing to compare."
     return f"{_scope(analysis)} {_claim(analysis, ranked)}."
+
+
+def notes(analysis: Analysis) -> list[str]:
+    """Return the sentences that stand beside the verdict in every form of the report."""
+    sentences = [beside(analysis), missing(analysis), *remarks(analysis), *map(str, analysis.identical)]
+    return [sentence for sentence in sentences if sentence]
 
 
 def remarks(analysis: Analysis) -> list[str]:
@@ -30,25 +38,12 @@ def remarks(analysis: Analysis) -> list[str]:
     ranked, seeds = _distinct(analysis), len(analysis.seeds)
     sentences = [
         _without_gradients(analysis, ranked),
-        _against_random(analysis, ranked[0]),
+        _against_random(analysis, ranked),
         _against_the_manual_prompt(analysis, ranked[0]),
         _same_scores(analysis),
         f"With fewer than {FEWEST_SEEDS} seeds this result is preliminary." * (1 < seeds < FEWEST_SEEDS),
     ]
     return [sentence for sentence in sentences if sentence]
-
-
-def beside(analysis: Analysis) -> str:
-    """Return which entries ran here and which were read from packed studies; "" where all ran here."""
-    packed = analysis.studies["packed"]
-    if not packed.any():
-        return ""
-    own, read = (list(dict.fromkeys(analysis.studies.loc[rows, "optimizer"])) for rows in (~packed, packed))
-    references = [name for name in read if name not in own]
-    return (
-        f"Run here: {_listed(own)}. Read from the packed studies of {analysis.findings.source!r}: "
-        f"{counted(int(packed.sum()), 'study')} of {_listed(references or read)}."
-    )
 
 
 def _scope(analysis: Analysis) -> str:
@@ -61,13 +56,10 @@ def _scope(analysis: Analysis) -> str:
 def _claim(analysis: Analysis, names: Sequence[str]) -> str:
     """Return the conclusions for the first optimizer against the others."""
     first, second, *_ = names
-    ahead = f"{first} has the highest score, {_difference(analysis, first, second)} above {second}"
+    ahead, it = _ahead(analysis, names)
     if not analysis.comparison.possible:
         return f"{ahead}, but {impossible(analysis)}"
-    concluded = {name: conclusion(analysis, first, name) for name in names[1:]}
-    better = [name for name, outcome in concluded.items() if outcome is Conclusion.BETTER]
-    equal = [name for name, outcome in concluded.items() if outcome is Conclusion.EQUAL]
-    unsettled = [name for name, outcome in concluded.items() if outcome is Conclusion.OPEN]
+    better, equal, unsettled = (_concluded(analysis, names, outcome) for outcome in OUTCOMES)
     margin = f"{analysis.comparison.margin:g}"
     if not equal and not unsettled:
         than = second if len(better) == 1 else f"each of the {len(better)} others; the closest is {second}"
@@ -77,13 +69,27 @@ def _claim(analysis: Analysis, names: Sequence[str]) -> str:
         )
     clauses = []
     if equal:
-        clauses.append(f"{first} and {_listed(equal)} are equally good, within the practical margin of {margin}")
+        clauses.append(f"{first} and {listed(equal)} are equally good, within the practical margin of {margin}")
     if unsettled:
-        alone = "" if equal else f"{ahead}, "
-        clauses.append(f"{alone}{'but ' * (not equal)}it is not shown to be better than {_listed(unsettled)}")
+        alone = "it" if equal else f"{ahead}, but {it}"
+        clauses.append(f"{alone} is not shown to be better than {listed(unsettled)}")
     if better:
-        clauses.append(f"it is better than {_listed(better)}")
+        clauses.append(f"it is better than {listed(better)}")
     return "; ".join(clauses)
+
+
+def _ahead(analysis: Analysis, names: Sequence[str]) -> tuple[str, str]:
+    """Return the clause on the highest score, and the subject of a clause on the first optimizer after it."""
+    first, second, *_ = names
+    if len(shared := [name for name in names if _gap(analysis, first, name) <= TIE]) > 1:
+        return f"{listed(shared)} share the highest score", first
+    return f"{first} has the highest score, {_difference(analysis, first, second)} above {second}", "it"
+
+
+def _concluded(analysis: Analysis, names: Sequence[str], outcome: Conclusion) -> list[str]:
+    """Return the optimizers with this conclusion from their comparison with the first."""
+    first, *others = names
+    return [name for name in others if conclusion(analysis, first, name) is outcome]
 
 
 def impossible(analysis: Analysis) -> str:
@@ -102,6 +108,11 @@ def conclusion(analysis: Analysis, first: str, second: str) -> Conclusion:
     """Return the conclusion on two optimizers; `first` has the higher score."""
     comparison = analysis.comparison
     return comparison.conclusions[comparison.of(comparison.names.index(first), comparison.names.index(second))]
+
+
+def _gap(analysis: Analysis, first: str, second: str) -> float:
+    scores, names = analysis.comparison.scores, analysis.comparison.names
+    return float(scores[names.index(first)] - scores[names.index(second)])
 
 
 def _matters(analysis: Analysis, first: str, second: str) -> str:
@@ -135,13 +146,15 @@ def _without_gradients(analysis: Analysis, ranked: Sequence[str]) -> str:
     return f"Without methods that need gradients: {_claim(analysis, black_box)}."
 
 
-def _against_random(analysis: Analysis, first: str) -> str:
-    """Return a warning where the leader is not shown to be better than random search."""
+def _against_random(analysis: Analysis, ranked: Sequence[str]) -> str:
+    """Return a warning where the leader is not shown to be better than random search, unless the verdict says so."""
+    first = ranked[0]
     if first == RANDOM:
         return "Random search leads: no optimizer is shown to be better than chance."
     if RANDOM not in analysis.complete or not analysis.comparison.possible:
         return ""
-    if conclusion(analysis, first, RANDOM) is Conclusion.BETTER:
+    outcome = conclusion(analysis, first, RANDOM)
+    if outcome is Conclusion.BETTER or RANDOM in named(_concluded(analysis, ranked, outcome)):
         return ""
     return f"{first} is not shown to be better than random search: {_difference(analysis, first, RANDOM)}."
 
@@ -162,11 +175,5 @@ def _same_scores(analysis: Analysis) -> str:
     groups: dict[bytes, list[str]] = {}
     for i, name in enumerate(analysis.comparison.names):
         groups.setdefault(analysis.comparison.values[:, :, i].tobytes(), []).append(name)
-    groups_of_names = [_listed(names) for names in groups.values() if len(names) > 1 and not {*names} <= known]
+    groups_of_names = [listed(names) for names in groups.values() if len(names) > 1 and not {*names} <= known]
     return f"The same score on every problem and seed: {'; '.join(groups_of_names)}." if groups_of_names else ""
-
-
-def _listed(names: Sequence[str]) -> str:
-    """Return the names as text; of a long list, the first names and the number of the others."""
-    *most, last = [*names[:NAMED], f"{len(names) - NAMED} more"] if len(names) > NAMED + 1 else names
-    return f"{', '.join(most)} and {last}" if most else last

@@ -63,11 +63,13 @@ class SuiteStatus:
         name: name of the suite.
         studies: status of each study.
         active: True if a process runs the suite now.
+        elsewhere: number of running studies of the suite that are not among `studies`.
     """
 
     name: str
     studies: tuple[StudyStatus, ...]
     active: bool
+    elsewhere: int = 0
 
     @property
     def counts(self) -> dict[State, int]:
@@ -76,14 +78,19 @@ class SuiteStatus:
         return {state: counted[state] for state in State}
 
     def seconds_left(self) -> float | None:
-        """Estimate the seconds left with the current number of parallel studies; None if a study's speed is unknown.
+        """Estimate the seconds left with the current number of parallel studies; None if they are unknown.
 
         A study without timings is assumed as fast as others of its problem and optimizer, of its problem, or of the suite.
+        The time of an unfinished method that plans no queries is unknown.
         """
         paces = _paces(self.studies)
         total = 0.0
         for study in self.studies:
-            if study.left and not (self.active and study.state is State.FAILED):
+            if self.active and study.state is State.FAILED:
+                continue
+            if study.state is not State.FINISHED and not study.plan.queries:
+                return None
+            if study.left:
                 plan = study.plan
                 keys = ((plan.problem, plan.optimizer), (plan.problem, ""), ("", ""))
                 if (pace := _pace([study]) or next((paces[key] for key in keys if key in paces), None)) is None:
@@ -101,7 +108,8 @@ class SuiteStatus:
         if not studies:
             known = {known for study in self.studies for known in (study.plan.optimizer, study.plan.problem)}
             raise UnknownNameError.among("optimizer, problem or study", name, known)
-        return replace(self, studies=studies)
+        others = self.counts[State.RUNNING] - sum(study.state is State.RUNNING for study in studies)
+        return replace(self, studies=studies, elsewhere=others)
 
 
 def read_status(folder: Path) -> SuiteStatus:

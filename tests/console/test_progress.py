@@ -14,7 +14,7 @@ from dfo_prompt.report.summary import summarize
 from dfo_prompt.run.manifest import describe_run
 from dfo_prompt.study.folder import study_folder
 from dfo_prompt.study.records import Account, Record, read_records
-from dfo_prompt.study.result import Batch, StudyInfo
+from dfo_prompt.study.result import Batch, HeldOut, StudyInfo
 from dfo_prompt.study.saved import save_result
 from dfo_prompt.suite.state import SuiteState
 
@@ -89,6 +89,24 @@ def test_what_was_spent_is_told_in_words_and_money(folder, capsys):
     account = read_records(folder, Account.VALIDATION)
     assert shown["second account"] == f"{len(account)} evaluations, not charged to the budget"
     assert {record.split for record in account} == {"train", "dev", "test"}
+
+
+def test_percent_is_for_metrics_that_are_shares(folder, capsys):
+    def shown(*metrics):
+        names = ("dev_metric", "test_metric", "manual_dev_metric", "manual_test_metric")
+        summary = replace(summarize(folder), held_out=HeldOut(**dict(zip(names, metrics, strict=True))))
+        print_summary(summary, folder)
+        lines = dict(re.split(r"\s{2,}", line, maxsplit=1) for line in capsys.readouterr().out.splitlines())
+        page = io.StringIO()
+        Console(file=page, width=80).print(comparison_table([summary], metric="nearness"))
+        return [lines["dev nearness"], lines["test nearness"]], page.getvalue()
+
+    lines, table = shown(0.5, 0.75, None, 0.0)
+    assert lines == ["50.0 %", "75.0 % (manual prompt 0.0 %)"]
+    assert "75.0 %" in table
+    lines, table = shown(0.5, -13.0, 1.0, -20.0)  # of all, so that dev and test have the same unit
+    assert lines == ["0.5 (manual prompt 1)", "-13 (manual prompt -20)"]
+    assert "%" not in table
 
 
 def test_figures_on_held_out_data_are_shown_without_the_name_of_their_metric(folder, capsys):

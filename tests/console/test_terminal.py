@@ -34,6 +34,6 @@ def test_every_console_is_opened_in_one_place():
         str(file.relative_to(root))
         for file in root.rglob("*.py")
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Console"
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("Console", "_Console")
     }
     assert calls == {"console/terminal.py"}

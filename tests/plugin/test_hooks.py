@@ -10,6 +10,8 @@ from dfo_prompt.prompt.losses import loss_called
 from dfo_prompt.tasks.metrics import score
 
 STRANGER = """
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import dfo_prompt as dp
@@ -38,6 +40,9 @@ def broken(analysis):
 
 def taken(analysis):
     return [best(analysis)]
+
+def reserved(analysis):
+    return replace(best(analysis), name="scores")
 
 @dp.hookimpl
 def dfo_prompt_metrics():
@@ -72,6 +77,7 @@ def dfo_prompt_sections():
     yield dp.Spec(name="entries", target="stranger:best", summary="All entries.")
     yield dp.Spec(name="broken", target="stranger:broken", summary="Fails.")
     yield dp.Spec(name="again", target="stranger:taken", summary="A name that is taken.")
+    yield dp.Spec(name="scores", target="stranger:reserved", summary="The name of a picture.")
 """
 
 
@@ -120,6 +126,9 @@ def test_sections_of_a_file_stand_in_the_report_and_one_that_fails_says_so(progr
     assert "## Entries\n\nAll of them." in page
     assert "## broken\n\nFailed: RuntimeError: no luck" in page
     assert "## again\n\nFailed: PluginError: a table cannot be called 'entries': the name is invalid or taken" in page
+    refused = "PluginError: a table cannot be called 'scores': the report has another part of that name (plugin stranger.py)"
+    assert f"## scores\n\nFailed: {refused}" in page
+    assert (tmp_path / "s" / "report" / "scores.csv").read_text().startswith("optimizer,score,low,high\n")
     assert (tmp_path / "s" / "report" / "entries.csv").read_text().splitlines()[0] == "optimizer"
 
 

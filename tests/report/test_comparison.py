@@ -15,7 +15,7 @@ from dfo_prompt.report.contrasts import pairs, practical
 from dfo_prompt.report.leaderboard import leaderboard_of
 from dfo_prompt.report.pictures.ranking import ranks, scores
 from dfo_prompt.report.tables import leaderboard
-from dfo_prompt.report.verdict import verdict
+from dfo_prompt.report.verdict import remarks, verdict
 
 NAMES = ("cma", "random", "far")
 
@@ -48,6 +48,12 @@ def test_headline_pairs_ranks_and_whether_it_matters_never_disagree(analysis, su
     said, frame, board = verdict(one), one.pairs, one.leaderboard
     leader = one.complete[0]
 
+    # A lead is a difference, and no remark repeats the verdict.
+    shared = (board["score"] > board["score"].iloc[0] - 1e-12).sum()
+    assert not ("share the highest score" in said and shared == 1)
+    assert not (shared > 1 and "has the highest score" in said)
+    assert not any("random search" in remark and "random" in said for remark in remarks(one))
+
     # Pairs: the order is that of the leaderboard, no difference is negative, intervals and p values agree.
     assert board["score"].is_monotonic_decreasing
     assert (frame["difference"] >= 0).all()
@@ -76,6 +82,7 @@ def test_headline_pairs_ranks_and_whether_it_matters_never_disagree(analysis, su
     if not one.comparison.possible:
         assert re.search("cannot (distinguish|show)", said)
         assert "better" not in said
+        assert frame[["low", "high", "p"]].isna().all(axis=None)
         assert pairs(one).table.empty
         assert practical(one).table.empty
         return

@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 import pandas as pd
 import pytest
 
+import dfo_prompt as dp
 from dfo_prompt.report.analysis import analyse
 from dfo_prompt.report.convergence import plot_convergence
 from dfo_prompt.report.ioh import _folders
@@ -19,6 +20,7 @@ from dfo_prompt.report.pictures.drawing import draw_all
 from dfo_prompt.report.pictures.labels import LONGEST, labels_of, note_on
 from dfo_prompt.report.pictures.render import svg_of
 from dfo_prompt.report.spreadsheet import write_csv
+from dfo_prompt.report.terminal import outcome
 from dfo_prompt.report.texts import markdown_text, printable, truncated
 from dfo_prompt.report.write import write_report
 from dfo_prompt.suite.plan import slug
@@ -172,7 +174,7 @@ def test_long_names_are_short_and_different_in_pictures():
     names = [LONG + "a", LONG + "b", "y" * 150 + "1" + "y" * 150, "y" * 150 + "2" + "y" * 150, "short"]
     labels = labels_of(names)
     assert len({*labels.values()}) == len(names)
-    assert max(map(len, labels.values())) <= LONGEST + len(" (2)")
+    assert max(map(len, labels.values())) <= LONGEST
     assert labels["short"] == "short"
     assert labels[names[0]].endswith("xa")
     assert "lose their middle" in note_on(names)
@@ -197,6 +199,22 @@ def test_a_report_with_long_names_has_them_whole_in_its_tables(finished):
         assert "lose their middle" in picture.text
         svg = svg_of(picture.spec, picture.columns, picture.title)
         assert float(re.search(r'<svg[^>]* width="([\d.]+)"', svg)[1]) < 1000
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 200])
+def test_the_leaderboard_of_a_terminal_cuts_names_to_its_width_and_keeps_them_distinct(tmp_path, width):
+    entries = [
+        {"name": f"CMA-ES with step size {s} and popsize 20", "optimizer": "cma", "sigma": s} for s in (0.5, 0.8, 1.0)
+    ]
+    found = dp.compare(
+        [*entries, "random"], lambda z: float((z**2).sum()), dim=2, budget=20, seeds=2, out=tmp_path / "s", progress=False
+    )
+    shown = outcome(tmp_path / "s", width=width).partition("\n\n")[0].splitlines()
+    assert max(map(len, shown)) <= width
+    names = {re.split("  +", line)[0] for line in shown[1:]}
+    assert len(names) == 4
+    if width >= 100:
+        assert names == {*found.analysis.complete}
 
 
 def test_a_name_without_characters_has_a_label():

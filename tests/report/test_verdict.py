@@ -105,10 +105,28 @@ def test_a_suite_without_results_to_compare_ends_with_a_line_that_says_so(progra
     assert "have no test_metric; give the suite another measure" in ran
 
 
-def test_a_leader_within_chance_of_random_search_is_said_so(analysis):
-    said = " ".join(remarks(of(analysis, 0.1, 0.101, 0.102, noise=0.2)))
-    assert "cma is not shown to be better than random search: 0.002 [" in said
+def test_a_leader_within_chance_of_random_search_is_said_so_once(analysis):
+    near = of(analysis, 0.1, 0.101, 0.102, noise=0.2)
+    assert "it is not shown to be better than far and random" in verdict(near)
+    assert "random search" not in " ".join(remarks(near))
+    names = ("cma", "a", "b", "c", "d", "random")
+    values = compare(spread(*np.linspace(0.1, 0.105, 6), noise=0.2), names, margin=0.01, inference="seeds")
+    many = replace(near, comparison=values)
+    assert "not shown to be better than a, b, c and 2 more" in verdict(many)  # random is not named
+    assert "cma is not shown to be better than random search: 0.005 [" in " ".join(remarks(many))
     assert "is not shown" not in " ".join(remarks(of(analysis, 0.1, 0.101, 0.5)))
+
+
+def test_a_shared_highest_score_is_no_lead(analysis):
+    single = of(analysis, 0.1, 0.1, 0.3, seeds=1)
+    assert verdict(single).endswith(
+        " cma and far share the highest score, but a single seed cannot distinguish this from chance."
+    )
+    assert single.pairs[["low", "high", "p"]].isna().all(axis=None)
+    rows = np.linspace(-0.3, 0.3, 6)
+    values = np.stack([0.5 + rows, 0.5 - rows, 0.7 + rows], axis=1)[None]  # equal scores, other values
+    noisy = with_values(analysis, values, ("cma", "far", "random"))
+    assert "cma and far share the highest score, but cma is not shown to be better than far" in verdict(noisy)
 
 
 def test_random_search_in_front_is_said_so(analysis):

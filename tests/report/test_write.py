@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -19,13 +20,16 @@ from dfo_prompt.report.content import report_of
 from dfo_prompt.report.findings import read_findings
 from dfo_prompt.report.frames import STUDY_COLUMNS, curves_of, studies_of
 from dfo_prompt.report.markdown import markdown
+from dfo_prompt.report.methods import method_tables
 from dfo_prompt.report.numbers import interval_texts
+from dfo_prompt.report.pictures.convergence import convergence
 from dfo_prompt.report.pictures.looks import GREY, colour_of, looks_of
 from dfo_prompt.report.pictures.profiles import PARTIAL, targets
 from dfo_prompt.report.pictures.ranking import scores
 from dfo_prompt.report.pictures.render import svg_of
 from dfo_prompt.report.pictures.selection import all_looks
-from dfo_prompt.report.tables import all_tables, failures, leaderboard
+from dfo_prompt.report.steps import sensitivity
+from dfo_prompt.report.tables import RESERVED, all_tables, failures, leaderboard
 from dfo_prompt.report.verdict import remarks, verdict
 from dfo_prompt.report.write import write_report
 from dfo_prompt.suite.folder import study_path
@@ -77,11 +81,28 @@ def test_the_page_stands_alone_and_says_what_it_rests_on(finished):
     assert "@media print" in page
 
 
+def test_the_reference_defines_every_table_and_picture(finished):
+    page = (Path(__file__).parents[2] / "docs/pages/reference/report.md").read_text().lower()
+    report = report_of(finished)
+    titles = [section.title.partition(":")[0] for section in (*report.tables, *report.pictures)]
+    assert [title for title in (*titles, "Methods", "Efficiency") if title.lower() not in page] == []
+
+
 def test_every_picture_has_its_numbers_beside_it(finished):
     pictures = {path.stem for path in (finished / "report").glob("*.png")}
     assert pictures == {path.stem for path in (finished / "report").glob("*.svg")}
     for name in pictures:
         assert len(pd.read_csv(finished / "report" / f"{name}.csv")), name
+
+
+def test_no_table_takes_the_name_of_another_file_of_the_report(finished):
+    tables = {path.stem for path in (finished / "report").glob("*.tex")}
+    others = {path.name.partition(".")[0] for path in (finished / "report").iterdir()} - tables
+    assert {"studies", "report", "index", "ioh", "scores", "convergence-1"} <= others
+    assert [name for name in others if not RESERVED.fullmatch(name)] == []
+    assert [name for name in tables if RESERVED.fullmatch(name)] == []
+    ids = re.findall(r'<\w+ id="([^"]+)"', (finished / "report/index.html").read_text())
+    assert [name for name in ids if name not in tables and not RESERVED.fullmatch(name)] == []
 
 
 def test_every_picture_has_its_title_and_words_on_its_axes(finished):
@@ -121,6 +142,27 @@ def test_the_interval_of_what_a_score_lacks_runs_upwards(finished):
     columns = scores(replace(analysis, leaderboard=near)).columns
     assert columns["low"] == pytest.approx([0.001, 0.03, 0.04])
     assert columns["high"] == pytest.approx([0.02, 0.08, 0.1])
+
+
+def drawn_whole(picture):
+    """Tell whether every coordinate of a picture is a number."""
+    return "NaN" not in svg_of(picture.spec, picture.columns, "t")
+
+
+def test_an_interval_that_ends_at_zero_leaves_the_axis_whole(finished):
+    analysis = analyse(finished)
+    best = analysis.leaderboard.assign(score=[1 - 1e-9, 1 - 1e-6, 0.99], low=[1 - 1e-6, 0.999, 0.95], high=[1.0, 1.0, 0.999])
+    assert drawn_whole(scores(replace(analysis, leaderboard=best)))
+    positive = best.assign(high=[1 - 1e-12, 1 - 1e-7, 0.999])
+    assert "log" in json.dumps(scores(replace(analysis, leaderboard=positive)).spec)
+
+    curves = np.repeat(10.0 ** np.linspace(3, -3, 60)[None], len(analysis.curves), axis=0)
+    falling = replace(analysis, curves=curves)
+    assert "log" in json.dumps(convergence(falling, "sphere").spec)
+    curves[analysis.studies["seed"] == 1, -1] = 0.0  # the median stays above 0, the end of its interval does not
+    picture = convergence(falling, "sphere")
+    assert picture.data["median"].min() > picture.data["low"].min() == 0
+    assert "log" not in json.dumps(picture.spec)
 
 
 def test_values_that_differ_by_rounding_have_no_more_digits():
@@ -230,6 +272,18 @@ def test_curves_for_iohanalyzer(finished):
         assert summary["best"]["y"] == pytest.approx(loss)
 
 
+def test_metrics_that_are_no_shares_are_not_in_percent(finished):
+    analysis = analyse(finished)
+
+    def shown(metric):
+        studies = analysis.studies.assign(test_metric=metric, metric="m", method="manual", searched=False)
+        tables = method_tables(replace(analysis, studies=studies))
+        return tables[0].table["sphere"][0], tables[1].table["test metric"][0], "in percent" in tables[0].text
+
+    assert shown(0.5) == ("50.00 ± 0.00", "50.00 ± 0.00", True)
+    assert shown(-13.0) == ("-13.00 ± 0.00", "-13.00 ± 0.00", False)
+
+
 @pytest.mark.slow
 def test_a_half_finished_and_partly_broken_suite_has_a_report_that_says_so(copy):
     studies = dp.read_suite(copy)
@@ -240,7 +294,7 @@ def test_a_half_finished_and_partly_broken_suite_has_a_report_that_says_so(copy)
     page = write_report(copy).read_text()
     said = "2 of 27 studies have no result. Not ranked, because results on some problems or seeds are missing: cma, random."
     assert said in page
-    assert "Fewer than two optimizers" in page
+    assert "Fewer than two entries can be ranked: 2 of 27 studies have no result." in page
     (study_path(copy, studies["study"][2]) / "journal.jsonl").write_text("{broken\n{}\n")
     (study_path(copy, studies["study"][3]) / "manifest.json").write_text("{}")
     (study_path(copy, studies["study"][4]) / "result.json").write_text('{"bud')
@@ -381,3 +435,21 @@ def test_step_sizes_stand_side_by_side_where_an_optimizer_has_two(finished):
     table = pd.read_csv(finished / "report/sigma.csv")
     assert list(table.columns) == ["optimizer", "0.5", "5.0"]
     assert list(table["optimizer"]) == ["random"]
+
+
+def test_step_sizes_are_compared_on_the_same_problem_with_otherwise_equal_settings(tmp_path):
+    def table(entries, **problems):
+        suite = {"name": "s", "seeds": [1, 2], "optimizers": entries, "threads": 1}
+        suite |= {"study": {"objective": "sphere", "dim": 3, "budget": 12, "popsize": 4}}
+        suite |= {"problems": [{"name": name, **settings} for name, settings in problems.items()]} if problems else {}
+        return sensitivity(dp.run_suite(suite, out=tmp_path / str(len(list(tmp_path.iterdir()))), progress=False).analysis)
+
+    apart = table(["cma", "random"], a={}, b={"sigma": 2.0})  # two step sizes, but on different problems
+    assert apart.table.empty
+    assert apart.text == "No optimizer ran with more than one step size on the same problem, other settings equal."
+    small, large = ({"name": f"cma {sigma}", "optimizer": "cma", "sigma": sigma} for sigma in (0.5, 2.0))
+    other = {"name": "other", "optimizer": "cma", "sigma": 1.0, "popsize": 6}
+    assert list(table([small, large, other]).table.columns) == ["optimizer", 0.5, 2.0]
+    more = table([small, large, other, {**other, "name": "more", "sigma": 3.0}])
+    assert more.table.iloc[:, 1:].ne("-").to_numpy().tolist() == [[True, False, True, False], [False, True, False, True]]
+    assert more.text.endswith(" A row for each set of other settings.")

@@ -1,5 +1,6 @@
 """The status of a suite, while another process runs it, after a kill, and with ten thousand studies."""
 
+import io
 import re
 import shutil
 import subprocess
@@ -9,9 +10,11 @@ from dataclasses import replace
 
 import pytest
 from filelock import FileLock
+from rich.console import Console
 from suites import finished_suite
 
 from dfo_prompt._util.json_files import write_json
+from dfo_prompt.console.status import print_status
 from dfo_prompt.errors import UnknownNameError
 from dfo_prompt.study.saved import read_result
 from dfo_prompt.suite.folder import ERRORS, PLAN, read_suite_folder, study_path
@@ -118,6 +121,58 @@ def test_a_study_that_ended_early_counts_the_queries_that_it_asked(tmp_path, pro
     asked = sum(study.queries for study in found.studies)
     assert (asked < 6 * 40, found.seconds_left()) == (True, 0)
     assert f"{asked:,} of {asked:,} queries (100 %)" in program("suite", "status", str(folder))[1]
+
+
+def test_an_unfinished_method_without_planned_queries_leaves_the_time_left_unknown(folder):
+    unfinish(folder, "sphere/random/1", lines=0)
+    found = read_status(folder)
+    waiting = next(study for study in found.studies if study.state is State.WAITING)
+    method = replace(waiting, plan=replace(waiting.plan, queries=0))
+    assert found.seconds_left() is not None
+    assert replace(found, studies=(*found.studies, method)).seconds_left() is None
+    done = replace(method, state=State.FINISHED)
+    assert replace(found, studies=(*found.studies, done)).seconds_left() == found.seconds_left()
+    failed = replace(method, state=State.FAILED)
+    assert replace(found, active=True, studies=(*found.studies, failed)).seconds_left() == found.seconds_left()
+
+
+def test_waiting_studies_of_a_name_are_told_beside_the_running_ones_of_others(folder, capsys):
+    unfinish(folder, "sphere/random/1", lines=0)
+    unfinish(folder, "sphere/cma/1", lines=8)
+    with FileLock(folder / ".lock"), FileLock(study_path(folder, "sphere/cma/1") / ".lock"):
+        found = read_status(folder)
+    print_status(found.only("random"), folder)
+    assert "none of these studies runs now; others of the suite that run: 1" in capsys.readouterr().out.splitlines()
+    print_status(found.only("cma"), folder)
+    assert "none of" not in capsys.readouterr().out
+    ready = tuple(replace(study, state=State.STOPPED) for study in found.studies)
+    print_status(replace(found, studies=ready), folder)
+    assert "a process runs this suite; none of its studies runs at this moment" in capsys.readouterr().out
+
+
+LONG = f"StudyError: the model {'m' * 40!r} cannot be loaded; log in, or pass a local folder, and run the same command again"
+
+
+def test_a_reason_is_whole_in_a_pipe_and_wrapped_in_a_terminal(folder, capsys, monkeypatch):
+    found = read_status(folder)
+    first, *others = found.studies
+    name = "x" * 90
+    failed = replace(first, state=State.FAILED, error=LONG, plan=replace(first.plan, optimizer=name))
+    broken = replace(found, studies=(failed, *others))
+    for every in (False, True):
+        print_status(broken, folder, every=every)
+        lines = capsys.readouterr().out.splitlines()
+        assert f"sphere/{name}/1: {LONG}" in lines
+        assert not any("\N{HORIZONTAL ELLIPSIS}" in line for line in lines)
+        assert all(line == line.rstrip() for line in lines)
+    screen = io.StringIO()
+    monkeypatch.setattr(
+        "dfo_prompt.console.status.terminal", lambda: Console(file=screen, force_terminal=True, width=60, color_system=None)
+    )
+    print_status(broken, folder)
+    lines = screen.getvalue().splitlines()
+    assert max(map(len, lines[lines.index("failed") :])) <= 60
+    assert LONG.replace(" ", "") in "".join(lines).replace(" ", "")
 
 
 @pytest.mark.slow

@@ -27,9 +27,9 @@ def convergence(analysis: Analysis, problem: str) -> Picture | None:
     data = pd.concat([_band(name, curves, at) for name, curves in by_name.items()], ignore_index=True)
     of = shown(analysis, list(by_name))
     looks = list(of.looks.values())
-    medians = data.loc[data["optimizer"].isin(of.looks), "median"]
+    drawn = data.loc[data["optimizer"].isin(of.looks), ["median", "low", "high"]]
     x = axis("queries", "queries", domain=[0, budget])
-    y = axis("median", "best training loss so far", **logarithmic(medians))
+    y = axis("median", "best training loss so far", **logarithmic(drawn))
     return Picture(
         name=f"convergence-{analysis.problems.index(problem) + 1}",
         title=f"Convergence: {problem}",

@@ -1,4 +1,4 @@
-"""Makes labels for names in pictures: printable, short and distinct."""
+"""Makes labels for names in pictures and terminals: printable, short and distinct."""
 
 from collections.abc import Iterable
 
@@ -9,15 +9,17 @@ LONGEST = 36
 NOTE = f" Names of more than {LONGEST} characters lose their middle; the tables have them whole."
 
 
-def labels_of(names: Iterable[str]) -> dict[str, str]:
-    """Return the label of each name; equal labels are numbered."""
+def labels_of(names: Iterable[str], longest: int = LONGEST) -> dict[str, str]:
+    """Return the label of each name, of at most `longest` characters; equal labels are numbered."""
     labels: dict[str, str] = {}
     taken: set[str] = set()
     for name in dict.fromkeys(names):
-        label, number = first, _ = truncated(printable(name), LONGEST) or "''", 1
+        text, number = printable(name) or "''", 1
+        label = truncated(text, longest)
         while label in taken:
             number += 1
-            label = f"{first} ({number})"
+            mark = f" ({number})"
+            label = truncated(text, longest - len(mark)) + mark
         taken.add(label)
         labels[name] = label
     return labels

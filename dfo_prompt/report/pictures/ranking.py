@@ -19,7 +19,7 @@ def scores(analysis: Analysis) -> Picture:
     drawn = data.assign(score=1 - data["score"], low=1 - data["high"], high=1 - data["low"]) if near else data
     looks = all_looks(analysis)
     title = f"1 - {analysis.score} (lower is better)" if near else f"{analysis.score} (higher is better)"
-    x = axis("score", title, padding=12, **(logarithmic(drawn["score"]) if near else {}))
+    x = axis("score", title, padding=12, **(logarithmic(drawn[["score", "low", "high"]]) if near else {}))
     sample = analysis.comparison.inference
     alone = len(analysis.seeds if sample == "seeds" else analysis.problems) == 1
     each = f" in each of {len(analysis.problems)} problems, averaged over problems" if len(analysis.problems) > 1 else ""

@@ -65,9 +65,16 @@ def columns_of(data: pd.DataFrame, looks: Mapping[str, Look], fields: Sequence[s
     return columns | {field: [_rounded(value) for value in part[field].tolist()] for field in fields}
 
 
-def logarithmic(values: "pd.Series[float] | Vector") -> dict[str, str]:
-    """Return a logarithmic scale for values that span orders of magnitude, or else the default scale."""
-    return {"type": "log"} if values.max() > LOG_FROM * values.min() > 0 else {}
+def logarithmic(values: "pd.DataFrame | pd.Series[float] | Vector") -> dict[str, str]:
+    """Return a logarithmic scale for values that span orders of magnitude, or else the default scale.
+
+    Args:
+        values: all values that the axis shows, ends of intervals included: 0 has no place on a logarithmic axis. NaN is
+            ignored.
+    """
+    shown = np.asarray(values, dtype=np.float64)
+    shown = shown[np.isfinite(shown)]
+    return {"type": "log"} if shown.size and shown.max() > LOG_FROM * shown.min() > 0 else {}
 
 
 def ranked(analysis: Analysis) -> list[str]:

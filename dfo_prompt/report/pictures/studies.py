@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from dfo_prompt.report.analysis import Analysis
 from dfo_prompt.report.pictures.curves import HEIGHT
@@ -25,7 +24,7 @@ def gap(analysis: Analysis) -> Picture:
     data, of = analysis.studies.loc[searched(analysis), columns], shown(analysis, ranked(analysis))
     drawn = data[data["optimizer"].isin(of.looks) & data["best_loss"].notna() & data["recommended_loss"].notna()]
     looks = list(of.looks.values())
-    scale: dict[str, Any] = {"padding": 8, **logarithmic(pd.concat([drawn["best_loss"], drawn["recommended_loss"]]))}
+    scale: dict[str, Any] = {"padding": 8, **logarithmic(drawn[["best_loss", "recommended_loss"]])}
     x = axis("best_loss", "best loss observed", **scale)
     y = axis("recommended_loss", "clean loss of the recommended candidate", **scale)
     text = "One point per study. Above the line, the recommended candidate is worse than the best loss observed."

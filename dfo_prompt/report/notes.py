@@ -1,0 +1,71 @@
+"""States what the ranking leaves out or treats as the same, in the sentences that stand beside the verdict."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from dfo_prompt.report.analysis import Analysis
+from dfo_prompt.report.texts import counted, listed
+
+INCOMPLETE = "results on some problems or seeds are missing"
+PARTIAL = "{} is missing on some problems or seeds"
+WITHOUT = "{} is missing"
+"""Why an entry is not ranked; of the last two, the name of the measure."""
+
+
+def missing(analysis: Analysis) -> str:
+    """Return which studies have no result and which entries are not ranked, and why; "" where nothing is missing."""
+    unfinished = int((~analysis.studies["finished"]).sum())
+    sentences = [f"{unfinished} of {len(analysis.studies)} studies have no result."] if unfinished else []
+    for reason, names in _unranked(analysis).items():
+        sentences.append(f"Not ranked, because {reason}: {', '.join(names)}.")
+    return " ".join(sentences)
+
+
+def too_few(analysis: Analysis) -> str:
+    """Return why fewer than two entries are ranked, in one sentence."""
+    studies, measure, unranked = analysis.studies, analysis.measure, _unranked(analysis)
+    unfinished = int((~studies["finished"]).sum())
+    reasons = []
+    if unfinished:
+        reasons.append(f"{unfinished} of {len(studies)} studies have no result")
+    elif names := unranked.get(INCOMPLETE):
+        reasons.append(f"{_have(names)} no result on some problems or seeds")
+    if names := unranked.get(PARTIAL.format(measure)):
+        reasons.append(f"{_have(names)} no {measure} on some problems or seeds")
+    if names := unranked.get(WITHOUT.format(measure)):
+        reasons.append(f"{_have(names)} no {measure}; give the suite another measure")
+    return f"Fewer than two entries can be ranked: {', and '.join(reasons) or f'{analysis.complete[0]} is the only one'}."
+
+
+def beside(analysis: Analysis) -> str:
+    """Return which entries ran here and which were read from packed studies; "" where all ran here."""
+    packed = analysis.studies["packed"]
+    if not packed.any():
+        return ""
+    own, read = (list(dict.fromkeys(analysis.studies.loc[rows, "optimizer"])) for rows in (~packed, packed))
+    references = [name for name in read if name not in own]
+    return (
+        f"Run here: {listed(own)}. Read from the packed studies of {analysis.findings.source!r}: "
+        f"{counted(int(packed.sum()), 'study')} of {listed(references or read)}."
+    )
+
+
+def _unranked(analysis: Analysis) -> dict[str, list[str]]:
+    """Return the entries that are not ranked, by the reason."""
+    reasons: dict[str, list[str]] = {}
+    for name, entry in analysis.studies.groupby("optimizer", sort=False):
+        if name not in analysis.complete:
+            reasons.setdefault(_reason(entry, analysis.measure), []).append(str(name))
+    return reasons
+
+
+def _reason(entry: pd.DataFrame, measure: str) -> str:
+    finished = entry["finished"]
+    if finished.any() and entry.loc[finished, measure].isna().all():
+        return WITHOUT.format(measure)
+    return PARTIAL.format(measure) if finished.all() and entry[measure].isna().any() else INCOMPLETE
+
+
+def _have(names: Sequence[str]) -> str:
+    return f"{listed(names)} {'has' if len(names) == 1 else 'have'}"
