@@ -94,7 +94,7 @@ def chained_decoder(
     if lm.head != "causal":
         raise InputError(f"a chain needs a decoder-only model, which {lm.name!r} is not; use multi-prompt-decoder")
     chain = chain_of(setting.problem.task, templates, copies=copies)
-    view = HiddenStates(lm=lm, depths=depths, back=chain.back(lm, setting.problem.texts("train")))
+    view = HiddenStates(lm=lm, depths=depths, places=partial(chain.back, lm))
     scorer = _scorer(setting)
     slots = [Slot(lm, chain.task, scorer, view)]
     for context in draw_contexts(setting.problem, chain.task, contexts):
