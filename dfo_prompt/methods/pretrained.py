@@ -33,18 +33,18 @@ def pretrained(setting: Setting, *, tasks: Sequence[TaskName] = TASKS, draws: in
         raise InputError("method 'pretrained' learns prompts before the text, not prompts of each layer")
     studies = sources(tasks, draws, setting.config.problem.task)
     if setting.folder:
-        return _pretrained(setting, studies, setting.folder.resolve())
+        return _pretrained(setting, studies, draws, setting.folder.resolve())
     with TemporaryDirectory() as folder:
-        return _pretrained(setting, studies, Path(folder))
+        return _pretrained(setting, studies, draws, Path(folder))
 
 
-def _pretrained(setting: Setting, studies: Sequence[tuple[str | Path, int]], folder: Path) -> Fitted:
+def _pretrained(setting: Setting, studies: Sequence[tuple[str | Path, int]], draws: int, folder: Path) -> Fitted:
     learned_from, prompts = [], []
     for number, (task, draw) in enumerate(studies):
         config = replace(
             setting.config,
             problem=replace(setting.config.problem, task=task, data=None, feedback=None),
-            prompt=replace(setting.config.prompt, draw=draw),
+            prompt=replace(setting.config.prompt, draw=setting.config.prompt.draw * draws + draw),
         )
         objective, result = tune(setting, config, folder=folder / "sources" / str(number), watched=False)
         learned_from.append(fitted_by(objective, result))

@@ -25,6 +25,7 @@ from dfo_prompt.report.write import write_report
 from dfo_prompt.run.built import objective_of, plugin_of
 from dfo_prompt.run.reopen import reopen
 from dfo_prompt.run.study import run_study
+from dfo_prompt.study.identity import read_manifest
 from dfo_prompt.study.records import Account, read_records
 from dfo_prompt.suite.folder import is_finished, study_path, suite_folder
 from dfo_prompt.suite.reading import read_suite_file, suite_of
@@ -69,6 +70,18 @@ def options(tiny_folder, tiny_task):
 
 def config(options, **keys):
     return parse_config({"dim": 6, "budget": 12, "popsize": 4, "optimizer": "random", **tables(options), **keys})
+
+
+@pytest.mark.parametrize(("method", "place"), [("ensemble", "members"), ("pretrained", "sources")])
+def test_studies_of_another_draw_draw_other_projections(options, tiny_task, tmp_path, method, place):
+    (tmp_path / "plots.toml").write_text(tiny_task.read_text().replace("films.csv", str(tiny_task.with_name("films.csv"))))
+    own = {"members": 2} if method == "ensemble" else {"tasks": [str(tmp_path / "plots.toml")], "draws": 2}
+    draws = []
+    for draw in (0, 3):
+        study = config({**options, "draw": draw}, method=method, method_options=own)
+        run_method(study, out=tmp_path / f"{draw}")
+        draws += [read_manifest(tmp_path / f"{draw}" / place / str(i))["config"]["prompt"]["draw"] for i in range(2)]
+    assert draws == [0, 1, 6, 7]
 
 
 def test_an_ensemble_shares_the_budget_among_studies_that_draw_anew(options, tmp_path):
