@@ -103,7 +103,9 @@ def best_state(
 
 
 def quality_of(problem: dp.Problem, logits: Tensor, labels: Tensor) -> tuple[float, float]:
-    """Return the metric of logits (N, C) on dev and minus their loss."""
+    """Return the metric of logits (N, C) on dev and minus their loss; the worst quality if training has diverged."""
+    if not logits.isfinite().all():
+        return -inf, -inf
     return problem.metric_of(logits.cpu().numpy(), "dev"), -float(cross_entropy(logits, labels))
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from dfo_prompt_baselines.batches import batch_of, first_tokens, label_logits
+from dfo_prompt_baselines.training import quality_of
 
 import dfo_prompt as dp
 from dfo_prompt.config.reading import parse_config
@@ -229,6 +230,18 @@ def test_the_best_of_the_grid_is_kept():
     alone = fit("lora", where, learning_rates=(1e-1,), epochs=20, dtype="float32")
     assert both.about["learning_rate"] == 1e-1
     np.testing.assert_array_equal(both.predict(texts), alone.predict(texts))
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("lora", {"learning_rates": (1e30, 1e-3), "dtype": "float32"}), ("feature-bilstm", {"learning_rate": 1e30})],
+)
+def test_weights_that_training_has_lost_are_never_the_best(name, options):
+    where = problem()
+    easy = tuple(example for example in where.data.dev if example.label == 0)  # NaN would predict the first class
+    fitted = fit(name, replace(where, data=replace(where.data, dev=easy)), epochs=2, **options)
+    assert np.isfinite(fitted.predict([("a film",)])).all()
+    assert quality_of(where, torch.tensor([[1.0, np.nan]] * 8), torch.zeros(8).long()) == (-np.inf, -np.inf)
 
 
 def test_a_tuned_prompt_is_left_for_others(tmp_path):
