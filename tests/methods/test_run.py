@@ -337,6 +337,7 @@ def test_the_program_runs_a_method(program, options):
     assert re.fullmatch(r"(\w+)\t\1 0\.\d{3}  \w+ 0\.\d{3}\ta film\n", out)
     for command, fault in (
         (("export", "one"), "holds what method 'manual' found"),
+        (("predict", "one", "a film", ""), "example 2 has an empty text"),
         (("predict", "one", "a\tfilm"), "has 2 texts separated by tabs"),
         (("predict", "one", "a film", "--dtype", "float32"), "--dtype is for studies"),
     ):
