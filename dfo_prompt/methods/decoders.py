@@ -70,8 +70,8 @@ def chained_decoder(
     setting: Setting,
     *,
     depths: Depths = UPPER_HALF,
-    copies: Annotated[int, Field(ge=1)] = 1,
-    contexts: Annotated[int, Field(ge=0)] = 0,
+    copies: Annotated[int, Field(ge=1, le=100)] = 1,
+    contexts: Annotated[int, Field(ge=0, le=100)] = 0,
     templates: tuple[str, ...] = (),
     fit: Fitting = DEFAULT,
 ) -> Fitted:

@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Annotated
+
+from pydantic import Field
 
 from dfo_prompt.config.paths import TaskName
 from dfo_prompt.errors import InputError
@@ -15,7 +18,9 @@ from dfo_prompt.prompt.projections.learned import learn_projection
 from dfo_prompt.types import Json
 
 
-def pretrained(setting: Setting, *, tasks: Sequence[TaskName] = TASKS, draws: int = DRAWS) -> Fitted:
+def pretrained(
+    setting: Setting, *, tasks: Sequence[TaskName] = TASKS, draws: Annotated[int, Field(ge=1, le=1000)] = DRAWS
+) -> Fitted:
     """Tune prompts on other tasks, learn projection and start from them, and run the entry's own study with these.
 
     The studies on other tasks have the entry's settings, and their costs are counted: a budget each. Each has its own start,

@@ -297,6 +297,18 @@ def test_a_cell_says_when_seeds_are_missing(tiny_folder, tiny_task):
             {"method": "manual", "problem": {"shotss": 7}},
             "problem.shotss: Unexpected keyword argument",
         ),
+        *(
+            ({"method": method, "method_options": {option: count}}, f"method '{method}': {option}: Input should be")
+            for method, option, counts in (
+                ("in-context", "demonstrations", (0, -1)),
+                ("in-context", "orders", (0, 10**6)),
+                ("chained-decoder", "copies", (0, 10**6)),
+                ("chained-decoder", "contexts", (-1, 10**6)),
+                ("pretrained", "draws", (0, 10**9)),
+            )
+            for count in counts
+        ),
+        ({"method": "study", "prompt": {"tokens": 10**9}}, "a prompt of 1,000,000,000 tokens is longer than the 64 tokens"),
         ({"method": "manual", "objective": "sphere"}, "takes objective 'prompt'"),
         ({"method": "ensemble", "method_options": {"members": 13}}, "members must be between 1 and the 12 queries"),
         (

@@ -8,7 +8,7 @@ from pydantic import Field
 
 import dfo_prompt as dp
 from dfo_prompt_structured.linear import Model, Ridge, interpolate
-from dfo_prompt_structured.points import Count, Point, Points
+from dfo_prompt_structured.points import Point, Points
 from dfo_prompt_structured.subproblem import Length, minimise
 
 GROW_RATIO, KEEP_RATIO = 0.7, 0.1
@@ -66,10 +66,10 @@ class GaussNewton(dp.StructuredOptimizer):
         *,
         length: Length = 0.42,
         least_step: Annotated[float, Field(gt=0, le=1)] = 1e-8,
-        fresh: Count = 20,
-        steps: Count = 3,
+        fresh: dp.Count = 20,
+        steps: dp.Count = 3,
         ridge: Ridge = 1e-10,
-        memory: Count = 200,
+        memory: dp.Count = 200,
         **study: Any,
     ) -> None:
         super().__init__(**study)
