@@ -275,11 +275,11 @@ def test_a_tuned_prompt_is_left_for_others(tmp_path):
     training = {"learning_rates": [1e-2], "epochs": 5, "dtype": "float32"}
     fitted = load_target(SPECS["prompt-tuning"].target, needed_by="")(setting, prompt_tokens=3, training=training)
     file = tmp_path / "prompt.safetensors"
-    tuned, before = TunedPrompt.read(file), file.stat()
+    tuned, before = TunedPrompt.read(file), file.read_bytes()
     load_target(SPECS["prompt-tuning"].target, needed_by="")(
-        replace(setting, reopened=True), prompt_tokens=3, training=training
+        replace(setting, reopened=True), prompt_tokens=3, training={**training, "epochs": 1}
     )
-    assert (file.stat().st_ino, file.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)  # nothing is written
+    assert file.read_bytes() == before  # even if training took another course
     assert (tuned.task, tuned.model, tuned.prompt.shape) == ("tiny", "tiny", (3, where.lm.width))
     texts = [example.texts for example in where.data.test]
     by_hand = torch.stack(
