@@ -228,4 +228,4 @@ def _slots(setting: Setting, view: View, tasks: Sequence[Task] | None = None) ->
 
 def _scorer(setting: Setting) -> Scorer:
     lm = setting.problem.lm
-    return Scorer(lm, choose_precision(lm.model, dtype_of(setting), lambda _: np.zeros(0)))
+    return Scorer(lm, choose_precision(lm, dtype_of(setting), lambda _: np.zeros(0)))
