@@ -5,6 +5,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dfo_prompt._util.parsing import Positive as Positive
     from dfo_prompt.api.compare import compare as compare
     from dfo_prompt.api.minimize import minimize as minimize
     from dfo_prompt.api.minimize_result import MinimizeResult as MinimizeResult
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from dfo_prompt.api.tune import tune as tune
     from dfo_prompt.config.endpoint import EndpointConfig as EndpointConfig
     from dfo_prompt.config.prices import Prices as Prices
+    from dfo_prompt.config.problem import Count as Count
     from dfo_prompt.config.problem import ProblemConfig as ProblemConfig
     from dfo_prompt.config.prompt import PromptConfig as PromptConfig
     from dfo_prompt.config.study import StudyConfig as StudyConfig
@@ -103,6 +105,7 @@ _HOME = {
     "Calibration": "lm.calibration",
     "Capabilities": "contracts.endpoint",
     "Composite": "contracts.objective",
+    "Count": "config.problem",
     "CrossEntropy": "objectives.outer",
     "DataError": "errors",
     "Described": "contracts.objective",
@@ -142,6 +145,7 @@ _HOME = {
     "OutageError": "errors",
     "Outer": "contracts.objective",
     "PluginError": "errors",
+    "Positive": "_util.parsing",
     "Prices": "config.prices",
     "ProblemConfig": "config.problem",
     "PromptConfig": "config.prompt",

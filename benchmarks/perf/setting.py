@@ -91,7 +91,7 @@ class Setting:
 
     def deep(self, dtype: str, count: int) -> tuple[Callable[[Tensor], Tensor], Tensor]:
         """Return what scores prompts on the training examples, and prompts (B, H, P, E) for every layer."""
-        precision = choose_precision(self.lm.model, dtype, lambda _: np.zeros(1))
+        precision = choose_precision(self.lm, dtype, lambda _: np.zeros(1))
         verbalizer = Verbalizer(self.lm, self.task, prompt_tokens=self.tokens)
         score = verbalizer.scorer_with(Scorer(self.lm, precision))
         texts = verbalizer.encode([example.texts for example in self.data.train])

@@ -28,6 +28,7 @@ SURROGATE = re.compile("[\ud800-\udfff]")
 """A lone surrogate, which stands for bytes that are not valid text."""
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+"""The type of options that are a positive finite number."""
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 STRICT = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True)
 """The `__pydantic_config__` of parsed dataclasses: unknown keys and "0" for a number are errors."""

@@ -9,6 +9,7 @@ from dfo_prompt._util.parsing import STRICT
 from dfo_prompt.config.paths import FilePath, ModelName, TaskName
 
 Count = Annotated[int, Field(ge=1, le=10**9)]
+"""The type of options that are a number of at least 1."""
 
 
 @dataclass(frozen=True, kw_only=True)

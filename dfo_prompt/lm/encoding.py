@@ -103,7 +103,6 @@ def encode(
     *,
     prompt_tokens: int,
     answer: Sequence[int] = (),
-    back: int = 0,
     warns: bool = True,
 ) -> Encoded:
     """Render, tokenise and lay out examples in the cheapest buckets.
@@ -114,18 +113,17 @@ def encode(
         texts: N examples.
         prompt_tokens: P, the room to leave for a soft prompt.
         answer: first tokens of a label word; see `lay_out`.
-        back: number of positions ahead of the slot that are read too.
         warns: whether to warn if examples are truncated; see `lay_out_all`.
 
     Raises:
         ModelError: prompt and template leave no room for a text.
     """
     layouts = lay_out_all(lm, task, texts, prompt_tokens=prompt_tokens, answer=answer, warns=warns)
-    return arranged(lm, layouts, back=back)
+    return arranged(lm, layouts)
 
 
 def arranged(lm: LanguageModel, layouts: Sequence[Layout], *, back: int = 0) -> Encoded:
-    """Put examples into the cheapest buckets; see `split_rows`."""
+    """Put examples into the cheapest buckets; see `split_rows`. Up to `back` positions ahead of a slot are read too."""
     groups = defaultdict(list)
     for row, layout in enumerate(layouts):
         groups[len(layout.left)].append(row)

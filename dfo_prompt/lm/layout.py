@@ -22,13 +22,15 @@ class Layout:
         right: token ids behind the soft prompt.
         slot: position whose output is the answer, in `decoder` if there is one, else in `right`.
         decoder: input ids of an encoder-decoder's decoder; [] for other models.
-        truncated: whether the example's texts are shortened.
+        texts: the example's texts as they are laid out.
+        truncated: whether they are shortened.
     """
 
     left: list[int]
     right: list[int]
     slot: int
     decoder: list[int] = field(default_factory=list)
+    texts: tuple[str, ...] = ()
     truncated: bool = False
 
     @property
@@ -93,7 +95,7 @@ def lay_out(
     while True:
         layout = _lay_out(lm, template.render(texts), template.gap, list(answer))
         if len(layout.left) + prompt_tokens + len(layout.right) + room <= lm.max_tokens:
-            return replace(layout, truncated=texts != given)
+            return replace(layout, texts=texts, truncated=texts != given)
         if not any(texts):
             parts = f"the template and a prompt of {prompt_tokens} tokens"
             parts += f", and an answer of {room}," if room else ""

@@ -14,6 +14,7 @@ from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
 from dfo_prompt.errors import InputError
+from dfo_prompt.lm.load import LanguageModel
 from dfo_prompt.types import Vector
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -38,11 +39,11 @@ class Precision:
     spearman: float | None = None
 
 
-def choose_precision(model: PreTrainedModel, dtype: str, probe: Callable[[Precision], Vector]) -> Precision:
-    """Choose the precision of a study.
+def choose_precision(lm: LanguageModel, dtype: str, probe: Callable[[Precision], Vector]) -> Precision:
+    """Choose the precision of a study. Studies of a model share its copy in reduced precision.
 
     Args:
-        model: the model in float32.
+        lm: the model in float32.
         dtype: a name in `DTYPES`; or "auto", for bfloat16 if the hardware multiplies matrices faster in it and the losses of
             the probe have a rank correlation with those in float32 of at least `MIN_SPEARMAN`, else float32.
         probe: returns the losses (K,) of some candidates in a precision.
@@ -52,15 +53,18 @@ def choose_precision(model: PreTrainedModel, dtype: str, probe: Callable[[Precis
     """
     if dtype not in ("auto", *DTYPES):
         raise InputError(f"unknown dtype {dtype!r}; known: auto, {', '.join(DTYPES)}")
-    full = Precision(model=model)
-    if dtype == "float32" or (dtype == "auto" and not has_bfloat16(model.device)):
+    full = Precision(model=lm.model)
+    if dtype == "float32" or (dtype == "auto" and not has_bfloat16(lm.device)):
         return full
     name = "bfloat16" if dtype == "auto" else dtype
-    reduced = _reduced(model, name)
+    reduced: Precision = lm.checked.get(("precision", name)) or _reduced(lm.model, name)
     if dtype != "auto":
+        lm.checked["precision", name] = reduced
         return reduced
     spearman = float(spearmanr(probe(full), probe(reduced)).statistic)
     chosen = reduced if spearman >= MIN_SPEARMAN else full  # full for NaN
+    if chosen is reduced:
+        lm.checked["precision", name] = reduced
     return replace(chosen, spearman=round(spearman, 3) if np.isfinite(spearman) else None)
 
 
@@ -105,9 +109,10 @@ class _CastOnce:
         x, *rest = inputs
         if x.dtype == self._dtype:
             return inputs
-        if self._last[0] is not x:
-            self._last = (x, x.to(self._dtype))
-        return (self._last[1], *rest)
+        last = self._last  # another thread may replace it
+        if last[0] is not x:
+            last = self._last = (x, x.to(self._dtype))
+        return (last[1], *rest)
 
 
 def has_bfloat16(device: torch.device) -> bool:

@@ -21,7 +21,7 @@ class HiddenReader:
         lm: the model.
         layers: layers to read, each from 1 to H or from -H to -1.
         model: the same model in another precision; by default that of `lm`.
-        back: positions to read, as numbers of tokens ahead of the slot.
+        back: (N, B) positions to read in each of the N texts, in tokens ahead of the slot; only the slot by default.
 
     Raises:
         InputError: the model has no such layer.
@@ -33,7 +33,7 @@ class HiddenReader:
         layers: Sequence[int],
         model: PreTrainedModel | None = None,
         *,
-        back: Sequence[int] = (0,),
+        back: Tensor | None = None,
     ) -> None:
         widths = hidden_widths(lm)
         last = len(widths) - 1
@@ -42,14 +42,15 @@ class HiddenReader:
         # Counted from the end: a run from a middle layer on returns only the states of that layer and later ones.
         self._from_end = [layer - last - 1 if layer > 0 else layer for layer in layers]
         self._back = back
-        self.widths = tuple(widths[layer] for layer in self._from_end) * len(back)
+        self.widths = tuple(widths[layer] for layer in self._from_end) * (1 if back is None else back.shape[1])
         self.width = sum(self.widths)
         self._model: Any = (model or lm.model).base_model
 
     def read(self, at: Slots, inputs: dict[str, Any]) -> Tensor:
         """Return the states (N, K) in float32, concatenated over positions and, within a position, over layers."""
         states = _states(self._model(**inputs, output_hidden_states=True))
-        chosen = [states[layer][at.rows, at.slot - back].float() for back in self._back for layer in self._from_end]
+        places = at.slot[:, None] if self._back is None else at.slot[:, None] - self._back[at.texts]  # (N, B)
+        chosen = [states[layer][at.rows, place].float() for place in places.T for layer in self._from_end]
         return torch.cat(chosen, dim=1)
 
 

@@ -3,10 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import torch
+from torch import Tensor
+
 from dfo_prompt.lm.load import LanguageModel
 from dfo_prompt.methods.slots import tasks_of
 from dfo_prompt.tasks.examples import Texts
 from dfo_prompt.tasks.task import Task
+from dfo_prompt.tasks.template import Template
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,11 +28,14 @@ class Chain:
     task: Task
     ends: tuple[str, ...]
 
-    def back(self, lm: LanguageModel, texts: Texts) -> tuple[int, ...]:
-        """Return how many tokens before the slot each end is, measured on the shortest of `texts`."""
-        shortest = min(texts, key=lambda fields: sum(map(len, fields)))
-        lengths = [_tokens(lm, self.task, end, shortest) for end in self.ends]
-        return tuple(lengths[-1] - length for length in lengths)
+    def back(self, lm: LanguageModel, texts: Texts) -> Tensor:
+        """Return how many tokens before the slot each end is, (N, ends), for N texts as they are laid out.
+
+        The distances depend on the text: some vocabularies have one token for its last character and the line break.
+        """
+        templates = [replace(self.task, template=end).causal for end in self.ends]
+        lengths = torch.tensor([[_tokens(lm, template, text) for template in templates] for text in texts], device=lm.device)
+        return lengths[:, -1:] - lengths
 
 
 def chain_of(task: Task, templates: Sequence[str], *, copies: int) -> Chain:
@@ -72,7 +79,6 @@ def _parts(task: Task) -> tuple[str, str]:
     return body, question.lstrip(" \n.|").rstrip(" ")
 
 
-def _tokens(lm: LanguageModel, task: Task, template: str, texts: tuple[str, ...]) -> int:
-    """Count the tokens without truncation, which would shorten a longer prefix of the chain more."""
-    cloze = replace(task, template=template).causal.render(texts)
+def _tokens(lm: LanguageModel, template: Template, texts: tuple[str, ...]) -> int:
+    cloze = template.render(texts)
     return len(lm.tokens(cloze.before[cloze.prompt_at :]))

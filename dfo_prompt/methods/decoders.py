@@ -70,8 +70,8 @@ def chained_decoder(
     setting: Setting,
     *,
     depths: Depths = UPPER_HALF,
-    copies: Annotated[int, Field(ge=1)] = 1,
-    contexts: Annotated[int, Field(ge=0)] = 0,
+    copies: Annotated[int, Field(ge=1, le=100)] = 1,
+    contexts: Annotated[int, Field(ge=0, le=100)] = 0,
     templates: tuple[str, ...] = (),
     fit: Fitting = DEFAULT,
 ) -> Fitted:
@@ -94,7 +94,7 @@ def chained_decoder(
     if lm.head != "causal":
         raise InputError(f"a chain needs a decoder-only model, which {lm.name!r} is not; use multi-prompt-decoder")
     chain = chain_of(setting.problem.task, templates, copies=copies)
-    view = HiddenStates(lm=lm, depths=depths, back=chain.back(lm, setting.problem.texts("train")))
+    view = HiddenStates(lm=lm, depths=depths, places=partial(chain.back, lm))
     scorer = _scorer(setting)
     slots = [Slot(lm, chain.task, scorer, view)]
     for context in draw_contexts(setting.problem, chain.task, contexts):
@@ -228,4 +228,4 @@ def _slots(setting: Setting, view: View, tasks: Sequence[Task] | None = None) ->
 
 def _scorer(setting: Setting) -> Scorer:
     lm = setting.problem.lm
-    return Scorer(lm, choose_precision(lm.model, dtype_of(setting), lambda _: np.zeros(0)))
+    return Scorer(lm, choose_precision(lm, dtype_of(setting), lambda _: np.zeros(0)))

@@ -2,13 +2,16 @@
 
 from dataclasses import replace
 from time import perf_counter
+from typing import Annotated
 
 import numpy as np
 import torch
+from pydantic import Field
 from scipy.special import softmax
 from torch import Tensor
 
 from dfo_prompt._util.seeding import Stream, generator
+from dfo_prompt.config.problem import Count
 from dfo_prompt.errors import InputError
 from dfo_prompt.lm.layout import lay_out
 from dfo_prompt.methods.contexts import demonstrations_within, in_turn
@@ -33,7 +36,9 @@ def calibrated(setting: Setting, *, calibration: str = "contextual") -> Fitted:
     return Fitted(predict=_predict(fixed_objective(setting.problem, dtype=dtype_of(setting), calibration=calibration)))
 
 
-def in_context(setting: Setting, *, demonstrations: int | None = None, orders: int = 1) -> Fitted:
+def in_context(
+    setting: Setting, *, demonstrations: Count | None = None, orders: Annotated[int, Field(ge=1, le=100)] = 1
+) -> Fitted:
     """Prepend training examples with their answers to the text.
 
     Demonstrations are drawn from the classes in turn, in an order that depends on the seed. As many are used as fit before
@@ -45,10 +50,8 @@ def in_context(setting: Setting, *, demonstrations: int | None = None, orders: i
         orders: the number of draws to try; the draw with the best metric on dev is used.
 
     Raises:
-        InputError: a number is below 1, or no demonstration fits.
+        InputError: no demonstration fits.
     """
-    if orders < 1 or (demonstrations is not None and demonstrations < 1):
-        raise InputError("method 'in-context': demonstrations and orders must be at least 1")
     problem = _prompt_first(setting.problem)
     tried, looks = [], Spent()
     for order in range(orders):

@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Annotated
+
+from pydantic import Field
 
 from dfo_prompt.config.paths import TaskName
 from dfo_prompt.errors import InputError
@@ -15,7 +18,9 @@ from dfo_prompt.prompt.projections.learned import learn_projection
 from dfo_prompt.types import Json
 
 
-def pretrained(setting: Setting, *, tasks: Sequence[TaskName] = TASKS, draws: int = DRAWS) -> Fitted:
+def pretrained(
+    setting: Setting, *, tasks: Sequence[TaskName] = TASKS, draws: Annotated[int, Field(ge=1, le=1000)] = DRAWS
+) -> Fitted:
     """Tune prompts on other tasks, learn projection and start from them, and run the entry's own study with these.
 
     The studies on other tasks have the entry's settings, and their costs are counted: a budget each. Each has its own start,
@@ -33,18 +38,18 @@ def pretrained(setting: Setting, *, tasks: Sequence[TaskName] = TASKS, draws: in
         raise InputError("method 'pretrained' learns prompts before the text, not prompts of each layer")
     studies = sources(tasks, draws, setting.config.problem.task)
     if setting.folder:
-        return _pretrained(setting, studies, setting.folder.resolve())
+        return _pretrained(setting, studies, draws, setting.folder.resolve())
     with TemporaryDirectory() as folder:
-        return _pretrained(setting, studies, Path(folder))
+        return _pretrained(setting, studies, draws, Path(folder))
 
 
-def _pretrained(setting: Setting, studies: Sequence[tuple[str | Path, int]], folder: Path) -> Fitted:
+def _pretrained(setting: Setting, studies: Sequence[tuple[str | Path, int]], draws: int, folder: Path) -> Fitted:
     learned_from, prompts = [], []
     for number, (task, draw) in enumerate(studies):
         config = replace(
             setting.config,
             problem=replace(setting.config.problem, task=task, data=None, feedback=None),
-            prompt=replace(setting.config.prompt, draw=draw),
+            prompt=replace(setting.config.prompt, draw=setting.config.prompt.draw * draws + draw),
         )
         objective, result = tune(setting, config, folder=folder / "sources" / str(number), watched=False)
         learned_from.append(fitted_by(objective, result))

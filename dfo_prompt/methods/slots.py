@@ -13,7 +13,8 @@ from torch import Tensor
 from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.errors import InputError
 from dfo_prompt.lm.answers import FirstTokenReader, Reader
-from dfo_prompt.lm.encoding import encode
+from dfo_prompt.lm.encoding import arranged
+from dfo_prompt.lm.layout import lay_out_all
 from dfo_prompt.lm.load import LanguageModel
 from dfo_prompt.lm.local import WORD
 from dfo_prompt.lm.scorer import Scorer
@@ -37,15 +38,14 @@ class View(Protocol):
         """Return how features are standardised; see `Scale`."""
 
     @property
-    def back(self) -> Sequence[int]:
-        """Return the positions to read, in tokens before the slot."""
-
-    @property
     def queries(self) -> int:
         """Return the number of queries per row."""
 
-    def reader(self, scorer: Scorer) -> Reader:
-        """Return the reader of the figures."""
+    def back(self, texts: Texts) -> Tensor | None:
+        """Return the positions to read in N texts as they are laid out, (N, B) tokens before the slot; None for the slot."""
+
+    def reader(self, scorer: Scorer, back: Tensor | None = None) -> Reader:
+        """Return the reader of the figures at positions (N, B) of N texts, or else at the slot."""
 
     def learn(self, figures: Matrix) -> Features:
         """Return the computation of features, learned from the figures (N, K) of the training texts."""
@@ -56,24 +56,29 @@ class HiddenStates:
     """The hidden states of layers at fractions of the model's depth; 1 is the last layer. Each layer is a member.
 
     Attributes:
-        back: the positions to read, in tokens before the slot; each position has its own members.
+        places: returns the positions to read in N texts; see `View.back`. Each position has its own members.
     """
 
     lm: LanguageModel
     depths: Sequence[float]
-    back: Sequence[int] = (0,)
+    places: Callable[[Texts], Tensor] | None = None
     scaling: Scaling = "each"
     queries: int = 1
 
-    def reader(self, scorer: Scorer) -> HiddenReader:
+    def back(self, texts: Texts) -> Tensor | None:
+        """Return the positions to read in N texts, (N, B)."""
+        return self.places(texts) if self.places else None
+
+    def reader(self, scorer: Scorer, back: Tensor | None = None) -> HiddenReader:
         """Return the reader of the states, layer after layer."""
         last = len(hidden_widths(self.lm)) - 1
         layers = dict.fromkeys(max(1, round(depth * last)) for depth in self.depths)
-        return HiddenReader(self.lm, list(layers), scorer.model, back=self.back)
+        return HiddenReader(self.lm, list(layers), scorer.model, back=back)
 
-    def learn(self, figures: Matrix) -> Features:  # noqa: ARG002
-        """Return the split of the figures into layers."""
-        ends = np.cumsum(self.reader(Scorer(self.lm)).widths)[:-1]
+    def learn(self, figures: Matrix) -> Features:
+        """Return the split of the figures into positions and layers."""
+        widths = self.reader(Scorer(self.lm)).widths
+        ends = np.cumsum(widths * (figures.shape[1] // sum(widths)))[:-1]
         return lambda figures: np.split(figures, ends, axis=1)
 
 
@@ -87,11 +92,13 @@ class TopTokens:
 
     lm: LanguageModel
     k: int
-    back: Sequence[int] = (0,)
     scaling: Scaling = "all"
     queries: int = 1
 
-    def reader(self, scorer: Scorer) -> TopReader:
+    def back(self, texts: Texts) -> None:
+        """Return None: only the slot is read."""
+
+    def reader(self, scorer: Scorer, back: Tensor | None = None) -> TopReader:  # noqa: ARG002
         """Return the reader of log-probabilities and tokens."""
         return TopReader(scorer.model, min(self.k, self.lm.vocabulary), narrow=scorer.narrow)
 
@@ -119,7 +126,6 @@ class LabelScores:
     """
 
     words: Sequence[Sequence[int]]
-    back: Sequence[int] = (0,)
     scaling: Scaling = "each"
 
     @property
@@ -127,7 +133,10 @@ class LabelScores:
         """Return S."""
         return len(self.words)
 
-    def reader(self, scorer: Scorer) -> FirstTokenReader:
+    def back(self, texts: Texts) -> None:
+        """Return None: only the slot is read."""
+
+    def reader(self, scorer: Scorer, back: Tensor | None = None) -> FirstTokenReader:  # noqa: ARG002
         """Return the reader of the words' logits, set after set."""
         ids = torch.tensor(self.words).flatten().to(scorer.model.device)
         return FirstTokenReader(scorer.model, ids, plain_head=scorer.has_plain_head(ids), narrow=scorer.narrow)
@@ -187,14 +196,17 @@ class Slot:
     def ask(self, texts: Texts, *, words: bool) -> Answers:
         """Return the answers to N texts, with or without the label words' scores."""
         started = perf_counter()
-        encoded = encode(self._lm, self._task, texts, prompt_tokens=self._prompt_tokens, back=max(self.view.back))
-        figures = self._scorer.score(self._prompts, encoded, self._reader)[0].double().cpu().numpy()
+        layouts = lay_out_all(self._lm, self._task, texts, prompt_tokens=self._prompt_tokens)
+        back = self.view.back([layout.texts for layout in layouts])
+        reader = self._reader if back is None else self.view.reader(self._scorer, back)
+        encoded = arranged(self._lm, layouts, back=0 if back is None else int(back.max()))
+        figures = self._scorer.score(self._prompts, encoded, reader)[0].double().cpu().numpy()
         queries = self.view.queries
         usage = Usage(
             rows=queries * encoded.count,
             tokens=queries * (encoded.tokens + encoded.count * self._prompt_tokens),
             uploaded=WORD * queries * (self._dim + encoded.tokens),
-            downloaded=WORD * encoded.count * self._reader.width,
+            downloaded=WORD * encoded.count * reader.width,
         )
         scores, more = self._words(texts) if words else (np.zeros((len(texts), len(self._task.words))), Usage())
         return Answers(figures=figures, words=scores, usage=usage + more, seconds=perf_counter() - started)

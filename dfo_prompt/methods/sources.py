@@ -17,9 +17,12 @@ def sources(tasks: Sequence[str | Path], draws: int, own: str | Path) -> list[tu
     """Return (task, draw) for each study on tasks of other names than the entry's own.
 
     Raises:
-        InputError: there are fewer than two studies, or a task's file cannot be read.
+        InputError: there are fewer than two studies, two tasks have the same name, or a task's file cannot be read.
     """
-    foreign = [task for task in tasks if _name(task) != _name(own)]
+    names = [_name(task) for task in tasks]
+    if twice := [name for i, name in enumerate(names) if name in names[:i]]:
+        raise InputError(f"method 'pretrained': two of the tasks have the name {twice[0]!r}; leave one out")
+    foreign = [task for task, name in zip(tasks, names, strict=True) if name != _name(own)]
     if len(foreign) * draws < 2:  # noqa: PLR2004
         raise InputError(f"method 'pretrained': {draws} draws on {len(foreign)} other tasks are fewer than two prompts")
     return list(product(foreign, range(draws)))

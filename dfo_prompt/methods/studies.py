@@ -58,7 +58,7 @@ def _members(setting: Setting, members: int) -> list[tuple[Fitted, float]]:
         if amount < members:
             raise InputError(f"{members} members share limits.{name}, {amount}: raise it to {members}, or lower members")
     parts = [len(part) for part in np.array_split(np.arange(setting.config.budget), members)]
-    return [_member(setting, budget=budget, draw=draw, members=members) for draw, budget in enumerate(parts)]
+    return [_member(setting, budget=budget, number=i, members=members) for i, budget in enumerate(parts)]
 
 
 def tune(
@@ -104,10 +104,10 @@ def fitted_by(objective: PromptObjective, result: StudyResult) -> Fitted:
     )
 
 
-def _member(setting: Setting, *, budget: int, draw: int, members: int) -> tuple[Fitted, float]:
-    folder = setting.folder and setting.folder / "members" / str(draw)
+def _member(setting: Setting, *, budget: int, number: int, members: int) -> tuple[Fitted, float]:
+    folder = setting.folder and setting.folder / "members" / str(number)
     limits = setting.config.limits and {name: amount // members for name, amount in setting.config.limits.items()}
-    prompt = replace(setting.config.prompt, draw=draw)
+    prompt = replace(setting.config.prompt, draw=setting.config.prompt.draw * members + number)
     stop = setting.config.stop and setting.config.stop.shared(members)
     config = replace(setting.config, budget=budget, limits=limits, stop=stop, prompt=prompt)
     objective, result = tune(setting, config, folder=folder)

@@ -29,7 +29,7 @@ class SurrogateCMA(CMA):
         super().__init__(**study)
         self._model = LQModel()
         self._settings = SurrogatePopulationSettings({}, 0, self)
-        self._generations = self._answered = 0
+        self._generations = self._answered = self._running = 0
         self._begin()
 
     def ask(self) -> Matrix:
@@ -38,17 +38,18 @@ class SurrogateCMA(CMA):
 
     def tell(self, candidates: Matrix, losses: Vector) -> None:
         """Update the model; once it is accurate enough, update mean, step size and covariance."""
-        self._answered += len(candidates)
+        self._running += len(candidates)
         try:
             self._wanted = self._steps.send(losses)
         except StopIteration as done:
             super().tell(self._generation, done.value)
             self._generations += 1
+            self._answered, self._running = self._answered + self._running, 0
             self._inject()
             self._begin()
 
     def describe(self) -> dict[str, Json]:
-        """Add the share of evaluated candidates and the terms of the model."""
+        """Add the share of evaluated candidates in complete generations and the terms of the model."""
         share = self._answered / (self._generations * len(self._generation)) if self._generations else None
         return super().describe() | {"evaluated_share": share, "model": ["linear", *map(str, self._model.types)]}
 

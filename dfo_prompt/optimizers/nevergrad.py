@@ -5,13 +5,16 @@ from typing import Any
 import nevergrad as ng
 import numpy as np
 from nevergrad.optimization.base import registry
-from nevergrad.optimization.optimizerlib import ParametrizedCMA
+from nevergrad.optimization.optimizerlib import ParametrizedCMA, _OnePlusOne
 from nevergrad.optimization.recaster import RecastOptimizer
 
 from dfo_prompt.contracts.optimizer import Optimizer
 from dfo_prompt.errors import InputError, UnknownNameError
 from dfo_prompt.optimizers.isolation import Isolation
 from dfo_prompt.types import Json, Matrix, Vector
+
+MAX_STEP = 1e100
+"""The largest step size of a (1+1)-ES, which doubles it with each better loss and would overflow within a large batch."""
 
 
 def variants() -> list[str]:
@@ -76,9 +79,12 @@ class Nevergrad(Optimizer):
     def tell(self, candidates: Matrix, losses: Vector) -> None:
         """Pass on the losses (B,)."""
         self._told += len(candidates)
+        inner = _innermost(self._backend)
         with self._isolation():
             for candidate, loss in zip(self._asked, losses, strict=True):
                 self._backend.tell(candidate, float(loss))
+                if isinstance(inner, _OnePlusOne):
+                    inner._sigma = min(inner._sigma, MAX_STEP)
 
     def recommend(self) -> Vector:
         """Return nevergrad's recommendation, (d,)."""

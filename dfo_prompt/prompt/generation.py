@@ -82,7 +82,7 @@ class GenerationObjective(SoftPrompts):
         self._splits = {"train": self._split("train")}
         self._baselines: dict[str, Evaluation] = {}
         self._scorer = Scorer(problem.lm)
-        self._precision = choose_precision(problem.lm.model, dtype, self._probe)
+        self._precision = choose_precision(problem.lm, dtype, self._probe)
         self._scorer = Scorer(problem.lm, self._precision)
         self._greedy = Greedy(problem.lm, problem.task, self._scorer, self._precision)
 

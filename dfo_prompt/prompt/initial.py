@@ -32,8 +32,10 @@ def initial_prompt_of(lm: LanguageModel, start: str | Path, tokens: int, rng: np
         rng: generator that draws random tokens.
 
     Raises:
-        InputError: there is no such start, or the tensor has another shape.
+        InputError: the model does not take P tokens, there is no such start, or the tensor has another shape.
     """
+    if tokens > lm.max_tokens:
+        raise InputError(f"a prompt of {tokens:,} tokens is longer than the {lm.max_tokens:,} tokens that {lm.name!r} takes")
     if isinstance(start, Path):
         return read_start(start, tokens, lm.width).to(lm.device)
     if start == "zero":

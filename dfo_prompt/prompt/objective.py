@@ -142,5 +142,5 @@ class PromptObjective(SoftPrompts, TaskObjective):
             return self._losses(logits, train.labels)
 
         engines = train.texts.engines(Scorer(lm), prompt_tokens)
-        precision = choose_precision(lm.model, dtype, losses)
+        precision = choose_precision(lm, dtype, losses)
         return Local(self.problem, self._verbalizer, self._projection, dim=self.dim, precision=precision, engines=engines)

@@ -37,12 +37,16 @@ class TaskSplit:
         """Return new texts prepared as those of the split are; see `prepare`.
 
         Raises:
-            InputError: an example has another number of texts than the task.
+            InputError: there is no example; or an example has an empty text, or another number of texts than the task.
         """
-        for text in texts:
+        if not texts:
+            raise InputError("there are no texts to label or answer")
+        for number, text in enumerate(texts, start=1):
             if len(text) != len(self.task.fields):
                 count = f"{len(text)} texts separated by tabs, and task {self.task.name!r} has {len(self.task.fields)}"
                 raise InputError(f"the example that begins with {text[0]!r} has {count}")
+            if not all(part.strip() for part in text):
+                raise InputError(f"example {number} has an empty text, as no example of task {self.task.name!r} has")
         return [prepare(self.task, text) for text in texts]
 
     def labels(self, split: str) -> npt.NDArray[np.int64]:

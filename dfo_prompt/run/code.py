@@ -1,4 +1,4 @@
-"""The plugin code that a study uses: files by hash, installed distributions by version."""
+"""The plugin code and the files that a study uses: files by hash, installed distributions by version."""
 
 import hashlib
 from collections.abc import Iterator, Mapping
@@ -7,11 +7,14 @@ from pathlib import Path
 from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.errors import InputError
 from dfo_prompt.plugin.catalogue import catalogue
-from dfo_prompt.plugin.entries import shelf
+from dfo_prompt.plugin.entries import options_of, shelf
+
+OPTIONS = ("optimizer", "objective", "method")
+"""The kinds whose options may name files; see `project_of` for those of projections."""
 
 
 def code_of(config: StudyConfig) -> dict[str, str]:
-    """Return the plugins that supply the entries named in a study, with their hash or version.
+    """Return the plugins that supply the entries named in a study, with hash or version, and hashes of its options' files.
 
     Built-ins are left out: a continued study compares its candidates, and checks the losses of a plain objective.
 
@@ -26,7 +29,15 @@ def code_of(config: StudyConfig) -> dict[str, str]:
             code[Path(provider).name] = _hash(Path(provider))
         elif info and info.version:
             code[info.origin] = info.version
-    return dict(sorted(code.items()))
+    return dict(sorted({**code, **dict(_files(config))}.items()))
+
+
+def _files(config: StudyConfig) -> Iterator[tuple[str, str]]:
+    for kind in OPTIONS:
+        options = getattr(config, f"{kind}_options")
+        for option, value in (options_of(kind, getattr(config, kind), options) if options else {}).items():
+            if isinstance(value, Path) and value.is_file():
+                yield f"{kind}.{option}", _hash(value)
 
 
 def _providers(config: StudyConfig) -> Iterator[str]:
@@ -63,4 +74,4 @@ def _hash(file: Path) -> str:
     try:
         return f"sha256 {hashlib.sha256(file.read_bytes()).hexdigest()}"
     except OSError as error:
-        raise InputError(f"plugin file {file} cannot be read: {error.strerror}") from error
+        raise InputError(f"file {file} cannot be read: {error.strerror}") from error

@@ -1,10 +1,10 @@
 """Optimizes blocks of coordinates in turn, with an optimizer per block (BBTv2: Sun et al., 2022b, algorithm 1)."""
 
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
-from pydantic import Field
 
+from dfo_prompt.config.problem import Count
 from dfo_prompt.contracts.optimizer import Best, Optimizer
 from dfo_prompt.types import Bounds, Json, Matrix, Vector
 from dfo_prompt.wrappers.wrapped import wrapped
@@ -24,7 +24,7 @@ class Blockwise(Optimizer):
         study: see `Optimizer`; blocks share the budget equally.
     """
 
-    def __init__(self, *, variant: str, blocks: Annotated[int, Field(ge=1)] = 2, whole: bool = False, **study: Any) -> None:
+    def __init__(self, *, variant: str, blocks: Count = 2, whole: bool = False, **study: Any) -> None:
         super().__init__(**study)
         count = min(blocks, self.dim)
         self._places = np.array_split(np.arange(self.dim), count)

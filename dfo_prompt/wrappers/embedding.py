@@ -1,15 +1,13 @@
 """Searches random subspaces of a large space, z = c + A y."""
 
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
-from pydantic import Field
 
+from dfo_prompt.config.problem import Count
 from dfo_prompt.contracts.optimizer import Best, Optimizer
 from dfo_prompt.types import Json, Matrix, Vector
 from dfo_prompt.wrappers.wrapped import wrapped
-
-Count = Annotated[int, Field(ge=1)]
 
 
 class RandomEmbedding(Optimizer):

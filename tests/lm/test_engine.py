@@ -231,7 +231,7 @@ def test_a_head_that_caps_its_logits_however_little_is_found_out(family, cap, pl
     lm = tiny_lm(family)
     if family == "gemma2":
         lm.model.config.final_logit_softcapping = cap
-    chosen = choose_precision(lm.model, dtype, lambda _: np.zeros(1))
+    chosen = choose_precision(lm, dtype, lambda _: np.zeros(1))
     ids = torch.tensor([ids[0] for ids in encode_words(lm, TASK)])
     assert Scorer(lm, chosen).has_plain_head(ids) is plain
 
@@ -240,7 +240,7 @@ def test_a_head_that_caps_its_logits_however_little_is_found_out(family, cap, pl
 @pytest.mark.parametrize("family", families(HEAD_OF))
 def test_logits_of_a_reduced_precision_are_computed_in_float32(family, narrow):
     lm = tiny_lm(family)
-    chosen, rows = choose_precision(lm.model, "bfloat16", lambda _: np.zeros(1)), torch.arange(2)
+    chosen, rows = choose_precision(lm, "bfloat16", lambda _: np.zeros(1)), torch.arange(2)
     inputs = {"input_ids": torch.tensor([[5, 6, 7], [8, 9, 10]])}
     if lm.head == "seq2seq":
         inputs["decoder_input_ids"] = inputs["input_ids"]

@@ -6,9 +6,9 @@ import torch
 from families import engines
 
 from dfo_prompt.errors import InputError
-from dfo_prompt.lm.encoding import encode
+from dfo_prompt.lm.encoding import arranged, encode
 from dfo_prompt.lm.layers import Layers
-from dfo_prompt.lm.layout import lay_out
+from dfo_prompt.lm.layout import lay_out, lay_out_all
 from dfo_prompt.lm.scorer import Scorer
 from dfo_prompt.lm.states import HiddenReader, TopReader, hidden_widths
 from dfo_prompt.testing.tiny import BEHIND, MIDDLE, TASK, some_examples, tiny_lm
@@ -114,12 +114,14 @@ def test_top_tokens_are_those_of_a_plain_forward(family):
 def test_places_ahead_of_the_slot_are_read(packing, texts):
     lm = tiny_lm(packing=packing)
     nothing = torch.zeros(1, 0, lm.width)
-    reader = HiddenReader(lm, [1, -1], back=(0, 2))
-    found = Scorer(lm).score(nothing, encode(lm, TASK, texts, prompt_tokens=0, back=2), reader)[0]
+    ahead = [2 - row % 3 for row in range(len(texts))]
+    reader = HiddenReader(lm, [1, -1], back=torch.tensor([[0, back] for back in ahead]))
+    encoded = arranged(lm, lay_out_all(lm, TASK, texts, prompt_tokens=0), back=2)
+    found = Scorer(lm).score(nothing, encoded, reader)[0]
     expected = []
-    for text in texts:
+    for text, back in zip(texts, ahead, strict=True):
         output, slot = plain(lm, TASK, nothing[0], text)
-        places = [(slot, 1), (slot, -1), (slot - 2, 1), (slot - 2, -1)]
+        places = [(slot, 1), (slot, -1), (slot - back, 1), (slot - back, -1)]
         expected.append(torch.cat([output.hidden_states[layer][0, at] for at, layer in places]))
     assert reader.width == 4 * lm.width
     torch.testing.assert_close(found, torch.stack(expected), atol=1e-4, rtol=1e-4)

@@ -1,27 +1,33 @@
 """Chained decoders ask all questions in one row, and read each answer where its question ends."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 from scipy.special import softmax
+from tokenizers import Regex, Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Split
+from transformers import PreTrainedTokenizerFast
 
 import dfo_prompt as dp
 from dfo_prompt.config.reading import parse_config
 from dfo_prompt.lm.layout import lay_out
+from dfo_prompt.lm.scorer import Scorer
 from dfo_prompt.methods.chains import chain_of, chained
 from dfo_prompt.methods.contexts import draw_contexts
 from dfo_prompt.methods.decoders import chained_decoder
 from dfo_prompt.methods.run import run_method
-from dfo_prompt.methods.slots import HiddenStates
+from dfo_prompt.methods.slots import HiddenStates, Slot
 from dfo_prompt.methods.voting import Fitting
 from dfo_prompt.prompt.problem import Problem
 from dfo_prompt.study.identity import read_manifest
 from dfo_prompt.tasks.examples import Example
 from dfo_prompt.tasks.sections import Pattern, Questions
 from dfo_prompt.tasks.task import Task
-from dfo_prompt.testing.tiny import TASK, few_shot, some_examples, tiny_lm
+from dfo_prompt.testing.tiny import TASK, WORDS, few_shot, some_examples, tiny_lm
 
 TEXTS = [("bad film",), ("the plot was very very long",), ("fun",)]
 ASKED = replace(
@@ -174,7 +180,24 @@ def test_contexts_show_what_fits_and_say_if_nothing_can_be_shown(caplog):
 def test_ends_are_found_where_even_the_shortest_text_is_truncated():
     lm, chain = tiny_lm(), chain_of(replace(TASK, chain=OWN), (), copies=1)
     whole = "film " * (lm.max_tokens - 12)  # fits with both questions
-    assert chain.back(lm, [("film " * 3,)]) == chain.back(lm, [(whole,)]) == chain.back(lm, [(whole * 3,)]) == (6, 6, 3, 0)
+    assert chain.back(lm, [("film " * 3,), (whole,)]).tolist() == [[6, 6, 3, 0]] * 2
+    reading = Slot(lm, chain.task, Scorer(lm), HiddenStates(lm=lm, depths=(1.0,), places=partial(chain.back, lm)))
+    cut = lay_out(lm, chain.task, (whole * 3,), prompt_tokens=0).texts
+    answers = [reading.ask([text], words=False).figures for text in ((whole * 3,), cut)]
+    np.testing.assert_array_equal(*answers)
+
+
+def test_line_breaks_that_are_one_token_with_the_text_s_last_character_are_read_there():
+    words = ["<unk>", *WORDS, "\n", ".\n"]
+    joining = Tokenizer(WordLevel({word: i for i, word in enumerate(words)}, unk_token="<unk>"))
+    joining.pre_tokenizer = Split(Regex(r"[^\s\w]+\n*|\n+|\w+"), "removed", invert=True)  # as those of Llama 3 and Qwen
+    lm = replace(tiny_lm(), tokenizer=PreTrainedTokenizerFast(tokenizer_object=joining))
+    chain, texts = chain_of(replace(TASK, chain=OWN), (), copies=1), [("fun",), ("bad film .",)]
+    found = []
+    for text, backs in zip(texts, chain.back(lm, texts).tolist(), strict=True):
+        tokens = lm.tokenizer.convert_ids_to_tokens(lm.tokens(chain.task.causal.render(text).before))
+        found.append([tokens[-1 - back] for back in backs])
+    assert found == [["fun", "\n", "was", "was"], [".\n", ".\n", "was", "was"]]
 
 
 def test_a_model_that_fills_in_masks_is_refused():

@@ -107,14 +107,6 @@ def test_patterns_are_averaged_by_their_accuracy_on_train():
     assert (fitted.spent.queries, fitted.spent.rows) == (2, 2 * len(where.problem.data.train))
 
 
-@pytest.mark.parametrize(
-    ("method", "options", "said"),
-    [
-        (patterns, {}, "has one pattern only"),
-        (in_context, {"orders": 0}, "must be at least 1"),
-        (in_context, {"demonstrations": 0}, "must be at least 1"),
-    ],
-)
-def test_what_cannot_be_asked_is_one_line(method, options, said):
-    with pytest.raises(dp.InputError, match=said):
-        method(setting(), **options)
+def test_a_task_of_one_pattern_has_no_mean_of_patterns():
+    with pytest.raises(dp.InputError, match="has one pattern only"):
+        patterns(setting())

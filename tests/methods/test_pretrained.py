@@ -61,6 +61,14 @@ def test_the_own_task_is_no_source_wherever_its_file_is(config, monkeypatch):
         pretrained.pretrained(Setting(config=config), tasks=tasks_of(config), draws=1)
 
 
+def test_a_source_given_twice_is_refused_before_any_study(config, monkeypatch):
+    monkeypatch.setattr(pretrained, "tune", None)
+    with pytest.raises(InputError, match="two of the tasks have the name 'plots'; leave one out"):
+        pretrained.pretrained(Setting(config=config), tasks=[tasks_of(config)[1]] * 2, draws=2)
+    with pytest.raises(InputError, match="two of the tasks have the name 'tweets'; leave one out"):
+        budgets_of_pretrained(replace(config, method_options={"tasks": ["tweets", "bbc-headlines", "tweets"]}))
+
+
 def test_a_suite_plans_a_budget_for_each_source_and_the_own_study(config):
     assert budgets_of_pretrained(config) == 1 + 2
     other = replace(config, problem=replace(config.problem, task="bbc-headlines"), method_options={"tasks": ["tweets"]})

@@ -25,6 +25,7 @@ from dfo_prompt.report.write import write_report
 from dfo_prompt.run.built import objective_of, plugin_of
 from dfo_prompt.run.reopen import reopen
 from dfo_prompt.run.study import run_study
+from dfo_prompt.study.identity import read_manifest
 from dfo_prompt.study.records import Account, read_records
 from dfo_prompt.suite.folder import is_finished, study_path, suite_folder
 from dfo_prompt.suite.reading import read_suite_file, suite_of
@@ -69,6 +70,18 @@ def options(tiny_folder, tiny_task):
 
 def config(options, **keys):
     return parse_config({"dim": 6, "budget": 12, "popsize": 4, "optimizer": "random", **tables(options), **keys})
+
+
+@pytest.mark.parametrize(("method", "place"), [("ensemble", "members"), ("pretrained", "sources")])
+def test_studies_of_another_draw_draw_other_projections(options, tiny_task, tmp_path, method, place):
+    (tmp_path / "plots.toml").write_text(tiny_task.read_text().replace("films.csv", str(tiny_task.with_name("films.csv"))))
+    own = {"members": 2} if method == "ensemble" else {"tasks": [str(tmp_path / "plots.toml")], "draws": 2}
+    draws = []
+    for draw in (0, 3):
+        study = config({**options, "draw": draw}, method=method, method_options=own)
+        run_method(study, out=tmp_path / f"{draw}")
+        draws += [read_manifest(tmp_path / f"{draw}" / place / str(i))["config"]["prompt"]["draw"] for i in range(2)]
+    assert draws == [0, 1, 6, 7]
 
 
 def test_an_ensemble_shares_the_budget_among_studies_that_draw_anew(options, tmp_path):
@@ -284,6 +297,18 @@ def test_a_cell_says_when_seeds_are_missing(tiny_folder, tiny_task):
             {"method": "manual", "problem": {"shotss": 7}},
             "problem.shotss: Unexpected keyword argument",
         ),
+        *(
+            ({"method": method, "method_options": {option: count}}, f"method '{method}': {option}: Input should be")
+            for method, option, counts in (
+                ("in-context", "demonstrations", (0, -1)),
+                ("in-context", "orders", (0, 10**6)),
+                ("chained-decoder", "copies", (0, 10**6)),
+                ("chained-decoder", "contexts", (-1, 10**6)),
+                ("pretrained", "draws", (0, 10**9)),
+            )
+            for count in counts
+        ),
+        ({"method": "study", "prompt": {"tokens": 10**9}}, "a prompt of 1,000,000,000 tokens is longer than the 64 tokens"),
         ({"method": "manual", "objective": "sphere"}, "takes objective 'prompt'"),
         ({"method": "ensemble", "method_options": {"members": 13}}, "members must be between 1 and the 12 queries"),
         (
@@ -324,6 +349,7 @@ def test_the_program_runs_a_method(program, options):
     assert re.fullmatch(r"(\w+)\t\1 0\.\d{3}  \w+ 0\.\d{3}\ta film\n", out)
     for command, fault in (
         (("export", "one"), "holds what method 'manual' found"),
+        (("predict", "one", "a film", ""), "example 2 has an empty text"),
         (("predict", "one", "a\tfilm"), "has 2 texts separated by tabs"),
         (("predict", "one", "a film", "--dtype", "float32"), "--dtype is for studies"),
     ):

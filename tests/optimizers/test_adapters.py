@@ -180,3 +180,10 @@ def test_a_wizard_that_would_choose_a_thread_is_asked_for_pairs():
 def test_the_simplex_of_pymoo_moves_along_a_line():
     line = dp.create_objective("sphere", dim=1)
     assert dp.minimize(line, optimizer="pymoo:NelderMead", budget=100).best_loss < 1e-6
+
+
+def test_the_step_of_a_one_plus_one_strategy_does_not_overflow_in_a_large_population():
+    optimizer = dp.create_optimizer("nevergrad:OnePlusOne", dim=1, budget=2400, popsize=1200)
+    candidates = optimizer.ask()
+    optimizer.tell(candidates, -np.arange(1200.0))  # each loss of the batch doubles the step
+    assert np.isfinite(optimizer.ask()).all()

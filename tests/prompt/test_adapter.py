@@ -121,6 +121,7 @@ def test_lines_of_standard_input_are_read_as_predict_reads_them(family, task, tm
     ("task", "given", "fault"),
     [
         (TASK, b"good\nbad\tfilm", "text 2 has 2 texts separated by tabs, and the task has 1"),
+        (PAIRS, b"good\tfilm\ngood\t ", "text 2 is empty, or half of a pair is"),
         (PAIRS, b"good", "text 1 has 1 texts separated by tabs, and the task has 2"),
         (TASK, b"good\n\xff", "text 2 holds bytes that are not UTF-8"),
     ],

@@ -204,6 +204,8 @@ def test_a_study_from_end_to_end(program, task_file, tiny_folder):
     assert program("predict", "study", "dull")[1].endswith("\tdull\n")
     status, _, err = program("predict", "study", "two\ttexts")
     assert (status, "2 texts separated by tabs, and task 'answers' has 1" in err) == (2, True)
+    status, _, err = program("predict", "study", "")
+    assert (status, "example 1 has an empty text" in err) == (2, True)
     status, _, err = program("export", "study")
     assert (status, "the folder of peft is for labels; use --format safetensors" in err) == (2, True)
     assert program("export", "study", "--format", "safetensors")[0] == 0

@@ -117,13 +117,23 @@ def test_losses_have_their_known_values():
 
 def test_auto_takes_reduced_precision_only_where_ranks_agree(monkeypatch):
     monkeypatch.setattr("dfo_prompt.lm.precision.has_bfloat16", lambda _: True)
-    model, ranks = tiny_lm().model, np.arange(10.0)
-    agrees = choose_precision(model, "auto", lambda _: ranks)
+    lm, ranks = tiny_lm(), np.arange(10.0)
+    agrees = choose_precision(lm, "auto", lambda _: ranks)
     assert (agrees.dtype, agrees.spearman) == ("bfloat16", 1.0)
-    disagrees = choose_precision(model, "auto", lambda p: ranks if p.dtype == "float32" else ranks[::-1])
+    disagrees = choose_precision(lm, "auto", lambda p: ranks if p.dtype == "float32" else ranks[::-1])
     assert (disagrees.dtype, disagrees.spearman) == ("float32", -1.0)
-    flat = choose_precision(model, "auto", lambda p: ranks if p.dtype == "float32" else ranks * np.nan)
+    flat = choose_precision(lm, "auto", lambda p: ranks if p.dtype == "float32" else ranks * np.nan)
     assert flat.dtype == "float32"
+
+
+@pytest.mark.parametrize("dtype", ["auto", "bfloat16", "float16"])
+def test_studies_share_a_model_in_reduced_precision(monkeypatch, dtype):
+    monkeypatch.setattr("dfo_prompt.lm.precision.has_bfloat16", lambda _: True)
+    lm = tiny_lm()
+    first, second = (choose_precision(lm, dtype, lambda _: np.arange(10.0)) for _ in range(2))
+    assert first.model is second.model is not lm.model
+    assert choose_precision(lm, "float32", lambda _: np.zeros(1)).model is lm.model
+    assert choose_precision(tiny_lm(), dtype, lambda _: np.arange(10.0)).model is not first.model
 
 
 @pytest.mark.parametrize(("capability", "faster"), [("amx_bf16", True), ("avx512_bf16", False)])

@@ -9,6 +9,8 @@ from tables import tables
 import dfo_prompt as dp
 from dfo_prompt.errors import InputError
 from dfo_prompt.prompt.open import with_prompt_at
+from dfo_prompt.prompt.problem import TaskSplit
+from dfo_prompt.tasks.task import Task
 from dfo_prompt.testing.tiny import MIDDLE, few_shot, tiny_lm
 
 
@@ -94,6 +96,19 @@ def test_predict_counts_the_texts_of_an_example(run, program):
         2,
         "error: the example that begins with 'one' has 2 texts separated by tabs, and task 'films' has 1\n",
     )
+
+
+def test_predict_refuses_empty_texts(run, program, options):
+    run()
+    status, _, err = program("predict", "s", "good film", " ")
+    said = "error: example 2 has an empty text, as no example of task 'films' has\n"
+    assert (status, err) == (2, said)
+    with pytest.raises(InputError, match="there are no texts to label or answer"):
+        prompt(options).predict(np.zeros(6), [])
+    data = few_shot()
+    pairs = Task(name="pairs", summary="", template="{text_a} or {text_b} ? {answer}", labels={"0": "no", "1": "yes"})
+    with pytest.raises(InputError, match="example 1 has an empty text, as no example of task 'pairs' has"):
+        TaskSplit(task=pairs, data=data, seed=0).prepared([("one", "")])
 
 
 def test_the_same_seed_gives_the_same_objective(options):

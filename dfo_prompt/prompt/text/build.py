@@ -90,7 +90,7 @@ def text_objective(
     def probe(precision: Precision) -> Vector:
         return build(precision).evaluate(np.random.default_rng(0).standard_normal((PROBES, keys.dim))).losses
 
-    return build(choose_precision(opened.lm.model, prompt.dtype, probe))
+    return build(choose_precision(opened.lm, prompt.dtype, probe))
 
 
 def _check_prompt(prompt: PromptConfig, decoder: Decoder) -> None:

@@ -20,7 +20,7 @@ import dfo_prompt as dp
 from dfo_prompt._util.memory import allocated_by
 from dfo_prompt.lm.local import WORD
 from dfo_prompt_baselines.batches import runs_of
-from dfo_prompt_baselines.training import best_state, quality_of, reduced_precision, seeded
+from dfo_prompt_baselines.training import Size, best_state, quality_of, reduced_precision, seeded
 
 STRENGTHS = (0.01, 0.1, 1.0, 10.0)
 """The regularisation strengths to try; the best on dev is kept."""
@@ -35,7 +35,7 @@ def linear(setting: dp.Setting) -> dp.Fitted:
     return _by_grid(setting.problem, lambda strength: LogisticRegression(C=1 / strength, max_iter=2000))
 
 
-def mlp(setting: dp.Setting, *, width: int = 64) -> dp.Fitted:
+def mlp(setting: dp.Setting, *, width: Size = 64) -> dp.Fitted:
     """Fit a neural network with one hidden layer on one hidden state per text."""
     seed = setting.problem.seed % 2**32  # scikit-learn's range of seeds
     return _by_grid(
@@ -45,7 +45,12 @@ def mlp(setting: dp.Setting, *, width: int = 64) -> dp.Fitted:
 
 
 def bilstm(
-    setting: dp.Setting, *, width: int = 64, learning_rate: float = 3e-3, epochs: int = 60, patience: int = 10
+    setting: dp.Setting,
+    *,
+    width: Size = 64,
+    learning_rate: dp.Positive = 3e-3,
+    epochs: dp.Count = 60,
+    patience: dp.Count = 10,
 ) -> dp.Fitted:
     """Train a BiLSTM on the hidden states of all tokens, by Adam with early stopping on dev."""
     problem = setting.problem

@@ -24,14 +24,14 @@ from dfo_prompt._util.seeding import Stream, generator
 from dfo_prompt.lm.layers import Layers
 from dfo_prompt.prompt.initial import initial_prompt_of
 from dfo_prompt.prompt.projections.learned import TunedPrompt
-from dfo_prompt_baselines.training import Prepare, Recipe, train
+from dfo_prompt_baselines.training import Prepare, Recipe, Size, train
 
 Training = dict[str, Any] | None
 """Fields of `Recipe` by name; by default, learning rates are those of the method."""
 TASK_TYPES = {"causal": TaskType.CAUSAL_LM, "masked": TaskType.FEATURE_EXTRACTION}
 
 
-def prompt_tuning(setting: dp.Setting, *, prompt_tokens: int = 50, training: Training = None) -> dp.Fitted:
+def prompt_tuning(setting: dp.Setting, *, prompt_tokens: dp.Count = 50, training: Training = None) -> dp.Fitted:
     """Train a soft prompt from the default start of a study with the same seed; see `Recipe`.
 
     Writes prompt.safetensors into the study's folder, for `dfo-prompt pretrain-projection`.
@@ -48,7 +48,7 @@ def prompt_tuning(setting: dp.Setting, *, prompt_tokens: int = 50, training: Tra
     )
 
 
-def p_tuning(setting: dp.Setting, *, prompt_tokens: int = 50, training: Training = None) -> dp.Fitted:
+def p_tuning(setting: dp.Setting, *, prompt_tokens: dp.Count = 50, training: Training = None) -> dp.Fitted:
     """Train a soft prompt as the output of a small network; see `Recipe`."""
     recipe = _recipe(training, (3e-3, 3e-4))
     width = setting.problem.lm.width
@@ -56,7 +56,7 @@ def p_tuning(setting: dp.Setting, *, prompt_tokens: int = 50, training: Training
     return train(setting.problem, _by_peft(config), recipe, prompt_tokens=prompt_tokens)
 
 
-def prefix_tuning(setting: dp.Setting, *, prompt_tokens: int = 20, training: Training = None) -> dp.Fitted:
+def prefix_tuning(setting: dp.Setting, *, prompt_tokens: dp.Count = 20, training: Training = None) -> dp.Fitted:
     """Train prefix keys and values of every layer, without a reparametrization, as P-Tuning v2 does; see `Recipe`.
 
     A decoder's prefix starts from the keys and values of vocabulary tokens (Li and Liang, 2021, section 7.4); peft draws an
@@ -82,7 +82,7 @@ def prefix_tuning(setting: dp.Setting, *, prompt_tokens: int = 20, training: Tra
     return train(setting.problem, _by_peft(config, begin), recipe, prompt_tokens=prompt_tokens)
 
 
-def lora(setting: dp.Setting, *, rank: int = 8, alpha: int = 16, training: Training = None) -> dp.Fitted:
+def lora(setting: dp.Setting, *, rank: Size = 8, alpha: dp.Count = 16, training: Training = None) -> dp.Fitted:
     """Train low-rank updates of the modules that peft selects for the family, or else of all linear layers; see `Recipe`."""
     lm = setting.problem.lm
     modules = None if lm.model.config.model_type in KNOWN_ATTENTION else "all-linear"
@@ -91,7 +91,7 @@ def lora(setting: dp.Setting, *, rank: int = 8, alpha: int = 16, training: Train
     return train(setting.problem, _by_peft(config), _recipe(training, (1e-3, 1e-4)))
 
 
-def adapter(setting: dp.Setting, *, width: int = 32, training: Training = None) -> dp.Fitted:
+def adapter(setting: dp.Setting, *, width: Size = 32, training: Training = None) -> dp.Fitted:
     """Train a bottleneck of `width` after every layer, initially the identity; see `Recipe`.
 
     This is simpler than Houlsby et al. (2019), who put one after each of the two sublayers and also train the norms.
@@ -156,7 +156,7 @@ class Bottleneck(nn.Module):
 
 
 def _save_prompt(setting: dp.Setting, model: Any) -> None:
-    if setting.folder is None:
+    if setting.folder is None or setting.reopened:
         return
     lm, prompt = setting.problem.lm, model.get_prompt_embedding_to_save("default")  # (P, E)
     values = prompt.detach().double().cpu().numpy()

@@ -6,10 +6,11 @@ from copy import deepcopy
 from dataclasses import dataclass
 from math import inf
 from time import perf_counter
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
@@ -19,6 +20,8 @@ from dfo_prompt.lm.precision import has_bfloat16, keep_in_float32
 from dfo_prompt_baselines.batches import Batch, batch_of, first_tokens, label_logits, runs_of
 
 MAX_GRADIENT_NORM = 1.0
+Size = Annotated[int, Field(ge=1, le=10**4)]
+"""The width or rank of trained layers."""
 
 Prepare = Callable[[Any], nn.Module]
 """Makes a copy of the model trainable and returns the module to call; trained parameters require a gradient."""
@@ -103,7 +106,9 @@ def best_state(
 
 
 def quality_of(problem: dp.Problem, logits: Tensor, labels: Tensor) -> tuple[float, float]:
-    """Return the metric of logits (N, C) on dev and minus their loss."""
+    """Return the metric of logits (N, C) on dev and minus their loss; the worst quality if training has diverged."""
+    if not logits.isfinite().all():
+        return -inf, -inf
     return problem.metric_of(logits.cpu().numpy(), "dev"), -float(cross_entropy(logits, labels))
 
 

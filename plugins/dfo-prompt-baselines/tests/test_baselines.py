@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 import torch
 from dfo_prompt_baselines.batches import batch_of, first_tokens, label_logits
+from dfo_prompt_baselines.training import quality_of
 
 import dfo_prompt as dp
 from dfo_prompt.config.reading import parse_config
 from dfo_prompt.contracts.spec import load_target
+from dfo_prompt.plugin.entries import arguments_of
 from dfo_prompt.prompt.projections.learned import TunedPrompt
 from dfo_prompt.tasks.sampling import FewShot
 from dfo_prompt.testing.tiny import TASK, WORDS, textbook_logits, tiny_lm
@@ -222,6 +224,30 @@ def test_bad_choices_are_one_line(family, options, said):
         fit("lora", problem(family), **options)
 
 
+@pytest.mark.parametrize(
+    ("name", "option", "values"),
+    [
+        *((name, "prompt_tokens", (0, -1)) for name in ("prompt-tuning", "p-tuning", "prefix-tuning")),
+        ("lora", "rank", (0, 10**6)),
+        ("lora", "alpha", (0, -16)),
+        *((name, "width", (0, -3, 10**9)) for name in ("adapter", "feature-mlp", "feature-bilstm")),
+        *(("feature-bilstm", option, (0, -1)) for option in ("epochs", "patience")),
+        ("feature-bilstm", "learning_rate", (0.0, -1.0, float("inf"), float("nan"))),
+    ],
+)
+def test_options_out_of_range_are_refused_before_training(name, option, values):
+    for value in values:
+        with pytest.raises(dp.InputError, match=rf"^method '{name}': {option}: Input should be "):
+            arguments_of("method", name, {option: value})
+
+
+@pytest.mark.parametrize("name", ["prompt-tuning", "p-tuning", "prefix-tuning"])
+def test_a_prompt_longer_than_the_model_takes_is_refused_before_it_is_drawn(name):
+    setting = dp.Setting(opened=problem(), config=parse_config({"method": name}))
+    with pytest.raises(dp.DfoPromptError, match=r"a prompt of 1,?000,?000,?000 tokens .* than the 64 tokens"):
+        load_target(SPECS[name].target, needed_by=name)(setting, prompt_tokens=10**9)
+
+
 def test_the_best_of_the_grid_is_kept():
     where = problem()
     texts = [example.texts for example in where.data.test]
@@ -231,12 +257,29 @@ def test_the_best_of_the_grid_is_kept():
     np.testing.assert_array_equal(both.predict(texts), alone.predict(texts))
 
 
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("lora", {"learning_rates": (1e30, 1e-3), "dtype": "float32"}), ("feature-bilstm", {"learning_rate": 1e30})],
+)
+def test_weights_that_training_has_lost_are_never_the_best(name, options):
+    where = problem()
+    easy = tuple(example for example in where.data.dev if example.label == 0)  # NaN would predict the first class
+    fitted = fit(name, replace(where, data=replace(where.data, dev=easy)), epochs=2, **options)
+    assert np.isfinite(fitted.predict([("a film",)])).all()
+    assert quality_of(where, torch.tensor([[1.0, np.nan]] * 8), torch.zeros(8).long()) == (-np.inf, -np.inf)
+
+
 def test_a_tuned_prompt_is_left_for_others(tmp_path):
     where = problem()
     setting = dp.Setting(opened=where, config=parse_config({"method": "prompt-tuning"}), folder=tmp_path)
     training = {"learning_rates": [1e-2], "epochs": 5, "dtype": "float32"}
     fitted = load_target(SPECS["prompt-tuning"].target, needed_by="")(setting, prompt_tokens=3, training=training)
-    tuned = TunedPrompt.read(tmp_path / "prompt.safetensors")
+    file = tmp_path / "prompt.safetensors"
+    tuned, before = TunedPrompt.read(file), file.read_bytes()
+    load_target(SPECS["prompt-tuning"].target, needed_by="")(
+        replace(setting, reopened=True), prompt_tokens=3, training={**training, "epochs": 1}
+    )
+    assert file.read_bytes() == before  # even if training took another course
     assert (tuned.task, tuned.model, tuned.prompt.shape) == ("tiny", "tiny", (3, where.lm.width))
     texts = [example.texts for example in where.data.test]
     by_hand = torch.stack(

@@ -15,7 +15,7 @@ with dp.Isolation(0)():  # silences a deprecation warning of gpytorch
     from botorch.models import SingleTaskGP
     from gpytorch.mlls import ExactMarginalLogLikelihood
 
-Count = Annotated[int, Field(ge=1)]
+Points = Annotated[int, Field(ge=1, le=10**6)]
 INITIAL_SIDE, MIN_SIDE, MAX_SIDE = 4.0, 4.0 / 2**6, 16.0
 """The initial, smallest and largest side of the trust region, in units of sigma."""
 SUCCESSES = 3
@@ -38,7 +38,13 @@ class TuRBO(dp.Optimizer):
     """
 
     def __init__(
-        self, *, initial: Count = 10, points: Count = 1000, memory: Count = 200, fit_steps: Count = 30, **study: Any
+        self,
+        *,
+        initial: dp.Count = 10,
+        points: Points = 1000,
+        memory: dp.Count = 200,
+        fit_steps: dp.Count = 30,
+        **study: Any,
     ) -> None:
         super().__init__(**study)
         self._initial, self._points, self._memory, self._fit_steps = initial, points, memory, fit_steps

@@ -36,6 +36,8 @@ def test_the_side_waits_for_the_first_model():
 def test_an_option_out_of_range_is_refused_before_the_first_query(option):
     with pytest.raises(dp.InputError, match=f"{option}: Input should be greater than or equal to 1, not 0"):
         turbo(**{option: 0})
+    with pytest.raises(dp.InputError, match=f"{option}: Input should be less than or equal to 10+, not"):
+        turbo(**{option: 10**10})
 
 
 def test_the_smallest_options_work():

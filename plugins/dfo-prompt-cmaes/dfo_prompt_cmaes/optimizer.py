@@ -32,7 +32,7 @@ class CyberCMA(dp.Optimizer):
         *,
         variant: Literal["full", "sep"] = "full",
         learning_rate_adaptation: bool = False,
-        warm_start: str | None = None,
+        warm_start: Path | None = None,
         **study: Any,
     ) -> None:
         super().__init__(**study)
@@ -44,7 +44,7 @@ class CyberCMA(dp.Optimizer):
         # The library needs at least two coordinates; the second is ignored.
         self._mean, self._sigma = np.append(self.x0, self.x0) if self.dim == 1 else self.x0.copy(), self.sigma
         if warm_start:
-            self._mean, self._sigma, self._settings["cov"] = self._warm_start(Path(warm_start))
+            self._mean, self._sigma, self._settings["cov"] = self._warm_start(warm_start)
         self._backend = self._start()
         self._answer = self.x0.copy()
         self._asked: list[Any] = []

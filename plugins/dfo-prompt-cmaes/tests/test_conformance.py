@@ -1,13 +1,17 @@
+import shutil
+
 import numpy as np
 import pytest
 from dfo_prompt_cmaes import dfo_prompt_optimizers
 
 import dfo_prompt as dp
+from dfo_prompt.config.reading import parse_config
+from dfo_prompt.run.built import objective_of
+from dfo_prompt.run.study import run_study
 from dfo_prompt.testing import OptimizerConformance
 
-pytestmark = pytest.mark.slow
 
-
+@pytest.mark.slow
 class TestConformance(OptimizerConformance):
     names = tuple(spec.name for spec in dfo_prompt_optimizers())
 
@@ -41,3 +45,23 @@ def test_a_warm_start_from_nothing_is_one_line(tmp_path):
 def test_options_of_the_full_covariance_only():
     with pytest.raises(dp.InputError, match="'sep' takes neither"):
         dp.create_optimizer("cmaes:sep", dim=4, budget=100, learning_rate_adaptation=True)
+
+
+def test_a_warm_start_is_found_beside_its_study_whose_folder_keeps_its_hash(tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    for name, center in (("a", 3.0), ("b", -3.0)):
+        (tmp_path / name).mkdir()
+        candidates = center + rng.standard_normal((60, 4))
+        np.savez(tmp_path / name / "w.npz", candidates=candidates, losses=((candidates - center) ** 2).sum(axis=1))
+    study = {"optimizer": "cmaes", "objective": "sphere", "dim": 4, "budget": 12, "popsize": 6}
+    data = {**study, "optimizer_options": {"warm_start": "w.npz"}}
+    monkeypatch.chdir(tmp_path / "b")
+    config = parse_config(data, base=tmp_path / "a")
+    best = run_study(config, objective_of(config), out=tmp_path / "out").chosen
+    assert (best > 0).all()
+    monkeypatch.chdir(tmp_path)
+    moved = parse_config(data, base=tmp_path / "b")
+    with pytest.raises(dp.InputError, match=r"another study: optimizer\.warm_start is 'sha256 .*"):
+        run_study(moved, objective_of(moved), out=tmp_path / "out")
+    shutil.copy(tmp_path / "a" / "w.npz", tmp_path / "b")
+    assert run_study(moved, objective_of(moved), out=tmp_path / "out").spent.queries == 12

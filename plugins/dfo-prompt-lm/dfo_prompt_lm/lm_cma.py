@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from dfo_prompt_lm.strategy import MaybeCount, RankSuccess, Strategy
+from dfo_prompt_lm.strategy import Few, RankSuccess, Strategy
 
 TINY = 1e-30
 """The squared length of a vector v^j below which it is not used."""
@@ -22,7 +22,7 @@ class LMCMA(Strategy):
         study: see `dfo_prompt.Optimizer`.
     """
 
-    def __init__(self, *, memory: MaybeCount = None, **study: Any) -> None:
+    def __init__(self, *, memory: Few | None = None, **study: Any) -> None:
         super().__init__(**study)
         self._memory = memory or 4 + int(3 * log(self.dim))
         self._c_1 = 1 / (10 * log(self.dim + 1))

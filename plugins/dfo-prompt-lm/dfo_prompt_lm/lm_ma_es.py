@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from dfo_prompt_lm.strategy import MaybeCount, Strategy
+from dfo_prompt_lm.strategy import Few, Strategy
 
 
 class LMMAES(Strategy):
@@ -16,7 +16,7 @@ class LMMAES(Strategy):
         study: see `dfo_prompt.Optimizer`.
     """
 
-    def __init__(self, *, memory: MaybeCount = None, **study: Any) -> None:
+    def __init__(self, *, memory: Few | None = None, **study: Any) -> None:
         super().__init__(**study)
         m = memory or 4 + int(3 * log(self.dim))
         i = np.arange(m)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dfo_prompt_lm.strategy import Count, Strategy
+from dfo_prompt_lm.strategy import Few, Strategy
 
 
 class MMES(Strategy):
@@ -17,7 +17,7 @@ class MMES(Strategy):
         study: see `dfo_prompt.Optimizer`.
     """
 
-    def __init__(self, *, mixed: Count = 4, **study: Any) -> None:
+    def __init__(self, *, mixed: Few = 4, **study: Any) -> None:
         super().__init__(**study)
         self._mixed = mixed
         self._archive_size = 2 * ceil(sqrt(self.dim))  # m

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from dfo_prompt_lm.strategy import Count, RankSuccess, Strategy
+import dfo_prompt as dp
+from dfo_prompt_lm.strategy import Few, RankSuccess, Strategy
 
 
 class RmES(Strategy):
@@ -17,7 +18,7 @@ class RmES(Strategy):
         study: see `dfo_prompt.Optimizer`.
     """
 
-    def __init__(self, *, paths: Count = 2, gap: Count = 20, **study: Any) -> None:
+    def __init__(self, *, paths: Few = 2, gap: dp.Count = 20, **study: Any) -> None:
         super().__init__(**study)
         self._memory, self._gap = paths, gap
         self._c_cov = 1 / (3 * sqrt(self.dim) + 5)

@@ -9,8 +9,8 @@ from scipy.stats import rankdata
 
 import dfo_prompt as dp
 
-Count = Annotated[int, Field(ge=1)]
-MaybeCount = Annotated[int | None, Field(ge=1)]
+Few = Annotated[int, Field(ge=1, le=500)]
+"""A number of vectors or paths that are in memory at once."""
 
 
 class Strategy(dp.Optimizer):

@@ -65,6 +65,8 @@ def test_a_generation_as_good_as_the_one_before_is_no_worse():
         ("lm-cma", "memory", 0),
         ("lm-ma-es", "memory", -1),
         ("mm-es", "mixed", 0),
+        ("mm-es", "mixed", 10**9),
+        ("lm-ma-es", "memory", 10**9),
         ("direct-search", "grow", 0.5),
         ("direct-search", "shrink", 1.0),
         ("direct-search", "decrease", -1.0),

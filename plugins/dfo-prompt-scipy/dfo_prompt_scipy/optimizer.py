@@ -28,6 +28,7 @@ class SciPy(dp.CallbackOptimizer):
     def minimize(self, function: Callable[[Any], Any], start: np.ndarray) -> None:
         """Run the method from `start` (d,)."""
         box = Bounds(*self.box())
+        bounds = None if self.bounds is None else Bounds(*(np.broadcast_to(side, self.dim) for side in self.bounds))
         seed = int(self.rng.integers(2**32))
         if self._method == "dual_annealing":
             dual_annealing(function, box, x0=start, rng=seed, maxiter=self.budget, no_local_search=True)
@@ -48,10 +49,8 @@ class SciPy(dp.CallbackOptimizer):
                 updating="deferred",
             )
         elif self._method == "COBYQA":  # SciPy's own copy holds a lock while it runs: interleaved studies would deadlock
-            bounds = None if self.bounds is None else Bounds(*(np.broadcast_to(side, self.dim) for side in self.bounds))
             cobyqa.minimize(function, start, bounds=bounds, options=self._options(start))
         else:
-            bounds = None if self.bounds is None else Bounds(*(np.broadcast_to(side, self.dim) for side in self.bounds))
             search: Any = minimize  # type stubs accept only literal method names
             search(function, start, method=self._method, bounds=bounds, options=self._options(start))
 

@@ -8,7 +8,7 @@ from pydantic import Field
 
 import dfo_prompt as dp
 from dfo_prompt_structured.linear import Model, Ridge, interpolate
-from dfo_prompt_structured.points import Count, Point, Points
+from dfo_prompt_structured.points import Point, Points
 from dfo_prompt_structured.subproblem import Length, minimise
 
 GROW_RATIO, KEEP_RATIO = 0.7, 0.1
@@ -17,6 +17,8 @@ MAX_DISTANCE = 10.0
 """The distance in radii beyond which points are left out of the model."""
 STALE_DISTANCE = 2.0
 """A model with points beyond this distance, in radii, is rebuilt before the radius shrinks."""
+MAX_STEPS = 20
+"""The largest number of minimisers in a batch, with radii up to a thousand times the first; others are fresh directions."""
 MIN_DECREASE = 1e-13
 """The predicted decrease, relative to the loss, below which no step is evaluated."""
 
@@ -55,7 +57,7 @@ class GaussNewton(dp.StructuredOptimizer):
             language model in bfloat16.
         fresh: the largest number of fresh directions before a step, while some are unknown.
         steps: the number of minimisers, in balls of several radii, in a batch: at most half of it, or more if the batch
-            exceeds the number of directions.
+            exceeds the number of directions, but at most 20.
         ridge: penalty of the slopes; see `interpolate`.
         memory: m, for a model of the m + 2 min(m, d) latest points.
         study: see `dfo_prompt.StructuredOptimizer`.
@@ -66,10 +68,10 @@ class GaussNewton(dp.StructuredOptimizer):
         *,
         length: Length = 0.42,
         least_step: Annotated[float, Field(gt=0, le=1)] = 1e-8,
-        fresh: Count = 20,
-        steps: Count = 3,
+        fresh: dp.Count = 20,
+        steps: dp.Count = 3,
         ridge: Ridge = 1e-10,
-        memory: Count = 200,
+        memory: dp.Count = 200,
         **study: Any,
     ) -> None:
         super().__init__(**study)
@@ -125,7 +127,7 @@ class GaussNewton(dp.StructuredOptimizer):
         return interpolate(displacements[near], changes[near], ridge=self._ridge)
 
     def _minimisers(self, best: Point, model: Model) -> list[dp.Vector]:
-        count = max(1, min(self._steps, self.popsize // 2), self.popsize - self.dim)
+        count = min(max(1, min(self._steps, self.popsize // 2), self.popsize - self.dim), MAX_STEPS)
         # The radius r, then r / 2, 2 r, r / 4, 4 r, ...
         radii = tuple(self._radius * 2.0 ** ((-1) ** i * ((i + 1) // 2)) for i in range(count))
         minimisers = [minimise(self.outer, best.outputs, model.slopes, radius) for radius in radii]

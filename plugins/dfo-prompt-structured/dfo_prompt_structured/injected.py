@@ -6,7 +6,7 @@ import numpy as np
 
 import dfo_prompt as dp
 from dfo_prompt_structured.linear import Ridge, regress
-from dfo_prompt_structured.points import Count, Point, Points
+from dfo_prompt_structured.points import Point, Points
 from dfo_prompt_structured.subproblem import Length, minimise
 
 GROWTH, SHRINKAGE = 1.3, 0.7
@@ -30,7 +30,7 @@ class Injected(dp.StructuredOptimizer):
     """
 
     def __init__(
-        self, *, variant: str, length: Length = 0.85, ridge: Ridge = 1e-2, memory: Count = 500, **study: Any
+        self, *, variant: str, length: Length = 0.85, ridge: Ridge = 1e-2, memory: dp.Count = 500, **study: Any
     ) -> None:
         super().__init__(**study)
         del study["outer"]

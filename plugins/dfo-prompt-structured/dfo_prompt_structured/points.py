@@ -2,15 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated
 
 import numpy as np
-from pydantic import Field
 
 import dfo_prompt as dp
-
-Count = Annotated[int, Field(ge=1)]
-"""A number of points or directions."""
 
 
 @dataclass(frozen=True, kw_only=True)

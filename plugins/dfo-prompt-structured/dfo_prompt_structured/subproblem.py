@@ -1,14 +1,11 @@
 """Minimises h(F + t J), for a known convex h, over a ball without queries."""
 
-from typing import Annotated
-
 import numpy as np
-from pydantic import Field
 from scipy.optimize import brentq
 
 import dfo_prompt as dp
 
-Length = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Length = dp.Positive
 """A radius, in units of sigma sqrt(d)."""
 MAX_STEPS = 30
 """The largest number of Newton steps; a least-squares problem needs two."""

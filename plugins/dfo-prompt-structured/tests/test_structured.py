@@ -179,3 +179,15 @@ def test_a_minimiser_inside_all_balls_is_asked_for_once():
 def test_options_outside_their_bounds_are_one_line(name, options):
     with pytest.raises(dp.InputError, match=f"^optimizer '{name}': {next(iter(options))}: Input should be .*, not .*$"):
         dp.create_optimizer(name, dim=4, budget=20, seed=0, popsize=4, outer=dp.LeastSquares(size=2), **options)
+
+
+def test_a_huge_population_has_some_steps_and_otherwise_fresh_directions():
+    optimizer = dp.create_optimizer(
+        "structured:gauss-newton", dim=2, budget=10_000, popsize=2500, seed=1, outer=dp.LeastSquares(size=2)
+    )
+    for _ in range(3):
+        candidates = optimizer.ask()
+        assert candidates.shape == (2500, 2)
+        assert np.abs(candidates).max() < 1e4
+        outputs = candidates - 1
+        optimizer.tell_outputs(candidates, optimizer.outer.losses(outputs), outputs)

@@ -34,7 +34,8 @@ class Location:
         """Return the location of a study."""
         if info.folder is None:
             return cls(name=f"{info.objective}-{info.optimizer}-s{info.seed}")
-        suite = next((parent for parent in info.folder.parents if (parent / PLAN).is_file()), None)
+        parents = info.folder.parents
+        suite = next((parent for parent in parents if (parent / PLAN).is_file() and parent / "studies" in parents), None)
         if suite is None:
             return cls(name=info.folder.name, folder=info.folder)
         name = info.folder.relative_to(suite / "studies").as_posix()

@@ -11,6 +11,7 @@ from shutil import copy2
 import numpy as np
 import pytest
 from dfo_prompt_trackers import dfo_prompt_observers
+from dfo_prompt_trackers.location import Location
 
 import dfo_prompt as dp
 from dfo_prompt.config.reading import parse_config
@@ -137,6 +138,16 @@ def test_a_suite_is_one_run_of_mlflow_with_its_studies_below(tmp_path, mlflow):
     assert all(run.data.metrics.keys() >= {*WANTED} for run in runs.values())
     assert [file.path for file in client().list_artifacts(parent.info.run_id)] == ["index.html"]
     assert uri not in (tmp_path / "suite" / "suite.json").read_text()
+
+
+def test_a_study_beside_those_of_a_suite_is_a_study_of_its_own(tmp_path):
+    (tmp_path / "suite.json").write_text('{"settings": {"name": "two seeds"}}')
+    found = [
+        Location.of(dp.StudyInfo(optimizer="cma", objective="sphere", budget=1, dim=1, seed=1, folder=tmp_path / place))
+        for place in ("mine", "studies/cma/1")
+    ]
+    own, member = Location(name="mine", folder=tmp_path / "mine"), tmp_path / "studies/cma/1"
+    assert found == [own, Location(name="cma/1", folder=member, suite=tmp_path, suite_name="two seeds")]
 
 
 def test_a_suite_in_tensorboard_is_a_folder_with_a_run_for_each_study(tmp_path, tensorboard):

@@ -5,7 +5,8 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field
 
-from dfo_prompt_zo.mirrored import Mirrored, Positive
+import dfo_prompt as dp
+from dfo_prompt_zo.mirrored import Mirrored
 
 
 class ARS(Mirrored):
@@ -18,7 +19,7 @@ class ARS(Mirrored):
     """
 
     def __init__(
-        self, *, learning_rate: Positive = 0.5, best: Annotated[float, Field(gt=0, le=1)] = 0.5, **study: Any
+        self, *, learning_rate: dp.Positive = 0.5, best: Annotated[float, Field(gt=0, le=1)] = 0.5, **study: Any
     ) -> None:
         super().__init__(**study)
         self._rate = learning_rate * self.sigma

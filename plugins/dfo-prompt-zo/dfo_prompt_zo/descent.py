@@ -5,9 +5,9 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field
 
+import dfo_prompt as dp
 from dfo_prompt_zo.mirrored import Mirrored
 
-MaybePositive = Annotated[float | None, Field(gt=0, allow_inf_nan=False)]
 Decay = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -28,7 +28,7 @@ class Descent(Mirrored):
         self,
         *,
         rule: Literal["sgd", "adam"] = "adam",
-        learning_rate: MaybePositive = None,
+        learning_rate: dp.Positive | None = None,
         shaping: Literal["none", "ranks"] = "none",
         beta1: Decay = 0.9,
         beta2: Decay = 0.99,

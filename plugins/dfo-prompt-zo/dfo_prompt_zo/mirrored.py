@@ -1,14 +1,11 @@
 """Mirrored sampling: pairs of candidates on either side of the current point."""
 
 from abc import abstractmethod
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
-from pydantic import Field
 
 import dfo_prompt as dp
-
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class Mirrored(dp.Optimizer):

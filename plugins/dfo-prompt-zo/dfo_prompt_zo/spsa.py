@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from dfo_prompt_zo.mirrored import Mirrored, Positive
+import dfo_prompt as dp
+from dfo_prompt_zo.mirrored import Mirrored
 
 ALPHA, GAMMA = 0.602, 0.101
 """The exponents of the gains that Spall recommends."""
@@ -19,7 +20,7 @@ class SPSA(Mirrored):
         study: see `dfo_prompt.Optimizer`.
     """
 
-    def __init__(self, *, first_step: Positive = 0.2, **study: Any) -> None:
+    def __init__(self, *, first_step: dp.Positive = 0.2, **study: Any) -> None:
         super().__init__(**study)
         self._first_step = first_step
         self._stability = 0.1 * self.budget / (2 * self.pairs)  # A
