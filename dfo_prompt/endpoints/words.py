@@ -32,7 +32,7 @@ class WordScorer:
 
     def __init__(self, endpoint: Endpoint, can: Capabilities, words: LabelWords) -> None:
         if can.normalised and (long := [word for word in words if len(word) > 1]):
-            name = "".join(label.text for label in long[0])
+            name = "".join(label.text for label in long[0]).strip()
             reason = f"endpoint {endpoint.describe()['kind']!r} compares labels of one token only"
             raise InputError(f"{reason}, and {name!r} has {len(long[0])}; change the task")
         self._endpoint, self._words = endpoint, words

@@ -15,9 +15,10 @@ from dfo_prompt.endpoints.cache import STEADY
 from dfo_prompt.endpoints.opening import Opened, open_endpoint
 from dfo_prompt.endpoints.words import RowsBefore, WordScorer, first_labels
 from dfo_prompt.errors import InputError, ModelError
-from dfo_prompt.lm.encoding import Encoded, encode_words
+from dfo_prompt.lm.encoding import Encoded
 from dfo_prompt.lm.verbalizer import EncodedTexts, Verbalizer
 from dfo_prompt.prompt.asking import Asked
+from dfo_prompt.prompt.label_words import label_words
 from dfo_prompt.prompt.problem import Problem
 from dfo_prompt.prompt.soft_prompts import PromptMap
 from dfo_prompt.prompt.tokens import Ids, TokenPrompts
@@ -51,7 +52,7 @@ class Served:
     ) -> None:
         self._lm, self._verbalizer, self._projection = problem.lm, verbalizer, projection
         self._form = Form.TOKENS if isinstance(projection, TokenPrompts) else Form.EMBEDDINGS
-        words = tuple(tuple(map(self._label, ids)) for ids in encode_words(problem.lm, problem.task))
+        words = label_words(problem.lm, problem.task)
         first = first_labels(words)
         self._opened: Opened = open_endpoint(config, first, needs=self._form, by=f"objective {by!r}")
         self._words = WordScorer(self._opened.endpoint, self._opened.can, words)
@@ -120,9 +121,6 @@ class Served:
     @staticmethod
     def _ids_row(left: list[int], prompt: Ids, right: list[int]) -> Row:
         return (*left, *map(int, prompt), *right)
-
-    def _label(self, token: int) -> Label:
-        return Label(text=str(self._lm.tokenizer.decode([token])), token=token)
 
     def _check_model(self, config: EndpointConfig, labels: Sequence[Label]) -> Usage:
         """Check that the endpoint gives a text the same scores as text or token ids and as tokenised or embedded here.

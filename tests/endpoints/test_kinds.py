@@ -144,7 +144,7 @@ def test_a_probe_that_is_tried_again_is_said_once(own_server, labels, caplog):
     own_server.misbehave("cut")
     with caplog.at_level("INFO"):
         endpoint_of(own_server, "vllm").probe(labels)
-    said = [record for record in caplog.records if "again" in record.getMessage() or record.name == "stamina"]
+    said = [record for record in caplog.records if "retried" in record.getMessage() or record.name == "stamina"]
     assert len(said) == 1
     assert said[0].getMessage().startswith(f"service {own_server.url}: ")
 

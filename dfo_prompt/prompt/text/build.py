@@ -1,8 +1,6 @@
 """The objective "text-prompt", built from the names of model, task and decoder."""
 
-from collections.abc import Sequence
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -10,16 +8,15 @@ import numpy as np
 from dfo_prompt.config.endpoint import EndpointConfig
 from dfo_prompt.config.problem import ProblemConfig
 from dfo_prompt.config.prompt import PromptConfig
-from dfo_prompt.contracts.endpoint import Endpoint, Label
+from dfo_prompt.contracts.endpoint import Endpoint
 from dfo_prompt.contracts.usage import currencies
 from dfo_prompt.endpoints.opening import create_endpoint
 from dfo_prompt.errors import InputError
-from dfo_prompt.lm.encoding import ANCHOR, encode_words
-from dfo_prompt.lm.layout import template_of
 from dfo_prompt.lm.load import LanguageModel
 from dfo_prompt.lm.local import LocalEndpoint
 from dfo_prompt.lm.precision import Precision, choose_precision
 from dfo_prompt.prompt.asking import check_dtype
+from dfo_prompt.prompt.label_words import label_words
 from dfo_prompt.prompt.open import open_problem
 from dfo_prompt.prompt.problem import Problem
 from dfo_prompt.prompt.text.asking import Words
@@ -164,21 +161,4 @@ def _over(
 
 def words_of(lm: LanguageModel, task: Task) -> Words:
     """Return a task's label words in the tokens of a model."""
-    texts = template_of(lm, task).words(task.words)
-    pairs = zip(texts, encode_words(lm, task), strict=True)
-    labels = tuple(tuple(map(_label, _pieces(lm, text, ids), ids)) for text, ids in pairs)
-    return Words(labels=labels, ids=lambda text: (*lm.frame[0], *lm.tokens(text)))
-
-
-def _label(text: str, token: int) -> Label:
-    return Label(text=text, token=token)
-
-
-def _pieces(lm: LanguageModel, word: str, ids: Sequence[int]) -> list[str]:
-    """Return the text of each token of a label word with its spaces, which decoders of some tokenizers drop."""
-    for ahead in (ANCHOR, ""):
-        encoded = lm.tokenizer(ahead + word, add_special_tokens=False, return_offsets_mapping=True)
-        if tuple(encoded.input_ids[-len(ids) :]) == tuple(ids):
-            ends = [end for _, end in encoded.offset_mapping[-len(ids) :]]
-            return [(ahead + word)[start:end] for start, end in pairwise([len(ahead), *ends[:-1], len(ahead + word)])]
-    return [str(lm.tokenizer.decode([token])) for token in ids]
+    return Words(labels=label_words(lm, task), ids=lambda text: (*lm.frame[0], *lm.tokens(text)))
