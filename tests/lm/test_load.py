@@ -47,7 +47,8 @@ def test_a_tokenizer_with_more_tokens_than_embeddings_draws_from_these(tiny_fold
     rows = len(lm.tokenizer)
     lm.tokenizer.add_tokens([f"more{i}" for i in range(200)])
     assert lm.vocabulary == lm.model.get_input_embeddings().weight.shape[0] >= rows
-    start = initial_prompt_of(lm, "vocabulary", 300, np.random.default_rng(0))
+    rng = np.random.default_rng(0)
+    *_, start = [initial_prompt_of(lm, "vocabulary", 60, rng) for _ in range(5)]
     shallow_projection(lm, start, 4, lambda space, start, _: Projection(normal(space, np.random.default_rng(1)), start))
 
 
