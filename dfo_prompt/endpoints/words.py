@@ -1,6 +1,6 @@
 """Scores label words of any number of tokens with an endpoint."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -36,8 +36,9 @@ class WordScorer:
             reason = f"endpoint {endpoint.describe()['kind']!r} compares labels of one token only"
             raise InputError(f"{reason}, and {name!r} has {len(long[0])}; change the task")
         self._endpoint, self._words = endpoint, words
-        self._first = first_labels(words)
-        self._columns = [self._first.index(word[0]) for word in words]
+        self._first = distinct(word[0] for word in words)
+        keys = [_key(label) for label in self._first]
+        self._columns = [keys.index(_key(word[0])) for word in words]
         self._further = [(i, count) for i, word in enumerate(words) for count in range(1, len(word))]
 
     def scores(self, rows: RowsBefore, bill: Bill) -> tuple[Matrix, int]:
@@ -64,6 +65,13 @@ class WordScorer:
         return sum((self._endpoint.estimate(rows(i, count)) for i, count in [(0, 0), *self._further]), Usage())
 
 
-def first_labels(words: LabelWords) -> list[Label]:
-    """Return the distinct first tokens of label words."""
-    return list(dict.fromkeys(word[0] for word in words))
+def distinct(labels: Iterable[Label]) -> list[Label]:
+    """Return the first label of each token; two words may begin with the same part of a character."""
+    found: dict[int | str, Label] = {}
+    for label in labels:
+        found.setdefault(_key(label), label)
+    return [*found.values()]
+
+
+def _key(label: Label) -> int | str:
+    return label.text if label.token is None else label.token

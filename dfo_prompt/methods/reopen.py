@@ -22,7 +22,7 @@ class Labeller:
 
     Attributes:
         classes: (C,) the names of the classes.
-        predict: the classifier; raises InputError for an example with another number of texts than the task.
+        predict: the classifier; raises InputError as `TaskSplit.prepared` does.
     """
 
     classes: tuple[str, ...]
@@ -45,7 +45,7 @@ def reopen_method(folder: Path) -> Labeller:
     fit, problem = fit_of(config), setting.problem
     about = describe_method(catalogue().methods.find(config.method), setting)
     check_objective(folder, about, remedy="run it again with another --out")
-    _check_code(folder, config.method)
+    _check_code(folder, config)
     with blaming(config.method):
         fitted = fit(setting)
 
@@ -57,9 +57,9 @@ def reopen_method(folder: Path) -> Labeller:
     return Labeller(classes=problem.task.classes, predict=predict)
 
 
-def _check_code(folder: Path, method: str) -> None:
-    """Refuse a method whose plugin has changed: its classifier would be another one."""
-    stored = read_manifest(folder).get(CODE, {})
-    for plugin, code in code_of(StudyConfig(method=method)).items():
-        if stored.get(plugin, code) != code:
-            raise InputError(f"{folder}: {plugin} has changed since {method!r} was fitted; run it again with another --out")
+def _check_code(folder: Path, config: StudyConfig) -> None:
+    """Refuse a method whose plugin, or a file of its options, has changed: its classifier would be another one."""
+    stored, method = read_manifest(folder).get(CODE, {}), config.method
+    for name, code in code_of(StudyConfig(method=method, method_options=config.method_options)).items():
+        if stored.get(name, code) != code:
+            raise InputError(f"{folder}: {name} has changed since {method!r} was fitted; run it again with another --out")

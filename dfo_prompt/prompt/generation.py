@@ -105,7 +105,7 @@ class GenerationObjective(SoftPrompts):
         """Return the answers to new texts under a candidate (d,).
 
         Raises:
-            InputError: the number of texts of an example differs from that of the task.
+            InputError: see `TaskSplit.prepared`.
         """
         texts = self.problem.prepared(texts)
         prompt = self.prompt(candidate)

@@ -13,7 +13,7 @@ from dfo_prompt.contracts.endpoint import EndpointOutageError, Form, Label, Row
 from dfo_prompt.contracts.usage import Bill, Usage
 from dfo_prompt.endpoints.cache import STEADY
 from dfo_prompt.endpoints.opening import Opened, open_endpoint
-from dfo_prompt.endpoints.words import RowsBefore, WordScorer, first_labels
+from dfo_prompt.endpoints.words import RowsBefore, WordScorer, distinct
 from dfo_prompt.errors import InputError, ModelError
 from dfo_prompt.lm.encoding import Encoded
 from dfo_prompt.lm.verbalizer import EncodedTexts, Verbalizer
@@ -53,7 +53,7 @@ class Served:
         self._lm, self._verbalizer, self._projection = problem.lm, verbalizer, projection
         self._form = Form.TOKENS if isinstance(projection, TokenPrompts) else Form.EMBEDDINGS
         words = label_words(problem.lm, problem.task)
-        first = first_labels(words)
+        first = distinct(word[0] for word in words)
         self._opened: Opened = open_endpoint(config, first, needs=self._form, by=f"objective {by!r}")
         self._words = WordScorer(self._opened.endpoint, self._opened.can, words)
         self._probe = self._opened.can.measured(self._check_model(config, first))

@@ -67,7 +67,7 @@ class TaskObjective(ABC):
         """Return the probabilities (N, C) of the label words for new texts, under the candidate (d,).
 
         Raises:
-            InputError: the number of texts of an example differs from that of the task.
+            InputError: see `TaskSplit.prepared`.
         """
         prepared = self._split_of_task.prepared(texts)
         probabilities: Matrix = self._label(candidate, prepared).softmax(dim=-1).double().cpu().numpy()

@@ -11,6 +11,8 @@ from dfo_prompt.plugin.entries import options_of, shelf
 
 OPTIONS = ("optimizer", "objective", "method")
 """The kinds whose options may name files; see `project_of` for those of projections."""
+CREDENTIALS = ("token_file",)
+"""Options that name files of secrets, which may be renewed and whose hashes belong in no folder."""
 
 
 def code_of(config: StudyConfig) -> dict[str, str]:
@@ -19,7 +21,7 @@ def code_of(config: StudyConfig) -> dict[str, str]:
     Built-ins are left out: a continued study compares its candidates, and checks the losses of a plain objective.
 
     Raises:
-        InputError: a plugin file cannot be read.
+        InputError: a file cannot be read.
     """
     plugins = {info.name: info for info in catalogue().plugins}
     code = {config.plugin.name: _hash(config.plugin)} if config.plugin else {}
@@ -36,7 +38,7 @@ def _files(config: StudyConfig) -> Iterator[tuple[str, str]]:
     for kind in OPTIONS:
         options = getattr(config, f"{kind}_options")
         for option, value in (options_of(kind, getattr(config, kind), options) if options else {}).items():
-            if isinstance(value, Path) and value.is_file():
+            if isinstance(value, Path) and option not in CREDENTIALS and value.is_file():
                 yield f"{kind}.{option}", _hash(value)
 
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dfo_prompt.contracts.objective import Objective
 from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.service.worker import Key
+from dfo_prompt.study.checked_objective import checked_usage
 from dfo_prompt.study.tariff import Tariff
 
 
@@ -28,7 +29,8 @@ class Lost:
             yield
         except Exception as error:
             end, count, usage = 0, sum(sizes.values()), getattr(error, "usage", None)
-            whole = usage if isinstance(usage, Usage) else Usage(**self._tariff.unsettled(count, split))
+            known = checked_usage(usage) if isinstance(usage, Usage) else None
+            whole = Usage(**self._tariff.unsettled(count, split)) if known is None else known
             for key, size in sizes.items():
                 begin, end = end, end + size
                 self.add(key, share(whole, begin, end, count))

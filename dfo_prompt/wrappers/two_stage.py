@@ -1,6 +1,7 @@
 """Runs two optimizers in sequence, the second from the best point of the first (BBT-RGB: Sun et al., 2024)."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from pydantic import Field
 from dfo_prompt._util.parsing import Positive
 from dfo_prompt.contracts.optimizer import Best, Optimizer
 from dfo_prompt.errors import InputError
-from dfo_prompt.plugin.entries import PROVIDED
+from dfo_prompt.plugin.entries import PROVIDED, options_of
 from dfo_prompt.run.factory import is_deterministic
 from dfo_prompt.study.checked_optimizer import CheckedOptimizer
 from dfo_prompt.types import Json, Matrix, Options, Vector
@@ -53,6 +54,7 @@ class TwoStage(Optimizer):
         for key, options in {"first_options": first_options, "second_options": second_options}.items():
             if taken := sorted({*PROVIDED["optimizer"], "name"} & {*(options or {})}):
                 raise InputError(f"two-stage: {key}: {taken[0]!r} is no option; the study sets it for both stages")
+            _check_files(key, variant if key == "first_options" else second, options or {})
         self._first_budget = min(self.budget, max(1, round(share * self.budget)))
         self._second, self._step, self._second_options = second, step, dict(second_options or {})
         self._best, self._spent, self._stage = Best(self.x0), 0, 1
@@ -96,3 +98,10 @@ class TwoStage(Optimizer):
             bounds=self.bounds,
             **options,
         )
+
+
+def _check_files(key: str, name: str, options: Mapping[str, Any]) -> None:
+    """Refuse options that name files: they would be neither looked for beside the study nor part of its identity."""
+    for option, value in options_of("optimizer", name, options).items():
+        if isinstance(value, Path):
+            raise InputError(f"two-stage: {key}: {option!r} names a file, which only an optimizer without a wrapper may")

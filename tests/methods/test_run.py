@@ -17,7 +17,7 @@ from dfo_prompt.config.reading import parse_config
 from dfo_prompt.methods.reopen import reopen_method
 from dfo_prompt.methods.run import run_method
 from dfo_prompt.methods.slots import Slot
-from dfo_prompt.plugin.catalogue import catalogue
+from dfo_prompt.plugin.catalogue import catalogue, plugin_files
 from dfo_prompt.prompt.export import tuned_prompt
 from dfo_prompt.prompt.projections.learned import learn_projection
 from dfo_prompt.report.summary import summarize
@@ -387,6 +387,37 @@ def test_answers_are_kept_before_the_next_query_and_not_asked_again(options, tmp
     assert asked == []
     np.testing.assert_array_equal(reopened.predict(TEXTS), found.fitted.predict(TEXTS))
     assert reopened.classes == ("bad", "good")
+
+
+LEXICON = """
+import pathlib
+import dfo_prompt as dp
+import numpy as np
+
+def lexicon(setting, *, words: pathlib.Path):
+    listed = words.read_text().split()
+
+    def predict(texts):
+        found = np.array([any(word in listed for word in " ".join(text).split()) for text in texts])
+        return np.stack([~found, found], axis=1).astype(float)
+
+    return dp.Fitted(predict=predict)
+
+@dp.hookimpl
+def dfo_prompt_methods():
+    return [dp.MethodSpec(name="lexicon", target="lexicon:lexicon", summary="Listed words.")]
+"""
+
+
+def test_a_method_is_not_reopened_with_another_file_of_its_options(options, tmp_path):
+    (tmp_path / "lexicon.py").write_text(LEXICON)
+    (tmp_path / "words.txt").write_text("good great")
+    with plugin_files(tmp_path / "lexicon.py"):
+        run_method(config(options, method="lexicon", method_options={"words": tmp_path / "words.txt"}), out=tmp_path / "out")
+        assert reopen_method(tmp_path / "out").predict([("great film",)]).tolist() == [[0.0, 1.0]]
+        (tmp_path / "words.txt").write_text("dull")
+        with pytest.raises(dp.InputError, match=r"method.words has changed since 'lexicon' was fitted"):
+            reopen_method(tmp_path / "out")
 
 
 @pytest.mark.parametrize("content", [b"", b"PK no archive", b"half"])

@@ -170,6 +170,12 @@ def test_the_versions_of_installed_plugins_are_part_of_a_study(tmp_path):
     assert code_of(parse_config({"optimizer": "cma:sep", "objective": "sphere"})) == {}
 
 
+def test_the_hash_of_a_secret_is_no_part_of_a_study(tmp_path):
+    (tmp_path / "token").write_text("secret")
+    options = {"url": "http://127.0.0.1:9", "token_file": str(tmp_path / "token")}
+    assert code_of(parse_config({"objective": "remote", "objective_options": options})) == {}
+
+
 PARTS = """
 import dfo_prompt as dp
 from dfo_prompt.optimizers.random_search import RandomSearch

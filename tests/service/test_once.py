@@ -199,6 +199,12 @@ def test_a_failure_that_reports_no_usage_is_charged_its_estimate(tmp_path):
     engine.close()
 
 
+def test_figures_of_numpy_in_a_failure_are_reported_too(tmp_path):
+    engine = engine_of(tmp_path, Paid(errors=[lambda used: outage(Usage(tokens=np.int64(used.tokens)))]))
+    assert evaluate(engine, 1, tries=2) == [2000]
+    engine.close()
+
+
 def test_what_a_failed_batch_consumed_is_shared(tmp_path):
     engine = engine_of(tmp_path, objective := Paid(errors=[outage]), gather=True)
     assert evaluate(engine, 5) == [2000] * 5  # together, and each alone

@@ -50,6 +50,10 @@ def test_options_go_to_the_optimizer_that_they_are_for():
         ({"second_options": {"outer": 9}}, "two-stage: second_options: 'outer' is no option"),
         ({"second_options": {"name": 9}}, "two-stage: second_options: 'name' is no option"),
         ({"step": float("inf")}, "step: Input should be a finite number"),
+        (
+            {"second": "cmaes", "second_options": {"warm_start": "w.npz"}},
+            "two-stage: second_options: 'warm_start' names a file, which only an optimizer without a wrapper may",
+        ),
     ],
 )
 def test_what_is_wrong_with_the_second_is_found_before_the_first_query(options, message):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from dfo_prompt.contracts.endpoint import Endpoint, Form, Label, Row
 from dfo_prompt.contracts.usage import Bill, Usage
-from dfo_prompt.endpoints.words import LabelWords, RowsBefore, WordScorer
+from dfo_prompt.endpoints.words import LabelWords, RowsBefore, WordScorer, distinct
 from dfo_prompt.errors import InputError
 from dfo_prompt.types import Matrix
 
@@ -38,7 +38,7 @@ class Asker:
     """
 
     def __init__(self, endpoint: Endpoint, words: Words) -> None:
-        self.capabilities = endpoint.probe(list(dict.fromkeys(label for word in words.labels for label in word)))
+        self.capabilities = endpoint.probe(distinct(label for word in words.labels for label in word))
         forms = self.capabilities.forms
         self._ids = words.ids if Form.TOKENS in forms else None
         if self._ids is None and Form.TEXT not in forms:
