@@ -74,8 +74,9 @@ class Engine(Worker):
         Raises:
             PluginError: the objective breaks its contract.
         """
-        classes, predict = self.about.classes, getattr(self.objective, "predict")  # noqa: B009 - `about` found it
-        found = checked_probabilities(predict(candidate, [tuple(text) for text in texts]), len(texts), len(classes))
+        objective: Any = self.objective  # labels texts, as `about` has classes
+        classes, examples = self.about.classes, [tuple(text) for text in texts]
+        found = checked_probabilities(objective.predict(candidate, examples), len(texts), len(classes))
         return {"classes": [*classes], "probabilities": [numbers(row) for row in found]}
 
     def check_count(self, texts: Sequence[object]) -> None:

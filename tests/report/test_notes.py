@@ -1,4 +1,4 @@
-"""What the ranking leaves out is told in the same sentences by terminal, notebook, page, JSON and Markdown."""
+"""Terminal, notebook, page, JSON and Markdown say in the same sentences which entries are not ranked, and why."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""What a cluster's executor runs on its nodes."""
+"""Nodes of a cluster run orders, keep their process for the next one, and report seldom."""
 
 from dfo_prompt.suite import on_node
 from dfo_prompt.suite.executor import Event, Order
