@@ -1,6 +1,6 @@
 """Chooses reduced precision if the hardware supports it and it preserves the ranks of candidates."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass, replace
@@ -39,7 +39,9 @@ class Precision:
     spearman: float | None = None
 
 
-def choose_precision(lm: LanguageModel, dtype: str, probe: Callable[[Precision], Vector]) -> Precision:
+def choose_precision(
+    lm: LanguageModel, dtype: str, probe: Callable[[Precision], Vector], *, key: Hashable = None
+) -> Precision:
     """Choose the precision of a study. Studies of a model share its copy in reduced precision.
 
     Args:
@@ -47,6 +49,8 @@ def choose_precision(lm: LanguageModel, dtype: str, probe: Callable[[Precision],
         dtype: a name in `DTYPES`; or "auto", for bfloat16 if the hardware multiplies matrices faster in it and the losses of
             the probe have a rank correlation with those in float32 of at least `MIN_SPEARMAN`, else float32.
         probe: returns the losses (K,) of some candidates in a precision.
+        key: all that the losses of the probe depend on besides the model; studies with equal keys share one probe, which in
+            float32 costs as much as a hundred queries. None if they must not.
 
     Raises:
         InputError: the name is unknown.
@@ -61,7 +65,10 @@ def choose_precision(lm: LanguageModel, dtype: str, probe: Callable[[Precision],
     if dtype != "auto":
         lm.checked["precision", name] = reduced
         return reduced
-    spearman = float(spearmanr(probe(full), probe(reduced)).statistic)
+    known = ("spearman", name, key)
+    spearman = lm.checked.get(known) if key is not None else None
+    if spearman is None:
+        spearman = lm.checked[known] = float(spearmanr(probe(full), probe(reduced)).statistic)
     chosen = reduced if spearman >= MIN_SPEARMAN else full  # full for NaN
     if chosen is reduced:
         lm.checked["precision", name] = reduced

@@ -10,7 +10,7 @@ from dfo_prompt.contracts.objective import Evaluation
 from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.lm.greedy import Greedy
 from dfo_prompt.lm.local import WORD
-from dfo_prompt.lm.precision import Precision, choose_precision
+from dfo_prompt.lm.precision import Precision
 from dfo_prompt.lm.references import LikelihoodReader, References, encode_references
 from dfo_prompt.lm.scorer import Scorer
 from dfo_prompt.prompt.problem import Problem
@@ -82,7 +82,7 @@ class GenerationObjective(SoftPrompts):
         self._splits = {"train": self._split("train")}
         self._baselines: dict[str, Evaluation] = {}
         self._scorer = Scorer(problem.lm)
-        self._precision = choose_precision(problem.lm, dtype, self._probe)
+        self._precision = self._choose_precision(dtype, self._probe)
         self._scorer = Scorer(problem.lm, self._precision)
         self._greedy = Greedy(problem.lm, problem.task, self._scorer, self._precision)
 
@@ -146,8 +146,8 @@ class GenerationObjective(SoftPrompts):
             answers=answers,
         )
 
-    def _probe(self, precision: Precision) -> Vector:
-        return self._losses(Scorer(self.problem.lm, precision), self._probe_prompts(), self._get("train"))
+    def _probe(self, precision: Precision, prompts: Tensor) -> Vector:
+        return self._losses(Scorer(self.problem.lm, precision), prompts, self._get("train"))
 
     def _losses(self, scorer: Scorer, prompts: Tensor, part: GenerationSplit) -> Vector:
         reader = LikelihoodReader(scorer.model, part.references, narrow=scorer.narrow)

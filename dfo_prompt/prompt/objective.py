@@ -8,7 +8,7 @@ from torch import Tensor
 from dfo_prompt.config.endpoint import EndpointConfig
 from dfo_prompt.contracts.objective import Evaluation
 from dfo_prompt.contracts.usage import Usage, currencies
-from dfo_prompt.lm.precision import Precision, choose_precision
+from dfo_prompt.lm.precision import Precision
 from dfo_prompt.lm.scorer import Scorer
 from dfo_prompt.lm.verbalizer import EncodedTexts, Verbalizer
 from dfo_prompt.prompt.asking import Asks, Local, check_dtype
@@ -137,10 +137,9 @@ class PromptObjective(SoftPrompts, TaskObjective):
     def _local(self, dtype: str, prompt_tokens: int) -> Local:
         lm, train = self.problem.lm, self._splits["train"]
 
-        def losses(precision: Precision) -> Vector:
-            logits = self._verbalizer.scorer_with(Scorer(lm, precision))(self._probe_prompts(), train.texts)
-            return self._losses(logits, train.labels)
+        def losses(precision: Precision, prompts: Tensor) -> Vector:
+            return self._losses(self._verbalizer.scorer_with(Scorer(lm, precision))(prompts, train.texts), train.labels)
 
         engines = train.texts.engines(Scorer(lm), prompt_tokens)
-        precision = choose_precision(lm, dtype, losses)
+        precision = self._choose_precision(dtype, losses, self._loss_name, self.calibration)
         return Local(self.problem, self._verbalizer, self._projection, dim=self.dim, precision=precision, engines=engines)

@@ -1,10 +1,13 @@
 """The base of objectives of soft prompts: maps candidates to prompts."""
 
+import hashlib
+import json
 from collections.abc import Callable
 
 import numpy as np
 from torch import Tensor
 
+from dfo_prompt.lm.precision import Precision, choose_precision
 from dfo_prompt.prompt.problem import Problem
 from dfo_prompt.types import Matrix, Vector
 
@@ -38,6 +41,15 @@ class SoftPrompts:
         prompt = self.prompt(np.zeros(self.dim))
         return len(prompt) if prompt.dim() == 3 else 1  # noqa: PLR2004
 
-    def _probe_prompts(self) -> Tensor:
-        """Return the prompts that the probe of a reduced precision ranks."""
-        return self._projection(PROBE_STEP * np.random.default_rng(0).standard_normal((PROBES, self.dim)))
+    def _choose_precision(self, dtype: str, losses: Callable[[Precision, Tensor], Vector], *settings: str) -> Precision:
+        """Choose the precision in which to score prompts.
+
+        Args:
+            dtype: see `choose_precision`.
+            losses: returns the losses (K,) of K prompts in a precision.
+            settings: what the losses depend on besides the problem and the prompts.
+        """
+        prompts = self._projection(PROBE_STEP * np.random.default_rng(0).standard_normal((PROBES, self.dim)))
+        digest = hashlib.sha256(prompts.cpu().numpy().tobytes()).digest()
+        key = (digest, json.dumps(self.problem.describe(), sort_keys=True), settings)
+        return choose_precision(self.problem.lm, dtype, lambda precision: losses(precision, prompts), key=key)

@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from scipy.stats import spearmanr
 from torch.nn.functional import cross_entropy as torch_cross_entropy
 
 from dfo_prompt.contracts.objective import Described, Validated
@@ -134,6 +135,23 @@ def test_studies_share_a_model_in_reduced_precision(monkeypatch, dtype):
     assert first.model is second.model is not lm.model
     assert choose_precision(lm, "float32", lambda _: np.zeros(1)).model is lm.model
     assert choose_precision(tiny_lm(), dtype, lambda _: np.arange(10.0)).model is not first.model
+
+
+@pytest.mark.parametrize(
+    ("change", "probes"),
+    [({}, 1), ({"loss": "hinge"}, 2), ({"calibration": "contextual"}, 2), ({"data": few_shot(4)}, 2), ({"draw": 1}, 2)],
+    ids=["same", "loss", "calibration", "data", "prompts"],
+)
+def test_studies_with_the_same_prompts_and_texts_share_a_probe(monkeypatch, change, probes):
+    monkeypatch.setattr("dfo_prompt.lm.precision.has_bfloat16", lambda _: True)
+    compared = []
+    monkeypatch.setattr("dfo_prompt.lm.precision.spearmanr", lambda *losses: compared.append(losses) or spearmanr(*losses))
+    lm, change = tiny_lm(), dict(change)
+    first = objective(lm, dtype="auto")
+    second = objective(lm, dtype="auto", projection=projection(lm, seed=change.pop("draw", 0)), **change)
+    assert len(compared) == probes
+    if probes == 1:
+        assert first.describe() == second.describe()
 
 
 @pytest.mark.parametrize(("capability", "faster"), [("amx_bf16", True), ("avx512_bf16", False)])
