@@ -91,7 +91,7 @@ def run(
     if dry_run:
         probed = probe_suite(suite, folder, executor=executor, options=options)
         each = "" if jobs or executor == PROCESSES else ", one at a time"
-        cost = f", {_cost(probed, todo, jobs or 1)} for them{each}" if probed else ""
+        cost = f", {_cost(probed, todo, jobs or 1)}{each}" if probed else ""
         click.echo(_announcement(suite, todo, cost), err=True)
         return
     click.echo(_announcement(suite, todo), err=True)
@@ -167,4 +167,6 @@ def _cost(probed: Mapping[str, Event], todo: list[Plan], jobs: int) -> str:
     ]
     used = replace(sum(accounts, Usage()), queries=0)
     figures = [*([] if duration is None else [duration_text(duration)]), *amounts(used)]
-    return f"{'' if duration is not None and duration < 1 else 'about '}{', '.join(figures)}"
+    if not figures:
+        return "whose time and cost are unknown"
+    return f"{'' if duration is not None and duration < 1 else 'about '}{', '.join(figures)} for them"

@@ -40,7 +40,7 @@ class Precision:
 
 
 def choose_precision(
-    lm: LanguageModel, dtype: str, probe: Callable[[Precision], Vector], *, key: Hashable = None
+    lm: LanguageModel, dtype: str, probe: Callable[[Precision], Vector], *, key: Callable[[], Hashable] | None = None
 ) -> Precision:
     """Choose the precision of a study. Studies of a model share its copy in reduced precision.
 
@@ -49,8 +49,8 @@ def choose_precision(
         dtype: a name in `DTYPES`; or "auto", for bfloat16 if the hardware multiplies matrices faster in it and the losses of
             the probe have a rank correlation with those in float32 of at least `MIN_SPEARMAN`, else float32.
         probe: returns the losses (K,) of some candidates in a precision.
-        key: all that the losses of the probe depend on besides the model; studies with equal keys share one probe, which in
-            float32 costs as much as a hundred queries. None if they must not.
+        key: returns all that the losses of the probe depend on besides the model; studies with equal keys share one probe,
+            which in float32 costs as much as a hundred queries. None if they must not.
 
     Raises:
         InputError: the name is unknown.
@@ -61,17 +61,21 @@ def choose_precision(
     if dtype == "float32" or (dtype == "auto" and not has_bfloat16(lm.device)):
         return full
     name = "bfloat16" if dtype == "auto" else dtype
-    reduced: Precision = lm.checked.get(("precision", name)) or _reduced(lm.model, name)
+    shared = ("precision", name)
     if dtype != "auto":
-        lm.checked["precision", name] = reduced
-        return reduced
-    known = ("spearman", name, key)
-    spearman = lm.checked.get(known) if key is not None else None
+        if shared not in lm.checked:
+            lm.checked[shared] = _reduced(lm.model, name)
+        return lm.checked[shared]  # type: ignore[no-any-return]
+    known = ("spearman", key()) if key else None
+    spearman: float | None = lm.checked.get(known)
     if spearman is None:
-        spearman = lm.checked[known] = float(spearmanr(probe(full), probe(reduced)).statistic)
-    chosen = reduced if spearman >= MIN_SPEARMAN else full  # full for NaN
-    if chosen is reduced:
-        lm.checked["precision", name] = reduced
+        reduced = lm.checked.get(shared) or _reduced(lm.model, name)
+        spearman = float(spearmanr(probe(full), probe(reduced)).statistic)
+        if known:
+            lm.checked[known] = spearman
+        if spearman >= MIN_SPEARMAN:  # a copy that is refused is not kept
+            lm.checked[shared] = reduced
+    chosen: Precision = lm.checked[shared] if spearman >= MIN_SPEARMAN else full  # full for NaN
     return replace(chosen, spearman=round(spearman, 3) if np.isfinite(spearman) else None)
 
 

@@ -42,15 +42,24 @@ STREAM = 1
 FUNCTIONS: Mapping[str, Function] = {f.__name__: f for f in (sphere, ellipsoid, rosenbrock, rastrigin)}
 
 
+class Computed:
+    """An objective whose candidates are a row each, and free to repeat."""
+
+    costs_again: ClassVar[tuple[str, ...]] = ()
+
+    def estimate(self, count: int) -> Usage:
+        """Return the usage of `count` candidates."""
+        return Usage(rows=count)
+
+
 @dataclass(frozen=True, kw_only=True)
-class Shifted:
+class Shifted(Computed):
     """The objective f(z - shift), whose minimum is not at the start of a search.
 
     Attributes:
         shift: the minimum (d,).
     """
 
-    costs_again: ClassVar[tuple[str, ...]] = ()
     function: Function
     shift: Vector
 
@@ -63,13 +72,9 @@ class Shifted:
         """Evaluate candidates (B, d)."""
         return Evaluation(losses=self.function(candidates - self.shift), usage=self.estimate(len(candidates)))
 
-    def estimate(self, count: int) -> Usage:
-        """Return the usage of `count` candidates."""
-        return Usage(rows=count)
-
 
 @dataclass(frozen=True, kw_only=True)
-class Embedded:
+class Embedded(Computed):
     """A function with few effective dimensions in a large space, searched through a random embedding.
 
     f(x) = g(U^T x) depends on x in R^D through k orthonormal directions U only; z in R^d stands for x = A z, where A (D, d)
@@ -95,7 +100,7 @@ class Embedded:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Noisy:
+class Noisy(Computed):
     """An objective with additive normal noise.
 
     The noise is drawn from a generator that is seeded with the candidate, so it does not depend on the batch and is the same

@@ -27,5 +27,8 @@ class FunctionObjective:
 
     def evaluate(self, candidates: Matrix) -> Evaluation:
         """Score candidates (B, d)."""
-        losses = self.function(candidates) if self.vectorized else [self.function(candidate) for candidate in candidates]
-        return Evaluation(losses=np.asarray(losses) if self.vectorized else np.array([float(loss) for loss in losses]))
+        if (
+            self.vectorized
+        ):  # the study converts the array, and refuses one that does not say which loss belongs to which candidate
+            return Evaluation(losses=self.function(candidates))
+        return Evaluation(losses=np.array([float(self.function(candidate)) for candidate in candidates]))

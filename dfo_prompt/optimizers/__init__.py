@@ -86,6 +86,7 @@ def dfo_prompt_optimizers() -> Iterable[OptimizerSpec]:
     yield OptimizerSpec(
         name="cma:lq",
         target=place + "cma_surrogate:SurrogateCMA",
+        options={"restarts": "none"},  # the model, and the point that it injects, belong to one distribution
         summary="pycma: CMA-ES with a linear-quadratic model of the loss (Hansen, 2019).",
         adapts={"popsize": "the size of a generation, which is asked for in parts"},
     )

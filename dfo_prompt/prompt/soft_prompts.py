@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from functools import cache
 
 import numpy as np
 from torch import Tensor
@@ -49,7 +50,13 @@ class SoftPrompts:
             losses: returns the losses (K,) of K prompts in a precision.
             settings: what the losses depend on besides the problem and the prompts.
         """
-        prompts = self._projection(PROBE_STEP * np.random.default_rng(0).standard_normal((PROBES, self.dim)))
-        digest = hashlib.sha256(prompts.cpu().numpy().tobytes()).digest()
-        key = (digest, json.dumps(self.problem.describe(), sort_keys=True), settings)
-        return choose_precision(self.problem.lm, dtype, lambda precision: losses(precision, prompts), key=key)
+
+        @cache
+        def prompts() -> Tensor:
+            return self._projection(PROBE_STEP * np.random.default_rng(0).standard_normal((PROBES, self.dim)))
+
+        def key() -> Hashable:
+            digest = hashlib.sha256(prompts().detach().float().cpu().contiguous().numpy()).digest()
+            return digest, json.dumps(self.problem.describe(), sort_keys=True), settings
+
+        return choose_precision(self.problem.lm, dtype, lambda precision: losses(precision, prompts()), key=key)

@@ -1,5 +1,7 @@
 """Starts a study from the answer of another study, finished or not."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,7 +31,7 @@ def start_at(config: StudyConfig, source: Path | None, out: Path | None) -> Star
     A study that continues in `out` keeps its original x0, even if the source has continued since.
 
     Raises:
-        InputError: the source has no answer, or its answer does not fit.
+        InputError: the source has no answer, or its answer does not fit; or the study in `out` started from another study.
     """
     if source is None:
         return Start(config=config, manifest={})
@@ -37,14 +39,25 @@ def start_at(config: StudyConfig, source: Path | None, out: Path | None) -> Star
         raise InputError("x0 and start_from are both given; leave one out")
     if out and source.resolve() == out.resolve():
         raise InputError(f"{source} cannot start from itself; choose another --out")
+    origin = _origin(source)
     if out and is_study(out):
         before = read_manifest(out)
         about, x0 = before.get(PART), before["config"].get("x0")
-        if isinstance(about, dict) and about.get("study") == source.resolve().name and isinstance(x0, list):
+        if isinstance(about, dict) and isinstance(x0, list):
+            if any(about.get(key, value) != value for key, value in origin.items()):  # earlier versions stored less
+                raise InputError(f"the study in {out} started from another study than {source}; choose another --out")
             return Start(config=_with(config, x0, source), manifest={PART: about})
     answer = answer_of(source)
-    about = {"study": source.resolve().name, "candidate": candidate_hash(answer.candidate), "queries": answer.queries}
+    about = {**origin, "candidate": candidate_hash(answer.candidate), "queries": answer.queries}
     return Start(config=_with(config, answer.candidate.tolist(), source), manifest={PART: about})
+
+
+def _origin(source: Path) -> dict[str, Json]:
+    """Return the name of a study's folder, and a hash of what defines the study, which a larger budget does not change."""
+    manifest = read_manifest(source)
+    config = {key: value for key, value in manifest["config"].items() if key != "budget"}
+    definition = json.dumps([config, manifest["objective"]], sort_keys=True)
+    return {"study": source.resolve().name, "definition": hashlib.sha256(definition.encode()).hexdigest()[:16]}
 
 
 def _with(config: StudyConfig, x0: list[float], source: Path) -> StudyConfig:

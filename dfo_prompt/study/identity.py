@@ -1,7 +1,7 @@
 """The manifest of a study, and the comparison that decides whether a folder holds the same study."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -69,8 +69,17 @@ def check_parts(
     """Refuse a manifest `current` that describes another study than `stored`, comparing only the parts in `current`.
 
     Raises:
-        InputError: the manifests differ; the message names the first different key.
+        InputError: the manifests differ; the message names the first different key, and the budget, which may grow, only if
+            nothing else differs.
     """
+    differences = sorted(_differences(stored, current), key=lambda difference: difference[:2] == ("config", "budget"))
+    for part, key, old, new in differences:
+        way = remedy if part != CODE else f"go back to that, or --start-from {path} with another --out"
+        raise InputError(f"{path} holds another study: {key} is {_short(old)} there and {_short(new)} here; {way}")
+
+
+def _differences(stored: Mapping[str, Any], current: Mapping[str, Any]) -> Iterator[tuple[str, str, Any, Any]]:
+    """Yield the part, the key and both values of each difference between manifests, in the parts of `current`."""
     for part in [part for part in (*IDENTITY, CODE) if part in current and (part in stored or part != CODE)]:
         if stored.get(part) == current[part]:
             continue
@@ -81,9 +90,7 @@ def check_parts(
         for key in sorted(known - {*MEASURED}):
             # As sorted JSON, NaN equals NaN, and tables are equal whatever the order of their keys.
             if json.dumps(old.get(key), sort_keys=True) != json.dumps(new.get(key), sort_keys=True):
-                difference = f"{key} is {_short(old.get(key))} there and {_short(new.get(key))} here"
-                way = remedy if part != CODE else f"go back to that, or --start-from {path} with another --out"
-                raise InputError(f"{path} holds another study: {difference}; {way}")
+                yield part, key, old.get(key), new.get(key)
 
 
 def _lasting(part: Mapping[str, Any]) -> dict[str, Any]:

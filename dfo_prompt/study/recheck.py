@@ -4,7 +4,7 @@ from math import isclose
 from pathlib import Path
 
 from dfo_prompt.config.prices import Prices
-from dfo_prompt.contracts.objective import Described, Objective
+from dfo_prompt.contracts.objective import Described, Numbered, Objective
 from dfo_prompt.errors import InputError, StudyError
 from dfo_prompt.study.best import journaled_candidate
 from dfo_prompt.study.budget import Budget
@@ -22,7 +22,8 @@ def recheck(objective: Objective, folder: Path, budget: Budget, *, prices: Price
     """Score again the first candidate with a loss in the journal of `folder`, and compare the losses.
 
     The evaluation counts as repeated on the second account, which is charged if repetition costs something. An objective
-    with metadata, or with `deterministic = False`, is not checked. A failure is charged as that of any other
+    with metadata, or with `deterministic = False`, is not checked, nor is one that numbers its evaluations: this one has no
+    number. A failure is charged as that of any other
     evaluation; see `Evaluator`.
 
     Raises:
@@ -30,7 +31,7 @@ def recheck(objective: Objective, folder: Path, budget: Budget, *, prices: Price
         StudyError: the objective fails.
         OutageError: a service that the objective calls gives no usable answer.
     """
-    if isinstance(objective, Described) or not getattr(objective, "deterministic", True):
+    if isinstance(objective, Described | Numbered) or not getattr(objective, "deterministic", True):
         return
     journaled = journaled_candidate(folder)
     if journaled is None:

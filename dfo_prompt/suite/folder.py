@@ -57,6 +57,14 @@ class Errors:
         if error:
             self._errors[study] = error
         self._changed = True
+        self.write_if_due()
+
+    def write_if_due(self) -> None:
+        """Write the file if anything changed and the last write is long enough ago.
+
+        Raises:
+            StudyError: the file cannot be written.
+        """
         if monotonic() - self._written > WRITE_SECONDS:
             self.write()
 

@@ -56,7 +56,12 @@ def run_suite(
             threads = suite.settings.threads
             with closing(open_executor(executor, options or {}, jobs=jobs, threads=threads, folder=folder)) as opened:
                 supervision = Supervision(opened, suite.settings, state, Queue(todo), comparable, folder)
-                for plan, error in supervision.ended(watch):
+
+                def watched(state: SuiteState) -> None:
+                    errors.write_if_due()
+                    watch(state)
+
+                for plan, error in supervision.ended(watched):
                     errors.note(plan.id, error)
         return errors.among(suite.by_id)
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from dfo_prompt._util.parents import end_with
 from dfo_prompt.config.study import StudyConfig, default_popsize
-from dfo_prompt.contracts.objective import Objective
+from dfo_prompt.contracts.objective import Estimating, Objective
 from dfo_prompt.errors import DfoPromptError, one_line, shortened
 from dfo_prompt.methods.run import run_method
 from dfo_prompt.plugin.catalogue import plugin_files
@@ -71,11 +71,16 @@ def _carry_out(order: Order, objectives: Objectives, pipe: Connection) -> Event:
     config = order.plan.config
     if order.folder is None:
         objective = objectives.get(config)
-        seconds = None if Tariff(objective=objective, name=config.objective).again else _seconds(objective, config)
+        seconds = _seconds(objective, config) if _is_free(objective, config) else None
         return Event(finished=True, seconds=seconds, forecast=forecast(config, objective))
     observers = [_Reporter(pipe)]
     run_method(config, out=order.folder, observers=observers, lock_seconds=LOCK_SECONDS, objectives=objectives)
     return Event(finished=True)
+
+
+def _is_free(objective: Objective, config: StudyConfig) -> bool:
+    """Tell whether the objective says that evaluations may be repeated at no cost."""
+    return isinstance(objective, Estimating) and not Tariff(objective=objective, name=config.objective).again
 
 
 def _seconds(objective: Objective, config: StudyConfig) -> float:

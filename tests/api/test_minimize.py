@@ -1,7 +1,9 @@
 """`minimize` from Python takes objectives and plain functions."""
 
 import numpy as np
+import pandas as pd
 import pytest
+import torch
 
 import dfo_prompt as dp
 
@@ -38,6 +40,33 @@ def test_a_study_of_a_function_goes_on(tmp_path):
 def test_a_function_that_is_not_vectorized_as_said_fails_loudly():
     with pytest.raises(dp.PluginError, match="shape"):
         dp.minimize(lambda z: (np.asarray(z) ** 2).sum(), dim=4, vectorized=True, budget=20)
+
+
+@pytest.mark.parametrize(
+    "losses",
+    [lambda z: pd.Series((z**2).sum(axis=1)).sort_values(), lambda z: np.ma.masked_less((z**2).sum(axis=1), 1e9)],
+    ids=["in another order", "all masked"],
+)
+def test_losses_that_are_no_plain_array_are_read_as_those_of_an_evaluation(losses):
+    class Same:
+        dim = 3
+
+        def evaluate(self, candidates):
+            return dp.Evaluation(losses=losses(candidates))
+
+    outcomes = []
+    for objective, more in ((Same(), {}), (losses, {"dim": 3, "vectorized": True})):
+        try:
+            result = dp.minimize(objective, budget=20, seed=1, **more)
+            outcomes.append((result.failures, result.best_loss))
+        except dp.DfoPromptError as error:
+            outcomes.append((type(error), str(error).replace("Same", "<lambda>")))
+    assert outcomes[0] == outcomes[1]
+
+
+def test_losses_with_gradients_are_losses():
+    result = dp.minimize(lambda z: (torch.tensor(z, requires_grad=True) ** 2).sum(1), dim=3, vectorized=True, budget=20)
+    assert result.failures == 0
 
 
 @pytest.mark.parametrize(

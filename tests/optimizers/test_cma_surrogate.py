@@ -1,6 +1,7 @@
 """CMA-ES with a linear-quadratic model of the loss."""
 
 import numpy as np
+import pytest
 
 import dfo_prompt as dp
 
@@ -34,3 +35,8 @@ def test_more_is_evaluated_where_the_model_ranks_badly():
     rng = np.random.default_rng(0)
     smooth, noise = share_of(lambda z: (z**2).sum(axis=1)), share_of(lambda z: rng.standard_normal(len(z)))
     assert smooth < 0.6 < noise <= 1
+
+
+def test_it_does_not_restart():
+    with pytest.raises(dp.InputError, match="fixes restarts to 'none'"):
+        dp.create_optimizer("cma:lq", dim=4, budget=200, restarts="ipop")

@@ -1,3 +1,4 @@
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
@@ -152,6 +153,22 @@ def test_studies_with_the_same_prompts_and_texts_share_a_probe(monkeypatch, chan
     assert len(compared) == probes
     if probes == 1:
         assert first.describe() == second.describe()
+
+
+def test_a_precision_that_is_refused_is_copied_once(monkeypatch):
+    monkeypatch.setattr("dfo_prompt.lm.precision.has_bfloat16", lambda _: True)
+    monkeypatch.setattr("dfo_prompt.lm.precision.MIN_SPEARMAN", 2)
+    copies = []
+    monkeypatch.setattr("dfo_prompt.lm.precision.deepcopy", lambda model: copies.append(model) or deepcopy(model))
+    lm = tiny_lm()
+    assert [objective(lm, dtype="auto").describe()["dtype"] for _ in range(3)] == ["float32"] * 3
+    assert len(copies) == 1
+
+
+def test_a_study_in_full_precision_projects_nothing_for_a_probe():
+    asked, lm = [], tiny_lm()
+    objective(lm, projection=lambda z: asked.append(z) or projection(lm)(z))
+    assert not asked
 
 
 @pytest.mark.parametrize(("capability", "faster"), [("amx_bf16", True), ("avx512_bf16", False)])

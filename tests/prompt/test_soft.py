@@ -64,6 +64,7 @@ def test_blocks_are_layers_or_groups_of_them(run):
     status, _, err = run(*deep, "optimizer.blocks=2", "--out", "other")
     assert status == 2
     assert "error: optimizer 'blockwise:cma': 2 blocks do not fit 3 layers, each with a prompt of its own" in err
+    assert "2 blocks do not fit 3 layers" in run(*deep[:-1], "--out", "other")[2]  # two is the default
 
 
 def test_predict_reads_standard_input(run, program, monkeypatch):

@@ -44,6 +44,8 @@ def test_a_status_that_looks_at_the_lock_is_no_other_process(tmp_path):
     ("config", "objective", "message"),
     [
         ({"budget": 4, "seed": 1}, {"data": "abc"}, "budget is 3 there and 4 here"),
+        ({"budget": 4, "seed": 2}, {"data": "abc"}, "seed is 1 there and 2 here"),
+        ({"budget": 4, "seed": 1}, {"data": "xyz"}, "data is 'abc' there and 'xyz' here"),
         ({"budget": 3, "seed": 1}, {"data": "xyz"}, "data is 'abc' there and 'xyz' here"),
         ({"budget": 3}, {"data": "abc"}, "seed is 1 there and None here"),
     ],

@@ -26,6 +26,12 @@ def test_errors_are_kept_without_a_file_for_each(tmp_path, monkeypatch):
     errors.write()
     assert read_errors(tmp_path).keys() == {f"study/{number}" for number in range(1000)} - {"study/7"}
     assert errors.among({"study/7", "study/8"}) == {"study/8": "no luck"}
+    errors.note("study/9", "out of luck")
+    errors.write_if_due()
+    assert read_errors(tmp_path)["study/9"] == "no luck"
+    now[0] += 2
+    errors.write_if_due()
+    assert read_errors(tmp_path)["study/9"] == "out of luck"
 
 
 def test_show_points_to_the_commands_of_a_suite(program, tmp_path):

@@ -324,6 +324,15 @@ def test_a_dry_run_asks_nothing_that_costs_something(program, tmp_path):
     assert not (tmp_path / "runs").exists()
 
 
+def test_a_dry_run_asks_no_objective_that_does_not_say_what_it_costs(program, tmp_path):
+    lines = PAID.splitlines(keepends=True)
+    at = next(number for number, line in enumerate(lines) if "def estimate" in line)
+    (tmp_path / "paid.py").write_text("".join([*lines[:at], *lines[at + 2 :]]))
+    (tmp_path / "suite.toml").write_text(SUITE.replace('"sphere"', '"paid"'))
+    status, _, said = program("--plugin", "paid.py", "suite", "run", "suite.toml", "--dry-run")
+    assert (status, said.strip()) == (0, "little: 4 studies, 132 queries, whose time and cost are unknown")
+
+
 def test_methods_without_a_search_are_given_no_time(program, tmp_path, tiny_folder, tiny_task):
     methods = f'methods = ["manual"]\n[study.problem]\nmodel = "{tiny_folder}"\ntask = "{tiny_task}"\nshots = 4\n'
     (tmp_path / "suite.toml").write_text(f'name = "asked"\nseeds = [1, 2]\n{methods}')
