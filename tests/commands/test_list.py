@@ -104,6 +104,14 @@ def test_every_entry_can_be_shown(program, kind):
         assert " ".join(spec.summary.split()) in " ".join(out.split()) or ".toml" in spec.target
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_option_has_a_meaning(kind):
+    for spec in getattr(catalogue(), kind):
+        for row in json.loads(described(kind, spec.name, as_json=True, width=120)).get("options", ()):
+            assert row["meaning"], f"{kind} {spec.name}: {row['name']} has no line under Args"
+            assert not row["meaning"].startswith("see "), f"{kind} {spec.name}: {row['name']} only points elsewhere"
+
+
 @pytest.mark.parametrize(
     ("kind", "name", "said"),
     [
