@@ -11,7 +11,7 @@ from typing import Any, get_type_hints
 from dfo_prompt.contracts.spec import OptimizerSpec, Spec
 from dfo_prompt.errors import InputError
 from dfo_prompt.plugin.catalogue import KINDS, catalogue
-from dfo_prompt.plugin.entries import CONFIG_TABLES, PROVIDED
+from dfo_prompt.plugin.entries import CONFIG_TABLES, PROVIDED, set_by_name
 from dfo_prompt.plugin.options import defaults_of, parameters
 
 SET = {
@@ -44,12 +44,15 @@ def described(kind: str, name: str, *, as_json: bool, width: int) -> str:
     except InputError as missing:  # an extra, without which nothing is known of the options
         entry = {"name": name, "summary": spec.summary, "error": str(missing)}
         return json.dumps(entry, indent=2) if as_json else "\n\n".join([f"{name}: {spec.summary}", str(missing)])
-    rows = list(_options(kind, spec, target)) if callable(target) else []
+    rows = list(_options(kind, name, spec, target)) if callable(target) else []
     if as_json:
         return json.dumps({"name": name, "summary": spec.summary, "options": rows}, indent=2)
     description = _own_docstring(target).partition("\nArgs:")[0].strip()
     parts = [_filled(f"{name}: {spec.summary}", width), *(_refilled(part, width) for part in description.split("\n\n"))]
     parts.append("\n".join(_filled(line, width) for line in _declared(spec)))
+    if spec.name.endswith(":*"):
+        variant = _meanings(target).get("variant", "the name that replaces the star.")
+        parts.append(_filled(f"The part behind the colon belongs to the name and is no option: {variant}", width))
     parts += [_option(row, width) for row in rows]
     if KINDS[kind] in PROVIDED:
         flag = (
@@ -95,16 +98,16 @@ def _declared(spec: Spec) -> Iterator[str]:
             yield "It is not deterministic: a study that is stopped starts over."
 
 
-def _options(kind: str, spec: Spec, target: Any) -> Iterator[dict[str, str | None]]:
+def _options(kind: str, name: str, spec: Spec, target: Any) -> Iterator[dict[str, str | None]]:
     """Yield the options that a user can set; entries of kinds such as losses have none."""
     if KINDS[kind] not in PROVIDED:
         return
-    supplied = PROVIDED[KINDS[kind]] | (CONFIG_TABLES if kind == "objectives" else frozenset())
+    supplied = PROVIDED[KINDS[kind]] | set_by_name(name) | (CONFIG_TABLES if kind == "objectives" else frozenset())
     accepted, defaults, meanings = parameters(target), defaults_of(target), _meanings(target)
-    for name, hint in accepted.hints.items():
-        if name not in supplied and name not in spec.options:
-            default = None if name in accepted.needed else repr(spec.defaults.get(name, defaults[name]))
-            yield {"name": name, "type": _type(hint), "default": default, "meaning": meanings.get(name, "")}
+    for option, hint in accepted.hints.items():
+        if option not in supplied and option not in spec.options:
+            default = None if option in accepted.needed else repr(spec.defaults.get(option, defaults[option]))
+            yield {"name": option, "type": _type(hint), "default": default, "meaning": meanings.get(option, "")}
 
 
 def _meanings(target: Any) -> dict[str, str]:

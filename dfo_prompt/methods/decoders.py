@@ -41,8 +41,8 @@ def decoder(setting: Setting, *, depths: Depths = LAST, fit: Fitting = DEFAULT) 
 
     Args:
         setting: the entry's setting.
-        depths: the layers; several layers vote.
-        fit: see `Fitting`.
+        depths: the layers, as fractions of the model's depth with 1 for the last; several layers vote.
+        fit: a table that sets head, strength, words, sharpness or join_dev of the classifiers and their vote; see `Fitting`.
     """
     view = HiddenStates(lm=setting.problem.lm, depths=depths)
     return _decode(setting, _slots(setting, view), fit)
@@ -55,9 +55,9 @@ def multi_prompt_decoder(
 
     Args:
         setting: the entry's setting.
-        depths: the layers.
+        depths: the layers, as fractions of the model's depth with 1 for the last.
         templates: templates that replace the task's own patterns.
-        fit: see `Fitting`.
+        fit: a table that sets head, strength, words, sharpness or join_dev of the classifiers and their vote; see `Fitting`.
 
     Raises:
         InputError: a template is invalid.
@@ -81,11 +81,11 @@ def chained_decoder(
 
     Args:
         setting: the entry's setting.
-        depths: the layers.
+        depths: the layers, as fractions of the model's depth with 1 for the last.
         copies: the number of copies of the text.
         contexts: the number of times that it is asked behind demonstrations, each time others; see `draw_contexts`.
         templates: templates whose questions replace the task's own chain, or its patterns if it has none.
-        fit: see `Fitting`.
+        fit: a table that sets head, strength, words, sharpness or join_dev of the classifiers and their vote; see `Fitting`.
 
     Raises:
         InputError: a template is invalid, or the model is a masked language model, which attends to all questions.
@@ -110,7 +110,13 @@ def describe_chain(setting: Setting) -> dict[str, Json]:
 
 
 def decoder_top_k(setting: Setting, *, k: Annotated[int, Field(ge=2)] = 20, fit: Fitting = DEFAULT) -> Fitted:
-    """Fit a classifier on the k most likely tokens at the answer slot; see `TopTokens`."""
+    """Fit a classifier on the k most likely tokens at the answer slot; see `TopTokens`.
+
+    Args:
+        setting: the entry's setting.
+        k: the number of tokens; 20 is the most that OpenAI's chats return.
+        fit: a table that sets head, strength, words, sharpness or join_dev of the classifiers and their vote; see `Fitting`.
+    """
     return _decode(setting, _slots(setting, TopTokens(lm=setting.problem.lm, k=k)), fit)
 
 
@@ -130,7 +136,7 @@ def label_scores_decoder(
         setting: the entry's setting.
         sets: the most sets of words from the training texts; see `telling_words`.
         templates: templates that replace the task's own patterns.
-        fit: see `Fitting`.
+        fit: a table that sets head, strength, words, sharpness or join_dev of the classifiers and their vote; see `Fitting`.
 
     Raises:
         InputError: a template is invalid.
@@ -151,7 +157,13 @@ def label_scores_decoder(
 def tuned_decoder(setting: Setting, *, depths: Depths = LAST, fit: Fitting = DEFAULT) -> Fitted:
     """Run the entry's own study and fit a decoder under the prompt that is best on dev.
 
-    Args, raises: see `decoder` and `tune`.
+    Args:
+        setting: the entry's setting.
+        depths: the layers, as fractions of the model's depth with 1 for the last; several layers vote.
+        fit: a table that sets head, strength, words, sharpness or join_dev of the classifiers and their vote; see `Fitting`.
+
+    Raises:
+        InputError: see `tune`.
     """
     folder = setting.folder and setting.folder / "study"
     objective, result = tune(setting, setting.config, folder=folder)

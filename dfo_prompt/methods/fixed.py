@@ -32,7 +32,12 @@ def manual(setting: Setting) -> Fitted:
 
 
 def calibrated(setting: Setting, *, calibration: str = "contextual") -> Fitted:
-    """Predict with the hand-written template and calibrated scores of label words; see `Verbalizer`."""
+    """Predict with the hand-written template and calibrated scores of label words; see `Verbalizer`.
+
+    Args:
+        setting: the entry's setting.
+        calibration: a calibration that `dfo-prompt list calibrations` shows.
+    """
     return Fitted(predict=_predict(fixed_objective(setting.problem, dtype=dtype_of(setting), calibration=calibration)))
 
 

@@ -43,7 +43,12 @@ def mean_of_studies(setting: Setting, *, members: int = 4) -> Fitted:
 def best_of_studies(setting: Setting, *, members: int = 4) -> Fitted:
     """Tune a prompt in each of several projections and keep the best prompt on dev, the earliest of equal ones.
 
-    Args, raises: see `mean_of_studies`.
+    Args:
+        setting: the entry's setting; see `mean_of_studies`.
+        members: the number of studies, which share the budget, its limits and the time equally.
+
+    Raises:
+        InputError: see `mean_of_studies`.
     """
     tuned = _members(setting, members)
     best = max(range(members), key=lambda i: (tuned[i][1], -i))

@@ -64,10 +64,15 @@ def options_of(kind: str, name: str, options: Mapping[str, object]) -> dict[str,
         if option in spec.options and spec.options[option] != value:  # NaN differs from itself
             instead = _instead(kind, name, option, value)
             raise InputError(f"{owner} fixes {option} to {spec.options[option]!r}; {instead}")
-    named = {"variant"} if ":" in name else set()  # only the name sets the variant
+    named = set_by_name(name)
     settled = {key: value for key, value in {**spec.defaults, **spec.options}.items() if key not in named}
     typed = typed_options(owner, target_of(kind, name), {**settled, **options}, PROVIDED[kind] | named)
     return {key: typed[key] for key in options}
+
+
+def set_by_name(name: str) -> frozenset[str]:
+    """Return the arguments that the name of an entry sets, so that users cannot: `variant`, if the name has a colon."""
+    return frozenset({"variant"}) if ":" in name else frozenset()
 
 
 def arguments_of(kind: str, name: str, options: Mapping[str, object]) -> dict[str, object]:

@@ -104,6 +104,30 @@ def test_every_entry_can_be_shown(program, kind):
         assert " ".join(spec.summary.split()) in " ".join(out.split()) or ".toml" in spec.target
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_option_has_a_meaning(kind):
+    for spec in getattr(catalogue(), kind):
+        for row in json.loads(described(kind, spec.name, as_json=True, width=120)).get("options", ()):
+            assert row["meaning"], f"{kind} {spec.name}: {row['name']} has no line under Args"
+            assert not row["meaning"].startswith("see "), f"{kind} {spec.name}: {row['name']} only points elsewhere"
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "said"),
+    [
+        ("optimizers", "nevergrad:*", "the name in the registry."),
+        ("optimizers", "blockwise:random", "the name of the blocks' optimizer."),
+        ("objectives", "bbob:*", '"1" to "24".'),
+        ("optimizers", "cmaes:lra", ""),
+    ],
+)
+def test_the_part_behind_a_colon_is_no_option(program, kind, name, said):
+    assert "variant" not in [row["name"] for row in json.loads(program("list", kind, name, "--json")[1])["options"]]
+    out = " ".join(program("list", kind, name)[1].split())
+    assert "variant:" not in out
+    assert (f"The part behind the colon belongs to the name and is no option: {said}" in out) == bool(said)
+
+
 PLUGIN = """
 import dfo_prompt as dp
 

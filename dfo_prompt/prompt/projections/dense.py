@@ -13,7 +13,13 @@ MAX_ENTRIES = 2**28
 
 
 def normal(space: Space, rng: np.random.Generator, *, alpha: Scale = 1.0, sigma: Scale = 1.0) -> Matrix:
-    """Draw A (P * E, d) with independent normal entries of mean zero; see `Space.deviation`."""
+    """Draw A (P * E, d) with independent normal entries of mean zero; see `Space.deviation`.
+
+    Args:
+        space, rng: sizes and scale, and the random generator.
+        alpha: factor of the prompt's scale; with 1, A z has the deviation of the embeddings for z ~ N(0, sigma^2 I).
+        sigma: the deviation of z that `alpha` assumes; it does not follow the study's sigma.
+    """
     return rng.normal(0.0, space.deviation(alpha, sigma), _shape(space))
 
 
@@ -38,7 +44,13 @@ def uniform(space: Space, rng: np.random.Generator) -> Matrix:
 
 
 def orthogonal(space: Space, rng: np.random.Generator, *, alpha: Scale = 1.0, sigma: Scale = 1.0) -> Matrix:
-    """Draw A (P * E, d) with orthogonal columns of equal length, which preserves all distances up to scale."""
+    """Draw A (P * E, d) with orthogonal columns of equal length, which preserves all distances up to scale.
+
+    Args:
+        space, rng: sizes and scale, and the random generator.
+        alpha: factor of the prompt's scale; with 1, A z has the deviation of the embeddings for z ~ N(0, sigma^2 I).
+        sigma: the deviation of z that `alpha` assumes; it does not follow the study's sigma.
+    """
     columns, upper = np.linalg.qr(rng.standard_normal(_shape(space)))
     columns *= np.sign(np.diag(upper))  # makes the columns uniformly distributed (Mezzadri, 2007)
     scaled: Matrix = columns * (space.deviation(alpha, sigma) * sqrt(space.entries))

@@ -55,6 +55,10 @@ class TunedPrompt:
 def from_file(space: Space, rng: np.random.Generator, *, path: Path) -> Matrix:  # noqa: ARG001 - nothing is drawn
     """Read A (P * E, d), the tensor "projection" of a safetensors file.
 
+    Args:
+        space, rng: the sizes to check; nothing is drawn.
+        path: the file, written by `dfo-prompt pretrain-projection`.
+
     Raises:
         InputError: there is no such file or tensor, or the tensor has another shape.
     """

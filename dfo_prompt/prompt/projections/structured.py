@@ -103,6 +103,12 @@ def sparse(
 
     The density is 1/3 in Achlioptas (2003), and 1/sqrt(d), the default, in Li et al. (2006).
 
+    Args:
+        space, rng: sizes and scale, and the random generator.
+        density: the share of non-zero entries in a row, in (0, 1]; by default 1/sqrt(d).
+        alpha: factor of the prompt's scale; with 1, A z has the deviation of the embeddings for z ~ N(0, sigma^2 I).
+        sigma: the deviation of z that `alpha` assumes; it does not follow the study's sigma.
+
     Raises:
         InputError: `density` is not in (0, 1].
     """
@@ -121,6 +127,11 @@ def count_sketch(space: Space, rng: np.random.Generator, *, alpha: Scale = 1.0, 
 
     The numbers of entries per coordinate differ by at most one. With d = P E there is one each, and thus no projection: z is
     the prompt up to scale, signs and order.
+
+    Args:
+        space, rng: sizes and scale, and the random generator.
+        alpha: factor of the prompt's scale; with 1, A z has the deviation of the embeddings for z ~ N(0, sigma^2 I).
+        sigma: the deviation of z that `alpha` assumes; it does not follow the study's sigma.
     """
     columns = rng.permutation(np.arange(space.entries) % space.dim)[:, None]
     signs = rng.choice([-1.0, 1.0], columns.shape)
@@ -128,7 +139,13 @@ def count_sketch(space: Space, rng: np.random.Generator, *, alpha: Scale = 1.0, 
 
 
 def fastfood(space: Space, rng: np.random.Generator, *, alpha: Scale = 1.0, sigma: Scale = 1.0) -> Fastfood:
-    """Draw the diagonal matrices and permutations of Fastfood; A is distributed nearly as in `normal`."""
+    """Draw the diagonal matrices and permutations of Fastfood; A is distributed nearly as in `normal`.
+
+    Args:
+        space, rng: sizes and scale, and the random generator.
+        alpha: factor of the prompt's scale; with 1, A z has the deviation of the embeddings for z ~ N(0, sigma^2 I).
+        sigma: the deviation of z that `alpha` assumes; it does not follow the study's sigma.
+    """
     size = 1 << (space.dim - 1).bit_length()
     shape = (ceil(space.entries / size), size)
     return Fastfood(
@@ -144,6 +161,12 @@ def fastfood(space: Space, rng: np.random.Generator, *, alpha: Scale = 1.0, sigm
 
 def low_rank(space: Space, rng: np.random.Generator, *, rank: int = 8, alpha: Scale = 1.0, sigma: Scale = 1.0) -> LowRank:
     """Draw a map to prompts whose tokens all lie in the span of `rank` random directions.
+
+    Args:
+        space, rng: sizes and scale, and the random generator.
+        rank: the number of directions, from 1 to E, the embedding width.
+        alpha: factor of the prompt's scale; with 1, A z has the deviation of the embeddings for z ~ N(0, sigma^2 I).
+        sigma: the deviation of z that `alpha` assumes; it does not follow the study's sigma.
 
     Raises:
         InputError: `rank` is not between 1 and E.

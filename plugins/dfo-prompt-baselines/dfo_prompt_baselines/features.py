@@ -36,7 +36,12 @@ def linear(setting: dp.Setting) -> dp.Fitted:
 
 
 def mlp(setting: dp.Setting, *, width: Size = 64) -> dp.Fitted:
-    """Fit a neural network with one hidden layer on one hidden state per text."""
+    """Fit a neural network with one hidden layer on one hidden state per text.
+
+    Args:
+        setting: the entry's setting.
+        width: units of the hidden layer.
+    """
     seed = setting.problem.seed % 2**32  # scikit-learn's range of seeds
     return _by_grid(
         setting.problem,
@@ -52,7 +57,15 @@ def bilstm(
     epochs: dp.Count = 60,
     patience: dp.Count = 10,
 ) -> dp.Fitted:
-    """Train a BiLSTM on the hidden states of all tokens, by Adam with early stopping on dev."""
+    """Train a BiLSTM on the hidden states of all tokens, by Adam with early stopping on dev.
+
+    Args:
+        setting: the entry's setting.
+        width: units of the LSTM in each direction.
+        learning_rate: step size of Adam.
+        epochs: largest number of epochs, each one step on all training texts.
+        patience: number of epochs without a better dev metric, or an equal one and a lower loss, after which training ends.
+    """
     problem = setting.problem
     train, dev = _Features(problem, "train"), _Features(problem, "dev")
     with seeded(problem.seed):

@@ -35,6 +35,12 @@ def prompt_tuning(setting: dp.Setting, *, prompt_tokens: dp.Count = 50, training
     """Train a soft prompt from the default start of a study with the same seed; see `Recipe`.
 
     Writes prompt.safetensors into the study's folder, for `dfo-prompt pretrain-projection`.
+
+    Args:
+        setting: the entry's setting.
+        prompt_tokens: P, the number of trained embeddings before the text.
+        training: a table that sets learning_rates (by default [0.03, 0.003]; the best on dev is used), epochs, batch_size,
+            patience or dtype; see `Recipe`.
     """
     recipe = _recipe(training, (3e-2, 3e-3))
     config = PromptTuningConfig(num_virtual_tokens=prompt_tokens, **_peft_sizes(setting))
@@ -49,7 +55,14 @@ def prompt_tuning(setting: dp.Setting, *, prompt_tokens: dp.Count = 50, training
 
 
 def p_tuning(setting: dp.Setting, *, prompt_tokens: dp.Count = 50, training: Training = None) -> dp.Fitted:
-    """Train a soft prompt as the output of a small network; see `Recipe`."""
+    """Train a soft prompt as the output of a small network; see `Recipe`.
+
+    Args:
+        setting: the entry's setting.
+        prompt_tokens: P, the number of embeddings before the text.
+        training: a table that sets learning_rates (by default [0.003, 0.0003]; the best on dev is used), epochs, batch_size,
+            patience or dtype; see `Recipe`.
+    """
     recipe = _recipe(training, (3e-3, 3e-4))
     width = setting.problem.lm.width
     config = PromptEncoderConfig(num_virtual_tokens=prompt_tokens, encoder_hidden_size=width, **_peft_sizes(setting))
@@ -61,6 +74,12 @@ def prefix_tuning(setting: dp.Setting, *, prompt_tokens: dp.Count = 20, training
 
     A decoder's prefix starts from the keys and values of vocabulary tokens (Li and Liang, 2021, section 7.4); peft draws an
     encoder's from N(0, 1), as P-Tuning v2 does.
+
+    Args:
+        setting: the entry's setting.
+        prompt_tokens: P, the number of trained keys and values ahead of every layer.
+        training: a table that sets learning_rates (by default [0.01, 0.001]; the best on dev is used), epochs, batch_size,
+            patience or dtype; see `Recipe`.
 
     Raises:
         ModelError: the model ignores the prefix.
@@ -83,7 +102,15 @@ def prefix_tuning(setting: dp.Setting, *, prompt_tokens: dp.Count = 20, training
 
 
 def lora(setting: dp.Setting, *, rank: Size = 8, alpha: dp.Count = 16, training: Training = None) -> dp.Fitted:
-    """Train low-rank updates of the modules that peft selects for the family, or else of all linear layers; see `Recipe`."""
+    """Train low-rank updates of the modules that peft selects for the family, or else of all linear layers; see `Recipe`.
+
+    Args:
+        setting: the entry's setting.
+        rank: rank of each update.
+        alpha: scale of the updates, which are multiplied by alpha / rank.
+        training: a table that sets learning_rates (by default [0.001, 0.0001]; the best on dev is used), epochs, batch_size,
+            patience or dtype; see `Recipe`.
+    """
     lm = setting.problem.lm
     modules = None if lm.model.config.model_type in KNOWN_ATTENTION else "all-linear"
     task_type = TASK_TYPES.get(lm.head)
@@ -95,6 +122,12 @@ def adapter(setting: dp.Setting, *, width: Size = 32, training: Training = None)
     """Train a bottleneck of `width` after every layer, initially the identity; see `Recipe`.
 
     This is simpler than Houlsby et al. (2019), who put one after each of the two sublayers and also train the norms.
+
+    Args:
+        setting: the entry's setting.
+        width: units of a bottleneck.
+        training: a table that sets learning_rates (by default [0.001, 0.0001]; the best on dev is used), epochs, batch_size,
+            patience or dtype; see `Recipe`.
     """
 
     def prepare(base: Any) -> nn.Module:
@@ -110,7 +143,13 @@ def adapter(setting: dp.Setting, *, width: Size = 32, training: Training = None)
 
 
 def bitfit(setting: dp.Setting, *, training: Training = None) -> dp.Fitted:
-    """Train only biases; linear layers without a bias get one of zeros; see `Recipe`."""
+    """Train only biases; linear layers without a bias get one of zeros; see `Recipe`.
+
+    Args:
+        setting: the entry's setting.
+        training: a table that sets learning_rates (by default [0.001, 0.0001]; the best on dev is used), epochs, batch_size,
+            patience or dtype; see `Recipe`.
+    """
 
     def prepare(base: Any) -> nn.Module:
         base.requires_grad_(requires_grad=False)
@@ -127,7 +166,13 @@ def bitfit(setting: dp.Setting, *, training: Training = None) -> dp.Fitted:
 
 
 def model_tuning(setting: dp.Setting, *, training: Training = None) -> dp.Fitted:
-    """Train all weights; see `Recipe`."""
+    """Train all weights; see `Recipe`.
+
+    Args:
+        setting: the entry's setting.
+        training: a table that sets learning_rates (by default [0.00001]; the best on dev is used), epochs, batch_size,
+            patience or dtype; see `Recipe`.
+    """
 
     def prepare(base: Any) -> nn.Module:
         model: nn.Module = base.requires_grad_(requires_grad=True)
