@@ -27,8 +27,6 @@ class FunctionObjective:
 
     def evaluate(self, candidates: Matrix) -> Evaluation:
         """Score candidates (B, d)."""
-        if (
-            self.vectorized
-        ):  # the study converts the array, and refuses one that does not say which loss belongs to which candidate
+        if self.vectorized:  # as it is: the study refuses an array that does not say whose losses it holds
             return Evaluation(losses=self.function(candidates))
         return Evaluation(losses=np.array([float(self.function(candidate)) for candidate in candidates]))

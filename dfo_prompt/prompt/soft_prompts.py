@@ -56,7 +56,7 @@ class SoftPrompts:
             return self._projection(PROBE_STEP * np.random.default_rng(0).standard_normal((PROBES, self.dim)))
 
         def key() -> Hashable:
-            digest = hashlib.sha256(prompts().detach().float().cpu().contiguous().numpy()).digest()
+            digest = hashlib.sha256(prompts().detach().float().cpu().numpy().tobytes()).digest()
             return digest, json.dumps(self.problem.describe(), sort_keys=True), settings
 
         return choose_precision(self.problem.lm, dtype, lambda precision: losses(precision, prompts()), key=key)

@@ -166,9 +166,7 @@ def _comparable(raw: Matrix, measure: str, studies: pd.DataFrame, ranges: Mappin
         return 1 - raw
     instances = product(dict.fromkeys(studies["problem"]), dict.fromkeys(studies["seed"]))
     flat = raw.reshape(raw.shape[0] * raw.shape[1], raw.shape[2])
-    scores = [
-        ranges[instance].score(row) if instance in ranges else row for instance, row in zip(instances, flat, strict=True)
-    ]
+    scores = [ranges[instance].score(row) if row.size else row for instance, row in zip(instances, flat, strict=True)]
     return 1 - np.reshape(scores, raw.shape)
 
 

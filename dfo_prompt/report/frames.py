@@ -9,10 +9,11 @@ import pandas as pd
 from dfo_prompt.config.study import STUDY
 from dfo_prompt.contracts.usage import currencies
 from dfo_prompt.report.damage import reading
-from dfo_prompt.report.evidence import storable
+from dfo_prompt.report.evidence import Evidence, storable
 from dfo_prompt.report.findings import Findings, read_findings
 from dfo_prompt.study.identity import read_manifest
 from dfo_prompt.study.records import FILES, Account, read_records
+from dfo_prompt.suite.plan import Plan
 from dfo_prompt.types import Matrix
 
 STUDY_COLUMNS = {
@@ -85,7 +86,7 @@ def studies_of(findings: Findings) -> pd.DataFrame:
             {
                 **place,
                 "method": plan.config.method,
-                "searched": plan.config.method == STUDY,
+                "searched": _searched(plan, findings.evidence[plan.id]),
                 "budget": plan.config.budget,
                 **findings.evidence[plan.id].figures,
                 "packed": plan.id in findings.packed,
@@ -98,15 +99,20 @@ def curves_of(findings: Findings) -> Matrix:
     """Return the smallest loss after each query, (studies, queries), rows as in `studies_of`.
 
     A finished study that ended early keeps its last value up to its budget. Values are NaN before the first finite loss,
-    after the last query of an unfinished study, after a study's budget, and for methods that are not studies.
+    after the last query of an unfinished study, after a study's budget, and for methods that do not search.
     """
     plans = findings.suite.plans
     table = np.full((len(plans), max(plan.config.budget for plan in plans)), np.nan)
     for row, plan in zip(table, plans, strict=True):
-        if plan.config.method == STUDY:
-            evidence = findings.evidence[plan.id]
+        evidence = findings.evidence[plan.id]
+        if _searched(plan, evidence):
             curve = evidence.curve()[: len(row)]
             row[: len(curve)] = curve
             if evidence.finished and len(curve):
                 row[len(curve) : plan.config.budget] = curve[-1]
     return table
+
+
+def _searched(plan: Plan, evidence: Evidence) -> bool:
+    """Tell whether a study is one of an optimizer, or of a method of a plugin that keeps a journal, too."""
+    return plan.config.method == STUDY or bool(evidence.improved)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from itertools import combinations, product
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from dfo_prompt.contracts.spec import load_target
 from dfo_prompt.errors import InputError, UnknownNameError
 from dfo_prompt.plugin.catalogue import catalogue
 from dfo_prompt.run.built import plugin_of
-from dfo_prompt.suite.config import Entry, Exclusion, SuiteConfig, SuiteSettings
+from dfo_prompt.suite.config import Entry, Exclusion, Measure, SuiteConfig, SuiteSettings
 from dfo_prompt.suite.plan import Plan, Suite, slug
 
 LONGEST = 200
@@ -85,6 +86,7 @@ def suite_of(
         raise InputError(f"{where}: everything is excluded")
     _check_different(plans, where)
     _check_problems(plans, where)
+    _check_losses(plans, config.measure, where)
     _check_budgets(plans, where)
     settings = SuiteSettings(**{field.name: getattr(config, field.name) for field in fields(SuiteSettings)})
     return Suite(settings=settings, plans=tuple(plans))
@@ -138,6 +140,21 @@ def _check_problems(plans: Sequence[Plan], where: str) -> None:
             raise InputError(
                 f"{where}: model, task or data of {both} differ on {plan.problem!r}; set problem in [[problems]]"
             )
+
+
+def _check_losses(plans: Sequence[Plan], measure: Measure, where: str) -> None:
+    """Refuse to rank entries by different losses. Dimensions may differ: those of a projection do not affect the loss."""
+    if measure == "test_metric":
+        return
+    first: dict[tuple[str, str], Plan] = {}
+    for plan in (plan for plan in plans if plan.queries):
+        reference = first.setdefault((plan.problem, plan.config.objective), plan)
+        for key in ("prompt.loss", "prompt.calibration", "objective_options"):
+            ours, theirs = (attrgetter(key)(one.config) for one in (plan, reference))
+            if ours != theirs:
+                both = f"{reference.optimizer!r} and {plan.optimizer!r}"
+                fault = f"{key} of {both} differ on {plan.problem!r}, so that their losses cannot be compared"
+                raise InputError(f'{where}: {fault}; set it in [study] or [[problems]], or measure = "test_metric"')
 
 
 def _check_budgets(plans: Sequence[Plan], where: str) -> None:

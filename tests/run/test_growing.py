@@ -43,9 +43,8 @@ def test_it_starts_from_the_answer_on_the_grown_split_and_names_both(program, tm
     manifests = {name: read_manifest(tmp_path / name) for name in ("old", "new")}
     new, before = manifests["new"]["objective"], manifests["old"]["objective"]
     answer = read_candidate(tmp_path / "old")
-    assert (
-        manifests["new"]["start_from"].items() >= {"study": "old", "candidate": candidate_hash(answer), "queries": 8}.items()
-    )
+    source = {"study": "old", "candidate": candidate_hash(answer), "queries": 8}
+    assert manifests["new"]["start_from"].items() >= source.items()
     assert manifests["new"]["config"]["x0"] == answer.tolist()
     assert "feedback" not in manifests["old"]["config"]["problem"]
     assert (new["feedback"], new["rows"]["feedback"]["read"]) == (sha256(feedback.read_bytes()).hexdigest(), 5)

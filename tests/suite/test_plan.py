@@ -220,6 +220,11 @@ def test_a_plain_name_is_always_the_optimizer(read):
             {},
             "model, task or data of 'cma' and 'more' differ on '0.0'; set problem in",
         ),
+        (
+            SUITE.replace('"random"]', '{ name = "more", optimizer = "random", prompt = { loss = "hinge" } }]'),
+            {},
+            "prompt.loss of 'cma' and 'more' differ on '0.0', so that their losses cannot be compared; set it in",
+        ),
     ],
 )
 def test_what_would_falsify_a_comparison_is_refused(read, text, overrides, said):
