@@ -24,6 +24,7 @@ SET = {
     "observers": "--set trackers.{name}.",
 }
 """The flag that sets an option, by kind."""
+SECTION = re.compile(r"^(?:Args|Returns|Raises|Yields|Attributes):$", flags=re.M)
 PARAMETER = re.compile(r"^ {4}(\w[\w, ]*): (.*(?:\n {8}.*)*)", flags=re.M)
 
 
@@ -43,11 +44,15 @@ def described(kind: str, name: str, *, as_json: bool, width: int) -> str:
         target = shelf.load(name)
     except InputError as missing:  # an extra, without which nothing is known of the options
         entry = {"name": name, "summary": spec.summary, "error": str(missing)}
-        return json.dumps(entry, indent=2) if as_json else "\n\n".join([f"{name}: {spec.summary}", str(missing)])
+        return (
+            json.dumps(entry, indent=2)
+            if as_json
+            else "\n\n".join(_filled(part, width) for part in (f"{name}: {spec.summary}", str(missing)))
+        )
     rows = list(_options(kind, name, spec, target)) if callable(target) else []
     if as_json:
         return json.dumps({"name": name, "summary": spec.summary, "options": rows}, indent=2)
-    description = _own_docstring(target).partition("\nArgs:")[0].strip()
+    description = SECTION.split(_own_docstring(target))[0].strip()
     parts = [_filled(f"{name}: {spec.summary}", width), *(_refilled(part, width) for part in description.split("\n\n"))]
     parts.append("\n".join(_filled(line, width) for line in _declared(spec)))
     if spec.name.endswith(":*"):
@@ -66,7 +71,7 @@ def described(kind: str, name: str, *, as_json: bool, width: int) -> str:
 
 def _option(row: Mapping[str, str | None], width: int) -> str:
     default = "required" if row["default"] is None else f"default {row['default']}"
-    head = f"{row['name']}: {row['type']}, {default}"
+    head = _filled(f"{row['name']}: {row['type']}, {default}", width)
     return "\n".join(part for part in (head, _filled(str(row["meaning"]), width, "    ")) if part)
 
 

@@ -105,6 +105,14 @@ def test_every_entry_can_be_shown(program, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_every_entry_fits_a_terminal(kind):
+    for spec in getattr(catalogue(), kind):
+        if not spec.target.endswith(".toml"):
+            shown = described(kind, spec.name, as_json=False, width=80)
+            assert max(map(len, shown.splitlines())) <= 80, shown
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_every_option_has_a_meaning(kind):
     for spec in getattr(catalogue(), kind):
         for row in json.loads(described(kind, spec.name, as_json=True, width=120)).get("options", ()):
