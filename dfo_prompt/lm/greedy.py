@@ -10,7 +10,7 @@ from torch import Tensor
 from transformers import DynamicCache
 
 from dfo_prompt.lm.answers import answer_logits
-from dfo_prompt.lm.encoding import arranged
+from dfo_prompt.lm.cached import cached_inputs
 from dfo_prompt.lm.layout import Layout
 from dfo_prompt.lm.load import LanguageModel
 from dfo_prompt.lm.precision import Precision
@@ -30,7 +30,7 @@ class Greedy:
     Args:
         lm: a decoder-only model.
         task: template, and rule for the end of answers.
-        scorer: checks which engines are exact; keys and values are cached between tokens if a cached engine is.
+        scorer: checks whether keys and values can be cached between tokens.
         precision: precision of the forward passes.
     """
 
@@ -86,7 +86,7 @@ class Greedy:
             for ids in ([layout.left for layout in layouts], [layout.right for layout in layouts])
         )
         inputs = torch.cat([left, prompt[0].expand(len(layouts), -1, -1), right], dim=1)
-        cache = self._cache(layouts, prompt.shape[1])
+        cache = self._cache(inputs.shape[1])
         answers, cached = torch.empty((len(layouts), 0), dtype=torch.long, device=prompt.device), 0
         while answers.shape[1] < self._rule.most_tokens and not self._ended(answers).all():
             # After the first pass, the cache holds keys and values of the prompts in all layers.
@@ -97,16 +97,17 @@ class Greedy:
             inputs = torch.cat([inputs, self._runs.embed(token)[:, None]], dim=1)
         return [self._cut(ids) for ids in answers.tolist()]
 
-    def _cache(self, layouts: Sequence[Layout], prompt_tokens: int) -> Any:
-        engine = self._scorer.engine(arranged(self._lm, layouts), prompt_tokens=prompt_tokens)
-        return DynamicCache(config=self._runs.model.config) if engine in ("packed", "cached") else None
+    def _cache(self, tokens: int) -> Any:
+        """Return an empty cache for rows of this many tokens and their answers, None if a cache would change answers."""
+        exact = self._scorer.cache_is_exact(tokens + self._rule.most_tokens)
+        return DynamicCache(config=self._runs.model.config) if exact else None
 
     def _next(self, inputs: Tensor, start: int, cache: Any) -> Tensor:
         rows = torch.arange(len(inputs), device=inputs.device)
-        arguments: dict[str, Any] = {"inputs_embeds": inputs, **self._runs.uncached}
-        if cache is not None:
-            positions = torch.arange(start, start + inputs.shape[1], device=inputs.device)[None]
-            arguments |= {"past_key_values": cache, "position_ids": positions, "use_cache": True}
+        if cache is None:
+            arguments = {"inputs_embeds": inputs, **self._runs.uncached}
+        else:
+            arguments = cached_inputs(inputs, cache, start)
         last = torch.full_like(rows, inputs.shape[1] - 1)
         return answer_logits(self._runs.model, rows, last, arguments, narrow=self._scorer.narrow).float().argmax(dim=-1)
 

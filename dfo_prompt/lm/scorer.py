@@ -8,7 +8,7 @@ from dfo_prompt.lm.encoding import Encoded
 from dfo_prompt.lm.load import LanguageModel
 from dfo_prompt.lm.precision import Precision
 from dfo_prompt.lm.runs import REFUSALS, Runs
-from dfo_prompt.lm.shortcuts import fastest_engine, head_is_narrow
+from dfo_prompt.lm.shortcuts import cache_is_exact, fastest_engine, head_is_narrow
 from dfo_prompt.lm.strategies import Batcher, Engine, Strategy, strategy_of
 
 
@@ -45,6 +45,10 @@ class Scorer:
     def engine(self, texts: Encoded, *, prompt_tokens: int) -> Engine:
         """Return the name of the engine that scores texts under prompts of P tokens."""
         return fastest_engine(self._lm, texts, prompt_tokens=prompt_tokens)
+
+    def cache_is_exact(self, tokens: int) -> bool:
+        """Tell whether rows of up to this many tokens can grow behind cached keys and values; see `shortcuts`."""
+        return cache_is_exact(self._lm, tokens)
 
     @property
     def narrow(self) -> bool:

@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from transformers import DynamicCache
 
 from dfo_prompt.errors import ModelError
 from dfo_prompt.lm.answers import FirstTokenReader, answer_logits
+from dfo_prompt.lm.cached import cached_inputs
 from dfo_prompt.lm.checkpoint import first_line
 from dfo_prompt.lm.encoding import Encoded, in_buckets
 from dfo_prompt.lm.layout import Layout
@@ -23,6 +25,8 @@ from dfo_prompt.lm.strategies import Batcher, Engine, engines_of, strategy_of
 
 SHORTEST = 32
 """The smallest length of the longest checked text, in tokens."""
+APPENDED = 3
+"""The number of tokens that are appended to a row behind cached keys and values."""
 COMPARED_TOKENS = 16
 """The number of tokens whose logits are compared."""
 TOLERANCE = 1e-4
@@ -38,12 +42,25 @@ def fastest_engine(lm: LanguageModel, texts: Encoded, *, prompt_tokens: int) -> 
     Raises:
         ModelError: the model does not accept soft prompts, or they have no effect on it.
     """
-    length = max(SHORTEST, 1 << (texts.longest + prompt_tokens - 1).bit_length())
-    key = ("texts first" if texts.texts_first else "prompt first", min(length, lm.max_tokens))
+    key = ("texts first" if texts.texts_first else "prompt first", _checked_length(lm, texts.longest + prompt_tokens))
     if key not in lm.checked:
         lm.checked[key] = _fastest(lm, _trial(lm, key[1], texts_first=texts.texts_first))
     engine: Engine = lm.checked[key]
     return engine
+
+
+@torch.inference_mode()
+def cache_is_exact(lm: LanguageModel, tokens: int) -> bool:
+    """Tell whether tokens appended to a row one by one, behind cached keys and values, have the logits of the whole row.
+
+    Args:
+        lm: a decoder-only model, which is checked once per length.
+        tokens: length of the longest row.
+    """
+    key = ("cache", _checked_length(lm, tokens))
+    if key not in lm.checked:
+        lm.checked[key] = _grows(lm, _trial(lm, key[1], texts_first=False))
+    return bool(lm.checked[key])
 
 
 @torch.inference_mode()
@@ -113,6 +130,23 @@ def _trial(lm: LanguageModel, length: int, *, texts_first: bool) -> Trial:
         prompts=lm.model.get_input_embeddings()(tokens),
         words=torch.tensor(draw(COMPARED_TOKENS), device=lm.device),
     )
+
+
+def _checked_length(lm: LanguageModel, tokens: int) -> int:
+    return min(max(SHORTEST, 1 << (tokens - 1).bit_length()), lm.max_tokens)
+
+
+def _grows(lm: LanguageModel, trial: Trial) -> bool:
+    row = _inputs(lm, trial, trial.prompts[0], 0)["inputs_embeds"]  # (1, L, E)
+    start, cache = row.shape[1] - APPENDED, DynamicCache(config=lm.model.config)
+
+    def appended() -> Tensor:
+        lm.model(**cached_inputs(row[:, :start], cache, 0))
+        steps = [lm.model(**cached_inputs(row[:, i : i + 1], cache, i)).logits for i in range(start, row.shape[1])]
+        return torch.cat(steps, dim=1)[0]
+
+    whole: Tensor = lm.model(inputs_embeds=row, **Runs(lm.model).uncached).logits[0, start:]
+    return same(appended, whole, tolerance=TOLERANCE)
 
 
 def _fastest(lm: LanguageModel, trial: Trial) -> Engine:

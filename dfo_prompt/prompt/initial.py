@@ -32,7 +32,8 @@ def initial_prompt_of(lm: LanguageModel, start: str | Path, tokens: int, rng: np
         rng: generator that draws random tokens.
 
     Raises:
-        InputError: the model does not take P tokens, there is no such start, or the tensor has another shape.
+        InputError: the model does not take P tokens, there is no such start, the text has no tokens, or the tensor has
+            another shape.
     """
     if tokens > lm.max_tokens:
         raise InputError(f"a prompt of {tokens:,} tokens is longer than the {lm.max_tokens:,} tokens that {lm.name!r} takes")
@@ -45,7 +46,9 @@ def initial_prompt_of(lm: LanguageModel, start: str | Path, tokens: int, rng: np
     _, _, text = start.partition("text:")
     if not start.startswith("text:") or not text.strip():
         raise InputError(f"unknown start of a prompt, {start!r}; known: zero, vocabulary, text:WORDS, file:PATH")
-    return lm.embed(np.resize(lm.tokens(text), tokens))
+    if not (ids := lm.tokens(text)):
+        raise InputError(f"prompt.start: {text!r} has no tokens for {lm.name!r}; write another text")
+    return lm.embed(np.resize(ids, tokens))
 
 
 def project_of(problem: Problem, prompt: PromptConfig) -> tuple[Project, dict[str, Json]]:

@@ -24,7 +24,7 @@ def _label(text: str, token: int) -> Label:
 
 def _pieces(lm: LanguageModel, word: str, ids: Sequence[int]) -> list[str]:
     """Return the text of each token of a label word with its spaces, which decoders of some tokenizers drop."""
-    for ahead in (ANCHOR, ""):
+    for ahead in (ANCHOR, "") if lm.tokenizer.is_fast else ():  # only fast tokenizers tell offsets
         encoded = lm.tokenizer(ahead + word, add_special_tokens=False, return_offsets_mapping=True)
         if tuple(encoded.input_ids[-len(ids) :]) == tuple(ids):
             ends = [end for _, end in encoded.offset_mapping[-len(ids) :]]

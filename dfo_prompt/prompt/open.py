@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
+from dfo_prompt._util.reading import exists
 from dfo_prompt.config.problem import ProblemConfig
 from dfo_prompt.errors import InputError, ModelError
 from dfo_prompt.lm.layout import template_of
@@ -95,6 +96,6 @@ def _load(model: str | Path, device: str, load: Callable[..., LanguageModel]) ->
     try:
         return load(name, name, device=device)
     except ModelError as error:
-        if Path(name).exists():
+        if exists(Path(name)):
             raise
         raise ModelError(f"{error}; named models: {', '.join(models.specs)}") from error

@@ -1,5 +1,7 @@
 """References have the likelihood that a loop over tokens computes; answers equal those of `generate` in transformers."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -127,6 +129,26 @@ def test_fewer_answers_are_generated_at_a_time_where_memory_does_not_suffice(mon
     monkeypatch.setattr("dfo_prompt.lm.greedy.answer_logits", lambda *_, **__: small(None, range(3), 0, {}, narrow=True))
     with pytest.raises(torch.OutOfMemoryError):
         ours.ids(prompts(lm)[0], layouts)
+
+
+def forget(_, args, named):
+    return args, {**named, "past_key_values": None}
+
+
+def spoil_after_32(_, args, named):
+    cache = named.get("past_key_values")
+    factor = 2 if cache is not None and cache.get_seq_length() > 32 else 1
+    return args, {**named, "inputs_embeds": named["inputs_embeds"] * factor}
+
+
+@pytest.mark.parametrize("packing", [True, False], ids=["packed", "cached"])
+@pytest.mark.parametrize("fault", [forget, spoil_after_32])
+def test_a_cache_that_changes_long_answers_is_left_out(fault, packing):
+    task, lm = replace(AHEAD, answer=Answer(most_tokens=30, ends="text")), tiny_lm(packing=packing)
+    lm.model.model.register_forward_pre_hook(fault, with_kwargs=True)
+    ours, (prompt, _) = greedy(lm, task), prompts(lm, tokens=20)
+    layouts = ours.lay_out(TEXTS[:2], prompt_tokens=20)
+    assert ours.ids(prompt, layouts) == [generated(tiny_lm(), task, prompt, layout) for layout in layouts]
 
 
 @pytest.mark.parametrize("packing", [True, False], ids=["packed", "cached"])

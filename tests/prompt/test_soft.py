@@ -152,6 +152,7 @@ def test_every_projection_moves_the_prompt(options, name):
         ({"loss": "squared"}, "unknown loss 'squared'; known: accuracy, cross_entropy, hinge, smoothed"),
         ({"dtype": "float8"}, "unknown dtype 'float8'; known: auto, float32"),
         ({"device": "tpu"}, "unknown device 'tpu'; known: auto, cpu, cuda, mps, sharded"),
+        ({"model": "a" * 300}, r"cannot load model 'a.*named models: smollm2-135m"),
         ({"model": "no/such-model"}, r"cannot load model 'no/such-model': .*named models: smollm2-135m"),
         ({"task": "missing.toml"}, "cannot read missing.toml"),
         ({"data": "missing.csv"}, "missing.csv"),

@@ -82,18 +82,22 @@ def read_start(path: Path, tokens: int, width: int) -> Tensor:
 
 
 def check_sources(task: str, model: str, *paths: Path) -> None:
-    """Check that files were learned for a model and not on a task.
+    """Check that files were learned for a model and not on a task; files that are not safetensors files do not tell.
 
     Args:
         task: name of the task.
         model: fingerprint of the model.
-        paths: files of tuned prompts or learned projections.
+        paths: files of tuned prompts or learned projections, or others.
 
     Raises:
-        InputError: a file was learned for another model, or on this task, or does not list its tasks as `save` does.
+        InputError: a file cannot be read, was learned for another model, or on this task, or does not list its tasks as
+            `save` does.
     """
     for path in paths:
-        entries = metadata(path)
+        try:
+            entries = _entries(path)
+        except SafetensorError:  # the projection of a plugin may read any file
+            continue
         if task in _sources(path, entries):
             raise InputError(f"{path} was learned on task {task!r} too; use a projection learned on other tasks")
         if entries.get("model", model) != model:
@@ -188,9 +192,22 @@ def metadata(path: Path) -> dict[str, str]:
         InputError: the file cannot be read.
     """
     try:
+        return _entries(path)
+    except SafetensorError as error:
+        raise InputError(f"cannot read {path}: {error}") from error
+
+
+def _entries(path: Path) -> dict[str, str]:
+    """Return the metadata of a safetensors file.
+
+    Raises:
+        SafetensorError: it is another kind of file, or damaged.
+        InputError: the file cannot be opened.
+    """
+    try:
         with safe_open(path, framework="numpy") as file:
             return dict(file.metadata() or {})
-    except (OSError, SafetensorError) as error:
+    except OSError as error:
         raise InputError(f"cannot read {path}: {error}") from error
 
 

@@ -153,12 +153,16 @@ class TextObjective(TaskObjective):
         """Score texts under a choice, and add the usage to `bill`.
 
         Returns:
-            The calibrated scores (N, C), and the number (1,) of them that are only upper bounds, None if all are exact.
+            The calibrated scores (N, C), and the number (1,) of label scores that are only upper bounds, those of the
+            calibration's reference texts included; None if all are exact.
         """
         reference = self._calibration.texts
         with bill.kept():
             scores, bounded = self._raw(choice, texts, bill)
-            neutral = self._raw(choice, reference, bill)[0] if reference and texts is not reference else scores
+            neutral = scores
+            if reference and texts is not reference:
+                neutral, more = self._raw(choice, reference, bill)
+                bounded += more
         bounds = None if self._asker.capabilities.exact else np.array([float(bounded)])
         if not reference:
             return scores, bounds

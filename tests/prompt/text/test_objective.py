@@ -1,13 +1,15 @@
 """The loss of a text over an endpoint."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from torch.nn.functional import cross_entropy
+from transformers import CTRLTokenizer
 
-from dfo_prompt.contracts.endpoint import Capabilities, Form
+from dfo_prompt.contracts.endpoint import Capabilities, Form, Label
 from dfo_prompt.contracts.objective import Composite, Described, Predictor, Textual, Validated
 from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.errors import InputError, OutageError
@@ -112,6 +114,33 @@ def test_the_hand_written_prompt_scores_as_under_the_prompt_objective(words, cal
             "bad story",
         ):  # an endpoint scores the next token only: a row more for each further one
             assert (other.usage.rows, other.usage.tokens) == (one.usage.rows, one.usage.tokens)
+
+
+class Listing(Watched):
+    """Lists only the second of two labels."""
+
+    def probe(self, labels):
+        return replace(super().probe(labels), exact=False)
+
+    def score(self, rows, labels):
+        return replace(super().score(rows, labels), bounds=np.tile([True, False], (len(rows), 1)))
+
+
+@pytest.mark.parametrize(("calibration", "rows"), [("none", 6), ("contextual", 9), ("median", 6)])
+def test_bounds_are_counted_in_the_rows_of_a_calibration_too(calibration, rows):
+    found = problem()
+    _, objective = watched(found, endpoint=Listing(found.lm), calibration=calibration)
+    evaluation = objective.evaluate(candidates(2))
+    assert (evaluation.metrics["bounded"].tolist(), evaluation.usage.rows) == ([rows, rows], 2 * rows)
+
+
+def test_a_tokenizer_without_offsets_gives_the_tokens_of_label_words_as_it_decodes_them(tmp_path):
+    (tmp_path / "vocab.json").write_text(json.dumps({"<unk>": 0, "bad": 1, "good": 2, ":": 3}))
+    (tmp_path / "merges.txt").write_text("#\nb a\nba d</w>\ng o\ngo o\ngoo d</w>\n")
+    tokenizer = CTRLTokenizer(tmp_path / "vocab.json", tmp_path / "merges.txt")
+    assert not tokenizer.is_fast
+    words = words_of(replace(tiny_lm(), tokenizer=tokenizer), TASK).labels
+    assert words == ((Label(text="bad", token=1),), (Label(text="good", token=2),))
 
 
 def test_no_training_example_is_asked_with_itself_in_the_prompt():
