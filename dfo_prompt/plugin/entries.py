@@ -6,7 +6,7 @@ from typing import Any
 from dfo_prompt.contracts.spec import Spec
 from dfo_prompt.errors import InputError
 from dfo_prompt.plugin.catalogue import KINDS, catalogue
-from dfo_prompt.plugin.options import typed_options
+from dfo_prompt.plugin.options import parameters, typed_options
 from dfo_prompt.plugin.shelf import Shelf
 
 PROVIDED: Mapping[str, frozenset[str]] = {
@@ -51,6 +51,15 @@ def target_of(kind: str, name: str) -> Callable[..., Any]:
     """
     target: Callable[..., Any] = shelf(kind).load(name)
     return target
+
+
+def takes_problem(objective: str) -> bool:
+    """Tell whether an objective is one of a language model on a task.
+
+    Raises:
+        InputError, PluginError: see `target_of`.
+    """
+    return "problem" in parameters(target_of("objective", objective)).hints
 
 
 def options_of(kind: str, name: str, options: Mapping[str, object]) -> dict[str, object]:

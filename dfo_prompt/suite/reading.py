@@ -13,6 +13,7 @@ from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.contracts.spec import load_target
 from dfo_prompt.errors import InputError, UnknownNameError
 from dfo_prompt.plugin.catalogue import catalogue
+from dfo_prompt.plugin.entries import takes_problem
 from dfo_prompt.run.built import plugin_of
 from dfo_prompt.suite.config import Entry, Exclusion, Measure, SuiteConfig, SuiteSettings
 from dfo_prompt.suite.plan import Plan, Suite, slug
@@ -143,7 +144,11 @@ def _check_problems(plans: Sequence[Plan], where: str) -> None:
 
 
 def _check_losses(plans: Sequence[Plan], measure: Measure, where: str) -> None:
-    """Refuse to rank entries by different losses. Dimensions may differ: those of a projection do not affect the loss."""
+    """Refuse to rank entries by different losses.
+
+    Dimensions may differ, and so may the options of an objective of a language model: they select prompts, whose loss is the
+    same. Those of other objectives define the function.
+    """
     if measure == "test_metric":
         return
     first: dict[tuple[str, str], Plan] = {}
@@ -151,7 +156,7 @@ def _check_losses(plans: Sequence[Plan], measure: Measure, where: str) -> None:
         reference = first.setdefault((plan.problem, plan.config.objective), plan)
         for key in ("prompt.loss", "prompt.calibration", "objective_options"):
             ours, theirs = (attrgetter(key)(one.config) for one in (plan, reference))
-            if ours != theirs:
+            if ours != theirs and not (key == "objective_options" and takes_problem(plan.config.objective)):
                 both = f"{reference.optimizer!r} and {plan.optimizer!r}"
                 fault = f"{key} of {both} differ on {plan.problem!r}, so that their losses cannot be compared"
                 raise InputError(f'{where}: {fault}; set it in [study] or [[problems]], or measure = "test_metric"')

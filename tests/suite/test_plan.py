@@ -225,11 +225,22 @@ def test_a_plain_name_is_always_the_optimizer(read):
             {},
             "prompt.loss of 'cma' and 'more' differ on '0.0', so that their losses cannot be compared; set it in",
         ),
+        (
+            SUITE.replace('"random"]', '{ name = "more", optimizer = "random", objective_options = { effective_dim = 2 } }]'),
+            {},
+            "objective_options of 'cma' and 'more' differ on '0.0'",
+        ),
     ],
 )
 def test_what_would_falsify_a_comparison_is_refused(read, text, overrides, said):
     with pytest.raises(InputError, match=said):
         read(text, **overrides)
+
+
+def test_entries_may_choose_among_other_prompts(read):
+    few = '{ name = "few", optimizer = "random", objective_options = { decoder = "demonstrations" } }'
+    text = SUITE.partition("[cross]")[0].replace('"sphere"\ndim = 5', '"text-prompt"').replace('"random"]', f"{few}]")
+    assert {plan.config.dim for plan in read(text).plans} == {80, 88}
 
 
 def test_one_bracket_too_few_is_said(read):
