@@ -43,7 +43,8 @@ def print_forecast(forecast: Forecast) -> None:
             total = ", ".join([counted(usage.queries, unit), *amounts(usage)])
             console.print(f"[bold]{name:<14}[/bold]  at most {total}")
     if not forecast.estimated:
-        console.print("[bold]rest[/bold]            unknown: this gives no estimate of anything but queries")
+        name, known = ("rest", " of anything but queries") if forecast.search.queries else ("costs", "")
+        console.print(f"[bold]{name:<14}[/bold]  unknown: this gives no estimate{known}")
 
 
 def print_next(config: StudyConfig, summary: Summary, folder: Path) -> None:
