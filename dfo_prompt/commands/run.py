@@ -110,9 +110,10 @@ def command(
         if continue_with and start_from:
             check_grown(start_from, objectives.get(config), config)
         run_method(config, out=place, start_from=start_from, observers=[progress, *observers], objectives=objectives)
+        objective = objectives.get(config) if config.method == STUDY else None
     summary = summarize(place)
     print_summary(summary, folder)
-    print_next(config, summary, folder)
+    print_next(config, summary, folder, objective)
 
 
 def _name(config: StudyConfig) -> str:
