@@ -15,6 +15,7 @@ class Stream(IntEnum):
     START = 2
     ORDER = 3
     TRIGGER = 4
+    LEARNED = 5
 
 
 def entropy(seed: int, stream: Stream, *rest: int, draw: int = 0) -> list[int]:

@@ -19,6 +19,7 @@ from dfo_prompt.contracts.objective import Objective
 from dfo_prompt.errors import DataError
 from dfo_prompt.methods.run import run_method
 from dfo_prompt.methods.setting import Predict
+from dfo_prompt.run.budgets import check_limits
 from dfo_prompt.run.objectives import Objectives
 from dfo_prompt.study.result import HeldOut, Result, StudyResult
 from dfo_prompt.tasks.examples import prepare
@@ -140,6 +141,7 @@ def tune(
         shots = train.shots(label_words, parts=2 if unseen else 3) if shots is None else shots
         problem = {"model": str(model), "task": str(task.absolute()), "shots": shots}
         config = parse_config(merge({**keys, "problem": problem}, settings or {}), where=WHERE)
+        check_limits(config)
         recorder, objectives, place = Recorder(), Objectives(), folder / "study" if out else None
         with study_progress(progress) as shown:
             outcome = run_method(config, out=place, observers=[*shown, recorder], objectives=objectives)

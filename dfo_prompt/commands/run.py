@@ -20,6 +20,7 @@ from dfo_prompt.console.progress import ProgressObserver
 from dfo_prompt.errors import InputError
 from dfo_prompt.methods.run import run_method
 from dfo_prompt.report.summary import summarize
+from dfo_prompt.run.budgets import check_limits
 from dfo_prompt.run.built import plugin_of
 from dfo_prompt.run.forecast import forecast_of
 from dfo_prompt.run.growing import check_grown, grown_config
@@ -104,13 +105,15 @@ def command(
     print_plan(config, folder)
     observers = set_limits(supervisor, batch_seconds=batch_seconds, study_seconds=study_seconds)
     with plugin_of(config), on_standard_error("dfo_prompt"), ProgressObserver() as progress:
+        check_limits(config)
         objectives = Objectives()
         if continue_with and start_from:
             check_grown(start_from, objectives.get(config), config)
         run_method(config, out=place, start_from=start_from, observers=[progress, *observers], objectives=objectives)
+        objective = objectives.get(config) if config.method == STUDY else None
     summary = summarize(place)
     print_summary(summary, folder)
-    print_next(config, summary, folder)
+    print_next(config, summary, folder, objective)
 
 
 def _name(config: StudyConfig) -> str:

@@ -2,12 +2,14 @@
 
 from pathlib import Path
 from shlex import quote
+from typing import Any
 
 from rich.markup import escape
 
 from dfo_prompt.config.study import STUDY, StudyConfig
 from dfo_prompt.console.figures import amounts
 from dfo_prompt.console.terminal import terminal
+from dfo_prompt.contracts.objective import Generating, Objective, Predictor, Textual
 from dfo_prompt.report.summary import Summary
 from dfo_prompt.report.texts import counted, printable
 from dfo_prompt.run.forecast import Forecast
@@ -15,7 +17,9 @@ from dfo_prompt.study.best import answer_of
 from dfo_prompt.tasks.task import find_task
 from dfo_prompt.tasks.template import marks_in
 
-ON_TASKS = ("prompt", "trigger", "text-prompt")
+SOFT = ("prompt", "trigger")
+"""Objectives of soft prompts, or of tokens that are exported as such."""
+ON_TASKS = (*SOFT, "text-prompt")
 """Objectives that score a language model on a task."""
 
 
@@ -43,28 +47,32 @@ def print_forecast(forecast: Forecast) -> None:
             total = ", ".join([counted(usage.queries, unit), *amounts(usage)])
             console.print(f"[bold]{name:<14}[/bold]  at most {total}")
     if not forecast.estimated:
-        console.print("[bold]rest[/bold]            unknown: this gives no estimate of anything but queries")
+        name, known = ("rest", " of anything but queries") if forecast.search.queries else ("costs", "")
+        console.print(f"[bold]{name:<14}[/bold]  unknown: this gives no estimate{known}")
 
 
-def print_next(config: StudyConfig, summary: Summary, folder: Path) -> None:
-    """Suggest commands for a finished study on standard error."""
+def print_next(config: StudyConfig, summary: Summary, folder: Path, objective: Objective | None) -> None:
+    """Suggest commands for a finished study of `objective`, or for another method (None), on standard error."""
     quoted = quote(str(folder))
     steps = [f"dfo-prompt show {quoted}"]
-    if summary.metric:
+    answers = isinstance(objective, Predictor | Generating) if objective else bool(summary.metric)
+    if answers:
         steps = [f"dfo-prompt predict {quoted} TEXT"]
-        steps += [f"dfo-prompt export {quoted}{_format(config)}"] * (summary.method == STUDY)
+        if objective and (config.objective in SOFT or isinstance(objective, Textual)):
+            steps.append(f"dfo-prompt export {quoted}{_format(config, objective)}")
     elif summary.finished and summary.method == STUDY:
         steps.append(f"dfo-prompt run --start-from {quoted} ...")
     terminal(stderr=True, soft_wrap=True).print(f"next: {', or '.join(steps)}", markup=False)
 
 
-def _format(config: StudyConfig) -> str:
+def _format(config: StudyConfig, objective: Any) -> str:
     """Return the option of export for a soft prompt that the default format, peft, cannot hold; "" for others."""
-    if config.objective != "prompt":
+    if config.objective not in SOFT:
         return ""
     task, prompt = find_task(config.problem.task), config.prompt
     ahead = prompt.place == "ahead" and "prompt" not in marks_in(task.template + task.causal_template)
     fits = ahead and prompt.layers == "first" and not task.answer and not config.endpoint
+    fits = fits and objective.problem.lm.head != "seq2seq"
     return "" if fits else " --format safetensors"
 
 

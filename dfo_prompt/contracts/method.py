@@ -18,6 +18,7 @@ class MethodSpec(Spec):
         searches: the method spends the study's query budget; the queries of other methods do not depend on it.
         tunes: the method returns a candidate of the study's objective and writes a study folder: it accepts any objective,
             and curves, `export`, `--start-from`, and `predict` while it is unfinished, work on the folder.
+        exceeds_budget: the method searches, and also makes queries that neither the budget nor its limits cover.
         budgets: "package.module:function", for a method that spends several budgets: the function takes the study's
             configuration and returns their number.
         describe: "package.module:function", for a method whose prompts the problem's fingerprint does not cover: the
@@ -28,6 +29,7 @@ class MethodSpec(Spec):
     deployment_efficient: bool = True
     searches: bool = False
     tunes: bool = False
+    exceeds_budget: bool = False
     budgets: str = ""
     describe: str = ""
 

@@ -73,7 +73,8 @@ def in_context(
 def patterns(setting: Setting) -> Fitted:
     """Average the log-probabilities of the classes over the task's patterns.
 
-    A pattern's weight is its zero-shot metric on the training examples, as in PET, which takes a query per pattern.
+    A pattern's weight is its zero-shot metric on the training examples, as in PET, which takes a query per pattern. Weights
+    are equal where a metric is negative or all are zero.
 
     Raises:
         InputError: the task has one pattern only.
@@ -84,12 +85,12 @@ def patterns(setting: Setting) -> Fitted:
     tasks = [problem.task, *problem.task.rephrased]
     objectives = [fixed_objective(replace(problem, task=task), dtype=dtype_of(setting)) for task in tasks]
     metrics, costs = zip(*(_look(objective, "train") for objective in objectives), strict=True)
-    weights, predictors = np.array(metrics), [_predict(objective) for objective in objectives]
+    weights = np.array(metrics) if min(metrics) >= 0 < max(metrics) else np.ones(len(tasks))
+    predictors = [_predict(objective) for objective in objectives]
 
     def predict(texts: Texts) -> Matrix:
         logs = np.stack([np.log(predictor(texts).clip(min=SMALLEST)) for predictor in predictors])  # (patterns, N, C)
-        mean = np.tensordot(weights / weights.sum(), logs, axes=1) if weights.sum() else logs.mean(axis=0)
-        probabilities: Matrix = softmax(mean, axis=1)
+        probabilities: Matrix = softmax(np.average(logs, axis=0, weights=weights), axis=1)
         return probabilities
 
     return Fitted(predict=predict, spent=sum(costs, Spent()), about={"patterns": len(tasks)})

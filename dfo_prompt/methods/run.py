@@ -31,6 +31,7 @@ from dfo_prompt.study.folder import study_folder
 from dfo_prompt.study.identity import CODE
 from dfo_prompt.study.result import HeldOut, Observer, Result
 from dfo_prompt.study.saved import save_result
+from dfo_prompt.tasks.examples import Texts
 from dfo_prompt.types import Json, Matrix
 
 ROUNDING = 1e-6
@@ -96,11 +97,22 @@ def fit_of(config: StudyConfig) -> Callable[[Setting], Fitted]:
     Raises:
         InputError: name or options are wrong.
     """
-    fit = partial(target_of("method", config.method), **arguments_of("method", config.method, config.method_options))
+    name = config.method
+    fit = partial(target_of("method", name), **arguments_of("method", name, config.method_options))
+    tunes = catalogue().methods.find(name).tunes  # its objective may have no task here
 
     def checked(setting: Setting) -> Fitted:
         fitted: Fitted = fit(setting)
-        return replace(fitted, predict=lambda texts: _probabilities(fitted.predict(texts), len(texts), config.method))
+
+        def predict(texts: Texts) -> Matrix:
+            found = _probabilities(fitted.predict(texts), len(texts), name)
+            if not tunes and found.shape[1] != (classes := len(setting.problem.task.classes)):
+                raise PluginError(
+                    f"method {name!r} returned probabilities of {found.shape[1]} classes; the task has {classes}"
+                )
+            return found
+
+        return replace(fitted, predict=predict)
 
     return checked
 

@@ -59,11 +59,27 @@ def best_of_studies(setting: Setting, *, members: int = 4) -> Fitted:
 def _members(setting: Setting, members: int) -> list[tuple[Fitted, float]]:
     if not 1 <= members <= setting.config.budget:
         raise InputError(f"members must be between 1 and the {setting.config.budget} queries, not {members}")
-    for name, amount in (setting.config.limits or {}).items():
-        if amount < members:
-            raise InputError(f"{members} members share limits.{name}, {amount}: raise it to {members}, or lower members")
-    parts = [len(part) for part in np.array_split(np.arange(setting.config.budget), members)]
-    return [_member(setting, budget=budget, number=i, members=members) for i, budget in enumerate(parts)]
+    config = shared(setting.config, members, option="members")
+    parts = [len(part) for part in np.array_split(np.arange(config.budget), members)]
+    return [_member(setting, replace(config, budget=budget), number=i, members=members) for i, budget in enumerate(parts)]
+
+
+def shared(config: StudyConfig, studies: int, *, option: str) -> StudyConfig:
+    """Return the configuration of each of several studies that share limits and time limit equally.
+
+    Args:
+        config: the entry's configuration.
+        studies: the number of studies.
+        option: the method's option that lowers this number, for the error.
+
+    Raises:
+        InputError: there are more studies than a limit has units.
+    """
+    for name, amount in (config.limits or {}).items():
+        if amount < studies:
+            raise InputError(f"{studies} studies share limits.{name}, {amount}: raise it to {studies}, or lower {option}")
+    limits = config.limits and {name: amount // studies for name, amount in config.limits.items()}
+    return replace(config, limits=limits, stop=config.stop and config.stop.shared(studies))
 
 
 def tune(
@@ -109,13 +125,10 @@ def fitted_by(objective: PromptObjective, result: StudyResult) -> Fitted:
     )
 
 
-def _member(setting: Setting, *, budget: int, number: int, members: int) -> tuple[Fitted, float]:
+def _member(setting: Setting, config: StudyConfig, *, number: int, members: int) -> tuple[Fitted, float]:
     folder = setting.folder and setting.folder / "members" / str(number)
-    limits = setting.config.limits and {name: amount // members for name, amount in setting.config.limits.items()}
-    prompt = replace(setting.config.prompt, draw=setting.config.prompt.draw * members + number)
-    stop = setting.config.stop and setting.config.stop.shared(members)
-    config = replace(setting.config, budget=budget, limits=limits, stop=stop, prompt=prompt)
-    objective, result = tune(setting, config, folder=folder)
+    prompt = replace(config.prompt, draw=config.prompt.draw * members + number)
+    objective, result = tune(setting, replace(config, prompt=prompt), folder=folder)
     return fitted_by(objective, result), (result.held_out and result.held_out.dev_metric) or 0.0
 
 

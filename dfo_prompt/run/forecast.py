@@ -6,6 +6,7 @@ from dfo_prompt.config.study import StudyConfig, default_popsize
 from dfo_prompt.contracts.objective import Estimating, Objective, Validated
 from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.plugin.catalogue import catalogue
+from dfo_prompt.run.budgets import budgets_of, check_limits
 from dfo_prompt.run.objectives import Objectives
 from dfo_prompt.study.tariff import Tariff
 
@@ -29,15 +30,19 @@ class Forecast:
 
 
 def forecast_of(config: StudyConfig, objectives: Objectives) -> Forecast:
-    """Return the forecast for the method of `config`; for other methods than studies it covers only queries.
+    """Return the forecast for the method of `config`; for other methods than studies it covers at most queries.
+
+    It is empty for methods that do not search, or exceed the budget: how many queries they make is unknown.
 
     Raises:
-        InputError, PluginError: see `forecast`, and `Objectives.get`.
+        InputError, PluginError: see `forecast`, `check_limits`, and `Objectives.get`.
     """
+    check_limits(config)
     spec = catalogue().methods.find(config.method)
     if spec.tunes:
         return forecast(config, objectives.get(config))
-    return Forecast(search=Usage(queries=config.budget if spec.searches else 0), estimated=False)
+    queries = 0 if spec.exceeds_budget else budgets_of(config) * config.budget
+    return Forecast(search=Usage(queries=queries), estimated=False)
 
 
 def forecast(config: StudyConfig, objective: Objective) -> Forecast:

@@ -1,6 +1,6 @@
 """Reads a SUITE.toml and crosses its studies."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields, replace
 from itertools import combinations, product
 from operator import attrgetter
@@ -10,10 +10,9 @@ from typing import Any
 from dfo_prompt._util.parsing import parse, read_toml
 from dfo_prompt.config.reading import combined, merge, nested
 from dfo_prompt.config.study import StudyConfig
-from dfo_prompt.contracts.spec import load_target
 from dfo_prompt.errors import InputError, UnknownNameError
-from dfo_prompt.plugin.catalogue import catalogue
 from dfo_prompt.plugin.entries import takes_problem
+from dfo_prompt.run.budgets import budgets_of, check_limits
 from dfo_prompt.run.built import plugin_of
 from dfo_prompt.suite.config import Entry, Exclusion, Measure, SuiteConfig, SuiteSettings
 from dfo_prompt.suite.plan import Plan, Suite, slug
@@ -234,20 +233,23 @@ def _plan(
     written = merge(merge(config.study, problem.study), {**optimizer.study, "seed": seed})
     where = f"{where}: optimizer {optimizer.name!r} on {problem.name!r}"
     study = combined(written, base, overrides, where=where)
-    queries = _budgets(study, where) * study.budget
+    queries = _budgets(study, where, own={*optimizer.study}) * study.budget
     return Plan(optimizer=optimizer.name, problem=problem.name, seed=seed, config=study, queries=queries)
 
 
-def _budgets(study: StudyConfig, where: str) -> int:
-    """Return the number of budgets that a study's method spends."""
+def _budgets(study: StudyConfig, where: str, *, own: Collection[str]) -> int:
+    """Return the number of budgets that a study's method spends.
+
+    Limits and rules to stop that all entries share do not concern a method that does not search; its `own` are refused.
+    """
     with plugin_of(study):
-        method = catalogue().methods.find(study.method)
-        if not method.budgets:
-            return int(method.searches)
         try:
-            return int(load_target(method.budgets, needed_by=method.name)(study))
+            budgets = budgets_of(study)
+            shared: dict[str, Any] = {} if budgets else {key: None for key in ("limits", "stop") if key not in own}
+            check_limits(replace(study, **shared))
         except InputError as error:
             raise InputError(f"{where}: {error}") from error
+    return budgets
 
 
 def _excludes(rule: Exclusion, optimizer: str, problem: str) -> bool:

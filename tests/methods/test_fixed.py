@@ -11,9 +11,11 @@ import dfo_prompt as dp
 from dfo_prompt._util.seeding import Stream, generator
 from dfo_prompt.config.reading import parse_config
 from dfo_prompt.lm.layout import lay_out
+from dfo_prompt.methods import fixed
 from dfo_prompt.methods.contexts import in_turn
 from dfo_prompt.methods.fixed import calibrated, in_context, manual, patterns
 from dfo_prompt.prompt.problem import Problem
+from dfo_prompt.study.costs import Spent
 from dfo_prompt.tasks.sections import Pattern
 from dfo_prompt.testing.tiny import TASK, few_shot, textbook_logits, tiny_lm
 
@@ -105,6 +107,15 @@ def test_patterns_are_averaged_by_their_accuracy_on_train():
     fitted = patterns(where)
     np.testing.assert_allclose(fitted.predict(TEXTS), softmax(expected, axis=1), atol=1e-5)
     assert (fitted.spent.queries, fitted.spent.rows) == (2, 2 * len(where.problem.data.train))
+
+
+@pytest.mark.parametrize("metrics", [(-2.0, -18.0), (0.5, -0.5), (0.0, 0.0)])
+def test_patterns_weigh_the_same_where_a_metric_is_negative_or_all_are_zero(monkeypatch, metrics):
+    found = iter(metrics)
+    monkeypatch.setattr(fixed, "_look", lambda objective, split: (next(found), Spent()))
+    readers = [manual(setting()), manual(setting(task=replace(TASK, template=OTHER.template)))]
+    expected = softmax(sum(np.log(reader.predict(TEXTS)) for reader in readers) / 2, axis=1)
+    np.testing.assert_allclose(patterns(setting(task=replace(TASK, patterns=(OTHER,)))).predict(TEXTS), expected, atol=1e-5)
 
 
 def test_a_task_of_one_pattern_has_no_mean_of_patterns():

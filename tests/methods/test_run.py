@@ -13,7 +13,9 @@ from safetensors.numpy import load_file
 from tables import tables
 
 import dfo_prompt as dp
+from dfo_prompt._util.seeding import Stream, entropy
 from dfo_prompt.config.reading import parse_config
+from dfo_prompt.errors import PluginError
 from dfo_prompt.methods.reopen import reopen_method
 from dfo_prompt.methods.run import run_method
 from dfo_prompt.methods.slots import Slot
@@ -143,7 +145,7 @@ def test_failed_queries_of_members_are_those_of_the_method(options, tmp_path):
 
 def test_members_that_a_limit_does_not_suffice_for_are_refused_in_one_line(options):
     settings = config(options, method="ensemble", method_options={"members": 4}, limits={"rows": 3})
-    with pytest.raises(dp.InputError, match="^4 members share limits.rows, 3: raise it to 4, or lower members$"):
+    with pytest.raises(dp.InputError, match="^4 studies share limits.rows, 3: raise it to 4, or lower members$"):
         run_method(settings)
 
 
@@ -192,7 +194,8 @@ def test_a_search_space_is_learned_on_other_tasks(options, tiny_task, tmp_path, 
     objective, chosen = reopen(tmp_path / "out" / "study")
     np.testing.assert_allclose(result.fitted.predict(TEXTS), objective.predict(chosen, TEXTS), atol=1e-6)
     prompts = [tuned_prompt(*reopen(tmp_path / "out/sources" / number)) for number in "0123"]
-    learned, written = learn_projection(prompts, dim=6), load_file(tmp_path / "out/projection.safetensors")
+    learned = learn_projection(prompts, dim=6, seed=entropy(0, Stream.LEARNED))
+    written = load_file(tmp_path / "out/projection.safetensors")
     for name in ("projection", "start"):
         np.testing.assert_allclose(written[name], getattr(learned, name), atol=1e-6)
     assert run_method(settings).result.held_out == result.result.held_out  # nothing is written, and it finds the same
@@ -407,6 +410,14 @@ def lexicon(setting, *, words: pathlib.Path):
 def dfo_prompt_methods():
     return [dp.MethodSpec(name="lexicon", target="lexicon:lexicon", summary="Listed words.")]
 """
+
+
+def test_probabilities_of_another_number_of_classes_are_refused(options, tmp_path):
+    (tmp_path / "lexicon.py").write_text(LEXICON.replace("[~found, found]", "[~found, found, found * 0]"))
+    (tmp_path / "words.txt").write_text("good great")
+    said = "^method 'lexicon' returned probabilities of 3 classes; the task has 2$"
+    with plugin_files(tmp_path / "lexicon.py"), pytest.raises(PluginError, match=said):
+        run_method(config(options, method="lexicon", method_options={"words": tmp_path / "words.txt"}))
 
 
 def test_a_method_is_not_reopened_with_another_file_of_its_options(options, tmp_path):

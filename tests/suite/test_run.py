@@ -255,6 +255,15 @@ def test_limits_and_rules_to_stop_on_one_problem_must_be_the_same(suite, own, sa
         suite(text)
 
 
+def test_shared_limits_are_for_the_entries_that_search(suite):
+    text = SUITE.replace("[study]\n", 'methods = [{ name = "m", method = "manual" }]\n[study]\nlimits = { rows = 40 }\n')
+    assert {plan.optimizer: plan.queries for plan in suite(text).plans} == {"cma": 33, "random": 33, "m": 0}
+    with pytest.raises(InputError, match=r"'m' on 'sphere': method 'manual' does not search, so \[stop\] would do nothing"):
+        suite(text.replace('"manual"', '"manual", stop = { patience = 9 }'))
+    with pytest.raises(InputError, match="'m' on 'sphere': method 'tuned-decoder' also queries outside its search"):
+        suite(text.replace('"manual"', '"tuned-decoder"'))
+
+
 @pytest.mark.slow
 def test_no_time_is_left_once_every_study_ended_early(suite, tmp_path):
     seen = []

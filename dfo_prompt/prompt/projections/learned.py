@@ -130,7 +130,9 @@ class LearnedProjection:
         write_tensors(path, {"projection": self.projection, "start": self.start}, entries)
 
 
-def learn_projection(prompts: Sequence[TunedPrompt], *, dim: int, alpha: float = 1.0, seed: int = 0) -> LearnedProjection:
+def learn_projection(
+    prompts: Sequence[TunedPrompt], *, dim: int, alpha: float = 1.0, seed: int | Sequence[int] = 0
+) -> LearnedProjection:
     """Learn A and p0 from prompts tuned on several tasks.
 
     p0 is the mean over tasks of their mean prompts. The first columns of A are the principal components of the prompts'
@@ -141,7 +143,7 @@ def learn_projection(prompts: Sequence[TunedPrompt], *, dim: int, alpha: float =
         prompts: tuned prompts for one model, of equal shape (P, E).
         dim: d.
         alpha: factor of the scale.
-        seed: seed of the random directions.
+        seed: seed, or entropy (see `dfo_prompt._util.seeding`), of the random directions.
 
     Raises:
         InputError: there are fewer than two prompts, they are for several models, differ in shape or are all the same, or

@@ -52,7 +52,7 @@ def bbob(*, dim: int, seed: int, variant: str, effective_dim: int | None = None)
     """
     if variant not in map(str, range(1, FUNCTIONS + 1)):
         raise dp.InputError(f"unknown function {variant!r} of BBOB; known: 1 to {FUNCTIONS}")
-    inner = effective_dim or dim
+    inner = dim if effective_dim is None else effective_dim
     if not MIN_DIM <= inner <= dim:
         raise dp.InputError(f"BBOB: {inner} dimensions are not between {MIN_DIM} and the candidates' {dim}")
     problem = ioh.get_problem(

@@ -36,6 +36,7 @@ def test_behind_a_random_embedding_few_directions_matter():
     ("name", "options", "said"),
     [
         ("bbob:25", {}, "unknown function '25'"),
+        ("bbob:1", {"effective_dim": 0}, "0 dimensions are not between 2 and the candidates' 5"),
         ("bbob:1", {"effective_dim": 9}, "9 dimensions are not between 2 and the candidates' 5"),
     ],
 )
