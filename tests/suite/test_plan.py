@@ -226,7 +226,7 @@ def test_a_plain_name_is_always_the_optimizer(read):
             "prompt.loss of 'cma' and 'more' differ on '0.0', so that their losses cannot be compared; set it in",
         ),
         (
-            SUITE.replace('"random"]', '{ name = "more", optimizer = "random", objective_options = { effective_dim = 2 } }]'),
+            SUITE.replace('"random"]', '{ name = "more", optimizer = "cma", objective_options = { effective_dim = 2 } }]'),
             {},
             "objective_options of 'cma' and 'more' differ on '0.0'",
         ),
