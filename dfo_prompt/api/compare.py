@@ -1,6 +1,7 @@
 """Compares optimizers on a Python objective in one call."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import product
 from numbers import Integral
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 
 from dfo_prompt._util.parsing import parse
 from dfo_prompt._util.temporary import folder_or_temporary
-from dfo_prompt.api.minimize import plain_objective
+from dfo_prompt.api.minimize import plain_objective, plain_table
 from dfo_prompt.api.progress import suite_progress
 from dfo_prompt.api.suites import SuiteResult, require_report, result_of
 from dfo_prompt.config.study import StudyConfig
@@ -82,8 +83,8 @@ def compare(
     if dim is None:
         raise InputError(f"{WHERE}: objective {name!r} takes any number of coordinates; give dim=...")
     common = {"objective": name, "budget": budget, "dim": dim, "popsize": popsize, "sigma": sigma}
-    common |= {"x0": plain_start(x0, dim), "bounds": bounds, "limits": limits and dict(limits)}
-    common |= {"stop": stop and dict(stop)}
+    common |= {"x0": plain_start(x0, dim), "bounds": bounds}
+    common |= {"limits": plain_table(limits), "stop": plain_table(stop)}
     settings = {"name": name, "measure": measure, "practical_difference": practical_difference}
     suite = _suite(_listed("optimizers", optimizers), common, settings, _seeds(seeds))
     objectives = Objectives().get if shared is None else lambda _: shared
@@ -110,20 +111,20 @@ def _suite(
         raise InputError(f"{WHERE}: there are no optimizers to compare")
     check_distinct("optimizer", [entry.name for entry in listed.optimizers], WHERE)
     configs = {entry.name: _config(entry, common) for entry in listed.optimizers}
-    plans = [_plan(name, {**configs[name], "seed": seed}) for seed, name in product(listed.seeds, configs)]
+    plans = [_plan(name, replace(configs[name], seed=seed)) for seed, name in product(listed.seeds, configs)]
     return Suite(settings=parse(SuiteSettings, settings, where=WHERE), plans=tuple(plans))
 
 
-def _config(entry: Entry, common: Mapping[str, Any]) -> dict[str, Any]:
+def _config(entry: Entry, common: Mapping[str, Any]) -> StudyConfig:
     for key in entry.study:
         if key not in OWN:
             raise UnknownNameError.among(f"key of optimizer {entry.name!r} in {WHERE}:", key, OWN)
-    config = {**common, "optimizer": entry.name, **entry.study}
-    find("optimizer", config["optimizer"])
-    options_of("optimizer", config["optimizer"], config.get("optimizer_options", {}))
+    keys = {**common, "optimizer": entry.name, **entry.study}
+    config = parse(StudyConfig, keys, where=f"{WHERE}: optimizer {entry.name!r}").resolved()
+    find("optimizer", config.optimizer)
+    options_of("optimizer", config.optimizer, config.optimizer_options)
     return config
 
 
-def _plan(name: str, config: Mapping[str, Any]) -> Plan:
-    study = parse(StudyConfig, config, where=f"{WHERE}: optimizer {name!r}").resolved()
+def _plan(name: str, study: StudyConfig) -> Plan:
     return Plan(optimizer=name, problem=study.objective, seed=study.seed, config=study, queries=study.budget)

@@ -78,9 +78,9 @@ def minimize(
         "x0": plain_start(x0, objective.dim),
         "bounds": bounds,
         "validate_every": validate_every,
-        "limits": None if limits is None else dict(limits),
+        "limits": plain_table(limits),
         "prices": prices,
-        "stop": None if stop is None else dict(stop),
+        "stop": plain_table(stop),
         "optimizer_options": dict(options),
     }
     config = parse(StudyConfig, data, where="minimize()").resolved()
@@ -90,6 +90,11 @@ def minimize(
         watching = [*observers, *shown, recorder]
         result = run_study(config, objective, out=folder, start_from=source, observers=watching)
     return recorder.with_losses(result, optimizer)
+
+
+def plain_table(value: object) -> object:
+    """Return a mapping as a dict, and anything else as it is, for the parser to check."""
+    return dict(value) if isinstance(value, Mapping) else value
 
 
 def plain_objective(objective: Objective | Function, dim: int | None, *, vectorized: bool) -> Objective:

@@ -16,7 +16,7 @@ from dfo_prompt.config.problem import ProblemConfig
 from dfo_prompt.config.reading import merge, parse_config
 from dfo_prompt.config.study import STUDY, StudyConfig
 from dfo_prompt.contracts.objective import Objective
-from dfo_prompt.errors import DataError
+from dfo_prompt.errors import DataError, InputError
 from dfo_prompt.methods.run import run_method
 from dfo_prompt.methods.setting import Predict
 from dfo_prompt.run.budgets import check_limits
@@ -121,7 +121,7 @@ def tune(
         words: label word of each label; by default the label itself.
         template: see `Task`; by default the text, and "Category: " on the next line.
         metric: a name that `dfo-prompt list metrics` shows.
-        settings: further keys of a study, as in a STUDY.toml, which win.
+        settings: further keys of a study, as in a STUDY.toml, which win; `problem.task` and `problem.data` are refused.
         out: folder for task and study; the same call continues it, and `dfo-prompt predict OUT/study` classifies texts with
             it. Without a folder only the result is kept.
         progress: True to show progress, False to hide it; by default shown on a terminal and in a notebook.
@@ -131,6 +131,7 @@ def tune(
         InputError: a name, an option or a value is invalid, or `out` holds something else.
         StudyError, PluginError: see `run_method`.
     """
+    _check_settings(settings)
     train = labelled(texts, labels, where=WHERE)
     unseen = _test(test, texts, labels, train)
     label_words = words_of(train, words, where=WHERE)
@@ -145,7 +146,7 @@ def tune(
         recorder, objectives, place = Recorder(), Objectives(), folder / "study" if out else None
         with study_progress(progress) as shown:
             outcome = run_method(config, out=place, observers=[*shown, recorder], objectives=objectives)
-        read = find_task(config.problem.task)  # `settings` may name another than `task`
+        read = find_task(config.problem.task)
     result = outcome.result
     if isinstance(result, StudyResult):
         result = recorder.with_losses(result, config.optimizer)
@@ -158,6 +159,17 @@ def tune(
         labeller=lambda texts: outcome.fitted.predict([prepare(read, row) for row in texts]),
         objective=objectives.get(config) if isinstance(result, StudyResult) else None,
     )
+
+
+def _check_settings(settings: Mapping[str, Any] | None) -> None:
+    """Refuse keys that would replace the task: the result names the classes and the metric of the task made here."""
+    if not isinstance(settings, Mapping | None):
+        raise InputError(f"{WHERE}: settings must be a dict, not {settings!r:.40}")
+    problem = (settings or {}).get("problem")
+    for key in ("task", "data"):
+        if isinstance(problem, Mapping) and key in problem:
+            fault = f"settings cannot set problem.{key}, because texts and labels make the task"
+            raise InputError(f"{WHERE}: {fault}; leave it out, or use dfo-prompt run --{key}")
 
 
 def _test(data: Any, texts: Any, labels: Any, train: Labelled) -> Labelled | None:

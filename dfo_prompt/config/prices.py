@@ -39,6 +39,7 @@ class Prices:
         input: price of a million input tokens.
         output: price of a million output tokens; a row has one.
         cached: price of a million input tokens that the service reads from its cache; `input` by default and at most.
+            A price of `model` above `input` is lowered to it.
         request: price of a request.
         model: PROVIDER/MODEL, for prices from the package genai-prices.
 
@@ -56,7 +57,8 @@ class Prices:
 
     def __post_init__(self) -> None:
         if self.cached is not None and self.input is not None and Fraction(self.cached) > Fraction(self.input):
-            raise InputError(f"prices: cached tokens at {self.cached} cost more than others at {self.input}")
+            fault = f"cached tokens at {self.cached} cost more than others at {self.input}"
+            raise InputError(f"prices: {fault}; lower cached or raise input")
 
     def resolved(self) -> "Prices":
         """Return the same prices with the missing ones filled in.
@@ -71,7 +73,7 @@ class Prices:
             self,
             input=sent,
             output=self.output or _price(known.get("output", 0)),
-            cached=self.cached or _price(known.get("cached", sent)),
+            cached=self.cached or _price(min(sent, known.get("cached", sent), key=exact)),
             request=self.request or _price(known.get("request", 0)),
         )
 

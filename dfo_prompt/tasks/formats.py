@@ -33,7 +33,7 @@ def data_suffix(path: Path) -> str:
 
 
 def read_rows(path: Path, *, encoding: str, header: Sequence[str] = (), delimiter: str = "") -> Iterator[Row]:
-    """Read the rows of a file with one of `SUFFIXES`.
+    """Read the rows of a file with one of `SUFFIXES`. A key that only other objects of a JSON file have is an empty cell.
 
     Args:
         path: the file.
@@ -125,11 +125,11 @@ def _json(text: str, path: Path) -> Iterator[Row]:
         data = arrays[0] if len(arrays) == 1 else [data]
     if not isinstance(data, list) or not all(isinstance(item, Mapping) for item in data):
         raise DataError(f"{path} holds no array of JSON objects; write it so (pandas: orient='records'), or as .jsonl")
-    for number, record in enumerate(data, start=1):
-        yield _row(record, f"{path}, item {number}")
+    yield from _filled([(f"{path}, item {number}", record) for number, record in enumerate(data, start=1)])
 
 
 def _jsonl(text: str, path: Path) -> Iterator[Row]:
+    records = []
     # Not str.splitlines, which also splits at characters that JSON allows inside a string.
     for number, line in enumerate(LINE_END.split(text.rstrip("\r\n")), start=1):
         place = f"{path}, line {number}"
@@ -141,7 +141,15 @@ def _jsonl(text: str, path: Path) -> Iterator[Row]:
             raise DataError(f"{place} is not valid JSON: {error}") from error
         if not isinstance(record, dict):
             raise DataError(f"{place} is not a JSON object")
-        yield _row(record, place)
+        records.append((place, record))
+    yield from _filled(records)
+
+
+def _filled(records: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterator[Row]:
+    """Return a row for each place and JSON object, with the keys of all objects as columns."""
+    columns = dict.fromkeys(key for _, record in records for key in record)
+    for place, record in records:
+        yield _row({**columns, **record}, place)
 
 
 def _row(record: Mapping[str, Any], place: str) -> Row:

@@ -77,6 +77,12 @@ def test_what_cannot_be_minimized_is_one_line(objective, dim, message):
         dp.minimize(objective, dim=dim, budget=20)
 
 
+@pytest.mark.parametrize("name", ["limits", "stop"])
+def test_a_number_for_a_table_is_one_line(name):
+    with pytest.raises(dp.InputError, match=rf"^minimize\(\): {name}: Input should be .*, not 5$"):
+        dp.minimize(bowl, dim=4, budget=20, **{name: 5})
+
+
 def test_only_public_names_are_listed():
     assert dir(dp) == dp.__all__
     assert dp.__version__[0].isdigit()

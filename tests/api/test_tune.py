@@ -1,5 +1,7 @@
 """`tune` from Python takes labelled texts as lists, Series and data frames."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +9,8 @@ import pytest
 import dfo_prompt as dp
 from dfo_prompt.api.labelled import labelled, words_of
 from dfo_prompt.report.html import study_html
+from dfo_prompt.tasks.sections import Source
+from dfo_prompt.tasks.task import find_task
 from dfo_prompt.testing.tiny import some_examples
 
 EXAMPLES = some_examples(60, longest=6)
@@ -151,9 +155,10 @@ def test_without_a_folder_nothing_is_left(tune, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("method", ["study", "decoder"])
-def test_new_texts_are_cut_as_the_task_says(tune, tiny_task, method):
-    tiny_task.write_text(tiny_task.read_text() + "most_words = 2\n")
-    found = tune(method=method, budget=4, settings={"problem": {"task": str(tiny_task)}})
+def test_new_texts_are_cut_as_the_task_says(tune, method, monkeypatch):
+    short = lambda name: replace(find_task(name), data=Source(most_words=2))  # noqa: E731
+    monkeypatch.setattr("dfo_prompt.api.tune.find_task", short)
+    found = tune(method=method, budget=4)
     np.testing.assert_array_equal(found.scores(["good film was dull"]), found.scores(["good film"]))
     assert np.ptp(found.scores(["good film", "dull plot"]), axis=0).max() > 0
 
@@ -219,6 +224,8 @@ def test_any_label_comes_back_from_the_files(tune):
         ({"metric": "acuracy"}, "accuracy"),
         ({"template": "{text}"}, "answer"),
         ({"settings": {"dimm": 3}}, "dim"),
+        ({"settings": {"problem": {"task": "bbc-headlines"}}}, "cannot set problem.task, because .* run --task"),
+        ({"settings": {"problem": {"data": "a.csv"}}}, "cannot set problem.data, because .* run --data"),
         ({"texts": pd.DataFrame({"a": TEXTS, "y": LABELS}), "labels": "z"}, "name a column of the data frame: a, y"),
         ({"texts": pd.DataFrame({"y": LABELS}), "labels": "y"}, "0 columns besides 'y'"),
         (
@@ -258,6 +265,11 @@ def test_what_is_wrong_is_said_in_one_line(tune, changes, message):
         tune(**changes)
     assert "\n" not in str(failed.value)
     assert "train.jsonl" not in str(failed.value)
+
+
+def test_settings_are_a_table():
+    with pytest.raises(dp.InputError, match=r"^tune\(\): settings must be a dict, not 5$"):
+        dp.tune(TEXTS, LABELS, settings=5)
 
 
 def test_a_text_alone_is_no_list_of_letters(tuned):

@@ -73,7 +73,11 @@ def test_limits_become_whole_numbers_by_currency_and_stay_the_same_when_read_bac
         ({"limits": 5}, InputError, "limits: Input should be"),
         ({"prices": {"input": "-1"}}, InputError, "prices.input: '-1' is no amount"),
         ({"prices": {"inptu": 1}}, InputError, "prices.inptu"),
-        ({"prices": {"input": "1", "cached": "2"}}, InputError, "cached tokens at 2 cost more than others at 1"),
+        (
+            {"prices": {"input": "1", "cached": "2"}},
+            InputError,
+            "cached tokens at 2 cost more than others at 1; lower cached or",
+        ),
         (
             {"prices": {"model": "openai/gpt-none"}},
             InputError,
@@ -90,6 +94,11 @@ def test_prices_of_a_model_are_those_of_genai_prices_unless_given():
     pytest.importorskip("genai_prices")
     config = parse_config({**BASE, "prices": {"model": "openai/gpt-4o-mini", "output": "9"}})
     assert config.prices == Prices(model="openai/gpt-4o-mini", input="0.15", output="9", cached="0.075", request="0")
+
+
+def test_a_listed_price_of_cached_tokens_is_at_most_the_given_price_of_input():
+    pytest.importorskip("genai_prices")
+    assert Prices(model="openai/gpt-4o-mini", input="0.05").resolved().cached == "0.05"
 
 
 def test_without_the_package_the_extra_is_named(monkeypatch):

@@ -1,5 +1,6 @@
 """Tasks are drafted from data, and written as files that load as the same task."""
 
+import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -66,6 +67,17 @@ def test_a_drafted_task_reads_its_data(tmp_path: Path) -> None:
     splits = read_examples(again)
     assert [(one.texts, one.label) for one in splits.train] == [(("a {b}", "c"), 0), (("g", "h"), 1)]
     assert str(splits.report) == "train on 2 of 4 rows of mine.v2.csv (skipped: 1 without a label, 1 without a text)"
+
+
+@pytest.mark.parametrize("name", ["mine.jsonl", "mine.json"])
+def test_json_rows_that_leave_a_key_out_are_skipped_and_counted(tmp_path: Path, name: str) -> None:
+    rows = [{"y": "no"}, {"text": "a"}, {"text": "b", "y": "no"}, {"text": "c", "y": "yes"}, {"text": None, "y": "no"}]
+    lines = [json.dumps(row) for row in rows]
+    (tmp_path / name).write_text("\n".join(lines) if name == "mine.jsonl" else f"[{','.join(lines)}]")
+    seen = read_dataset(tmp_path / name)
+    task = draft(seen, texts=["text"], label="y", words=label_words(seen.classes("y"), ""))
+    report = read_examples(task, tmp_path / name).report
+    assert str(report) == f"train on 2 of 5 rows of {name} (skipped: 1 without a label, 2 without a text)"
 
 
 @pytest.mark.parametrize(

@@ -219,6 +219,7 @@ def test_a_task_reads_its_own_path(single: Task, tmp_path: Path) -> None:
         ("a.jsonl", b'{"text": "a", "label": "yes"}\n{"text": \n', "{file}, line 2 is not valid JSON: "),
         ("a.jsonl", b"[1]\n", "{file}, line 1 is not a JSON object"),
         ("a.jsonl", b'{"text": null, "label": "yes"}\n', "{file}, line 1: text is empty"),
+        ("a.jsonl", b'{"text": "a"}\n{"label": "yes"}', "{file}, line 1: label is empty; fill it in or remove the row"),
         ("a.jsonl", b'{"text": "a"}\n', "{file}, line 1: no column 'label'; columns: text"),
         ("a.jsonl", b'{"text": "\\ud83d", "label": "yes"}\n', "{file}, line 1: text holds half of a surrogate pair"),
         ("a.xlsx", b"PK", "{file}: unknown format of data file; known: .csv, .tsv, .jsonl"),
