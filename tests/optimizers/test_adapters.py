@@ -99,6 +99,9 @@ def test_pymoo(algorithm, sizes):
         ("nevergrad:OnePlusTwo", "unknown optimizer of nevergrad 'OnePlusTwo'; did you mean 'OnePlusOne'"),
         ("pymoo:NSGA2", "unknown optimizer 'pymoo:NSGA2'"),
         ("nevergrad:Cobyla", "in a thread, which cannot be replayed"),
+        ("nevergrad:ChainCMAPowell", "runs Powell in a thread"),  # a part of a chain
+        ("nevergrad:MemeticDE", "in a thread"),
+        ("nevergrad:ParaPortfolio", "in a thread"),
     ],
 )
 def test_a_name_that_cannot_be_used_is_one_line(name, message):
@@ -172,8 +175,9 @@ def test_pycma_does_not_cut_the_step_in_a_box(box):
     np.testing.assert_allclose(backend.stds, np.ones(4), rtol=1e-3)
 
 
-def test_a_wizard_that_would_choose_a_thread_is_asked_for_pairs():
-    optimizer = dp.create_optimizer("nevergrad:NGOpt", dim=3, budget=40, popsize=1, bounds=(-1.0, 1.0))
+@pytest.mark.parametrize(("dim", "budget"), [(3, 40), (20, 8000)])  # Cobyla; a chain that ends with Powell
+def test_a_wizard_that_would_choose_a_thread_is_asked_for_pairs(dim, budget):
+    optimizer = dp.create_optimizer("nevergrad:NGOpt", dim=dim, budget=budget, popsize=1, bounds=(-1.0, 1.0))
     assert optimizer.describe()["workers"] > 1
 
 
