@@ -13,7 +13,8 @@ _METHODS = {
     "differential_evolution": "differential evolution (Storn and Price, 1997)",
 }
 _ADAPTED = {
-    **dict.fromkeys(("COBYQA", "Nelder-Mead"), {"sigma": "in a box at most half of it"}),
+    "COBYQA": {"sigma": "in a box at most half of it"},
+    "Nelder-Mead": {"sigma": "in a box at most half of it"},
     "Powell": {"sigma": "without bounds; in a box a line search spans it"},
     "dual_annealing": {"x0": "the first candidate", "sigma": "without bounds, a tenth of half the box"},
 }
