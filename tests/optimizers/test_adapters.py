@@ -175,9 +175,12 @@ def test_pycma_does_not_cut_the_step_in_a_box(box):
     np.testing.assert_allclose(backend.stds, np.ones(4), rtol=1e-3)
 
 
-@pytest.mark.parametrize(("dim", "budget"), [(3, 40), (20, 8000)])  # Cobyla; a chain that ends with Powell
-def test_a_wizard_that_would_choose_a_thread_is_asked_for_pairs(dim, budget):
-    optimizer = dp.create_optimizer("nevergrad:NGOpt", dim=dim, budget=budget, popsize=1, bounds=(-1.0, 1.0))
+@pytest.mark.parametrize(
+    ("dim", "budget", "bounds"),
+    [(3, 40, (-1.0, 1.0)), (20, 8000, None)],  # Cobyla; a chain that ends with Powell
+)
+def test_a_wizard_that_would_choose_a_thread_is_asked_for_pairs(dim, budget, bounds):
+    optimizer = dp.create_optimizer("nevergrad:NGOpt", dim=dim, budget=budget, popsize=1, bounds=bounds)
     assert optimizer.describe()["workers"] > 1
 
 
