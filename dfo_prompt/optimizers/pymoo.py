@@ -37,6 +37,8 @@ class Simplex(NelderMead):  # type: ignore[misc]
     The first simplex is also sorted by loss, as each later step expects, and x0 is not asked for again.
     """
 
+    is_simplex_initialized: bool
+
     def _next(self) -> Generator[Any, Any, None]:
         if self.is_simplex_initialized:
             yield from self._step()
