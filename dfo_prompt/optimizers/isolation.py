@@ -27,8 +27,8 @@ class Isolation:
     """Runs code with its own state of the global random generators.
 
     The generators are those of NumPy, `random` and, if it is imported, PyTorch (on the CPU). Code inside the block continues
-    with the state at the end of the previous block; code outside is unaffected. Warnings are ignored inside. Threads take
-    turns. Prefer to pass a generator if the library accepts one: it needs no lock.
+    with the state at the end of the previous block; code outside is unaffected. PyTorch's default dtype is float32 inside.
+    Warnings are ignored inside. Threads take turns. Prefer to pass a generator if the library accepts one: it needs no lock.
 
         isolation = dp.Isolation(seed)
         with isolation():
@@ -47,11 +47,15 @@ class Isolation:
     @contextmanager
     def __call__(self) -> Iterator[None]:
         """Swap in the own states, and restore the outer states at the end."""
-        torch = getattr(sys.modules.get("torch"), "default_generator", None)
+        library: Any = sys.modules.get("torch")
+        torch = getattr(library, "default_generator", None)
         with silenced():
             outer = np.random.get_state(), random.getstate(), torch and torch.get_state()  # noqa: NPY002
+            dtype = torch and library.get_default_dtype()
             np.random.set_state(self._numpy)  # noqa: NPY002
             random.setstate(self._python)
+            if torch:
+                library.set_default_dtype(library.float32)
             if torch and self._torch is None:
                 torch.manual_seed(self._seed % 2**63)
             elif torch:
@@ -65,3 +69,4 @@ class Isolation:
                 if torch:
                     self._torch = torch.get_state()
                     torch.set_state(outer[2])
+                    library.set_default_dtype(dtype)

@@ -1,9 +1,11 @@
 """The optimizers of nevergrad (Rapin and Teytaud, 2018), by the names of its registry."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import nevergrad as ng
 import numpy as np
+from nevergrad.optimization.base import Optimizer as Backend
 from nevergrad.optimization.base import registry
 from nevergrad.optimization.optimizerlib import ParametrizedCMA, _OnePlusOne
 from nevergrad.optimization.recaster import RecastOptimizer
@@ -34,7 +36,7 @@ class Nevergrad(Optimizer):
 
     Raises:
         UnknownNameError: the registry has no such name.
-        InputError: the optimizer fails to start, or runs in a thread, which can neither be replayed nor ended.
+        InputError: the optimizer fails to start, or a part of it runs in a thread, which can neither be replayed nor ended.
     """
 
     def __init__(self, *, variant: str, **study: Any) -> None:
@@ -43,15 +45,13 @@ class Nevergrad(Optimizer):
             raise UnknownNameError.among("optimizer of nevergrad", variant, registry)
         self._isolation = Isolation(self.seed)
         self._workers = 1 if registry[variant].no_parallelization else self.popsize
-        self._backend = self._build(variant)
-        inner = _innermost(self._backend)
-        if isinstance(inner, RecastOptimizer) and inner.name != variant and self._workers == 1:
+        self._backend, threaded = self._build(variant)
+        if threaded and self._workers == 1 and not registry[variant].no_parallelization:
             self._workers = 2  # a wizard selects another optimizer for two workers
-            self._backend = self._build(variant)
-            inner = _innermost(self._backend)
-        if isinstance(inner, RecastOptimizer):
-            raise InputError(f"optimizer 'nevergrad:{variant}' runs {inner.name} in a thread, which cannot be replayed")
-        population = getattr(inner, "_popsize", self._workers)
+            self._backend, threaded = self._build(variant)
+        if threaded:
+            raise InputError(f"optimizer 'nevergrad:{variant}' runs {threaded} in a thread, which cannot be replayed")
+        population = getattr(_innermost(self._backend), "_popsize", self._workers)
         if population % self._workers:
             # Its CMA-ES fails if asked for a new population before it was told all of the last one.
             self._workers = population
@@ -102,11 +102,13 @@ class Nevergrad(Optimizer):
         """Tell whether nevergrad accepts the box; with an infinite end, candidates are clipped instead."""
         return self.bounds is not None and bool(np.isfinite(self.bounds).all())
 
-    def _build(self, variant: str) -> Any:
+    def _build(self, variant: str) -> tuple[Any, str]:
+        """Return the optimizer, and the name of its first part that runs in a thread, "" without one."""
         with self._isolation():
             try:
                 parameter = self._parameter(registry[variant])
-                return registry[variant](parameter, budget=self.budget, num_workers=self._workers)
+                backend = registry[variant](parameter, budget=self.budget, num_workers=self._workers)
+                return backend, next((part.name for part in _parts(backend) if isinstance(part, RecastOptimizer)), "")
             except Exception as error:
                 raise InputError(f"optimizer 'nevergrad:{variant}' does not start here: {error}") from error
 
@@ -139,3 +141,13 @@ def _innermost(backend: Any) -> Any:
     while (inner := getattr(backend, "_optim", None) or getattr(backend, "optim", None)) is not None:
         backend = inner
     return backend
+
+
+def _parts(backend: Backend) -> Iterator[Backend]:
+    """Yield the optimizer, and what it selects, chains, wraps or combines, at any depth."""
+    yield backend
+    for name in ("optim", "_optim", "_optimizer", "optims", "optimizers"):
+        found = getattr(backend, name, None)
+        for part in found if isinstance(found, list) else [found]:
+            if isinstance(part, Backend):
+                yield from _parts(part)

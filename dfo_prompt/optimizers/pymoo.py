@@ -1,5 +1,6 @@
 """The single-objective algorithms of pymoo (Blank and Deb, 2020)."""
 
+from collections.abc import Generator
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from pymoo.algorithms.soo.nonconvex.de import DE
 from pymoo.algorithms.soo.nonconvex.direct import DIRECT
 from pymoo.algorithms.soo.nonconvex.es import ES
 from pymoo.algorithms.soo.nonconvex.g3pcx import G3PCX
-from pymoo.algorithms.soo.nonconvex.ga import GA
+from pymoo.algorithms.soo.nonconvex.ga import GA, FitnessSurvival
 from pymoo.algorithms.soo.nonconvex.ga_niching import NicheGA
 from pymoo.algorithms.soo.nonconvex.isres import ISRES
 from pymoo.algorithms.soo.nonconvex.nelder import NelderMead, initialize_simplex
@@ -20,7 +21,7 @@ from pymoo.algorithms.soo.nonconvex.sres import SRES
 from pymoo.core.evaluator import Evaluator
 from pymoo.core.population import Population
 from pymoo.core.problem import Problem
-from pymoo.core.termination import NoTermination
+from pymoo.core.termination import NoTermination, Termination
 from pymoo.problems.static import StaticProblem
 
 from dfo_prompt.contracts.optimizer import HALF_WIDTH, Best, Optimizer
@@ -31,15 +32,38 @@ from dfo_prompt.types import Json, Matrix, Vector
 
 
 class Simplex(NelderMead):  # type: ignore[misc]
-    """Nelder-Mead with a configurable size of the first simplex, which pymoo fixes at a twentieth of the box."""
+    """Nelder-Mead with a configurable size of the first simplex, which pymoo fixes at a twentieth of the box.
 
-    def _initialize_simplex(self) -> Any:
-        points = initialize_simplex(self.problem, self.x0.X, scale=self.init_simplex_scale)
-        return Population.merge(self.x0, Population.new(X=points))
+    The first simplex is also sorted by loss, as each later step expects, and x0 is not asked for again.
+    """
+
+    is_simplex_initialized: bool
+
+    def _next(self) -> Generator[Any, Any, None]:
+        if self.is_simplex_initialized:
+            yield from self._step()
+        else:
+            points = initialize_simplex(self.problem, self.x0.X, scale=self.init_simplex_scale)
+            asked = yield Population.new(X=points)
+            self.pop = FitnessSurvival().do(self.problem, Population.merge(self.x0, asked))
+            self.is_simplex_initialized = True
+
+
+class Collapse(Termination):  # type: ignore[misc]
+    """Ends a simplex without extent along some coordinate, as at a bound: it could never move along it again."""
+
+    def _update(self, algorithm: Simplex) -> float:
+        if algorithm.is_simplex_initialized:
+            least = MIN_EXTENT * algorithm.init_simplex_scale * (algorithm.problem.xu - algorithm.problem.xl)
+            if (np.ptp(algorithm.pop.get("X"), axis=0) < least).any():
+                self.terminate()
+        return 0.0
 
 
 _CLASSES = (BRKGA, CMAES, DE, DIRECT, EPPSO, ES, G3PCX, GA, ISRES, NicheGA, PSO, PatternSearch, SRES)
 ALGORITHMS = {cls.__name__: cls for cls in _CLASSES} | {"NelderMead": Simplex}
+MIN_EXTENT = 1e-8
+"""The smallest extent of a simplex along a coordinate, in units of its first step, before it restarts."""
 MIN_POPULATION = 5
 """The number of distinct parents that differential evolution combines."""
 SIMPLEX_IN_ONE_DIMENSION = (1.0, 2.0, 0.5, 0.5)
@@ -50,7 +74,8 @@ class Pymoo(Optimizer):
     """An algorithm of pymoo; recommends the best candidate told.
 
     The first population is x0 and draws from N(x0, sigma^2 I), clipped to the box. Searches from a point start at x0 with
-    steps of sigma. DIRECT divides the box, which is centred at x0 unless bounds are given.
+    steps of sigma. DIRECT divides the box, which is centred at x0 unless bounds are given. CMAES restarts at the best
+    candidate where it would end; a simplex that has collapsed restarts at a draw from N(best, sigma^2 I).
 
     Args:
         variant: a name in `ALGORITHMS`.
@@ -87,16 +112,17 @@ class Pymoo(Optimizer):
         with self._isolation():
             Evaluator(skip_already_evaluated=False).eval(answers, self._asked)
             self._algorithm.tell(infills=self._asked)
-        if self._algorithm.termination.force_termination:  # CMAES, when its distribution degenerates
+        if self._algorithm.termination.force_termination:  # CMAES or a simplex, when it degenerates
             self._restarts += 1
-            self._algorithm = self._start(self._best.candidate)
+            best = self._best.candidate
+            self._algorithm = self._start(self._first(best)[1] if isinstance(self._algorithm, Simplex) else best)
 
     def recommend(self) -> Vector:
         """Return the best candidate told, (d,)."""
         return self._best.candidate.copy()
 
     def describe(self) -> dict[str, Json]:
-        """Return the effective population size, the box and the number of restarts from the best candidate."""
+        """Return the effective population size, the box and the number of restarts."""
         box: list[Json] = [float(self._box[0].min()), float(self._box[1].max())]
         return {"popsize": self._population, "box": box, "restarts": self._restarts}
 
@@ -104,7 +130,8 @@ class Pymoo(Optimizer):
         seed = (self.seed + self._restarts) % 2**32 or 2**32 - 1  # CMAES reads zero as the time
         with self._isolation():
             algorithm = ALGORITHMS[self._variant](**self._settings(x0))
-            algorithm.setup(self._problem, termination=NoTermination(), seed=seed)
+            termination = Collapse() if isinstance(algorithm, Simplex) else NoTermination()
+            algorithm.setup(self._problem, termination=termination, seed=seed)
         return algorithm
 
     def _first(self, x0: Vector) -> Matrix:

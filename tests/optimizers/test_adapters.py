@@ -99,6 +99,9 @@ def test_pymoo(algorithm, sizes):
         ("nevergrad:OnePlusTwo", "unknown optimizer of nevergrad 'OnePlusTwo'; did you mean 'OnePlusOne'"),
         ("pymoo:NSGA2", "unknown optimizer 'pymoo:NSGA2'"),
         ("nevergrad:Cobyla", "in a thread, which cannot be replayed"),
+        ("nevergrad:ChainCMAPowell", "runs Powell in a thread"),  # a part of a chain
+        ("nevergrad:MemeticDE", "in a thread"),
+        ("nevergrad:ParaPortfolio", "in a thread"),
     ],
 )
 def test_a_name_that_cannot_be_used_is_one_line(name, message):
@@ -172,14 +175,43 @@ def test_pycma_does_not_cut_the_step_in_a_box(box):
     np.testing.assert_allclose(backend.stds, np.ones(4), rtol=1e-3)
 
 
-def test_a_wizard_that_would_choose_a_thread_is_asked_for_pairs():
-    optimizer = dp.create_optimizer("nevergrad:NGOpt", dim=3, budget=40, popsize=1, bounds=(-1.0, 1.0))
+@pytest.mark.parametrize(
+    ("dim", "budget", "bounds"),
+    [(3, 40, (-1.0, 1.0)), (20, 8000, None)],  # Cobyla; a chain that ends with Powell
+)
+def test_a_wizard_that_would_choose_a_thread_is_asked_for_pairs(dim, budget, bounds):
+    optimizer = dp.create_optimizer("nevergrad:NGOpt", dim=dim, budget=budget, popsize=1, bounds=bounds)
     assert optimizer.describe()["workers"] > 1
 
 
 def test_the_simplex_of_pymoo_moves_along_a_line():
     line = dp.create_objective("sphere", dim=1)
     assert dp.minimize(line, optimizer="pymoo:NelderMead", budget=100).best_loss < 1e-6
+
+
+def test_the_simplex_of_pymoo_asks_for_its_start_once():
+    optimizer = dp.create_optimizer("pymoo:NelderMead", dim=3, budget=20)
+    asked = []
+    for _ in range(2):
+        asked.append(optimizer.ask())
+        optimizer.tell(asked[-1], loss(asked[-1]))
+    assert len(np.unique(np.concatenate(asked), axis=0)) == sum(map(len, asked)) == 4
+
+
+@pytest.mark.parametrize("best", [0.0, 0.3])  # a corner, and a point inside
+@pytest.mark.parametrize("sigma", [0.2, 1.0])
+def test_the_simplex_of_pymoo_restarts_where_it_collapses(best, sigma):
+    optimizer = dp.create_optimizer("pymoo:NelderMead", dim=4, budget=800, bounds=(0.0, 0.5), sigma=sigma, seed=1)
+    asked, starts = [], []
+    while len(asked) < 800:
+        candidates = optimizer.ask()
+        asked.extend(candidates)
+        optimizer.tell(candidates, ((candidates - best) ** 2).sum(axis=1))
+        if optimizer.describe()["restarts"] > len(starts):
+            starts.append(len(asked))
+    assert starts
+    assert all(np.ptp(asked[start : start + 5], axis=0).min() > 0.1 for start in starts if start < 795)
+    np.testing.assert_allclose(optimizer.recommend(), best, atol=1e-4)
 
 
 def test_the_step_of_a_one_plus_one_strategy_does_not_overflow_in_a_large_population():

@@ -48,6 +48,19 @@ def test_the_inside_goes_on_where_it_stopped_and_the_outside_never_notices():
     assert [first, second] == expected
 
 
+def test_the_default_dtype_outside_changes_nothing_inside():
+    with dp.Isolation(1)():
+        expected = draws()
+    torch.set_default_dtype(torch.float64)
+    try:
+        with dp.Isolation(1)():
+            inside = draws()
+        assert torch.get_default_dtype() == torch.float64
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert inside == expected
+
+
 def test_an_error_inside_gives_everything_back():
     before, filters = np.random.get_state()[1].copy(), list(warnings.filters)  # noqa: NPY002
 

@@ -20,7 +20,8 @@ class CyberCMA(dp.Optimizer):
         variant: "full" or "sep" (diagonal covariance).
         learning_rate_adaptation: whether to adapt the learning rates to noise; "full" only.
         warm_start: an .npz file with `candidates` (n, d) and `losses` (n,) of a similar study, whose best candidates define
-            the initial mean, step size and covariance (Nomura et al., 2021); "full" only.
+            the initial mean, step size and covariance (Nomura et al., 2021); rows that are not finite are left out; "full"
+            only.
         study: see `dfo_prompt.Optimizer`.
 
     Raises:
@@ -94,9 +95,11 @@ class CyberCMA(dp.Optimizer):
     def _warm_start(self, path: Path) -> tuple[np.ndarray, float, np.ndarray]:
         try:
             with np.load(path, allow_pickle=False) as file:
-                pairs = list(zip(file["candidates"], file["losses"].tolist(), strict=True))
-            start = cmaes.get_warm_start_mgd(pairs)
-        except (OSError, KeyError, ValueError, AssertionError, IndexError) as error:
+                candidates, losses = file["candidates"], file["losses"]
+            # NaN has no place in the order that the library sorts by, and minus infinity would come first.
+            finite = np.isfinite(candidates).all(axis=1) & np.isfinite(losses)
+            start = cmaes.get_warm_start_mgd(list(zip(candidates[finite], losses[finite].tolist(), strict=True)))
+        except (OSError, KeyError, ValueError, TypeError, AssertionError, IndexError) as error:
             raise dp.InputError(f"cmaes: cannot start from {path}: {error}") from error
         if len(start[0]) != self.dim:
             raise dp.InputError(f"cmaes: cannot start from {path}: its candidates have {len(start[0])} coordinates")

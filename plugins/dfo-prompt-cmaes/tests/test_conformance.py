@@ -42,6 +42,26 @@ def test_a_warm_start_from_nothing_is_one_line(tmp_path):
         dp.create_optimizer("cmaes", dim=4, budget=100, warm_start=str(tmp_path / "no.npz"))
 
 
+@pytest.mark.parametrize("failed", [np.nan, np.inf, -np.inf])
+def test_a_warm_start_leaves_out_rows_that_are_not_finite(tmp_path, failed):
+    rng = np.random.default_rng(0)
+    candidates = 3 + rng.standard_normal((200, 4))
+    losses = ((candidates - 3) ** 2).sum(axis=1)
+    np.savez(tmp_path / "clean.npz", candidates=candidates, losses=losses)
+    places, more = rng.choice(200, 40), -50 + rng.standard_normal((40, 4))
+    more[:20, 0] = failed
+    mixed = np.insert(losses, places, np.repeat([0.0, failed], 20))
+    np.savez(tmp_path / "mixed.npz", candidates=np.insert(candidates, places, more, axis=0), losses=mixed)
+    np.savez(tmp_path / "failed.npz", candidates=candidates, losses=np.full(200, failed))
+    clean, mixed = (
+        dp.create_optimizer("cmaes", dim=4, budget=100, warm_start=str(tmp_path / name))
+        for name in ("clean.npz", "mixed.npz")
+    )
+    np.testing.assert_array_equal(mixed.ask(), clean.ask())
+    with pytest.raises(dp.InputError, match=r"cannot start from .*failed\.npz"):
+        dp.create_optimizer("cmaes", dim=4, budget=100, warm_start=str(tmp_path / "failed.npz"))
+
+
 def test_options_of_the_full_covariance_only():
     with pytest.raises(dp.InputError, match="'sep' takes neither"):
         dp.create_optimizer("cmaes:sep", dim=4, budget=100, learning_rate_adaptation=True)

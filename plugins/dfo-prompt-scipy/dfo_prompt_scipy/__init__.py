@@ -14,6 +14,7 @@ _METHODS = {
 }
 _ADAPTED = {
     "COBYQA": {"sigma": "in a box at most half of it"},
+    "Nelder-Mead": {"sigma": "in a box at most half of it"},
     "Powell": {"sigma": "without bounds; in a box a line search spans it"},
     "dual_annealing": {"x0": "the first candidate", "sigma": "without bounds, a tenth of half the box"},
 }

@@ -68,7 +68,9 @@ class SciPy(dp.CallbackOptimizer):
                 return {"rhobeg": step, "tol": 1e-8 * step, "maxiter": limit}
             case "Nelder-Mead":
                 steps = step * np.eye(self.dim)
-                if self.bounds is not None:  # step inwards from a bound, since clipping would return the start
+                if self.bounds is not None:  # step inwards, at most half the box: clipping would flatten the simplex
+                    half = np.broadcast_to((self.bounds[1] - self.bounds[0]) / 2, self.dim)
+                    steps = np.diag(np.minimum(step, half))
                     steps = np.where(start + steps > self.bounds[1], -steps, steps)
                 simplex = self.inside(np.vstack([start, start + steps]))
                 return {"initial_simplex": simplex, "adaptive": self.dim > 1, "maxiter": limit, "maxfev": limit}
