@@ -83,7 +83,8 @@ def _introduction(config: StudyConfig) -> str:
         f"Tuning a soft prompt of {config.prompt.tokens} tokens (d = {config.dim}) for SmolLM2-135M "
         f"on {config.problem.shots} BBC headlines a class,\n{len(OPTIMIZERS)} optimizers with {config.budget} queries each, "
         "beside a decoder of hidden states, which takes a few.\n"
-        "Ctrl-C stops; the same command goes on from there. A first run fetches model and text: 270 MB from the hub, or else 96 MB.\n"
+        "Ctrl-C stops; the same command goes on from there. A first run fetches model and text:\n"
+        "270 MB from the hub, or else 96 MB.\n"
     )
 
 

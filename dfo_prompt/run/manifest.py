@@ -59,7 +59,8 @@ def describe_run(config: Mapping[str, Json], objective: Mapping[str, Json], opti
 
 def _check_blocks(config: StudyConfig, searches: Mapping[str, Json], objective: Objective) -> None:
     """Refuse a number of blocks that does not divide the number of layers, as with a preset for another model."""
-    blocks = number if isinstance(number := searches.get("blocks"), int) and number > 0 else 1
+    number = config.optimizer_options.get("blocks", searches.get("blocks"))  # an option may be that of a second stage
+    blocks = number if isinstance(number, int) and number > 0 else 1
     layers = objective.prompt_layers if isinstance(objective, Layered) else 1
     if layers > 1 and layers % blocks:
         fault = f"{blocks} blocks do not fit {layers} layers, each with a prompt of its own"

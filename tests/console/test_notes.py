@@ -14,7 +14,7 @@ from dfo_prompt.testing.tiny import save_tiny_model
     [
         ("", [], ""),
         ("", ["--set", "prompt.place=behind"], " --format safetensors"),
-        ("", ["--set", "prompt.layers=all", "--optimizer", "blockwise:cma"], " --format safetensors"),
+        ("", ["--set", "prompt.layers=all", "--optimizer", "cma"], " --format safetensors"),
         ("{prompt} ", [], " --format safetensors"),  # at a mark of the template
         ("", ["--objective", "trigger", "--optimizer", "coordinate"], ""),
         (

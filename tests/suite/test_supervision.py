@@ -29,6 +29,11 @@ class Rough:
         if self.how == "has no text":
             raise dp.InputError("caf\\udce9 " * 3)
 
+    costs_again = ()
+
+    def estimate(self, count):
+        return dp.Usage()
+
     def evaluate(self, candidates):
         if self.how == "exits":
             sys.exit(0)

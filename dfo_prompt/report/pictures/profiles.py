@@ -43,7 +43,7 @@ def performance(analysis: Analysis, names: list[str]) -> Picture:
         f"Share of the {len(queries)} {TRIPLES} that any optimizer reached, within a multiple of the fewest queries "
         f"(Dolan and Moré, 2002). The profile depends on the compared optimizers: {compared}."
     )
-    x = axis("ratio", "queries, as a multiple of the fewest that any optimizer needed", type="log", base=2, domain=[1, 32])
+    x = axis("ratio", "queries, in multiples of the fewest of any optimizer", type="log", base=2, domain=[1, 32])
     return _shares("performance", "Performance profile", text, data, of, x, "targets reached")
 
 
