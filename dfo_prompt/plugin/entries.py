@@ -54,7 +54,7 @@ def target_of(kind: str, name: str) -> Callable[..., Any]:
 
 
 def takes_problem(objective: str) -> bool:
-    """Tell whether an objective is one of a language model on a task.
+    """Tell whether an objective scores a language model on a task.
 
     Raises:
         InputError, PluginError: see `target_of`.

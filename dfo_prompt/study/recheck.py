@@ -21,10 +21,9 @@ SAME = 1e-3
 def recheck(objective: Objective, folder: Path, budget: Budget, *, prices: Prices | None = None) -> None:
     """Score again the first candidate with a loss in the journal of `folder`, and compare the losses.
 
-    The evaluation counts as repeated on the second account, which is charged if repetition costs something. An objective
-    with metadata, or with `deterministic = False`, is not checked, nor is one that numbers its evaluations: this one has no
-    number. A failure is charged as that of any other
-    evaluation; see `Evaluator`.
+    The evaluation counts as repeated on the second account, which is charged if repetition costs something. Not checked are
+    objectives with metadata, those with `deterministic = False`, and those that number their evaluations, since this one has
+    no number. A failure is charged as that of any other evaluation; see `Evaluator`.
 
     Raises:
         InputError: the objective gives another loss.

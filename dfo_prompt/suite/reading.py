@@ -2,8 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields, replace
-from itertools import combinations, product
-from operator import attrgetter
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +10,10 @@ from dfo_prompt._util.parsing import parse, read_toml
 from dfo_prompt.config.reading import combined, merge, nested
 from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.errors import InputError, UnknownNameError
-from dfo_prompt.plugin.entries import takes_problem
 from dfo_prompt.run.budgets import budgets_of, check_limits
 from dfo_prompt.run.built import plugin_of
-from dfo_prompt.suite.config import Entry, Exclusion, Measure, SuiteConfig, SuiteSettings
+from dfo_prompt.suite.config import Entry, Exclusion, SuiteConfig, SuiteSettings
+from dfo_prompt.suite.fair import check_fair
 from dfo_prompt.suite.plan import Plan, Suite, slug
 
 LONGEST = 200
@@ -84,10 +83,7 @@ def suite_of(
     ]
     if not plans:
         raise InputError(f"{where}: everything is excluded")
-    _check_different(plans, where)
-    _check_problems(plans, where)
-    _check_losses(plans, config.measure, where)
-    _check_budgets(plans, where)
+    check_fair(plans, config.measure, where)
     settings = SuiteSettings(**{field.name: getattr(config, field.name) for field in fields(SuiteSettings)})
     return Suite(settings=settings, plans=tuple(plans))
 
@@ -120,64 +116,6 @@ def _check_own_keys(config: SuiteConfig, overrides: Mapping[str, Any], where: st
     for place, keys in (*named, (f"{where}: [study]", config.study), *entries):
         if "seed" in keys:
             raise InputError(f"{place}: seed would be the same in every repetition; a suite has seeds = [...]")
-
-
-def _check_different(plans: Sequence[Plan], where: str) -> None:
-    studies: dict[str, list[tuple[str, StudyConfig]]] = {}
-    for plan in plans:
-        studies.setdefault(plan.problem, []).append((plan.optimizer, plan.config))
-    for first, second in combinations(studies, 2):
-        if studies[first] == studies[second]:
-            raise InputError(f"{where}: problems {first!r} and {second!r} are the same; their tables must differ")
-
-
-def _check_problems(plans: Sequence[Plan], where: str) -> None:
-    first: dict[str, Plan] = {}
-    for plan in plans:
-        reference = first.setdefault(plan.problem, plan)
-        if plan.config.problem != reference.config.problem:
-            both = f"{reference.optimizer!r} and {plan.optimizer!r}"
-            raise InputError(
-                f"{where}: model, task or data of {both} differ on {plan.problem!r}; set problem in [[problems]]"
-            )
-
-
-def _check_losses(plans: Sequence[Plan], measure: Measure, where: str) -> None:
-    """Refuse to rank entries by different losses.
-
-    Dimensions may differ, and so may the options of an objective of a language model: they select prompts, whose loss is the
-    same. Those of other objectives define the function.
-    """
-    if measure == "test_metric":
-        return
-    first: dict[tuple[str, str], Plan] = {}
-    for plan in (plan for plan in plans if plan.queries):
-        reference = first.setdefault((plan.problem, plan.config.objective), plan)
-        for key in ("prompt.loss", "prompt.calibration", "objective_options"):
-            ours, theirs = (attrgetter(key)(one.config) for one in (plan, reference))
-            if ours != theirs and not (key == "objective_options" and takes_problem(plan.config.objective)):
-                both = f"{reference.optimizer!r} and {plan.optimizer!r}"
-                fault = f"{key} of {both} differ on {plan.problem!r}, so that their losses cannot be compared"
-                raise InputError(f'{where}: {fault}; set it in [study] or [[problems]], or measure = "test_metric"')
-
-
-def _check_budgets(plans: Sequence[Plan], where: str) -> None:
-    first: dict[str, Plan] = {}
-    for plan in plans:
-        reference = first.setdefault(plan.problem, plan) if plan.queries else plan
-        both = f"{reference.optimizer!r} and {plan.optimizer!r}"
-        if plan.config.limits != reference.config.limits:
-            raise InputError(f"{where}: limits of {both} differ on {plan.problem!r}; set them in [study], or cross them")
-        if plan.config.stop != reference.config.stop:
-            raise InputError(
-                f"{where}: rules of {both} to stop differ on {plan.problem!r}; set them in [study], or cross them"
-            )
-        if plan.config.budget != reference.config.budget:
-            budget = f"{reference.optimizer!r} has {reference.config.budget:,} queries on {plan.problem!r}"
-            raise InputError(
-                f"{where}: {budget}, and {plan.optimizer!r} {plan.config.budget:,}; on one problem all have the same "
-                "budget: set it in [study], or cross it"
-            )
 
 
 def _named(entry: Entry, key: str, config: SuiteConfig) -> Entry:

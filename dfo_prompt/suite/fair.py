@@ -1,0 +1,86 @@
+"""Refuses suites whose entries cannot be compared: other problems, losses or budgets."""
+
+from collections.abc import Sequence
+from itertools import combinations
+from operator import attrgetter
+
+from dfo_prompt.config.study import StudyConfig
+from dfo_prompt.errors import InputError
+from dfo_prompt.plugin.entries import takes_problem
+from dfo_prompt.suite.config import Measure
+from dfo_prompt.suite.plan import Plan
+
+
+def check_fair(plans: Sequence[Plan], measure: Measure, where: str) -> None:
+    """Refuse plans of one problem that differ in data, loss or budget, and problems that are the same.
+
+    Args:
+        plans: the studies of the suite.
+        measure: the measure by which they are ranked.
+        where: source of the suite, for errors.
+
+    Raises:
+        InputError: the message names two entries and what differs.
+    """
+    _check_different(plans, where)
+    _check_problems(plans, where)
+    _check_losses(plans, measure, where)
+    _check_budgets(plans, where)
+
+
+def _check_different(plans: Sequence[Plan], where: str) -> None:
+    studies: dict[str, list[tuple[str, StudyConfig]]] = {}
+    for plan in plans:
+        studies.setdefault(plan.problem, []).append((plan.optimizer, plan.config))
+    for first, second in combinations(studies, 2):
+        if studies[first] == studies[second]:
+            raise InputError(f"{where}: problems {first!r} and {second!r} are the same; their tables must differ")
+
+
+def _check_problems(plans: Sequence[Plan], where: str) -> None:
+    first: dict[str, Plan] = {}
+    for plan in plans:
+        reference = first.setdefault(plan.problem, plan)
+        if plan.config.problem != reference.config.problem:
+            both = f"{reference.optimizer!r} and {plan.optimizer!r}"
+            raise InputError(
+                f"{where}: model, task or data of {both} differ on {plan.problem!r}; set problem in [[problems]]"
+            )
+
+
+def _check_losses(plans: Sequence[Plan], measure: Measure, where: str) -> None:
+    """Refuse to rank entries by different losses.
+
+    Dimensions may differ, and so may the options of an objective of a language model: they select prompts, whose loss is the
+    same. Those of other objectives define the function.
+    """
+    if measure == "test_metric":
+        return
+    first: dict[tuple[str, str], Plan] = {}
+    for plan in (plan for plan in plans if plan.queries):
+        reference = first.setdefault((plan.problem, plan.config.objective), plan)
+        for key in ("prompt.loss", "prompt.calibration", "objective_options"):
+            ours, theirs = (attrgetter(key)(one.config) for one in (plan, reference))
+            if ours != theirs and not (key == "objective_options" and takes_problem(plan.config.objective)):
+                both = f"{reference.optimizer!r} and {plan.optimizer!r}"
+                fault = f"{key} of {both} differ on {plan.problem!r}, so that their losses cannot be compared"
+                raise InputError(f'{where}: {fault}; set it in [study] or [[problems]], or measure = "test_metric"')
+
+
+def _check_budgets(plans: Sequence[Plan], where: str) -> None:
+    first: dict[str, Plan] = {}
+    for plan in plans:
+        reference = first.setdefault(plan.problem, plan) if plan.queries else plan
+        both = f"{reference.optimizer!r} and {plan.optimizer!r}"
+        if plan.config.limits != reference.config.limits:
+            raise InputError(f"{where}: limits of {both} differ on {plan.problem!r}; set them in [study], or cross them")
+        if plan.config.stop != reference.config.stop:
+            raise InputError(
+                f"{where}: rules of {both} to stop differ on {plan.problem!r}; set them in [study], or cross them"
+            )
+        if plan.config.budget != reference.config.budget:
+            budget = f"{reference.optimizer!r} has {reference.config.budget:,} queries on {plan.problem!r}"
+            raise InputError(
+                f"{where}: {budget}, and {plan.optimizer!r} {plan.config.budget:,}; on one problem all have the same "
+                "budget: set it in [study], or cross it"
+            )
