@@ -84,7 +84,7 @@ def _introduction(config: StudyConfig) -> str:
         f"on {config.problem.shots} BBC headlines a class,\n{len(OPTIMIZERS)} optimizers with {config.budget} queries each, "
         "beside a decoder of hidden states, which takes a few.\n"
         "Ctrl-C stops; the same command goes on from there. A first run fetches model and text:\n"
-        "270 MB from the hub, or else 96 MB.\n"
+        "96 MB, or more if the hub gives the model.\n"
     )
 
 

@@ -114,5 +114,5 @@ def curves_of(findings: Findings) -> Matrix:
 
 
 def _searched(plan: Plan, evidence: Evidence) -> bool:
-    """Tell whether a study is one of an optimizer, or of a method of a plugin that keeps a journal, too."""
+    """Tell whether a study has a curve: it is an optimizer's, or a plugin's method keeps a journal."""
     return plan.config.method == STUDY or bool(evidence.improved)

@@ -37,11 +37,11 @@ def manifest_of(config: StudyConfig, objective: Objective) -> dict[str, Any]:
     """
     outer = outer_of(objective, name=config.objective)
     optimizer = CheckedOptimizer(optimizer_of(config, outer), name=config.optimizer)
-    searches = optimizer.describe()
-    _check_blocks(config, searches, objective)
+    effective = optimizer.describe()
+    _check_blocks(config, effective, objective)
     about = describe(objective, name=config.objective)
     clock = {} if config.stop is None or config.stop.time_limit is None else {CLOCK: "stop.time_limit"}
-    return describe_run(config.as_dict(), about, searches) | {CODE: code_of(config)} | clock
+    return describe_run(config.as_dict(), about, effective) | {CODE: code_of(config)} | clock
 
 
 def describe_run(config: Mapping[str, Json], objective: Mapping[str, Json], optimizer: Mapping[str, Json]) -> dict[str, Any]:
@@ -57,9 +57,9 @@ def describe_run(config: Mapping[str, Json], objective: Mapping[str, Json], opti
     }
 
 
-def _check_blocks(config: StudyConfig, searches: Mapping[str, Json], objective: Objective) -> None:
+def _check_blocks(config: StudyConfig, effective: Mapping[str, Json], objective: Objective) -> None:
     """Refuse a number of blocks that does not divide the number of layers, as with a preset for another model."""
-    number = config.optimizer_options.get("blocks", searches.get("blocks"))  # an option may be that of a second stage
+    number = config.optimizer_options.get("blocks", effective.get("blocks"))  # an option may be that of a second stage
     blocks = number if isinstance(number, int) and number > 0 else 1
     layers = objective.prompt_layers if isinstance(objective, Layered) else 1
     if layers > 1 and layers % blocks:

@@ -73,7 +73,8 @@ def check_parts(
             nothing else differs.
     """
     differences = sorted(_differences(stored, current), key=lambda difference: difference[:2] == ("config", "budget"))
-    for part, key, old, new in differences:
+    if differences:
+        part, key, old, new = differences[0]
         way = remedy if part != CODE else f"go back to that, or --start-from {path} with another --out"
         raise InputError(f"{path} holds another study: {key} is {_short(old)} there and {_short(new)} here; {way}")
 

@@ -1,4 +1,4 @@
-"""What methods spend at most is said as it is, and limits that they would not keep are refused."""
+"""A dry run tells the budgets of a method, and limits that a method would not keep are refused."""
 
 import re
 
