@@ -80,8 +80,7 @@ class Setting:
         model: Any = self.lm.model if dtype == torch.float32 else deepcopy(self.lm.model).to(dtype)
         labels = torch.tensor([example.label for example in self.data.train], device=self.lm.device)
         words = torch.tensor([ids[0] for ids in encode_words(self.lm, self.task)], device=self.lm.device)
-        (behind,) = {len(layout.right) for layout in self._layouts} if "prompt" in self.task.causal.marks else {None}
-        run = partial(textbook_losses, model, texts=self.texts, labels=labels, words=words, behind=behind)
+        run = partial(textbook_losses, model, texts=self._layouts, labels=labels, words=words)
         return lambda count: run(self.projection(self.candidates[:count]), last_only=last_only)
 
     def engine(self, dtype: str) -> Losses:

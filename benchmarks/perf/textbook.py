@@ -12,53 +12,49 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, pad
 
+from dfo_prompt.lm.layout import Layout
+from dfo_prompt.lm.runs import Runs
 from dfo_prompt.types import Vector
 
 
 @torch.no_grad()
 def textbook_losses(
-    model: Any,
-    prompts: Tensor,
-    texts: Sequence[list[int]],
-    labels: Tensor,
-    words: Tensor,
-    *,
-    behind: int | None = None,
-    last_only: bool = False,
+    model: Any, prompts: Tensor, texts: Sequence[Layout], labels: Tensor, words: Tensor, *, last_only: bool = False
 ) -> Vector:
     """Return the training cross entropy of each candidate, (B,).
 
     Args:
-        model: a causal language model of transformers.
+        model: a causal or masked language model of transformers.
         prompts: (B, P, E) soft prompts.
-        texts: N lists of token ids, the answer being the next token.
+        texts: N texts, without decoder inputs.
         labels: (N,) classes.
         words: (C,) token id of each class's label word.
-        behind: the prompt stands ahead of so many last tokens of each text; by default ahead of all.
-        last_only: compute logits at the last position only; texts are then padded on the left.
+        last_only: compute logits at the last position only, where a causal model answers; texts are then padded on the left.
     """
-    embed = model.get_input_embeddings()
-    longest = max(map(len, texts))
-    sides = [(longest - len(ids), 0) if last_only else (0, longest - len(ids)) for ids in texts]
-    ids = torch.stack([pad(torch.tensor(ids), side) for ids, side in zip(texts, sides, strict=True)]).to(model.device)
-    here = torch.stack([pad(torch.ones(len(ids)), side) for ids, side in zip(texts, sides, strict=True)]).to(model.device)
-    last = torch.tensor([len(ids) - 1 for ids in texts], device=model.device) + prompts.shape[1]
+    embed, tokens = model.get_input_embeddings(), prompts.shape[1]
+    longest = max(len(text.ids) for text in texts)
+    ahead = [longest - len(text.ids) if last_only else 0 for text in texts]  # padding
+    sides = [(left, longest - len(text.ids) - left) for left, text in zip(ahead, texts, strict=True)]
+    ids = torch.stack([pad(torch.tensor(text.ids), side) for text, side in zip(texts, sides, strict=True)]).to(model.device)
+    here = torch.stack([pad(torch.ones(len(text.ids)), side) for text, side in zip(texts, sides, strict=True)])
+    starts = torch.tensor([left + len(text.left) for left, text in zip(ahead, texts, strict=True)], device=model.device)
+    slots = starts + tokens + torch.tensor([text.slot for text in texts], device=model.device)
     rows = torch.arange(len(texts), device=model.device)
-    # An index, not the number 1: for the strided slice of a number, torch copies the head in bfloat16 for every text.
-    more = {"logits_to_keep": torch.tensor([-1], device=model.device)} if last_only else {}
+    places = torch.arange(longest + tokens, device=model.device)
+    own = (places >= starts[:, None]) & (places < starts[:, None] + tokens)  # (N, P + L)
+    mask = torch.ones(own.shape, dtype=here.dtype, device=model.device)
+    mask[~own] = here.flatten().to(model.device)
+    more: dict[str, Any] = Runs(model).uncached
+    if last_only:
+        # An index, not the number 1: for the strided slice of a number, torch copies the head in bfloat16 for every text.
+        positions = (mask.cumsum(1) - 1).clamp(min=0).long()
+        more = {**more, "position_ids": positions, "logits_to_keep": torch.tensor([-1], device=model.device)}
     losses = []
-    places = torch.arange(ids.shape[1] + prompts.shape[1], device=model.device)
-    starts = torch.zeros_like(last) if behind is None else last + 1 - prompts.shape[1] - behind  # (N,) of the prompts
-    starts = starts + torch.tensor([0 if behind is None else side[0] for side in sides], device=model.device)
-    own = (places >= starts[:, None]) & (places < starts[:, None] + prompts.shape[1])  # (N, P + L)
     for prompt in prompts:
         embeds = torch.empty((*own.shape, prompt.shape[1]), dtype=model.dtype, device=model.device)
         embeds[own] = prompt.to(model.dtype).repeat(len(texts), 1)
         embeds[~own] = embed(ids).flatten(0, 1)
-        mask = torch.ones(own.shape, dtype=here.dtype, device=model.device)
-        mask[~own] = here.flatten()
-        positions = (mask.cumsum(1) - 1).clamp(min=0).long()
-        logits = model(inputs_embeds=embeds, attention_mask=mask, position_ids=positions, use_cache=False, **more).logits
-        answers = (logits[:, -1] if last_only else logits[rows, last])[:, words].float()  # (N, C)
+        logits = model(inputs_embeds=embeds, attention_mask=mask, **more).logits
+        answers = (logits[:, -1] if last_only else logits[rows, slots])[:, words].float()  # (N, C)
         losses.append(cross_entropy(answers, labels).item())
     return np.array(losses)

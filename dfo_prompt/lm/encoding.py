@@ -18,6 +18,8 @@ ANCHOR = ":"
 """A text to tokenise label words behind; no vocabulary merges it with them."""
 OVERHEAD_TOKENS = 96
 """The overhead of a forward pass in tokens; smaller savings do not justify splitting a bucket."""
+ACCELERATOR_OVERHEAD_TOKENS = 4096
+"""The same on an accelerator, which computes so many tokens in the time that the kernels of a pass take to launch."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -128,7 +130,9 @@ def arranged(lm: LanguageModel, layouts: Sequence[Layout], *, back: int = 0) -> 
     for row, layout in enumerate(layouts):
         groups[len(layout.left)].append(row)
     runs = [
-        [group[i] for i in run] for group in groups.values() for run in split_rows([len(layouts[r].right) for r in group])
+        [group[i] for i in run]
+        for group in groups.values()
+        for run in split_rows([len(layouts[r].right) for r in group], overhead_tokens(lm.device))
     ]
     return in_buckets(layouts, runs, causal=lm.head == "causal", device=lm.device, back=back)
 
@@ -177,6 +181,11 @@ def continuation(lm: LanguageModel, word: str) -> list[int]:
     before, both = lm.tokens(ANCHOR), lm.tokens(ANCHOR + word)
     behind = both[len(before) :]
     return behind if behind and both[: len(before)] == before else lm.tokens(word)
+
+
+def overhead_tokens(device: torch.device) -> int:
+    """Return the overhead of a forward pass on a device, in tokens."""
+    return OVERHEAD_TOKENS if device.type == "cpu" else ACCELERATOR_OVERHEAD_TOKENS
 
 
 def split_rows(lengths: Sequence[int], overhead: int = OVERHEAD_TOKENS) -> list[list[int]]:

@@ -9,7 +9,7 @@ from dfo_prompt.contracts.endpoint import Capabilities, Form, Label, Row, Scores
 from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.errors import InputError, ModelError
 from dfo_prompt.lm.answers import SpanReader
-from dfo_prompt.lm.encoding import in_buckets, split_rows
+from dfo_prompt.lm.encoding import in_buckets, overhead_tokens, split_rows
 from dfo_prompt.lm.grouping import group_rows
 from dfo_prompt.lm.layout import Layout
 from dfo_prompt.lm.load import LanguageModel
@@ -72,9 +72,10 @@ class LocalEndpoint:
         words = torch.tensor([[token] for token in tokens], device=self._lm.device)
         reader = SpanReader(self._scorer.model, words, after=0, narrow=self._scorer.narrow)
         empty = torch.zeros((1, 0, self._lm.width), device=self._lm.device)  # a soft prompt without tokens
-        for group in group_rows(ids):
+        overhead = overhead_tokens(self._lm.device)
+        for group in group_rows(ids, overhead):
             layouts = [Layout(left=[], right=[*ids[i]], slot=len(ids[i]) - 1) for i in group]
-            runs = split_rows([len(layout.right) for layout in layouts])
+            runs = split_rows([len(layout.right) for layout in layouts], overhead)
             texts = in_buckets(layouts, runs, causal=True, device=self._lm.device)
             logs[group] = self._scorer.score(empty, texts, reader)[0].double().cpu().numpy()
         return logs

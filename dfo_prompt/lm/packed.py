@@ -35,13 +35,14 @@ class Packed:
         ahead = len(texts.head) + prompts.shape[2] + len(texts.common)
         layout = pack([bucket.lengths.tolist() for bucket in buckets], ahead, prompts.device)
         pairs = list(zip(buckets, layout.groups, strict=True))
-        embedded = self._runs.embed(torch.cat([bucket.ids[group.real] for bucket, group in pairs]))
+        embedded = self._runs.embed(torch.cat([bucket.ids[group.tokens] for bucket, group in pairs]))
         slots = torch.cat([group.places.gather(1, bucket.slot[:, None])[:, 0] for bucket, group in pairs])
+        positions = layout.positions
         at = Slots(rows=torch.zeros_like(slots), slot=slots, texts=torch.cat([bucket.rows for bucket in buckets]))
 
         def run(prompt: Tensor) -> Tensor:
             inputs = torch.cat([prefix_of(self._runs, prompt, texts), embedded])[None]
-            arguments = {"inputs_embeds": inputs, "position_ids": layout.positions, "use_cache": False}
+            arguments = {"inputs_embeds": inputs, "position_ids": positions, "use_cache": False}
             with self._runs.within(prompt, len(texts.head)), packed(layout):
                 return reader.read(at, arguments)
 

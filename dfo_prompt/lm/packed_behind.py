@@ -10,7 +10,7 @@ from torch import Tensor
 
 from dfo_prompt.lm.answers import Reader, Slots
 from dfo_prompt.lm.cached import KEPT_TOKENS
-from dfo_prompt.lm.encoding import Bucket, split_rows
+from dfo_prompt.lm.encoding import Bucket, overhead_tokens, split_rows
 from dfo_prompt.lm.packing import pack, pack_behind, packed
 from dfo_prompt.lm.past import Past
 from dfo_prompt.lm.runs import Runs
@@ -61,7 +61,8 @@ class PackedBehind:
         slots = starts + tokens + torch.cat([bucket.slot for bucket in buckets])[order]
         texts = torch.cat([bucket.rows for bucket in buckets])[order]
         at = Slots(rows=torch.zeros_like(slots), slot=slots, texts=texts)
-        is_right = torch.ones(layout.positions.shape[1], dtype=torch.bool, device=prompts.device)
+        positions = layout.positions
+        is_right = torch.ones(positions.shape[1], dtype=torch.bool, device=prompts.device)
         is_right[copies] = False
         embedded = self._runs.embed(torch.cat([rights[index] for index in order]))
         inputs = embedded.new_zeros((len(is_right), embedded.shape[1]))
@@ -70,7 +71,7 @@ class PackedBehind:
         def run(prompt: Tensor) -> Tensor:
             row = inputs.clone()
             row[copies] = prompt[0]
-            arguments = {"inputs_embeds": row[None], "position_ids": layout.positions, "use_cache": False}
+            arguments = {"inputs_embeds": row[None], "position_ids": positions, "use_cache": False}
             with self._runs.within(prompt, copies), packed(layout):
                 return reader.read(at, arguments)
 
@@ -89,9 +90,10 @@ class PackedBehind:
         return lefts
 
     def _run(self, texts: Sequence[Tensor]) -> Lefts:
-        order = split_rows([len(text) for text in texts], PACKED_OVERHEAD_TOKENS)
+        device = texts[0].device
+        order = split_rows([len(text) for text in texts], max(PACKED_OVERHEAD_TOKENS, overhead_tokens(device)))
         lengths = [[len(texts[index]) for index in group] for group in order]
-        layout = pack(lengths, 0, texts[0].device)
+        layout = pack(lengths, 0, device)
         layout = replace(layout, groups=tuple(replace(group, kept=Past()) for group in layout.groups))
         ids = torch.cat([texts[index] for group in order for index in group])
         with packed(layout):

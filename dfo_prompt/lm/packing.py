@@ -31,7 +31,7 @@ class Group:
 
     Attributes:
         places: (N', L') index of each token in the row; 0 for padding.
-        real: (N', L') whether it is a token, not padding.
+        tokens: two tensors (T',), the text and the place in it of each token that is no padding.
         starts: (N',) position id of each text's first token.
         distance: (L', P' + L') number of tokens from each token back to those of the prefix and of its text; or
             (N', L', L0 + L') to those of its own past and of its text. Negative distances are masked.
@@ -40,7 +40,7 @@ class Group:
     """
 
     places: Tensor
-    real: Tensor
+    tokens: tuple[Tensor, Tensor]
     starts: Tensor
     distance: Tensor
     past: Past | None = None
@@ -50,8 +50,9 @@ class Group:
         """Return the group on a device: the layers of a sharded model are on several."""
         if self.places.device == device:
             return self
-        places, real, starts, distance = (x.to(device) for x in (self.places, self.real, self.starts, self.distance))
-        return replace(self, places=places, real=real, starts=starts, distance=distance)
+        places, starts, distance = (x.to(device) for x in (self.places, self.starts, self.distance))
+        texts, steps = (x.to(device) for x in self.tokens)
+        return replace(self, places=places, tokens=(texts, steps), starts=starts, distance=distance)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +72,7 @@ class Pack:
         """Return the position ids (1, T) of the tokens in the row."""
         device = self.groups[0].places.device
         parts = [torch.arange(self.prefix, device=device)]
-        parts += [(g.starts[:, None] + torch.arange(g.real.shape[1], device=device))[g.real] for g in self.groups]
+        parts += [g.starts[texts] + steps for g in self.groups for texts, steps in (g.tokens,)]
         return torch.cat(parts)[None]
 
 
@@ -79,11 +80,11 @@ def pack(lengths: Sequence[Sequence[int]], prefix: int, device: torch.device) ->
     """Lay out groups of texts of the given lengths behind a prefix."""
     groups, start = [], prefix
     for group in lengths:
-        places, real = _in_row(group, start)
-        steps = torch.arange(prefix + real.shape[1])
+        places, tokens = _in_row(group, start)
+        steps = torch.arange(prefix + places.shape[1])
         distance = steps[prefix:, None] - steps
         starts = torch.full((len(group),), prefix)
-        groups.append(Group(places=places, real=real, starts=starts, distance=distance).to(device))
+        groups.append(Group(places=places, tokens=tokens, starts=starts, distance=distance).to(device))
         start += sum(group)
     return Pack(prefix=prefix, groups=tuple(groups))
 
@@ -98,22 +99,24 @@ def pack_behind(pasts: Sequence[tuple[Past, Sequence[int]]], lengths: Sequence[S
     """
     groups, start = [], 0
     for (past, before), group in zip(pasts, lengths, strict=True):
-        places, real = _in_row(group, start)
-        starts, steps, ahead = torch.tensor(before), torch.arange(real.shape[1]), torch.arange(max(before))
+        places, tokens = _in_row(group, start)
+        starts, steps, ahead = torch.tensor(before), torch.arange(places.shape[1]), torch.arange(max(before))
         behind = (starts[:, None] + steps)[:, :, None] - ahead  # (N', L', L0)
         behind = torch.where(ahead < starts[:, None, None], behind, -1)
         own = (steps[:, None] - steps).expand(len(group), -1, -1)
         distance = torch.cat([behind, own], dim=2)
-        groups.append(Group(places=places, real=real, starts=starts, distance=distance, past=past).to(device))
+        groups.append(Group(places=places, tokens=tokens, starts=starts, distance=distance, past=past).to(device))
         start += sum(group)
     return Pack(prefix=0, groups=tuple(groups))
 
 
-def _in_row(lengths: Sequence[int], start: int) -> tuple[Tensor, Tensor]:
-    """Return the index in the row of each token of texts that begin at `start`, (N', L'), and whether it is no padding."""
+def _in_row(lengths: Sequence[int], start: int) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    """Return `Group.places` and `Group.tokens` of texts that begin at `start`."""
     steps, starts = torch.arange(max(lengths)), start + torch.tensor([0, *lengths[:-1]]).cumsum(0)
     real = steps < torch.tensor(lengths)[:, None]
-    return torch.where(real, starts[:, None] + steps, 0), real
+    # Indices, where a mask would do: selecting by a mask makes a GPU wait for the number of tokens, in every layer.
+    text, step = real.nonzero(as_tuple=True)
+    return torch.where(real, starts[:, None] + steps, 0), (text, step)
 
 
 @contextmanager
@@ -180,7 +183,7 @@ def _attention(
         elif p:
             k, v = (torch.cat([x[:, :, :p].expand(len(y), -1, -1, -1), y], dim=2) for x, y in ((key, k), (value, v)))
         texts = _attend(q, k, v, _visible(group.distance, window), scale)
-        parts.append(texts.transpose(1, 2)[group.real])  # (T', H, D)
+        parts.append(texts.transpose(1, 2)[group.tokens])  # (T', H, D)
     return torch.cat(parts)[None], None
 
 
@@ -196,7 +199,8 @@ def _attend(q: Tensor, k: Tensor, v: Tensor, visible: Tensor, scale: float | Non
     shared = heads // k.shape[1]
     rows = q.reshape(count, k.shape[1], shared * length, width)
     mask = visible.repeat(shared, 1) if visible.dim() == 2 else visible.repeat(1, shared, 1)[:, None]  # noqa: PLR2004
-    return scaled_dot_product_attention(rows, k, v, attn_mask=mask, scale=scale).view_as(q)
+    # Not a view: on CUDA, results have other strides.
+    return scaled_dot_product_attention(rows, k, v, attn_mask=mask, scale=scale).reshape(q.shape)
 
 
 def _visible(distance: Tensor, window: int | None) -> Tensor:

@@ -45,7 +45,7 @@ class Plain:
         at = left.shape[1]
         offset = at + prompts.shape[2] + len(texts.common)
         arguments: dict[str, Any] = dict(self._runs.uncached)
-        if self._mask and self._rows == "plain":
+        if self._mask and bool((bucket.lengths < bucket.ids.shape[1]).any()):
             positions = torch.arange(offset + bucket.ids.shape[1], device=prompts.device)
             arguments |= {"attention_mask": (positions < offset + bucket.lengths[:, None]).long()}
         slot = bucket.slot + offset

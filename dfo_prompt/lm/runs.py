@@ -16,9 +16,7 @@ from transformers import PreTrainedModel
 
 from dfo_prompt.errors import ModelError
 from dfo_prompt.lm.layers import Layers
-
-Forward = Callable[[Tensor], Tensor]
-"""Returns the scores (N', K) of some texts under one prompt (H', P, E)."""
+from dfo_prompt.lm.replay import Forward, Replays
 
 TOLERANCE = 1e-3
 """The tolerance for scores, relative to the largest."""
@@ -37,6 +35,7 @@ class Runs:
         self.model: Any = model  # transformers types its attributes only in part
         # Whether a run from a layer on gives the scores of a whole run; tried once per layer.
         self._resumes: dict[int, bool] = {}
+        self._replays = Replays(model)
 
     @property
     def embed(self) -> Any:
@@ -60,19 +59,19 @@ class Runs:
         """Return the scores (B, N', K) under every prompt; layers below the first difference between prompts run once."""
         start = _first_difference(prompts)
         if not start or len(prompts) == 1:
-            return torch.stack([run(prompt) for prompt in prompts])
+            return self._replays.each(prompts, run)
         states: list[Tensor] = []
         with self._layers.watched(start, states):
-            scores = [run(prompts[0])]
+            first = run(prompts[0])
 
         def resumed(prompt: Tensor) -> Tensor:
             with self._layers.from_layer(start, states[0]):
                 return run(prompt)
 
         if start not in self._resumes:
-            self._resumes[start] = same(lambda: resumed(prompts[0]), scores[0])
-        scores += [(resumed if self._resumes[start] else run)(prompt) for prompt in prompts[1:]]
-        return torch.stack(scores)
+            self._resumes[start] = same(lambda: resumed(prompts[0]), first)
+        rest = self._replays.each(prompts[1:], resumed if self._resumes[start] else run)
+        return torch.cat([first[None], rest])
 
 
 def out_of_memory(error: Exception) -> bool:

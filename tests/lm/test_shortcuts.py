@@ -120,6 +120,16 @@ def test_the_fastest_exact_engine_is_taken(family, packing, task, expected):
     assert engine(tiny_lm(family, packing=packing), task) == expected
 
 
+def test_packed_rows_do_not_depend_on_the_strides_of_attention(monkeypatch):
+    attend = packing.scaled_dot_product_attention
+
+    def strided(*given, **options):  # as CUDA returns it: heads beside positions
+        return attend(*given, **options).transpose(1, 2).contiguous().transpose(1, 2)
+
+    monkeypatch.setattr(packing, "scaled_dot_product_attention", strided)
+    assert engine(tiny_lm()) == "packed"
+
+
 def test_a_window_longer_than_one_check_is_met_by_the_check_for_longer_texts(monkeypatch):
     sees = packing._visible
     monkeypatch.setattr(packing, "_visible", lambda distance, _: sees(distance, None))  # packed rows forget the window

@@ -1,0 +1,86 @@
+"""Replays forward passes on CUDA as graphs: the processor launches a whole pass at once, not each of its kernels.
+
+A GPU computes a small model, or a short batch, in less time than the processor needs to launch the kernels one by one. The
+passes of a generation differ only in the prompt, so that one is recorded and the others are replays.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+Forward = Callable[[Tensor], Tensor]
+"""Returns the scores (N', K) of some texts under one prompt (H', P, E)."""
+
+FEWEST = 4
+"""The smallest number of prompts for which a pass is recorded, which takes about as long as a pass."""
+
+
+class Replays:
+    """Runs the same pass under many prompts, as replays of a recorded pass where they give the same scores, bit by bit.
+
+    Args:
+        model: the model that the passes run. Only those of a model on a single CUDA device are recorded.
+    """
+
+    def __init__(self, model: Any) -> None:
+        devices = {parameter.device for parameter in model.parameters()}
+        self._graphs = Graphs(*devices) if len(devices) == 1 and next(iter(devices)).type == "cuda" else None
+
+    def each(self, prompts: Tensor, run: Forward) -> Tensor:
+        """Return the scores (B, N', K) of some texts under prompts (B, H', P, E)."""
+        if self._graphs is None or len(prompts) < FEWEST:
+            return torch.stack([run(prompt) for prompt in prompts])
+        with self._graphs.stream():
+            first = run(prompts[0])
+            replay = self._graphs.record(prompts[0], run)
+            if replay is None or not torch.equal(replay(prompts[0]), first):
+                self._graphs, replay = None, run
+            return torch.stack([first, *map(replay, prompts[1:])])
+
+
+class Graphs:
+    """Records passes as CUDA graphs.
+
+    Args:
+        device: the CUDA device that they run on.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._stream = torch.cuda.Stream(device)
+        # The next recording takes over the memory of this one, which is not replayed again.
+        self._last: torch.cuda.CUDAGraph | None = None
+
+    @contextmanager
+    def stream(self) -> Iterator[None]:
+        """Run on a stream of its own inside a `with` block, as recordings must."""
+        here = torch.cuda.current_stream(self._device)
+        self._stream.wait_stream(here)
+        try:
+            with torch.cuda.stream(self._stream):
+                yield
+        finally:
+            here.wait_stream(self._stream)
+
+    def record(self, prompt: Tensor, run: Forward) -> Forward | None:
+        """Return a function that replays `run`, until the next recording; None if it cannot be recorded."""
+        given, graph = prompt.clone(), torch.cuda.CUDAGraph()
+        try:
+            graph.capture_begin(self._last.pool() if self._last else None, capture_error_mode="thread_local")
+            try:
+                scores = run(given)
+            finally:
+                graph.capture_end()
+        except RuntimeError:  # the processor waits for a result, for example
+            return None
+        self._last = graph
+
+        def replay(prompt: Tensor) -> Tensor:
+            given.copy_(prompt)
+            graph.replay()
+            return scores.clone()
+
+        return replay
