@@ -8,7 +8,7 @@ from dfo_prompt.contracts.usage import currencies
 from dfo_prompt.report.analysis import Analysis
 from dfo_prompt.report.marks import spec_of
 from dfo_prompt.report.section import Section
-from dfo_prompt.report.texts import are_shares, counted
+from dfo_prompt.report.texts import are_shares
 
 NONE = "-"
 PERCENT = 100
@@ -78,10 +78,10 @@ def results(analysis: Analysis) -> Section:
         if part["metric"].notna().any()
     )
     percent = ", in percent" if scale == PERCENT else ""
-    text = (
-        f"Mean and standard deviation of the test metric over {counted(len(analysis.seeds), 'seed')}{percent} "
-        f"({names}). All methods of a column share model, training, dev and test examples.{_sources(analysis)}"
-    )
+    count = len(analysis.seeds)
+    mean = f"Mean and standard deviation of the test metric over {count} seeds" if count > 1 else "Test metric of one seed"
+    shared = "All methods of a column share model, training, dev and test examples."
+    text = f"{mean}{percent} ({names}). {shared}{_sources(analysis)}"
     return Section(name="methods", title="Methods", text=text, table=table, data=pd.DataFrame(data))
 
 
