@@ -86,7 +86,7 @@ class SpanReader:
         """Return log-probabilities (N, G)."""
         steps = torch.arange(self._ids.shape[1], device=at.slot.device)  # (K,)
         places = (at.slot[:, None] + self._after + steps).flatten()
-        rows = at.rows.repeat_interleave(len(steps))
+        rows = at.rows[:, None].expand(-1, len(steps)).flatten()
         logits = answer_logits(self._model, rows, places, inputs, narrow=self._narrow)  # (N K, V)
         logs = logits.float().log_softmax(dim=-1).view(len(at.slot), len(steps), -1)  # (N, K, V)
         return logs[:, steps, self._ids].sum(dim=-1)  # (N, G, K) -> (N, G)
@@ -147,7 +147,8 @@ def only_answers(model: PreTrainedModel, rows: Tensor, slot: Tensor) -> Iterator
 
     def narrow(_: Any, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
         calls.append(inputs[0])
-        return inputs[0][rows, slot][:, None], *inputs[1:]
+        hidden = inputs[0]
+        return hidden[rows.to(hidden.device), slot.to(hidden.device)][:, None], *inputs[1:]
 
     hook = head.register_forward_pre_hook(narrow)
     try:

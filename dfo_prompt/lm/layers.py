@@ -90,7 +90,7 @@ def layer_inputs(lm: LanguageModel, embeds: Tensor) -> Tensor:
         for index in range(len(layers)):
             stack.enter_context(layers.watched(index, states))
         lm.body(inputs_embeds=embeds[None])
-    return torch.cat(states)
+    return torch.cat([state.to(embeds.device) for state in states])  # the layers of a sharded model are on several devices
 
 
 @contextmanager
@@ -110,6 +110,6 @@ def _changed(layer: nn.Module, change: Change) -> Iterator[None]:
 
 
 def _added(prompt: Tensor, at: int | Tensor, x: Tensor) -> Tensor:
-    positions = at if isinstance(at, Tensor) else slice(at, at + len(prompt))
-    x[:, positions] += prompt  # in place: nothing else reads the output of the layer below
+    positions = at.to(x.device) if isinstance(at, Tensor) else slice(at, at + len(prompt))
+    x[:, positions] += prompt.to(x.device)  # in place: nothing else reads the output of the layer below
     return x

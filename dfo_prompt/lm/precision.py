@@ -1,5 +1,6 @@
 """Chooses reduced precision if the hardware supports it and it preserves the ranks of candidates."""
 
+import logging
 from collections.abc import Callable, Hashable
 from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
@@ -13,10 +14,11 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
-from dfo_prompt.errors import InputError
+from dfo_prompt.errors import InputError, ModelError
 from dfo_prompt.lm.load import LanguageModel
 from dfo_prompt.types import Vector
 
+logger = logging.getLogger(__name__)
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 MIN_SPEARMAN = 0.98
 """The smallest rank correlation with float32 at which "auto" chooses bfloat16."""
@@ -54,6 +56,7 @@ def choose_precision(
 
     Raises:
         InputError: the name is unknown.
+        ModelError: the device has no memory for the copy; with "auto", float32 is chosen instead, and a warning logged.
     """
     if dtype not in ("auto", *DTYPES):
         raise InputError(f"unknown dtype {dtype!r}; known: auto, {', '.join(DTYPES)}")
@@ -64,12 +67,16 @@ def choose_precision(
     shared = ("precision", name)
     if dtype != "auto":
         if shared not in lm.checked:
-            lm.checked[shared] = _reduced(lm.model, name)
+            lm.checked[shared] = _copy(lm, name)
         return lm.checked[shared]  # type: ignore[no-any-return]
     known = ("spearman", key()) if key else None
     spearman: float | None = lm.checked.get(known)
     if spearman is None:
-        reduced = lm.checked.get(shared) or _reduced(lm.model, name)
+        try:
+            reduced = lm.checked.get(shared) or _copy(lm, name)
+        except ModelError as error:
+            logger.warning("%s; this study runs in float32", error)
+            return full
         spearman = float(spearmanr(probe(full), probe(reduced)).statistic)
         if known:
             lm.checked[known] = spearman
@@ -77,6 +84,19 @@ def choose_precision(
             lm.checked[shared] = reduced
     chosen: Precision = lm.checked[shared] if spearman >= MIN_SPEARMAN else full  # full for NaN
     return replace(chosen, spearman=round(spearman, 3) if np.isfinite(spearman) else None)
+
+
+def _copy(lm: LanguageModel, dtype: str) -> Precision:
+    """Return a copy of the model in reduced precision.
+
+    Raises:
+        ModelError: the device has no memory for it.
+    """
+    try:
+        return _reduced(lm.model, dtype)
+    except torch.OutOfMemoryError as error:
+        said = f"{lm.device} has no memory for a copy of model {lm.name!r} in {dtype}"
+        raise ModelError(f"{said}; choose --dtype float32 or another --device") from error
 
 
 def _reduced(model: PreTrainedModel, dtype: str) -> Precision:

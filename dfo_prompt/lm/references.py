@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
@@ -41,6 +42,29 @@ class References:
         return sum(map(len, self.ids))
 
 
+class Places(NamedTuple):
+    """The T tokens of N references.
+
+    Attributes:
+        lengths: (N,) numbers of tokens.
+        longest: the largest of them.
+        owner: (T,) reference of each token.
+        step: (T,) index of each token in its reference.
+    """
+
+    lengths: Tensor
+    longest: int
+    owner: Tensor
+    step: Tensor
+
+    @classmethod
+    def of(cls, lengths: Tensor) -> "Places":
+        """Return the places of references of these lengths (N,)."""
+        longest = int(lengths.max())
+        owner, step = (torch.arange(longest, device=lengths.device) < lengths[:, None]).nonzero(as_tuple=True)
+        return cls(lengths, longest, owner, step)
+
+
 class LikelihoodReader:
     """Reads the mean log-likelihood of each text's own reference: (1 / T) sum over t of log p(y_t | text, y_1 ... y_{t-1}).
 
@@ -57,15 +81,17 @@ class LikelihoodReader:
         self._lengths = torch.tensor([len(sequence) for sequence in references.ids], device=model.device)  # (N,)
         self._ids = torch.tensor([token for sequence in references.ids for token in sequence], device=model.device)
         self._starts = self._lengths.cumsum(0) - self._lengths
+        # Counting the tokens makes a GPU wait, so it is done once for the same texts.
+        self._places: WeakKeyDictionary[Slots, Places] = WeakKeyDictionary()
 
     def read(self, at: Slots, inputs: dict[str, Any]) -> Tensor:
         """Return the means (N, 1), in float32."""
-        lengths = self._lengths[at.texts]
-        steps = torch.arange(int(lengths.max()), device=lengths.device)
-        owner, step = (steps < lengths[:, None]).nonzero(as_tuple=True)  # (T,) text of each token, and its index there
+        if at not in self._places:
+            self._places[at] = Places.of(self._lengths[at.texts])
+        lengths, longest, owner, step = self._places[at]
         ids = self._ids[self._starts[at.texts][owner] + step]
         logits = answer_logits(self._model, at.rows[owner], at.slot[owner] + step, inputs, narrow=self._narrow)  # (T, V)
-        logs = torch.zeros((len(lengths), len(steps)), device=lengths.device)
+        logs = torch.zeros((len(lengths), longest), device=lengths.device)
         logs[owner, step] = -cross_entropy(logits.float(), ids, reduction="none")
         return (logs.sum(dim=1) / lengths)[:, None]
 

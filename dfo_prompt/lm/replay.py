@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from dfo_prompt.lm.waits import Waits
+
 Forward = Callable[[Tensor], Tensor]
 """Returns the scores (N', K) of some texts under one prompt (H', P, E)."""
 
@@ -28,6 +30,9 @@ class Replays:
     def __init__(self, model: Any) -> None:
         devices = {parameter.device for parameter in model.parameters()}
         self._graphs = Graphs(*devices) if len(devices) == 1 and next(iter(devices)).type == "cuda" else None
+        # Whether passes wait for the GPU. It is known before one is recorded: in some versions of torch, a recording that
+        # fails leaves the random generator of the GPU unusable.
+        self._waits: bool | None = None
 
     def each(self, prompts: Tensor, run: Forward) -> Tensor:
         """Return the scores (B, N', K) of some texts under prompts (B, H', P, E)."""
@@ -35,7 +40,11 @@ class Replays:
             return torch.stack([run(prompt) for prompt in prompts])
         with self._graphs.stream():
             first = run(prompts[0])
-            replay = self._graphs.record(prompts[0], run)
+            if self._waits is None:
+                with Waits() as waits:
+                    run(prompts[0])
+                self._waits = bool(waits.found)
+            replay = None if self._waits else self._graphs.record(prompts[0], run)
             if replay is None or not torch.equal(replay(prompts[0]), first):
                 self._graphs, replay = None, run
             return torch.stack([first, *map(replay, prompts[1:])])
@@ -51,12 +60,15 @@ class Graphs:
     def __init__(self, device: torch.device) -> None:
         self._device = device
         self._stream = torch.cuda.Stream(device)
-        # The next recording takes over the memory of this one, which is not replayed again.
+        # The next recording takes over the memory of the last one, which is not replayed again. Its destruction frees the
+        # workspace of cuBLAS for this stream, which the next recording uses, so it outlives that one's replays.
         self._last: torch.cuda.CUDAGraph | None = None
+        self._before: torch.cuda.CUDAGraph | None = None
 
     @contextmanager
     def stream(self) -> Iterator[None]:
         """Run on a stream of its own inside a `with` block, as recordings must."""
+        self._before = None
         here = torch.cuda.current_stream(self._device)
         self._stream.wait_stream(here)
         try:
@@ -74,9 +86,9 @@ class Graphs:
                 scores = run(given)
             finally:
                 graph.capture_end()
-        except RuntimeError:  # the processor waits for a result, for example
+        except RuntimeError:  # for a reason that `Waits` does not know
             return None
-        self._last = graph
+        self._before, self._last = self._last, graph
 
         def replay(prompt: Tensor) -> Tensor:
             given.copy_(prompt)

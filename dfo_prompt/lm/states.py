@@ -50,7 +50,7 @@ class HiddenReader:
         """Return the states (N, K) in float32, concatenated over positions and, within a position, over layers."""
         states = _states(self._model(**inputs, output_hidden_states=True))
         places = at.slot[:, None] if self._back is None else at.slot[:, None] - self._back[at.texts]  # (N, B)
-        chosen = [states[layer][at.rows, place].float() for place in places.T for layer in self._from_end]
+        chosen = [_at(states[layer], at.rows, place) for place in places.T for layer in self._from_end]
         return torch.cat(chosen, dim=1)
 
 
@@ -87,6 +87,11 @@ def hidden_widths(lm: LanguageModel) -> tuple[int, ...]:
         )
     widths: tuple[int, ...] = lm.checked["widths"]
     return widths
+
+
+def _at(states: Tensor, rows: Tensor, place: Tensor) -> Tensor:
+    """Return the states (N, E) at places (N,) of rows (N,), on their device; layers of a sharded model are on several."""
+    return states[rows.to(states.device), place.to(states.device)].float().to(rows.device)
 
 
 def _states(output: Any) -> Sequence[Tensor]:

@@ -7,6 +7,7 @@ import torch
 
 from dfo_prompt.errors import ModelError
 from dfo_prompt.lm import load
+from dfo_prompt.lm.layers import _added
 from dfo_prompt.lm.load import load_model, pick_device
 from dfo_prompt.lm.scorer import Scorer
 from dfo_prompt.lm.shell import load_shell
@@ -100,6 +101,12 @@ def test_weights_that_do_not_stay_on_a_device_are_in_the_fingerprint(tmp_path, m
         score = verbalizer.scorer_with(Scorer(found))
         scores.append(score(torch.zeros(1, 0, found.width), verbalizer.encode([("a film",), ("very dull",)])))
     torch.testing.assert_close(*scores, atol=1e-5, rtol=1e-5)
+
+
+def test_prompts_follow_the_device_of_a_layer():
+    far = torch.zeros((2, 4, 8), device="meta")  # as the states of a layer on a second GPU
+    assert _added(torch.zeros(3, 8), 1, far).shape == far.shape
+    assert _added(torch.zeros(3, 8), torch.arange(3).expand(2, -1), far).shape == far.shape
 
 
 def test_a_file_that_cannot_be_sharded_is_one_line(tiny_folder, tmp_path):

@@ -1,14 +1,19 @@
 """Tests of replayed passes: which are replayed, and that a replay that gives other scores is not used."""
 
 from contextlib import nullcontext
+from dataclasses import replace
 
 import pytest
 import torch
 
 from dfo_prompt.lm.load import LanguageModel, pick_device
+from dfo_prompt.lm.references import LikelihoodReader, encode_references
 from dfo_prompt.lm.replay import FEWEST, Replays
 from dfo_prompt.lm.scorer import Scorer
 from dfo_prompt.lm.verbalizer import Verbalizer
+from dfo_prompt.lm.waits import Waits
+from dfo_prompt.tasks.sections import Answer
+from dfo_prompt.tasks.task import Task
 from dfo_prompt.testing.tiny import BEHIND, TASK, some_examples, tiny_lm, tiny_model
 
 PROMPTS = torch.arange(2.0 * FEWEST).view(FEWEST, 1, 2, 1)
@@ -70,9 +75,66 @@ def test_few_prompts_and_models_on_the_cpu_are_not_recorded():
     assert Replays(tiny_model())._graphs is None
 
 
+@pytest.mark.parametrize(
+    ("wait", "waits"),
+    [
+        (lambda x: x * x.max().item(), True),
+        (lambda x: x[x >= 0], True),
+        (lambda x: x.masked_fill(x > 0, 1.0)[:, :1], False),
+        (lambda x: x if (x >= 0).all() else -x, False),
+        (lambda x: x[:, torch.tensor([0])], False),
+    ],
+    ids=["a number", "a mask", "a fill", "a truth", "an index"],
+)
+def test_a_pass_that_waits_is_not_recorded(wait, waits):
+    recorder = Recorder(lambda scores: scores)
+    run = lambda prompt: wait(prompt[0])  # noqa: E731
+    assert torch.equal(replays_with(recorder).each(PROMPTS, run), torch.stack([run(prompt) for prompt in PROMPTS]))
+    assert recorder.recorded == (not waits)
+
+
+@pytest.mark.parametrize("words", [1, 2])
+@pytest.mark.parametrize("family", ["llama", "gpt2", "roberta", "t5"])
+@pytest.mark.parametrize("task", [TASK, BEHIND], ids=["prompt first", "texts first"])
+def test_no_pass_of_the_engine_waits(family, task, words, passes):
+    lm = tiny_lm(family)
+    task = task if words == 1 else replace(task, labels={"0": "bad film", "1": "good film"})
+    verbalizer = Verbalizer(lm, task, prompt_tokens=3)
+    texts = verbalizer.encode([example.texts for example in some_examples(9)])
+    verbalizer.scorer_with(Scorer(lm))(torch.randn(2, 3, lm.width), texts)
+    assert passes
+    assert not any(passes)
+
+
+def test_no_pass_over_references_waits(passes):
+    task = Task(name="say", summary="", template="{text} . it was {answer}", answer=Answer(ends="text"), metric="chrf")
+    lm, texts = tiny_lm(), [example.texts for example in some_examples(3)]
+    references = encode_references(lm, task, texts, ["good film", "bad", "good good film"], prompt_tokens=3)
+    scorer = Scorer(lm)
+    scorer.score(torch.randn(2, 3, lm.width), references.texts, LikelihoodReader(scorer.model, references))
+    assert passes
+    assert not any(passes)
+
+
+@pytest.fixture
+def passes(monkeypatch):
+    """What waits in the passes after the first, by pass."""
+    found = []
+
+    def watched(_, prompts, run):
+        scores = [run(prompt) for prompt in prompts]
+        with Waits() as waits:
+            run(prompts[0])
+        found.append(waits.found)
+        return torch.stack(scores)
+
+    monkeypatch.setattr(Replays, "each", watched)
+    return found
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize(("family", "task"), [("llama", TASK), ("llama", BEHIND), ("roberta", TASK)])
-def test_scores_on_cuda_are_those_of_the_cpu(family, task):
+def test_replays_on_cuda_are_the_scores_of_the_cpu(family, task):
     scores = []
     for device in ("cpu", "cuda"):
         made = tiny_lm(family)
@@ -80,6 +142,9 @@ def test_scores_on_cuda_are_those_of_the_cpu(family, task):
         lm = LanguageModel(name=family, model=model, tokenizer=made.tokenizer, fingerprint="tiny", head=made.head)
         verbalizer = Verbalizer(lm, task, prompt_tokens=3)
         texts = verbalizer.encode([example.texts for example in some_examples(9)])
-        prompts = torch.randn(FEWEST, 3, lm.width, generator=torch.Generator().manual_seed(0)).to(lm.device)
-        scores.append(verbalizer.scorer_with(Scorer(lm))(prompts, texts).cpu())
+        scorer = Scorer(lm)
+        score = verbalizer.scorer_with(scorer)
+        drawn = torch.randn(2, FEWEST, 3, lm.width, generator=torch.Generator().manual_seed(0)).to(lm.device)
+        scores.append(torch.stack([score(prompts, texts) for prompts in drawn]).cpu())
+    assert scorer._runs._replays._graphs._last
     torch.testing.assert_close(scores[1], scores[0], rtol=1e-4, atol=1e-4)

@@ -8,7 +8,7 @@ from scipy.stats import spearmanr
 from torch.nn.functional import cross_entropy as torch_cross_entropy
 
 from dfo_prompt.contracts.objective import Described, Validated
-from dfo_prompt.errors import InputError
+from dfo_prompt.errors import InputError, ModelError
 from dfo_prompt.lm.layout import lay_out
 from dfo_prompt.lm.precision import choose_precision, has_bfloat16
 from dfo_prompt.plugin.catalogue import catalogue
@@ -126,6 +126,18 @@ def test_auto_takes_reduced_precision_only_where_ranks_agree(monkeypatch):
     assert (disagrees.dtype, disagrees.spearman) == ("float32", -1.0)
     flat = choose_precision(lm, "auto", lambda p: ranks if p.dtype == "float32" else ranks * np.nan)
     assert flat.dtype == "float32"
+
+
+def test_a_copy_without_memory_leaves_auto_in_float32(monkeypatch, caplog):
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr("dfo_prompt.lm.precision.has_bfloat16", lambda _: True)
+    monkeypatch.setattr("dfo_prompt.lm.precision.deepcopy", full)
+    assert choose_precision(tiny_lm(), "auto", lambda _: np.arange(10.0)).dtype == "float32"
+    assert "has no memory for a copy of model 'llama' in bfloat16" in caplog.text
+    with pytest.raises(ModelError, match="choose --dtype float32 or another --device"):
+        choose_precision(tiny_lm(), "bfloat16", lambda _: np.arange(10.0))
 
 
 @pytest.mark.parametrize("dtype", ["auto", "bfloat16", "float16"])

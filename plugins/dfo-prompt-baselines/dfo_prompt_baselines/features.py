@@ -2,6 +2,8 @@
 
 import logging
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -19,6 +21,7 @@ from torch.nn.utils.rnn import pack_sequence, pad_sequence
 import dfo_prompt as dp
 from dfo_prompt._util.memory import allocated_by
 from dfo_prompt.lm.local import WORD
+from dfo_prompt.lm.precision import DTYPES
 from dfo_prompt_baselines.batches import runs_of
 from dfo_prompt_baselines.training import Size, best_state, quality_of, reduced_precision, seeded
 
@@ -32,7 +35,7 @@ States = list[Tensor]
 
 def linear(setting: dp.Setting) -> dp.Fitted:
     """Fit a logistic regression on one hidden state per text: the last token's for causal models, else the first's."""
-    return _by_grid(setting.problem, lambda strength: LogisticRegression(C=1 / strength, max_iter=2000))
+    return _by_grid(setting, lambda strength: LogisticRegression(C=1 / strength, max_iter=2000))
 
 
 def mlp(setting: dp.Setting, *, width: Size = 64) -> dp.Fitted:
@@ -44,7 +47,7 @@ def mlp(setting: dp.Setting, *, width: Size = 64) -> dp.Fitted:
     """
     seed = setting.problem.seed % 2**32  # scikit-learn's range of seeds
     return _by_grid(
-        setting.problem,
+        setting,
         lambda strength: MLPClassifier((width,), alpha=strength, solver="lbfgs", max_iter=2000, random_state=seed),
     )
 
@@ -67,7 +70,7 @@ def bilstm(
         patience: number of epochs without a better dev metric, or an equal one and a lower loss, after which training ends.
     """
     problem = setting.problem
-    train, dev = _Features(problem, "train"), _Features(problem, "dev")
+    train, dev = _Features(setting, "train"), _Features(setting, "dev")
     with seeded(problem.seed):
         model = _BiLSTM(train.states[0].shape[1], width, len(problem.task.classes)).to(problem.lm.device)
     weights: list[Tensor] = list(model.parameters())
@@ -90,15 +93,16 @@ def bilstm(
 
     @torch.inference_mode()
     def predict(texts: dp.Texts) -> dp.Matrix:
-        return _in_parts(texts, lambda part: model(_states(problem, part)).double().softmax(dim=1).cpu().numpy())
+        return _in_parts(texts, lambda part: model(_states(setting, part)).double().softmax(dim=1).cpu().numpy())
 
     spent, validation = (split.spent(every_token=True) for split in (train, dev))
     return dp.Fitted(predict=predict, spent=spent, validation=validation, user_bytes=user)
 
 
-def _by_grid(problem: dp.Problem, build: Callable[[float], Any]) -> dp.Fitted:
+def _by_grid(setting: dp.Setting, build: Callable[[float], Any]) -> dp.Fitted:
     """Fit the classifier that `build` returns for each strength, and use the best on dev."""
-    train, dev = _Features(problem, "train"), _Features(problem, "dev")
+    problem = setting.problem
+    train, dev = _Features(setting, "train"), _Features(setting, "dev")
     (features, held_out), labels = (_pooled(problem, part.states) for part in (train, dev)), train.labels.cpu().numpy()
     fitted: dict[float, Any] = {}
 
@@ -115,7 +119,7 @@ def _by_grid(problem: dp.Problem, build: Callable[[float], Any]) -> dp.Fitted:
     best = max(STRENGTHS, key=quality)
 
     def predict(texts: dp.Texts) -> dp.Matrix:
-        return _in_parts(texts, lambda part: fitted[best].predict_proba(_pooled(problem, _states(problem, part))))
+        return _in_parts(texts, lambda part: fitted[best].predict_proba(_pooled(problem, _states(setting, part))))
 
     spent, validation = (split.spent(every_token=False) for split in (train, dev))
     return dp.Fitted(predict=predict, spent=spent, validation=validation, user_bytes=user, about={"strength": best})
@@ -128,9 +132,9 @@ def _in_parts(texts: dp.Texts, score: Callable[[dp.Texts], dp.Matrix]) -> dp.Mat
 class _Features:
     """The hidden states of a split's texts, and their classes (N,)."""
 
-    def __init__(self, problem: dp.Problem, split: str) -> None:
-        started = perf_counter()
-        self.states = _states(problem, problem.texts(split))
+    def __init__(self, setting: dp.Setting, split: str) -> None:
+        started, problem = perf_counter(), setting.problem
+        self.states = _states(setting, problem.texts(split))
         self.labels = torch.as_tensor(problem.labels(split), device=problem.lm.device)
         self._seconds = perf_counter() - started
 
@@ -161,8 +165,9 @@ class _BiLSTM(nn.Module):
 
 
 @torch.no_grad()
-def _states(problem: dp.Problem, texts: dp.Texts) -> States:
+def _states(setting: dp.Setting, texts: dp.Texts) -> States:
     """Return the last hidden states of each text's tokens, without a template."""
+    problem, precision = setting.problem, _precision(setting)
     lm = problem.lm
     ahead, behind = lm.frame
     room = lm.max_tokens - len(ahead) - len(behind)
@@ -176,10 +181,18 @@ def _states(problem: dp.Problem, texts: dp.Texts) -> States:
     for rows in map(Tensor.tolist, runs_of(lengths)):
         padded = pad_sequence([ids[row] for row in rows], batch_first=True)
         mask = pad_sequence([torch.ones_like(ids[row]) for row in rows], batch_first=True)
-        with reduced_precision(lm.device):
+        with precision():
             states = lm.body(input_ids=padded, attention_mask=mask).last_hidden_state
         states_of |= {row: state[: lengths[row]].float() for row, state in zip(rows, states, strict=True)}
     return [states_of[row] for row in range(len(ids))]
+
+
+def _precision(setting: dp.Setting) -> Callable[[], AbstractContextManager[object]]:
+    """Return the context of forward passes: bfloat16 for "auto" where the hardware has it, else the configured precision."""
+    dtype, device = setting.config.prompt.dtype, setting.problem.lm.device
+    if dtype == "auto":
+        return partial(reduced_precision, device)
+    return nullcontext if dtype == "float32" else partial(torch.autocast, device.type, dtype=DTYPES[dtype])
 
 
 def _pooled(problem: dp.Problem, states: States) -> npt.NDArray[np.float32]:

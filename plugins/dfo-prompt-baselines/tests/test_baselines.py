@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from dfo_prompt_baselines.batches import batch_of, first_tokens, label_logits
+from dfo_prompt_baselines.features import _states
 from dfo_prompt_baselines.training import quality_of
 
 import dfo_prompt as dp
@@ -187,6 +188,20 @@ def test_features_do_not_depend_on_the_texts_beside(family):
     texts = [("a film",), ("a very very long film",), ("bad",)]
     predict = fit("feature-linear", problem(family, count=10)).predict
     np.testing.assert_allclose(predict(texts), np.concatenate([predict([text]) for text in texts]), atol=0.02)
+
+
+def test_features_have_the_configured_precision(monkeypatch):
+    monkeypatch.setattr("dfo_prompt_baselines.training.has_bfloat16", lambda _: True)
+    where, texts = problem(count=4), [("good film was bad",)]
+
+    def states(dtype):
+        config = parse_config({"method": "feature-linear", "prompt": {"dtype": dtype}})
+        return _states(dp.Setting(opened=where, config=config), texts)[0]
+
+    (expected,) = where.lm.model.model(input_ids=torch.tensor([where.lm.tokens(texts[0][0])])).last_hidden_state
+    torch.testing.assert_close(states("float32"), expected)
+    assert not torch.allclose(states("auto"), expected, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(states("auto"), states("bfloat16"), rtol=0, atol=0)
 
 
 def test_features_of_many_texts_are_held_part_by_part(monkeypatch):

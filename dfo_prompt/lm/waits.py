@@ -1,0 +1,51 @@
+"""Notes what in a pass makes the processor wait for the GPU, or copies between the two: no recording may."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+aten = torch.ops.aten
+DYNAMIC = {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape}
+"""The marks of operations whose results the processor needs, as a number or as a shape."""
+INDEXING = {aten.index.Tensor, aten.index_put.default, aten.index_put_.default}
+"""The operations that wait only if they select by a mask."""
+
+
+class Waits(TorchDispatchMode):
+    """Notes such operations of this thread, by name, inside a `with` block.
+
+    The truth of a tensor is not noted: transformers asks whether a mask hides anything, but not while a pass is recorded.
+
+    Attributes:
+        found: the names, in order.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def __torch_dispatch__(
+        self, func: Any, types: Sequence[type], args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Run an operation, or those that it consists of, and note it if it waits."""
+        options = kwargs or {}
+        with self:
+            result = func.decompose(*args, **options)
+        if result is NotImplemented:
+            result = func(*args, **options)
+            if _waits(func, args, result):
+                self.found.append(str(func))
+        return result
+
+
+def _waits(func: Any, args: Sequence[Any], result: Any) -> bool:
+    if func in INDEXING:
+        return any(index is not None and index.dtype in (torch.bool, torch.uint8) for index in args[1])
+    if func is aten._local_scalar_dense.default:
+        return args[0].dtype != torch.bool  # type: ignore[no-any-return]
+    given = [x for x in args if isinstance(x, Tensor) and x.dim()]
+    copies = isinstance(result, Tensor) and any(x.device != result.device for x in given)
+    return copies or not DYNAMIC.isdisjoint(func.tags)
