@@ -64,7 +64,7 @@ class TuneResult:
         """Return the probabilities (N, C) of the classes.
 
         Raises:
-            DataError: `texts` holds something other than texts.
+            DataError: `texts` holds something other than texts, or is a data frame, a table or a set.
         """
         return self.labeller(rows_of([texts] if isinstance(texts, str) else texts, where="predict()"))
 

@@ -279,6 +279,22 @@ def test_a_text_alone_is_no_list_of_letters(tuned):
 
 
 @pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        (FRAME, "texts must be a list, not a DataFrame; give its text column"),
+        (Named("column_names", {"text": TEXTS}), "not a Named; give its text column"),
+        ({"text": TEXTS}, "texts must be a list, not a dict"),
+        ({*TEXTS}, "not a set"),
+        (None, "not a NoneType"),
+    ],
+)
+def test_column_names_are_not_labelled(tuned, texts, message):
+    with pytest.raises(dp.DataError, match=rf"^predict\(\): .*{message}"):
+        tuned.predict(texts)
+    assert tuned.predict(Arrow(TEXTS[:2])) == tuned.predict(FRAME["text"][:2])
+
+
+@pytest.mark.parametrize(
     ("texts", "labels"),
     [
         (FRAME.assign(label=FRAME["label"].astype("Int64")), "label"),
