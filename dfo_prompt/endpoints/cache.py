@@ -116,9 +116,11 @@ class CachedEndpoint:
         return answers
 
     def _keep(self, answers: Mapping[bytes, Answered], usage: Usage) -> None:
+        """Cache finite answers; a NaN fails its query today, but must not fail each later one."""
         rows = [
             (name, np.asarray(logs, dtype=FLOAT).tobytes(), np.asarray(bounds, dtype=bool).tobytes())
             for name, (logs, bounds) in answers.items()
+            if np.isfinite(logs).all()
         ]
         with self._served(usage), self._file:
             self._file.executemany("INSERT OR IGNORE INTO answers VALUES (?, ?, ?)", rows)

@@ -1,6 +1,7 @@
 """The cache of an endpoint pays for each row once, across outages and processes."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -82,6 +83,15 @@ def test_answers_of_a_noisy_endpoint_are_kept_between_processes(tmp_path):
         inner = Counting(sample=sample, spread=1e-3)
         kept(inner, tmp_path / "a.sqlite", always=True).score(["x"], LABELS)
         assert len(inner.asked) == asked
+
+
+def test_answers_that_are_not_finite_are_asked_again(tmp_path):
+    class Sick(Counting):
+        def score(self, rows, labels):
+            return replace(super().score(rows, labels), logs=np.full((len(rows), 2), np.nan))
+
+    assert np.isnan(kept(Sick(), tmp_path / "a.sqlite").score(["x"], LABELS).logs).all()
+    assert kept(Counting(), tmp_path / "a.sqlite").score(["x"], LABELS).logs.tolist() == [[-1.1, -1.2]]
 
 
 def test_what_was_answered_before_an_outage_is_kept(tmp_path):
