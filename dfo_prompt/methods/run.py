@@ -31,7 +31,7 @@ from dfo_prompt.study.folder import study_folder
 from dfo_prompt.study.identity import CODE
 from dfo_prompt.study.result import HeldOut, Observer, Result
 from dfo_prompt.study.saved import save_result
-from dfo_prompt.tasks.examples import Texts
+from dfo_prompt.tasks.examples import Texts, check_some
 from dfo_prompt.types import Json, Matrix
 
 ROUNDING = 1e-6
@@ -105,6 +105,7 @@ def fit_of(config: StudyConfig) -> Callable[[Setting], Fitted]:
         fitted: Fitted = fit(setting)
 
         def predict(texts: Texts) -> Matrix:
+            check_some(texts)
             found = _probabilities(fitted.predict(texts), len(texts), name)
             if not tunes and found.shape[1] != (classes := len(setting.problem.task.classes)):
                 raise PluginError(

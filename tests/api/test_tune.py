@@ -172,6 +172,12 @@ def test_other_methods_label_texts_too(tune):
     assert "manual" in repr(found)
 
 
+@pytest.mark.parametrize("method", ["manual", "decoder"])
+def test_no_texts_are_refused(tune, method):
+    with pytest.raises(dp.InputError, match="there are no texts to label or answer"):
+        tune(method=method, budget=4).predict([])
+
+
 def test_optimizers_are_compared_on_its_objective(tuned):
     best = tuned.objective.evaluate(tuned.study.best[None]).losses[0]
     assert best == pytest.approx(tuned.study.best_loss, rel=1e-5)
