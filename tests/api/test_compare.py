@@ -1,6 +1,7 @@
 """`compare` from Python gives the comparison of a suite's report, for functions of this process."""
 
 import json
+import os
 
 import numpy as np
 import pandas as pd
@@ -179,6 +180,19 @@ def test_a_comparison_is_a_suite_folder(tmp_path, program):
     plans = json.loads((tmp_path / "s" / "suite.json").read_text())["plans"]
     assert {plan["problem"] for plan in plans} == {"valley"}
     assert dp.read_suite(tmp_path / "s")["finished"].all()
+
+
+def test_a_function_may_change_the_working_directory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sub").mkdir()
+
+    def moving(z):
+        os.chdir(tmp_path / "sub")
+        return float((z**2).sum())
+
+    found = compare(["random"], moving, out="s", seeds=1)
+    assert found.folder == tmp_path / "s"
+    assert [*(tmp_path / "sub").iterdir()] == []
 
 
 def test_numbers_of_numpy_are_numbers():
