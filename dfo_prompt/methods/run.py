@@ -80,7 +80,12 @@ def run_method(
     start = start_at(as_begun(config, out, searches=spec.searches), start_from, out)
     setting = Setting(config=start.config, folder=out, observers=observers, objectives=objectives or Objectives())
     manifest = {**_manifest(spec, setting), **start.manifest}
-    larger = partial(_grow, setting, manifest)
+
+    def larger(path: Path) -> None:
+        nonlocal setting
+        if _grow(setting, manifest, path):
+            setting = replace(setting, checked=True)
+
     with study_folder(out, manifest, lock_seconds=lock_seconds, ahead=larger):
         if not spec.tunes:  # studies collect garbage themselves, outside their measured time
             forget_peak()
@@ -160,9 +165,10 @@ def _manifest(spec: MethodSpec, setting: Setting) -> Mapping[str, Any]:
     return describe_run(config.as_dict(), describe_method(spec, setting), {}) | {CODE: code_of(config)}
 
 
-def _grow(setting: Setting, manifest: Mapping[str, Any], path: Path) -> None:
-    if setting.config.method == STUDY:
-        grow(setting.config, setting.objectives.get(setting.config), manifest, path, fresh=opened)
+def _grow(setting: Setting, manifest: Mapping[str, Any], path: Path) -> bool:
+    if setting.config.method != STUDY:
+        return False
+    return grow(setting.config, setting.objectives.get(setting.config), manifest, path, fresh=opened)
 
 
 def _outcome(setting: Setting, fit: Callable[[Setting], Fitted]) -> MethodResult:
