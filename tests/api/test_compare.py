@@ -135,6 +135,17 @@ def test_a_comparison_of_which_nothing_has_a_result_names_the_first_error():
         compare(["cma"], lambda z: z[:1, 0], vectorized=True)
 
 
+def test_answers_that_failed_are_no_fault_of_the_measure():
+    asked = []
+
+    def function(z):
+        asked.append(z)
+        return 1.0 if len(asked) == 1 else float("nan")
+
+    with pytest.raises(dp.InputError, match='^the answers of all optimizers failed, .*; choose measure = "best_loss"'):
+        compare(["cma"], function, seeds=1)
+
+
 @pytest.mark.parametrize(
     ("names", "changes", "message"),
     [
