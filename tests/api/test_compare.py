@@ -69,7 +69,8 @@ def test_a_named_objective_is_compared_as_in_a_suite(tmp_path):
 @pytest.mark.slow
 def test_without_a_folder_nothing_is_left(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    found = compare(["cma", "random"], Function())
+    monkeypatch.chdir(tmp_path)
+    found = compare(["cma", "random"], Function(), out="")
     assert found.folder is None
     assert [*tmp_path.iterdir()] == []
     assert "svg" in found._repr_html_()
@@ -170,6 +171,7 @@ def test_answers_that_failed_are_no_fault_of_the_measure():
         (["cma"], {"budget": 0}, "budget"),
         (["cma"], {"dim": None}, "dim="),
         (["cma"], {"measure": "speed"}, "measure"),
+        (["cma"], {"out": 3}, "out must be the path of a folder, not 3"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line_before_anything_is_asked(names, changes, message):

@@ -148,7 +148,8 @@ def test_a_folder_is_a_study_that_goes_on_and_that_commands_read(tune, tuned, tm
 
 def test_without_a_folder_nothing_is_left(tune, tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    found = tune()
+    monkeypatch.chdir(tmp_path)
+    found = tune(out="")
     assert found.folder is None
     assert [*tmp_path.iterdir()] == []
     assert len(found.predict(["good film"])) == 1
@@ -229,6 +230,9 @@ def test_any_label_comes_back_from_the_files(tune):
         ({"optimizer": "cmaa"}, "did you mean 'cma'"),
         ({"metric": "acuracy"}, "accuracy"),
         ({"template": "{text}"}, "answer"),
+        ({"template": 3}, "template must be a text, not 3"),
+        ({"metric": None}, "metric must be a text, not None"),
+        ({"out": 3}, "out must be the path of a folder, not 3"),
         ({"settings": {"dimm": 3}}, "dim"),
         ({"settings": {"problem": {"task": "bbc-headlines"}}}, "cannot set problem.task, because .* run --task"),
         ({"settings": {"problem": {"data": "a.csv"}}}, "cannot set problem.data, because .* run --data"),
