@@ -2,6 +2,7 @@
 
 import ctypes
 import gc
+import threading
 import tracemalloc
 from collections.abc import Callable
 from contextlib import suppress
@@ -11,15 +12,28 @@ PROCESS = Path("/proc/self")
 RESET_PEAK = "5"
 """The value that resets the peak when written to `clear_refs` on Linux (proc(5))."""
 
+TRACING = threading.RLock()
+"""Held while `allocated_by` traces, because tracemalloc traces the whole process."""
+
 
 def allocated_by(call: Callable[[], object]) -> int:
-    """Return the peak of the bytes allocated by Python and NumPy during `call`."""
-    tracemalloc.start()
-    try:
-        call()
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
+    """Return the peak of the bytes allocated by Python and NumPy during `call`.
+
+    Only one call is measured at a time, but what other threads allocate meanwhile counts too. Tracing that the caller has
+    started goes on; its peak is reset.
+    """
+    with TRACING:
+        if tracemalloc.is_tracing():
+            before, _ = tracemalloc.get_traced_memory()
+            tracemalloc.reset_peak()
+            call()
+            return tracemalloc.get_traced_memory()[1] - before
+        tracemalloc.start()
+        try:
+            call()
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
 
 
 def forget_peak() -> None:

@@ -7,10 +7,10 @@ from tempfile import TemporaryDirectory
 
 
 @contextmanager
-def folder_or_temporary(out: Path | str | None) -> Iterator[Path]:
+def folder_or_temporary(out: Path | None) -> Iterator[Path]:
     """Yield the folder `out`, which need not exist; without one, yield a folder that is removed at the end."""
     if out is not None:
-        yield Path(out)
+        yield out.absolute()  # stays valid if the working directory changes
         return
     with TemporaryDirectory(prefix="dfo-prompt-") as folder:
         yield Path(folder)

@@ -46,6 +46,16 @@ def listed(column: Any) -> Any:
     return column.to_pylist() if hasattr(column, "to_pylist") else column
 
 
+def check_list(name: str, values: Any, where: str) -> None:
+    """Check that texts or labels have an order.
+
+    Raises:
+        DataError: they are a table, a set or no iterable.
+    """
+    if isinstance(values, Mapping | Set) or not isinstance(values, Iterable):
+        raise DataError(f"{where}: {name} must be a list, not a {type(values).__name__}")
+
+
 def check_lists(texts: Any, labels: Any, where: str) -> None:
     """Check that texts and labels can be paired by their order.
 
@@ -55,8 +65,7 @@ def check_lists(texts: Any, labels: Any, where: str) -> None:
     for name, values in (("texts", texts), ("labels", labels)):
         if isinstance(values, str | bytes):
             raise DataError(f"{where}: {name} is the text {values!r:.40}; give a list, or a data frame and its label column")
-        if isinstance(values, Mapping | Set) or not isinstance(values, Iterable):
-            raise DataError(f"{where}: {name} must be a list, not a {type(values).__name__}")
+        check_list(name, values, where)
     indexes = [getattr(values, "index", None) for values in (texts, labels)]
     if all(hasattr(index, "equals") for index in indexes) and not indexes[0].equals(indexes[1]):  # type: ignore[union-attr]
         advice = "align them, labels.loc[texts.index], or give lists to pair them by position"

@@ -10,6 +10,7 @@ from typing import Any
 from dfo_prompt._util.parsing import parse
 from dfo_prompt._util.temporary import folder_or_temporary
 from dfo_prompt.api.minimize import plain_objective, plain_table
+from dfo_prompt.api.paths import path_of
 from dfo_prompt.api.progress import suite_progress
 from dfo_prompt.api.suites import SuiteResult, require_report, result_of
 from dfo_prompt.config.study import StudyConfig
@@ -88,9 +89,10 @@ def compare(
     settings = {"name": name, "measure": measure, "practical_difference": practical_difference}
     suite = _suite(_listed("optimizers", optimizers), common, settings, _seeds(seeds))
     objectives = Objectives().get if shared is None else lambda _: shared
-    with suite_progress(progress) as watch, folder_or_temporary(out) as folder:
+    place = path_of(out, "out", where=WHERE)
+    with suite_progress(progress) as watch, folder_or_temporary(place) as folder:
         errors = run_here(suite, folder, objectives, watch=watch)
-        return result_of(folder, errors, kept=out is not None)
+        return result_of(folder, errors, kept=place is not None)
 
 
 def _seeds(seeds: int | Sequence[int]) -> list[int]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from dfo_prompt._util.durable import replacing, writing
 from dfo_prompt._util.reading import exists, read_bytes
-from dfo_prompt.api.columns import check_lists, is_frame, listed, split_columns
+from dfo_prompt.api.columns import check_list, check_lists, is_frame, listed, split_columns
 from dfo_prompt.errors import DataError, InputError
 from dfo_prompt.tasks.examples import Example
 from dfo_prompt.tasks.sampling import distinct_examples
@@ -161,9 +161,13 @@ def rows_of(texts: Iterable[Any], *, where: str) -> list[tuple[str, ...]]:
     """Return the texts of each row.
 
     Raises:
-        DataError: a row holds something other than texts.
+        DataError: a row holds something other than texts, or `texts` is no list of rows.
     """
-    return [_row(text, index, where) for index, text in enumerate(texts)]
+    if is_frame(texts):
+        advice = "give its text column, or a list of pairs for two"
+        raise DataError(f"{where}: texts must be a list, not a {type(texts).__name__}; {advice}")
+    check_list("texts", texts, where)
+    return [_row(text, index, where) for index, text in enumerate(listed(texts))]
 
 
 def _check_label(label: Any, index: int, where: str) -> None:

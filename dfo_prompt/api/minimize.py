@@ -1,10 +1,11 @@
 """Minimizes a Python function in one call."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from dfo_prompt._util.parsing import parse
 from dfo_prompt.api.minimize_result import MinimizeResult, Recorder
+from dfo_prompt.api.paths import path_of
 from dfo_prompt.api.progress import study_progress
 from dfo_prompt.config.prices import Prices
 from dfo_prompt.config.study import StudyConfig
@@ -15,6 +16,8 @@ from dfo_prompt.run.factory import plain_start
 from dfo_prompt.run.study import run_study
 from dfo_prompt.study.result import Observer
 from dfo_prompt.types import Bounds, Vector
+
+WHERE = "minimize()"
 
 
 def minimize(
@@ -83,8 +86,10 @@ def minimize(
         "stop": plain_table(stop),
         "optimizer_options": dict(options),
     }
-    config = parse(StudyConfig, data, where="minimize()").resolved()
-    folder, source = (Path(place) if place else None for place in (out, start_from))
+    config = parse(StudyConfig, data, where=WHERE).resolved()
+    folder, source = (path_of(*place, where=WHERE) for place in ((out, "out"), (start_from, "start_from")))
+    if not isinstance(observers, Iterable):
+        raise InputError(f"{WHERE}: observers must be a list, not {observers!r:.40}")
     recorder = Recorder()
     with study_progress(progress) as shown:
         watching = [*observers, *shown, recorder]
@@ -103,6 +108,8 @@ def plain_objective(objective: Objective | Function, dim: int | None, *, vectori
     Raises:
         InputError: it is neither an objective nor a function, or `dim` is missing or wrong.
     """
+    if isinstance(objective, type):
+        raise InputError(f"the objective is the class {objective.__name__}; give an object of it")
     if isinstance(objective, Objective):
         if dim is not None and dim != objective.dim:
             raise InputError(f"dim is {dim}, but the objective's own is {objective.dim}; leave it out")

@@ -1,10 +1,12 @@
 """Runs a suite from Python, as `dfo-prompt suite run` does, and returns its comparison."""
 
 from collections.abc import Mapping, Sequence
+from numbers import Integral
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from dfo_prompt.api.paths import path_of
 from dfo_prompt.api.progress import suite_progress
 from dfo_prompt.api.suites import SuiteResult, require_report, result_of
 from dfo_prompt.errors import InputError
@@ -44,14 +46,15 @@ def run_suite(
     """
     if not isinstance(suite, str | PathLike | Mapping):
         raise InputError(f"run_suite(): the suite must be the path of a file or a dict with its keys, not {suite!r:.40}")
-    if jobs is not None and jobs < 1:
-        raise InputError(f"run_suite(): jobs must be at least 1, not {jobs}")
+    if jobs is not None and (not isinstance(jobs, Integral) or jobs < 1):
+        raise InputError(f"run_suite(): jobs must be an integer of at least 1, not {jobs!r:.40}")
+    place = path_of(out, "out", where="run_suite()")
     require_report()
     with plugin_files(*map(Path, plugins)), suite_progress(progress) as watch:
         if isinstance(suite, Mapping):
             crossed = suite_of(suite, where="run_suite()", base=Path.cwd(), overrides=overrides, model=model)
         else:
             crossed = read_suite_file(Path(suite), overrides, model=model)
-        folder = Path(out) if out else Path("runs") / slug(crossed.settings.name)
+        folder = place or Path("runs") / slug(crossed.settings.name)
         errors = run(crossed, folder, jobs=jobs, executor=executor, watch=watch)
         return result_of(folder, errors)

@@ -11,6 +11,7 @@ from dfo_prompt._util.temporary import folder_or_temporary
 from dfo_prompt.api.columns import columns_of, is_frame
 from dfo_prompt.api.labelled import Labelled, labelled, name_of, rows_of, template_for, words_of, write_task
 from dfo_prompt.api.minimize_result import MinimizeResult, Recorder
+from dfo_prompt.api.paths import path_of
 from dfo_prompt.api.progress import study_progress
 from dfo_prompt.config.problem import ProblemConfig
 from dfo_prompt.config.reading import merge, parse_config
@@ -64,7 +65,7 @@ class TuneResult:
         """Return the probabilities (N, C) of the classes.
 
         Raises:
-            DataError: `texts` holds something other than texts.
+            DataError: `texts` holds something other than texts, or is a data frame, a table or a set.
         """
         return self.labeller(rows_of([texts] if isinstance(texts, str) else texts, where="predict()"))
 
@@ -132,18 +133,22 @@ def tune(
         StudyError, PluginError: see `run_method`.
     """
     _check_settings(settings)
+    kept = path_of(out, "out", where=WHERE)
+    for name, value in (("template", template or ""), ("metric", metric)):
+        if not isinstance(value, str):
+            raise InputError(f"{WHERE}: {name} must be a text, not {value!r:.40}")
     train = labelled(texts, labels, where=WHERE)
     unseen = _test(test, texts, labels, train)
     label_words = words_of(train, words, where=WHERE)
     keys: dict[str, Any] = {"method": method, "optimizer": optimizer, "seed": seed}
     keys |= {} if budget is None else {"budget": budget}
-    with folder_or_temporary(out) as folder:
+    with folder_or_temporary(kept) as folder:
         task = write_task(folder, train, unseen, words=label_words, template=template or template_for(train), metric=metric)
         shots = train.shots(label_words, parts=2 if unseen else 3) if shots is None else shots
         problem = {"model": str(model), "task": str(task.absolute()), "shots": shots}
         config = parse_config(merge({**keys, "problem": problem}, settings or {}), where=WHERE)
         check_limits(config)
-        recorder, objectives, place = Recorder(), Objectives(), folder / "study" if out else None
+        recorder, objectives, place = Recorder(), Objectives(), folder / "study" if kept else None
         with study_progress(progress) as shown:
             outcome = run_method(config, out=place, observers=[*shown, recorder], objectives=objectives)
         read = find_task(config.problem.task)
@@ -155,7 +160,7 @@ def tune(
         config=config,
         classes=_classes(train, label_words),
         metric=metric,
-        folder=folder if out else None,
+        folder=folder if kept else None,
         labeller=lambda texts: outcome.fitted.predict([prepare(read, row) for row in texts]),
         objective=objectives.get(config) if isinstance(result, StudyResult) else None,
     )

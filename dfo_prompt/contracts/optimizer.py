@@ -3,7 +3,8 @@
 An optimizer is independent of loops, logs, ledgers and files. `dfo_prompt.study.loop` drives it and guarantees that
 
 - each batch passed to `tell` is the whole batch returned by the last `ask`, in the same order;
-- every loss is a finite float64, smaller is better;
+- every loss is a finite float64, smaller is better; a failed candidate gets the worst finite loss so far, or the next larger
+  number while all finite losses are equal;
 - `tell` is not called for a batch that the budget cut short;
 - a `StructuredOptimizer` receives outputs as well, through `tell_outputs` instead of `tell`.
 

@@ -26,7 +26,8 @@ class CachedEndpoint:
     """An endpoint whose answers are cached after its probe; equal rows of a call are also sent once.
 
     The key of an answer holds the endpoint's description, the scores of its probe, the row and the labels, so another model
-    at the same address and under the same name has other answers.
+    at the same address and under the same name has other answers. If repeated answers differ, the key leaves the scores of
+    the probe out, because they differ from probe to probe.
 
     Args:
         endpoint: the endpoint to cache.
@@ -50,8 +51,10 @@ class CachedEndpoint:
     def probe(self, labels: Sequence[Label]) -> Capabilities:
         """Probe the endpoint; answers are cached from then on, unless repeated answers differ."""
         can = self._endpoint.probe(labels)
-        keeps = self._always or can.spread <= STEADY
-        self._about = json.dumps([dict(self.describe()), *can.sample], sort_keys=True).encode() if keeps else None
+        steady = can.spread <= STEADY
+        sample = can.sample if steady else ()
+        keeps = self._always or steady
+        self._about = json.dumps([dict(self.describe()), *sample], sort_keys=True).encode() if keeps else None
         return can
 
     def score(self, rows: Sequence[Row], labels: Sequence[Label]) -> Scores:
@@ -113,9 +116,11 @@ class CachedEndpoint:
         return answers
 
     def _keep(self, answers: Mapping[bytes, Answered], usage: Usage) -> None:
+        """Cache finite answers; a NaN fails its query today, but must not fail each later one."""
         rows = [
             (name, np.asarray(logs, dtype=FLOAT).tobytes(), np.asarray(bounds, dtype=bool).tobytes())
             for name, (logs, bounds) in answers.items()
+            if np.isfinite(logs).all()
         ]
         with self._served(usage), self._file:
             self._file.executemany("INSERT OR IGNORE INTO answers VALUES (?, ?, ?)", rows)

@@ -31,7 +31,7 @@ from dfo_prompt.study.folder import study_folder
 from dfo_prompt.study.identity import CODE
 from dfo_prompt.study.result import HeldOut, Observer, Result
 from dfo_prompt.study.saved import save_result
-from dfo_prompt.tasks.examples import Texts
+from dfo_prompt.tasks.examples import Texts, check_some
 from dfo_prompt.types import Json, Matrix
 
 ROUNDING = 1e-6
@@ -80,7 +80,12 @@ def run_method(
     start = start_at(as_begun(config, out, searches=spec.searches), start_from, out)
     setting = Setting(config=start.config, folder=out, observers=observers, objectives=objectives or Objectives())
     manifest = {**_manifest(spec, setting), **start.manifest}
-    larger = partial(_grow, setting, manifest)
+
+    def larger(path: Path) -> None:
+        nonlocal setting
+        if _grow(setting, manifest, path):
+            setting = replace(setting, checked=True)
+
     with study_folder(out, manifest, lock_seconds=lock_seconds, ahead=larger):
         if not spec.tunes:  # studies collect garbage themselves, outside their measured time
             forget_peak()
@@ -105,6 +110,7 @@ def fit_of(config: StudyConfig) -> Callable[[Setting], Fitted]:
         fitted: Fitted = fit(setting)
 
         def predict(texts: Texts) -> Matrix:
+            check_some(texts)
             found = _probabilities(fitted.predict(texts), len(texts), name)
             if not tunes and found.shape[1] != (classes := len(setting.problem.task.classes)):
                 raise PluginError(
@@ -159,9 +165,10 @@ def _manifest(spec: MethodSpec, setting: Setting) -> Mapping[str, Any]:
     return describe_run(config.as_dict(), describe_method(spec, setting), {}) | {CODE: code_of(config)}
 
 
-def _grow(setting: Setting, manifest: Mapping[str, Any], path: Path) -> None:
-    if setting.config.method == STUDY:
-        grow(setting.config, setting.objectives.get(setting.config), manifest, path, fresh=opened)
+def _grow(setting: Setting, manifest: Mapping[str, Any], path: Path) -> bool:
+    if setting.config.method != STUDY:
+        return False
+    return grow(setting.config, setting.objectives.get(setting.config), manifest, path, fresh=opened)
 
 
 def _outcome(setting: Setting, fit: Callable[[Setting], Fitted]) -> MethodResult:

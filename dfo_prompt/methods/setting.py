@@ -31,6 +31,7 @@ class Setting:
         objectives: builds the objective of a study and caches it for the next.
         opened: the problem, if it is already open.
         reopened: the folder holds a finished method: nothing is written, and inner studies are read instead of run.
+        checked: the objective has given a journaled loss of the folder again, so that a study need not ask for it.
     """
 
     config: StudyConfig
@@ -39,6 +40,7 @@ class Setting:
     objectives: Objectives = field(default_factory=Objectives)
     opened: "Problem | None" = None
     reopened: bool = False
+    checked: bool = False
 
     @cached_property
     def problem(self) -> "Problem":

@@ -11,7 +11,7 @@ from dfo_prompt.types import Matrix
 def study(setting: Setting) -> Fitted:
     """Search with the entry's optimizer and keep the best candidate on dev."""
     objective = setting.objectives.get(setting.config)
-    result = conduct(setting.config, objective, out=setting.folder, observers=setting.observers)
+    result = conduct(setting.config, objective, out=setting.folder, observers=setting.observers, checked=setting.checked)
 
     def predict(texts: Texts) -> Matrix:
         if not isinstance(objective, Predictor):

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from dfo_prompt.errors import InputError
 from dfo_prompt.lm.load import LanguageModel
-from dfo_prompt.tasks.examples import Texts, prepare
+from dfo_prompt.tasks.examples import Texts, check_some, prepare
 from dfo_prompt.tasks.metrics import score
 from dfo_prompt.tasks.sampling import FewShot
 from dfo_prompt.tasks.task import Task
@@ -39,8 +39,7 @@ class TaskSplit:
         Raises:
             InputError: there is no example; or an example has an empty text, or another number of texts than the task.
         """
-        if not texts:
-            raise InputError("there are no texts to label or answer")
+        check_some(texts)
         for number, text in enumerate(texts, start=1):
             if len(text) != len(self.task.fields):
                 count = f"{len(text)} texts separated by tabs, and task {self.task.name!r} has {len(self.task.fields)}"

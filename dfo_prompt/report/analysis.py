@@ -139,6 +139,9 @@ def _measured(studies: pd.DataFrame, measure: str, folder: Path) -> pd.DataFrame
     finished = studies["finished"]
     done = studies[finished & studies[measure].notna()]
     if done.empty and finished.all():
+        if measure == "recommended_loss" and studies["best_loss"].notna().any():
+            fault = f"the answers of all optimizers failed, so that none has a {measure}"
+            raise InputError(f'{fault}; choose measure = "best_loss", and run it again')
         raise InputError(f"the objectives in {folder} have no {measure}; give the suite another measure, and run it again")
     if done.empty and finished.any():
         raise InputError(

@@ -73,8 +73,10 @@ def _had_less(manifest: Mapping[str, Any], budget: int) -> bool:
     return isinstance(first, int) and first < budget
 
 
-def grow(config: StudyConfig, objective: Objective, manifest: Mapping[str, Any], out: Path, *, fresh: Fresh) -> None:
+def grow(config: StudyConfig, objective: Objective, manifest: Mapping[str, Any], out: Path, *, fresh: Fresh) -> bool:
     """Raise the budget of the study in `out` to that of `config`, if it has a smaller one and is the same otherwise.
+
+    Return whether it did so, which includes the check of the objective by `recheck`.
 
     Args:
         config: configuration with the larger budget.
@@ -87,7 +89,7 @@ def grow(config: StudyConfig, objective: Objective, manifest: Mapping[str, Any],
         InputError: the optimizer depends on the budget or is not deterministic, or the objective differs.
     """
     if config.method != STUDY or not has_grown(out, manifest):
-        return
+        return False
     if not is_deterministic(config.optimizer):
         fault = f"optimizer {config.optimizer!r} cannot repeat its queries, so a larger budget is another study"
         raise InputError(f"{fault}; choose another --out, and start from its answer: --start-from {out}")
@@ -101,6 +103,7 @@ def grow(config: StudyConfig, objective: Objective, manifest: Mapping[str, Any],
             f"{fault} from query {ledger.queries + 1:,} on; choose another --out, and --start-from {out}"
         ) from error
     enlarge(out, manifest, cut=cut)
+    return True
 
 
 def _replay(optimizer: Optimizer, ledger: Ledger, name: str) -> bool:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from dfo_prompt._util.memory import forget_peak
@@ -46,24 +45,37 @@ def run_study(
     out = out.absolute() if out else None  # stays valid if the working directory changes
     start = start_at(as_begun(config, out), start_from, out)
     manifest = {**manifest_of(start.config, objective), **start.manifest}
-    larger = partial(grow, start.config, objective, manifest, fresh=opened)
+    grown = False
+
+    def larger(path: Path) -> None:
+        nonlocal grown
+        grown = grow(start.config, objective, manifest, path, fresh=opened)
+
     with study_folder(out, manifest, ahead=larger):
-        result = conduct(start.config, objective, out=out, observers=observers)
+        result = conduct(start.config, objective, out=out, observers=observers, checked=grown)
         if out:
             save_result(out, result)
     return result
 
 
 def conduct(
-    config: StudyConfig, objective: Objective, *, out: Path | None = None, observers: Sequence[Observer] = ()
+    config: StudyConfig,
+    objective: Objective,
+    *,
+    out: Path | None = None,
+    observers: Sequence[Observer] = (),
+    checked: bool = False,
 ) -> StudyResult:
     """Run or continue a study in its open folder, and return the result without saving it.
+
+    The objective is asked again for a journaled loss, unless it was `checked` already.
 
     Raises:
         StudyError, PluginError: see `Study.run`.
     """
     if out:
-        recheck(objective, out, budget_of(config), prices=config.prices)
+        if not checked:
+            recheck(objective, out, budget_of(config), prices=config.prices)
         if not is_deterministic(config.optimizer):
             if (finished := load_result(out)) is not None:
                 return finished

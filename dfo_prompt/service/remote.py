@@ -19,7 +19,7 @@ from dfo_prompt.errors import InputError, OutageError
 from dfo_prompt.service.clients import read_token
 from dfo_prompt.service.transport import Transport
 from dfo_prompt.service.wire import TOLD, About, Answer, Prediction, array, pack
-from dfo_prompt.tasks.examples import Texts
+from dfo_prompt.tasks.examples import Texts, check_some
 from dfo_prompt.types import FLOAT, Json, Matrix, Vector
 
 Seconds = Positive
@@ -185,7 +185,12 @@ class RemotePredictor(RemoteValidated):
         self.classes, self.fields = about.classes, about.fields
 
     def predict(self, candidate: Vector, texts: Texts) -> Matrix:
-        """Return the probabilities (N, C) of the classes of N examples' texts under the candidate (d,)."""
+        """Return the probabilities (N, C) of the classes of N examples' texts under the candidate (d,).
+
+        Raises:
+            InputError: there are no texts.
+        """
+        check_some(texts)
         most = self._about.limits.texts
         return np.concatenate([self._label(candidate, texts[i : i + most]) for i in range(0, len(texts), most)])
 

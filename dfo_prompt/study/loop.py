@@ -2,7 +2,8 @@
 
 This module and `evaluator` handle every failure of a query:
 
-- a NaN or infinite loss is journaled as such, and the optimizer is told the worst finite loss so far;
+- a NaN or infinite loss is journaled as such, and the optimizer is told the worst finite loss so far, or the next larger
+  number while all finite losses are equal;
 - an objective that raises fails its whole batch, which is journaled and told in the same way; several failed batches in a
   row end the study with an error, and the same command continues it; see `failures`;
 - an OutageError stops the study at once: nothing is journaled or told, and the same command continues it;

@@ -1,6 +1,8 @@
 """The state of a search: the best candidate so far, and the penalty for failures."""
 
 from collections.abc import Sequence
+from math import inf, nextafter
+from sys import float_info
 
 import numpy as np
 
@@ -43,6 +45,8 @@ class SearchState:
             self._worst_loss = max(self._worst_loss, record.loss)
 
     def told(self, records: Sequence[Record]) -> Vector:
-        """Return the losses (B,) to tell the optimizer, with the worst loss so far for failures."""
+        """Return the losses (B,) to tell the optimizer, with a loss for failures that is worse than the best one."""
         penalty = self._worst_loss if np.isfinite(self._worst_loss) else UNKNOWN_WORST
+        if penalty == self.best_loss:  # all losses are equal: a failure would be as good as any candidate
+            penalty = min(nextafter(penalty, inf), float_info.max)
         return np.array([penalty if record.loss is None else record.loss for record in records])  # (B,)

@@ -10,7 +10,7 @@ from pathlib import Path
 from dfo_prompt._util.downloads import wheel_file
 from dfo_prompt._util.parsing import SURROGATE
 from dfo_prompt._util.reading import exists, from_home
-from dfo_prompt.errors import DataError
+from dfo_prompt.errors import DataError, InputError
 from dfo_prompt.tasks.files import find_split, read_class_folders, unread_files
 from dfo_prompt.tasks.formats import read_rows
 from dfo_prompt.tasks.hub import read_hub
@@ -70,6 +70,16 @@ def read_examples(task: Task, path: Path | str | None = None) -> Splits:
     if path is None and source.hub:
         return _splits(_read_hub(task, source.train), _read_hub(task, source.test) if source.test else None)
     return _read_path(task, from_home(path) if path is not None else _own_path(task))
+
+
+def check_some(texts: Texts) -> None:
+    """Check that there are new texts.
+
+    Raises:
+        InputError: there are none.
+    """
+    if not texts:
+        raise InputError("there are no texts to label or answer")
 
 
 def prepare(task: Task, texts: Sequence[str]) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """`compare` from Python gives the comparison of a suite's report, for functions of this process."""
 
 import json
+import os
 
 import numpy as np
 import pandas as pd
@@ -68,7 +69,8 @@ def test_a_named_objective_is_compared_as_in_a_suite(tmp_path):
 @pytest.mark.slow
 def test_without_a_folder_nothing_is_left(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    found = compare(["cma", "random"], Function())
+    monkeypatch.chdir(tmp_path)
+    found = compare(["cma", "random"], Function(), out="")
     assert found.folder is None
     assert [*tmp_path.iterdir()] == []
     assert "svg" in found._repr_html_()
@@ -134,6 +136,17 @@ def test_a_comparison_of_which_nothing_has_a_result_names_the_first_error():
         compare(["cma"], lambda z: z[:1, 0], vectorized=True)
 
 
+def test_answers_that_failed_are_no_fault_of_the_measure():
+    asked = []
+
+    def function(z):
+        asked.append(z)
+        return 1.0 if len(asked) == 1 else float("nan")
+
+    with pytest.raises(dp.InputError, match='^the answers of all optimizers failed, .*; choose measure = "best_loss"'):
+        compare(["cma"], function, seeds=1)
+
+
 @pytest.mark.parametrize(
     ("names", "changes", "message"),
     [
@@ -158,6 +171,7 @@ def test_a_comparison_of_which_nothing_has_a_result_names_the_first_error():
         (["cma"], {"budget": 0}, "budget"),
         (["cma"], {"dim": None}, "dim="),
         (["cma"], {"measure": "speed"}, "measure"),
+        (["cma"], {"out": 3}, "out must be the path of a folder, not 3"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line_before_anything_is_asked(names, changes, message):
@@ -179,6 +193,19 @@ def test_a_comparison_is_a_suite_folder(tmp_path, program):
     plans = json.loads((tmp_path / "s" / "suite.json").read_text())["plans"]
     assert {plan["problem"] for plan in plans} == {"valley"}
     assert dp.read_suite(tmp_path / "s")["finished"].all()
+
+
+def test_a_function_may_change_the_working_directory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sub").mkdir()
+
+    def moving(z):
+        os.chdir(tmp_path / "sub")
+        return float((z**2).sum())
+
+    found = compare(["random"], moving, out="s", seeds=1)
+    assert found.folder == tmp_path / "s"
+    assert [*(tmp_path / "sub").iterdir()] == []
 
 
 def test_numbers_of_numpy_are_numbers():

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from fakes import Bowl
 
 import dfo_prompt as dp
 
@@ -81,6 +82,16 @@ def test_what_cannot_be_minimized_is_one_line(objective, dim, message):
 def test_a_number_for_a_table_is_one_line(name):
     with pytest.raises(dp.InputError, match=rf"^minimize\(\): {name}: Input should be .*, not 5$"):
         dp.minimize(bowl, dim=4, budget=20, **{name: 5})
+
+
+def test_odd_arguments_are_one_line():
+    for name in ("out", "start_from"):
+        with pytest.raises(dp.InputError, match=rf"^minimize\(\): {name} must be the path of a folder, not 3$"):
+            dp.minimize(bowl, dim=4, budget=20, **{name: 3})
+    with pytest.raises(dp.InputError, match=r"^minimize\(\): observers must be a list, not None$"):
+        dp.minimize(bowl, dim=4, budget=20, observers=None)
+    with pytest.raises(dp.InputError, match="^the objective is the class Bowl; give an object of it$"):
+        dp.minimize(Bowl, budget=20)
 
 
 def test_only_public_names_are_listed():

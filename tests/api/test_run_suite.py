@@ -91,8 +91,9 @@ def test_what_is_no_suite_is_said(suite):
         dp.run_suite(suite)
 
 
-def test_no_jobs_at_all_are_refused(tmp_path):
+@pytest.mark.parametrize("jobs", [0, "2"])
+def test_no_jobs_at_all_are_refused(tmp_path, jobs):
     suite = {"name": "none", "optimizers": ["cma"], "study": {"objective": "sphere", "dim": 2, "budget": 4}}
-    with pytest.raises(dp.InputError, match="jobs must be at least 1, not 0"):
-        dp.run_suite(suite, out=tmp_path / "suite", jobs=0)
+    with pytest.raises(dp.InputError, match=f"jobs must be an integer of at least 1, not {jobs!r}"):
+        dp.run_suite(suite, out=tmp_path / "suite", jobs=jobs)
     assert not (tmp_path / "suite").exists()

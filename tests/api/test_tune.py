@@ -148,7 +148,8 @@ def test_a_folder_is_a_study_that_goes_on_and_that_commands_read(tune, tuned, tm
 
 def test_without_a_folder_nothing_is_left(tune, tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    found = tune()
+    monkeypatch.chdir(tmp_path)
+    found = tune(out="")
     assert found.folder is None
     assert [*tmp_path.iterdir()] == []
     assert len(found.predict(["good film"])) == 1
@@ -170,6 +171,12 @@ def test_other_methods_label_texts_too(tune):
     assert set(found.predict(TEXTS)) <= {0, 1}
     assert "<svg" not in found._repr_html_()
     assert "manual" in repr(found)
+
+
+@pytest.mark.parametrize("method", ["manual", "decoder"])
+def test_no_texts_are_refused(tune, method):
+    with pytest.raises(dp.InputError, match="there are no texts to label or answer"):
+        tune(method=method, budget=4).predict([])
 
 
 def test_optimizers_are_compared_on_its_objective(tuned):
@@ -223,6 +230,9 @@ def test_any_label_comes_back_from_the_files(tune):
         ({"optimizer": "cmaa"}, "did you mean 'cma'"),
         ({"metric": "acuracy"}, "accuracy"),
         ({"template": "{text}"}, "answer"),
+        ({"template": 3}, "template must be a text, not 3"),
+        ({"metric": None}, "metric must be a text, not None"),
+        ({"out": 3}, "out must be the path of a folder, not 3"),
         ({"settings": {"dimm": 3}}, "dim"),
         ({"settings": {"problem": {"task": "bbc-headlines"}}}, "cannot set problem.task, because .* run --task"),
         ({"settings": {"problem": {"data": "a.csv"}}}, "cannot set problem.data, because .* run --data"),
@@ -276,6 +286,22 @@ def test_a_text_alone_is_no_list_of_letters(tuned):
     assert len(tuned.predict("good film")) == 1
     with pytest.raises(dp.DataError, match="row 1"):
         tuned.predict(["good", 3])
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        (FRAME, "texts must be a list, not a DataFrame; give its text column"),
+        (Named("column_names", {"text": TEXTS}), "not a Named; give its text column"),
+        ({"text": TEXTS}, "texts must be a list, not a dict"),
+        ({*TEXTS}, "not a set"),
+        (None, "not a NoneType"),
+    ],
+)
+def test_column_names_are_not_labelled(tuned, texts, message):
+    with pytest.raises(dp.DataError, match=rf"^predict\(\): .*{message}"):
+        tuned.predict(texts)
+    assert tuned.predict(Arrow(TEXTS[:2])) == tuned.predict(FRAME["text"][:2])
 
 
 @pytest.mark.parametrize(

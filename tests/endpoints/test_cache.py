@@ -1,6 +1,7 @@
 """The cache of an endpoint pays for each row once, across outages and processes."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,8 @@ from dfo_prompt.plugin.catalogue import plugin_files
 LABELS = [Label(text=" a", token=1), Label(text=" b", token=2)]
 
 
-def kept(inner, file):
-    endpoint = CachedEndpoint(inner, file)
+def kept(inner, file, **more):
+    endpoint = CachedEndpoint(inner, file, **more)
     endpoint.probe(LABELS)
     return endpoint
 
@@ -25,11 +26,11 @@ def kept(inner, file):
 class Counting:
     """Scores a row by its length; fails at rows called "down"."""
 
-    def __init__(self, name="one", sample=()):
-        self.name, self.sample, self.asked = name, sample, []
+    def __init__(self, name="one", sample=(), spread=0.0):
+        self.name, self.sample, self.spread, self.asked = name, sample, spread, []
 
     def probe(self, labels):
-        return Capabilities(forms=frozenset(Form), exact=True, sample=self.sample)
+        return Capabilities(forms=frozenset(Form), exact=True, sample=self.sample, spread=self.spread)
 
     def score(self, rows, labels):
         self.asked += rows
@@ -75,6 +76,22 @@ def test_what_differs_is_asked_again(tmp_path):
     for other in (Counting("two"), Counting(sample=(0.5,))):
         kept(other, file).score(["x"], LABELS)
         assert len(other.asked) == 1
+
+
+def test_answers_of_a_noisy_endpoint_are_kept_between_processes(tmp_path):
+    for sample, asked in (((0.5012,), 1), ((0.5017,), 0)):
+        inner = Counting(sample=sample, spread=1e-3)
+        kept(inner, tmp_path / "a.sqlite", always=True).score(["x"], LABELS)
+        assert len(inner.asked) == asked
+
+
+def test_answers_that_are_not_finite_are_asked_again(tmp_path):
+    class Sick(Counting):
+        def score(self, rows, labels):
+            return replace(super().score(rows, labels), logs=np.full((len(rows), 2), np.nan))
+
+    assert np.isnan(kept(Sick(), tmp_path / "a.sqlite").score(["x"], LABELS).logs).all()
+    assert kept(Counting(), tmp_path / "a.sqlite").score(["x"], LABELS).logs.tolist() == [[-1.1, -1.2]]
 
 
 def test_what_was_answered_before_an_outage_is_kept(tmp_path):

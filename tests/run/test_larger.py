@@ -11,6 +11,7 @@ import dfo_prompt as dp
 from dfo_prompt.config.reading import parse_config
 from dfo_prompt.methods.run import run_method
 from dfo_prompt.plugin.catalogue import plugin_files
+from dfo_prompt.run.objectives import Objectives
 from dfo_prompt.study import growth
 from dfo_prompt.study.growth import BUDGETS
 from dfo_prompt.study.identity import read_manifest
@@ -38,7 +39,7 @@ def test_a_study_goes_on_as_if_it_had_begun_with_the_larger_budget(tmp_path, opt
     before, asked = (tmp_path / "s" / "journal.jsonl").read_bytes(), objective.queries
     grown = search(tmp_path / "s", 120, optimizer=optimizer, objective=objective)
     whole = search(tmp_path / "whole", 120, optimizer=optimizer)
-    assert objective.queries - asked <= 120 - budget + 3  # the new ones, two checks of the objective, and the answer
+    assert objective.queries - asked <= 120 - budget + 2  # the new ones, a check of the objective, and the answer
     assert (tmp_path / "s" / "journal.jsonl").read_bytes().startswith(before)
     assert files(tmp_path / "s", COMPARED[:4]) == files(tmp_path / "whole", COMPARED[:4])
     for name in VECTORS:
@@ -197,6 +198,22 @@ def test_the_command_goes_on_and_says_which_budgets_there_were(program, tmp_path
     assert (status, "60 of 60" in out) == (0, True), error
     assert program(*command, "60")[0] == 0
     assert json.loads((tmp_path / "s" / "manifest.json").read_text())[BUDGETS] == [40, 60]
+
+
+def test_a_study_in_a_method_checks_the_objective_once(tmp_path):
+    evaluated = []
+
+    class Counting(Bowl):
+        def evaluate(self, candidates):
+            evaluated.extend(candidates)
+            return super().evaluate(candidates)
+
+    objectives = Objectives()
+    objectives.get = lambda _: Counting()
+    for budget, more in ((20, 21), (40, 22)):  # the queries, the answer and, later, the check
+        run_method(parse_config({"objective": "sphere", "dim": 3, "budget": budget}), out=tmp_path, objectives=objectives)
+        assert len(evaluated) == more
+        evaluated.clear()
 
 
 def test_limits_hold_over_both_budgets(tmp_path):

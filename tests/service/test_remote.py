@@ -173,6 +173,8 @@ def test_labels_whose_answer_is_lost_are_asked_for_again_with_their_id(httpserve
     objective = dp.create_objective("remote", dim=2, url=httpserver.url_for("").rstrip("/"), patience=2.0)
     assert objective.predict(Z[0], [("x",), ("y",)]).tolist() == [[0.5, 0.5]] * 2
     assert (len(ids), ids[0] == ids[1], len({*ids})) == (3, True, 2)
+    with pytest.raises(dp.InputError, match="there are no texts to label or answer"):
+        objective.predict(Z[0], [])
 
 
 def test_attempts_can_be_limited(remote):

@@ -73,12 +73,42 @@ def test_non_finite_losses_are_journaled_and_never_told(tmp_path):
     assert broken
     assert result.failures == len(broken)
     assert all(record.loss is None for record in broken)
-    worst = -np.inf
+    best, worst = np.inf, -np.inf
     for (_, told), start in zip(optimizer.told, range(0, 50, 4), strict=False):
         journaled = [record.loss for record in records[start : start + 4]]
-        worst = max([worst, *(loss for loss in journaled if loss is not None)])
+        finite = [loss for loss in journaled if loss is not None]
+        best, worst = min([best, *finite]), max([worst, *finite])
         expected = worst if np.isfinite(worst) else UNKNOWN_WORST
+        expected = np.nextafter(worst, np.inf) if best == worst else expected
         np.testing.assert_array_equal(told, [expected if loss is None else loss for loss in journaled])
+
+
+class Plateau(Bowl):
+    """One loss everywhere, but NaN at the first query."""
+
+    def __init__(self, height):
+        super().__init__()
+        self.height = height
+
+    def evaluate(self, candidates):
+        losses = np.where((np.arange(len(candidates)) == 0) & (self.queries == 0), np.nan, self.height)
+        self.queries += len(candidates)
+        return Evaluation(losses=losses)
+
+
+@pytest.mark.parametrize("height", [5.0, 0.0, -1e300])
+def test_a_failure_on_a_plateau_is_told_as_worse(height):
+    optimizer = steps()
+    result = study(Plateau(height), optimizer=optimizer).run()
+    (first, *others), *_ = [told for _, told in optimizer.told]
+    assert first > height == max(others)
+    assert result.recommended_loss == height
+
+
+def test_no_infinite_loss_is_told():
+    optimizer = steps()
+    study(Plateau(np.finfo(float).max), optimizer=optimizer).run()
+    assert np.isfinite([told for _, told in optimizer.told]).all()
 
 
 class Moody(Bowl):
