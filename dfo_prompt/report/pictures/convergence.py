@@ -29,7 +29,7 @@ def convergence(analysis: Analysis, problem: str) -> Picture | None:
     looks = list(of.looks.values())
     drawn = data.loc[data["optimizer"].isin(of.looks), ["median", "low", "high"]]
     x = axis("queries", "queries", domain=[0, budget])
-    y = axis("median", "best training loss so far", **logarithmic(drawn))
+    y = axis("median", "best training loss so far", padding=8, **logarithmic(drawn))
     return Picture(
         name=f"convergence-{analysis.problems.index(problem) + 1}",
         title=f"Convergence: {problem}",
