@@ -105,6 +105,11 @@ def test_what_was_placed_stands_in_the_terminals_first_lines_whatever_its_rank(r
         (("ellipsoid", "rastrigin"), ("--add", "zo:es"), 'its problems are ["rastrigin", "sphere"], and '),
         (("threads = 1", "threads = 2"), ("--add", "zo:es"), "its threads are [2], and [1] in "),
         (('"cma", "random"', '{ name = "mine", optimizer = "cma", dim = 4 }'), (), "of sphere/mine/1 dim is 4, and 3 in "),
+        (
+            ('"cma", "random"]\n[study]\n', '"zo:es"]\n[study]\nstop = { patience = 6 }\n'),
+            (),
+            'of sphere/zo-es/1 stop is {"patience": 6, "min_delta": 0.0, "on": "train"}, and null in ',
+        ),
         (("", ""), (), "none is left to run; name one with --add"),
     ],
 )
@@ -112,6 +117,7 @@ def test_what_is_not_comparable_is_refused_before_anything_runs(run, tmp_path, c
     status, _, err = run(*arguments, change=change)
     assert (status, err.count("\n")) == (2, 1)
     assert said in err
+    assert ("give the entry another name" in err) == ("sigma" in said)  # the other settings would differ all the same
     assert not (tmp_path / "out").exists()
 
 
