@@ -44,7 +44,7 @@ def command() -> None:
 @click.option("--executor-option", "given", multiple=True, metavar="KEY=VALUE", help="An option of the executor.")
 @click.option("--model", help="Of all studies, instead of the file's; takes the file's [variants.MODEL] with it.")
 @click.option(
-    "--dry-run", is_flag=True, help="Say what it would cost, from two batches a problem if those are free, and stop."
+    "--dry-run", is_flag=True, help="Say what it would cost, from two batches a kind of study if those are free, and stop."
 )
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A key of every study, whatever the file says.")
 @click.option(
@@ -157,8 +157,8 @@ def _missing(error: ImportError) -> str:
 
 
 def _cost(probed: Mapping[str, Event], todo: list[Plan], jobs: int) -> str:
-    """Return the estimated time and consumption of studies, based on the probe of each problem."""
-    parts = [(plan, probed[plan.problem]) for plan in todo if plan.queries]
+    """Return the estimated time and consumption of studies, based on their probes."""
+    parts = [(plan, probed[plan.id]) for plan in todo if plan.queries]
     seconds = [plan.queries * event.seconds for plan, event in parts if event.seconds is not None]
     duration = sum(seconds) / jobs if len(seconds) == len(parts) else None
     forecasts = [(plan.queries // plan.config.budget, event.forecast) for plan, event in parts if event.forecast]

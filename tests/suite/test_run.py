@@ -190,9 +190,11 @@ def test_a_mended_study_is_run_again(suite, tmp_path):
 
 def test_a_probe_times_each_problem_and_charges_nobody(suite, tmp_path):
     found = probe_suite(suite(SUITE + '[cross]\n"objective_options.noise" = [0.0, 0.5]\n'), tmp_path / "out")
-    assert set(found) == {"0.0", "0.5"}
+    assert len(found) == 8
     assert all(event.seconds > 0 for event in found.values())
-    assert {event.forecast.search.rows for event in found.values()} == {found["0.0"].forecast.search.queries}
+    assert len({id(event) for event in found.values()}) == 2
+    first = found["0.0/cma/1"].forecast.search
+    assert {event.forecast.search.rows for event in found.values()} == {first.queries}
     assert not (tmp_path / "out").exists()
 
 
@@ -331,6 +333,21 @@ def test_a_dry_run_asks_nothing_that_costs_something(program, tmp_path):
         "second account  at most 1 evaluation, 100 tokens, 1 requests, $0.0001",
     ]
     assert not (tmp_path / "runs").exists()
+
+
+def test_the_price_of_a_suite_does_not_depend_on_the_order_of_its_entries(program, tmp_path):
+    long = PAID.replace("*, dim, seed):", "*, dim, seed, length: int = 1):").replace("Paid()", "Paid(length)")
+    long = long.replace("    dim = 5", "    def __init__(self, length):\n        self.dim, self.length = 5, length")
+    (tmp_path / "paid.py").write_text(long.replace("100 * count", "100 * count * self.length"))
+    entries = ['"random"', '{ name = "long", optimizer = "random", objective_options = { length = 9 } }', '"cma:sep"']
+    told = set()
+    for order in (entries, entries[::-1]):
+        text = SUITE.replace('"cma", "random"', ", ".join(order)).replace('"sphere"', '"paid"')
+        (tmp_path / "suite.toml").write_text('measure = "test_metric"\n' + text)
+        status, _, said = program("--plugin", "paid.py", "suite", "run", "suite.toml", "--dry-run")
+        assert status == 0, said
+        told.add(said)
+    assert told == {"little: 6 studies, 198 queries, about 74,800 tokens, 60 requests for them\n"}
 
 
 def test_a_dry_run_asks_no_objective_that_does_not_say_what_it_costs(program, tmp_path):
