@@ -52,7 +52,7 @@ def run_suite(
         comparable = Comparable(folder, beside)
         for plan in finished:
             comparable.check(plan)
-            errors.note(plan.id, "")
+        errors.clear(suite.by_id)
         watch(state)
         if todo:
             threads = suite.settings.threads

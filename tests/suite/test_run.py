@@ -1,6 +1,7 @@
 import json
 import re
 import shutil
+from functools import partial
 
 import pandas as pd
 import pytest
@@ -8,7 +9,9 @@ from suites import finished_suite
 
 from dfo_prompt.errors import InputError, StudyError
 from dfo_prompt.report.findings import read_findings
+from dfo_prompt.run.built import objective_of
 from dfo_prompt.suite.folder import is_finished, read_errors, read_suite_folder, study_path, suite_folder
+from dfo_prompt.suite.here import run_here
 from dfo_prompt.suite.reading import read_suite_file
 from dfo_prompt.suite.run import probe_suite, run_suite, sorted_plans
 from dfo_prompt.suite.status import State, read_status
@@ -186,6 +189,20 @@ def test_a_mended_study_is_run_again(suite, tmp_path):
     (tmp_path / "broken.py").write_text(BROKEN.replace('"raises"', '"never"').replace("[:, :2]", ""))
     assert run_suite(bad, tmp_path / "out") == {}
     assert read_errors(tmp_path / "out") == {}
+
+
+@pytest.mark.parametrize("run", [run_suite, partial(run_here, objectives=objective_of)])
+def test_a_study_that_waits_in_the_next_run_is_not_shown_as_failed(suite, tmp_path, run):
+    with suite_folder(tmp_path / "out", suite()) as errors:
+        errors.note("sphere/cma/2", "down")
+    assert State.FAILED in {study.state for study in read_status(tmp_path / "out").studies}
+
+    def interrupt(state):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(suite(), tmp_path / "out", watch=interrupt)
+    assert {study.state for study in read_status(tmp_path / "out").studies} == {State.WAITING}
 
 
 def test_a_probe_times_each_problem_and_charges_nobody(suite, tmp_path):
