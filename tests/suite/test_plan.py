@@ -230,6 +230,10 @@ def test_a_plain_name_is_always_the_optimizer(read):
             {},
             "objective_options of 'cma' and 'more' differ on '0.0'",
         ),
+        *(
+            (SUITE.partition("[cross]")[0] + f"[[problems]]\nname = '{name}'\n", {}, f"a problem cannot be called '{name}'")
+            for name in ("optimizer", "method", "gradients", "average")
+        ),
     ],
 )
 def test_what_would_falsify_a_comparison_is_refused(read, text, overrides, said):
