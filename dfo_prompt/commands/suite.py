@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 from shutil import get_terminal_size
 
 import click
@@ -19,6 +20,7 @@ from dfo_prompt.errors import InputError, StudyError, needs_extra
 from dfo_prompt.plugin.entries import arguments_of
 from dfo_prompt.report.beside import only_new
 from dfo_prompt.report.packed import packed_file, read_packed
+from dfo_prompt.report.texts import counted
 from dfo_prompt.report.tracked import track_suite
 from dfo_prompt.suite.executor import PROCESSES, Event
 from dfo_prompt.suite.folder import check_same, is_finished
@@ -99,9 +101,11 @@ def run(
     with SuiteProgress() as watch:
         errors = run_suite(suite, folder, jobs=jobs, executor=executor, options=options, watch=watch, beside=others)
     track_suite(suite, folder)
-    click.echo(f"{_outcome(folder)}suite  {folder}/\nreport dfo-prompt suite report {folder}")
+    quoted = quote(str(folder))
+    click.echo(f"{_outcome(folder)}suite  {folder}/\nreport dfo-prompt suite report {quoted}")
     if errors:
-        raise StudyError(f"{len(errors)} of {len(suite.plans)} studies have no result; see dfo-prompt suite status {folder}")
+        failed = f"{len(errors):,} of {counted(len(suite.plans), 'study')} {'has' if len(errors) == 1 else 'have'} no result"
+        raise StudyError(f"{failed}; see dfo-prompt suite status {quoted}")
 
 
 @command.command("status")
@@ -128,8 +132,9 @@ def report(folder: Path) -> None:
 def _announcement(suite: Suite, todo: list[Plan], cost: str = "") -> str:
     number = sum(plan.queries for plan in todo)
     queries = f", {number:,} queries" if number else ""  # methods without a search do not say how many they ask
-    done = f" ({len(suite.plans) - len(todo)} studies are finished)" if len(todo) < len(suite.plans) else ""
-    return f"{suite.settings.name}: {len(todo):,} studies{queries}{cost}{done}"
+    finished = len(suite.plans) - len(todo)
+    done = f" ({counted(finished, 'study')} {'is' if finished == 1 else 'are'} finished)" if finished else ""
+    return f"{suite.settings.name}: {counted(len(todo), 'study')}{queries}{cost}{done}"
 
 
 def _outcome(folder: Path) -> str:

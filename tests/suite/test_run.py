@@ -2,11 +2,13 @@ import json
 import re
 import shutil
 from functools import partial
+from pathlib import Path
 
 import pandas as pd
 import pytest
 from suites import finished_suite
 
+from dfo_prompt.commands import quickstart
 from dfo_prompt.errors import InputError, StudyError
 from dfo_prompt.report.findings import read_findings
 from dfo_prompt.run.built import objective_of
@@ -233,6 +235,17 @@ def test_the_program_runs_says_and_reports(program, tmp_path):
     status, _, said = program("suite", "run", "suite.toml", "--out", "out", "--set", "sigma=3.0")
     assert status == 2
     assert "sigma is 1.0 there and 3.0 here" in said
+
+
+def test_commands_to_copy_hold_for_a_folder_with_a_space_and_one_study_is_one(program, tmp_path):
+    (tmp_path / "suite.toml").write_text(SUITE.replace("[1, 2]", "[1]").replace('"cma", ', ""))
+    _, out, said = program("suite", "run", "suite.toml", "--out", "my suite")
+    assert said.startswith("little: 1 study, 33 queries\n")
+    assert out.endswith("\nreport dfo-prompt suite report 'my suite'\n")
+    assert program("suite", "run", "suite.toml", "--out", "my suite")[2].startswith("little: 0 studies (1 study is finished)\n")
+    study_path(tmp_path / "my suite", "sphere/random/1").joinpath("result.json").unlink()
+    assert program("suite", "report", "my suite")[2].endswith("; see dfo-prompt suite status 'my suite'\n")
+    assert "predict 'my folder/recipe' " in quickstart._next(Path("my folder/recipe"), seed=1)
 
 
 PRICED = SUITE.replace("[study]", '[study]\nlimits = { rows = 20, dollars = "0.01" }\nprices = { output = "2.5" }')
