@@ -104,8 +104,7 @@ def run(
     quoted = quote(str(folder))
     click.echo(f"{_outcome(folder)}suite  {folder}/\nreport dfo-prompt suite report {quoted}")
     if errors:
-        failed = f"{len(errors):,} of {counted(len(suite.plans), 'study')} {'has' if len(errors) == 1 else 'have'} no result"
-        raise StudyError(f"{failed}; see dfo-prompt suite status {quoted}")
+        raise StudyError(f"{len(errors)} of {len(suite.plans)} studies have no result; see dfo-prompt suite status {quoted}")
 
 
 @command.command("status")

@@ -21,7 +21,7 @@ LONGEST_VALUE = 60
 
 
 def only_new(suite: Suite, packed: Packed, *, file: Path, source: Path) -> Suite:
-    """Return the suite without its packed studies: those that are left to run.
+    """Return the suite without the studies whose results are packed: those that are left to run.
 
     Args:
         suite: the suite as `file` defines it.
@@ -49,7 +49,7 @@ def only_new(suite: Suite, packed: Packed, *, file: Path, source: Path) -> Suite
         if difference := _difference(plan, references, EVERY if same else SHARED):
             key, values = difference
             raise InputError(f"{file}: of {plan.id} {key} {values} in {source}{OTHER_NAME * (_table(key) not in SHARED)}")
-    new = tuple(plan for plan in suite.plans if plan.id not in packed_by_id)
+    new = tuple(plan for plan in suite.plans if plan.id not in packed_by_id or not packed.evidence[plan.id].finished)
     if not new:
         raise InputError(f"{file}: all of its optimizers are in {source}, and none is left to run; name one with --add")
     return replace(suite, plans=new)

@@ -79,7 +79,7 @@ def suite_of(
         check_distinct(kind, names, where)
         _check_excluded(kind, names, config, where)
     if taken := [problem.name for problem in problems if problem.name in COLUMNS]:
-        raise InputError(f"{where}: a problem cannot be called {taken[0]!r}, as a column of the report is; give another name")
+        raise InputError(f"{where}: a problem cannot be called {taken[0]!r}, like a column of the report; rename it")
     plans = [
         _plan(config, optimizer, problem, seed, where, base, overrides)
         for seed, problem, optimizer in product(config.seeds, problems, entries)

@@ -31,7 +31,8 @@ def test_on_a_plateau_only_losses_as_good_as_the_start_score():
 
 def test_on_a_plateau_losses_that_differ_by_rounding_reach_the_targets_together():
     curves = np.array([[0.5] * 3, [0.5] + [0.5 - 2e-8] * 2, [0.6, 0.6, 0.5]])
-    np.testing.assert_array_equal(hits(curves, range_of(curves).targets([])), np.repeat([[1], [1], [3]], len(SHARES), axis=1))
+    expected = np.repeat([[1], [1], [3]], len(SHARES), axis=1)
+    np.testing.assert_array_equal(hits(curves, range_of(curves).targets([])), expected)
 
 
 def test_targets_are_reached_at_a_query_or_never():

@@ -242,7 +242,8 @@ def test_commands_to_copy_hold_for_a_folder_with_a_space_and_one_study_is_one(pr
     _, out, said = program("suite", "run", "suite.toml", "--out", "my suite")
     assert said.startswith("little: 1 study, 33 queries\n")
     assert out.endswith("\nreport dfo-prompt suite report 'my suite'\n")
-    assert program("suite", "run", "suite.toml", "--out", "my suite")[2].startswith("little: 0 studies (1 study is finished)\n")
+    said = program("suite", "run", "suite.toml", "--out", "my suite")[2]
+    assert said.startswith("little: 0 studies (1 study is finished)\n")
     study_path(tmp_path / "my suite", "sphere/random/1").joinpath("result.json").unlink()
     assert program("suite", "report", "my suite")[2].endswith("; see dfo-prompt suite status 'my suite'\n")
     assert "predict 'my folder/recipe' " in quickstart._next(Path("my folder/recipe"), seed=1)
