@@ -77,7 +77,7 @@ def run(
     Stop at any moment: the same command continues. Optimizers and seeds can be added to the file, and budgets
     can grow; finished studies are not run again.
 
-    With --beside, entries of the file that are packed there do not run: problems, seeds, budgets and data must be the same,
+    With --beside, studies with a packed result do not run: problems, seeds, budgets and data must be the same,
     and the report compares the new studies with the packed ones.
     """
     overrides = merge(tracker_keys(trackers), parse_settings(settings))
