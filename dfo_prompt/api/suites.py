@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dfo_prompt.errors import InputError, StudyError, needs_extra
+from dfo_prompt.report.texts import counted
 from dfo_prompt.suite.status import State, read_status
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class SuiteResult:
 
     def __repr__(self) -> str:
         failed = f", {len(self.errors)} without a result" if self.errors else ""
-        return f"<SuiteResult: {len(self.analysis.studies)} studies{failed}. {self.verdict}>"
+        return f"<SuiteResult: {counted(len(self.analysis.studies), 'study')}{failed}. {self.verdict}>"
 
     def _repr_html_(self) -> str | None:
         try:

@@ -2,6 +2,7 @@
 
 from math import sqrt
 from pathlib import Path
+from shlex import quote
 
 import click
 
@@ -100,7 +101,7 @@ def _next(folder: Path, seed: int) -> str:
     return "\n".join(
         (
             "Try next:",
-            f"  dfo-prompt predict {folder} 'Striker signs new deal' 'Bank raises interest rates'",
+            f"  dfo-prompt predict {quote(str(folder))} 'Striker signs new deal' 'Bank raises interest rates'",
             f"  dfo-prompt run --task tweets --optimizer cma:sep --budget 300 --dim 200 --prompt-tokens 10 --seed {seed}",
             "  dfo-prompt list optimizers",
         )

@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
+from shlex import quote
 
 import click
 
@@ -18,7 +19,8 @@ from dfo_prompt.suite.folder import is_suite
 def command(folder: Path, *, as_json: bool) -> None:
     """Show the result or the progress of the study in FOLDER."""
     if is_suite(folder):
-        raise InputError(f"{folder} holds a suite; see dfo-prompt suite status {folder}, or suite report {folder}")
+        quoted = quote(str(folder))
+        raise InputError(f"{folder} holds a suite; see dfo-prompt suite status {quoted}, or suite report {quoted}")
     summary = summarize(folder)
     if as_json:
         click.echo(json.dumps(asdict(summary), indent=2))

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 from shutil import get_terminal_size
 
 import click
@@ -19,6 +20,7 @@ from dfo_prompt.errors import InputError, StudyError, needs_extra
 from dfo_prompt.plugin.entries import arguments_of
 from dfo_prompt.report.beside import only_new
 from dfo_prompt.report.packed import packed_file, read_packed
+from dfo_prompt.report.texts import counted
 from dfo_prompt.report.tracked import track_suite
 from dfo_prompt.suite.executor import PROCESSES, Event
 from dfo_prompt.suite.folder import check_same, is_finished
@@ -44,7 +46,7 @@ def command() -> None:
 @click.option("--executor-option", "given", multiple=True, metavar="KEY=VALUE", help="An option of the executor.")
 @click.option("--model", help="Of all studies, instead of the file's; takes the file's [variants.MODEL] with it.")
 @click.option(
-    "--dry-run", is_flag=True, help="Say what it would cost, from two batches a problem if those are free, and stop."
+    "--dry-run", is_flag=True, help="Say what it would cost, from two batches a kind of study if those are free, and stop."
 )
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A key of every study, whatever the file says.")
 @click.option(
@@ -75,7 +77,7 @@ def run(
     Stop at any moment: the same command continues. Optimizers and seeds can be added to the file, and budgets
     can grow; finished studies are not run again.
 
-    With --beside, entries of the file that are packed there do not run: problems, seeds, budgets and data must be the same,
+    With --beside, studies with a packed result do not run: problems, seeds, budgets and data must be the same,
     and the report compares the new studies with the packed ones.
     """
     overrides = merge(tracker_keys(trackers), parse_settings(settings))
@@ -99,9 +101,10 @@ def run(
     with SuiteProgress() as watch:
         errors = run_suite(suite, folder, jobs=jobs, executor=executor, options=options, watch=watch, beside=others)
     track_suite(suite, folder)
-    click.echo(f"{_outcome(folder)}suite  {folder}/\nreport dfo-prompt suite report {folder}")
+    quoted = quote(str(folder))
+    click.echo(f"{_outcome(folder)}suite  {folder}/\nreport dfo-prompt suite report {quoted}")
     if errors:
-        raise StudyError(f"{len(errors)} of {len(suite.plans)} studies have no result; see dfo-prompt suite status {folder}")
+        raise StudyError(f"{len(errors)} of {len(suite.plans)} studies have no result; see dfo-prompt suite status {quoted}")
 
 
 @command.command("status")
@@ -128,8 +131,9 @@ def report(folder: Path) -> None:
 def _announcement(suite: Suite, todo: list[Plan], cost: str = "") -> str:
     number = sum(plan.queries for plan in todo)
     queries = f", {number:,} queries" if number else ""  # methods without a search do not say how many they ask
-    done = f" ({len(suite.plans) - len(todo)} studies are finished)" if len(todo) < len(suite.plans) else ""
-    return f"{suite.settings.name}: {len(todo):,} studies{queries}{cost}{done}"
+    finished = len(suite.plans) - len(todo)
+    done = f" ({counted(finished, 'study')} {'is' if finished == 1 else 'are'} finished)" if finished else ""
+    return f"{suite.settings.name}: {counted(len(todo), 'study')}{queries}{cost}{done}"
 
 
 def _outcome(folder: Path) -> str:
@@ -157,8 +161,8 @@ def _missing(error: ImportError) -> str:
 
 
 def _cost(probed: Mapping[str, Event], todo: list[Plan], jobs: int) -> str:
-    """Return the estimated time and consumption of studies, based on the probe of each problem."""
-    parts = [(plan, probed[plan.problem]) for plan in todo if plan.queries]
+    """Return the estimated time and consumption of studies, based on their probes."""
+    parts = [(plan, probed[plan.id]) for plan in todo if plan.queries]
     seconds = [plan.queries * event.seconds for plan, event in parts if event.seconds is not None]
     duration = sum(seconds) / jobs if len(seconds) == len(parts) else None
     forecasts = [(plan.queries // plan.config.budget, event.forecast) for plan, event in parts if event.forecast]

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from dfo_prompt.console.numbers import duration_text, rate_text
 from dfo_prompt.console.terminal import terminal
+from dfo_prompt.report.pictures.labels import labels_of
 from dfo_prompt.report.texts import counted, printable
 from dfo_prompt.suite.status import State, StudyStatus, SuiteStatus, rate
 
@@ -22,6 +23,8 @@ SHORTEST = 8
 """The fewest characters of a name, even on a narrow terminal."""
 UNLIMITED = 100_000
 """The width where the output is no terminal."""
+Rows = dict[str, list[str]]
+"""The figures of each row, by its name."""
 GROUPINGS = (("problem", "optimizer"), ("optimizer",), ("problem",))
 """The groupings of studies into rows, the finest first."""
 
@@ -39,10 +42,10 @@ def print_status(status: SuiteStatus, folder: Path, *, every: bool = False) -> N
         console.width = UNLIMITED
     for line in _heading(status, folder):
         console.print(escape(printable(line)), soft_wrap=True)
-    table = _studies(status.studies) if every else _table(_groups(status.studies))
-    if table.row_count > 1 or every:
+    columns, rows = _studies(status.studies) if every else _table(_groups(status.studies))
+    if len(rows) > 1 or every:
         console.print()
-        console.print(_fitted(table, console.width))
+        console.print(_fitted(columns, rows, console.width))
     for title, lines in (("running", _running(status)), ("failed", _failed(status))):
         if lines:
             console.print(f"\n[bold]{title}[/bold]")
@@ -82,40 +85,35 @@ def _groups(studies: Sequence[StudyStatus]) -> dict[str, list[StudyStatus]]:
     return {}
 
 
-def _table(groups: dict[str, list[StudyStatus]]) -> Table:
-    """Return a table with a row per group, and a column for each state that occurs."""
+def _table(groups: dict[str, list[StudyStatus]]) -> tuple[list[str], Rows]:
+    """Return the columns of figures and a row per group; each state that occurs has a column."""
     present = {study.state for group in groups.values() for study in group}
     states = [state for state in State if state in present]
-    table = _empty(*states, "queries", "a second")
+    rows: Rows = {}
     for name, group in groups.items():
         counts = [sum(study.state is state for study in group) for state in states]
         done, queries = sum(study.queries for study in group), sum(study.total for study in group)
         cells = [f"{count:,}" if count else "" for count in counts]
-        table.add_row(escape(printable(name)), *cells, _percent(done, queries), _rate(group))
-    return table
+        rows[name] = [*cells, _percent(done, queries), _rate(group)]
+    return [*states, "queries", "a second"], rows
 
 
-def _studies(studies: Sequence[StudyStatus]) -> Table:
-    """Return a table with a row per study."""
-    table = _empty("state", "queries", "a second")
-    for study in studies:
-        table.add_row(escape(printable(study.plan.id)), study.state, _of(study), _rate([study]))
-    return table
+def _studies(studies: Sequence[StudyStatus]) -> tuple[list[str], Rows]:
+    """Return the columns of figures and a row per study."""
+    rows: Rows = {study.plan.id: [study.state, _of(study), _rate([study])] for study in studies}
+    return ["state", "queries", "a second"], rows
 
 
-def _empty(*columns: str) -> Table:
+def _fitted(columns: Sequence[str], rows: Rows, width: int) -> Table:
+    """Return the table; names longer than what the figures leave of the width lose their middle, and stay distinct."""
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1))
-    table.add_column("", no_wrap=True, overflow="ellipsis")
+    table.add_column("", no_wrap=True)
     for name in columns:
         table.add_column(name, justify="right", no_wrap=True)
-    return table
-
-
-def _fitted(table: Table, width: int) -> Table:
-    """Shorten the names in the table to the width that the figures leave."""
-    names, *figures = table.columns
-    used = sum(max(len(str(cell)) for cell in (column.header, *column.cells)) + GAP for column in figures)
-    names.max_width = max(width - used - GAP, SHORTEST)
+    used = sum(max(map(len, cells)) + GAP for cells in zip(columns, *rows.values(), strict=True))
+    labels = labels_of(rows, max(width - used - GAP, SHORTEST))
+    for name, cells in rows.items():
+        table.add_row(escape(labels[name]), *cells)
     return table
 
 

@@ -4,6 +4,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+from shlex import quote
 
 import numpy as np
 import pandas as pd
@@ -136,7 +137,7 @@ def _measured(studies: pd.DataFrame, measure: str, folder: Path) -> pd.DataFrame
     Raises:
         InputError: there are none.
     """
-    finished = studies["finished"]
+    finished, status = studies["finished"], f"see dfo-prompt suite status {quote(str(folder))}"
     done = studies[finished & studies[measure].notna()]
     if done.empty and finished.all():
         if measure == "recommended_loss" and studies["best_loss"].notna().any():
@@ -144,12 +145,9 @@ def _measured(studies: pd.DataFrame, measure: str, folder: Path) -> pd.DataFrame
             raise InputError(f'{fault}; choose measure = "best_loss", and run it again')
         raise InputError(f"the objectives in {folder} have no {measure}; give the suite another measure, and run it again")
     if done.empty and finished.any():
-        raise InputError(
-            f"no finished study in {folder} has a {measure}; give the suite another measure, or see dfo-prompt suite status "
-            f"{folder}"
-        )
+        raise InputError(f"no finished study in {folder} has a {measure}; give the suite another measure, or {status}")
     if done.empty:
-        raise InputError(f"no study in {folder} has a result for {measure} yet; see dfo-prompt suite status {folder}")
+        raise InputError(f"no study in {folder} has a result for {measure} yet; {status}")
     return done
 
 

@@ -12,7 +12,7 @@ from dfo_prompt.report.packed import Packed
 from dfo_prompt.report.texts import truncated
 from dfo_prompt.suite.plan import Plan, Suite
 
-SHARED = ("objective", "objective_options", "dim", "budget", "limits", "problem", "prompt", "endpoint")
+SHARED = ("objective", "objective_options", "dim", "budget", "limits", "stop", "problem", "prompt", "endpoint")
 """Settings that a new entry must share with the packed studies of its problem, where these agree on them."""
 EVERY = tuple(StudyConfig.__dataclass_fields__)
 OTHER_NAME = "; give the entry another name"
@@ -21,7 +21,7 @@ LONGEST_VALUE = 60
 
 
 def only_new(suite: Suite, packed: Packed, *, file: Path, source: Path) -> Suite:
-    """Return the suite without its packed studies: those that are left to run.
+    """Return the suite without the studies whose results are packed: those that are left to run.
 
     Args:
         suite: the suite as `file` defines it.
@@ -47,22 +47,37 @@ def only_new(suite: Suite, packed: Packed, *, file: Path, source: Path) -> Suite
         same = plan.id in packed_by_id
         references = [packed_by_id[plan.id]] if same else instances.get((plan.problem, plan.seed), [])
         if difference := _difference(plan, references, EVERY if same else SHARED):
-            raise InputError(f"{file}: of {plan.id} {difference} in {source}{OTHER_NAME * same}")
-    new = tuple(plan for plan in suite.plans if plan.id not in packed_by_id)
+            key, values = difference
+            raise InputError(f"{file}: of {plan.id} {key} {values} in {source}{OTHER_NAME * (_table(key) not in SHARED)}")
+    new = tuple(plan for plan in suite.plans if plan.id not in packed_by_id or not packed.evidence[plan.id].finished)
     if not new:
         raise InputError(f"{file}: all of its optimizers are in {source}, and none is left to run; name one with --add")
     return replace(suite, plans=new)
 
 
-def _difference(plan: Plan, references: Sequence[Plan], tables: Collection[str]) -> str:
-    """Return the first setting on which the references agree and the study differs, or "" if there is none."""
+def _difference(plan: Plan, references: Sequence[Plan], tables: Collection[str]) -> tuple[str, str] | None:
+    """Return the first key on which the references agree and the study differs, with a text on the values, or None."""
     own, settings = _flat(plan), [_flat(reference) for reference in references]
     for key in sorted({*own, *(key for study in settings for key in study)}):
         first, *rest = [study.get(key) for study in settings] or [own.get(key)]
-        agreed = key.partition(".")[0] in tables and all(value == first for value in rest)
+        agreed = _table(key) in tables and all(value == first for value in rest)
         if agreed and own.get(key) != first:
-            return f"{key} is {_short(own.get(key))}, and {_short(first)}"
-    return ""
+            if key not in own or key not in settings[0]:  # one has no such table, or an option less
+                ours, theirs = (_set(study, _table(key)) for study in (plan, references[0]))
+                return _table(key), f"is {_short(ours)}, and {_short(theirs)}"
+            return key, f"is {_short(own.get(key))}, and {_short(first)}"
+    return None
+
+
+def _set(plan: Plan, table: str) -> object:
+    """Return a table of a study without its null values, or null."""
+    value = by_name(plan.config.as_dict()).get(table)
+    return {key: inner for key, inner in value.items() if inner is not None} if isinstance(value, Mapping) else value
+
+
+def _table(key: str) -> str:
+    """Return the part of a dotted key before its first dot."""
+    return key.partition(".")[0]
 
 
 def _flat(plan: Plan) -> dict[str, object]:

@@ -31,15 +31,32 @@ class Range:
 
         Where the start is the best loss up to rounding, losses that equal it up to rounding score 1, and worse ones 0.
         """
-        width = self.start - self.best
-        if not width > ROUNDING * abs(self.best):
-            return np.where(losses <= self.best + ROUNDING * abs(self.best), 1.0, 0.0)
-        scores: Matrix = np.nan_to_num(((self.start - losses) / width).clip(0, 1), nan=0.0)
+        if self.is_plateau:
+            return np.where(losses <= self.best_rounded, 1.0, 0.0)
+        scores: Matrix = np.nan_to_num(((self.start - losses) / (self.start - self.best)).clip(0, 1), nan=0.0)
         return scores
 
     def targets(self, losses: list[float]) -> Vector:
-        """Return the losses to reach, the strictest last: `losses`, or by default `SHARES` of the distance."""
-        return np.array(sorted(losses, reverse=True) or [self.start - share * (self.start - self.best) for share in SHARES])
+        """Return the losses to reach, the strictest last: `losses`, or by default `SHARES` of the distance.
+
+        Where the start is the best loss up to rounding, every default target is a loss that equals it up to rounding.
+        """
+        if losses:
+            return np.array(sorted(losses, reverse=True))
+        shares = np.array(SHARES)
+        if self.is_plateau:
+            return np.full_like(shares, self.best_rounded)
+        return self.start - shares * (self.start - self.best)
+
+    @property
+    def is_plateau(self) -> bool:
+        """Tell whether the start is the best loss up to rounding."""
+        return not self.start - self.best > ROUNDING * abs(self.best)
+
+    @property
+    def best_rounded(self) -> float:
+        """Return the largest loss that equals the best one up to rounding."""
+        return self.best + ROUNDING * abs(self.best)
 
 
 def range_of(curves: Matrix) -> Range | None:

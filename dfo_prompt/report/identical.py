@@ -1,8 +1,9 @@
-"""Finds entries of a suite whose journals are identical on every problem and seed that they share."""
+"""Finds entries of a suite whose journals and answers are identical on every problem and seed that they share."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from dfo_prompt.config.study import StudyConfig
@@ -11,13 +12,15 @@ from dfo_prompt.plugin.catalogue import catalogue
 from dfo_prompt.report.findings import Findings
 from dfo_prompt.report.texts import counted
 
-Studies = dict[tuple[str, int], str]
-"""Digests of journals by (problem, seed)."""
+Studies = dict[tuple[str, int], Hashable]
+"""Digests of journals, with the figures of the answers, by (problem, seed)."""
+ANSWERS = ("recommended_loss", "dev_metric", "test_metric")
+"""Figures that may differ although the journals are identical: optimizers recommend, and validation chooses, differently."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Identical:
-    """Entries with identical journals.
+    """Entries with identical journals and answers.
 
     Attributes:
         names: the entries, in the suite's order.
@@ -41,7 +44,9 @@ class Identical:
 
 
 def find_identical(findings: Findings, studies: pd.DataFrame) -> tuple[Identical, ...]:
-    """Return the groups of entries whose candidates and losses are identical on every problem and seed that they share.
+    """Return the groups of entries that are identical on every problem and seed that they share.
+
+    Entries are identical if their candidates, losses and figures of the answer (`ANSWERS`) are.
 
     Args:
         findings: the findings of the suite.
@@ -49,9 +54,10 @@ def find_identical(findings: Findings, studies: pd.DataFrame) -> tuple[Identical
     """
     searched = studies[studies["finished"] & studies["searched"] & (studies["queries"] > 0)]
     entries: dict[str, Studies] = {}
+    answers = searched[[*ANSWERS]].astype(float).fillna(np.inf).itertuples(index=False, name=None)  # NaN differs from itself
     columns = (searched[column].tolist() for column in ("optimizer", "problem", "seed", "study"))
-    for name, problem, seed, study in zip(*columns, strict=True):
-        entries.setdefault(name, {})[problem, seed] = findings.evidence[study].digest
+    for name, problem, seed, study, answer in zip(*columns, answers, strict=True):
+        entries.setdefault(name, {})[problem, seed] = (findings.evidence[study].digest, answer)
     identical = []
     for names in _groups(entries):
         shared = set.intersection(*(set(entries[name]) for name in names))
@@ -91,7 +97,7 @@ def _reason(findings: Findings, entries: Iterable[str], studies: Iterable[str]) 
 
 
 def _settings(config: StudyConfig) -> dict[str, object]:
-    settings = {key: getattr(config, key) for key in ("optimizer", "sigma", "popsize", "bounds", "x0")}
+    settings = {key: getattr(config, key) for key in ("optimizer", "sigma", "popsize", "bounds", "x0", "validate_every")}
     try:
         spec = catalogue().optimizers.find(config.optimizer)
     except DfoPromptError:  # its plugin is not installed here

@@ -104,7 +104,8 @@ def efficiency(analysis: Analysis) -> Section:
         rows.append({**description, "test metric": _mean(metrics, of=len(analysis.seeds)), **shown, **reference})
         data.append({**description, **_moments(metrics), **costs, **each, "published": published.get(str(name))})
     figures = pd.DataFrame(data)
-    table = pd.DataFrame(rows).drop(columns=[name for name in USED if not figures[name].fillna(0).any()])
+    table = pd.DataFrame(rows).fillna(NONE)  # problems without published costs, where others have some
+    table = table.drop(columns=[name for name in USED if not figures[name].fillna(0).any()])
     return Section(name="efficiency", title="Efficiency", text=f"{COSTS}{_sources(analysis)}", table=table, data=figures)
 
 

@@ -9,6 +9,7 @@ from functools import cached_property
 from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from dfo_prompt._util.parsing import STRICT, parse, plain, tables
@@ -19,6 +20,7 @@ from dfo_prompt.errors import InputError
 from dfo_prompt.report.damage import reading
 from dfo_prompt.report.evidence import Evidence, checked
 from dfo_prompt.suite.comparable import Beside, Fingerprints, Instance
+from dfo_prompt.suite.folder import is_suite
 from dfo_prompt.suite.plan import Plan, Suite
 
 PACKED = "studies.json.gz"
@@ -95,8 +97,13 @@ def read_packed(path: Path) -> Packed:
     """Return the packed studies in the file or report folder `path`.
 
     Raises:
-        InputError: the file does not exist or is damaged.
+        InputError: the file does not exist or is damaged, or `path` is a suite folder.
     """
+    if is_suite(path):
+        raise InputError(
+            f"{path} is a suite folder; write its report first (dfo-prompt suite report {quote(str(path))}), and give "
+            f"{path / 'report'}"
+        )
     file = packed_file(path)
     data = read_bytes(file)
     with reading(file):

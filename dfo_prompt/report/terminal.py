@@ -20,7 +20,9 @@ SHORTEST = 12
 
 
 def outcome(folder: Path, *, width: int) -> str:
-    """Return the top of the leaderboard, the verdict and the sentences beside it, in lines of at most `width` characters.
+    """Return the top of the leaderboard, the verdict and the sentences beside it.
+
+    Lines have at most `width` characters, except those of a table whose figures and `SHORTEST` names take more.
 
     Raises:
         InputError: `folder` is not a suite folder, or no study in it is finished.

@@ -1,12 +1,13 @@
 """Refuses suites whose entries cannot be compared: other problems, losses or budgets."""
 
 from collections.abc import Sequence
-from itertools import combinations
+from itertools import combinations, product
 from operator import attrgetter
 
 from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.errors import InputError
 from dfo_prompt.plugin.entries import takes_problem
+from dfo_prompt.run.built import plugin_of
 from dfo_prompt.suite.config import Measure
 from dfo_prompt.suite.plan import Plan
 
@@ -51,20 +52,34 @@ def _check_problems(plans: Sequence[Plan], where: str) -> None:
 def _check_losses(plans: Sequence[Plan], measure: Measure, where: str) -> None:
     """Refuse to rank entries by different losses.
 
-    Dimensions may differ, and so may the options of an objective of a language model: they select prompts, whose loss is the
-    same. Those of other objectives define the function.
+    Dimensions may differ, and so may objectives of language models and their options: they select prompts, whose loss is the
+    same. The options of other objectives define the function.
     """
     if measure == "test_metric":
         return
-    first: dict[tuple[str, str], Plan] = {}
+    first: dict[str, dict[str, Plan]] = {}  # by problem and objective
     for plan in (plan for plan in plans if plan.queries):
-        reference = first.setdefault((plan.problem, plan.config.objective), plan)
-        for key in ("prompt.loss", "prompt.calibration", "objective_options"):
+        references = first.setdefault(plan.problem, {})
+        references.setdefault(plan.config.objective, plan)
+        for reference, key in product(references.values(), ("prompt.loss", "prompt.calibration", "objective_options")):
             ours, theirs = (attrgetter(key)(one.config) for one in (plan, reference))
-            if ours != theirs and not (key == "objective_options" and takes_problem(plan.config.objective)):
+            if ours != theirs and _defines_loss(key, plan.config, reference.config):
                 both = f"{reference.optimizer!r} and {plan.optimizer!r}"
                 fault = f"{key} of {both} differ on {plan.problem!r}, so that their losses cannot be compared"
                 raise InputError(f'{where}: {fault}; set it in [study] or [[problems]], or measure = "test_metric"')
+
+
+def _defines_loss(key: str, ours: StudyConfig, theirs: StudyConfig) -> bool:
+    """Tell whether two studies have other losses if they differ in `key`."""
+    same = ours.objective == theirs.objective
+    if key == "objective_options":
+        return same and not _scores_model(ours)
+    return same or (_scores_model(ours) and _scores_model(theirs))
+
+
+def _scores_model(study: StudyConfig) -> bool:
+    with plugin_of(study):
+        return takes_problem(study.objective)
 
 
 def _check_budgets(plans: Sequence[Plan], where: str) -> None:

@@ -1,6 +1,6 @@
 """A suite folder: the plan, the folders of its studies, and their errors."""
 
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from time import monotonic
@@ -58,6 +58,12 @@ class Errors:
             self._errors[study] = error
         self._changed = True
         self.write_if_due()
+
+    def clear(self, studies: Iterable[str]) -> None:
+        """Remove the errors of these studies, which have a result or run again, and write the file."""
+        for study in studies:
+            self.note(study, "")
+        self.write()
 
     def write_if_due(self) -> None:
         """Write the file if anything changed and the last write is long enough ago.

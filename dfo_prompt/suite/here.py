@@ -40,8 +40,7 @@ def run_here(suite: Suite, folder: Path, objectives: ObjectiveFor, *, watch: Wat
         state, finished, todo = sorted_plans(suite, folder)
         if finished:
             _check_unchanged(finished[0], folder, objectives)
-        for plan in finished:
-            errors.note(plan.id, "")
+        errors.clear(suite.by_id)
         watch(state)
         for plan in todo:
             errors.note(plan.id, _run(plan, folder, objectives, state, watch))

@@ -18,6 +18,8 @@ from dfo_prompt.suite.plan import Plan, Suite, slug
 
 LONGEST = 200
 """The most bytes of a name in the form of a folder's name; file systems allow 255."""
+COLUMNS = ("optimizer", "method", "gradients", "average")
+"""Columns of the report's tables that have a column per problem too: no problem may have such a name."""
 SHOWN = 40
 """The most characters of a long name in an error."""
 
@@ -76,6 +78,8 @@ def suite_of(
         names = [entry.name for entry in listed]
         check_distinct(kind, names, where)
         _check_excluded(kind, names, config, where)
+    if taken := [problem.name for problem in problems if problem.name in COLUMNS]:
+        raise InputError(f"{where}: a problem cannot be called {taken[0]!r}, like a column of the report; rename it")
     plans = [
         _plan(config, optimizer, problem, seed, where, base, overrides)
         for seed, problem, optimizer in product(config.seeds, problems, entries)

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import Any, NamedTuple
 
 from dfo_prompt.errors import StudyError
+from dfo_prompt.run.objectives import objective_key
 from dfo_prompt.suite.comparable import Beside, Comparable
 from dfo_prompt.suite.executor import PROCESSES, Event, Executor, Order, open_executor
 from dfo_prompt.suite.folder import is_finished, put_beside, result_of, suite_folder
@@ -50,7 +52,7 @@ def run_suite(
         comparable = Comparable(folder, beside)
         for plan in finished:
             comparable.check(plan)
-            errors.note(plan.id, "")
+        errors.clear(suite.by_id)
         watch(state)
         if todo:
             threads = suite.settings.threads
@@ -69,23 +71,26 @@ def run_suite(
 def probe_suite(
     suite: Suite, folder: Path, *, executor: str = PROCESSES, options: Mapping[str, Any] | None = None
 ) -> dict[str, Event]:
-    """Return an event for each problem with its seconds per query and the forecast of a study.
+    """Return an event for each study that searches, by id, with the seconds per query and the forecast of its consumption.
 
-    The time is measured on batches of zeros that no account is charged for; it is None if queries cost something. Problems
-    whose studies are all finished in `folder` are left out.
+    The time is measured on batches of zeros that no account is charged for; it is None if queries cost something. Studies
+    of a problem share an event if their `Price` is equal; those that are all finished in `folder` are left out.
 
     Raises:
         StudyError: an objective cannot be built or fails.
     """
-    first: dict[str, Plan] = {}
-    for plan in suite.plans:
-        if plan.queries and plan.problem not in first and not is_finished(folder, plan):
-            first[plan.problem] = plan
+    searches = {plan.id: (plan, _price(plan)) for plan in suite.plans if plan.queries}
+    first: dict[Price, Plan] = {}
+    for plan, price in searches.values():
+        if price not in first and not is_finished(folder, plan):
+            first[price] = plan
     if not first:
         return {}
+    ordered = sorted(first, key=lambda price: (price.problem, price.objective))  # loads each objective once
     threads, stall = suite.settings.threads, suite.settings.stall_seconds
     with closing(open_executor(executor, options or {}, jobs=1, threads=threads, folder=None)) as opened:
-        return {problem: _probed(opened, plan, stall) for problem, plan in first.items()}
+        events = {price: _probed(opened, first[price], stall) for price in ordered}
+    return {study: events[price] for study, (_, price) in searches.items() if price in events}
 
 
 def sorted_plans(suite: Suite, folder: Path) -> tuple[SuiteState, list[Plan], list[Plan]]:
@@ -103,6 +108,20 @@ def sorted_plans(suite: Suite, folder: Path) -> tuple[SuiteState, list[Plan], li
             state.queries -= max(plan.queries - asked, 0)
     state.done = len(finished)
     return state, finished, todo
+
+
+class Price(NamedTuple):
+    """What the time and the consumption of a study depend on, beside its seed and its problem's budget."""
+
+    problem: str
+    objective: str
+    popsize: int | None
+    validate_every: int | None
+
+
+def _price(plan: Plan) -> Price:
+    objective = objective_key(replace(plan.config, seed=0))
+    return Price(plan.problem, objective, plan.config.popsize, plan.config.validate_every)
 
 
 def _probed(executor: Executor, plan: Plan, stall_seconds: float) -> Event:

@@ -3,6 +3,7 @@
 import gzip
 import json
 import shutil
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -11,6 +12,7 @@ from suites import finished_suite
 import dfo_prompt as dp
 from dfo_prompt.errors import InputError
 from dfo_prompt.report.analysis import analyse
+from dfo_prompt.report.beside import only_new
 from dfo_prompt.report.content import report_of
 from dfo_prompt.report.packed import PACKED, packed_bytes, read_packed
 from dfo_prompt.report.terminal import outcome
@@ -105,6 +107,11 @@ def test_what_was_placed_stands_in_the_terminals_first_lines_whatever_its_rank(r
         (("ellipsoid", "rastrigin"), ("--add", "zo:es"), 'its problems are ["rastrigin", "sphere"], and '),
         (("threads = 1", "threads = 2"), ("--add", "zo:es"), "its threads are [2], and [1] in "),
         (('"cma", "random"', '{ name = "mine", optimizer = "cma", dim = 4 }'), (), "of sphere/mine/1 dim is 4, and 3 in "),
+        (
+            ('"cma", "random"]\n[study]\n', '"zo:es"]\n[study]\nstop = { patience = 6 }\n'),
+            (),
+            'of sphere/zo-es/1 stop is {"patience": 6, "min_delta": 0.0, "on": "train"}, and null in ',
+        ),
         (("", ""), (), "none is left to run; name one with --add"),
     ],
 )
@@ -112,7 +119,25 @@ def test_what_is_not_comparable_is_refused_before_anything_runs(run, tmp_path, c
     status, _, err = run(*arguments, change=change)
     assert (status, err.count("\n")) == (2, 1)
     assert said in err
+    assert ("give the entry another name" in err) == ("sigma" in said)  # the other settings would differ all the same
     assert not (tmp_path / "out").exists()
+
+
+def test_a_suite_folder_in_place_of_its_report_is_refused(program, packed, tmp_path):
+    (tmp_path / "suite.toml").write_text(SUITE)
+    status, _, err = program("suite", "run", "suite.toml", "--beside", str(packed.parent), "--add", "zo:es")
+    assert (status, err.count("\n")) == (2, 1)
+    assert f"write its report first (dfo-prompt suite report {packed.parent}), and give {packed}" in err
+
+
+def test_packed_studies_without_a_result_run_again(packed, tmp_path):
+    (tmp_path / "suite.toml").write_text(SUITE)
+    first, *others = read_packed(packed).studies
+    figures = {**first.evidence.figures, "finished": False}
+    broken = replace(first, evidence=replace(first.evidence, figures=figures))
+    whole = replace(read_packed(packed), studies=(broken, *others))
+    left = only_new(read_suite_file(tmp_path / "suite.toml"), whole, file=tmp_path, source=packed)
+    assert [plan.id for plan in left.plans] == [first.plan.id]
 
 
 @pytest.mark.slow

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dfo_prompt.report.curves import Range, area_over_curve, hits, performance_profile, range_of, share_reached
+from dfo_prompt.report.curves import SHARES, Range, area_over_curve, hits, performance_profile, range_of, share_reached
 
 CURVES = np.array([[9.0, 5.0, 5.0, 1.0], [np.nan, 9.0, 8.0, 8.0]])
 
@@ -27,6 +27,12 @@ def test_on_a_plateau_only_losses_as_good_as_the_start_score():
     losses = np.array([2.0, 2.0 + 1e-9, 1.9, 2.1, np.nan])
     for start in (2.0, 2.0 + 1e-9):  # by rounding
         np.testing.assert_array_equal(Range(start=start, best=2.0).score(losses), [1, 1, 1, 0, 0])
+
+
+def test_on_a_plateau_losses_that_differ_by_rounding_reach_the_targets_together():
+    curves = np.array([[0.5] * 3, [0.5] + [0.5 - 2e-8] * 2, [0.6, 0.6, 0.5]])
+    expected = np.repeat([[1], [1], [3]], len(SHARES), axis=1)
+    np.testing.assert_array_equal(hits(curves, range_of(curves).targets([])), expected)
 
 
 def test_targets_are_reached_at_a_query_or_never():

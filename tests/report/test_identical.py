@@ -23,6 +23,71 @@ budget = 48
 [cross]
 objective = ["sphere", "ellipsoid"]
 """
+PLUGIN = """\
+import dfo_prompt as dp
+import numpy as np
+
+
+class Shifted:
+    metric = "accuracy"
+
+    def __init__(self, *, dim, seed):
+        pass
+
+    def evaluate(self, candidates):
+        return dp.Evaluation(losses=1.0 + (candidates**2).sum(axis=1))
+
+    def validate(self, candidates, split):
+        losses = ((candidates - 1.0) ** 2).sum(axis=1)
+        return dp.Evaluation(losses=losses, metrics={"accuracy": np.exp(-losses)})
+
+    def baseline(self, split):
+        return self.validate(np.zeros((1, 2)), split)
+
+
+class Start(dp.Optimizer):
+    def ask(self):
+        return self.x0 + np.linspace(0.0, 1.0, self.popsize)[:, None] * np.ones(self.dim)
+
+    def tell(self, candidates, losses):
+        pass
+
+    def recommend(self):
+        return self.x0
+
+
+class Stray(Start):
+    def recommend(self):
+        return self.x0 + 9.0
+
+
+@dp.hookimpl
+def dfo_prompt_objectives():
+    return [dp.Spec(name="shifted", target="shifted:Shifted", summary="Other optima on dev and test.")]
+
+
+@dp.hookimpl
+def dfo_prompt_optimizers():
+    return [
+        dp.OptimizerSpec(name="stay", target="shifted:Start", summary="Begins at the start."),
+        dp.OptimizerSpec(name="stray", target="shifted:Stray", summary="Recommends a worse point."),
+    ]
+"""
+ANSWERS = """\
+name = "answers"
+seeds = [1, 2]
+threads = 1
+optimizers = [
+    "stay", "stray", "random", { name = "again", optimizer = "random" },
+    { name = "often", optimizer = "cma", validate_every = 4 }, { name = "seldom", optimizer = "cma", validate_every = 40 },
+]
+[study]
+plugin = "shifted.py"
+objective = "shifted"
+dim = 2
+popsize = 4
+budget = 40
+"""
 SAID = (
     "cma, cma:ipop and cma:bipop gave identical journals on all 2 problems that they share (4 studies each): no restart "
     "happened. Treat them as a single entry."
@@ -70,3 +135,14 @@ def test_a_single_other_loss_makes_entries_different(restarts):
 def test_where_nothing_is_identical_nothing_is_said(finished):
     assert analyse(finished).identical == ()
     assert json.loads((finished / "report/report.json").read_text())["identical"] == []
+
+
+def test_entries_with_equal_queries_and_other_answers_differ(tmp_path):
+    (tmp_path / "shifted.py").write_text(PLUGIN)
+    analysis = analyse(finished_suite(tmp_path, ANSWERS))
+    digests = {study: evidence.digest for study, evidence in analysis.findings.evidence.items()}
+    for first, second, figure in (("stay", "stray", "recommended_loss"), ("often", "seldom", "test_metric")):
+        rows = [analysis.studies[analysis.studies["optimizer"] == name] for name in (first, second)]
+        assert [digests[study] for study in rows[0]["study"]] == [digests[study] for study in rows[1]["study"]]
+        assert list(rows[0][figure]) != list(rows[1][figure]), figure
+    assert [group.names for group in analysis.identical] == [("random", "again")]

@@ -20,7 +20,7 @@ from dfo_prompt.report.content import report_of
 from dfo_prompt.report.findings import read_findings
 from dfo_prompt.report.frames import STUDY_COLUMNS, curves_of, studies_of
 from dfo_prompt.report.markdown import markdown
-from dfo_prompt.report.methods import method_tables
+from dfo_prompt.report.methods import efficiency, method_tables
 from dfo_prompt.report.numbers import interval_texts
 from dfo_prompt.report.pictures.convergence import convergence
 from dfo_prompt.report.pictures.looks import GREY, colour_of, looks_of
@@ -32,6 +32,7 @@ from dfo_prompt.report.steps import sensitivity
 from dfo_prompt.report.tables import RESERVED, all_tables, failures, leaderboard
 from dfo_prompt.report.verdict import remarks, verdict
 from dfo_prompt.report.write import write_report
+from dfo_prompt.suite.config import Published
 from dfo_prompt.suite.folder import study_path
 
 
@@ -453,3 +454,15 @@ def test_step_sizes_are_compared_on_the_same_problem_with_otherwise_equal_settin
     more = table([small, large, other, {**other, "name": "more", "sigma": 3.0}])
     assert more.table.iloc[:, 1:].ne("-").to_numpy().tolist() == [[True, False, True, False], [False, True, False, True]]
     assert more.text.endswith(" A row for each set of other settings.")
+
+
+def test_problems_without_published_costs_have_a_dash_beside_those_that_have_some(finished):
+    analysis = analyse(finished)
+    suite, published = analysis.suite, Published(source="X", model="m", figures={}, costs={"sst2": {"cma": "2 h"}})
+    problem = replace(suite.plans[0].config.problem, model="m", task="sst2")
+    plans = [replace(plan, config=replace(plan.config, problem=problem)) for plan in suite.plans if plan.problem == "sphere"]
+    plans += [plan for plan in suite.plans if plan.problem != "sphere"]
+    suite = replace(suite, settings=replace(suite.settings, published=[published]), plans=tuple(plans))
+    table = efficiency(replace(analysis, findings=replace(analysis.findings, suite=suite))).table
+    assert set(table.loc[table["problem"] == "sphere", "published"]) == {"2 h [1]", "-"}
+    assert set(table.loc[table["problem"] != "sphere", "published"]) == {"-"}

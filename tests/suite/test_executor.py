@@ -115,7 +115,7 @@ def test_a_stranger_adds_one_and_results_do_not_depend_on_it(program, suite, tmp
     assert journals(tmp_path / "in-turn", little) == journals(tmp_path / "processes", little)
     assert "in-turn    A study after the other." in program("--plugin", "mine.py", "list", "executors")[1]
     with plugin_files(tmp_path / "mine.py"):
-        assert probe_suite(little, tmp_path / "none", executor="in-turn")["sphere"].seconds > 0
+        assert probe_suite(little, tmp_path / "none", executor="in-turn")["sphere/random/1"].seconds > 0
 
 
 @pytest.mark.parametrize(

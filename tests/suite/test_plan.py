@@ -230,6 +230,10 @@ def test_a_plain_name_is_always_the_optimizer(read):
             {},
             "objective_options of 'cma' and 'more' differ on '0.0'",
         ),
+        *(
+            (SUITE.partition("[cross]")[0] + f"[[problems]]\nname = '{name}'\n", {}, f"a problem cannot be called '{name}'")
+            for name in ("optimizer", "method", "gradients", "average")
+        ),
     ],
 )
 def test_what_would_falsify_a_comparison_is_refused(read, text, overrides, said):
@@ -241,6 +245,35 @@ def test_entries_may_choose_among_other_prompts(read):
     few = '{ name = "few", optimizer = "random", objective_options = { decoder = "demonstrations" } }'
     text = SUITE.partition("[cross]")[0].replace('"sphere"\ndim = 5', '"text-prompt"').replace('"random"]', f"{few}]")
     assert {plan.config.dim for plan in read(text).plans} == {80, 88}
+
+
+def test_losses_of_other_objectives_of_a_model_must_agree(read):
+    text = """\
+    name = "two"
+    [[optimizers]]
+    name = "soft"
+    optimizer = "cma"
+    objective = "prompt"
+    prompt = { loss = "hinge" }
+    [[optimizers]]
+    name = "text"
+    optimizer = "random"
+    objective = "text-prompt"
+    """
+    with pytest.raises(InputError, match="prompt.loss of 'soft' and 'text' differ on 'prompt', so that their losses"):
+        read(text)
+    assert len(read(text.replace('"two"', '"two"\nmeasure = "test_metric"')).plans) == 10
+
+
+def test_options_of_an_objective_from_a_plugin_file_define_its_loss(read, tmp_path):
+    (tmp_path / "shift.py").write_text(
+        "import dfo_prompt as dp\n@dp.hookimpl\ndef dfo_prompt_objectives():\n"
+        "    return [dp.Spec(name='shift', target='shift:Shift', summary='s')]\n"
+        "class Shift:\n    def __init__(self, *, dim: int, seed: int, by: float = 0.0): pass\n"
+    )
+    text = SUITE.partition("[cross]")[0].replace("[study]", '[study]\nplugin = "shift.py"').replace("sphere", "shift")
+    with pytest.raises(InputError, match="objective_options of 'cma' and 'slow' differ on 'shift'"):
+        read(text.replace("sigma = 0.1", "objective_options = { by = 2.0 }"))
 
 
 def test_one_bracket_too_few_is_said(read):

@@ -1,14 +1,19 @@
 import json
 import re
 import shutil
+from functools import partial
+from pathlib import Path
 
 import pandas as pd
 import pytest
 from suites import finished_suite
 
+from dfo_prompt.commands import quickstart
 from dfo_prompt.errors import InputError, StudyError
 from dfo_prompt.report.findings import read_findings
+from dfo_prompt.run.built import objective_of
 from dfo_prompt.suite.folder import is_finished, read_errors, read_suite_folder, study_path, suite_folder
+from dfo_prompt.suite.here import run_here
 from dfo_prompt.suite.reading import read_suite_file
 from dfo_prompt.suite.run import probe_suite, run_suite, sorted_plans
 from dfo_prompt.suite.status import State, read_status
@@ -188,11 +193,27 @@ def test_a_mended_study_is_run_again(suite, tmp_path):
     assert read_errors(tmp_path / "out") == {}
 
 
+@pytest.mark.parametrize("run", [run_suite, partial(run_here, objectives=objective_of)])
+def test_a_study_that_waits_in_the_next_run_is_not_shown_as_failed(suite, tmp_path, run):
+    with suite_folder(tmp_path / "out", suite()) as errors:
+        errors.note("sphere/cma/2", "down")
+    assert State.FAILED in {study.state for study in read_status(tmp_path / "out").studies}
+
+    def interrupt(state):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(suite(), tmp_path / "out", watch=interrupt)
+    assert {study.state for study in read_status(tmp_path / "out").studies} == {State.WAITING}
+
+
 def test_a_probe_times_each_problem_and_charges_nobody(suite, tmp_path):
     found = probe_suite(suite(SUITE + '[cross]\n"objective_options.noise" = [0.0, 0.5]\n'), tmp_path / "out")
-    assert set(found) == {"0.0", "0.5"}
+    assert len(found) == 8
     assert all(event.seconds > 0 for event in found.values())
-    assert {event.forecast.search.rows for event in found.values()} == {found["0.0"].forecast.search.queries}
+    assert len({id(event) for event in found.values()}) == 2
+    first = found["0.0/cma/1"].forecast.search
+    assert {event.forecast.search.rows for event in found.values()} == {first.queries}
     assert not (tmp_path / "out").exists()
 
 
@@ -214,6 +235,18 @@ def test_the_program_runs_says_and_reports(program, tmp_path):
     status, _, said = program("suite", "run", "suite.toml", "--out", "out", "--set", "sigma=3.0")
     assert status == 2
     assert "sigma is 1.0 there and 3.0 here" in said
+
+
+def test_commands_to_copy_hold_for_a_folder_with_a_space_and_one_study_is_one(program, tmp_path):
+    (tmp_path / "suite.toml").write_text(SUITE.replace("[1, 2]", "[1]").replace('"cma", ', ""))
+    _, out, said = program("suite", "run", "suite.toml", "--out", "my suite")
+    assert said.startswith("little: 1 study, 33 queries\n")
+    assert out.endswith("\nreport dfo-prompt suite report 'my suite'\n")
+    said = program("suite", "run", "suite.toml", "--out", "my suite")[2]
+    assert said.startswith("little: 0 studies (1 study is finished)\n")
+    study_path(tmp_path / "my suite", "sphere/random/1").joinpath("result.json").unlink()
+    assert program("suite", "report", "my suite")[2].endswith("; see dfo-prompt suite status 'my suite'\n")
+    assert "predict 'my folder/recipe' " in quickstart._next(Path("my folder/recipe"), seed=1)
 
 
 PRICED = SUITE.replace("[study]", '[study]\nlimits = { rows = 20, dollars = "0.01" }\nprices = { output = "2.5" }')
@@ -331,6 +364,21 @@ def test_a_dry_run_asks_nothing_that_costs_something(program, tmp_path):
         "second account  at most 1 evaluation, 100 tokens, 1 requests, $0.0001",
     ]
     assert not (tmp_path / "runs").exists()
+
+
+def test_the_price_of_a_suite_does_not_depend_on_the_order_of_its_entries(program, tmp_path):
+    long = PAID.replace("*, dim, seed):", "*, dim, seed, length: int = 1):").replace("Paid()", "Paid(length)")
+    long = long.replace("    dim = 5", "    def __init__(self, length):\n        self.dim, self.length = 5, length")
+    (tmp_path / "paid.py").write_text(long.replace("100 * count", "100 * count * self.length"))
+    entries = ['"random"', '{ name = "long", optimizer = "random", objective_options = { length = 9 } }', '"cma:sep"']
+    told = set()
+    for order in (entries, entries[::-1]):
+        text = SUITE.replace('"cma", "random"', ", ".join(order)).replace('"sphere"', '"paid"')
+        (tmp_path / "suite.toml").write_text('measure = "test_metric"\n' + text)
+        status, _, said = program("--plugin", "paid.py", "suite", "run", "suite.toml", "--dry-run")
+        assert status == 0, said
+        told.add(said)
+    assert told == {"little: 6 studies, 198 queries, about 74,800 tokens, 60 requests for them\n"}
 
 
 def test_a_dry_run_asks_no_objective_that_does_not_say_what_it_costs(program, tmp_path):

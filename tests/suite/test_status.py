@@ -175,6 +175,22 @@ def test_a_reason_is_whole_in_a_pipe_and_wrapped_in_a_terminal(folder, capsys, m
     assert LONG.replace(" ", "") in "".join(lines).replace(" ", "")
 
 
+@pytest.mark.parametrize("every", [False, True])
+def test_rows_with_long_names_stay_apart_on_eighty_columns(folder, monkeypatch, every):
+    found, screen = read_status(folder), io.StringIO()
+    problem = "smollm2-135m, bbc-headlines, 16 shots, a normal projection, d = 500"
+    studies = [replace(study, plan=replace(study.plan, problem=problem)) for study in found.studies]
+    studies[0] = replace(studies[0], state=State.WAITING)
+    console = Console(file=screen, force_terminal=True, width=80, color_system=None)
+    monkeypatch.setattr("dfo_prompt.console.status.terminal", lambda: console)
+    print_status(replace(found, studies=tuple(studies)), folder, every=every)
+    rows = [line for line in screen.getvalue().splitlines() if line.startswith("smoll")]
+    assert max(map(len, rows)) <= 80
+    names = [re.split("  +", row)[0] for row in rows]
+    ends = [f"/{study.plan.optimizer}/{study.plan.seed}" for study in studies] if every else [" / cma", " / random"]
+    assert [name.endswith(end) for name, end in zip(names, ends, strict=True)] == [True] * len(ends)
+
+
 @pytest.mark.slow
 def test_a_name_shows_the_studies_of_it_alone(folder, program):
     assert len(read_status(folder).only("cma").studies) == 3
