@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from shutil import copytree
-from typing import Any
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import click
 
@@ -68,23 +69,29 @@ def configuration() -> Iterator[str]:
 def _keys(title: str, kind: Any, prefix: str) -> Iterator[str]:
     yield f"## {title}"
     yield (inspect.getdoc(kind) or "").split("\n\nAttributes:")[0]
-    said, nested, rows = _attributes(kind), [], []
+    said, hints, nested, rows = _attributes(kind), get_type_hints(kind), [], []
     for field in fields(kind):
         default = field.default_factory() if callable(field.default_factory) else field.default  # type: ignore[misc]
-        if is_dataclass(default):
-            nested.append((f"`[{prefix}{field.name}]`", type(default), f"{prefix}{field.name}."))
+        hint = hints[field.name]
+        inner = next((part for part in (hint, *_alternatives(hint)) if is_dataclass(part)), None)
+        if inner:
+            absent = " (none by default)" if default is None else ""
+            nested.append((f"`[{prefix}{field.name}]`{absent}", inner, f"{prefix}{field.name}."))
             continue
         shown = "required" if "MISSING" in repr(default) else f"`{default!r}`"
-        rows.append((f"`{prefix}{field.name}`", f"`{_type(field.type)}`", shown, said.get(field.name, "")))
+        rows.append((f"`{prefix}{field.name}`", f"`{_type(hint)}`", shown, said.get(field.name, "")))
     yield table(("key", "type", "default", "meaning"), rows)
     for inner in nested:
         yield from _keys(*inner)
 
 
 def _type(annotation: Any) -> str:
-    text = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
-    text = re.sub(r"Annotated\[([^,\[\]]+(?:\[[^\]]*\])?), .*?\)\]", r"\1", text)
-    return re.sub(r"(?:[a-z_]+\.)+", "", text)
+    return re.sub(r"(?:[a-z_]+\.)+", "", inspect.formatannotation(annotation))
+
+
+def _alternatives(annotation: Any) -> tuple[Any, ...]:
+    """Return the types of a union; () for other types."""
+    return get_args(annotation) if get_origin(annotation) in (Union, UnionType) else ()
 
 
 def _attributes(kind: Any) -> dict[str, str]:
@@ -141,7 +148,7 @@ def python() -> Iterator[str]:
 def results() -> Iterator[str]:
     """Copy the shipped reports and measurements, and index them."""
     yield "# Results"
-    yield "Reports of the suites in `benchmarks/suites`, as `dfo-prompt suite report` writes them."
+    yield "Reports of the suites in `benchmarks/suites`, by `dfo-prompt suite report`; those of version 0.1.0 say so."
     copytree(RESULTS, PAGES / "results", dirs_exist_ok=True)
     yield table(("suite", "compared", "verdict"), map(_reported, sorted(RESULTS.glob("*/report.md"))))
     yield "## Measurements"

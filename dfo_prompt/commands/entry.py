@@ -49,6 +49,9 @@ def described(kind: str, name: str, *, as_json: bool, width: int) -> str:
             if as_json
             else "\n\n".join(_filled(part, width) for part in (f"{name}: {spec.summary}", str(missing)))
         )
+    if isinstance(target, Mapping):  # the settings of a plugin's preset
+        file = json.dumps(target, indent=2)
+        return json.dumps({"name": name, "summary": spec.summary, "file": target}) if as_json else file
     rows = list(_options(kind, name, spec, target)) if callable(target) else []
     if as_json:
         return json.dumps({"name": name, "summary": spec.summary, "options": rows}, indent=2)

@@ -32,7 +32,7 @@ WIDEST = 120
 def command(kind: str, name: str | None, registry: str | None, *, as_json: bool) -> None:
     """List the installed entries of a KIND, such as optimizers, or the installed plugins.
 
-    With a NAME, show only that entry, with its options, their types and defaults, and the source.
+    With a NAME, show only that entry, with its options, their types and defaults.
     """
     if registry and kind != "optimizers":
         raise InputError(f"--registry is for optimizers, not for {kind}")

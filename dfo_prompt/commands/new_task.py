@@ -25,7 +25,13 @@ SIZES = "--prompt-tokens 10 --dim 200 --budget 300"
 @click.command("new-task")
 @click.argument("data", type=click.Path(path_type=Path))
 @draft_flags
-@click.option("--model", type=Named("models"), default=str(ProblemConfig.model), show_default=True, help="As run takes it.")
+@click.option(
+    "--model",
+    type=Named("models"),
+    default=str(ProblemConfig.model),
+    show_default=True,
+    help="Name, hub id or folder of the model.",
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Task file to write [default: named after DATA].")
 @click.option("--yes", is_flag=True, help="Ask nothing.")
 def command(data: Path, model: str, out: Path | None, *, yes: bool, **flags: Any) -> None:

@@ -33,5 +33,5 @@ def command(folder: Path, **service: Any) -> None:
         f"{prompt.score:.4g}" if prompt.score is not None else "none" for prompt in (reply.offered, reply.served)
     )
     same = reply.prompt == reply.offered.prompt
-    outcome = "it is served from now on" if reply.swapped else "it is served already" if same else "the other one stays"
+    outcome = "it is served from now on" if reply.swapped else "it is served already" if same else "the served prompt stays"
     click.echo(f"{reply.metric} on dev: {offered} offered, {served} served; {outcome}")

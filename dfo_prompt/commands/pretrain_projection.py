@@ -10,8 +10,8 @@ from dfo_prompt.commands.numbers import POSITIVE
 @click.command("pretrain-projection")
 @click.argument("prompts", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--dim", type=click.IntRange(min=1), required=True, help="Intrinsic dimension d of the studies to come.")
-@click.option("--alpha", type=POSITIVE, default=1.0, show_default=True, help="Scale.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the directions that are random.")
+@click.option("--alpha", type=POSITIVE, default=1.0, show_default=True, help="Scale of the projection.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the random directions.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("projection.safetensors"), show_default=True)
 def command(prompts: tuple[Path, ...], dim: int, alpha: float, seed: int, out: Path) -> None:
     """Learn a projection A and a start p0 from tuned PROMPTS, files of `dfo-prompt export --format safetensors`.

@@ -42,7 +42,9 @@ SETTINGS = {
 @click.command("quickstart")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/quickstart"), show_default=True, help="Folder.")
 @click.option("--budget", type=int, default=SETTINGS["budget"], show_default=True, help="Queries for each optimizer.")
-@click.option("--seed", type=int, default=SETTINGS["seed"], show_default=True, help="Of split, projection and optimizers.")
+@click.option(
+    "--seed", type=int, default=SETTINGS["seed"], show_default=True, help="Seed of split, projection and optimizers."
+)
 def command(out: Path, budget: int, seed: int) -> None:
     """Tune a soft prompt for BBC headlines with four optimizers, each with the same number of queries, and compare them.
 

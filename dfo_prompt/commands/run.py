@@ -34,7 +34,7 @@ from dfo_prompt.run.objectives import Objectives
 @click.option("--method", type=Named("methods"), help="Name of another method than a study; see list methods.")
 @click.option("--objective", type=Named("objectives"), help="Name of the objective [default: prompt].")
 @click.option("--budget", type=int, help="Queries to spend [default: 8000].")
-@click.option("--seed", type=int, help="Of split, projection, start and optimizer [default: 0].")
+@click.option("--seed", type=int, help="Seed of split, projection, start and optimizer [default: 0].")
 @click.option("--dim", type=int, help="Intrinsic dimension d [default: 500].")
 @click.option("--popsize", type=int, help="Candidates per ask [default: 20].")
 @click.option("--sigma", type=float, help="Initial step size [default: 1].")

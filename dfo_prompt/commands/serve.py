@@ -29,7 +29,7 @@ COUNT = click.IntRange(min=1, max=2**31)
 @click.option("--from", "source", type=click.Path(path_type=Path), help="Study folder whose prompt labels texts.")
 @click.option("--preset", help="Published settings to start from; see list presets.")
 @click.option("--objective", help="Name of the objective [default: prompt].")
-@click.option("--seed", type=int, help="Of split, projection and start [default: 0].")
+@click.option("--seed", type=int, help="Seed of split, projection and start [default: 0].")
 @click.option("--dim", type=int, help="Intrinsic dimension d [default: 500].")
 @table_flags("problem", "prompt", "endpoint")
 @click.option(
@@ -47,9 +47,11 @@ COUNT = click.IntRange(min=1, max=2**31)
     show_default=True,
     help="SQLite file of answers.",
 )
-@click.option("--most-bytes", type=COUNT, default=ServiceLimits.bytes, show_default=True, help="Of a request.")
-@click.option("--most-candidates", type=COUNT, default=ServiceLimits.candidates, show_default=True, help="Of a request.")
-@click.option("--most-texts", type=COUNT, default=ServiceLimits.texts, show_default=True, help="Of a request.")
+@click.option("--most-bytes", type=COUNT, default=ServiceLimits.bytes, show_default=True, help="Largest size of a request.")
+@click.option(
+    "--most-candidates", type=COUNT, default=ServiceLimits.candidates, show_default=True, help="Candidates a request."
+)
+@click.option("--most-texts", type=COUNT, default=ServiceLimits.texts, show_default=True, help="Texts a request.")
 @click.option(
     "--concurrency", type=COUNT, default=ServiceLimits.concurrency, show_default=True, help="Requests that may wait."
 )

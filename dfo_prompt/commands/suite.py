@@ -44,7 +44,7 @@ def command() -> None:
 @click.option("--jobs", type=click.IntRange(min=1), help="Studies at a time [default: 1; of a cluster, what has room].")
 @click.option("--executor", default=PROCESSES, show_default=True, help="What runs them: see `dfo-prompt list executors`.")
 @click.option("--executor-option", "given", multiple=True, metavar="KEY=VALUE", help="An option of the executor.")
-@click.option("--model", help="Of all studies, instead of the file's; takes the file's [variants.MODEL] with it.")
+@click.option("--model", help="Model of all studies, instead of the file's; takes the file's [variants.MODEL] with it.")
 @click.option(
     "--dry-run", is_flag=True, help="Say what it would cost, from two batches a kind of study if those are free, and stop."
 )
@@ -170,7 +170,8 @@ def _cost(probed: Mapping[str, Event], todo: list[Plan], jobs: int) -> str:
         account.times(budgets) for budgets, forecast in forecasts for account in (forecast.search, forecast.validation)
     ]
     used = replace(sum(accounts, Usage()), queries=0)
-    figures = [*([] if duration is None else [duration_text(duration)]), *amounts(used)]
+    spent = [] if duration is None else [f"{duration_text(duration)} in the objective"]
+    figures = [*spent, *amounts(used)]
     if not figures:
         return "whose time and cost are unknown"
     return f"{'' if duration is not None and duration < 1 else 'about '}{', '.join(figures)} for them"

@@ -39,5 +39,7 @@ class EndpointConfig:
     timeout: Annotated[Seconds, Field(description="Seconds for one answer.")] = 60.0
     patience: Annotated[Seconds, Field(description="Seconds for which a request is retried.")] = 60.0
     concurrency: Annotated[Count, Field(description="Requests at once.")] = 4
-    cache: Annotated[Literal["auto", "on", "off"], Field(description="Of answers: auto, on or off.")] = "auto"
+    cache: Annotated[Literal["auto", "on", "off"], Field(description="Whether answers are cached: auto, on or off.")] = (
+        "auto"
+    )
     options: Options = field(default_factory=dict)

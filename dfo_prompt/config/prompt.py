@@ -34,9 +34,9 @@ class PromptConfig:
     __pydantic_config__ = STRICT
 
     tokens: Annotated[Count, Field(description="Length of the soft prompt.")] = 50
-    place: Annotated[Literal["ahead", "behind"], Field(description="Of the prompt: ahead of the texts, or behind.")] = (
-        "ahead"
-    )
+    place: Annotated[
+        Literal["ahead", "behind"], Field(description="Place of the prompt: ahead of the texts, or behind.")
+    ] = "ahead"
     start: Annotated[Start, Field(description="zero, vocabulary, text:WORDS or file:PATH.")] = "vocabulary"
     projection: Annotated[str, Field(description="Name of the projection.")] = "normal"
     projection_options: Options = field(default_factory=dict)

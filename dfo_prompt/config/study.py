@@ -33,6 +33,9 @@ class StudyConfig:
     Attributes:
         method: "study", the search by an optimizer; or another name that `dfo-prompt list methods` shows. A method without
             queries uses only seed, problem and dtype.
+        optimizer: a name that `dfo-prompt list optimizers` shows.
+        objective: a name that `dfo-prompt list objectives` shows.
+        seed: seed of split, projection, start and optimizer.
         problem: language model and task, for objectives that use them.
         prompt: construction of the prompt from z, and the loss, for objectives that use them.
         endpoint: server that scores prompts; None runs the model in this process.

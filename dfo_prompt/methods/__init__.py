@@ -15,14 +15,17 @@ DECODERS = {
     "decoder": ("decoder", "A ridge classifier on hidden states at the answer slot (after DecT: Cui et al., 2023)"),
     "multi-prompt-decoder": (
         "multi_prompt_decoder",
-        "The same for several patterns and layers, which vote (after MPD, 2024)",
+        "Ridge classifiers on hidden states under several patterns and of several layers, which vote (after MPD, 2024)",
     ),
-    "chained-decoder": ("chained_decoder", "The same, for several questions in a row after copies of the text"),
+    "chained-decoder": (
+        "chained_decoder",
+        "Ridge classifiers on hidden states at several questions in a row, behind copies of the text",
+    ),
     "label-scores-decoder": (
         "label_scores_decoder",
         "A ridge classifier on label words' scores, of the words of all patterns under each of them",
     ),
-    "decoder-top-k": ("decoder_top_k", "The same on the most likely tokens at the slot, 20 by default"),
+    "decoder-top-k": ("decoder_top_k", "A ridge classifier on the most likely tokens at the answer slot, 20 by default"),
 }
 SEARCHES = {
     "tuned-decoder": ("decoders:tuned_decoder", "A study, and a decoder under the prompt that it chose"),
@@ -60,7 +63,7 @@ def dfo_prompt_methods() -> Iterable[MethodSpec]:
     yield MethodSpec(
         name="recipe",
         target="dfo_prompt.methods.recipe:recipe",
-        summary="What the preset of this name holds: the best without gradients for a handful of queries.",
+        summary="Questions, layers and demonstrations that vote (preset recipe): the best for a handful of queries.",
         describe="dfo_prompt.methods.recipe:describe_recipe",
     )
     for name, (function, summary) in SEARCHES.items():

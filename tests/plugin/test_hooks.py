@@ -191,6 +191,12 @@ def test_a_preset_that_is_no_table_is_named(tmp_path, stranger):
         read_preset("quick")
 
 
+def test_the_settings_of_a_preset_that_is_a_mapping_are_shown(program, stranger):
+    status, said, _ = program("--plugin", str(stranger), "list", "presets", "quick")
+    assert status == 0
+    assert json.loads(said)["budget"]
+
+
 @pytest.mark.parametrize("command", [("predict", "s", "a film"), ("export", "s", "--format", "safetensors")])
 def test_a_study_folder_runs_no_plugin_file_that_it_names(program, tmp_path, stranger, tiny_folder, tiny_task, command):
     marker = tmp_path / "was-run"

@@ -58,7 +58,7 @@ def test_serve_predict_feedback_continue_swap(program, tmp_path, serve, tuned):
         server.start()
         assert server.said[0].startswith(f"prompt {second}, accuracy on dev {scores[0]}, kept from an earlier offer")
         assert client.post("/v1/predict", json={"texts": texts}).json()["prompt"] == second
-        assert "the other one stays" in program("offer", "first", "--url", server.url)[1]
+        assert "the served prompt stays" in program("offer", "first", "--url", server.url)[1]
         assert "it is served already" in program("offer", "second", "--url", server.url)[1]
 
 

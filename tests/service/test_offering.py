@@ -78,7 +78,7 @@ def test_a_missing_token_file_is_one_line(tmp_path):
         ({**TAKEN, "swapped": False}, "accuracy on dev: 0.75 offered, 0.5 served; it is served already\n"),
         (
             {**TAKEN, "swapped": False, "prompt": "old", "offered": {**OFFERED, "score": None}},
-            "accuracy on dev: none offered, 0.5 served; the other one stays\n",
+            "accuracy on dev: none offered, 0.5 served; the served prompt stays\n",
         ),
     ],
 )
