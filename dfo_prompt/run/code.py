@@ -44,11 +44,12 @@ def _files(config: StudyConfig) -> Iterator[tuple[str, str]]:
 
 def _providers(config: StudyConfig) -> Iterator[str]:
     for kind, name in _named(config):
-        providers, rest = shelf(kind).providers, name
-        while rest:  # the name of a wrapper ends with that of the wrapped optimizer
+        entries, rest = shelf(kind), name
+        while rest:
             family, _, inner = rest.partition(":")
-            yield from providers.get(rest) or providers.get(f"{family}:*") or ()
-            rest = inner
+            key = rest if rest in entries.specs else f"{family}:*"
+            yield from entries.providers.get(key, ())
+            rest = inner if getattr(entries.specs.get(key), "wraps", False) else ""
 
 
 def _named(config: StudyConfig) -> Iterator[tuple[str, str]]:
