@@ -113,10 +113,10 @@ def _same_bounds(old: Bounds | None, new: Bounds | None) -> bool:
 def _floats(values: object, shape: str) -> Matrix:
     try:
         array = as_array(values)
-        if array.dtype.kind in "cmM":  # NumPy would silently convert complex numbers and dates
-            raise TypeError(f"{array.dtype} is no type of numbers")
-        floats: Matrix = np.array(array, dtype=np.float64)
+        floats: Matrix = np.array(array, dtype=None if array.dtype.kind in "cmM" else np.float64)
     except (TypeError, ValueError) as error:
         kind = TypeError if isinstance(error, TypeError) else ValueError
         raise kind(f"it must return {shape} numbers: {error}") from error
+    if floats.dtype != np.float64:  # NumPy would silently convert complex numbers and dates
+        raise TypeError(f"{floats.dtype} is no type of numbers")
     return floats
