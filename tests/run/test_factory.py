@@ -226,6 +226,14 @@ def test_common_mistakes_of_plugins_are_one_line(tmp_path, change, name, said):
     assert "\n" not in str(caught.value)
 
 
+def test_an_init_that_lacks_an_argument_of_the_study_is_told_how_to_take_all(tmp_path):
+    change = "def __init__(self, dim, seed, budget, sigma, x0, bounds): pass"
+    (tmp_path / "broken.py").write_text(BROKEN.replace("CHANGE", change))
+    said = r"'Broken': .* unexpected keyword argument 'popsize'; take \*\*study and pass it to super\(\).__init__$"
+    with plugin_files(tmp_path / "broken.py"), pytest.raises(InputError, match=said):
+        dp.create_optimizer("Broken", dim=3, budget=9)
+
+
 def test_what_numpy_describes_is_written_as_numbers(tmp_path):
     change = "def describe(self): return {'restarts': np.int64(2), 'step': np.array([0.5])}"
     (tmp_path / "broken.py").write_text(BROKEN.replace("CHANGE", change))
