@@ -121,6 +121,6 @@ def _fault_of_field(field: str, value: Any, hint: Any) -> str:
     return ""
 
 
-def _types(hint: Any) -> tuple[type, ...]:
+def _types(hint: Any) -> tuple[type[Any], ...]:
     """Return the classes that a value with this annotation can have, for isinstance."""
     return get_args(hint) if isinstance(hint, UnionType) else (get_origin(hint) or hint,)
