@@ -41,7 +41,7 @@ class Optimizer(ABC):
         sigma: initial step size, the same in every coordinate.
         x0: (d,) initial point, which `recommend` returns before any `tell`.
         bounds: the box that holds every candidate, or None for R^d: two finite numbers for every coordinate, or two vectors
-            (d,) with possibly infinite ends.
+            (d,) with possibly infinite ends. The optimizer keeps read-only copies of the vectors.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Optimizer(ABC):
         self.popsize = popsize
         self.sigma = sigma
         self.x0 = x0.copy()
-        self.bounds = bounds
+        self.bounds: Bounds | None = None if bounds is None else (_frozen(bounds[0]), _frozen(bounds[1]))
 
     @abstractmethod
     def ask(self) -> Matrix:
@@ -88,6 +88,14 @@ class Optimizer(ABC):
     def describe(self) -> dict[str, Json]:
         """Return the backend's actual settings for the manifest: resolved algorithm, effective options, restarts."""
         return {}
+
+
+def _frozen(side: Any) -> Any:
+    """Return a number as it is, and a read-only copy of a vector, so that no code moves the box by accident."""
+    if np.ndim(side):
+        side = np.array(side, dtype=np.float64)
+        side.setflags(write=False)
+    return side
 
 
 class StructuredOptimizer(Optimizer):

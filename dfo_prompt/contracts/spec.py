@@ -56,6 +56,8 @@ class OptimizerSpec(Spec):
         adapts: those of them that are honoured in part, and how: {"sigma": "of the first population only"}.
         least_popsize: the backend's smallest population, used in place of a smaller `popsize`.
         variants: "package.module:function", for a registry: the function returns the names that can replace the star.
+        wraps: the part of the name after its first colon is the name of an optimizer that this one drives, so that its
+            declarations and its code count too.
     """
 
     deterministic: bool = True
@@ -63,6 +65,7 @@ class OptimizerSpec(Spec):
     adapts: Mapping[str, str] = field(default_factory=dict)
     least_popsize: int = 1
     variants: str = ""
+    wraps: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

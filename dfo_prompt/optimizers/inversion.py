@@ -15,16 +15,17 @@ from dfo_prompt.types import Json, Matrix, Vector
 Function = Callable[[Any], Any]
 """Maps a candidate (d,) to its loss, or candidates (B, d) to losses (B,)."""
 MOST_EMPTY_SEARCHES = 100
-"""The most consecutive searches that may end without a call of the function."""
+"""The most consecutive searches that may end without a call of the function on finite numbers."""
 
 
 class CallbackOptimizer(Optimizer):
     """An optimizer around a library's minimizer, which is suspended whenever it calls the function.
 
-    A subclass implements `minimize`. If the minimizer ends before the budget, the next one starts at a point drawn from
-    N(best, sigma^2 I), clipped to the bounds. Recommends the best candidate told. The minimizer runs in a greenlet, so
-    nothing runs between calls, and an abandoned search simply ends. The optimizer must be used in the thread that created
-    it. Global random generators and warnings are isolated; `self.rng` is the optimizer's own generator.
+    A subclass implements `minimize`. If the minimizer ends before the budget, or asks for numbers that are not finite, the
+    next one starts at a point drawn from N(best, sigma^2 I), clipped to the bounds. Recommends the best candidate told. The
+    minimizer runs in a greenlet, so nothing runs between calls, and an abandoned search simply ends. The optimizer must be
+    used in the thread that created it. Global random generators and warnings are isolated; `self.rng` is the optimizer's own
+    generator.
 
     Attributes:
         rng: the generator for draws of the subclass.
@@ -74,7 +75,7 @@ class CallbackOptimizer(Optimizer):
         self._search.parent = getcurrent()
         pending = self._search.switch(value)
         self._calls.check()
-        if self._search.dead:
+        if self._has_ended(pending):
             self._begin()
         else:
             self._pending = pending
@@ -88,10 +89,14 @@ class CallbackOptimizer(Optimizer):
             self._search = greenlet(self.minimize, getcurrent())
             pending = self._search.switch(self._calls, self.inside(start.copy()))
             self._calls.check()
-            if not self._search.dead:  # a dead search ended without a call
+            if not self._has_ended(pending):
                 self._pending = pending
                 return
-        raise RuntimeError(f"minimize() returned {MOST_EMPTY_SEARCHES} times without calling its function")
+        raise RuntimeError(f"minimize() returned {MOST_EMPTY_SEARCHES} times without calling its function on finite numbers")
+
+    def _has_ended(self, pending: Any) -> bool:
+        """Tell whether the search has returned, or asks for numbers that are not finite: the loss falls without end."""
+        return self._search is None or self._search.dead or not np.isfinite(self.inside(pending)).all()
 
 
 class _Calls:

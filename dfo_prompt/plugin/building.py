@@ -5,6 +5,7 @@ from typing import Any
 
 from dfo_prompt.errors import DfoPromptError, InputError, PluginError, one_line
 from dfo_prompt.plugin.entries import arguments_of, target_of
+from dfo_prompt.plugin.options import parameters
 
 
 def build(kind: str, name: str, options: Mapping[str, object], **provided: object) -> Any:
@@ -20,6 +21,9 @@ def build(kind: str, name: str, options: Mapping[str, object], **provided: objec
     except DfoPromptError:
         raise
     except (TypeError, ValueError) as error:
-        raise InputError(f"{kind} {name!r}: {error}") from error
+        accepted = parameters(target)
+        refused = not accepted.free and provided.keys() - accepted.hints.keys()
+        advice = "; take **study and pass it to super().__init__" if kind == "optimizer" and refused else ""
+        raise InputError(f"{kind} {name!r}: {error}{advice}") from error
     except Exception as error:
         raise PluginError(f"{kind} {name!r} cannot be built: {one_line(error)}") from error

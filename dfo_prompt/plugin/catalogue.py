@@ -17,7 +17,7 @@ from dfo_prompt.contracts.spec import ExporterSpec, MetricSpec, OptimizerSpec, S
 from dfo_prompt.errors import InputError, PluginError
 from dfo_prompt.plugin import hookspecs
 from dfo_prompt.plugin.door import admit, specs_from
-from dfo_prompt.plugin.files import importable, module_of
+from dfo_prompt.plugin.files import digest_of, importable, module_of
 from dfo_prompt.plugin.installed import installed_points
 from dfo_prompt.plugin.shelf import S, Shelf
 
@@ -154,12 +154,13 @@ KINDS = {name: kind.singular for name, kind in vars(Catalogue).items() if isinst
 
 def catalogue() -> Catalogue:
     """Return the catalogue of the built-ins, the installed plugins and the files given to `plugin_files`."""
-    return _catalogue(_files.get())
+    files = _files.get()
+    return _catalogue(files, tuple(map(digest_of, files)))
 
 
 @contextmanager
 def plugin_files(*paths: Path) -> Iterator[None]:
-    """Add the plugins in these Python files to the catalogue inside a `with` block.
+    """Add the plugins in these Python files to the catalogue inside a `with` block, as they are when it begins.
 
     Raises:
         InputError: a file does not exist or cannot be imported.
@@ -181,7 +182,7 @@ def given_files() -> tuple[Path, ...]:
 
 
 @cache
-def _catalogue(files: tuple[Path, ...]) -> Catalogue:
+def _catalogue(files: tuple[Path, ...], _digests: tuple[str, ...]) -> Catalogue:
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
     infos = [*_register_built_ins(manager), *_register_installed(manager), *_register_files(manager, files)]

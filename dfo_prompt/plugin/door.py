@@ -19,6 +19,8 @@ from dfo_prompt.plugin.shelf import S
 
 NAME = re.compile(r"[^\W_][\w.:*+@=-]{0,99}")
 TARGET = re.compile(r"[^\s:]+:[^\s:]+")
+SETTINGS = ("x0", "sigma", "bounds", "popsize")
+"""The settings that an optimizer's spec may declare as ignored or adapted."""
 LONGEST_TEXT = 500
 """The most characters of a text in a spec."""
 MOST = 10_000
@@ -102,16 +104,23 @@ def _fault(spec: object, kind: type[Spec]) -> str:
         return f"a spec named {spec.name!r:.40}; {rule}"
     if not isinstance(spec.target, str) or not TARGET.fullmatch(spec.target):
         return f"{spec.name!r} the target {spec.target!r:.40}; write 'package.module:attribute'"
-    for part in fields(kind):
-        value = getattr(spec, part.name)
-        if not isinstance(value, _types(part.type)):
-            return f"{spec.name!r} with {part.name} {value!r:.40}, which is no {getattr(part.type, '__name__', part.type)}"
-        for text in (value,) if isinstance(value, str) else value if isinstance(value, tuple) else ():
-            if not isinstance(text, str) or not text.isprintable() or len(text) > LONGEST_TEXT:
-                return f"{spec.name!r} with {part.name} {text!r:.40}, which is no line of at most {LONGEST_TEXT} characters"
+    faults = (_fault_of_field(part.name, getattr(spec, part.name), part.type) for part in fields(kind))
+    fault = next(filter(None, faults), "")
+    return f"{spec.name!r} with {fault}" if fault else ""
+
+
+def _fault_of_field(field: str, value: Any, hint: Any) -> str:
+    if not isinstance(value, _types(hint)):
+        return f"{field} {value!r:.40}, which is no {getattr(hint, '__name__', hint)}"
+    if field in ("ignores", "adapts") and (foreign := [key for key in value if key not in SETTINGS]):
+        return f"{field} {foreign[0]!r:.40}, which is none of {', '.join(SETTINGS)}"
+    texts = (value,) if isinstance(value, str) else value if isinstance(value, tuple) else ()
+    for text in value.values() if field == "adapts" else texts:
+        if not isinstance(text, str) or not text.isprintable() or len(text) > LONGEST_TEXT:
+            return f"{field} {text!r:.40}, which is no line of at most {LONGEST_TEXT} characters"
     return ""
 
 
-def _types(hint: Any) -> tuple[type, ...]:
+def _types(hint: Any) -> tuple[type[Any], ...]:
     """Return the classes that a value with this annotation can have, for isinstance."""
     return get_args(hint) if isinstance(hint, UnionType) else (get_origin(hint) or hint,)

@@ -4,10 +4,12 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from dfo_prompt._util.reading import absolute
 from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.errors import InputError
 from dfo_prompt.plugin.catalogue import catalogue
 from dfo_prompt.plugin.entries import options_of, shelf
+from dfo_prompt.plugin.files import digest_of
 
 OPTIONS = ("optimizer", "objective", "method")
 """The kinds whose options may name files; see `project_of` for those of projections."""
@@ -24,11 +26,11 @@ def code_of(config: StudyConfig) -> dict[str, str]:
         InputError: a file cannot be read.
     """
     plugins = {info.name: info for info in catalogue().plugins}
-    code = {config.plugin.name: _hash(config.plugin)} if config.plugin else {}
+    code = {config.plugin.name: _imported(config.plugin)} if config.plugin else {}
     for provider in _providers(config):
         info = plugins.get(provider)
         if info and info.origin == "file":
-            code[Path(provider).name] = _hash(Path(provider))
+            code[Path(provider).name] = _imported(Path(provider))
         elif info and info.version:
             code[info.origin] = info.version
     return dict(sorted({**code, **dict(_files(config))}.items()))
@@ -44,11 +46,12 @@ def _files(config: StudyConfig) -> Iterator[tuple[str, str]]:
 
 def _providers(config: StudyConfig) -> Iterator[str]:
     for kind, name in _named(config):
-        providers, rest = shelf(kind).providers, name
-        while rest:  # the name of a wrapper ends with that of the wrapped optimizer
+        entries, rest = shelf(kind), name
+        while rest:
             family, _, inner = rest.partition(":")
-            yield from providers.get(rest) or providers.get(f"{family}:*") or ()
-            rest = inner
+            key = rest if rest in entries.specs else f"{family}:*"
+            yield from entries.providers.get(key, ())
+            rest = inner if getattr(entries.specs.get(key), "wraps", False) else ""
 
 
 def _named(config: StudyConfig) -> Iterator[tuple[str, str]]:
@@ -70,6 +73,12 @@ def _texts(options: object) -> Iterator[str]:
     elif isinstance(options, list | tuple):
         for value in options:
             yield from _texts(value)
+
+
+def _imported(file: Path) -> str:
+    """Return the hash of a plugin file when it was imported: it may have been edited since."""
+    digest = digest_of(absolute(file))
+    return f"sha256 {digest}" if digest else _hash(file)
 
 
 def _hash(file: Path) -> str:

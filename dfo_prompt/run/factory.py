@@ -78,16 +78,18 @@ def create_optimizer(
 
 
 def declarations(name: str) -> OptimizerSpec:
-    """Return the spec of the optimizer `name`, combined with the declarations of the optimizers that it wraps.
+    """Return the spec of the optimizer `name`, combined with the declarations of those that it drives, if it `wraps`.
 
     Raises:
         UnknownNameError, PluginError: there is no such optimizer, or more than one.
     """
     spec = catalogue().optimizers.find(name)
+    if not spec.wraps:
+        return spec
     try:
         inner = declarations(name.partition(":")[2])
     except UnknownNameError:
-        return spec  # the part after the colon is a backend's own name, or empty
+        return spec  # the part after the colon is a star or a mistake
     return replace(
         spec,
         deterministic=spec.deterministic and inner.deterministic,

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from copy import deepcopy
 from time import perf_counter
 from typing import TypeVar
 
@@ -11,7 +12,7 @@ from dfo_prompt._util.parsing import plain
 from dfo_prompt.contracts.optimizer import Optimizer, StructuredOptimizer
 from dfo_prompt.errors import PluginError, one_line
 from dfo_prompt.study.checked_objective import as_array
-from dfo_prompt.types import Json, Matrix, Vector
+from dfo_prompt.types import Bounds, Json, Matrix, Vector
 
 T = TypeVar("T")
 
@@ -28,11 +29,11 @@ class CheckedOptimizer:
         self._optimizer = optimizer
         self._name = name
         self._seconds = 0.0
-        self._dim, self._bounds = optimizer.dim, optimizer.bounds
+        self._dim, self._bounds = optimizer.dim, deepcopy(optimizer.bounds)  # the optimizer may write into its own
 
     def ask(self) -> Matrix:
         """Return the next candidates, (B, d)."""
-        candidates = self._call("ask", lambda: _floats(self._optimizer.ask()))
+        candidates = self._call("ask", lambda: _floats(self._optimizer.ask(), "(B, d)"))
         self._check_unchanged()
         dim = self._dim
         if candidates.ndim != 2 or candidates.shape[1] != dim or not len(candidates):  # noqa: PLR2004
@@ -51,7 +52,7 @@ class CheckedOptimizer:
 
     def recommend(self) -> Vector:
         """Return the optimizer's answer, (d,)."""
-        answer = self._call("recommend", lambda: _floats(self._optimizer.recommend()))
+        answer = self._call("recommend", lambda: _floats(self._optimizer.recommend(), "(d,)"))
         self._check_unchanged()
         if answer.shape != (self._dim,):
             raise PluginError(f"optimizer {self._name!r} recommends shape {answer.shape}, not ({self._dim},)")
@@ -84,23 +85,38 @@ class CheckedOptimizer:
             self._seconds += perf_counter() - started
 
     def _check_unchanged(self) -> None:
-        current = (self._optimizer.dim, self._optimizer.bounds)
-        for name, old, new in zip(("dim", "bounds"), (self._dim, self._bounds), current, strict=True):
-            if repr(old) != repr(new):
-                raise PluginError(f"optimizer {self._name!r} changed its {name} from {old!r} to {new!r}")
+        dim, bounds = self._optimizer.dim, self._optimizer.bounds
+        if dim != self._dim:
+            raise PluginError(f"optimizer {self._name!r} changed its dim from {self._dim!r} to {dim!r}")
+        if not _same_bounds(self._bounds, bounds):
+            raise PluginError(f"optimizer {self._name!r} changed its bounds; leave self.bounds as it is, or copy its arrays")
 
     def _check_values(self, values: Matrix | Vector) -> None:
         if not np.isfinite(values).all():
             raise PluginError(f"optimizer {self._name!r} proposes a value that is not finite")
-        bounds = self._bounds
-        if bounds and not ((values >= bounds[0]) & (values <= bounds[1])).all():
-            box = f" {list(bounds)}" if np.ndim(bounds[0]) == 0 else ""
-            raise PluginError(f"optimizer {self._name!r} proposes a value outside the bounds{box}")
+        if self._bounds is None:
+            return
+        low, high = (np.broadcast_to(side, values.shape) for side in self._bounds)
+        outside = np.argwhere((values < low) | (values > high))
+        if len(outside):
+            at = tuple(outside[0])
+            place = f"{values[at]} in coordinate {at[-1] + 1}, outside the bounds [{low[at]}, {high[at]}]"
+            raise PluginError(f"optimizer {self._name!r} proposes {place}")
 
 
-def _floats(values: object) -> Matrix:
-    array = as_array(values)
-    if array.dtype.kind in "cmM":  # NumPy would silently convert complex numbers and dates
-        raise TypeError(f"{array.dtype} is no type of numbers")
-    floats: Matrix = np.array(array, dtype=np.float64)
+def _same_bounds(old: Bounds | None, new: Bounds | None) -> bool:
+    if old is None or new is None:
+        return old is new
+    return len(old) == len(new) and all(map(np.array_equal, old, new))
+
+
+def _floats(values: object, shape: str) -> Matrix:
+    try:
+        array = as_array(values)
+        floats: Matrix = np.array(array, dtype=None if array.dtype.kind in "cmM" else np.float64)
+    except (TypeError, ValueError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"it must return {shape} numbers: {error}") from error
+    if floats.dtype != np.float64:  # NumPy would silently convert complex numbers and dates
+        raise TypeError(f"{floats.dtype} is no type of numbers")
     return floats

@@ -14,6 +14,7 @@ from dfo_prompt.plugin.catalogue import catalogue, given_files
 from dfo_prompt.run.factory import is_deterministic
 from dfo_prompt.testing.driving import SETTINGS, completed, drive, interrupted, make, sphere, stepping, tell
 from dfo_prompt.testing.edges import EdgesConformance
+from dfo_prompt.testing.naming import parametrize_names
 from dfo_prompt.testing.pytest_plugin import OPTION, QUICK
 from dfo_prompt.testing.settings import SettingsConformance
 from dfo_prompt.types import Matrix, Vector
@@ -53,7 +54,7 @@ class OptimizerConformance(SettingsConformance, EdgesConformance):
         chosen = metafunc.config.getoption(OPTION, [])
         for name in () if self.names else chosen:
             catalogue().optimizers.find(name).load()
-        metafunc.parametrize("name", self.names or chosen, scope="class")
+        parametrize_names(metafunc, self.names or tuple(chosen))
 
     @pytest.fixture(autouse=True)
     def _quick(self, request: pytest.FixtureRequest) -> None:

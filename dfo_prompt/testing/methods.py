@@ -14,6 +14,7 @@ from dfo_prompt.methods.run import MethodResult, run_method
 from dfo_prompt.plugin.catalogue import catalogue
 from dfo_prompt.study.identity import MANIFEST
 from dfo_prompt.study.saved import RESULT
+from dfo_prompt.testing.naming import parametrize_names
 from dfo_prompt.testing.tiny import WORDS, save_tiny_model
 
 BUDGET, CLASSES = 24, ("bad", "good")
@@ -52,7 +53,7 @@ class MethodConformance:
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Run each test once for each name."""
-        metafunc.parametrize("name", self.names, scope="class")
+        parametrize_names(metafunc, self.names)
 
     @pytest.fixture
     def folder(self, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:

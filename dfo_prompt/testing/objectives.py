@@ -10,6 +10,7 @@ import pytest
 
 from dfo_prompt.contracts.objective import Composite, Described, Estimating, Evaluation, Objective, Outer, Validated
 from dfo_prompt.run.factory import create_objective
+from dfo_prompt.testing.naming import parametrize_names
 from dfo_prompt.types import Matrix, Vector
 
 SPLITS = ("dev", "test")
@@ -34,7 +35,7 @@ class ObjectiveConformance:
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Run each test once for each name."""
-        metafunc.parametrize("name", self.names, scope="class")
+        parametrize_names(metafunc, self.names)
 
     def build(self, name: str, seed: int = 1) -> Objective:
         """Build the objective; override this for options that differ between names or come from fixtures."""

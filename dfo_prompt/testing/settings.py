@@ -122,6 +122,8 @@ def _first_batches(name: str, **changes: Any) -> list[Matrix]:
 def _first_step(name: str, *, seeds: int, sigma: float, bounds: Bounds | None) -> float:
     steps = [np.abs(_first(name, sigma=sigma, bounds=bounds, seed=s) - START).max(axis=1) for s in range(seeds)]
     moved = np.concatenate(steps)
+    where = "without bounds" if bounds is None else f"in the box {bounds}"
+    assert moved.any(), f"{name!r} asks for x0 only in its first {FIRST} candidates {where}"
     return float(np.quantile(moved[moved > 0], 0.75)) / sigma
 
 

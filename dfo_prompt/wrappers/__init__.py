@@ -26,5 +26,6 @@ def dfo_prompt_optimizers() -> Iterable[OptimizerSpec]:
                 target=f"dfo_prompt.wrappers.{target}",
                 options=options if inner == "*" else {**options, "variant": inner},
                 defaults=defaults,
+                wraps=True,
                 summary=f"{summary}, searched by {'any optimizer' if inner == '*' else inner}.",
             )

@@ -52,6 +52,19 @@ def test_candidates_and_starts_lie_inside_the_bounds():
     assert all(((start >= 0.9) & (start <= 1.1)).all() for start in optimizer.starts)
 
 
+def test_a_minimizer_that_leaves_the_numbers_starts_again():
+    class Leaves(dp.CallbackOptimizer):
+        def minimize(self, function, start):
+            for factor in (1.0, np.inf, 2.0):
+                function(start * factor)
+
+    optimizer = CheckedOptimizer(Leaves(**SETTINGS), name="leaves")
+    for _ in range(3):
+        z = optimizer.ask()
+        optimizer.tell(z, -z.sum(axis=1))
+    assert optimizer.describe() == {"restarts": 3}
+
+
 def _in_threads(self, function, start):
     for _ in range(3):  # as a library with a pool of threads that keeps going where one fails
         with ThreadPoolExecutor(1) as pool:

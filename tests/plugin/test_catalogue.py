@@ -1,11 +1,19 @@
+import hashlib
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from threading import Barrier
+
 import pytest
 
+from dfo_prompt.config.reading import parse_config
 from dfo_prompt.contracts.spec import OptimizerSpec, Spec
 from dfo_prompt.errors import InputError, PluginError, UnknownNameError
 from dfo_prompt.plugin import catalogue as plugins
 from dfo_prompt.plugin.catalogue import catalogue, plugin_files
 from dfo_prompt.plugin.hookspecs import hookimpl
 from dfo_prompt.plugin.installed import Point
+from dfo_prompt.run.code import code_of
 from dfo_prompt.run.factory import create_objective
 
 
@@ -180,6 +188,46 @@ def test_a_mended_file_is_read_again(tmp_path):
     file.write_text(FILE)
     with plugin_files(file):
         assert catalogue().optimizers.find("mine").load().__name__ == "Mine"
+
+
+def test_an_edited_file_is_read_again_once_no_block_uses_it(tmp_path):
+    file = tmp_path / "one_file_plugin.py"
+    config = parse_config({"objective": "sphere", "optimizer": "cma", "dim": 2})
+    hashes = []
+    for version in ("1", "2"):
+        name = f"mine{version}"
+        file.write_text(FILE.replace("mine", name) + f"\nMine.version = {version}\n")
+        with plugin_files(file):
+            file.write_text("import left_pad")  # in the middle of the study
+            with plugin_files(file):
+                assert catalogue().optimizers.find(name).load().version == int(version)
+            hashes.append(code_of(replace(config, optimizer=name))["one_file_plugin.py"])
+    assert hashes[0] != hashes[1]
+    assert f"sha256 {hashlib.sha256(b'import left_pad').hexdigest()}" not in hashes
+
+
+def test_threads_share_a_file_until_the_last_has_done(tmp_path):
+    file = tmp_path / "one_file_plugin.py"
+    file.write_text(FILE)
+    in_first, in_second, after_first = (Barrier(2, timeout=9) for _ in range(3))
+
+    def first():
+        with plugin_files(file):
+            in_first.wait()
+            in_second.wait()
+        after_first.wait()
+
+    def second():
+        in_first.wait()
+        with plugin_files(file):
+            in_second.wait()
+            after_first.wait()
+            return catalogue().optimizers.find("mine").load().__name__
+
+    with ThreadPoolExecutor(2) as pool:
+        pool.submit(first)
+        assert pool.submit(second).result() == "Mine"
+    assert "one_file_plugin" not in sys.modules
 
 
 def test_what_a_plugin_gives_is_counted(installed):

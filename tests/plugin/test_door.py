@@ -94,7 +94,13 @@ FAILS = {
     "no_table": (hook(f"return [{spec(options=3)}]"), "gives 'odd' with options 3, which is no Mapping"),
     "two_lines": (hook(f"return [{spec(summary=repr('a' + chr(10) + 'b'))}]"), "which is no line of at most 500 characters"),
     "ignores": (hook(f"return [{spec(ignores=repr('sigma'))}]"), "gives 'odd' with ignores 'sigma', which is no tuple"),
-    "ignored": (hook(f"return [{spec(ignores=repr((3,)))}]"), "gives 'odd' with ignores 3, which is no line"),
+    "ignored": (hook(f"return [{spec(ignores=repr((3,)))}]"), "gives 'odd' with ignores 3, which is none of x0,"),
+    "setting": (
+        hook(f"return [{spec(ignores=repr(('popsiz',)))}]"),
+        "gives 'odd' with ignores 'popsiz', which is none of x0, sigma, bounds, popsize",
+    ),
+    "adapted": (hook(f"return [{spec(adapts=repr({'sigm': 'x'}))}]"), "gives 'odd' with adapts 'sigm', which is none of x0"),
+    "no_text": (hook(f"return [{spec(adapts=repr({'sigma': None}))}]"), "gives 'odd' with adapts None, which is no line of"),
     "classes": (
         hook("return [dp.MetricSpec(name='odd', target='a:b', summary='Odd.', classes='two')]", "metrics"),
         "gives 'odd' with classes 'two', which is no int | None",

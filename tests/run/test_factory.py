@@ -8,6 +8,7 @@ import dfo_prompt as dp
 from dfo_prompt.config.reading import parse_config
 from dfo_prompt.errors import InputError
 from dfo_prompt.plugin.catalogue import plugin_files
+from dfo_prompt.run.code import code_of
 from dfo_prompt.run.factory import is_deterministic
 from dfo_prompt.run.study import run_study
 from dfo_prompt.study.identity import check_objective
@@ -165,6 +166,17 @@ def test_a_backend_may_have_the_name_of_an_optimizer():
     assert is_deterministic("cma:sep")
 
 
+def test_only_a_wrapper_takes_its_declarations_and_code_from_the_name_after_its_colon(tmp_path):
+    file = tmp_path / "namesake.py"
+    spec = "dp.OptimizerSpec(name='DE', target='fakes:Restless', summary='', deterministic=False)"
+    file.write_text(f"import dfo_prompt as dp\n@dp.hookimpl\ndef dfo_prompt_optimizers(): return [{spec}]\n")
+    with plugin_files(file):
+        for name, wraps in (("nevergrad:DE", False), ("rembo:DE", True), ("sre:rembo:DE", True)):
+            assert is_deterministic(name) != wraps
+            code = code_of(parse_config({"objective": "sphere", "dim": 3, "optimizer": name}))
+            assert [*code] == ["namesake.py"] * wraps
+
+
 def test_an_observer_that_cannot_be_had_is_left_out(tmp_path):
     file = tmp_path / "watcher.py"
     file.write_text(
@@ -212,6 +224,14 @@ def test_common_mistakes_of_plugins_are_one_line(tmp_path, change, name, said):
     with plugin_files(tmp_path / "broken.py"), pytest.raises(dp.PluginError, match=said) as caught:
         dp.minimize(Bowl(), optimizer=name, budget=20, out=tmp_path / "s")
     assert "\n" not in str(caught.value)
+
+
+def test_an_init_that_lacks_an_argument_of_the_study_is_told_how_to_take_all(tmp_path):
+    change = "def __init__(self, dim, seed, budget, sigma, x0, bounds): pass"
+    (tmp_path / "broken.py").write_text(BROKEN.replace("CHANGE", change))
+    said = r"'Broken': .* unexpected keyword argument 'popsize'; take \*\*study and pass it to super\(\).__init__$"
+    with plugin_files(tmp_path / "broken.py"), pytest.raises(InputError, match=said):
+        dp.create_optimizer("Broken", dim=3, budget=9)
 
 
 def test_what_numpy_describes_is_written_as_numbers(tmp_path):

@@ -151,7 +151,7 @@ def test_the_code_of_a_plugin_file_is_part_of_a_study(program, tmp_path):
 
     assert run("1.0")[0] == 0
     assert read_manifest(tmp_path / "s")["code"]["own_code.py"].startswith("sha256 ")
-    status, _, err = run("1.0  # the same, and yet")
+    status, _, err = run("1.00")  # the same, and yet
     assert status == 2
     assert "own_code.py is 'sha256 " in err.splitlines()[-1]
     assert "--start-from" in err

@@ -248,15 +248,34 @@ def test_dev_chooses_test_reports_and_manual_stands_beside():
         ("ask", np.zeros((4, 2)), r"'steps' asked for candidates of shape \(4, 2\), not \(B, 3\)"),
         ("ask", np.zeros((0, 3)), r"shape \(0, 3\)"),
         ("ask", np.full((4, 3), np.nan), "not finite"),
-        ("ask", np.full((4, 3), 9.0), r"outside the bounds \[-5, 5\]"),
+        ("ask", [[0, 9.0, 8.0]], r"'steps' proposes 9.0 in coordinate 2, outside the bounds \[-5.0, 5.0\]"),
         ("recommend", np.zeros(2), r"recommends shape \(2,\)"),
         ("recommend", np.full(3, np.inf), "not finite"),
+        ("recommend", (np.zeros(3), 1.0), r"failed in recommend: ValueError: it must return \(d,\) numbers"),
     ],
 )
 def test_an_optimizer_that_breaks_its_contract_is_named(monkeypatch, method, answer, message):
-    optimizer = steps(bounds=(-5, 5))
+    optimizer = steps(bounds=(-5.0, 5.0))
     monkeypatch.setattr(optimizer, method, lambda: answer)
     with pytest.raises(PluginError, match=message):
+        study(Bowl(), optimizer=optimizer).run()
+
+
+def test_an_optimizer_cannot_move_its_bounds_in_silence():
+    low, high = np.full(3, -1.0), np.full(3, 2.0)
+    optimizer = steps(bounds=(low, high))
+    with pytest.raises(ValueError, match="read-only"):
+        optimizer.bounds[1][0] = 9.0
+    low[:], high[:] = -9.0, 9.0  # the caller's arrays are not the optimizer's
+    assert [side.tolist() for side in optimizer.bounds] == [[-1.0] * 3, [2.0] * 3]
+    optimizer.bounds = low, high
+
+    def ask():
+        high[0] = 99.0
+        return np.full((4, 3), [98.0, 0.0, 0.0])
+
+    optimizer.ask = ask  # type: ignore[method-assign]
+    with pytest.raises(PluginError, match="'steps' changed its bounds; leave self.bounds as it is"):
         study(Bowl(), optimizer=optimizer).run()
 
 

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from dfo_prompt.plugin.catalogue import plugin_files
-from dfo_prompt.testing import MethodConformance, OptimizerConformance
+from dfo_prompt.testing import MethodConformance, ObjectiveConformance, OptimizerConformance
 from dfo_prompt.testing.methods import BUDGET
 
 REUSE = """
@@ -64,3 +64,21 @@ def test_more_queries_than_the_budget_must_be_stated(name):
     Stated().test_counts_its_costs((result, result), name)
     with pytest.raises(AssertionError, match=f"'{name}' spent 25 queries, more than 24; see most_queries"):
         MethodConformance().test_counts_its_costs((result, result), name)
+
+
+@pytest.mark.parametrize("kind", [OptimizerConformance, ObjectiveConformance, MethodConformance])
+def test_a_class_needs_names_and_a_text_is_one_name(kind):
+    def tested(names):
+        run = []
+        metafunc = SimpleNamespace(
+            cls=type("TestA", (kind,), {}),
+            config=SimpleNamespace(getoption=lambda *_: []),
+            parametrize=lambda argument, values, **_: run.extend(values),
+        )
+        type("TestA", (kind,), {"names": names})().pytest_generate_tests(metafunc)
+        return run
+
+    assert tested("sphere") == ["sphere"]
+    assert tested(("a", "b")) == ["a", "b"]
+    with pytest.raises(pytest.UsageError, match=r"TestA: set names, such as names = \('mine',\)"):
+        tested(())

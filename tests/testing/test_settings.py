@@ -21,13 +21,15 @@ class Deaf(dp.Optimizer):
         z = self.inside(self.center + self.step * self.rng.standard_normal((self.size, self.dim)))
         if self.deaf == "none":
             return z[:0]
+        if self.deaf == "still":
+            return self.x0[None].copy()
         return z.clip(0.5, 1.5) if self.deaf == "bounds" and self.bounds else z
     def tell(self, candidates, losses):
         if len(losses):
             self.best.learn(candidates, losses)
     def recommend(self): return self.best.candidate.copy()
 
-SPECS = [("deaf-" + name, {"deaf": name}, {}) for name in ("", "x0", "sigma", "cut", "popsize", "bounds", "none")]
+SPECS = [("deaf-" + name, {"deaf": name}, {}) for name in ("", "x0", "sigma", "cut", "popsize", "bounds", "none", "still")]
 SPECS += [("honest-" + name, {"deaf": name}, {"ignores": (name,)}) for name in ("x0", "sigma", "popsize")]
 SPECS += [("modest-" + name, {"deaf": ""}, {"ignores": (name,)}) for name in ("x0", "sigma", "popsize")]
 SPECS += [("vague-" + name, {"deaf": name}, {"adapts": {name: "somehow"}}) for name in ("x0", "sigma", "popsize")]
@@ -81,6 +83,11 @@ def test_who_asks_for_nothing_hangs_no_test(test):
         (AssertionError, PluginError), match="asks for (no candidate|0 candidates)|asked for candidates of shape"
     ):
         getattr(OptimizerConformance(), test)("deaf-none")
+
+
+def test_who_asks_for_x0_only_is_told():
+    with pytest.raises(AssertionError, match="'deaf-still' asks for x0 only in its first 18 candidates without bounds"):
+        OptimizerConformance().test_steps_by_sigma("deaf-still")
 
 
 @pytest.mark.parametrize("test", sorted(set(TESTS.values())))

@@ -8,6 +8,7 @@ _SAMPLERS = {
     "TPE": "tree-structured Parzen estimator (Bergstra et al., 2011)",
     "NSGAII": "genetic algorithm (Deb et al., 2002)",
 }
+_SIGMA = "by CmaEs after its first population, drawn from the box; by others without bounds, a tenth of half the box"
 
 
 @dp.hookimpl
@@ -23,6 +24,6 @@ def dfo_prompt_optimizers() -> Iterable[dp.OptimizerSpec]:
             summary=f"optuna: {summary}.",
             adapts={
                 "x0": "the first candidate, and without bounds the middle of the box",
-                "sigma": "without bounds, a tenth of half the box",
+                "sigma": _SIGMA if name == "*" else "without bounds, a tenth of half the box",
             },
         )

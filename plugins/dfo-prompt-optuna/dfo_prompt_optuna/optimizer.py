@@ -51,7 +51,8 @@ class Optuna(dp.Optimizer):
         """Return the next candidates, (B, d)."""
         with self._quiet():
             self._asked = [self._study.ask(self._space) for _ in range(self.popsize)]
-        return np.array([[trial.params[name] for name in self._names] for trial in self._asked], dtype=np.float64)
+        every = [trial.params for trial in self._asked]  # once per trial: each access copies all parameters
+        return np.array([[params[name] for name in self._names] for params in every], dtype=np.float64)
 
     def tell(self, candidates: np.ndarray, losses: np.ndarray) -> None:
         """Pass the losses (B,) to the sampler."""
@@ -84,7 +85,9 @@ class Optuna(dp.Optimizer):
         options: dict[str, Any] = {"seed": self.seed % 2**32}
         if name == "CmaEs":
             start = dict(zip(self._names, self.x0.tolist(), strict=True))
-            options |= {"x0": start, "sigma0": self.sigma, "popsize": max(self.popsize, 4)}
+            low, high = self.box()
+            step = self.sigma / float(np.min(high - low))  # optuna searches in [0, 1]^d
+            options |= {"x0": start, "sigma0": step, "popsize": max(self.popsize, 4)}
         if name == "NSGAII":
             options |= {"population_size": max(self.popsize, 2)}
         if name == "QMC":

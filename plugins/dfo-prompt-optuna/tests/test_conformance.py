@@ -18,6 +18,16 @@ def test_other_samplers_go_by_their_names(name):
     assert result.optimizer_state["sampler"] == f"{name}Sampler"
 
 
+@pytest.mark.parametrize("dim", [1, 10])
+@pytest.mark.parametrize("bounds", [None, (-9.0, 31.0)])
+def test_cma_steps_by_sigma_after_its_first_population(bounds, dim):
+    for sigma in (0.01, 1.0):
+        optimizer = dp.create_optimizer("optuna:CmaEs", dim=dim, budget=40, popsize=20, sigma=sigma, seed=1, bounds=bounds)
+        first = optimizer.ask()
+        optimizer.tell(first, (first**2).sum(axis=1))
+        assert 0.5 < optimizer.ask().std() / sigma < 2
+
+
 def test_an_unknown_sampler_is_one_line():
     with pytest.raises(dp.InputError, match="unknown sampler of optuna 'TPF'; did you mean 'TPE'"):
         dp.create_optimizer("optuna:TPF", dim=3, budget=10)

@@ -27,3 +27,8 @@ def test_the_simplex_is_not_flat_in_a_box_narrower_than_sigma(bounds):
         asked.append(optimizer.ask()[0])
         optimizer.tell(asked[-1][None], np.array([float(loss)]))
     assert np.abs(np.linalg.det(np.array(asked[1:]) - asked[0])) >= 0.05 * 0.25**2
+
+
+@pytest.mark.parametrize("name", ["scipy:Powell", "scipy:Nelder-Mead"])
+def test_a_loss_that_falls_without_end_ends_no_study(name):
+    assert dp.minimize(lambda z: -z.sum(), dim=3, optimizer=name, budget=5000, seed=1).spent.queries == 5000

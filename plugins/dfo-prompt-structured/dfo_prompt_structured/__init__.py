@@ -24,5 +24,6 @@ def dfo_prompt_optimizers() -> Iterable[dp.OptimizerSpec]:
             name=f"structured:{inner}",
             target="dfo_prompt_structured.injected:Injected",
             options={"variant": inner},
+            wraps=True,
             summary=f"{title}; a candidate of each generation minimises a linear model of the outputs.",
         )

@@ -9,7 +9,7 @@ from pydantic import Field
 import dfo_prompt as dp
 from dfo_prompt_structured.linear import Model, Ridge, interpolate
 from dfo_prompt_structured.points import Point, Points
-from dfo_prompt_structured.subproblem import Length, minimise
+from dfo_prompt_structured.subproblem import MAX_RADIUS, Length, minimise
 
 GROW_RATIO, KEEP_RATIO = 0.7, 0.1
 """The ratios of true to predicted decrease from which the radius grows, and from which it does not shrink."""
@@ -110,6 +110,7 @@ class GaussNewton(dp.StructuredOptimizer):
             self._judge(self._step, losses[: len(self._step.radii)])
         elif self._no_step or (self.popsize == 1 and self._points.best and not self._fresh_due):
             self._shrink()  # also before a single step, whose radius is half the length of the directions
+        self._radius = min(self._radius, MAX_RADIUS * self._first)
         if self._radius < self._least / 2 or not np.isfinite(self._radius):
             self._restart()
 

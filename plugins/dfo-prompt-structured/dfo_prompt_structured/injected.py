@@ -7,7 +7,7 @@ import numpy as np
 import dfo_prompt as dp
 from dfo_prompt_structured.linear import Ridge, regress
 from dfo_prompt_structured.points import Point, Points
-from dfo_prompt_structured.subproblem import Length, minimise
+from dfo_prompt_structured.subproblem import MAX_RADIUS, Length, minimise
 
 GROWTH, SHRINKAGE = 1.3, 0.7
 """The factors of the radius after an improvement, and otherwise."""
@@ -36,7 +36,7 @@ class Injected(dp.StructuredOptimizer):
         del study["outer"]
         self._inner = dp.create_optimizer(variant, **study)
         self._ridge = ridge
-        self._radius = length * self.sigma * self.dim**0.5
+        self._first = self._radius = length * self.sigma * self.dim**0.5
         self._points = Points(memory)
         self._injected = False
         self._accepted = 0
@@ -51,6 +51,7 @@ class Injected(dp.StructuredOptimizer):
             candidates[-1] = minimiser
         return candidates
 
+    @np.errstate(over="ignore")  # the other optimizer may go as far as numbers reach
     def tell_outputs(self, candidates: dp.Matrix, losses: dp.Vector, outputs: dp.Matrix) -> None:
         """Tell the other optimizer the whole generation and adapt the radius."""
         before = self._points.best
@@ -63,7 +64,8 @@ class Injected(dp.StructuredOptimizer):
             better = losses[-1] < min(before.loss, *losses[:-1])
             self._accepted += int(better)
             self._radius *= GROWTH if better else SHRINKAGE
-        self._radius = max(self._radius, MIN_RADIUS * float(np.median(np.linalg.norm(candidates - best.z, axis=1))))
+        least = MIN_RADIUS * float(np.median(np.linalg.norm(candidates - best.z, axis=1)))
+        self._radius = min(max(self._radius, least), MAX_RADIUS * self._first)
 
     def recommend(self) -> dp.Vector:
         """Return the other optimizer's recommendation, (d,)."""
@@ -73,6 +75,7 @@ class Injected(dp.StructuredOptimizer):
         """Return the number of minimisers that became the best point, and the other optimizer's description."""
         return {"accepted": self._accepted, "inner": self._inner.describe()}
 
+    @np.errstate(over="ignore")
     def _minimiser(self, best: Point) -> dp.Vector | None:
         model = regress(*self._points.around(best), radius=self._radius, ridge=self._ridge)
         if not len(model.basis):

@@ -7,6 +7,8 @@ import dfo_prompt as dp
 
 Length = dp.Positive
 """A radius, in units of sigma sqrt(d)."""
+MAX_RADIUS = 1e6
+"""The largest radius, relative to the first, where the loss falls without end."""
 MAX_STEPS = 30
 """The largest number of Newton steps; a least-squares problem needs two."""
 MAX_HALVINGS = 20

@@ -9,6 +9,7 @@ from scipy.optimize import minimize as scipy_minimize
 
 import dfo_prompt as dp
 from dfo_prompt.objectives.composite import Composed
+from dfo_prompt.testing.driving import SquaresAndRest
 
 RNG = np.random.default_rng
 
@@ -191,3 +192,13 @@ def test_a_huge_population_has_some_steps_and_otherwise_fresh_directions():
         assert np.abs(candidates).max() < 1e4
         outputs = candidates - 1
         optimizer.tell_outputs(candidates, optimizer.outer.losses(outputs), outputs)
+
+
+@pytest.mark.parametrize("name", ["structured:gauss-newton", "structured:cma"])
+def test_a_loss_that_falls_without_end_ends_no_study(name):
+    optimizer = dp.create_optimizer(name, dim=3, budget=10_000, popsize=10, seed=1, outer=SquaresAndRest(size=1))
+    for _ in range(1000):
+        candidates = optimizer.ask()
+        assert np.isfinite(candidates).all()
+        losses = -candidates.sum(axis=1)
+        optimizer.tell_outputs(candidates, losses, losses[:, None])
