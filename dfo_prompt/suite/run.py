@@ -111,7 +111,7 @@ def sorted_plans(suite: Suite, folder: Path) -> tuple[SuiteState, list[Plan], li
 
 
 class Price(NamedTuple):
-    """What the time and the consumption of a study depend on, beside its seed and its problem's budget."""
+    """The settings that a study's time and consumption depend on, besides its seed and its budget."""
 
     problem: str
     objective: str

@@ -3,7 +3,7 @@ import re
 
 import numpy as np
 import pytest
-from suites import finished_suite
+from suites import finished_suite, write_planted
 
 import dfo_prompt as dp
 from dfo_prompt.report.analysis import analyse
@@ -23,12 +23,8 @@ budget = 48
 [cross]
 objective = ["sphere", "ellipsoid"]
 """
-PLUGIN = """\
-import dfo_prompt as dp
-import numpy as np
-
-
-class Shifted:
+OBJECTIVE = """\
+class Planted:
     metric = "accuracy"
 
     def __init__(self, *, dim, seed):
@@ -43,35 +39,6 @@ class Shifted:
 
     def baseline(self, split):
         return self.validate(np.zeros((1, 2)), split)
-
-
-class Start(dp.Optimizer):
-    def ask(self):
-        return self.x0 + np.linspace(0.0, 1.0, self.popsize)[:, None] * np.ones(self.dim)
-
-    def tell(self, candidates, losses):
-        pass
-
-    def recommend(self):
-        return self.x0
-
-
-class Stray(Start):
-    def recommend(self):
-        return self.x0 + 9.0
-
-
-@dp.hookimpl
-def dfo_prompt_objectives():
-    return [dp.Spec(name="shifted", target="shifted:Shifted", summary="Other optima on dev and test.")]
-
-
-@dp.hookimpl
-def dfo_prompt_optimizers():
-    return [
-        dp.OptimizerSpec(name="stay", target="shifted:Start", summary="Begins at the start."),
-        dp.OptimizerSpec(name="stray", target="shifted:Stray", summary="Recommends a worse point."),
-    ]
 """
 ANSWERS = """\
 name = "answers"
@@ -82,8 +49,8 @@ optimizers = [
     { name = "often", optimizer = "cma", validate_every = 4 }, { name = "seldom", optimizer = "cma", validate_every = 40 },
 ]
 [study]
-plugin = "shifted.py"
-objective = "shifted"
+plugin = "planted.py"
+objective = "planted"
 dim = 2
 popsize = 4
 budget = 40
@@ -138,7 +105,7 @@ def test_where_nothing_is_identical_nothing_is_said(finished):
 
 
 def test_entries_with_equal_queries_and_other_answers_differ(tmp_path):
-    (tmp_path / "shifted.py").write_text(PLUGIN)
+    write_planted(tmp_path, OBJECTIVE)
     analysis = analyse(finished_suite(tmp_path, ANSWERS))
     digests = {study: evidence.digest for study, evidence in analysis.findings.evidence.items()}
     for first, second, figure in (("stay", "stray", "recommended_loss"), ("often", "seldom", "test_metric")):
