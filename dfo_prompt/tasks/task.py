@@ -99,8 +99,10 @@ class Task:
             self.metric,
             patterns,
         )
-        content = (*content, self.answer) if self.answer else content
-        return hashlib.sha256(repr(content).encode()).hexdigest()[:16]
+        text = repr(content)
+        if self.answer:  # spelled out, so that the name of the class may change
+            text = f"{text[:-1]}, Answer(most_tokens={self.answer.most_tokens!r}, ends={self.answer.ends!r}))"
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @property
     def masked(self) -> Template:

@@ -120,6 +120,11 @@ def test_metrics_are_for_labels_or_for_texts(tmp_path: Path) -> None:
         Task(name="t", summary="", template="{text} {answer}", labels={"0": "no", "1": "yes"}, metric="chrf")
 
 
+def test_the_fingerprint_of_the_default_rule_never_changes() -> None:
+    task = Task(name="x", summary="", template="{text} {answer}", answer=Answer(), metric="exact_match")
+    assert task.fingerprint == "d40949c1dec83aba"
+
+
 def test_rules_of_answers_are_in_the_fingerprint() -> None:
     assert TASK.fingerprint != replace(TASK, answer=Answer(most_tokens=9)).fingerprint
 
