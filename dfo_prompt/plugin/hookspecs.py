@@ -75,7 +75,10 @@ def dfo_prompt_tasks() -> Iterable[Spec]:  # type: ignore[empty-body]
 
 @hookspec
 def dfo_prompt_models() -> Iterable[Spec]:  # type: ignore[empty-body]
-    """Provide named models: targets are callables `() -> Path` that return a local model folder, downloaded if needed."""
+    """Provide named models: targets are callables `() -> Path | str`.
+
+    They return a model folder, a GGUF file or a hub id, downloaded if needed.
+    """
 
 
 @hookspec
@@ -97,9 +100,9 @@ def dfo_prompt_presets() -> Iterable[Spec]:  # type: ignore[empty-body]
 
 @hookspec
 def dfo_prompt_exporters() -> Iterable[ExporterSpec]:  # type: ignore[empty-body]
-    """Provide formats of `export`: targets are callables `(objective: PromptObjective, candidate: Vector, out: Path)`.
+    """Provide formats of `export`: targets are callables `(objective: SoftPrompts, candidate: Vector, out: Path)`.
 
-    If the spec `takes` "text", the target receives a `Textual` objective instead.
+    `SoftPrompts` is a `PromptObjective` or a `GenerationObjective`. If the spec `takes` "text", the target receives a `Textual` objective instead.
     """
 
 
