@@ -52,15 +52,15 @@ class Evaluator:
         A candidate that was scored before is charged as a query and answered from the journal; a failed one runs again.
         Return None if the first candidate does not fit.
         """
-        pairs, limits = [*zip(self.cache.keys(batch), map(candidate_hash, batch), strict=True)], self.ledger.budget.limits
-        known = {key: past for key, _ in pairs if (past := self.cache.find(key, "train"))}
+        keys, limits = self.cache.keys(batch), self.ledger.budget.limits
+        known = {key: past for key in keys if (past := self.cache.find(key, "train"))}
         if limits:
-            pairs = pairs[: self._fitting([key for key, _ in pairs], known)]
-            batch = batch[: len(pairs)]
-        if not pairs:
+            keys = keys[: self._fitting(keys, known)]
+            batch = batch[: len(keys)]
+        if not keys:
             return None
         first = self.ledger.queries + 1
-        fresh = {key: z for (key, _), z in zip(pairs, batch, strict=True) if key not in known}
+        fresh = {key: z for key, z in zip(keys, batch, strict=True) if key not in known}
         most = self.tariff.most(len(fresh)) if limits else Usage()
         unsettled = self.tariff.unsettled(len(fresh))
         self.ledger.reserve(len(batch), candidates=batch, most=most, unsettled=unsettled)
@@ -70,12 +70,15 @@ class Evaluator:
         if fresh:
             scored, costs = self._run(Account.QUERIES, np.array(list(fresh.values())), call, unsettled, size)
         known |= dict(zip(fresh, scored, strict=True))
-        records = [replace(known[key].record, query=first + i, candidate=name) for i, (key, name) in enumerate(pairs)]
-        outputs = np.array([known[key].outputs for key, _ in pairs]) if size is not None else None
+        records = [
+            replace(known[key].record, query=first + i, candidate=candidate_hash(z))
+            for i, (key, z) in enumerate(zip(keys, batch, strict=True))
+        ]
+        outputs = np.array([known[key].outputs for key in keys]) if size is not None else None
         costs = replace(costs, optimizer_seconds=self.take_optimizer_seconds())
         journaled = self.ledger.record(records, costs=costs, outputs=outputs)
         self.audit.check(costs, most, limits)
-        return self.noted(Outcome(candidates=batch, records=journaled, outputs=outputs), [key for key, _ in pairs])
+        return self.noted(Outcome(candidates=batch, records=journaled, outputs=outputs), keys)
 
     def noted(self, outcome: Outcome, keys: Sequence[str] | None = None) -> Outcome:
         """Cache the outcome of a batch, new or recalled, and return it."""
@@ -107,13 +110,13 @@ class Evaluator:
         record = replace(record, query=self.ledger.queries, candidate=name, split=split, role=role, outputs="")
         return Outcome(candidates=candidate, records=self.ledger.record([record], costs=costs))
 
-    def _fitting(self, names: Sequence[str], known: Mapping[str, Scored]) -> int:
+    def _fitting(self, keys: Sequence[str], known: Mapping[str, Scored]) -> int:
         """Return how many candidates fit in the limits, given the upper bound for those that are new."""
         new: set[str] = set()
         counts = []
-        for name in names:
-            if name not in known:
-                new.add(name)
+        for key in keys:
+            if key not in known:
+                new.add(key)
             counts.append(len(new))
         return bisect_left(counts, True, key=self._exceeds) if self._exceeds(counts[-1]) else len(counts)
 
