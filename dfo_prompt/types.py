@@ -7,10 +7,10 @@ import numpy as np
 import numpy.typing as npt
 
 Vector: TypeAlias = npt.NDArray[np.float64]
-"""A candidate z (d,), or a number per candidate (B,)."""
+"""float64, one dimension: a candidate z (d,), or a number per candidate (B,)."""
 
 Matrix: TypeAlias = npt.NDArray[np.float64]
-"""A population of candidates (B, d), one per row."""
+"""float64, two or more dimensions; the docstring gives the shape. Mostly candidates (B, d), one per row."""
 
 Bounds: TypeAlias = tuple[float, float] | tuple[Vector, Vector]
 """The box [low, high]: two finite numbers for every coordinate, or two vectors (d,) with possibly infinite ends."""

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
@@ -16,7 +17,7 @@ from dfo_prompt.prompt.initial import project_of, shallow_projection
 from dfo_prompt.prompt.problem import Problem
 from dfo_prompt.prompt.projections.affine import Projection
 from dfo_prompt.prompt.text.decoders import Choice, with_answers
-from dfo_prompt.types import Json, Matrix, Vector
+from dfo_prompt.types import Json, Vector
 
 TEXT = "text:"
 """Ahead of the instruction in prompt.start."""
@@ -131,7 +132,7 @@ def check_start(start: str | Path, instructions: Path | None) -> None:
         raise InputError('the decoder "tokens" starts from an instruction; set prompt.start = "text:WORDS"')
 
 
-def _words(lm: LanguageModel) -> Matrix:
+def _words(lm: LanguageModel) -> npt.NDArray[np.int64]:
     """Return the tokens that are words, with a space ahead or without, and the same when they are written and read."""
     ids = np.setdiff1d(np.arange(lm.vocabulary), lm.tokenizer.all_special_ids)
     kept = [(token, text) for token, text in zip(ids.tolist(), _each(lm, ids), strict=True) if text.strip(" ").isalnum()]
@@ -141,7 +142,7 @@ def _words(lm: LanguageModel) -> Matrix:
     return np.array([token for (token, _), again in zip(kept, read, strict=True) if list(again) == [token]], dtype=np.int64)
 
 
-def _each(lm: LanguageModel, ids: Matrix) -> list[str]:
+def _each(lm: LanguageModel, ids: npt.NDArray[np.int64]) -> list[str]:
     """Return each token as it is written alone."""
     return list(lm.tokenizer.batch_decode(ids[:, None].tolist(), clean_up_tokenization_spaces=False))
 

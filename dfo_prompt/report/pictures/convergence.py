@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from dfo_prompt.report.analysis import Analysis
@@ -42,7 +43,7 @@ def convergence(analysis: Analysis, problem: str) -> Picture | None:
     )
 
 
-def _band(name: str, curves: Matrix, at: Matrix) -> pd.DataFrame:
+def _band(name: str, curves: Matrix, at: npt.NDArray[np.int64]) -> pd.DataFrame:
     """Return an optimizer's median over seeds at the queries `at`, and its 95 % bootstrap interval.
 
     A seed without a finite loss counts as infinite. Infinite medians are NaN, and so are both bounds of infinite intervals.

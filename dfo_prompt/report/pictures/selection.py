@@ -5,13 +5,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from dfo_prompt.report.analysis import RANDOM, Analysis
 from dfo_prompt.report.marks import marks_of
 from dfo_prompt.report.pictures.labels import note_on
 from dfo_prompt.report.pictures.looks import Look, looks_of
-from dfo_prompt.types import Matrix, Vector
+from dfo_prompt.types import Vector
 
 POINTS = 200
 """The most points of a curve."""
@@ -94,9 +95,9 @@ def shares_table(values: Mapping[str, Vector], x: str, at: Vector) -> pd.DataFra
     return pd.concat(curves, ignore_index=True)
 
 
-def points(budget: int) -> Matrix:
+def points(budget: int) -> npt.NDArray[np.int64]:
     """Return the queries at which curves are drawn."""
-    return np.unique(np.linspace(1, budget, POINTS).round().astype(int))
+    return np.unique(np.linspace(1, budget, POINTS).round().astype(np.int64))
 
 
 def _rounded(value: Any) -> Any:
