@@ -102,7 +102,8 @@ def dfo_prompt_presets() -> Iterable[Spec]:  # type: ignore[empty-body]
 def dfo_prompt_exporters() -> Iterable[ExporterSpec]:  # type: ignore[empty-body]
     """Provide formats of `export`: targets are callables `(objective: SoftPrompts, candidate: Vector, out: Path)`.
 
-    `SoftPrompts` is a `PromptObjective` or a `GenerationObjective`. If the spec `takes` "text", the target receives a `Textual` objective instead.
+    `SoftPrompts` is a `PromptObjective` or a `GenerationObjective`.
+    If the spec `takes` "text", the target receives a `Textual` objective instead.
     """
 
 
