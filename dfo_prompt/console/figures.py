@@ -12,10 +12,9 @@ from dfo_prompt.console.terminal import terminal
 from dfo_prompt.contracts.usage import Usage, currencies
 from dfo_prompt.report.summary import Summary
 from dfo_prompt.report.texts import are_shares, counted, printable
-from dfo_prompt.study.result import USUAL, HeldOut
+from dfo_prompt.study.result import METRICS, USUAL, HeldOut
 from dfo_prompt.study.saved import read_text
 
-METRICS = ("dev_metric", "test_metric", "manual_dev_metric", "manual_test_metric")
 BYTES = ("uploaded", "downloaded")
 """Currencies measured in bytes."""
 

@@ -15,13 +15,12 @@ from dfo_prompt.report.pictures.selection import logarithmic
 from dfo_prompt.report.tables import leaderboard
 from dfo_prompt.report.texts import printable
 from dfo_prompt.report.verdict import notes, verdict
-from dfo_prompt.study.result import Result
+from dfo_prompt.study.result import METRICS, Result
 from dfo_prompt.types import Vector
 
 PICTURES = 2
 """The most problems whose convergence is drawn; the report has all."""
 LOSSES = ("best_loss", "recommended_loss")
-METRICS = ("dev_metric", "test_metric", "manual_dev_metric", "manual_test_metric")
 DIGITS = 6
 
 

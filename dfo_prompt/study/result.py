@@ -12,6 +12,8 @@ from dfo_prompt.types import Json, Matrix, Vector
 
 USUAL = ("budget", "fitted", "unfinished")
 """Stop reasons that do not mean an early end."""
+METRICS = ("dev_metric", "test_metric", "manual_dev_metric", "manual_test_metric")
+"""Fields of `HeldOut` that are metrics."""
 
 
 @dataclass(frozen=True, kw_only=True)
