@@ -67,7 +67,7 @@ def given_to_optimizers(box: Box, dim: int) -> Bounds:
     return sides(box, dim)
 
 
-def usual_start(box: Box | None, dim: int, sigma: float) -> Vector:
+def default_start(box: Box | None, dim: int, sigma: float) -> Vector:
     """Return the default initial point (d,).
 
     A coordinate starts at zero if the box contains zero, else at the midpoint of two finite ends, or sigma inside a single

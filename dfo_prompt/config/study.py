@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from dfo_prompt._util.parsing import STRICT, Finite, Positive, plain, tables
-from dfo_prompt.config.bounds import Box, check_box, check_start, given_to_optimizers, storable, usual_start
+from dfo_prompt.config.bounds import Box, check_box, check_start, default_start, given_to_optimizers, storable
 from dfo_prompt.config.endpoint import EndpointConfig
 from dfo_prompt.config.limits import Limits
 from dfo_prompt.config.paths import FilePath
@@ -94,7 +94,7 @@ class StudyConfig:
     @property
     def start(self) -> Vector:
         """Return the initial point (d,)."""
-        return usual_start(self.bounds, self.dim, self.sigma) if self.x0 is None else np.array(self.x0, dtype=np.float64)
+        return default_start(self.bounds, self.dim, self.sigma) if self.x0 is None else np.array(self.x0, dtype=np.float64)
 
     @property
     def box(self) -> Bounds | None:
@@ -104,7 +104,7 @@ class StudyConfig:
     def resolved(self) -> "StudyConfig":
         """Return the same study with every default that depends on other keys filled in."""
         popsize = self.popsize or default_popsize(self.dim)
-        every = self.validate_every or usual_looks(popsize, self.budget)
+        every = self.validate_every or default_validate_every(popsize, self.budget)
         prices = self.prices.resolved() if self.prices else None
         return replace(self, popsize=popsize, validate_every=every, prices=prices)
 
@@ -129,6 +129,6 @@ def default_popsize(dim: int) -> int:
     return 4 + int(3 * log(dim))
 
 
-def usual_looks(popsize: int, budget: int) -> int:
+def default_validate_every(popsize: int, budget: int) -> int:
     """Return the default number of queries between evaluations on dev."""
     return max(popsize, min(100, budget // 10))

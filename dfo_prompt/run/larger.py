@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dfo_prompt.config.study import STUDY, StudyConfig, usual_looks
+from dfo_prompt.config.study import STUDY, StudyConfig, default_validate_every
 from dfo_prompt.contracts.objective import Objective
 from dfo_prompt.contracts.optimizer import Optimizer
 from dfo_prompt.errors import InputError, StudyError
@@ -61,7 +61,7 @@ def _as_begun(config: StudyConfig, manifest: Mapping[str, Any], *, searches: boo
     if not searches:
         known = isinstance(every, int) and isinstance(budget, int)  # else opening the folder reports the damage
         return replace(config, validate_every=every, budget=budget) if known else config
-    is_default = config.validate_every == usual_looks(config.popsize or 1, config.budget)
+    is_default = config.validate_every == default_validate_every(config.popsize or 1, config.budget)
     if config.method == STUDY and isinstance(every, int) and is_default and _had_less(manifest, config.budget):
         return replace(config, validate_every=every)
     return config
