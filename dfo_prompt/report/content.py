@@ -29,10 +29,9 @@ class Report:
         intro: the size of the comparison.
         missing: studies without results and entries that are not ranked; "" where there are none.
         beside: a sentence on the entries that were read from packed studies; "" where there are none.
-        identical: a sentence on each group of entries with identical journals.
         verdict: the conclusion from the leaderboard, in one sentence.
         remarks: caveats of the verdict, one sentence each.
-        notes: every sentence beside the verdict: `beside`, `missing`, `remarks` and `identical`.
+        notes: every sentence beside the verdict: `beside`, `missing`, `remarks` and those on identical entries.
         manifest: versions, machines and settings of the studies.
     """
 
@@ -40,7 +39,6 @@ class Report:
     intro: str
     missing: str
     beside: str
-    identical: tuple[str, ...]
     verdict: str
     remarks: tuple[str, ...]
     notes: tuple[str, ...]
@@ -66,7 +64,6 @@ def report_of(folder: Path) -> Report:
         intro=_intro(analysis),
         missing=missing(analysis),
         beside=beside(analysis),
-        identical=tuple(map(str, analysis.identical)),
         verdict=verdict(analysis),
         remarks=tuple(remarks(analysis)),
         notes=tuple(notes(analysis)),
