@@ -36,6 +36,8 @@ def command(kind: str, name: str | None, registry: str | None, *, as_json: bool)
     """
     if registry and kind != "optimizers":
         raise InputError(f"--registry is for optimizers, not for {kind}")
+    if registry and name:
+        raise InputError("give a NAME or --registry, not both")
     if name and kind == "plugins":
         raise InputError("a NAME is of something that plugins give, such as optimizers; plugins are listed together")
     if name:

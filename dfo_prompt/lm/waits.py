@@ -11,7 +11,9 @@ aten = torch.ops.aten
 DYNAMIC = {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape}
 """The marks of operations whose results the processor needs, as a number or as a shape."""
 INDEXING = {aten.index.Tensor, aten.index_put.default, aten.index_put_.default}
-"""The operations that wait only if they select by a mask."""
+"""The operations that wait if they select by a mask, or by an index on another device."""
+COPIES = {aten._to_copy.default, aten.copy_.default}
+"""The operations that copy even a tensor of no dimension; to others, such a tensor of the CPU is a number."""
 
 
 class Waits(TorchDispatchMode):
@@ -43,9 +45,10 @@ class Waits(TorchDispatchMode):
 
 def _waits(func: Any, args: Sequence[Any], result: Any) -> bool:
     if func in INDEXING:
-        return any(index is not None and index.dtype in (torch.bool, torch.uint8) for index in args[1])
+        indices = [index for index in args[1] if index is not None]
+        return any(index.dtype in (torch.bool, torch.uint8) or index.device != args[0].device for index in indices)
     if func is aten._local_scalar_dense.default:
         return args[0].dtype != torch.bool  # type: ignore[no-any-return]
-    given = [x for x in args if isinstance(x, Tensor) and x.dim()]
+    given = [x for x in args if isinstance(x, Tensor) and (x.dim() or func in COPIES)]
     copies = isinstance(result, Tensor) and any(x.device != result.device for x in given)
     return copies or not DYNAMIC.isdisjoint(func.tags)

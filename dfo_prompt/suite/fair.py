@@ -89,6 +89,8 @@ def _check_budgets(plans: Sequence[Plan], where: str) -> None:
         both = f"{reference.optimizer!r} and {plan.optimizer!r}"
         if plan.config.limits != reference.config.limits:
             raise InputError(f"{where}: limits of {both} differ on {plan.problem!r}; set them in [study], or cross them")
+        if "nanodollars" in (plan.config.limits or {}) and plan.config.prices != reference.config.prices:
+            raise InputError(f"{where}: prices of {both} differ on {plan.problem!r}; set them in [study], or cross them")
         if plan.config.stop != reference.config.stop:
             raise InputError(
                 f"{where}: rules of {both} to stop differ on {plan.problem!r}; set them in [study], or cross them"

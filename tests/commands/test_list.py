@@ -84,6 +84,11 @@ def test_a_name_that_is_unknown_is_one_line(program):
     assert program("list", "plugins", "cma")[0] == 2
 
 
+def test_a_name_and_a_registry_exclude_each_other(program):
+    status, _, err = program("list", "optimizers", "cma", "--registry", "nevergrad")
+    assert (status, err) == (2, "error: give a NAME or --registry, not both\n")
+
+
 def test_an_entry_whose_extra_is_missing_says_what_it_needs(program, monkeypatch):
     monkeypatch.setitem(sys.modules, "dfo_prompt.suite.on_ray", None)
     status, out, err = program("list", "executors", "ray")

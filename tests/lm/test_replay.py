@@ -93,6 +93,38 @@ def test_a_pass_that_waits_is_not_recorded(wait, waits):
     assert recorder.recorded == (not waits)
 
 
+@pytest.mark.parametrize(
+    ("copy", "waits"),
+    [
+        (lambda there: torch.ones(2).to(there.device), True),
+        (lambda there: torch.ones(()).type_as(there), True),
+        (lambda there: there[torch.tensor([0])], True),
+        (lambda there: there * torch.ones(()), False),  # the scalar is an argument of the kernel
+    ],
+    ids=["a vector", "a scalar", "an index", "a factor"],
+)
+def test_copies_to_the_device_of_the_model_wait(copy, waits):
+    there = torch.ones(2, device="meta")
+    with Waits() as found:
+        copy(there)
+    assert bool(found.found) == waits
+
+
+def test_passes_of_deberta_wait():
+    model, prompt = tiny_model("deberta-v2").to("meta"), torch.empty(2, 7, 32, device="meta")
+    with torch.inference_mode(), Waits() as waits:
+        model(inputs_embeds=prompt, attention_mask=torch.ones(2, 7, dtype=torch.long, device="meta"))
+    assert waits.found
+
+
+def test_scores_that_are_no_numbers_do_not_end_replays():
+    recorder = Recorder(lambda scores: scores)
+    replays = replays_with(recorder)
+    for _ in range(2):
+        replays.each(PROMPTS, lambda prompt: scores_of(prompt) * torch.nan)
+    assert recorder.recorded == 2
+
+
 @pytest.mark.parametrize("words", [1, 2])
 @pytest.mark.parametrize("family", ["llama", "gpt2", "roberta", "t5"])
 @pytest.mark.parametrize("task", [TASK, BEHIND], ids=["prompt first", "texts first"])

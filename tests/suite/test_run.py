@@ -289,6 +289,13 @@ def test_limits_and_rules_to_stop_on_one_problem_must_be_the_same(suite, own, sa
         suite(text)
 
 
+def test_one_limit_in_dollars_needs_one_price(suite):
+    text = PRICED.replace('"random"', '{ name = "few", optimizer = "random", prices = { output = "0.25" } }')
+    with pytest.raises(InputError, match="prices of 'cma' and 'few' differ on 'sphere'"):
+        suite(text)
+    assert suite(text.replace(', dollars = "0.01"', "")).plans
+
+
 def test_shared_limits_are_for_the_entries_that_search(suite):
     text = SUITE.replace("[study]\n", 'methods = [{ name = "m", method = "manual" }]\n[study]\nlimits = { rows = 40 }\n')
     assert {plan.optimizer: plan.queries for plan in suite(text).plans} == {"cma": 33, "random": 33, "m": 0}
