@@ -71,9 +71,10 @@ class Comparison:
             return np.full((len(first), 2), np.nan), np.full(len(first), np.nan)
         if self.inference == "seeds":
             draws = np.stack([1 - statistics.resampled(self.values[:, :, i]) for i in range(len(self.names))], axis=1)
-            problems, seeds, _ = self.values.shape
             drawn = draws[:, first] - draws[:, second]
-            intervals, p = statistics.simultaneous(self.differences, drawn, problems=problems, seeds=seeds)
+            intervals, p = statistics.simultaneous(
+                self.differences, drawn, self.values[:, :, first] - self.values[:, :, second]
+            )
         else:
             each = 1 - statistics.by_problem(np.moveaxis(self.values, 2, 0))  # (k, problems)
             intervals, p = statistics.sign_flips(each[first] - each[second])

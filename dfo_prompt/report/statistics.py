@@ -18,6 +18,8 @@ FEWEST_SEEDS = 5
 """The fewest seeds for the max-t bootstrap; with fewer, bootstrap intervals are too narrow."""
 FEWEST_REPEATS = 4
 """The fewest further seeds that must repeat a difference before it counts as constant: few examples give equal ones."""
+ROUNDING = 1e-12
+"""The largest difference that the order of a sum explains."""
 MOST_EXACT = 14
 """The most problems for which all subsets are enumerated; beyond, subsets are sampled."""
 
@@ -73,13 +75,14 @@ def resampled(values: Matrix) -> Vector:
     return averages
 
 
-def simultaneous(estimates: Vector, draws: Matrix, *, problems: int, seeds: int) -> tuple[Matrix, Vector]:
+def simultaneous(estimates: Vector, draws: Matrix, differences: Matrix) -> tuple[Matrix, Vector]:
     """Return simultaneous intervals of the estimates, (m, 2), and p values corrected for multiplicity, (m,).
 
     The single-step max-t bootstrap (Hothorn, Bretz and Westfall, 2008): an interval excludes 0 exactly where p <= 0.05.
     Standard errors are multiplied by sqrt(S / (S - 1)) to correct the bias of resampling S seeds with replacement, and
     critical values are those of Student's t with P (S - 1) degrees of freedom instead of the normal distribution. Few seeds
-    have too few bootstrap samples for the largest of many t: Bonferroni's correction takes its place.
+    have too few bootstrap samples for the largest of many t: Bonferroni's correction takes its place, with the degrees of
+    freedom of Welch and Satterthwaite, because problems without noise add none.
 
     A difference that is the same on all seeds of each problem has no standard error: with few repetitions its interval and p
     are NaN, with more its interval has width 0.
@@ -87,12 +90,14 @@ def simultaneous(estimates: Vector, draws: Matrix, *, problems: int, seeds: int)
     Args:
         estimates: (m,).
         draws: the estimates in each bootstrap sample, (R, m).
-        problems: the number P of problems.
-        seeds: the number S of seeds.
+        differences: the differences of P problems and S seeds, (P, S, m).
     """
-    error, free = draws.std(axis=0), problems * (seeds - 1)
-    moves = error > 1e-12 * (1 + np.abs(estimates))  # the others are constant over the draws
+    problems, seeds, _ = differences.shape
+    error, repeats = draws.std(axis=0), problems * (seeds - 1)
+    moves = error > ROUNDING * (1 + np.abs(estimates))  # the others are constant over the draws
+    estimates = np.where(~moves & (np.abs(estimates) < ROUNDING), 0.0, estimates)  # a difference of rounding
     wide = error * np.sqrt(seeds / (seeds - 1))
+    free = _degrees_of_freedom(differences[:, :, moves]) if seeds < FEWEST_SEEDS else repeats
     tails = stats.t.sf(np.abs(estimates[moves]) / wide[moves], free)
     half, p = np.zeros(len(estimates)), np.where(estimates == 0, 1.0, 0.0)
     if seeds < FEWEST_SEEDS:
@@ -103,9 +108,16 @@ def simultaneous(estimates: Vector, draws: Matrix, *, problems: int, seeds: int)
         cut = stats.t.isf(stats.norm.sf(largest[int(np.ceil(CONFIDENCE * len(largest))) - 1]), free)
         p[moves] = 1 - np.searchsorted(largest, stats.norm.isf(tails), side="left") / len(largest)
     half[moves] = cut * wide[moves]
-    unknown = ~moves & (estimates != 0) & (free < FEWEST_REPEATS)
+    unknown = ~moves & (estimates != 0) & (repeats < FEWEST_REPEATS)
     half[unknown] = p[unknown] = np.nan
     return np.stack([estimates - half, estimates + half], axis=1), p
+
+
+def _degrees_of_freedom(differences: Matrix) -> Vector:
+    """Return those of the means of differences (P, S, m) by Welch (1947) and Satterthwaite (1946), (m,)."""
+    variances = differences.var(axis=1)  # (P, m)
+    free: Vector = (differences.shape[1] - 1) * variances.sum(axis=0) ** 2 / (variances**2).sum(axis=0)
+    return free
 
 
 def sign_flips(differences: Matrix) -> tuple[Matrix, Vector]:

@@ -86,9 +86,8 @@ def _simultaneous(values):
     scores = np.array([statistics.average(values[:, :, i]) for i in range(values.shape[2])])
     draws = np.stack([statistics.resampled(values[:, :, i]) for i in range(values.shape[2])], axis=1)
     first, second = np.triu_indices(values.shape[2], 1)
-    problems, seeds, _ = values.shape
-    differences, drawn = scores[first] - scores[second], draws[:, first] - draws[:, second]
-    return statistics.simultaneous(differences, drawn, problems=problems, seeds=seeds)
+    estimates, drawn = scores[first] - scores[second], draws[:, first] - draws[:, second]
+    return statistics.simultaneous(estimates, drawn, values[:, :, first] - values[:, :, second])
 
 
 def test_simultaneous_intervals_and_p_values_say_the_same():
@@ -128,6 +127,21 @@ def test_under_the_null_hypothesis_metrics_of_few_examples_err_as_often_as_they_
     rng, runs = np.random.default_rng(0), 200
     metrics = (rng.binomial(30, 0.5, (problems, seeds, 6)) / 30 for _ in range(runs))
     assert sum((_simultaneous(values)[1] <= 0.05).any() for values in metrics) / runs <= 0.1
+
+
+@pytest.mark.parametrize("seeds", [2, 3])
+def test_problems_without_noise_do_not_make_a_noisy_one_certain(seeds):
+    rng, runs = np.random.default_rng(0), 200
+    noise = np.array([1, 1e-3, 1e-3, 1e-3])[:, None, None]
+    suites = (noise * rng.standard_normal((4, seeds, 2)) for _ in range(runs))
+    assert sum((_simultaneous(values)[1] <= 0.05).any() for values in suites) / runs <= 0.1
+
+
+def test_a_difference_of_rounding_is_none():
+    values = np.repeat(np.array([[0.1, 0.3], [0.2, 0.2], [0.3, 0.1]])[:, None], 5, axis=1)
+    intervals, p = _simultaneous(values)
+    assert intervals.tolist() == [[0, 0]]
+    assert p.tolist() == [1]
 
 
 def test_under_the_null_hypothesis_flipped_signs_err_as_often_as_they_say():

@@ -89,7 +89,7 @@ def searched(analysis: Analysis) -> "pd.Series[bool]":
     return analysis.studies["finished"] & analysis.studies["searched"]
 
 
-def shares_table(values: Mapping[str, Vector], x: str, at: npt.NDArray[np.int64]) -> pd.DataFrame:
+def shares_table(values: Mapping[str, Vector], x: str, at: Vector | npt.NDArray[np.int64]) -> pd.DataFrame:
     """Return the curves as a table with columns optimizer, `x` and share."""
     curves = [pd.DataFrame({"optimizer": name, x: at, "share": row}) for name, row in values.items()]
     return pd.concat(curves, ignore_index=True)
