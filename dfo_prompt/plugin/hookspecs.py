@@ -75,10 +75,7 @@ def dfo_prompt_tasks() -> Iterable[Spec]:  # type: ignore[empty-body]
 
 @hookspec
 def dfo_prompt_models() -> Iterable[Spec]:  # type: ignore[empty-body]
-    """Provide named models: targets are callables `() -> Path | str`.
-
-    They return a model folder, a GGUF file or a hub id, downloaded if needed.
-    """
+    """Provide named models: targets return a folder or GGUF file, downloaded if needed, as a path, or a hub id as text."""
 
 
 @hookspec
