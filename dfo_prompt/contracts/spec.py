@@ -110,8 +110,8 @@ class ExporterSpec(Spec):
 
     Attributes:
         place: default name of the file or folder that it writes, below the study.
-        takes: the kind of prompt that it exports: "soft", of
-            `SoftPrompts` (a `PromptObjective` or a `GenerationObjective`), or "text", of a `Textual` objective.
+        takes: the kind of prompt that it exports: "soft", of `SoftPrompts` (a `PromptObjective` or a
+            `GenerationObjective`), or "text", of a `Textual` objective.
         card: True to add a README.md with the study's figures beside the task.json in the folder that it writes.
     """
 

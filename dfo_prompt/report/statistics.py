@@ -85,7 +85,7 @@ def simultaneous(estimates: Vector, draws: Matrix, differences: Matrix) -> tuple
     freedom of Welch and Satterthwaite, because problems without noise add none.
 
     A difference that is the same on all seeds of each problem has no standard error: with few repetitions its interval and p
-    are NaN, with more its interval has width 0.
+    are NaN, with more its interval has width 0. One that rounding explains is 0, with p = 1.
 
     Args:
         estimates: (m,).

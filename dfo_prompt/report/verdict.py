@@ -7,12 +7,10 @@ from dfo_prompt.report.comparison import Conclusion
 from dfo_prompt.report.marks import marks_of
 from dfo_prompt.report.notes import beside, missing, too_few
 from dfo_prompt.report.numbers import interval_text
-from dfo_prompt.report.statistics import FEWEST_SEEDS
+from dfo_prompt.report.statistics import FEWEST_SEEDS, ROUNDING
 from dfo_prompt.report.texts import counted, listed, named
 
 OUTCOMES = (Conclusion.BETTER, Conclusion.EQUAL, Conclusion.OPEN)
-TIE = 1e-12
-"""The largest difference of scores that is rounding."""
 
 
 def verdict(analysis: Analysis) -> str:
@@ -81,7 +79,7 @@ def _claim(analysis: Analysis, names: Sequence[str]) -> str:
 def _ahead(analysis: Analysis, names: Sequence[str]) -> tuple[str, str]:
     """Return the clause on the highest score, and the subject of a clause on the first optimizer after it."""
     first, second, *_ = names
-    if len(shared := [name for name in names if _gap(analysis, first, name) <= TIE]) > 1:
+    if len(shared := [name for name in names if _gap(analysis, first, name) <= ROUNDING]) > 1:
         return f"{listed(shared)} share the highest score", first
     return f"{first} has the highest score, {_difference(analysis, first, second)} above {second}", "it"
 
