@@ -17,7 +17,7 @@ class MethodSpec(Spec):
         deployment_efficient: one frozen copy of the model serves all tasks and users.
         searches: the method spends the study's query budget; the queries of other methods do not depend on it.
         tunes: the method returns a candidate of the study's objective and accepts any objective. It writes a study
-            folder: reports draw its curve, and `export`, `--start-from` and, also before it is finished, `predict` accept it.
+            folder: reports draw its curve, and `export`, `--start-from` and `predict` (even unfinished) accept it.
         exceeds_budget: the method searches, and also makes queries that neither the budget nor its limits cover.
         budgets: "package.module:function", for a method that spends several budgets: the function takes the study's
             configuration and returns their number.
