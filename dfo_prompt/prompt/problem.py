@@ -65,6 +65,7 @@ class TaskSplit:
         return {
             "task": self.task.name,
             "task_fingerprint": self.task.fingerprint,
+            **({"prompted_templates": list(self.task.prompted)} if self.task.prompted else {}),
             "metric": self.task.metric,
             "data_fingerprint": self.data.fingerprint,
             "examples": {name: len(self.data.part(name)) for name in ("train", "dev", "test")},

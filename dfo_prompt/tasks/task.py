@@ -17,6 +17,7 @@ from dfo_prompt.tasks.template import Template
 
 MIN_CLASSES = 2
 """The smallest number of label words."""
+_PROMPT = "{prompt}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,15 +87,20 @@ class Task:
     def fingerprint(self) -> str:
         """Return a short hash of templates, label words, metric and patterns, or of the rule for answers.
 
-        The chain is left out: only one method uses it and writes it to its manifest.
+        Marks of the soft prompt are left out, because a task stays the same wherever its prompt stands; `prompted` has them.
+        The chain is left out too: only one method uses it and writes it to its manifest.
         """
         patterns = tuple(
-            (pattern.template, pattern.causal_template, [*(pattern.labels or self.labels).items()])
+            (
+                _without_prompt(pattern.template),
+                _without_prompt(pattern.causal_template),
+                [*(pattern.labels or self.labels).items()],
+            )
             for pattern in self.patterns
         )
         content: tuple[object, ...] = (
-            self.template,
-            self.causal_template,
+            _without_prompt(self.template),
+            _without_prompt(self.causal_template),
             [*self.labels.items()],
             self.metric,
             patterns,
@@ -103,6 +109,13 @@ class Task:
         if self.answer:  # spelled out, so that the name of the class may change
             text = f"{text[:-1]}, Answer(most_tokens={self.answer.most_tokens!r}, ends={self.answer.ends!r}))"
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def prompted(self) -> tuple[str, ...]:
+        """Return the templates, those of the patterns last, that say where the soft prompt stands."""
+        own = (self.template, self.causal_template)
+        others = (template for pattern in self.patterns for template in (pattern.template, pattern.causal_template))
+        return tuple(template for template in (*own, *others) if _PROMPT in template)
 
     @property
     def masked(self) -> Template:
@@ -216,6 +229,10 @@ def _read(path: Path) -> Task:
 
 def _with_prompt_behind(template: str) -> str:
     return template and Template.parse(template).with_prompt_behind
+
+
+def _without_prompt(template: str) -> str:
+    return template.replace(_PROMPT, "")
 
 
 def _parsed(task: Task, key: str) -> Template:

@@ -142,3 +142,18 @@ def test_a_changed_task_ends_every_later_run_until_it_is_changed_back(read, tmp_
     tiny_task.write_text(before)
     shutil.rmtree(study_path(out, refused.id))
     assert run_suite(later, out) == {}
+
+
+def test_a_prompt_in_two_places_is_compared_on_one_task(tmp_path, tiny_folder, tiny_task, monkeypatch):
+    monkeypatch.setattr("dfo_prompt.suite.run.open_executor", lambda *_, **__: InThisProcess())
+    places = ", ".join(
+        f'{{ name = "{place}", optimizer = "random", prompt.place = "{place}" }}' for place in ("ahead", "behind")
+    )
+    problem = f'[study.problem]\nmodel = "{tiny_folder}"\ntask = "{tiny_task}"\nshots = 4\n'
+    study = "[study]\nbudget = 4\ndim = 2\n[study.prompt]\ntokens = 2\n"
+    (tmp_path / "suite.toml").write_text(
+        f'name = "places"\nseeds = [1]\nthreads = 1\noptimizers = [{places}]\n{study}{problem}'
+    )
+    suite = read_suite_file(tmp_path / "suite.toml")
+    assert run_suite(suite, tmp_path / "out") == {}
+    assert all(is_finished(tmp_path / "out", plan) for plan in suite.plans)

@@ -132,6 +132,14 @@ def test_the_fingerprint_holds_the_patterns_and_nothing_else_of_their_tasks(tmp_
     assert len({first, fingerprint("here", pattern.replace("So", "Thus")), fingerprint("here", f"{pattern}\n{labels}")}) == 3
 
 
+def test_the_place_of_the_prompt_is_no_part_of_the_fingerprint(tmp_path: Path) -> None:
+    task = load_task(write(tmp_path, GOOD.replace("[data]", '[[patterns]]\ntemplate = "{text} So {answer}"\n[data]')))
+    behind = task.with_prompt_behind
+    assert (behind.fingerprint, task.prompted) == (task.fingerprint, ())
+    assert behind.prompted == (behind.template, behind.causal_template, behind.patterns[0].template)
+    assert behind.patterns[0].template == "{text}{prompt} So {answer}"
+
+
 def test_f1_is_for_two_classes(tmp_path: Path) -> None:
     three = GOOD.replace('superb = "great"', 'superb = "superb"').replace("summary", 'metric = "f1"\nsummary')
     with pytest.raises(InputError, match="metric: f1 is for 2 classes, not 3; use accuracy or macro_f1"):
