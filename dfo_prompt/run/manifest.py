@@ -16,7 +16,8 @@ from packaging.requirements import InvalidRequirement, Requirement
 from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.contracts.objective import Layered, Objective
 from dfo_prompt.errors import DfoPromptError, InputError
-from dfo_prompt.plugin.entries import arguments_of, find, target_of
+from dfo_prompt.plugin.catalogue import catalogue
+from dfo_prompt.plugin.entries import arguments_of, target_of
 from dfo_prompt.plugin.installed import installed_points
 from dfo_prompt.plugin.options import defaults_of
 from dfo_prompt.run.built import optimizer_of
@@ -79,9 +80,9 @@ def _blocks(name: str, options: Mapping[str, Any]) -> dict[str, int]:
 
     An optimizer that takes no options from its wrapper is left out: it searches a block or a subspace, which has no layers.
     """
-    given = {**defaults_of(target_of("optimizer", name)), **arguments_of("optimizer", name, options)}
-    counts = {"blocks": given["blocks"]} if isinstance(given.get("blocks"), int) else {}
-    if find("optimizer", name).wraps:
+    given: dict[str, Any] = {**defaults_of(target_of("optimizer", name)), **arguments_of("optimizer", name, options)}
+    counts: dict[str, int] = {"blocks": given["blocks"]} if isinstance(given.get("blocks"), int) else {}
+    if catalogue().optimizers.find(name).wraps:
         for key in (key for key in given if key.endswith(OPTIONS)):
             inner = str(given.get(key.removesuffix(OPTIONS), given.get("variant")))  # such as `second` of `second_options`
             own = given[key] if isinstance(given[key], Mapping) else {}
