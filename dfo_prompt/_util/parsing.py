@@ -86,6 +86,15 @@ def plain(value: object) -> object:
     raise TypeError(f"{value!r} is no plain data")
 
 
+def plain_copy(value: object) -> Any:
+    """Return a deep copy of `value` as it is read back from JSON, with lists for tuples; see `plain` for other objects.
+
+    Raises:
+        TypeError, ValueError: JSON cannot hold the value.
+    """
+    return json.loads(json.dumps(value, default=plain))
+
+
 def _input_error(error: ValidationError, kind: type[object], where: str) -> InputError:
     # Report a misspelt key first: if the key is required, "field required" would hide the misspelling.
     first = min(error.errors(include_url=False), key=lambda problem: problem["type"] != "unexpected_keyword_argument")

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from dfo_prompt.study.result import Batch, StudyInfo, StudyResult
+from dfo_prompt.study.result import Batch, Observer, StudyInfo, StudyResult
 from dfo_prompt.types import Vector
 
 
@@ -29,7 +29,7 @@ class MinimizeResult(StudyResult):
         return study_html(self, self.losses, optimizer=self.optimizer)
 
 
-class Recorder:
+class Recorder(Observer):
     """An observer that records the losses of a study."""
 
     def __init__(self) -> None:
@@ -42,9 +42,6 @@ class Recorder:
     def batch_evaluated(self, batch: Batch) -> None:
         """Record the losses of a batch, new or recalled from the journal."""
         self._losses += [np.nan if record.loss is None else record.loss for record in batch.records]
-
-    def study_finished(self, result: StudyResult) -> None:
-        """Do nothing: the call returns the result."""
 
     def with_losses(self, result: StudyResult, optimizer: str) -> MinimizeResult:
         """Return the result with the recorded losses."""

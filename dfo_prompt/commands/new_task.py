@@ -76,6 +76,9 @@ def _classes(drafted: Draft, model: str) -> str:
 def _notes(drafted: Draft, model: str) -> list[str]:
     words = drafted.task.labels.values()
     notes = [] if any(map(str.isalpha, "".join(words))) else ["label words are numbers: give better ones with --labels"]
+    column = drafted.task.data.columns.get("label", "label")
+    decimals = sorted({*drafted.dataset.values(column)} - {*drafted.classes, ""})
+    notes += [f"whole numbers are labels without their decimal: {', '.join(decimals)}"] if decimals else []
     few = [label for label, count in drafted.classes.items() if count < PARTS]
     notes += [f"too few rows to run: {', '.join(few)} needs {PARTS}, for train, dev and test"] if few else []
     try:

@@ -1,6 +1,5 @@
 """The configuration of a study, from the flags of `dfo-prompt run` or a STUDY.toml."""
 
-import json
 from dataclasses import dataclass, field, replace
 from math import log
 from typing import Annotated
@@ -8,7 +7,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from dfo_prompt._util.parsing import STRICT, Finite, Positive, plain, tables
+from dfo_prompt._util.parsing import STRICT, Finite, Positive, plain_copy, tables
 from dfo_prompt.config.bounds import Box, check_box, check_start, default_start, given_to_optimizers, storable
 from dfo_prompt.config.endpoint import EndpointConfig
 from dfo_prompt.config.limits import Limits
@@ -115,12 +114,12 @@ class StudyConfig:
         """
         data = tables(self)
         del data["trackers"]
-        data["bounds"] = storable(json.loads(json.dumps(data["bounds"])))
+        data["bounds"] = storable(plain_copy(data["bounds"]))
         if self.stop is None:
             del data["stop"]
         if self.problem.feedback is None:  # folders of earlier versions do not have the key
             del data["problem"]["feedback"]
-        plain_data: dict[str, Json] = json.loads(json.dumps(data, default=plain))
+        plain_data: dict[str, Json] = plain_copy(data)
         return plain_data
 
 

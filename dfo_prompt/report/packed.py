@@ -12,7 +12,7 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from dfo_prompt._util.parsing import STRICT, parse, plain, tables
+from dfo_prompt._util.parsing import STRICT, parse, plain_copy, tables
 from dfo_prompt._util.reading import read_bytes, unique_keys
 from dfo_prompt.config.paths import by_name
 from dfo_prompt.config.study import STUDY
@@ -114,7 +114,7 @@ def read_packed(path: Path) -> Packed:
 
 
 def _plain(value: Any) -> dict[str, Any]:
-    data: dict[str, Any] = json.loads(json.dumps(tables(value), default=plain))
+    data: dict[str, Any] = plain_copy(tables(value))
     return data
 
 

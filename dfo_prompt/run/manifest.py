@@ -15,8 +15,11 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.contracts.objective import Layered, Objective
-from dfo_prompt.errors import InputError
+from dfo_prompt.errors import DfoPromptError, InputError
+from dfo_prompt.plugin.catalogue import catalogue
+from dfo_prompt.plugin.entries import arguments_of, target_of
 from dfo_prompt.plugin.installed import installed_points
+from dfo_prompt.plugin.options import defaults_of
 from dfo_prompt.run.built import optimizer_of
 from dfo_prompt.run.code import code_of
 from dfo_prompt.study.checked_objective import describe, outer_of
@@ -26,6 +29,8 @@ from dfo_prompt.types import Json
 
 CLOCK = "depends_on_the_clock"
 """The manifest key that names the time-dependent setting of a study; absent from other manifests."""
+OPTIONS = "_options"
+"""The end of the names of options that a wrapper passes on to the optimizers that it drives."""
 PACKAGES = ("dfo-prompt", "numpy", "torch", "transformers", "cma", "nevergrad", "pymoo")
 
 
@@ -59,12 +64,31 @@ def describe_run(config: Mapping[str, Json], objective: Mapping[str, Json], opti
 
 def _check_blocks(config: StudyConfig, effective: Mapping[str, Json], objective: Objective) -> None:
     """Refuse a number of blocks that does not divide the number of layers, as with a preset for another model."""
-    number = config.optimizer_options.get("blocks", effective.get("blocks"))  # an option may be that of a second stage
-    blocks = number if isinstance(number, int) and number > 0 else 1
     layers = objective.prompt_layers if isinstance(objective, Layered) else 1
-    if layers > 1 and layers % blocks:
-        fault = f"{blocks} blocks do not fit {layers} layers, each with a prompt of its own"
-        raise InputError(f"optimizer {config.optimizer!r}: {fault}; set optimizer.blocks to {layers}, or to a part of it")
+    if layers <= 1:
+        return
+    told = effective.get("blocks")  # of an optimizer that takes no such option
+    counts = {**({"blocks": told} if isinstance(told, int) else {}), **_blocks(config.optimizer, config.optimizer_options)}
+    for key, blocks in counts.items():
+        if blocks > 0 and layers % blocks:
+            fault = f"{blocks} blocks do not fit {layers} layers, each with a prompt of its own"
+            raise InputError(f"optimizer {config.optimizer!r}: {fault}; set optimizer.{key} to {layers}, or to a part of it")
+
+
+def _blocks(name: str, options: Mapping[str, Any]) -> dict[str, int]:
+    """Return the number of blocks of an optimizer, and of those that it drives with options of their own, by option.
+
+    An optimizer that takes no options from its wrapper is left out: it searches a block or a subspace, which has no layers.
+    """
+    given: dict[str, Any] = {**defaults_of(target_of("optimizer", name)), **arguments_of("optimizer", name, options)}
+    counts: dict[str, int] = {"blocks": given["blocks"]} if isinstance(given.get("blocks"), int) else {}
+    if catalogue().optimizers.find(name).wraps:
+        for key in (key for key in given if key.endswith(OPTIONS)):
+            inner = str(given.get(key.removesuffix(OPTIONS), given.get("variant")))  # such as `second` of `second_options`
+            own = given[key] if isinstance(given[key], Mapping) else {}
+            with suppress(DfoPromptError):  # a plugin's options with such a name need not be those of an optimizer
+                counts |= {f"{key}.{option}": count for option, count in _blocks(inner, own).items()}
+    return counts
 
 
 def _processor() -> str:

@@ -1,13 +1,12 @@
 """Validates the results of an objective: arrays with a number per candidate, usage, and plain metadata."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
 
-from dfo_prompt._util.parsing import plain
+from dfo_prompt._util.parsing import plain_copy
 from dfo_prompt.contracts.objective import Composite, Described, Evaluation, Objective, Outer
 from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.errors import PluginError, one_line
@@ -56,7 +55,7 @@ def describe(objective: Objective, *, name: str) -> dict[str, Json]:
     if not isinstance(objective, Described):
         return {}
     try:
-        metadata = json.loads(json.dumps(objective.describe(), default=plain))
+        metadata = plain_copy(objective.describe())
     except Exception as error:
         raise PluginError(f"objective {name!r} failed in describe: {one_line(error)}") from error
     if not isinstance(metadata, dict):

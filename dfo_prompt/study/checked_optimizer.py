@@ -1,6 +1,5 @@
 """Validates and times an optimizer's calls."""
 
-import json
 from collections.abc import Callable
 from copy import deepcopy
 from time import perf_counter
@@ -8,7 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from dfo_prompt._util.parsing import plain
+from dfo_prompt._util.parsing import plain_copy
 from dfo_prompt.contracts.optimizer import Optimizer, StructuredOptimizer
 from dfo_prompt.errors import PluginError, one_line
 from dfo_prompt.study.checked_objective import as_array
@@ -61,7 +60,7 @@ class CheckedOptimizer:
 
     def describe(self) -> dict[str, Json]:
         """Return the optimizer's description as plain data: NumPy scalars and arrays become numbers and lists."""
-        state = self._call("describe", lambda: json.loads(json.dumps(self._optimizer.describe(), default=plain)))
+        state = self._call("describe", lambda: plain_copy(self._optimizer.describe()))
         if not isinstance(state, dict):
             raise PluginError(
                 f"optimizer {self._name!r} describes itself by a {type(state).__name__}, not by values by name"

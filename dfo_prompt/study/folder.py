@@ -1,18 +1,16 @@
 """A study folder: claimed for the study of a manifest, and locked against other processes."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from shutil import rmtree
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from dfo_prompt._util.durable import sync_folder, writing
 from dfo_prompt._util.json_files import write_json
-from dfo_prompt._util.locks import PROBE_SECONDS
+from dfo_prompt._util.locks import PROBE_SECONDS, locked_folder
 from dfo_prompt.config.paths import portable
-from dfo_prompt.errors import InputError, StudyError
+from dfo_prompt.errors import InputError
 from dfo_prompt.study.identity import CODE, MANIFEST, check_parts, is_study, read_manifest
 from dfo_prompt.study.ledger import LOCK
 from dfo_prompt.study.records import ANSWERS, CANDIDATES, FILES, OUTPUTS, read_records
@@ -39,13 +37,8 @@ def study_folder(
     if path is None:
         yield None
         return
-    with ExitStack() as stack:
+    with locked_folder(path, LOCK, purpose="study", seconds=lock_seconds):
         with writing(path):
-            path.mkdir(parents=True, exist_ok=True)
-            try:
-                stack.enter_context(FileLock(path / LOCK, timeout=lock_seconds))
-            except Timeout as error:
-                raise StudyError(f"another process is running the study in {path}") from error
             ahead(path)
             _claim(path, manifest)
         yield path

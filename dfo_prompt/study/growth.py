@@ -4,13 +4,13 @@ The journal is kept. The final evaluations of the answer on train, dev and test 
 second account counts them as repeated.
 """
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from dfo_prompt._util.durable import replacing, writing
 from dfo_prompt._util.json_files import write_json
+from dfo_prompt._util.parsing import plain_copy
 from dfo_prompt.config.paths import portable
 from dfo_prompt.errors import InputError
 from dfo_prompt.study.identity import MANIFEST, check_parts, is_study, read_manifest
@@ -55,7 +55,7 @@ def enlarge(path: Path, manifest: Mapping[str, Any], *, cut: bool) -> None:
     discard_result(path)
     with writing(path):
         _forget_the_end(path / FILES[Account.VALIDATION], cut_at=stored["config"]["budget"] if cut else None)
-        config = portable(json.loads(json.dumps(manifest["config"])), path)
+        config = portable(plain_copy(manifest["config"]), path)
         budgets = [*budgets_of(stored), stored["config"]["budget"], budget]
         write_json(path / MANIFEST, {**stored, "config": config, BUDGETS: budgets})
 

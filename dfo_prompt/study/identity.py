@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from dfo_prompt._util.json_files import read_json
+from dfo_prompt._util.parsing import plain_copy
 from dfo_prompt.config.endpoint import PRACTICAL
 from dfo_prompt.config.paths import by_name
 from dfo_prompt.config.study import StudyConfig
@@ -84,7 +85,7 @@ def _differences(stored: Mapping[str, Any], current: Mapping[str, Any]) -> Itera
     for part in [part for part in (*IDENTITY, CODE) if part in current and (part in stored or part != CODE)]:
         if stored.get(part) == current[part]:
             continue
-        old, new = (_lasting(by_name(manifest.get(part, {}))) for manifest in (stored, json.loads(json.dumps(current))))
+        old, new = (_lasting(by_name(manifest.get(part, {}))) for manifest in (stored, plain_copy(current)))
         if part == "config":
             old = dict(_filled(old, new, StudyConfig().as_dict()))
         known = {*old} if part == CODE else {*old, *new}  # earlier versions did not list all code

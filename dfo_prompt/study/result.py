@@ -158,17 +158,22 @@ class StudyResult(Result):
 class Observer(Protocol):
     """Watches studies without changing them. An observer that raises is dropped with a warning.
 
+    A subclass inherits methods that do nothing, and defines those that it needs.
+
     Four more methods are optional: `search_ended(reason: str)` receives the stop reason of a search, before the evaluations
     that follow its last query; `validated(validation: Validation)` receives scores on dev and test;
     `failed(error: str)` receives the error line of a failed study; and, for trackers,
     `suite_finished(folder: Path, page: Path | None)` receives the folder of a finished suite and its report page.
     """
 
-    def study_started(self, info: StudyInfo) -> None:
+    def study_started(self, info: StudyInfo) -> None:  # noqa: ARG002
         """Handle the start, or the continuation, of a study."""
+        return  # an empty body would be abstract in a subclass
 
-    def batch_evaluated(self, batch: Batch) -> None:
+    def batch_evaluated(self, batch: Batch) -> None:  # noqa: ARG002
         """Handle a batch after it was journaled."""
+        return
 
-    def study_finished(self, result: StudyResult) -> None:
+    def study_finished(self, result: StudyResult) -> None:  # noqa: ARG002
         """Handle the result of a finished study."""
+        return

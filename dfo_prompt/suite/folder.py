@@ -1,20 +1,18 @@
 """A suite folder: the plan, the folders of its studies, and their errors."""
 
 from collections.abc import Container, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from dfo_prompt._util.durable import replacing, writing
 from dfo_prompt._util.json_files import read_json, write_json
-from dfo_prompt._util.locks import PROBE_SECONDS
+from dfo_prompt._util.locks import locked_folder
 from dfo_prompt._util.parsing import parse
 from dfo_prompt._util.reading import read_bytes
 from dfo_prompt.config.paths import absolute, portable
-from dfo_prompt.errors import InputError, StudyError
+from dfo_prompt.errors import InputError
 from dfo_prompt.run.larger import check_begun, smaller_budget
 from dfo_prompt.study.identity import read_manifest
 from dfo_prompt.study.ledger import LOCK
@@ -102,13 +100,8 @@ def suite_folder(folder: Path, suite: Suite) -> Iterator[Errors]:
             difference.
         StudyError: the folder cannot be written, or another process is running this suite.
     """
-    with ExitStack() as stack:
+    with locked_folder(folder, LOCK, purpose="suite"):
         with writing(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            try:
-                stack.enter_context(FileLock(folder / LOCK, timeout=PROBE_SECONDS))
-            except Timeout as error:
-                raise StudyError(f"another process is running the suite in {folder}") from error
             _claim(folder, suite)
             errors = Errors(folder)
         try:

@@ -12,7 +12,7 @@ from dfo_prompt.run.manifest import manifest_of
 from dfo_prompt.run.study import run_study
 from dfo_prompt.study.folder import study_folder
 from dfo_prompt.study.recheck import recheck
-from dfo_prompt.study.result import Batch, StudyInfo, StudyResult
+from dfo_prompt.study.result import Batch, Observer
 from dfo_prompt.suite.folder import study_path, suite_folder
 from dfo_prompt.suite.plan import Plan, Suite
 from dfo_prompt.suite.run import sorted_plans
@@ -74,19 +74,13 @@ def _check_unchanged(finished: Plan, folder: Path, objectives: ObjectiveFor) -> 
         recheck(objective, place, budget_of(config), prices=config.prices)
 
 
-class _Progress:
+class _Progress(Observer):
     """Reports the progress of a study to the state of its suite."""
 
     def __init__(self, study: str, state: SuiteState, watch: Watcher) -> None:
         self._study, self._state, self._watch = study, state, watch
 
-    def study_started(self, info: StudyInfo) -> None:
-        """Do nothing."""
-
     def batch_evaluated(self, batch: Batch) -> None:
         """Report the number of queries."""
         self._state.heard(self._study, batch.queries, 0 if batch.recalled else len(batch.records))
         self._watch(self._state)
-
-    def study_finished(self, result: StudyResult) -> None:
-        """Do nothing: the result is not yet saved."""

@@ -1,11 +1,10 @@
 """A suite: its studies and the settings of their comparison, as stored in its folder."""
 
-import json
 import re
 from dataclasses import dataclass
 from functools import cached_property
 
-from dfo_prompt._util.parsing import STRICT, plain, tables
+from dfo_prompt._util.parsing import STRICT, plain_copy, tables
 from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.run.objectives import objective_key
 from dfo_prompt.suite.config import SuiteSettings
@@ -72,7 +71,7 @@ class Suite:
         whole = tables(self)
         for plan in whole["plans"]:  # trackers do not affect results, and their options may be secret
             del plan["config"]["trackers"]
-        data: dict[str, Json] = json.loads(json.dumps(whole, default=plain))
+        data: dict[str, Json] = plain_copy(whole)
         return data
 
 

@@ -17,7 +17,7 @@ from dfo_prompt.plugin.catalogue import plugin_files
 from dfo_prompt.run.built import plugin_of
 from dfo_prompt.run.forecast import forecast
 from dfo_prompt.run.objectives import Objectives
-from dfo_prompt.study.result import Batch, StudyInfo, StudyResult
+from dfo_prompt.study.result import Batch, Observer
 from dfo_prompt.study.tariff import Tariff
 from dfo_prompt.suite.executor import Event, Order
 
@@ -25,23 +25,17 @@ LOCK_SECONDS = 30.0
 """The wait for a worker of a killed suite to release its study."""
 
 
-class _Reporter:
+class _Reporter(Observer):
     """Reports each batch to the suite; the process ends if the pipe is closed."""
 
     def __init__(self, pipe: Connection) -> None:
         self._pipe = pipe
         self._queries = 0
 
-    def study_started(self, info: StudyInfo) -> None:
-        """Do nothing."""
-
     def batch_evaluated(self, batch: Batch) -> None:
         """Report the queries so far of the study, or of all inner studies of a method."""
         self._queries += len(batch.records)
         _send(self._pipe, Event(queries=self._queries, fresh=0 if batch.recalled else len(batch.records)))
-
-    def study_finished(self, result: StudyResult) -> None:
-        """Do nothing: the result is not saved yet."""
 
 
 def work(pipe: Connection, files: tuple[Path, ...], parent: int) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from dfo_prompt.errors import DataError, InputError
 from dfo_prompt.tasks.files import find_split, read_class_folders
 from dfo_prompt.tasks.formats import read_rows
-from dfo_prompt.tasks.rows import Row
+from dfo_prompt.tasks.rows import Row, without_decimal
 from dfo_prompt.tasks.sections import Source
 from dfo_prompt.tasks.task import MIN_CLASSES, Task
 from dfo_prompt.tasks.template import FIELDS
@@ -30,6 +30,8 @@ TEXT_NAMES = (
 )
 MAX_CLASSES = 100
 """The largest number of distinct values of a label column."""
+WHOLE = re.compile(r"(0|-?[1-9]\d*)(\.0)?")
+"""A whole number, possibly as a float: pandas converts integer labels to floats if any is missing."""
 BY_HAND = "for answers that are texts, write a task file with [answer]"
 
 
@@ -63,10 +65,15 @@ class Dataset:
     def classes(self, column: str) -> dict[str, int]:
         """Return the number of rows of each label: integer labels in numeric order, then the others by name.
 
+        In a column of whole numbers "1.0" counts as "1", as in `read_examples`; beside any other label it stays "1.0".
+
         Raises:
             DataError: the column has fewer than two distinct values, or more than `MAX_CLASSES`.
         """
-        counts = Counter(value for value in self.values(column) if value)
+        labels = [value for value in self.values(column) if value]
+        if all(map(WHOLE.fullmatch, {*labels})):
+            labels = [label.removesuffix(".0") for label in labels]
+        counts = Counter(labels)
         if not MIN_CLASSES <= len(counts) <= MAX_CLASSES:
             advice = f"a label has 2 to {MAX_CLASSES}; name another column with --label-column; {BY_HAND}"
             raise DataError(f"{self.path}: column {column!r} has {len(counts):,} different values; {advice}")
@@ -136,7 +143,7 @@ def label_words(classes: Mapping[str, int], given: str) -> dict[str, str]:
         return readable if len({*readable.values()}) == len(readable) else {label: label for label in classes}
     parts = [part.strip() for part in given.split(",")]
     pairs = [part.split("=", 1) for part in parts] if all("=" in part for part in parts) else []
-    words = {label.strip(): word.strip() for label, word in pairs}
+    words = {without_decimal(label.strip(), classes): word.strip() for label, word in pairs}
     if not words and len(parts) == len(classes):
         same = {*parts} == {*classes}
         words = dict(zip(parts if same else classes, parts, strict=True))

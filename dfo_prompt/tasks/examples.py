@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -15,7 +15,7 @@ from dfo_prompt.tasks.files import find_split, read_class_folders, unread_files
 from dfo_prompt.tasks.formats import read_rows
 from dfo_prompt.tasks.hub import read_hub
 from dfo_prompt.tasks.row_counts import ReadReport, SourceRows
-from dfo_prompt.tasks.rows import Row
+from dfo_prompt.tasks.rows import Row, without_decimal
 from dfo_prompt.tasks.sections import Answer
 from dfo_prompt.tasks.task import Task
 
@@ -161,9 +161,9 @@ def _example(task: Task, row: Row, index: dict[str, int]) -> Example | str:
         return row.skip
     if task.answer:
         return _example_with_answer(task, row, task.answer)
-    label = _without_decimal(_cell(task, row, "label"), {*index, *task.data.unlabelled})
+    label = without_decimal(_cell(task, row, "label"), {*index, *task.data.unlabelled})
     known = {*index, *task.data.unlabelled} - {""}  # a line of a text that ends with a comma is no row without a label
-    if any(_column(task, cells, "label", row.place)[1].strip() in known for cells in row.swallowed):
+    if any(without_decimal(_column(task, cells, "label", row.place)[1].strip(), known) in known for cells in row.swallowed):
         raise DataError(
             f"{row.place}: a quoted cell contains whole rows; double the quotes inside of quoted cells, or use .jsonl"
         )
@@ -194,12 +194,6 @@ def _texts(task: Task, row: Row) -> tuple[str, ...]:
     ):
         return ()
     return prepare(task, [_cell(task, row, field) for field in task.fields])
-
-
-def _without_decimal(label: str, known: Collection[str]) -> str:
-    """Return "1" for "1.0" if only "1" is known: pandas converts integer labels to floats if any is missing."""
-    whole = label.removesuffix(".0")
-    return whole if label not in known and whole in known else label
 
 
 def _first_words(text: str, count: int) -> str:

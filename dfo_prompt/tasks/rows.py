@@ -1,7 +1,7 @@
 """Rows of a data set from any source."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 
@@ -28,3 +28,9 @@ def cell(value: object) -> str:
     if isinstance(value, str):
         return value
     return "" if value is None else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def without_decimal(label: str, known: Collection[str]) -> str:
+    """Return "1" for "1.0" if only "1" is known: pandas converts integer labels to floats if any is missing."""
+    whole = label.removesuffix(".0")
+    return whole if label not in known and whole in known else label

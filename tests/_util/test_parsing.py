@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dfo_prompt._util.parsing import tables
+from dfo_prompt._util.parsing import plain_copy, tables
 from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.suite.config import SuiteSettings
 from dfo_prompt.suite.plan import Plan, Suite
@@ -32,3 +32,12 @@ def test_its_tables_can_be_changed_and_arrays_pass():
     data["objective_options"]["a"]["b"] = 2
     assert config.objective_options["a"] == {"b": 1}
     assert data["objective_options"]["z"].tolist() == [0, 1, 2]
+
+
+def test_a_plain_copy_is_what_json_reads_back_and_no_part_of_the_original():
+    given = {"a": (1, [2.5]), "z": np.arange(3), "p": Path("q")}
+    copy = plain_copy(given)
+    assert copy == {"a": [1, [2.5]], "z": [0, 1, 2], "p": "file:q"}
+    assert copy["a"][1] is not given["a"][1]
+    with pytest.raises(TypeError, match="is no plain data"):
+        plain_copy({"a": {1}})

@@ -7,6 +7,7 @@ import torch
 from fakes import Bowl
 
 import dfo_prompt as dp
+from dfo_prompt.study.records import read_records
 
 
 def bowl(z):
@@ -76,6 +77,65 @@ def test_losses_with_gradients_are_losses():
 def test_what_cannot_be_minimized_is_one_line(objective, dim, message):
     with pytest.raises(dp.InputError, match=message):
         dp.minimize(objective, dim=dim, budget=20)
+
+
+class Rejected(Exception):
+    usage = dp.Usage(requests=2)
+
+
+def test_a_function_that_raises_for_a_candidate_costs_that_candidate(tmp_path):
+    calls = []
+
+    def partial(z):
+        calls.append(z)
+        if len(calls) in (1, 3, 9):
+            raise Rejected(f"call {len(calls)}")
+        return (z**2).sum()
+
+    with pytest.warns(RuntimeWarning, match="'partial' failed for 2 of 8 candidates: Rejected: call 1; .* NaN") as caught:
+        result = dp.minimize(partial, dim=4, budget=24, popsize=8, out=tmp_path)
+    assert len(caught) == 1
+    assert (result.failures, result.spent.queries, result.spent.requests) == (3, 24, 6)
+    assert [i + 1 for i, record in enumerate(read_records(tmp_path)) if record.status == "nonfinite"] == [1, 3, 9]
+    assert np.isnan(result.losses).sum() == 3
+
+
+@pytest.mark.parametrize("popsize", [1, 4])
+def test_a_function_that_always_raises_ends_its_study(popsize, tmp_path):
+    def broken(z):
+        return z.total()
+
+    with pytest.raises(dp.StudyError, match="'broken' failed 3 batches in a row, at last with .error: AttributeError"):
+        dp.minimize(broken, dim=4, budget=1000, popsize=popsize, optimizer="random", out=tmp_path)
+    assert len(read_records(tmp_path)) == 3 * popsize
+
+
+def test_a_batch_that_fails_as_a_whole_is_charged_for_every_call():
+    calls = []
+
+    def twice(z):
+        calls.append(z)
+        if len(calls) <= 4:
+            raise Rejected
+        return (z**2).sum()
+
+    result = dp.minimize(twice, dim=4, budget=12, popsize=4)
+    assert (result.failures, result.spent.requests, result.spent.queries) == (4, 8, 12)
+
+
+def test_an_outage_and_an_interrupt_end_the_batch_of_a_function_at_once():
+    for error in (dp.OutageError("away"), KeyboardInterrupt()):
+        calls = []
+
+        def away(z, error=error, calls=calls):
+            calls.append(z)
+            if len(calls) == 2:
+                raise error
+            return (z**2).sum()
+
+        with pytest.raises(type(error)):
+            dp.minimize(away, dim=4, budget=24, popsize=8)
+        assert len(calls) == 2
 
 
 @pytest.mark.parametrize("name", ["limits", "stop"])

@@ -46,6 +46,15 @@ def test_a_class_with_too_few_rows_is_said(program, tmp_path, tiny_folder):
     assert "note     too few rows to run: bad needs 3, for train, dev and test" in out
 
 
+def test_labels_that_lose_their_decimal_are_said(program, tmp_path, tiny_folder):
+    (tmp_path / "floats.csv").write_text("text,label\nfun film,1.0\ndull plot,0.0\nfun plot,1\ngreat film,\n")
+    status, out, err = program("new-task", "floats.csv", "--model", str(tiny_folder))
+    assert (status, err) == (0, "")
+    assert "classes  2\n  0: 1 rows, label word '0'\n  1: 2 rows, label word '1'\n" in out
+    assert "note     whole numbers are labels without their decimal: 0.0, 1.0" in out
+    assert load_task(tmp_path / "floats.toml").labels == {"0": "0", "1": "1"}
+
+
 def test_what_is_left_open_is_found_out_where_nobody_can_be_asked(program, tmp_path, tiny_folder):
     rows = [{"message": example.texts[0], "kind": ("bad", "good")[example.label]} for example in some_examples(30)]
     (tmp_path / "in").mkdir()

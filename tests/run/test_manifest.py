@@ -4,9 +4,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from fakes import Bowl
 
 import dfo_prompt
-from dfo_prompt.run.manifest import describe_run
+from dfo_prompt.config.reading import parse_config
+from dfo_prompt.run.manifest import describe_run, manifest_of
 
 PACKAGE = Path(dfo_prompt.__file__).parent
 COMMIT = "from dfo_prompt.run.manifest import describe_run; print(describe_run({}, {}, {})['git_commit'])"
@@ -23,6 +25,52 @@ def commit_of(folder, *files):
     command = [sys.executable, "-c", COMMIT]
     said = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True, env=environment).stdout
     return head.strip(), said.strip()
+
+
+class Deep(Bowl):
+    """An objective with a prompt in each of three layers, which must not be asked."""
+
+    prompt_layers = 3
+
+    def evaluate(self, candidates):
+        raise AssertionError
+
+
+@pytest.mark.parametrize(
+    ("options", "key", "blocks"),
+    [
+        ({"optimizer": "blockwise:cma"}, "blocks", 2),  # the default
+        ({"optimizer": "two-stage:blockwise:cma"}, "first_options.blocks", 2),
+        ({"optimizer": "two-stage:blockwise:cma", "first_options": {"blocks": 24}}, "first_options.blocks", 24),
+        ({"optimizer": "two-stage:cma", "second": "blockwise:cma"}, "second_options.blocks", 2),
+        (
+            {
+                "optimizer": "two-stage:blockwise:cma",
+                "first_options": {"blocks": 3},
+                "second": "two-stage:cma",
+                "second_options": {"second": "blockwise:cma", "second_options": {"blocks": 4}},
+            },
+            "second_options.second_options.blocks",
+            4,
+        ),
+    ],
+)
+def test_blocks_that_do_not_fit_the_layers_are_refused_wherever_they_are_set(options, key, blocks):
+    said = f"^optimizer '{options['optimizer']}': {blocks} blocks do not fit 3 layers, .*; set optimizer.{key} to 3, or"
+    with pytest.raises(dfo_prompt.InputError, match=said):
+        dfo_prompt.minimize(Deep(6), budget=20, **options)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "options"),
+    [
+        ("two-stage:blockwise:cma", {"first_options": {"blocks": 3}, "second": "rembo:blockwise:cma"}),
+        ("two-stage:cma", {"second": "blockwise:cma", "second_options": {"blocks": 1}}),
+    ],
+)
+def test_blocks_that_fit_the_layers_or_split_a_subspace_pass(optimizer, options):
+    data = {"objective": "sphere", "dim": 6, "budget": 20, "optimizer": optimizer, "optimizer_options": options}
+    assert manifest_of(parse_config(data).resolved(), Deep(6))["config"]["optimizer_options"] == options
 
 
 @pytest.mark.slow

@@ -326,6 +326,16 @@ def test_observers_see_every_batch_and_which_were_recalled(tmp_path):
     assert watch.events == [10, (4, 6, True), (8, 2, True), (10, 0, False), 10]
 
 
+def test_a_subclass_of_observer_defines_only_the_methods_that_it_needs():
+    class Queries(dp.Observer):
+        def batch_evaluated(self, batch):
+            self.last = batch.queries
+
+    observer = Queries()
+    study(Bowl(), budget=8, observers=[observer]).run()
+    assert observer.last == 8
+
+
 def test_a_broken_observer_is_dropped_with_a_warning():
     broken, sound = Watch(fail=True), Watch()
     with pytest.warns(RuntimeWarning, match="Watch failed and is dropped: ValueError: no screen"):

@@ -43,6 +43,17 @@ def test_classes_are_counted_in_the_order_of_their_numbers() -> None:
         found(*({"y": str(i)} for i in range(101))).classes("y")
 
 
+def test_whole_numbers_read_as_floats_are_the_same_classes(tmp_path: Path) -> None:
+    assert found(*({"y": label} for label in ("1.0", "0.0", "1", "", "-2.0"))).classes("y") == {"-2": 1, "0": 1, "1": 2}
+    for texts in (("2.0", "2", "2.1"), ("2.0", "2", "v3"), ("2.0", "2", "02.0")):
+        assert set(found(*({"y": label} for label in texts)).classes("y")) == {*texts}
+    assert label_words({"0": 1, "1": 1}, "1.0=good,0.0=bad") == {"0": "bad", "1": "good"}
+    (tmp_path / "f.csv").write_text("text,y\na,1.0\nb,0.0\nc,\nd,1\n")
+    seen = read_dataset(tmp_path / "f.csv")
+    task = draft(seen, texts=["text"], label="y", words=label_words(seen.classes("y"), "no,yes"))
+    assert [example.label for example in read_examples(task, tmp_path / "f.csv").train] == [1, 0, 1]
+
+
 def test_label_words_are_those_given_or_the_labels() -> None:
     classes = {"0": 3, "1": 4}
     assert label_words(classes, "bad, good") == {"0": "bad", "1": "good"}

@@ -25,7 +25,7 @@ class CyberCMA(dp.Optimizer):
         study: see `dfo_prompt.Optimizer`.
 
     Raises:
-        InputError: the file is invalid, or the variant does not take an option.
+        InputError: the file is invalid, its mean lies outside the bounds, or the variant does not take an option.
     """
 
     def __init__(
@@ -98,9 +98,28 @@ class CyberCMA(dp.Optimizer):
                 candidates, losses = file["candidates"], file["losses"]
             # NaN has no place in the order that the library sorts by, and minus infinity would come first.
             finite = np.isfinite(candidates).all(axis=1) & np.isfinite(losses)
-            start = cmaes.get_warm_start_mgd(list(zip(candidates[finite], losses[finite].tolist(), strict=True)))
+            solutions = list(zip(candidates[finite], losses[finite].tolist(), strict=True))
+            with np.errstate(divide="ignore", invalid="ignore"):  # by a determinant of zero, which is refused below
+                start = cmaes.get_warm_start_mgd(solutions)
         except (OSError, KeyError, ValueError, TypeError, AssertionError, IndexError) as error:
             raise dp.InputError(f"cmaes: cannot start from {path}: {error}") from error
         if len(start[0]) != self.dim:
             raise dp.InputError(f"cmaes: cannot start from {path}: its candidates have {len(start[0])} coordinates")
+        if not start[1] > 0:  # the determinant underflowed, as it does for few candidates in many coordinates
+            few = f"its best candidates span too few of {self.dim} coordinates"
+            raise dp.InputError(f"cmaes: cannot start from {path}: {few}; give more candidates, or leave out warm_start")
+        self._check_inside(start[0], path)
         return start
+
+    def _check_inside(self, mean: np.ndarray, path: Path) -> None:
+        """Refuse an initial mean (d,) outside the bounds, as a study refuses such an x0."""
+        outside = np.flatnonzero(self.inside(mean) != mean)
+        if not len(outside):
+            return
+        at = outside[0]
+        low, high = (np.broadcast_to(side, self.dim)[at] for side in self.bounds or ())
+        place = f"{mean[at]:g} in coordinate {at + 1}, outside the bounds [{low:g}, {high:g}]"
+        raise dp.InputError(
+            f"cmaes: cannot start from {path}: the mean of its best candidates is {place}; "
+            "widen the bounds, or leave out warm_start"
+        )

@@ -32,6 +32,25 @@ def test_a_warm_start_from_another_space_is_one_line(tmp_path, dim):
         dp.create_optimizer("cmaes", dim=dim, budget=100, warm_start=str(tmp_path / "source.npz"))
 
 
+@pytest.mark.parametrize(("bounds", "shown"), [((-1.0, 1.0), "-1, 1"), ((np.full(4, -np.inf), np.full(4, 1.0)), "-inf, 1")])
+def test_a_warm_start_outside_the_bounds_is_one_line(tmp_path, bounds, shown):
+    candidates = 3 + np.random.default_rng(0).standard_normal((200, 4))
+    np.savez(tmp_path / "source.npz", candidates=candidates, losses=((candidates - 3) ** 2).sum(axis=1))
+    said = (
+        rf"cannot start from \S*source\.npz: the mean of its best .* in coordinate 1, outside the bounds \[{shown}\]; widen"
+    )
+    with pytest.raises(dp.InputError, match=said):
+        dp.create_optimizer("cmaes", dim=4, budget=100, bounds=bounds, warm_start=str(tmp_path / "source.npz"))
+    assert dp.create_optimizer("cmaes", dim=4, budget=9, bounds=(0.0, 9.0), warm_start=str(tmp_path / "source.npz"))
+
+
+def test_a_warm_start_from_few_candidates_in_many_coordinates_is_one_line(tmp_path):
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "source.npz", candidates=rng.standard_normal((50, 300)), losses=rng.standard_normal(50))
+    with pytest.raises(dp.InputError, match="best candidates span too few of 300 coordinates; give more candidates"):
+        dp.create_optimizer("cmaes", dim=300, budget=100, warm_start=str(tmp_path / "source.npz"))
+
+
 def test_one_dimension_in_a_box_away_from_zero():
     optimizer = dp.create_optimizer("cmaes", dim=1, budget=20, x0=[1.5], bounds=(1.0, 2.0))
     assert ((optimizer.ask() - 1.5).__abs__() <= 0.5).all()
