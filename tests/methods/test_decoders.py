@@ -268,7 +268,14 @@ def test_words_that_a_class_has_more_often_than_the_others_tell_most():
 
 @pytest.mark.parametrize(("layers", "place"), [("first", "ahead"), ("first", "behind"), ("all", "ahead")])
 def test_a_tuned_prompt_has_a_decoder_on_top(tiny_folder, tiny_task, tmp_path, layers, place):
-    options = {"model": str(tiny_folder), "task": str(tiny_task), "shots": 4, "tokens": 3, "dtype": "float32"}
+    options = {
+        "model": str(tiny_folder),
+        "task": str(tiny_task),
+        "shots": 4,
+        "tokens": 3,
+        "dtype": "float32",
+        "device": "cpu",
+    }
     keys = {"dim": 6, "budget": 12, "popsize": 4, "optimizer": "random", "method": "tuned-decoder"}
     config = parse_config({**keys, **tables({**options, "layers": layers, "place": place})})
     result = run_method(config, out=tmp_path / "out")

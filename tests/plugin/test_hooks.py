@@ -29,7 +29,7 @@ def film(task, sample):
     return dp.Calibration(texts=[("film",) * len(task.fields)])
 
 def bytes_of(objective, candidate, out):
-    out.write_bytes(objective.prompt(candidate).numpy().tobytes())
+    out.write_bytes(objective.prompt(candidate).cpu().numpy().tobytes())
 
 def best(analysis):
     table = pd.DataFrame({"optimizer": analysis.complete})

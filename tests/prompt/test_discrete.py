@@ -28,7 +28,7 @@ def test_a_trigger_is_text_ahead_of_the_text(tiny_folder, tiny_task):
     options = {"model": str(tiny_folder), "task": str(tiny_task), "shots": 4, "dtype": "float32"}
     objective = dp.create_objective("trigger", dim=2, seed=0, **tables(options))
     z = np.array([3.0, 7.0])
-    words = objective.problem.lm.embed(objective._projection.tokens(z[None])[0])
+    words = objective.problem.lm.embed(objective._projection.tokens(z[None])[0]).cpu()
     expected = textbook_logits(tiny_lm(), TASK, words, ("a film",)).softmax(dim=0)
     np.testing.assert_allclose(objective.predict(z, [("a film",)])[0], expected.numpy(), atol=1e-5)
 
@@ -45,7 +45,7 @@ def test_a_trigger_can_stand_behind_the_text_and_takes_nothing_else_of_a_prompt(
     options = {"model": str(tiny_folder), "task": str(tiny_task), "shots": 4, "dtype": "float32", "place": "behind"}
     objective = dp.create_objective("trigger", dim=2, seed=0, **tables(options))
     z = np.array([3.0, 7.0])
-    words = objective.problem.lm.embed(objective._projection.tokens(z[None])[0])
+    words = objective.problem.lm.embed(objective._projection.tokens(z[None])[0]).cpu()
     task = replace(TASK, template=TASK.template.replace("{text}", "{text}{prompt}"))
     expected = textbook_logits(tiny_lm(), task, words, ("a film",)).softmax(dim=0)
     np.testing.assert_allclose(objective.predict(z, [("a film",)])[0], expected.numpy(), atol=1e-5)
