@@ -1,7 +1,7 @@
 """Computes everything that a report shows from a suite folder: values, curves, ranks and comparisons."""
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 from shlex import quote
@@ -17,6 +17,7 @@ from dfo_prompt.report.frames import curves_of, studies_of
 from dfo_prompt.report.identical import Identical, find_identical
 from dfo_prompt.report.leaderboard import leaderboard_of, pairs_of
 from dfo_prompt.suite.comparable import Agreement
+from dfo_prompt.suite.fair import different_losses
 from dfo_prompt.suite.plan import Suite
 from dfo_prompt.types import Matrix, Vector
 
@@ -44,6 +45,7 @@ class Analysis:
         curves: the smallest loss so far, (studies, queries), rows as in `studies`.
         reached: for each optimizer that searched, the query at which each (study, target) was reached.
         identical: groups of optimizers with identical journals.
+        losses_differ: for each problem whose entries minimize different losses, why; it has no areas and no targets.
     """
 
     findings: Findings
@@ -56,6 +58,7 @@ class Analysis:
     curves: Matrix
     reached: Mapping[str, Matrix]
     identical: tuple[Identical, ...] = ()
+    losses_differ: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def suite(self) -> Suite:
@@ -107,10 +110,14 @@ def analyse(folder: Path) -> Analysis:
     settings, studies, curves = findings.suite.settings, studies_of(findings), curves_of(findings)
     done = _measured(studies, settings.measure, folder)
     _check_instances(findings, done)
+    losses_differ = {
+        plan.problem: f"{key} of {first.optimizer!r} and {plan.optimizer!r}"
+        for key, first, plan in different_losses(findings.suite.plans)
+    }
     ranges = {
         instance: within
         for instance, rows in studies.groupby(["problem", "seed"], sort=False).indices.items()
-        if (within := range_of(curves[rows]))
+        if studies["problem"].iloc[rows[0]] not in losses_differ and (within := range_of(curves[rows]))
     }
     complete, raw = _raw(settings.measure, studies, done)
     values = _comparable(raw, settings.measure, studies, ranges)
@@ -128,6 +135,7 @@ def analyse(folder: Path) -> Analysis:
         curves=curves,
         reached=reached,
         identical=find_identical(findings, studies),
+        losses_differ=losses_differ,
     )
 
 

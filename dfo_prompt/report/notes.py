@@ -51,6 +51,15 @@ def beside(analysis: Analysis) -> str:
     )
 
 
+def other_losses(analysis: Analysis) -> str:
+    """Return on which problems the entries minimize different losses, and why; "" if there are none."""
+    if not analysis.losses_differ:
+        return ""
+    problems = listed(list(analysis.losses_differ))
+    reason = next(iter(analysis.losses_differ.values()))
+    return f"On {problems} the entries minimize different losses ({reason} differ): their curves are not compared there."
+
+
 def _unranked(analysis: Analysis) -> dict[str, list[str]]:
     """Return the entries that are not ranked, by the reason."""
     reasons: dict[str, list[str]] = {}

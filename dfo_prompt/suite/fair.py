@@ -1,6 +1,6 @@
 """Refuses suites whose entries cannot be compared: other problems, losses or budgets."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import combinations, product
 from operator import attrgetter
 
@@ -10,6 +10,9 @@ from dfo_prompt.plugin.entries import takes_problem
 from dfo_prompt.run.built import plugin_of
 from dfo_prompt.suite.config import Measure
 from dfo_prompt.suite.plan import Plan
+
+LOSS_KEYS = ("objective", "objective_options", "dim", "prompt.loss", "prompt.calibration")
+"""The settings that can make two losses different."""
 
 
 def check_fair(plans: Sequence[Plan], measure: Measure, where: str) -> None:
@@ -49,32 +52,38 @@ def _check_problems(plans: Sequence[Plan], where: str) -> None:
             )
 
 
-def _check_losses(plans: Sequence[Plan], measure: Measure, where: str) -> None:
-    """Refuse to rank entries by different losses.
+def different_losses(plans: Sequence[Plan]) -> Iterator[tuple[str, Plan, Plan]]:
+    """Yield the plans with another loss than an earlier plan of their problem: the key that differs, that plan and the plan.
 
-    Dimensions may differ, and so may objectives of language models and their options: they select prompts, whose loss is the
-    same. The options of other objectives define the function.
+    Objectives of language models, their options and dimensions may differ: they select prompts, whose loss is the same.
+    Those of other objectives define the function.
     """
-    if measure == "test_metric":
-        return
     first: dict[str, dict[str, Plan]] = {}  # by problem and objective
     for plan in (plan for plan in plans if plan.queries):
         references = first.setdefault(plan.problem, {})
         references.setdefault(plan.config.objective, plan)
-        for reference, key in product(references.values(), ("prompt.loss", "prompt.calibration", "objective_options")):
+        for reference, key in product(references.values(), LOSS_KEYS):
             ours, theirs = (attrgetter(key)(one.config) for one in (plan, reference))
             if ours != theirs and _defines_loss(key, plan.config, reference.config):
-                both = f"{reference.optimizer!r} and {plan.optimizer!r}"
-                fault = f"{key} of {both} differ on {plan.problem!r}, so that their losses cannot be compared"
-                raise InputError(f'{where}: {fault}; set it in [study] or [[problems]], or measure = "test_metric"')
+                yield key, reference, plan
+
+
+def _check_losses(plans: Sequence[Plan], measure: Measure, where: str) -> None:
+    """Refuse to rank entries by different losses."""
+    if measure == "test_metric":
+        return
+    for key, reference, plan in different_losses(plans):
+        both = f"{reference.optimizer!r} and {plan.optimizer!r}"
+        fault = f"{key} of {both} differ on {plan.problem!r}, so that their losses cannot be compared"
+        raise InputError(f'{where}: {fault}; set it in [study] or [[problems]], or measure = "test_metric"')
 
 
 def _defines_loss(key: str, ours: StudyConfig, theirs: StudyConfig) -> bool:
     """Tell whether two studies have other losses if they differ in `key`."""
-    same = ours.objective == theirs.objective
-    if key == "objective_options":
-        return same and not _scores_model(ours)
-    return same or (_scores_model(ours) and _scores_model(theirs))
+    models = _scores_model(ours) and _scores_model(theirs)
+    if key in ("objective", "objective_options", "dim"):
+        return not models
+    return models or ours.objective == theirs.objective
 
 
 def _scores_model(study: StudyConfig) -> bool:

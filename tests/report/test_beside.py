@@ -140,6 +140,20 @@ def test_packed_studies_without_a_result_run_again(packed, tmp_path):
     assert [plan.id for plan in left.plans] == [first.plan.id]
 
 
+def test_settings_on_which_packed_studies_differ_are_compared_too(packed, tmp_path):
+    file = tmp_path / "suite.toml"
+    file.write_text(SUITE.replace('"cma", "random"', '"zo:es"').replace("budget = 30", "budget = 36"))
+    studies = read_packed(packed)
+
+    def as_method(study):  # its budget is no budget of queries
+        plan = replace(study.plan, queries=0, config=replace(study.plan.config, budget=8000))
+        return replace(study, plan=plan) if plan.optimizer == "random" else study
+
+    mixed = replace(studies, studies=tuple(map(as_method, studies.studies)))
+    with pytest.raises(InputError, match="'cma' has 30 queries on 'sphere', and 'zo:es' 36"):
+        only_new(read_suite_file(file), mixed, file=file, source=packed)
+
+
 @pytest.mark.slow
 def test_an_entry_of_the_file_with_settings_of_its_own_can_be_placed(run, tmp_path):
     status, _, _ = run(change=('"random"', '"random", { name = "bold", optimizer = "cma", sigma = 2.0, popsize = 10 }'))

@@ -230,6 +230,16 @@ def test_a_plain_name_is_always_the_optimizer(read):
             {},
             "objective_options of 'cma' and 'more' differ on '0.0'",
         ),
+        (
+            SUITE.replace('"random"]', '{ name = "more", optimizer = "random", objective = "ellipsoid" }]'),
+            {},
+            "objective of 'cma' and 'more' differ on '0.0', so that their losses cannot be compared; set it in",
+        ),
+        (
+            SUITE.replace('"random"]', '{ name = "more", optimizer = "random", dim = 6 }]'),
+            {},
+            "dim of 'cma' and 'more' differ on '0.0', so that their losses cannot be compared; set it in",
+        ),
         *(
             (SUITE.partition("[cross]")[0] + f"[[problems]]\nname = '{name}'\n", {}, f"a problem cannot be called '{name}'")
             for name in ("optimizer", "method", "gradients", "average")

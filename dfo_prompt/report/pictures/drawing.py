@@ -14,7 +14,8 @@ def draw_all(analysis: Analysis) -> Iterator[Picture]:
     """Draw every picture that the suite has data for."""
     searched = [name for name in analysis.complete if name in analysis.reached]
     if analysis.reached:
-        yield from filter(None, (convergence(analysis, problem) for problem in analysis.problems))
+        comparable = (problem for problem in analysis.problems if problem not in analysis.losses_differ)
+        yield from filter(None, (convergence(analysis, problem) for problem in comparable))
         yield targets(analysis)
     if len(analysis.complete) > 1:
         yield scores(analysis)
@@ -24,6 +25,6 @@ def draw_all(analysis: Analysis) -> Iterator[Picture]:
             yield data_profile(analysis, searched, *dims)
     if len(analysis.complete) > 1 and analysis.comparison.possible:
         yield ranks(analysis)
-    if analysis.reached:
+    if analysis.reached or analysis.losses_differ:
         yield gap(analysis)
         yield seconds(analysis)

@@ -18,7 +18,8 @@ TRIPLES = "(problem, seed, target) triples"
 def targets(analysis: Analysis) -> Picture:
     """Draw the empirical distribution of running lengths to all targets."""
     at = points(analysis.budget)
-    shares = {name: share_reached(analysis.reached[name], analysis.budget)[at - 1] for name in ranked(analysis)}
+    names = [name for name in ranked(analysis) if name in analysis.reached]
+    shares = {name: share_reached(analysis.reached[name], analysis.budget)[at - 1] for name in names}
     data, of = shares_table(shares, "queries", at), shown(analysis, list(shares))
     given = (
         "The suite gives the targets."

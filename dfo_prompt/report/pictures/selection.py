@@ -80,8 +80,8 @@ def logarithmic(values: "pd.DataFrame | pd.Series[float] | Vector") -> dict[str,
 
 def ranked(analysis: Analysis) -> list[str]:
     """Return the optimizers that searched, ranked optimizers first."""
-    incomplete = [name for name in analysis.reached if name not in analysis.complete]
-    return [name for name in analysis.complete if name in analysis.reached] + incomplete
+    names = dict.fromkeys(analysis.studies.loc[searched(analysis), "optimizer"])
+    return [name for name in analysis.complete if name in names] + [name for name in names if name not in analysis.complete]
 
 
 def searched(analysis: Analysis) -> "pd.Series[bool]":
