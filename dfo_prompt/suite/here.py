@@ -13,7 +13,7 @@ from dfo_prompt.run.study import run_study
 from dfo_prompt.study.folder import study_folder
 from dfo_prompt.study.recheck import recheck
 from dfo_prompt.study.result import Batch, Observer
-from dfo_prompt.suite.folder import study_path, suite_folder
+from dfo_prompt.suite.folder import check_same, is_finished, is_suite, read_suite_folder, study_path, suite_folder
 from dfo_prompt.suite.plan import Plan, Suite
 from dfo_prompt.suite.run import sorted_plans
 from dfo_prompt.suite.state import SuiteState, Watcher, unwatched
@@ -36,10 +36,9 @@ def run_here(suite: Suite, folder: Path, objectives: ObjectiveFor, *, watch: Wat
         StudyError: the folder cannot be written, or a service does not answer.
     """
     folder = folder.absolute()  # stays valid if an objective changes the working directory
+    _check_unchanged(suite, folder, objectives)  # before the folder holds this plan
     with suite_folder(folder, suite) as errors:
-        state, finished, todo = sorted_plans(suite, folder)
-        if finished:
-            _check_unchanged(finished[0], folder, objectives)
+        state, _, todo = sorted_plans(suite, folder)
         errors.clear(suite.by_id)
         watch(state)
         for plan in todo:
@@ -65,8 +64,13 @@ def _run(plan: Plan, folder: Path, objectives: ObjectiveFor, state: SuiteState, 
     return error
 
 
-def _check_unchanged(finished: Plan, folder: Path, objectives: ObjectiveFor) -> None:
-    """Refuse to compare new studies with a finished one of an objective that has changed since."""
+def _check_unchanged(suite: Suite, folder: Path, objectives: ObjectiveFor) -> None:
+    """Refuse to compare new studies with a finished one, of this or the last plan, of an objective that has changed since."""
+    check_same(folder, suite)
+    last = read_suite_folder(folder).plans if is_suite(folder) else ()
+    finished = next((plan for plan in (*suite.plans, *last) if is_finished(folder, plan)), None)
+    if finished is None:
+        return
     place = study_path(folder, finished.id)
     config = as_begun(finished.config, place)
     objective = objectives(config)

@@ -88,6 +88,13 @@ def test_the_same_call_goes_on_with_further_optimizers(tmp_path):
     assert sorted(found.leaderboard["optimizer"]) == ["cma", "far", "random"]
 
 
+def test_further_optimizers_alone_are_not_compared_on_another_function(tmp_path):
+    compare(["cma"], Function(), out=tmp_path / "s", seeds=1)
+    with pytest.raises(dp.InputError, match="the objective gives .* now, and gave .*; choose another --out"):
+        compare(["random"], Function(2.0), out=tmp_path / "s", seeds=1)
+    assert len(compare(["random"], Function(), out=tmp_path / "s", seeds=1).studies) == 1
+
+
 @pytest.mark.slow
 def test_a_comparison_that_was_stopped_goes_on(tmp_path):
     whole = compare(["cma", "random"], Function(), out=tmp_path / "whole")
