@@ -65,7 +65,7 @@ def _run(plan: Plan, folder: Path, objectives: ObjectiveFor, state: SuiteState, 
 
 
 def _check_unchanged(suite: Suite, folder: Path, objectives: ObjectiveFor) -> None:
-    """Refuse to compare new studies with a finished one, of this or the last plan, of an objective that has changed since."""
+    """Refuse to compare new studies with a finished one of this or the last plan whose objective has changed since."""
     check_same(folder, suite)
     last = read_suite_folder(folder).plans if is_suite(folder) else ()
     finished = next((plan for plan in (*suite.plans, *last) if is_finished(folder, plan)), None)
