@@ -8,7 +8,7 @@ from torch import Tensor
 
 from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.errors import InputError
-from dfo_prompt.lm.local import WORD
+from dfo_prompt.lm.local import BYTES_PER_NUMBER
 from dfo_prompt.lm.precision import Precision
 from dfo_prompt.lm.scorer import Scorer
 from dfo_prompt.lm.verbalizer import EncodedTexts, Verbalizer
@@ -106,8 +106,8 @@ class Local:
         return Usage(
             rows=count * rows,
             tokens=count * (tokens + rows * prompt_tokens),
-            uploaded=count * WORD * (self._dim + tokens),
-            downloaded=count * WORD * sum(part.scores for part in parts),
+            uploaded=count * BYTES_PER_NUMBER * (self._dim + tokens),
+            downloaded=count * BYTES_PER_NUMBER * sum(part.scores for part in parts),
         )
 
     def describe(self) -> dict[str, Json]:

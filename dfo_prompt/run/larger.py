@@ -12,7 +12,7 @@ from dfo_prompt.contracts.optimizer import Optimizer
 from dfo_prompt.errors import InputError, StudyError
 from dfo_prompt.run.factory import is_deterministic
 from dfo_prompt.study.checked_optimizer import CheckedOptimizer
-from dfo_prompt.study.growth import budgets_of, enlarge, has_grown
+from dfo_prompt.study.growth import earlier_budgets, enlarge, has_grown
 from dfo_prompt.study.identity import check_parts, is_study, read_manifest
 from dfo_prompt.study.ledger import Ledger
 from dfo_prompt.study.recheck import recheck
@@ -69,7 +69,7 @@ def _as_begun(config: StudyConfig, manifest: Mapping[str, Any], *, searches: boo
 
 def _had_less(manifest: Mapping[str, Any], budget: int) -> bool:
     """Tell whether a study began with a smaller budget, which it may have left behind since."""
-    first, *_ = *budgets_of(manifest), manifest["config"].get("budget")
+    first, *_ = *earlier_budgets(manifest), manifest["config"].get("budget")
     return isinstance(first, int) and first < budget
 
 

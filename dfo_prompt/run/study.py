@@ -18,7 +18,7 @@ from dfo_prompt.run.peak import with_memory
 from dfo_prompt.run.start import start_at
 from dfo_prompt.study.checked_objective import outer_of
 from dfo_prompt.study.folder import start_over, study_folder
-from dfo_prompt.study.growth import budgets_of
+from dfo_prompt.study.growth import earlier_budgets
 from dfo_prompt.study.identity import read_manifest
 from dfo_prompt.study.ledger import Ledger
 from dfo_prompt.study.loop import Study
@@ -103,7 +103,7 @@ def opened(config: StudyConfig, objective: Objective, out: Path | None) -> tuple
     outer = outer_of(objective, name=config.objective)
     optimizer = optimizer_of(config, outer)
     outputs = outer.size if outer and isinstance(optimizer, StructuredOptimizer) else None
-    earlier = budgets_of(read_manifest(out)) if out else ()
+    earlier = earlier_budgets(read_manifest(out)) if out else ()
     return optimizer, Ledger(replace(budget_of(config), earlier=earlier), out, outputs=outputs)
 
 

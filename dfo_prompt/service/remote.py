@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import numpy as np
 
-from dfo_prompt._util.parsing import Positive
+from dfo_prompt._util.parsing import Seconds
 from dfo_prompt.contracts.objective import Evaluation, concatenated
 from dfo_prompt.contracts.usage import Bill, Usage
 from dfo_prompt.errors import InputError, OutageError
@@ -22,7 +22,6 @@ from dfo_prompt.service.wire import TOLD, About, Answer, Prediction, array, pack
 from dfo_prompt.tasks.examples import Texts, check_some
 from dfo_prompt.types import FLOAT, Json, Matrix, Vector
 
-Seconds = Positive
 KEPT = ("requests", "attempts", "unanswered", "uploaded", "downloaded")
 """Currencies of an answered request that stay spent if a later one fails; the rest is reported again with the replay."""
 HEAD = 1024

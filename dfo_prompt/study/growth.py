@@ -22,7 +22,7 @@ BUDGETS = "budgets"
 """The manifest key for all budgets of a study, the current one last; absent if the budget never changed."""
 
 
-def budgets_of(manifest: Mapping[str, Any]) -> tuple[int, ...]:
+def earlier_budgets(manifest: Mapping[str, Any]) -> tuple[int, ...]:
     """Return the budgets that a study had before its current one."""
     budgets = manifest.get(BUDGETS)
     return tuple(item for item in budgets[:-1] if isinstance(item, int)) if isinstance(budgets, list) else ()
@@ -56,7 +56,7 @@ def enlarge(path: Path, manifest: Mapping[str, Any], *, cut: bool) -> None:
     with writing(path):
         _forget_the_end(path / FILES[Account.VALIDATION], cut_at=stored["config"]["budget"] if cut else None)
         config = portable(plain_copy(manifest["config"]), path)
-        budgets = [*budgets_of(stored), stored["config"]["budget"], budget]
+        budgets = [*earlier_budgets(stored), stored["config"]["budget"], budget]
         write_json(path / MANIFEST, {**stored, "config": config, BUDGETS: budgets})
 
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 from typing import Any
 
 from dfo_prompt.report.pictures.looks import Look
-from dfo_prompt.report.pictures.picture import HIDDEN, ON_DEMAND, OVER, SHOWN, ZOOM, Columns, Spec, coloured, told
+from dfo_prompt.report.pictures.picture import HIDDEN, NOT_HIDDEN, ON_DEMAND, OVER, ZOOM, Columns, Spec, coloured, told
 
 HEIGHT = 300
 
@@ -43,7 +43,7 @@ def curves(looks: Sequence[Look], x: Spec, y: Spec, *, form: str = ".4~g", bands
     return {
         "height": HEIGHT,
         "params": [HIDDEN],
-        "transform": [SHOWN],
+        "transform": [NOT_HIDDEN],
         "encoding": {"x": x, "color": coloured(looks)},
         "layer": [*([_band(y)] if bands else []), lines, points],
     }

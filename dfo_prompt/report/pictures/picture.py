@@ -23,7 +23,8 @@ STYLE: Spec = {
     "title": {"fontSize": 14, "anchor": "start", "offset": 14, "limit": 700},
 }
 """The Vega-Lite configuration of files; the page uses the colour of its text."""
-SHOWN: Spec = {"filter": "indexof(hidden, datum.entry) < 0"}
+NOT_HIDDEN: Spec = {"filter": "indexof(hidden, datum.entry) < 0"}
+"""The transform that drops the values of hidden entries."""
 LABEL = (
     "datum.label !== '' && datum.value !== 0 && (abs(datum.value) >= 1e5 || abs(datum.value) < 1e-3)"
     " ? format(datum.value, '.2~e') : datum.label"

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from dfo_prompt.report.pictures.looks import Look
-from dfo_prompt.report.pictures.picture import HIDDEN, SHOWN, Spec, coloured
+from dfo_prompt.report.pictures.picture import HIDDEN, NOT_HIDDEN, Spec, coloured
 
 STEP = 24
 """The height of a row in pixels."""
@@ -23,7 +23,7 @@ def dots(looks: Sequence[Look], x: Spec, tooltip: list[Spec], *, spread: tuple[s
     return {
         "height": STEP * len(labels),
         "params": [HIDDEN],
-        "transform": [SHOWN],
+        "transform": [NOT_HIDDEN],
         "encoding": {"y": y, "color": colour, "tooltip": tooltip},
         "layer": [*lines, point],
     }

@@ -9,7 +9,7 @@ from dfo_prompt.report.analysis import Analysis
 from dfo_prompt.report.pictures.curves import HEIGHT
 from dfo_prompt.report.pictures.labels import note_on
 from dfo_prompt.report.pictures.looks import Look
-from dfo_prompt.report.pictures.picture import HIDDEN, SHOWN, ZOOM, Picture, Spec, axis, coloured, told
+from dfo_prompt.report.pictures.picture import HIDDEN, NOT_HIDDEN, ZOOM, Picture, Spec, axis, coloured, told
 from dfo_prompt.report.pictures.rows import dots
 from dfo_prompt.report.pictures.selection import all_looks, columns_of, logarithmic, ranked, searched, shown
 from dfo_prompt.report.texts import printable
@@ -56,7 +56,7 @@ def _scatter(looks: Sequence[Look], x: Spec, y: Spec) -> Spec:
         "encoding": {"x": x, "y": {**y, "field": "best_loss"}},
     }
     chosen = {"filter": "problem === '' || datum.problem === problem"}
-    return {"height": HEIGHT, "transform": [SHOWN, chosen], "layer": [diagonal, points]}
+    return {"height": HEIGHT, "transform": [NOT_HIDDEN, chosen], "layer": [diagonal, points]}
 
 
 def seconds(analysis: Analysis) -> Picture:
