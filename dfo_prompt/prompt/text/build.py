@@ -15,14 +15,14 @@ from dfo_prompt.errors import InputError
 from dfo_prompt.lm.load import LanguageModel
 from dfo_prompt.lm.local import LocalEndpoint
 from dfo_prompt.lm.precision import Precision, choose_precision
-from dfo_prompt.prompt.asking import check_dtype
 from dfo_prompt.prompt.label_words import label_words
 from dfo_prompt.prompt.open import open_problem
 from dfo_prompt.prompt.problem import Problem
-from dfo_prompt.prompt.text.asking import Words
+from dfo_prompt.prompt.scoring import check_dtype
 from dfo_prompt.prompt.text.decoders import Decoder, TextDecoder, random_keys, text_dim
 from dfo_prompt.prompt.text.objective import TextObjective
 from dfo_prompt.prompt.text.rendering import Rendering
+from dfo_prompt.prompt.text.scoring import Words
 from dfo_prompt.prompt.text.substitutions import check_start, substitutions
 from dfo_prompt.tasks.task import Task
 from dfo_prompt.types import Json, Vector

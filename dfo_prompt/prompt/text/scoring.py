@@ -23,7 +23,7 @@ class Words:
     ids: Callable[[str], Sequence[int]] | None = None
 
 
-class Asker:
+class TextScorer:
     """Scores label words after texts.
 
     Rows are token ids if the endpoint takes them and there is a tokenizer, else texts.
