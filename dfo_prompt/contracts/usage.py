@@ -41,8 +41,8 @@ class Usage:
         return type(self)(**{name: value * count for name, value in vars(self).items()})
 
 
-class Bill:
-    """The usage of requests that follow one another, which is not lost if a later one fails.
+class UsageMeter:
+    """Adds up the usage of requests that follow one another, which is not lost if a later one fails.
 
     Attributes:
         total: usage so far.

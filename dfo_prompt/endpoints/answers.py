@@ -29,7 +29,7 @@ class CachedTokens:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bill:
+class TokenCounts:
     """The numbers of tokens as the server counts them."""
 
     __pydantic_config__ = OPEN
@@ -96,7 +96,7 @@ class Completions:
 
     __pydantic_config__ = OPEN
     choices: list[Choice]
-    usage: Bill
+    usage: TokenCounts
     model: str = ""
 
     def answer(self, logs: Sequence[Sequence[float]], bounds: Sequence[Sequence[bool]] | None = None) -> Answer:

@@ -26,7 +26,7 @@ class Decision:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bill:
+class DecisionTokens:
     """The numbers of tokens as the server counts them."""
 
     __pydantic_config__ = OPEN
@@ -40,7 +40,7 @@ class Decisions:
 
     __pydantic_config__ = OPEN
     answers: dict[str, Decision]
-    usage: Bill
+    usage: DecisionTokens
     model: str = ""
 
 

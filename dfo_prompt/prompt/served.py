@@ -10,7 +10,7 @@ from torch import Tensor
 
 from dfo_prompt.config.endpoint import EndpointConfig
 from dfo_prompt.contracts.endpoint import EndpointOutageError, Form, Label, Row
-from dfo_prompt.contracts.usage import Bill, Usage
+from dfo_prompt.contracts.usage import Usage, UsageMeter
 from dfo_prompt.endpoints.cache import STEADY
 from dfo_prompt.endpoints.opening import Opened, open_endpoint
 from dfo_prompt.endpoints.words import RowsBefore, WordScorer, distinct
@@ -72,11 +72,11 @@ class ServedScorer:
             prompts = [*self._projection.tokens(candidates)]
         else:
             prompts = [*self._projection(candidates)]
-        bill = Bill()
-        with bill.kept():
-            scores, bounded = zip(*(self._candidate(prompt, texts, bill) for prompt in prompts), strict=True)
+        meter = UsageMeter()
+        with meter.kept():
+            scores, bounded = zip(*(self._candidate(prompt, texts, meter) for prompt in prompts), strict=True)
         bounds = None if self._opened.can.exact else np.array(bounded, dtype=np.float64)
-        return PromptScores(scores=torch.cat(scores), usage=bill.total, bounded=bounds)
+        return PromptScores(scores=torch.cat(scores), usage=meter.total, bounded=bounds)
 
     def estimate(self, count: int, texts: EncodedTexts, prompt_tokens: int) -> Usage:
         """Return an upper bound on the usage of one attempt at each request; see `PromptScorer`."""
@@ -88,9 +88,9 @@ class ServedScorer:
         """Return the settings of the endpoint, and the measurements of its probe."""
         return {"endpoint": self._opened.about, "endpoint_probe": self._probe}
 
-    def _candidate(self, prompt: Tensor | Ids, texts: EncodedTexts, bill: Bill) -> tuple[Tensor, int]:
+    def _candidate(self, prompt: Tensor | Ids, texts: EncodedTexts, meter: UsageMeter) -> tuple[Tensor, int]:
         """Return the calibrated scores (1, N, C) under a prompt, and the number that are only upper bounds."""
-        parts = [self._words.scores(self._rows(prompt, part), bill) for part in self._verbalizer.parts(texts)]
+        parts = [self._words.scores(self._rows(prompt, part), meter) for part in self._verbalizer.parts(texts)]
         own, neutral = (torch.from_numpy(scores)[None] for scores in (parts[0][0], parts[-1][0]))
         return self._verbalizer.calibrated(own, neutral), sum(bounded for _, bounded in parts)
 

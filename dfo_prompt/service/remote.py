@@ -14,7 +14,7 @@ import numpy as np
 
 from dfo_prompt._util.parsing import Seconds
 from dfo_prompt.contracts.objective import Evaluation, concatenated
-from dfo_prompt.contracts.usage import Bill, Usage
+from dfo_prompt.contracts.usage import Usage, UsageMeter
 from dfo_prompt.errors import InputError, OutageError
 from dfo_prompt.service.clients import read_token
 from dfo_prompt.service.transport import Transport
@@ -113,12 +113,12 @@ class RemoteObjective:
             return None  # the budget is spent; a missing figure must not fail the study
 
     def _score(self, candidates: Matrix, split: str) -> Evaluation:
-        parts, bill = [], Bill()
+        parts, meter = [], UsageMeter()
         for i in range(0, len(candidates), self._most):
             part = candidates[i : i + self._most]
-            with bill.kept():
+            with meter.kept():
                 parts.append(self._ask(part, len(part), split))
-            bill.add(parts[-1].usage.only(KEPT))
+            meter.add(parts[-1].usage.only(KEPT))
         return concatenated(parts, sum((part.usage for part in parts), Usage()))
 
     @property

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from dfo_prompt.contracts.endpoint import Endpoint
 from dfo_prompt.contracts.objective import Evaluation, concatenated
-from dfo_prompt.contracts.usage import Bill, Usage
+from dfo_prompt.contracts.usage import Usage, UsageMeter
 from dfo_prompt.endpoints.cache import STEADY
 from dfo_prompt.errors import InputError
 from dfo_prompt.lm.calibration import Calibration
@@ -132,43 +132,43 @@ class TextObjective(TaskObjective):
         labels = torch.as_tensor(self.split.labels(split))
         texts = self._texts(split)
         evaluations: dict[Choice, Evaluation] = {}
-        choices, bill = [self.decoder.decode(z) for z in candidates], Bill()
+        choices, meter = [self.decoder.decode(z) for z in candidates], UsageMeter()
         for choice in dict.fromkeys(choices):
-            logits, bounded = self._scores(choice, texts, bill)
+            logits, bounded = self._scores(choice, texts, meter)
             evaluations[choice] = self._evaluation(logits[None], labels, Usage(), outputs=outputs, bounded=bounded)
-        return concatenated([evaluations[choice] for choice in choices], bill.total)
+        return concatenated([evaluations[choice] for choice in choices], meter.total)
 
     def _manual(self, split: str) -> Evaluation:
-        labels, bill = torch.as_tensor(self.split.labels(split)), Bill()
-        logits, bounded = self._scores(Choice(), self._texts(split), bill)
-        return self._evaluation(logits[None], labels, bill.total, outputs=False, bounded=bounded)
+        labels, meter = torch.as_tensor(self.split.labels(split)), UsageMeter()
+        logits, bounded = self._scores(Choice(), self._texts(split), meter)
+        return self._evaluation(logits[None], labels, meter.total, outputs=False, bounded=bounded)
 
     def _label(self, candidate: Vector, texts: Texts) -> Tensor:
-        return self._scores(self.decoder.decode(candidate), texts, Bill())[0]
+        return self._scores(self.decoder.decode(candidate), texts, UsageMeter())[0]
 
     def _texts(self, split: str) -> Texts:
         return self._train if split == "train" else self.split.texts(split)
 
-    def _scores(self, choice: Choice, texts: Texts, bill: Bill) -> tuple[Tensor, Vector | None]:
-        """Score texts under a choice, and add the usage to `bill`.
+    def _scores(self, choice: Choice, texts: Texts, meter: UsageMeter) -> tuple[Tensor, Vector | None]:
+        """Score texts under a choice, and add the usage to `meter`.
 
         Returns:
             The calibrated scores (N, C), and the number (1,) of label scores that are only upper bounds, those of the
             calibration's reference texts included; None if all are exact.
         """
         reference = self._calibration.texts
-        with bill.kept():
-            scores, bounded = self._raw(choice, texts, bill)
+        with meter.kept():
+            scores, bounded = self._raw(choice, texts, meter)
             neutral = scores
             if reference and texts is not reference:
-                neutral, more = self._raw(choice, reference, bill)
+                neutral, more = self._raw(choice, reference, meter)
                 bounded += more
         bounds = None if self._scorer.capabilities.exact else np.array([float(bounded)])
         if not reference:
             return scores, bounds
         return scores - self._calibration.average(neutral.log_softmax(dim=-1)[None])[0], bounds
 
-    def _raw(self, choice: Choice, texts: Texts, bill: Bill) -> tuple[Tensor, int]:
+    def _raw(self, choice: Choice, texts: Texts, meter: UsageMeter) -> tuple[Tensor, int]:
         ahead: Callable[[int], str]
         if texts is self._train or texts is self._drawn:
             ahead = lambda i: self._rendering.ahead(choice, without=i)  # noqa: E731
@@ -176,7 +176,7 @@ class TextObjective(TaskObjective):
             whole = self._rendering.ahead(choice)
             ahead = lambda _: whole  # noqa: E731
         rows = [self._row(ahead(i), tuple(example)) for i, example in enumerate(texts)]
-        scores, bounded = self._scorer.scores(rows, bill)
+        scores, bounded = self._scorer.scores(rows, meter)
         return torch.from_numpy(scores), bounded
 
     def _row(self, ahead: str, texts: tuple[str, ...], *, fits: bool = True) -> str:
