@@ -66,9 +66,9 @@ class UsageMeter:
             raise
 
 
-def currencies(kind: type[Usage] = Usage) -> Mapping[str, str]:
+def currencies() -> Mapping[str, str]:
     """Return the description of each currency except queries, by name."""
-    return {currency.name: currency.metadata["about"] for currency in fields(kind) if currency.name != "queries"}
+    return {currency.name: currency.metadata["about"] for currency in fields(Usage) if currency.name != "queries"}
 
 
 def check_currency(name: str) -> None:

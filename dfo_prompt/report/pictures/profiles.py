@@ -6,7 +6,7 @@ import pandas as pd
 from dfo_prompt.report.analysis import Analysis
 from dfo_prompt.report.curves import SHARES, performance_profile, share_reached
 from dfo_prompt.report.pictures.curves import curves, thinned
-from dfo_prompt.report.pictures.picture import Picture, Spec, axis
+from dfo_prompt.report.pictures.picture import Picture, VegaLite, axis
 from dfo_prompt.report.pictures.selection import MOST_SHOWN, POINTS, Shown, columns_of, points, ranked, shares_table, shown
 
 SOLVED = -3
@@ -65,7 +65,7 @@ def data_profile(analysis: Analysis, names: list[str], dim: int) -> Picture:
     return _shares("data-profile", "Data profile", text, data, of, x, "(problem, seed) pairs solved")
 
 
-def _shares(name: str, title: str, text: str, data: pd.DataFrame, of: Shown, x: Spec, label: str) -> Picture:
+def _shares(name: str, title: str, text: str, data: pd.DataFrame, of: Shown, x: VegaLite, label: str) -> Picture:
     """Return a picture of curves of shares, 0 to 1; `label` is the title of the vertical axis."""
     y = axis("share", label, domain=[0, 1])
     y["axis"] = {**y["axis"], "format": ".0%"}
