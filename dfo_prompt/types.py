@@ -1,7 +1,7 @@
 """Types shared between modules."""
 
-from collections.abc import Mapping
-from typing import TypeAlias
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -23,3 +23,6 @@ FLOAT = np.dtype("<f8")
 
 Options: TypeAlias = Mapping[str, object]
 """Keyword options, by name."""
+
+Function: TypeAlias = Callable[[Any], Any]
+"""Maps a candidate (d,) to its loss, or candidates (B, d) to losses (B,)."""

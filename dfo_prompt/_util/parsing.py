@@ -29,9 +29,12 @@ SURROGATE = re.compile("[\ud800-\udfff]")
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 """The type of options that are a positive finite number."""
+Seconds = Positive
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 STRICT = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True)
 """The `__pydantic_config__` of parsed dataclasses: unknown keys and "0" for a number are errors."""
+OPEN = ConfigDict(extra="ignore", strict=True)
+"""The `__pydantic_config__` of messages from servers: unknown keys, which other versions may have, are ignored."""
 
 
 def read_toml(path: Path) -> dict[str, Any]:

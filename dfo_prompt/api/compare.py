@@ -16,7 +16,6 @@ from dfo_prompt.api.suites import SuiteResult, require_report, result_of
 from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.contracts.objective import Objective
 from dfo_prompt.errors import InputError, UnknownNameError
-from dfo_prompt.objectives.plain import Function
 from dfo_prompt.plugin.entries import find, options_of
 from dfo_prompt.run.factory import plain_start
 from dfo_prompt.run.objectives import Objectives
@@ -24,7 +23,7 @@ from dfo_prompt.suite.config import Entry, Measure, SuiteConfig, SuiteSettings
 from dfo_prompt.suite.here import run_here
 from dfo_prompt.suite.plan import Plan, Suite
 from dfo_prompt.suite.reading import check_distinct
-from dfo_prompt.types import Bounds, Vector
+from dfo_prompt.types import Bounds, Function, Vector
 
 WHERE = "compare()"
 OWN = ("name", "optimizer", "optimizer_options", "popsize", "sigma", "x0", "bounds")

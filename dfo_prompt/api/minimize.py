@@ -11,11 +11,11 @@ from dfo_prompt.config.prices import Prices
 from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.contracts.objective import Objective
 from dfo_prompt.errors import InputError
-from dfo_prompt.objectives.plain import Function, FunctionObjective
+from dfo_prompt.objectives.plain import FunctionObjective
 from dfo_prompt.run.factory import plain_start
 from dfo_prompt.run.study import run_study
 from dfo_prompt.study.result import Observer
-from dfo_prompt.types import Bounds, Vector
+from dfo_prompt.types import Bounds, Function, Vector
 
 WHERE = "minimize()"
 

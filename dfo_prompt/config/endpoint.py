@@ -5,11 +5,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from dfo_prompt._util.parsing import STRICT, Positive
+from dfo_prompt._util.parsing import STRICT, Seconds
 from dfo_prompt.config.problem import Count
 from dfo_prompt.types import Options
 
-Seconds = Positive
 PRACTICAL = ("url", "key_env", "timeout", "patience", "concurrency", "cache")
 """Keys that do not affect results: a study may continue with other values."""
 

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from dfo_prompt.errors import InputError, needs_extra
 
-KINDS = {"input": "input_mtok", "output": "output_mtok", "cached": "cache_read_mtok"}
+PRICES = {"input": "input_mtok", "output": "output_mtok", "cached": "cache_read_mtok"}
 """Our names of prices to those of genai-prices, in dollars per million tokens."""
 
 
@@ -23,7 +23,7 @@ def listed(model: str) -> dict[str, str]:
         listing = calc_price(Usage(input_tokens=0, output_tokens=0), name, provider_id=provider).model_price
     except LookupError as error:
         raise InputError(f"prices.model: genai-prices knows no {model!r}; write PROVIDER/MODEL, or the prices") from error
-    prices = {ours: getattr(listing, theirs) for ours, theirs in KINDS.items()}
+    prices = {ours: getattr(listing, theirs) for ours, theirs in PRICES.items()}
     known = {name: str(getattr(price, "base", price)) for name, price in prices.items() if price is not None}
     thousand = listing.requests_kcount
     return known if thousand is None else {**known, "request": f"{Decimal(str(thousand)) / 1000:f}"}

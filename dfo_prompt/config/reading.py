@@ -12,14 +12,13 @@ from dfo_prompt.config.paths import located
 from dfo_prompt.config.presets import read_preset
 from dfo_prompt.config.problem import ProblemConfig
 from dfo_prompt.config.prompt import PromptConfig
-from dfo_prompt.config.study import StudyConfig
+from dfo_prompt.config.study import WITH_OPTIONS, StudyConfig
 from dfo_prompt.contracts.spec import ObjectiveSpec, load_target
 from dfo_prompt.errors import DfoPromptError, InputError
 from dfo_prompt.plugin.catalogue import plugin_files
 from dfo_prompt.plugin.entries import CONFIG_TABLES, PROVIDED, arguments_of, find, options_of, target_of
 from dfo_prompt.plugin.options import parameters
 
-KINDS = ("optimizer", "objective", "method")
 TABLES: Mapping[str, type[Any]] = {"prompt.": PromptConfig, "problem.": ProblemConfig, "": StudyConfig}
 
 
@@ -102,7 +101,7 @@ def _with_paths(data: Mapping[str, Any], base: Path, whole: Mapping[str, Any]) -
         InputError, PluginError: the target of options is unknown or cannot be imported.
     """
     marked: dict[str, Any] = located(StudyConfig, data, base)
-    for kind in KINDS:
+    for kind in WITH_OPTIONS:
         if isinstance(options := data.get(f"{kind}_options"), Mapping) and options:
             marked[f"{kind}_options"] = _located_options(kind, whole.get(kind, getattr(StudyConfig, kind)), options, base)
     if isinstance(trackers := data.get("trackers"), Mapping):
@@ -127,7 +126,7 @@ def _check_names(config: StudyConfig) -> None:
     for kind, reference in named.items():
         if isinstance(reference, str):
             find(kind, reference)
-    entries = [(kind, getattr(config, kind), getattr(config, f"{kind}_options")) for kind in KINDS]
+    entries = [(kind, getattr(config, kind), getattr(config, f"{kind}_options")) for kind in WITH_OPTIONS]
     entries.append(("projection", config.prompt.projection, config.prompt.projection_options))
     if config.endpoint:
         entries.append(("endpoint", config.endpoint.kind, config.endpoint.options))
@@ -160,7 +159,7 @@ def _located_options(kind: str, name: Any, options: Mapping[str, Any], base: Pat
 def _check_places(data: Mapping[str, Any]) -> None:
     """Refuse options that belong among the keys of the study, [problem] or [prompt]."""
     places = {field.name: f"{place}{field.name}" for place, table in TABLES.items() for field in fields(table)}
-    for kind in KINDS:
+    for kind in WITH_OPTIONS:
         options = data.get(f"{kind}_options")
         for option in options if isinstance(options, Mapping) else ():
             misplaced = option in PROVIDED[kind] or kind == "objective"

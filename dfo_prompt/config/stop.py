@@ -5,10 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from dfo_prompt._util.parsing import STRICT, Finite, Positive
+from dfo_prompt._util.parsing import STRICT, Finite, Seconds
 from dfo_prompt.config.problem import Count
 
-Seconds = Positive
 Loss = Finite
 
 

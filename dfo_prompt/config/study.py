@@ -21,6 +21,8 @@ from dfo_prompt.types import Bounds, Json, Options, Vector
 
 STUDY = "study"
 """The name of the method that runs a search by an optimizer."""
+WITH_OPTIONS = ("optimizer", "objective", "method")
+"""The kinds of entries that a study names in a key of the kind's name, with options in KIND_options."""
 MOST_CANDIDATES = 100_000
 """The most candidates per ask: larger populations make the setup of optimizers impractically slow."""
 

@@ -16,6 +16,8 @@ Row: TypeAlias = str | tuple[int, ...] | npt.NDArray[np.float32]
 """An input of a model: a text, token ids, or embeddings (T, E). The label is the token that follows."""
 Answered: TypeAlias = tuple[Vector, npt.NDArray[np.bool_]]
 """A row of `Scores`: log-probabilities (C,) and bounds (C,)."""
+SMALLEST_PROBABILITY = float(np.finfo(np.float32).tiny)
+"""The upper bound that replaces a probability of zero, to which a model's precision rounds smaller ones."""
 
 
 class Form(StrEnum):

@@ -41,8 +41,8 @@ class Usage:
         return type(self)(**{name: value * count for name, value in vars(self).items()})
 
 
-class Bill:
-    """The usage of requests that follow one another, which is not lost if a later one fails.
+class UsageMeter:
+    """Adds up the usage of requests that follow one another, which is not lost if a later one fails.
 
     Attributes:
         total: usage so far.
@@ -66,9 +66,9 @@ class Bill:
             raise
 
 
-def currencies(kind: type[Usage] = Usage) -> Mapping[str, str]:
+def currencies() -> Mapping[str, str]:
     """Return the description of each currency except queries, by name."""
-    return {currency.name: currency.metadata["about"] for currency in fields(kind) if currency.name != "queries"}
+    return {currency.name: currency.metadata["about"] for currency in fields(Usage) if currency.name != "queries"}
 
 
 def check_currency(name: str) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dfo_prompt.contracts.spec import Spec
 from dfo_prompt.plugin.hookspecs import hookimpl
 
-KINDS = {
+SERVERS = {
     "llama.cpp": ("llama_cpp:LlamaCpp", "The server of llama.cpp: texts and token ids, exact"),
     "vllm": ("vllm:Vllm", "vLLM: texts, token ids and embeddings, exact"),
     "sglang": ("sglang:SgLang", "SGLang: texts, token ids and embeddings, exact"),
@@ -17,5 +17,5 @@ KINDS = {
 @hookimpl
 def dfo_prompt_endpoints() -> Iterable[Spec]:
     """Register the kinds of servers that this package supports."""
-    for name, (target, summary) in KINDS.items():
+    for name, (target, summary) in SERVERS.items():
         yield Spec(name=name, target=f"dfo_prompt.endpoints.{target}", summary=f"{summary}.", extra="remote")

@@ -5,21 +5,17 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Protocol, TypeVar
 
 import numpy as np
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
-from dfo_prompt._util.parsing import Finite, parse
+from dfo_prompt._util.parsing import OPEN, Finite, parse
 from dfo_prompt.contracts.endpoint import Label
 from dfo_prompt.endpoints.served import Answer
 from dfo_prompt.errors import InputError
 from dfo_prompt.types import Vector
 
-OPEN = ConfigDict(extra="ignore", strict=True)
-"""The configuration of a server's messages: unknown keys are ignored."""
 Log = Finite
 Probability = Annotated[float, Field(allow_inf_nan=False, ge=0, le=1.001)]
 Tokens = Annotated[int, Field(ge=0, le=2**53)]
-SMALLEST = float(np.finfo(np.float32).tiny)
-"""The upper bound that replaces a probability of zero."""
 ROUNDING = 0.01
 """How far rounding may take a sum of probabilities from 1."""
 
@@ -33,7 +29,7 @@ class CachedTokens:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bill:
+class TokenCounts:
     """The numbers of tokens as the server counts them."""
 
     __pydantic_config__ = OPEN
@@ -100,7 +96,7 @@ class Completions:
 
     __pydantic_config__ = OPEN
     choices: list[Choice]
-    usage: Bill
+    usage: TokenCounts
     model: str = ""
 
     def answer(self, logs: Sequence[Sequence[float]], bounds: Sequence[Sequence[bool]] | None = None) -> Answer:

@@ -10,14 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
+from dfo_prompt._util.sqlite import connect
 from dfo_prompt.contracts.endpoint import Answered, Capabilities, Endpoint, EndpointOutageError, Label, Row, Scores
 from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.errors import InputError
 from dfo_prompt.types import FLOAT, Json
 
 SCHEMA = "CREATE TABLE IF NOT EXISTS answers (name BLOB PRIMARY KEY, logs BLOB NOT NULL, bounds BLOB NOT NULL) WITHOUT ROWID"
-BUSY_SECONDS = 30.0
-"""How long a process waits for another process's write."""
 STEADY = 1e-6
 """The largest spread of repeated answers that counts as rounding."""
 
@@ -43,8 +42,7 @@ class CachedEndpoint:
         self._about: bytes | None = None
         with self._usable():
             path.parent.mkdir(parents=True, exist_ok=True)
-            # Threads call `score` one at a time, but not necessarily the thread that opened the connection.
-            self._file = sqlite3.connect(path, timeout=BUSY_SECONDS, check_same_thread=False)
+            self._file = connect(path)
             self._file.executescript(f"PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; {SCHEMA}")
         weakref.finalize(self, self._file.close)
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from dfo_prompt._util.parsing import parse
-from dfo_prompt.contracts.endpoint import Form, Label, Row
-from dfo_prompt.endpoints.answers import OPEN, ROUNDING, SMALLEST, Probability, Tokens, in_order
+from dfo_prompt._util.parsing import OPEN, parse
+from dfo_prompt.contracts.endpoint import SMALLEST_PROBABILITY, Form, Label, Row
+from dfo_prompt.endpoints.answers import ROUNDING, Probability, Tokens, in_order
 from dfo_prompt.endpoints.served import Answer, Batch, ServedEndpoint, token_ids
 from dfo_prompt.errors import InputError
 from dfo_prompt.types import Json
@@ -104,8 +104,8 @@ class LlamaCpp(ServedEndpoint):
         ids = token_ids(self.kind, labels)
         shares = np.array([_shares(answer, ids) for answer in answers])
         return Answer(
-            logs=np.log(np.maximum(shares, SMALLEST)),
-            bounds=shares < SMALLEST,
+            logs=np.log(np.maximum(shares, SMALLEST_PROBABILITY)),
+            bounds=shares < SMALLEST_PROBABILITY,
             tokens=sum(answer.tokens_evaluated for answer in answers),
             said=sum(answer.tokens_predicted for answer in answers),
             cached=sum(answer.timings.cache_n for answer in answers),

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from dfo_prompt._util.parsing import OPEN
 from dfo_prompt.contracts.endpoint import Form, Label, Row
-from dfo_prompt.endpoints.answers import OPEN, Log, Tokens, by_token, parsed
+from dfo_prompt.endpoints.answers import Log, Tokens, by_token, parsed
 from dfo_prompt.endpoints.served import Answer, ServedEndpoint, form_of, token_ids
 from dfo_prompt.errors import InputError
 

@@ -6,8 +6,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from dfo_prompt.contracts.endpoint import Form, Label, Row
-from dfo_prompt.endpoints.answers import OPEN, SMALLEST, Probability, Tokens, check_shares, parsed
+from dfo_prompt._util.parsing import OPEN
+from dfo_prompt.contracts.endpoint import SMALLEST_PROBABILITY, Form, Label, Row
+from dfo_prompt.endpoints.answers import Probability, Tokens, check_shares, parsed
 from dfo_prompt.endpoints.served import Answer, ServedEndpoint
 from dfo_prompt.errors import InputError
 from dfo_prompt.types import Json
@@ -25,7 +26,7 @@ class Decision:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bill:
+class DecisionTokens:
     """The numbers of tokens as the server counts them."""
 
     __pydantic_config__ = OPEN
@@ -39,7 +40,7 @@ class Decisions:
 
     __pydantic_config__ = OPEN
     answers: dict[str, Decision]
-    usage: Bill
+    usage: DecisionTokens
     model: str = ""
 
 
@@ -96,8 +97,8 @@ class SystemOne(ServedEndpoint):
         figures = np.array([[shares[option] for option in options]])
         check_shares(figures[0])
         return Answer(
-            logs=np.log(np.maximum(figures, SMALLEST)),
-            bounds=figures < SMALLEST,
+            logs=np.log(np.maximum(figures, SMALLEST_PROBABILITY)),
+            bounds=figures < SMALLEST_PROBABILITY,
             tokens=decisions.usage.input_tokens,
             said=decisions.usage.output_tokens,
             model=decisions.model,

@@ -6,7 +6,7 @@ from typing import TypeAlias
 import numpy as np
 
 from dfo_prompt.contracts.endpoint import Capabilities, Endpoint, Label, Row
-from dfo_prompt.contracts.usage import Bill, Usage
+from dfo_prompt.contracts.usage import Usage, UsageMeter
 from dfo_prompt.errors import InputError
 from dfo_prompt.types import Matrix
 
@@ -41,8 +41,8 @@ class WordScorer:
         self._columns = [keys.index(_key(word[0])) for word in words]
         self._further = [(i, count) for i, word in enumerate(words) for count in range(1, len(word))]
 
-    def scores(self, rows: RowsBefore, bill: Bill) -> tuple[Matrix, int]:
-        """Score the words after N rows, and add the usage to `bill`.
+    def scores(self, rows: RowsBefore, meter: UsageMeter) -> tuple[Matrix, int]:
+        """Score the words after N rows, and add the usage to `meter`.
 
         Returns:
             The scores (N, C), and the number of the summed log-probabilities that are only upper bounds.
@@ -51,11 +51,11 @@ class WordScorer:
             OutageError: see `Endpoint.score`.
         """
         answer = self._endpoint.score(rows(0, 0), self._first)
-        bill.add(answer.usage)
+        meter.add(answer.usage)
         scores, bounded = answer.logs[:, self._columns], int(answer.bounds[:, self._columns].sum())
         for i, count in self._further:
             answer = self._endpoint.score(rows(i, count), [self._words[i][count]])
-            bill.add(answer.usage)
+            meter.add(answer.usage)
             scores[:, i] += answer.logs[:, 0]
             bounded += int(answer.bounds.sum())
         return np.asarray(scores, dtype=np.float64), bounded

@@ -17,7 +17,7 @@ from dfo_prompt.lm.precision import Precision
 from dfo_prompt.lm.scorer import Scorer
 from dfo_prompt.types import Json, Matrix
 
-WORD = 4
+BYTES_PER_NUMBER = 4
 """Bytes of a transmitted token id or float32."""
 
 
@@ -97,8 +97,8 @@ class LocalEndpoint:
         return Usage(
             rows=len(rows),
             tokens=sum(map(len, ids)),
-            uploaded=sum(len(row.encode()) if isinstance(row, str) else WORD * len(row) for row in rows),
-            downloaded=WORD * labels * len(rows),
+            uploaded=sum(len(row.encode()) if isinstance(row, str) else BYTES_PER_NUMBER * len(row) for row in rows),
+            downloaded=BYTES_PER_NUMBER * labels * len(rows),
             requests=1,
             attempts=1,
         )

@@ -114,12 +114,12 @@ class Verbalizer:
         first = self._reader(scorer)
 
         def calibrated(prompts: Tensor, texts: EncodedTexts) -> Tensor:
-            scores = [_raw(scorer, first, prompts, part) for part in self.asked(texts)]
+            scores = [_raw(scorer, first, prompts, part) for part in self.parts(texts)]
             return self.calibrated(scores[0], scores[-1])
 
         return calibrated
 
-    def asked(self, texts: EncodedTexts) -> list[EncodedTexts]:
+    def parts(self, texts: EncodedTexts) -> list[EncodedTexts]:
         """Return all that is scored under each prompt: the texts, then the calibration's reference if it differs."""
         return [texts, *([self.reference] if self.reference and self.reference is not texts else [])]
 

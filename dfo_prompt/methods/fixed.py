@@ -12,6 +12,7 @@ from torch import Tensor
 
 from dfo_prompt._util.seeding import Stream, generator
 from dfo_prompt.config.problem import Count
+from dfo_prompt.contracts.endpoint import SMALLEST_PROBABILITY
 from dfo_prompt.errors import InputError
 from dfo_prompt.lm.layout import lay_out
 from dfo_prompt.methods.contexts import demonstrations_within, in_turn
@@ -21,9 +22,6 @@ from dfo_prompt.prompt.problem import Problem
 from dfo_prompt.study.costs import Spent
 from dfo_prompt.tasks.examples import Texts
 from dfo_prompt.types import Json, Matrix
-
-SMALLEST = float(np.finfo(np.float32).tiny)
-"""The smallest probability; the model's precision rounds smaller ones to zero."""
 
 
 def manual(setting: Setting) -> Fitted:
@@ -89,7 +87,8 @@ def patterns(setting: Setting) -> Fitted:
     predictors = [_predict(objective) for objective in objectives]
 
     def predict(texts: Texts) -> Matrix:
-        logs = np.stack([np.log(predictor(texts).clip(min=SMALLEST)) for predictor in predictors])  # (patterns, N, C)
+        found = np.stack([predictor(texts) for predictor in predictors])  # (patterns, N, C)
+        logs = np.log(found.clip(min=SMALLEST_PROBABILITY))
         probabilities: Matrix = softmax(np.average(logs, axis=0, weights=weights), axis=1)
         return probabilities
 

@@ -21,9 +21,9 @@ from dfo_prompt.plugin.catalogue import catalogue
 from dfo_prompt.plugin.entries import arguments_of, target_of
 from dfo_prompt.run.built import optimizer_of
 from dfo_prompt.run.code import code_of
-from dfo_prompt.run.larger import as_begun, grow
 from dfo_prompt.run.manifest import describe_run, manifest_of
 from dfo_prompt.run.objectives import Objectives
+from dfo_prompt.run.raised_budget import as_begun, raise_budget
 from dfo_prompt.run.start import start_at
 from dfo_prompt.run.study import opened
 from dfo_prompt.study.costs import Spent
@@ -81,12 +81,12 @@ def run_method(
     setting = Setting(config=start.config, folder=out, observers=observers, objectives=objectives or Objectives())
     manifest = {**_manifest(spec, setting), **start.manifest}
 
-    def larger(path: Path) -> None:
+    def raising(path: Path) -> None:
         nonlocal setting
-        if _grow(setting, manifest, path):
+        if _raise_budget(setting, manifest, path):
             setting = replace(setting, checked=True)
 
-    with study_folder(out, manifest, lock_seconds=lock_seconds, ahead=larger):
+    with study_folder(out, manifest, lock_seconds=lock_seconds, ahead=raising):
         if not spec.tunes:  # studies collect garbage themselves, outside their measured time
             forget_peak()
         with blaming(config.method):
@@ -165,10 +165,10 @@ def _manifest(spec: MethodSpec, setting: Setting) -> Mapping[str, Any]:
     return describe_run(config.as_dict(), describe_method(spec, setting), {}) | {CODE: code_of(config)}
 
 
-def _grow(setting: Setting, manifest: Mapping[str, Any], path: Path) -> bool:
+def _raise_budget(setting: Setting, manifest: Mapping[str, Any], path: Path) -> bool:
     if setting.config.method != STUDY:
         return False
-    return grow(setting.config, setting.objectives.get(setting.config), manifest, path, fresh=opened)
+    return raise_budget(setting.config, setting.objectives.get(setting.config), manifest, path, fresh=opened)
 
 
 def _outcome(setting: Setting, fit: Callable[[Setting], Fitted]) -> MethodResult:

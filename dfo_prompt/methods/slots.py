@@ -16,7 +16,7 @@ from dfo_prompt.lm.answers import FirstTokenReader, Reader
 from dfo_prompt.lm.encoding import arranged
 from dfo_prompt.lm.layout import lay_out_all
 from dfo_prompt.lm.load import LanguageModel
-from dfo_prompt.lm.local import WORD
+from dfo_prompt.lm.local import BYTES_PER_NUMBER
 from dfo_prompt.lm.scorer import Scorer
 from dfo_prompt.lm.states import HiddenReader, TopReader, hidden_widths
 from dfo_prompt.lm.verbalizer import Verbalizer
@@ -205,8 +205,8 @@ class Slot:
         usage = Usage(
             rows=queries * encoded.count,
             tokens=queries * (encoded.tokens + encoded.count * self._prompt_tokens),
-            uploaded=WORD * queries * (self._dim + encoded.tokens),
-            downloaded=WORD * encoded.count * reader.width,
+            uploaded=BYTES_PER_NUMBER * queries * (self._dim + encoded.tokens),
+            downloaded=BYTES_PER_NUMBER * encoded.count * reader.width,
         )
         scores, more = self._words(texts) if words else (np.zeros((len(texts), len(self._task.words))), Usage())
         return Answers(figures=figures, words=scores, usage=usage + more, seconds=perf_counter() - started)
@@ -221,8 +221,8 @@ class Slot:
         usage = Usage(
             rows=rows,
             tokens=tokens + rows * self._prompt_tokens,
-            uploaded=WORD * tokens,
-            downloaded=WORD * encoded.scores,
+            uploaded=BYTES_PER_NUMBER * tokens,
+            downloaded=BYTES_PER_NUMBER * encoded.scores,
         )
         return scores.double().cpu().numpy(), usage
 

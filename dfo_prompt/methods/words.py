@@ -6,7 +6,7 @@ from collections import Counter
 from dfo_prompt.methods.heads import Labels
 from dfo_prompt.tasks.examples import Texts
 
-WORD = re.compile(r"[^\W\d_]{3,}")
+LETTERS = re.compile(r"[^\W\d_]{3,}")
 
 
 def telling_words(texts: Texts, labels: Labels, classes: int, *, sets: int) -> list[tuple[str, ...]]:
@@ -16,7 +16,7 @@ def telling_words(texts: Texts, labels: Labels, classes: int, *, sets: int) -> l
     """
     counts: list[Counter[str]] = [Counter() for _ in range(classes)]
     for text, label in zip(texts, labels, strict=True):
-        counts[label].update(set(WORD.findall(" ".join(text))))
+        counts[label].update(set(LETTERS.findall(" ".join(text))))
     total = sum(counts, Counter[str]())
     return list(zip(*(_ranked(count, total, classes)[:sets] for count in counts), strict=False))
 

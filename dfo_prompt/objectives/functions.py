@@ -11,7 +11,7 @@ from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.errors import InputError
 from dfo_prompt.types import Matrix, Vector
 
-Function = Callable[[Matrix], Vector]
+BatchFunction = Callable[[Matrix], Vector]
 
 
 def sphere(x: Matrix) -> Vector:
@@ -39,7 +39,7 @@ def rastrigin(x: Matrix) -> Vector:
 STREAM = 1
 """The random stream of the draws below; an optimizer draws from the seed itself and could hit the minimum by chance."""
 
-FUNCTIONS: Mapping[str, Function] = {f.__name__: f for f in (sphere, ellipsoid, rosenbrock, rastrigin)}
+FUNCTIONS: Mapping[str, BatchFunction] = {f.__name__: f for f in (sphere, ellipsoid, rosenbrock, rastrigin)}
 
 
 class Computed:
@@ -60,7 +60,7 @@ class Shifted(Computed):
         shift: the minimum (d,).
     """
 
-    function: Function
+    function: BatchFunction
     shift: Vector
 
     @property

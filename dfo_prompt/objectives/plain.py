@@ -1,17 +1,14 @@
 """Wraps a plain function as an objective."""
 
 import warnings
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
 from dfo_prompt.contracts.objective import Evaluation
 from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.errors import OutageError, one_line
-from dfo_prompt.types import Matrix, Vector
-
-Function = Callable[[Any], Any]
+from dfo_prompt.types import Function, Matrix, Vector
 
 
 class FunctionObjective:

@@ -5,6 +5,9 @@ from collections.abc import Iterable
 from dfo_prompt.contracts.spec import OptimizerSpec
 from dfo_prompt.plugin.hookspecs import hookimpl
 
+RANDOM = "random"
+"""The name of random search, the baseline of reports."""
+
 _CMA: dict[str, tuple[dict[str, object], str]] = {
     "cma": ({}, "CMA-ES, full covariance (Hansen, 2016)"),
     "cma:sep": ({"covariance": "diagonal"}, "CMA-ES, diagonal covariance (Ros and Hansen, 2008)"),
@@ -69,7 +72,7 @@ _NEVERGRAD_ADAPTED: dict[str, dict[str, str]] = {
 def dfo_prompt_optimizers() -> Iterable[OptimizerSpec]:
     """Register random search, coordinate search and the optimizers of pycma, nevergrad and pymoo."""
     place = "dfo_prompt.optimizers."
-    yield OptimizerSpec(name="random", target=place + "random_search:RandomSearch", summary="Independent normal samples.")
+    yield OptimizerSpec(name=RANDOM, target=place + "random_search:RandomSearch", summary="Independent normal samples.")
     yield OptimizerSpec(
         name="coordinate",
         target=place + "coordinate_search:CoordinateSearch",

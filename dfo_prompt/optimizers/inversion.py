@@ -1,7 +1,6 @@
 """Turns a library's `minimize(f, x0)`, which calls the function itself, into ask and tell."""
 
 from abc import abstractmethod
-from collections.abc import Callable
 from threading import get_ident
 from typing import Any
 
@@ -10,10 +9,8 @@ from greenlet import getcurrent, greenlet
 
 from dfo_prompt.contracts.optimizer import Best, Optimizer
 from dfo_prompt.optimizers.isolation import Isolation
-from dfo_prompt.types import Json, Matrix, Vector
+from dfo_prompt.types import Function, Json, Matrix, Vector
 
-Function = Callable[[Any], Any]
-"""Maps a candidate (d,) to its loss, or candidates (B, d) to losses (B,)."""
 MOST_EMPTY_SEARCHES = 100
 """The most consecutive searches that may end without a call of the function on finite numbers."""
 

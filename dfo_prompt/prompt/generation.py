@@ -9,7 +9,7 @@ from torch import Tensor
 from dfo_prompt.contracts.objective import Evaluation
 from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.lm.greedy import Greedy
-from dfo_prompt.lm.local import WORD
+from dfo_prompt.lm.local import BYTES_PER_NUMBER
 from dfo_prompt.lm.precision import Precision
 from dfo_prompt.lm.references import LikelihoodReader, References, encode_references
 from dfo_prompt.lm.scorer import Scorer
@@ -174,8 +174,8 @@ class GenerationObjective(SoftPrompts):
         return Usage(
             rows=count * rows,
             tokens=count * (tokens + rows * prompt_tokens),
-            uploaded=count * WORD * (self.dim + part.text_tokens + part.references.tokens),
-            downloaded=count * WORD * part.references.tokens,
+            uploaded=count * BYTES_PER_NUMBER * (self.dim + part.text_tokens + part.references.tokens),
+            downloaded=count * BYTES_PER_NUMBER * part.references.tokens,
         )
 
     def _generated(self, prompt_tokens: int, part: GenerationSplit, tokens: int) -> Usage:
@@ -184,6 +184,6 @@ class GenerationObjective(SoftPrompts):
         return Usage(
             rows=rows,
             tokens=part.text_tokens + rows * prompt_tokens + tokens,
-            uploaded=WORD * (self.dim + part.text_tokens),
-            downloaded=WORD * tokens,
+            uploaded=BYTES_PER_NUMBER * (self.dim + part.text_tokens),
+            downloaded=BYTES_PER_NUMBER * tokens,
         )

@@ -11,9 +11,9 @@ from dfo_prompt.contracts.usage import Usage, currencies
 from dfo_prompt.lm.precision import Precision
 from dfo_prompt.lm.scorer import Scorer
 from dfo_prompt.lm.verbalizer import EncodedTexts, Verbalizer
-from dfo_prompt.prompt.asking import Asks, Local, check_dtype
 from dfo_prompt.prompt.problem import Problem
-from dfo_prompt.prompt.served import Served
+from dfo_prompt.prompt.scoring import LocalScorer, PromptScorer, check_dtype
+from dfo_prompt.prompt.served import ServedScorer
 from dfo_prompt.prompt.soft_prompts import PromptMap, SoftPrompts
 from dfo_prompt.prompt.task_objective import TaskObjective
 from dfo_prompt.tasks.examples import Texts
@@ -78,18 +78,18 @@ class PromptObjective(SoftPrompts, TaskObjective):
         # If the calibration uses the training texts, they need not be scored twice.
         train = self._verbalizer.reference if self._verbalizer.calibrates_on_sample and not problem.data.added else None
         self._splits = {"train": self._split("train", train), "dev": self._split("dev")}
-        self._model: Asks
+        self._scorer: PromptScorer
         if endpoint:
             check_dtype(dtype)
-            self._model = Served(problem, self._verbalizer, projection, endpoint, by=name)
+            self._scorer = ServedScorer(problem, self._verbalizer, projection, endpoint, by=name)
         else:
-            self._model = self._local(dtype, prompt_tokens)
-        self.deterministic = self._model.deterministic
+            self._scorer = self._local_scorer(dtype, prompt_tokens)
+        self.deterministic = self._scorer.deterministic
         self.costs_again = tuple(currencies()) if endpoint else ()
 
     def estimate(self, count: int, split: str = "train") -> Usage:
         """Return an upper bound on the usage of `count` candidates on a split, without repeated requests."""
-        return self._model.estimate(count, self._get(split).texts, self._prompt_tokens)
+        return self._scorer.estimate(count, self._get(split).texts, self._prompt_tokens)
 
     def subtracted(self, candidate: Vector) -> Vector:
         """Return the values (C,) that calibration subtracts from the scores under a candidate (d,), in float32."""
@@ -106,7 +106,7 @@ class PromptObjective(SoftPrompts, TaskObjective):
         """Return the settings that define the objective, for manifests."""
         return {
             **self.problem.describe(),
-            **self._model.describe(),
+            **self._scorer.describe(),
             **self._metadata,
         }
 
@@ -120,21 +120,21 @@ class PromptObjective(SoftPrompts, TaskObjective):
         return Split(texts=texts or self._verbalizer.encode(self.problem.texts(name)), labels=labels)
 
     def _score(self, candidates: Matrix, split: str, *, outputs: bool = False) -> Evaluation:
-        return self._asked(candidates, split, outputs=outputs)
+        return self._score_under(candidates, split, outputs=outputs)
 
     def _manual(self, split: str) -> Evaluation:
-        return self._asked(None, split)
+        return self._score_under(None, split)
 
     def _label(self, candidate: Vector, texts: Texts) -> Tensor:
-        return self._model.ask(candidate[None], self._verbalizer.encode(texts)).scores[0]
+        return self._scorer.score(candidate[None], self._verbalizer.encode(texts)).scores[0]
 
-    def _asked(self, candidates: Matrix | None, name: str, *, outputs: bool = False) -> Evaluation:
+    def _score_under(self, candidates: Matrix | None, name: str, *, outputs: bool = False) -> Evaluation:
         split = self._get(name)
-        asked = self._model.ask(candidates, split.texts)
-        labels = split.labels.to(asked.scores.device)
-        return self._evaluation(asked.scores, labels, asked.usage, outputs=outputs, bounded=asked.bounded)
+        found = self._scorer.score(candidates, split.texts)
+        labels = split.labels.to(found.scores.device)
+        return self._evaluation(found.scores, labels, found.usage, outputs=outputs, bounded=found.bounded)
 
-    def _local(self, dtype: str, prompt_tokens: int) -> Local:
+    def _local_scorer(self, dtype: str, prompt_tokens: int) -> LocalScorer:
         lm, train = self.problem.lm, self._splits["train"]
 
         def losses(precision: Precision, prompts: Tensor) -> Vector:
@@ -142,4 +142,6 @@ class PromptObjective(SoftPrompts, TaskObjective):
 
         engines = train.texts.engines(Scorer(lm), prompt_tokens)
         precision = self._choose_precision(dtype, losses, self._loss_name, self.calibration)
-        return Local(self.problem, self._verbalizer, self._projection, dim=self.dim, precision=precision, engines=engines)
+        return LocalScorer(
+            self.problem, self._verbalizer, self._projection, dim=self.dim, precision=precision, engines=engines
+        )

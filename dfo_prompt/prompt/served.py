@@ -10,16 +10,16 @@ from torch import Tensor
 
 from dfo_prompt.config.endpoint import EndpointConfig
 from dfo_prompt.contracts.endpoint import EndpointOutageError, Form, Label, Row
-from dfo_prompt.contracts.usage import Bill, Usage
+from dfo_prompt.contracts.usage import Usage, UsageMeter
 from dfo_prompt.endpoints.cache import STEADY
 from dfo_prompt.endpoints.opening import Opened, open_endpoint
 from dfo_prompt.endpoints.words import RowsBefore, WordScorer, distinct
 from dfo_prompt.errors import InputError, ModelError
 from dfo_prompt.lm.encoding import Encoded
 from dfo_prompt.lm.verbalizer import EncodedTexts, Verbalizer
-from dfo_prompt.prompt.asking import Asked
 from dfo_prompt.prompt.label_words import label_words
 from dfo_prompt.prompt.problem import Problem
+from dfo_prompt.prompt.scoring import PromptScores
 from dfo_prompt.prompt.soft_prompts import PromptMap
 from dfo_prompt.prompt.tokens import Ids, TokenPrompts
 from dfo_prompt.types import Json, Matrix
@@ -30,7 +30,7 @@ MAX_ROUNDING = 0.1
 """The largest difference of log-probabilities that is attributed to rounding in half precision."""
 
 
-class Served:
+class ServedScorer:
     """An endpoint that scores prompts.
 
     Scores are those of the local engine up to a constant that all classes share.
@@ -63,8 +63,8 @@ class Served:
         """Tell whether repeated answers to the probe were the same."""
         return self._opened.can.spread <= STEADY
 
-    def ask(self, candidates: Matrix | None, texts: EncodedTexts) -> Asked:
-        """Score texts, one candidate after another; see `Asks`."""
+    def score(self, candidates: Matrix | None, texts: EncodedTexts) -> PromptScores:
+        """Score texts, one candidate after another; see `PromptScorer`."""
         prompts: Sequence[Tensor | Ids]
         if candidates is None:
             prompts = [np.empty(0, dtype=np.int64) if self._form is Form.TOKENS else torch.zeros((0, self._lm.width))]
@@ -72,25 +72,25 @@ class Served:
             prompts = [*self._projection.tokens(candidates)]
         else:
             prompts = [*self._projection(candidates)]
-        bill = Bill()
-        with bill.kept():
-            scores, bounded = zip(*(self._candidate(prompt, texts, bill) for prompt in prompts), strict=True)
+        meter = UsageMeter()
+        with meter.kept():
+            scores, bounded = zip(*(self._candidate(prompt, texts, meter) for prompt in prompts), strict=True)
         bounds = None if self._opened.can.exact else np.array(bounded, dtype=np.float64)
-        return Asked(scores=torch.cat(scores), usage=bill.total, bounded=bounds)
+        return PromptScores(scores=torch.cat(scores), usage=meter.total, bounded=bounds)
 
     def estimate(self, count: int, texts: EncodedTexts, prompt_tokens: int) -> Usage:
-        """Return an upper bound on the usage of one attempt at each request; see `Asks`."""
+        """Return an upper bound on the usage of one attempt at each request; see `PromptScorer`."""
         prompt: Ids = np.zeros(prompt_tokens, dtype=np.int64)  # rows of token ids, for embeddings too: they are as long
-        parts = self._verbalizer.asked(texts)
+        parts = self._verbalizer.parts(texts)
         return sum((self._words.estimate(self._rows(prompt, part)) for part in parts), Usage()).times(count)
 
     def describe(self) -> dict[str, Json]:
         """Return the settings of the endpoint, and the measurements of its probe."""
         return {"endpoint": self._opened.about, "endpoint_probe": self._probe}
 
-    def _candidate(self, prompt: Tensor | Ids, texts: EncodedTexts, bill: Bill) -> tuple[Tensor, int]:
+    def _candidate(self, prompt: Tensor | Ids, texts: EncodedTexts, meter: UsageMeter) -> tuple[Tensor, int]:
         """Return the calibrated scores (1, N, C) under a prompt, and the number that are only upper bounds."""
-        parts = [self._words.scores(self._rows(prompt, part), bill) for part in self._verbalizer.asked(texts)]
+        parts = [self._words.scores(self._rows(prompt, part), meter) for part in self._verbalizer.parts(texts)]
         own, neutral = (torch.from_numpy(scores)[None] for scores in (parts[0][0], parts[-1][0]))
         return self._verbalizer.calibrated(own, neutral), sum(bounded for _, bounded in parts)
 

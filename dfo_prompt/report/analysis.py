@@ -21,10 +21,8 @@ from dfo_prompt.suite.fair import different_losses
 from dfo_prompt.suite.plan import Suite
 from dfo_prompt.types import Matrix, Vector
 
-RANDOM = "random"
-"""The optimizer that the report uses as the baseline."""
-Instance = Hashable
-"""(problem, seed)."""
+Ranges = Mapping[Hashable, Range]
+"""The range of losses on each instance (problem, seed), as pandas groups it."""
 HIGHER_IS_BETTER = ("test_metric",)
 
 
@@ -170,7 +168,7 @@ def _check_instances(findings: Findings, done: pd.DataFrame) -> None:
                 )
 
 
-def _comparable(raw: Matrix, measure: str, studies: pd.DataFrame, ranges: Mapping[Instance, Range]) -> Matrix:
+def _comparable(raw: Matrix, measure: str, studies: pd.DataFrame, ranges: Ranges) -> Matrix:
     if measure in HIGHER_IS_BETTER:
         return 1 - raw
     instances = product(dict.fromkeys(studies["problem"]), dict.fromkeys(studies["seed"]))
@@ -189,7 +187,7 @@ def _raw(measure: str, studies: pd.DataFrame, done: pd.DataFrame) -> tuple[list[
 
 
 def _areas_and_hits(
-    targets: list[float], studies: pd.DataFrame, curves: Matrix, ranges: Mapping[Instance, Range]
+    targets: list[float], studies: pd.DataFrame, curves: Matrix, ranges: Ranges
 ) -> tuple[Vector, dict[str, Matrix]]:
     areas = np.full(len(studies), np.nan)
     searched = (studies["finished"] & studies["searched"]).to_numpy()  # other methods have no curves

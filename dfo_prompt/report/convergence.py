@@ -6,14 +6,13 @@ from pathlib import Path
 import numpy as np
 
 from dfo_prompt.errors import InputError, needs_extra
+from dfo_prompt.optimizers import RANDOM
 from dfo_prompt.report.pictures.curves import curves, thinned
 from dfo_prompt.report.pictures.looks import looks_of
 from dfo_prompt.report.pictures.picture import axis
 from dfo_prompt.study.identity import read_manifest
 from dfo_prompt.study.records import read_records
 from dfo_prompt.types import Vector
-
-BASELINES = ("random",)
 
 
 def best_losses(folder: Path) -> Vector:
@@ -50,7 +49,7 @@ def convergence_svg(studies: Sequence[tuple[str, Vector]], *, title: str, **scal
     """
     from dfo_prompt.report.pictures.render import svg_of  # noqa: PLC0415 - brings a JavaScript engine
 
-    looks = looks_of([name for name, _ in studies], BASELINES)
+    looks = looks_of([name for name, _ in studies], [RANDOM])
     columns: dict[str, list[object]] = {"entry": [], "queries": [], "loss": []}
     for name, curve in studies:
         columns["entry"] += [looks[name].label] * len(curve)

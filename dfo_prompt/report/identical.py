@@ -11,9 +11,10 @@ from dfo_prompt.errors import DfoPromptError
 from dfo_prompt.plugin.catalogue import catalogue
 from dfo_prompt.report.findings import Findings
 from dfo_prompt.report.texts import counted
+from dfo_prompt.suite.comparable import Instance
 
-Studies = dict[tuple[str, int], Hashable]
-"""Digests of journals, with the figures of the answers, by (problem, seed)."""
+Studies = dict[Instance, Hashable]
+"""Digests of journals, with the figures of the answers."""
 ANSWERS = ("recommended_loss", "dev_metric", "test_metric")
 """Figures that may differ although the journals are identical: optimizers recommend, and validation chooses, differently."""
 

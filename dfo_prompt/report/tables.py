@@ -10,10 +10,11 @@ import pandas as pd
 
 from dfo_prompt.contracts.spec import Spec
 from dfo_prompt.errors import PluginError, one_line
+from dfo_prompt.optimizers import RANDOM
 from dfo_prompt.plugin.catalogue import BUILT_IN, catalogue
 from dfo_prompt.plugin.door import NAME
 from dfo_prompt.report import statistics
-from dfo_prompt.report.analysis import RANDOM, Analysis
+from dfo_prompt.report.analysis import Analysis
 from dfo_prompt.report.marks import Marks, marks_of
 from dfo_prompt.report.numbers import interval_text, interval_texts, number_text
 from dfo_prompt.report.section import Section

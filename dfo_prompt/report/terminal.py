@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 from tabulate import tabulate
 
-from dfo_prompt.report.analysis import RANDOM, Analysis, analyse
+from dfo_prompt.optimizers import RANDOM
+from dfo_prompt.report.analysis import Analysis, analyse
 from dfo_prompt.report.pictures.labels import labels_of
 from dfo_prompt.report.tables import leaderboard
 from dfo_prompt.report.texts import printable

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from dfo_prompt.report.analysis import RANDOM, Analysis
+from dfo_prompt.optimizers import RANDOM
+from dfo_prompt.report.analysis import Analysis
 from dfo_prompt.report.comparison import Conclusion
 from dfo_prompt.report.marks import marks_of
 from dfo_prompt.report.notes import beside, missing, other_losses, too_few

@@ -6,7 +6,7 @@ from dfo_prompt.errors import InputError
 from dfo_prompt.plugin.catalogue import catalogue
 
 
-def budgets_of(config: StudyConfig) -> int:
+def budgets_spent(config: StudyConfig) -> int:
     """Return the number of budgets that the searches of the method of `config` spend; 0 if it does not search.
 
     Raises:
@@ -24,7 +24,7 @@ def check_limits(config: StudyConfig) -> None:
     """
     spec = catalogue().methods.find(config.method)
     given = [name for name, value in (("limits", config.limits), ("[stop]", config.stop)) if value]
-    if given and not budgets_of(config):
+    if given and not budgets_spent(config):
         raise InputError(f"method {config.method!r} does not search, so {given[0]} would do nothing; leave {given[0]} out")
     if config.limits and spec.exceeds_budget:
         raise InputError(

@@ -5,14 +5,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from dfo_prompt._util.reading import absolute
-from dfo_prompt.config.study import StudyConfig
+from dfo_prompt.config.study import WITH_OPTIONS, StudyConfig
 from dfo_prompt.errors import InputError
 from dfo_prompt.plugin.catalogue import catalogue
 from dfo_prompt.plugin.entries import options_of, shelf
 from dfo_prompt.plugin.files import digest_of
 
-OPTIONS = ("optimizer", "objective", "method")
-"""The kinds whose options may name files; see `project_of` for those of projections."""
 CREDENTIALS = ("token_file",)
 """Options that name files of secrets, which may be renewed and whose hashes belong in no folder."""
 
@@ -37,7 +35,7 @@ def code_of(config: StudyConfig) -> dict[str, str]:
 
 
 def _files(config: StudyConfig) -> Iterator[tuple[str, str]]:
-    for kind in OPTIONS:
+    for kind in WITH_OPTIONS:  # see `project_of` for files of projections
         options = getattr(config, f"{kind}_options")
         for option, value in (options_of(kind, getattr(config, kind), options) if options else {}).items():
             if isinstance(value, Path) and option not in CREDENTIALS and value.is_file():
@@ -57,7 +55,7 @@ def _providers(config: StudyConfig) -> Iterator[str]:
 def _named(config: StudyConfig) -> Iterator[tuple[str, str]]:
     """Yield the kind and the name of each entry that the study names, and of optimizers that an optimizer's options name."""
     problem, prompt = config.problem, config.prompt
-    named = {kind: getattr(config, kind) for kind in ("optimizer", "objective", "method")}
+    named = {kind: getattr(config, kind) for kind in WITH_OPTIONS}
     named |= {kind: getattr(prompt, kind) for kind in ("projection", "loss", "calibration")}
     named |= {"task": problem.task, "model": problem.model, "endpoint": config.endpoint and config.endpoint.kind}
     yield from ((kind, name) for kind, name in named.items() if isinstance(name, str))

@@ -6,7 +6,7 @@ from dfo_prompt.config.study import StudyConfig, default_popsize
 from dfo_prompt.contracts.objective import Estimating, Objective, Validated
 from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.plugin.catalogue import catalogue
-from dfo_prompt.run.budgets import budgets_of, check_limits
+from dfo_prompt.run.budgets import budgets_spent, check_limits
 from dfo_prompt.run.objectives import Objectives
 from dfo_prompt.study.tariff import Tariff
 
@@ -41,7 +41,7 @@ def forecast_of(config: StudyConfig, objectives: Objectives) -> Forecast:
     spec = catalogue().methods.find(config.method)
     if spec.tunes:
         return forecast(config, objectives.get(config))
-    queries = 0 if spec.exceeds_budget else budgets_of(config) * config.budget
+    queries = 0 if spec.exceeds_budget else budgets_spent(config) * config.budget
     return Forecast(search=Usage(queries=queries), estimated=False)
 
 

@@ -11,17 +11,17 @@ from dfo_prompt.contracts.optimizer import Optimizer, StructuredOptimizer
 from dfo_prompt.contracts.spec import TEXT_FILE
 from dfo_prompt.run.built import budget_of, optimizer_of
 from dfo_prompt.run.factory import is_deterministic
-from dfo_prompt.run.larger import as_begun, grow
 from dfo_prompt.run.manifest import manifest_of
 from dfo_prompt.run.observers import observers_of
 from dfo_prompt.run.peak import with_memory
+from dfo_prompt.run.raised_budget import as_begun, raise_budget
 from dfo_prompt.run.start import start_at
 from dfo_prompt.study.checked_objective import outer_of
 from dfo_prompt.study.folder import start_over, study_folder
-from dfo_prompt.study.growth import budgets_of
 from dfo_prompt.study.identity import read_manifest
 from dfo_prompt.study.ledger import Ledger
 from dfo_prompt.study.loop import Study
+from dfo_prompt.study.raised_budget import earlier_budgets
 from dfo_prompt.study.recheck import recheck
 from dfo_prompt.study.result import Observer, StudyInfo, StudyResult
 from dfo_prompt.study.saved import load_result, save_result, save_text
@@ -45,14 +45,14 @@ def run_study(
     out = out.absolute() if out else None  # stays valid if the working directory changes
     start = start_at(as_begun(config, out), start_from, out)
     manifest = {**manifest_of(start.config, objective), **start.manifest}
-    grown = False
+    raised = False
 
-    def larger(path: Path) -> None:
-        nonlocal grown
-        grown = grow(start.config, objective, manifest, path, fresh=opened)
+    def raising(path: Path) -> None:
+        nonlocal raised
+        raised = raise_budget(start.config, objective, manifest, path, fresh=opened)
 
-    with study_folder(out, manifest, ahead=larger):
-        result = conduct(start.config, objective, out=out, observers=observers, checked=grown)
+    with study_folder(out, manifest, ahead=raising):
+        result = conduct(start.config, objective, out=out, observers=observers, checked=raised)
         if out:
             save_result(out, result)
     return result
@@ -103,7 +103,7 @@ def opened(config: StudyConfig, objective: Objective, out: Path | None) -> tuple
     outer = outer_of(objective, name=config.objective)
     optimizer = optimizer_of(config, outer)
     outputs = outer.size if outer and isinstance(optimizer, StructuredOptimizer) else None
-    earlier = budgets_of(read_manifest(out)) if out else ()
+    earlier = earlier_budgets(read_manifest(out)) if out else ()
     return optimizer, Ledger(replace(budget_of(config), earlier=earlier), out, outputs=outputs)
 
 

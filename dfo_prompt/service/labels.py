@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from dfo_prompt.service.wire import OPEN, Block, ChargedRequest, Count, Examples, Number, OnceRequest
+from dfo_prompt._util.parsing import OPEN
+from dfo_prompt.service.wire import Block, ChargedRequest, Count, Examples, Number, OnceRequest
 
 
 @dataclass(frozen=True, kw_only=True)

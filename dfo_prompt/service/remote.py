@@ -12,9 +12,9 @@ from uuid import uuid4
 
 import numpy as np
 
-from dfo_prompt._util.parsing import Positive
+from dfo_prompt._util.parsing import Seconds
 from dfo_prompt.contracts.objective import Evaluation, concatenated
-from dfo_prompt.contracts.usage import Bill, Usage
+from dfo_prompt.contracts.usage import Usage, UsageMeter
 from dfo_prompt.errors import InputError, OutageError
 from dfo_prompt.service.clients import read_token
 from dfo_prompt.service.transport import Transport
@@ -22,7 +22,6 @@ from dfo_prompt.service.wire import TOLD, About, Answer, Prediction, array, pack
 from dfo_prompt.tasks.examples import Texts, check_some
 from dfo_prompt.types import FLOAT, Json, Matrix, Vector
 
-Seconds = Positive
 KEPT = ("requests", "attempts", "unanswered", "uploaded", "downloaded")
 """Currencies of an answered request that stay spent if a later one fails; the rest is reported again with the replay."""
 HEAD = 1024
@@ -114,12 +113,12 @@ class RemoteObjective:
             return None  # the budget is spent; a missing figure must not fail the study
 
     def _score(self, candidates: Matrix, split: str) -> Evaluation:
-        parts, bill = [], Bill()
+        parts, meter = [], UsageMeter()
         for i in range(0, len(candidates), self._most):
             part = candidates[i : i + self._most]
-            with bill.kept():
+            with meter.kept():
                 parts.append(self._ask(part, len(part), split))
-            bill.add(parts[-1].usage.only(KEPT))
+            meter.add(parts[-1].usage.only(KEPT))
         return concatenated(parts, sum((part.usage for part in parts), Usage()))
 
     @property

@@ -9,6 +9,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from dfo_prompt._util.locks import PROBE_SECONDS
+from dfo_prompt._util.sqlite import connect
 from dfo_prompt.errors import InputError
 
 SCHEMA = """
@@ -21,8 +22,6 @@ CREATE TABLE IF NOT EXISTS charges (client TEXT PRIMARY KEY, candidates INTEGER 
 CHARGE = """
 INSERT INTO charges VALUES (?, ?) ON CONFLICT (client) DO UPDATE SET candidates = candidates + excluded.candidates
 """
-BUSY_SECONDS = 30.0
-"""How long a connection waits for another connection's write."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,11 +45,11 @@ class Store:
     def __init__(self, path: Path, fingerprint: str) -> None:
         self.path, self._fingerprint = path, fingerprint
         with usable(path):
-            self.writer = _connect(path)
+            self.writer = connect(path)
             self._check_tables()
             self._lock = _locked(path)
             self.writer.executescript(f"PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; {SCHEMA}")
-            self.reader = _connect(path)
+            self.reader = connect(path)
             self.charged("")
             self.find("", "")
 
@@ -106,7 +105,3 @@ def _locked(path: Path) -> FileLock:
     except OSError as error:
         raise InputError(f"cannot use {path} as a store: {error}; choose another with --store") from error
     return lock
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(path, timeout=BUSY_SECONDS, check_same_thread=False)

@@ -9,14 +9,12 @@ from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
-from dfo_prompt._util.parsing import STRICT, Finite
+from dfo_prompt._util.parsing import OPEN, STRICT, Finite
 from dfo_prompt.errors import InputError
 from dfo_prompt.types import FLOAT, Json, Matrix, Vector
 
-OPEN = ConfigDict(extra="ignore", strict=True)
-"""The configuration of a service's messages: later versions may add keys."""
 Split = Literal["train", "dev", "test"]
 Size = Annotated[int, Field(ge=1, le=2**31)]
 Count = Annotated[int, Field(ge=0, le=2**63 - 1)]

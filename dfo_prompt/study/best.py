@@ -33,7 +33,7 @@ def journaled_candidate(path: Path) -> tuple[Vector, Record] | None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class StudyAnswer:
     """A study's answer.
 
     Attributes:
@@ -49,7 +49,7 @@ class Answer:
     queries: int
 
 
-def answer_of(path: Path) -> Answer:
+def answer_of(path: Path) -> StudyAnswer:
     """Return the answer of the study in `path`.
 
     Raises:
@@ -59,9 +59,9 @@ def answer_of(path: Path) -> Answer:
     read_manifest(path)
     queries = len(read_records(path))
     if read_result(path) is not None:
-        return Answer(candidate=read_candidate(path), finished=True, query=0, queries=queries)
+        return StudyAnswer(candidate=read_candidate(path), finished=True, query=0, queries=queries)
     candidate, record = best_so_far(path)
-    return Answer(candidate=candidate, finished=False, query=record.query, queries=queries)
+    return StudyAnswer(candidate=candidate, finished=False, query=record.query, queries=queries)
 
 
 def _scored(path: Path) -> Iterator[tuple[Vector, Record]]:

@@ -70,8 +70,8 @@ def check_parts(
     """Refuse a manifest `current` that describes another study than `stored`, comparing only the parts in `current`.
 
     Raises:
-        InputError: the manifests differ; the message names the first different key, and the budget, which may grow, only if
-            nothing else differs.
+        InputError: the manifests differ; the message names the first different key, and the budget, which may be raised,
+            only if nothing else differs.
     """
     differences = sorted(_differences(stored, current), key=lambda difference: difference[:2] == ("config", "budget"))
     if differences:

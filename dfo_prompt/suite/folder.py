@@ -13,7 +13,7 @@ from dfo_prompt._util.parsing import parse
 from dfo_prompt._util.reading import read_bytes
 from dfo_prompt.config.paths import absolute, portable
 from dfo_prompt.errors import InputError
-from dfo_prompt.run.larger import check_begun, smaller_budget
+from dfo_prompt.run.raised_budget import check_begun, smaller_budget
 from dfo_prompt.study.identity import read_manifest
 from dfo_prompt.study.ledger import LOCK
 from dfo_prompt.study.saved import read_result
@@ -92,8 +92,8 @@ class Errors:
 def suite_folder(folder: Path, suite: Suite) -> Iterator[Errors]:
     """Create or reopen the folder of a suite, lock it, and yield the errors of its studies.
 
-    Optimizers, problems and seeds may be added or removed, and budgets may grow; a change that would invalidate old results
-    is refused.
+    Optimizers, problems and seeds may be added or removed, and budgets may be raised; a change that would invalidate old
+    results is refused.
 
     Raises:
         InputError: the folder holds something else, or studies with the same names but other settings; the message names the

@@ -7,8 +7,8 @@ from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.contracts.objective import Objective
 from dfo_prompt.errors import DfoPromptError, OutageError
 from dfo_prompt.run.built import budget_of
-from dfo_prompt.run.larger import as_begun
 from dfo_prompt.run.manifest import manifest_of
+from dfo_prompt.run.raised_budget import as_begun
 from dfo_prompt.run.study import run_study
 from dfo_prompt.study.folder import study_folder
 from dfo_prompt.study.recheck import recheck

@@ -10,7 +10,7 @@ from dfo_prompt._util.parsing import parse, read_toml
 from dfo_prompt.config.reading import combined, merge, nested
 from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.errors import InputError, UnknownNameError
-from dfo_prompt.run.budgets import budgets_of, check_limits
+from dfo_prompt.run.budgets import budgets_spent, check_limits
 from dfo_prompt.run.built import plugin_of
 from dfo_prompt.suite.config import Entry, Exclusion, SuiteConfig, SuiteSettings
 from dfo_prompt.suite.fair import check_fair
@@ -20,7 +20,7 @@ LONGEST = 200
 """The most bytes of a name in the form of a folder's name; file systems allow 255."""
 COLUMNS = ("optimizer", "method", "gradients", "average")
 """Columns of the report's tables that have a column per problem too: no problem may have such a name."""
-SHOWN = 40
+SHOWN_CHARACTERS = 40
 """The most characters of a long name in an error."""
 
 
@@ -156,7 +156,7 @@ def check_distinct(kind: str, names: Sequence[str], where: str) -> None:
         if slugs.count(own) > 1:
             raise InputError(f"{where}: two {kind}s are called {name!r}; give one another name")
         if (size := len(own.encode(errors="replace"))) > LONGEST:
-            shown = f"{name[:SHOWN]!r}..."
+            shown = f"{name[:SHOWN_CHARACTERS]!r}..."
             raise InputError(
                 f"{where}: the name of {kind} {shown} takes {size} bytes, more than {LONGEST}; give a shorter name"
             )
@@ -186,7 +186,7 @@ def _budgets(study: StudyConfig, where: str, *, own: Collection[str]) -> int:
     """
     with plugin_of(study):
         try:
-            budgets = budgets_of(study)
+            budgets = budgets_spent(study)
             shared: dict[str, Any] = {} if budgets else {key: None for key in ("limits", "stop") if key not in own}
             check_limits(replace(study, **shared))
         except InputError as error:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from dfo_prompt.contracts.endpoint import Capabilities, Form, Label, Scores
-from dfo_prompt.contracts.usage import Bill, Usage
+from dfo_prompt.contracts.usage import Usage, UsageMeter
 from dfo_prompt.endpoints.words import WordScorer, distinct
 
 
@@ -31,18 +31,18 @@ def test_words_that_begin_with_the_same_token_ask_for_it_once():
         (Label(text="b", token=7), Label(text="", token=200)),
         (Label(text="c", token=9),),
     )
-    endpoint, bill = Counting(), Bill()
+    endpoint, meter = Counting(), UsageMeter()
     scorer = WordScorer(endpoint, Capabilities(forms=frozenset({Form.TEXT}), exact=False), words)
 
     def rows(word, count):
         return [f"{text}{word if count else ''}{count}" for text in ("x", "y")]
 
-    scores, bounded = scorer.scores(rows, bill)
+    scores, bounded = scorer.scores(rows, meter)
     assert [tokens for _, tokens in endpoint.asked] == [[7, 9], [3], [200]]
     assert [asked for asked, _ in endpoint.asked] == [["x0", "y0"], ["x01", "y01"], ["x11", "y11"]]
     np.testing.assert_array_equal(scores, [[-10.0, -207.0, -9.0]] * 2)
     assert bounded == 2
-    assert bill.total == scorer.estimate(rows) == Usage(requests=3, rows=6)
+    assert meter.total == scorer.estimate(rows) == Usage(requests=3, rows=6)
 
 
 def test_labels_without_ids_are_told_apart_by_their_texts():

@@ -30,7 +30,7 @@ from dfo_prompt.testing.tiny import TASK, few_shot, tiny_lm
 
 TEXTS = [("bad film",), ("the plot was very very long",), ("fun",)]
 OTHER = Pattern(template="{text} . the film was {answer}")
-WIDTH, WORD = 32, 4
+WIDTH, BYTES = 32, 4
 ALONE = Fitting(join_dev=False)
 
 
@@ -109,13 +109,13 @@ def test_a_decoder_costs_a_query_a_template_and_split(family):
     }
     one = multi_prompt_decoder(where, depths=(0.5, 1.0), fit=ALONE).spent
     assert (one.queries, one.rows, one.tokens) == (2, 2 * 6, tokens["train"])
-    assert (one.uploaded, one.downloaded) == (WORD * tokens["train"], WORD * 2 * 6 * 2 * WIDTH)
+    assert (one.uploaded, one.downloaded) == (BYTES * tokens["train"], BYTES * 2 * 6 * 2 * WIDTH)
     both = multi_prompt_decoder(where, depths=(0.5, 1.0)).spent
     assert (both.queries, both.rows, both.tokens) == (4, 2 * 12, tokens["train"] + tokens["dev"])
     assert both.downloaded == 2 * one.downloaded
     words = multi_prompt_decoder(where, depths=(0.5, 1.0), fit=replace(ALONE, words="auto")).spent
     assert words.rows == one.rows  # the same rows say both
-    assert words.downloaded == one.downloaded + WORD * 2 * 6 * 2
+    assert words.downloaded == one.downloaded + BYTES * 2 * 6 * 2
 
 
 def test_label_words_of_several_tokens_cost_rows_of_their_own():
@@ -125,7 +125,7 @@ def test_label_words_of_several_tokens_cost_rows_of_their_own():
     assert (alone.rows, words.rows) == (6, 12)
     answer = where.problem.lm.tokens("very")
     assert words.tokens == alone.tokens + alone.tokens + 6 * len(answer)
-    assert words.downloaded == alone.downloaded + WORD * 6 * (2 + 1)
+    assert words.downloaded == alone.downloaded + BYTES * 6 * (2 + 1)
 
 
 def test_label_words_are_added_as_an_offset():
@@ -227,7 +227,7 @@ def test_top_tokens_are_all_that_is_read(family):
     found = decoder_top_k(where, k=3, fit=ALONE)
     logs = fitted(features(figures(TEXTS))[0], np.zeros((3, 2)))
     np.testing.assert_allclose(found.predict(TEXTS), np.exp(logs), atol=1e-4)
-    assert (found.spent.queries, found.spent.rows, found.spent.downloaded) == (1, 6, WORD * 6 * 6)
+    assert (found.spent.queries, found.spent.rows, found.spent.downloaded) == (1, 6, BYTES * 6 * 6)
 
 
 @pytest.mark.parametrize("family", ["llama", "bert", "t5"])
@@ -256,7 +256,7 @@ def test_label_scores_are_all_that_is_read(family):
     found = label_scores_decoder(where, sets=1, fit=Fitting(strength=0.1, sharpness=0, join_dev=False))
     np.testing.assert_allclose(found.predict(TEXTS), softmax(np.mean(votes, axis=0), axis=1), atol=1e-3)
     queries = 3 * len(tasks)
-    assert (found.spent.queries, found.spent.rows, found.spent.downloaded) == (queries, 6 * queries, WORD * 6 * 2 * queries)
+    assert (found.spent.queries, found.spent.rows, found.spent.downloaded) == (queries, 6 * queries, BYTES * 6 * 2 * queries)
 
 
 def test_words_that_a_class_has_more_often_than_the_others_tell_most():
@@ -289,8 +289,8 @@ def test_a_tuned_prompt_has_a_decoder_on_top(tiny_folder, tiny_task, tmp_path, l
     assert (spent.queries, spent.rows) == (12 + 2, 12 * 8 + rows)
     study = run_method(replace(config, method="study")).fitted.spent
     assert spent.tokens == study.tokens + tokens + rows * 3
-    assert spent.uploaded == study.uploaded + WORD * (tokens + 2 * 6)
-    assert spent.downloaded == study.downloaded + WORD * rows * WIDTH
+    assert spent.uploaded == study.uploaded + BYTES * (tokens + 2 * 6)
+    assert spent.downloaded == study.downloaded + BYTES * rows * WIDTH
     assert result.result.training_seconds >= spent.seconds > 0
     if layers == "first":
         where = dp.Setting(opened=problem, config=config)

@@ -346,7 +346,7 @@ def test_a_problem_that_nobody_has_finished_has_no_curves(copy):
 
 @pytest.mark.slow
 def test_pictures_of_many_say_how_many_they_draw_and_draw_random_search(copy, monkeypatch):
-    monkeypatch.setattr("dfo_prompt.report.pictures.selection.SHOWN", 1)
+    monkeypatch.setattr("dfo_prompt.report.pictures.selection.MOST_SHOWN", 1)
     report = write_report(copy).parent
     assert (report / "report.md").read_text().count("The picture shows 1 of 3; the plotted numbers have all.") == 7
     svg = (report / "convergence-1.svg").read_text()

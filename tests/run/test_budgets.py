@@ -6,7 +6,7 @@ import pytest
 
 import dfo_prompt as dp
 from dfo_prompt.config.reading import parse_config
-from dfo_prompt.run.budgets import budgets_of, check_limits
+from dfo_prompt.run.budgets import budgets_spent, check_limits
 
 
 @pytest.mark.parametrize(
@@ -51,5 +51,5 @@ def test_a_dry_run_promises_no_fewer_queries_than_a_method_makes(program, method
 
 def test_the_budgets_of_a_method_are_those_of_its_searches():
     names = ("study", "ensemble", "pretrained", "manual")
-    found = [budgets_of(parse_config({"method": name, "problem": {"task": "sst2"}})) for name in names]
+    found = [budgets_spent(parse_config({"method": name, "problem": {"task": "sst2"}})) for name in names]
     assert found == [1, 1, 1 + 2 * 2, 0]

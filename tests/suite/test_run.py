@@ -103,19 +103,19 @@ def test_what_is_finished_is_not_run_again_and_what_is_added_is(suite, copy):
 
 
 @pytest.mark.slow
-def test_budgets_may_grow(suite, copy, tmp_path):
-    larger = suite(SUITE.replace("budget = 33", "budget = 60"))
-    before = journals(copy, larger)
-    with suite_folder(copy, larger):
+def test_budgets_may_be_raised(suite, copy, tmp_path):
+    raised = suite(SUITE.replace("budget = 33", "budget = 60"))
+    before = journals(copy, raised)
+    with suite_folder(copy, raised):
         pass  # a run that was killed before its first study
     assert [study.queries for study in read_status(copy).studies] == [33] * 4
     assert {study.state for study in read_status(copy).studies} == {State.STOPPED}
     assert not any(study.finished for study in read_findings(copy).evidence.values())
-    assert run_suite(larger, copy) == {}
+    assert run_suite(raised, copy) == {}
     whole = tmp_path / "whole"
-    run_suite(larger, whole)
-    assert journals(copy, larger) == journals(whole, larger)
-    assert all(now.startswith(before[study]) for study, now in journals(copy, larger).items())
+    run_suite(raised, whole)
+    assert journals(copy, raised) == journals(whole, raised)
+    assert all(now.startswith(before[study]) for study, now in journals(copy, raised).items())
     assert {study.state for study in read_status(copy).studies} == {State.FINISHED}
     assert all(study.finished for study in read_findings(copy).evidence.values())
 

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -11,9 +10,9 @@ from dfo_prompt.errors import InputError, ModelError
 from dfo_prompt.lm.layers import Layers, layer_inputs
 from dfo_prompt.lm.load import LanguageModel
 from dfo_prompt.prompt.projections.affine import Project, Projection, Space
+from dfo_prompt.prompt.tokens import Ids
 from dfo_prompt.types import Matrix
 
-Ids = npt.NDArray[np.integer]
 CLIP_DEVIATIONS, CLIP_ROUNDS = 3.0, 5
 """Values are clipped to 3 standard deviations, 5 times, before their moments are computed (reference code of BBTv2)."""
 

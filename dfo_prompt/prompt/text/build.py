@@ -15,14 +15,14 @@ from dfo_prompt.errors import InputError
 from dfo_prompt.lm.load import LanguageModel
 from dfo_prompt.lm.local import LocalEndpoint
 from dfo_prompt.lm.precision import Precision, choose_precision
-from dfo_prompt.prompt.asking import check_dtype
 from dfo_prompt.prompt.label_words import label_words
 from dfo_prompt.prompt.open import open_problem
 from dfo_prompt.prompt.problem import Problem
-from dfo_prompt.prompt.text.asking import Words
+from dfo_prompt.prompt.scoring import check_dtype
 from dfo_prompt.prompt.text.decoders import Decoder, TextDecoder, random_keys, text_dim
 from dfo_prompt.prompt.text.objective import TextObjective
 from dfo_prompt.prompt.text.rendering import Rendering
+from dfo_prompt.prompt.text.scoring import Words
 from dfo_prompt.prompt.text.substitutions import check_start, substitutions
 from dfo_prompt.tasks.task import Task
 from dfo_prompt.types import Json, Vector
@@ -76,16 +76,18 @@ def text_objective(
         expected = text_dim(problem=problem, demonstrations=demonstrations, instructions=instructions, decoder=decoder)
         _check_dim(dim, expected)
     opened = open_problem(problem, seed=seed, served=endpoint is not None)
-    keys, metadata = _keys(opened, prompt, dim, decoder, demonstrations, instructions)
+    text_decoder, metadata = _text_decoder(opened, prompt, dim, decoder, demonstrations, instructions)
     if endpoint:
         check_dtype(prompt.dtype)
         again = tuple(currencies())
         served = create_endpoint(endpoint)
-        return _over(served, opened, keys, prompt.loss, prompt.calibration, costs_again=again, metadata=metadata)
-    build = partial(local_text_objective, opened, keys, loss=prompt.loss, calibration=prompt.calibration, metadata=metadata)
+        return _over(served, opened, text_decoder, prompt.loss, prompt.calibration, costs_again=again, metadata=metadata)
+    build = partial(
+        local_text_objective, opened, text_decoder, loss=prompt.loss, calibration=prompt.calibration, metadata=metadata
+    )
 
     def probe(precision: Precision) -> Vector:
-        return build(precision).evaluate(np.random.default_rng(0).standard_normal((PROBES, keys.dim))).losses
+        return build(precision).evaluate(np.random.default_rng(0).standard_normal((PROBES, text_decoder.dim))).losses
 
     return build(choose_precision(opened.lm, prompt.dtype, probe))
 
@@ -102,22 +104,22 @@ def _check_dim(dim: int, expected: int) -> None:
         raise InputError(f"{reason}; set dim to that, or leave it out")
 
 
-def _keys(
+def _text_decoder(
     problem: Problem, prompt: PromptConfig, dim: int, decoder: Decoder, demonstrations: int, instructions: Path | None
 ) -> tuple[TextDecoder, dict[str, Json]]:
     """Return the decoder, and the hashes of the files that it is read from."""
     if decoder == "tokens":
         return substitutions(problem, prompt, dim)
     examples = len(problem.data.drawn.train)  # without feedback, so that a candidate has the same meaning with and without
-    keys = random_keys(
+    text_decoder = random_keys(
         problem.task, examples=examples, parts=decoder, demonstrations=demonstrations, instructions=instructions
     )
-    return keys, {}
+    return text_decoder, {}
 
 
 def local_text_objective(
     problem: Problem,
-    keys: TextDecoder,
+    text_decoder: TextDecoder,
     precision: Precision | None = None,
     *,
     loss: str,
@@ -131,13 +133,13 @@ def local_text_objective(
     """
     precision = precision or Precision(model=problem.lm.model)
     known: dict[str, Json] = {"dtype": precision.dtype, "dtype_spearman": precision.spearman, **(metadata or {})}
-    return _over(LocalEndpoint(problem.lm, precision), problem, keys, loss, calibration, metadata=known)
+    return _over(LocalEndpoint(problem.lm, precision), problem, text_decoder, loss, calibration, metadata=known)
 
 
 def _over(
     endpoint: Endpoint,
     problem: Problem,
-    keys: TextDecoder,
+    text_decoder: TextDecoder,
     loss: str,
     calibration: str,
     *,
@@ -149,10 +151,10 @@ def _over(
         split=problem,
         endpoint=endpoint,
         words=words_of(problem.lm, problem.task),
-        decoder=keys,
+        decoder=text_decoder,
         loss=loss,
         calibration=calibration,
-        longest=keys.longest(lambda text: len(problem.lm.tokens(text)), demonstrations),
+        longest=text_decoder.longest(lambda text: len(problem.lm.tokens(text)), demonstrations),
         most_tokens=problem.lm.max_tokens,
         costs_again=costs_again,
         metadata=metadata,

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from dfo_prompt.contracts.endpoint import Endpoint
 from dfo_prompt.contracts.objective import Evaluation, concatenated
-from dfo_prompt.contracts.usage import Bill, Usage
+from dfo_prompt.contracts.usage import Usage, UsageMeter
 from dfo_prompt.endpoints.cache import STEADY
 from dfo_prompt.errors import InputError
 from dfo_prompt.lm.calibration import Calibration
@@ -17,9 +17,9 @@ from dfo_prompt.lm.layout import shorter
 from dfo_prompt.plugin.catalogue import catalogue
 from dfo_prompt.prompt.problem import TaskSplit
 from dfo_prompt.prompt.task_objective import TaskObjective
-from dfo_prompt.prompt.text.asking import Asker, Words
 from dfo_prompt.prompt.text.decoders import Choice, TextDecoder
 from dfo_prompt.prompt.text.rendering import Rendering
+from dfo_prompt.prompt.text.scoring import TextScorer, Words
 from dfo_prompt.tasks.examples import Texts
 from dfo_prompt.types import Json, Matrix, Vector
 
@@ -67,16 +67,16 @@ class TextObjective(TaskObjective):
     ) -> None:
         super().__init__(split=split, dim=decoder.dim, loss=loss)
         self.decoder, self.split = decoder, split
-        self._endpoint, self._asker = endpoint, Asker(endpoint, words)
+        self._endpoint, self._scorer = endpoint, TextScorer(endpoint, words)
         self._rendering = Rendering(split.task, split.data.train)
         self._train = split.texts("train")
         # without feedback, so that a prompt has the same meaning with and without it
         self._drawn = [example.texts for example in split.data.drawn.train] if split.data.added else self._train
         self._calibration: Calibration = catalogue().calibrations.bound(calibration)(split.task, self._drawn)
         self._most_tokens, self._metadata = most_tokens, dict(metadata or {})
-        self._room = None if most_tokens is None else most_tokens - self._asker.most_further
+        self._room = None if most_tokens is None else most_tokens - self._scorer.most_further
         self._longest, self.costs_again = longest, costs_again
-        self.deterministic = self._asker.capabilities.spread <= STEADY
+        self.deterministic = self._scorer.capabilities.spread <= STEADY
         if longest is not None:
             self._check_room(longest)
 
@@ -87,7 +87,7 @@ class TextObjective(TaskObjective):
         ahead = self._rendering.ahead(self._longest)
         examples = [*self._texts(split), *self._calibration.texts]
         rows = [self._row(ahead, tuple(example), fits=False) for example in examples]
-        return self._asker.estimate(rows, self._room).times(count)
+        return self._scorer.estimate(rows, self._room).times(count)
 
     def text(self, candidate: Vector) -> str:
         """Return the prompt of a candidate (d,), with the marks of the template, such as {text}, in place of an example."""
@@ -95,7 +95,7 @@ class TextObjective(TaskObjective):
 
     def describe(self) -> dict[str, Json]:
         """Return the settings that define the objective, for manifests."""
-        capabilities = self._asker.capabilities
+        capabilities = self._scorer.capabilities
         return {
             **self.split.describe(),
             **self.decoder.describe(),
@@ -114,9 +114,9 @@ class TextObjective(TaskObjective):
         """
         if self._room is None:
             return
-        sizes = [self._asker.size(self._rendering.asked(texts)) for texts in self._train]
+        sizes = [self._scorer.size(self._rendering.before_answer(texts)) for texts in self._train]
         text = max(sizes)
-        ahead = self._asker.size(self._rendering.ahead(longest)) if longest != Choice() else 0
+        ahead = self._scorer.size(self._rendering.ahead(longest)) if longest != Choice() else 0
         if ahead > max(self._room - text, self._room // 2):
             shown = len(longest.shown)
             parts, advice = (
@@ -132,43 +132,43 @@ class TextObjective(TaskObjective):
         labels = torch.as_tensor(self.split.labels(split))
         texts = self._texts(split)
         evaluations: dict[Choice, Evaluation] = {}
-        choices, bill = [self.decoder.decode(z) for z in candidates], Bill()
+        choices, meter = [self.decoder.decode(z) for z in candidates], UsageMeter()
         for choice in dict.fromkeys(choices):
-            logits, bounded = self._scores(choice, texts, bill)
+            logits, bounded = self._scores(choice, texts, meter)
             evaluations[choice] = self._evaluation(logits[None], labels, Usage(), outputs=outputs, bounded=bounded)
-        return concatenated([evaluations[choice] for choice in choices], bill.total)
+        return concatenated([evaluations[choice] for choice in choices], meter.total)
 
     def _manual(self, split: str) -> Evaluation:
-        labels, bill = torch.as_tensor(self.split.labels(split)), Bill()
-        logits, bounded = self._scores(Choice(), self._texts(split), bill)
-        return self._evaluation(logits[None], labels, bill.total, outputs=False, bounded=bounded)
+        labels, meter = torch.as_tensor(self.split.labels(split)), UsageMeter()
+        logits, bounded = self._scores(Choice(), self._texts(split), meter)
+        return self._evaluation(logits[None], labels, meter.total, outputs=False, bounded=bounded)
 
     def _label(self, candidate: Vector, texts: Texts) -> Tensor:
-        return self._scores(self.decoder.decode(candidate), texts, Bill())[0]
+        return self._scores(self.decoder.decode(candidate), texts, UsageMeter())[0]
 
     def _texts(self, split: str) -> Texts:
         return self._train if split == "train" else self.split.texts(split)
 
-    def _scores(self, choice: Choice, texts: Texts, bill: Bill) -> tuple[Tensor, Vector | None]:
-        """Score texts under a choice, and add the usage to `bill`.
+    def _scores(self, choice: Choice, texts: Texts, meter: UsageMeter) -> tuple[Tensor, Vector | None]:
+        """Score texts under a choice, and add the usage to `meter`.
 
         Returns:
             The calibrated scores (N, C), and the number (1,) of label scores that are only upper bounds, those of the
             calibration's reference texts included; None if all are exact.
         """
         reference = self._calibration.texts
-        with bill.kept():
-            scores, bounded = self._raw(choice, texts, bill)
+        with meter.kept():
+            scores, bounded = self._raw(choice, texts, meter)
             neutral = scores
             if reference and texts is not reference:
-                neutral, more = self._raw(choice, reference, bill)
+                neutral, more = self._raw(choice, reference, meter)
                 bounded += more
-        bounds = None if self._asker.capabilities.exact else np.array([float(bounded)])
+        bounds = None if self._scorer.capabilities.exact else np.array([float(bounded)])
         if not reference:
             return scores, bounds
         return scores - self._calibration.average(neutral.log_softmax(dim=-1)[None])[0], bounds
 
-    def _raw(self, choice: Choice, texts: Texts, bill: Bill) -> tuple[Tensor, int]:
+    def _raw(self, choice: Choice, texts: Texts, meter: UsageMeter) -> tuple[Tensor, int]:
         ahead: Callable[[int], str]
         if texts is self._train or texts is self._drawn:
             ahead = lambda i: self._rendering.ahead(choice, without=i)  # noqa: E731
@@ -176,7 +176,7 @@ class TextObjective(TaskObjective):
             whole = self._rendering.ahead(choice)
             ahead = lambda _: whole  # noqa: E731
         rows = [self._row(ahead(i), tuple(example)) for i, example in enumerate(texts)]
-        scores, bounded = self._asker.scores(rows, bill)
+        scores, bounded = self._scorer.scores(rows, meter)
         return torch.from_numpy(scores), bounded
 
     def _row(self, ahead: str, texts: tuple[str, ...], *, fits: bool = True) -> str:
@@ -184,10 +184,10 @@ class TextObjective(TaskObjective):
 
         If it need not fit, it is truncated once less: a bound on the same example behind any shorter prompt.
         """
-        row = ahead + self._rendering.asked(texts)
-        while self._room is not None and any(texts) and self._asker.size(row) > self._room:
+        row = ahead + self._rendering.before_answer(texts)
+        while self._room is not None and any(texts) and self._scorer.size(row) > self._room:
             texts, longer = shorter(texts), row
-            row = ahead + self._rendering.asked(texts)
-            if not fits and self._asker.size(row) <= self._room:
+            row = ahead + self._rendering.before_answer(texts)
+            if not fits and self._scorer.size(row) <= self._room:
                 return longer
         return row

@@ -39,13 +39,13 @@ class Rendering:
         instruction = f"{choice.instruction}{SEPARATOR}" if choice.instruction else ""
         return instruction + "".join(self.demonstrations[i] for i in choice.shown if i != without)
 
-    def asked(self, texts: Sequence[str]) -> str:
+    def before_answer(self, texts: Sequence[str]) -> str:
         """Return an example up to its answer slot."""
         return self._template.render(texts).before
 
     def whole(self, choice: Choice) -> str:
         """Return the prompt for display, with the marks of the template in place of an example."""
-        return self.ahead(choice) + self.asked([f"{{{name}}}" for name in self._template.fields])
+        return self.ahead(choice) + self.before_answer([f"{{{name}}}" for name in self._template.fields])
 
 
 def _without_prompt(template: Template) -> tuple[str, ...]:

@@ -5,12 +5,12 @@ from itertools import pairwise
 from typing import Any
 
 from dfo_prompt.report.pictures.looks import Look
-from dfo_prompt.report.pictures.picture import HIDDEN, ON_DEMAND, OVER, SHOWN, ZOOM, Columns, Spec, coloured, told
+from dfo_prompt.report.pictures.picture import HIDDEN, NOT_HIDDEN, ON_DEMAND, OVER, ZOOM, Columns, VegaLite, coloured, told
 
 HEIGHT = 300
 
 
-def curves(looks: Sequence[Look], x: Spec, y: Spec, *, form: str = ".4~g", bands: bool = False) -> Spec:
+def curves(looks: Sequence[Look], x: VegaLite, y: VegaLite, *, form: str = ".4~g", bands: bool = False) -> VegaLite:
     """Return a curve of field `y` over field `x` for each entry.
 
     Args:
@@ -21,7 +21,7 @@ def curves(looks: Sequence[Look], x: Spec, y: Spec, *, form: str = ".4~g", bands
         bands: whether the fields "low" and "high" hold an interval, shown for the curve under the pointer.
     """
     dashes = {"domain": [look.label for look in looks], "range": [list(look.dash) for look in looks]}
-    lines: Spec = {
+    lines: VegaLite = {
         "mark": {"type": "line", "interpolate": "step-after", "strokeWidth": 2, "clip": True},
         "params": [ZOOM],
         "encoding": {
@@ -30,7 +30,7 @@ def curves(looks: Sequence[Look], x: Spec, y: Spec, *, form: str = ".4~g", bands
             "opacity": {"condition": {"param": "over", "value": 1}, "value": 0.35},
         },
     }
-    points: Spec = {
+    points: VegaLite = {
         "name": f"{ON_DEMAND}points",
         "mark": {"type": "point", "filled": True, "size": 50, "clip": True},
         "params": [OVER],
@@ -43,13 +43,13 @@ def curves(looks: Sequence[Look], x: Spec, y: Spec, *, form: str = ".4~g", bands
     return {
         "height": HEIGHT,
         "params": [HIDDEN],
-        "transform": [SHOWN],
+        "transform": [NOT_HIDDEN],
         "encoding": {"x": x, "color": coloured(looks)},
         "layer": [*([_band(y)] if bands else []), lines, points],
     }
 
 
-def _band(y: Spec) -> Spec:
+def _band(y: VegaLite) -> VegaLite:
     return {
         "name": f"{ON_DEMAND}band",
         "mark": {"type": "area", "interpolate": "step-after", "clip": True},
@@ -61,7 +61,7 @@ def _band(y: Spec) -> Spec:
     }
 
 
-def _tooltip(x: Spec, y: Spec, form: str, *, bands: bool) -> list[Spec]:
+def _tooltip(x: VegaLite, y: VegaLite, form: str, *, bands: bool) -> list[VegaLite]:
     edges = [told("low", "95 % interval from", form), told("high", "to", form)] if bands else []
     return [told("entry", "entry"), told(x["field"], x["title"], ".4~g"), told(y["field"], y["title"], form), *edges]
 

@@ -9,10 +9,11 @@ from dfo_prompt.report.pictures.looks import Look
 if TYPE_CHECKING:  # the picture of a single study needs no pandas
     import pandas as pd
 
-Spec = dict[str, Any]
+VegaLite = dict[str, Any]
+"""A specification of Vega-Lite, or a part of one."""
 Columns = Mapping[str, Sequence[Any]]
 """The plotted values by field; "entry" holds labels."""
-STYLE: Spec = {
+STYLE: VegaLite = {
     "font": "sans-serif",
     "view": {"stroke": None},
     "axis": {"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "gridOpacity": 0.6, "tickCount": 6},
@@ -23,7 +24,8 @@ STYLE: Spec = {
     "title": {"fontSize": 14, "anchor": "start", "offset": 14, "limit": 700},
 }
 """The Vega-Lite configuration of files; the page uses the colour of its text."""
-SHOWN: Spec = {"filter": "indexof(hidden, datum.entry) < 0"}
+NOT_HIDDEN: VegaLite = {"filter": "indexof(hidden, datum.entry) < 0"}
+"""The transform that drops the values of hidden entries."""
 LABEL = (
     "datum.label !== '' && datum.value !== 0 && (abs(datum.value) >= 1e5 || abs(datum.value) < 1e-3)"
     " ? format(datum.value, '.2~e') : datum.label"
@@ -31,10 +33,10 @@ LABEL = (
 """The expression of a tick's label."""
 ON_DEMAND = "on-demand-"
 """The prefix of layer names that are visible only under the pointer."""
-HIDDEN: Spec = {"name": "hidden", "value": []}
+HIDDEN: VegaLite = {"name": "hidden", "value": []}
 """The parameter with the labels of hidden entries."""
-ZOOM: Spec = {"name": "zoom", "select": {"type": "interval", "zoom": "wheel![event.ctrlKey]"}, "bind": "scales"}
-OVER: Spec = {
+ZOOM: VegaLite = {"name": "zoom", "select": {"type": "interval", "zoom": "wheel![event.ctrlKey]"}, "bind": "scales"}
+OVER: VegaLite = {
     "name": "over",
     "select": {"type": "point", "on": "pointerover", "clear": "pointerout", "nearest": True, "fields": ["entry"]},
 }
@@ -55,38 +57,38 @@ class Picture:
     name: str
     title: str
     text: str
-    spec: Spec
+    spec: VegaLite
     columns: Columns
     looks: Sequence[Look]
     data: "pd.DataFrame"
     problem: str = ""
 
 
-def still(spec: Spec) -> Spec:
+def still(spec: VegaLite) -> VegaLite:
     """Return the specification without its interactive parts."""
     layers = [layer for layer in spec["layer"] if not layer.get("name", "").startswith(ON_DEMAND)]
     return {**spec, "layer": [_still(layer) for layer in layers]}
 
 
-def _still(layer: Spec) -> Spec:
+def _still(layer: VegaLite) -> VegaLite:
     encoding = {channel: definition for channel, definition in layer["encoding"].items() if channel != "opacity"}
     return {**{key: value for key, value in layer.items() if key != "params"}, "encoding": encoding}
 
 
-def axis(field: str, title: str, **scale: Any) -> Spec:
+def axis(field: str, title: str, **scale: Any) -> VegaLite:
     """Return the encoding of a numeric field on an axis with a title in words."""
     logarithmic = scale.get("type") == "log"
-    of: Spec = {"grid": True, "labelExpr": LABEL, **({"format": "~g"} if logarithmic else {})}
+    of: VegaLite = {"grid": True, "labelExpr": LABEL, **({"format": "~g"} if logarithmic else {})}
     scale = {"nice": False, **scale} if logarithmic else {"nice": False, "zero": False, **scale}
     return {"field": field, "type": "quantitative", "title": title, "scale": scale, "axis": of}
 
 
-def coloured(looks: Sequence[Look]) -> Spec:
+def coloured(looks: Sequence[Look]) -> VegaLite:
     """Return the encoding of an entry by its colour."""
     scale = {"domain": [look.label for look in looks], "range": [look.colour for look in looks]}
     return {"field": "entry", "type": "nominal", "title": None, "scale": scale, "sort": None}
 
 
-def told(field: str, title: str, form: str = "") -> Spec:
+def told(field: str, title: str, form: str = "") -> VegaLite:
     """Return the encoding of a line of a tooltip."""
     return {"field": field, "title": title, **({"format": form, "type": "quantitative"} if form else {"type": "nominal"})}

@@ -6,8 +6,8 @@ import pandas as pd
 from dfo_prompt.report.analysis import Analysis
 from dfo_prompt.report.curves import SHARES, performance_profile, share_reached
 from dfo_prompt.report.pictures.curves import curves, thinned
-from dfo_prompt.report.pictures.picture import Picture, Spec, axis
-from dfo_prompt.report.pictures.selection import POINTS, SHOWN, Shown, columns_of, points, ranked, shares_table, shown
+from dfo_prompt.report.pictures.picture import Picture, VegaLite, axis
+from dfo_prompt.report.pictures.selection import MOST_SHOWN, POINTS, Shown, columns_of, points, ranked, shares_table, shown
 
 SOLVED = -3
 """The position of the target, the strictest last, that counts as solved; 90 % of the distance by default."""
@@ -39,7 +39,7 @@ def performance(analysis: Analysis, names: list[str]) -> Picture:
     ratios = np.geomspace(1, 32, POINTS)
     profile = performance_profile(queries, ratios) if len(queries) else np.zeros((len(names), POINTS))
     data, of = shares_table(dict(zip(names, profile, strict=True)), "ratio", ratios), shown(analysis, names)
-    compared = ", ".join(names) if len(names) <= SHOWN else f"all {len(names)} optimizers"
+    compared = ", ".join(names) if len(names) <= MOST_SHOWN else f"all {len(names)} optimizers"
     text = (
         f"Share of the {len(queries)} {TRIPLES} that any optimizer reached, within a multiple of the fewest queries "
         f"(Dolan and Moré, 2002). The profile depends on the compared optimizers: {compared}."
@@ -66,7 +66,7 @@ def data_profile(analysis: Analysis, names: list[str], dim: int) -> Picture:
     return _shares("data-profile", "Data profile", text, data, of, x, "(problem, seed) pairs solved")
 
 
-def _shares(name: str, title: str, text: str, data: pd.DataFrame, of: Shown, x: Spec, label: str) -> Picture:
+def _shares(name: str, title: str, text: str, data: pd.DataFrame, of: Shown, x: VegaLite, label: str) -> Picture:
     """Return a picture of curves of shares, 0 to 1; `label` is the title of the vertical axis."""
     y = axis("share", label, domain=[0, 1])
     y["axis"] = {**y["axis"], "format": ".0%"}

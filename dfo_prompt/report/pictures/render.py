@@ -6,7 +6,7 @@ from zlib import crc32
 
 import vl_convert
 
-from dfo_prompt.report.pictures.picture import STYLE, Columns, Spec, still
+from dfo_prompt.report.pictures.picture import STYLE, Columns, VegaLite, still
 
 VEGA_LITE = "6.4"
 WIDTH = 560
@@ -17,7 +17,7 @@ SCALE = 2.0
 """The scale of the PNG relative to the SVG."""
 
 
-def svg_of(spec: Spec, columns: Columns, title: str) -> str:
+def svg_of(spec: VegaLite, columns: Columns, title: str) -> str:
     """Return the picture with its title as SVG."""
     full = {
         **still(spec),

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from dfo_prompt.report.analysis import RANDOM, Analysis
+from dfo_prompt.optimizers import RANDOM
+from dfo_prompt.report.analysis import Analysis
 from dfo_prompt.report.marks import marks_of
 from dfo_prompt.report.pictures.labels import note_on
 from dfo_prompt.report.pictures.looks import Look, looks_of
@@ -18,7 +19,7 @@ POINTS = 200
 """The most points of a curve."""
 LOG_FROM = 100
 """The ratio of the largest to the smallest value from which axes are logarithmic."""
-SHOWN = 14
+MOST_SHOWN = 14
 """The most curves in a picture, the best first and random search; its CSV file has all."""
 
 
@@ -36,13 +37,14 @@ class Shown:
 
 
 def shown(analysis: Analysis, names: Sequence[str]) -> Shown:
-    """Return the first `SHOWN` of `names`; random search replaces the last if it would be omitted."""
-    first = list(names[:SHOWN])
-    if RANDOM in names[SHOWN:]:
+    """Return the first `MOST_SHOWN` of `names`; random search replaces the last if it would be omitted."""
+    first = list(names[:MOST_SHOWN])
+    if RANDOM in names[MOST_SHOWN:]:
         first[-1] = RANDOM
     looks = all_looks(analysis)
-    left_out = f" The picture shows {SHOWN} of {len(names)}; the plotted numbers have all." if len(names) > SHOWN else ""
-    return Shown(looks={name: looks[name] for name in first}, note=left_out + note_on(first))
+    left_out = f" The picture shows {MOST_SHOWN} of {len(names)}; the plotted numbers have all."
+    note = (left_out if len(names) > MOST_SHOWN else "") + note_on(first)
+    return Shown(looks={name: looks[name] for name in first}, note=note)
 
 
 def all_looks(analysis: Analysis) -> dict[str, Look]:

@@ -9,12 +9,12 @@ from dfo_prompt.report.analysis import Analysis
 from dfo_prompt.report.pictures.curves import HEIGHT
 from dfo_prompt.report.pictures.labels import note_on
 from dfo_prompt.report.pictures.looks import Look
-from dfo_prompt.report.pictures.picture import HIDDEN, SHOWN, ZOOM, Picture, Spec, axis, coloured, told
+from dfo_prompt.report.pictures.picture import HIDDEN, NOT_HIDDEN, ZOOM, Picture, VegaLite, axis, coloured, told
 from dfo_prompt.report.pictures.rows import dots
 from dfo_prompt.report.pictures.selection import all_looks, columns_of, logarithmic, ranked, searched, shown
 from dfo_prompt.report.texts import printable
 
-PROBLEM: Spec = {"name": "problem", "value": ""}
+PROBLEM: VegaLite = {"name": "problem", "value": ""}
 """The parameter with the chosen problem; "" means all."""
 
 
@@ -40,23 +40,23 @@ def gap(analysis: Analysis) -> Picture:
     )
 
 
-def _scatter(looks: Sequence[Look], x: Spec, y: Spec) -> Spec:
+def _scatter(looks: Sequence[Look], x: VegaLite, y: VegaLite) -> VegaLite:
     labels = [look.label for look in looks]
-    shape: Spec = {"field": "entry", "type": "nominal", "title": None, "sort": None}
+    shape: VegaLite = {"field": "entry", "type": "nominal", "title": None, "sort": None}
     shape["scale"] = {"domain": labels, "range": [look.shape for look in looks]}
     tooltip = [told("entry", "entry"), told("problem", "problem"), told("seed", "seed")]
     tooltip += [told(axis["field"], axis["title"], ".5~g") for axis in (x, y)]
-    points: Spec = {
+    points: VegaLite = {
         "mark": {"type": "point", "filled": True, "size": 45, "opacity": 0.8, "clip": True},
         "params": [ZOOM],
         "encoding": {"x": x, "y": y, "color": coloured(looks), "shape": shape, "tooltip": tooltip},
     }
-    diagonal: Spec = {
+    diagonal: VegaLite = {
         "mark": {"type": "line", "color": "#888888", "clip": True, "strokeWidth": 1},
         "encoding": {"x": x, "y": {**y, "field": "best_loss"}},
     }
     chosen = {"filter": "problem === '' || datum.problem === problem"}
-    return {"height": HEIGHT, "transform": [SHOWN, chosen], "layer": [diagonal, points]}
+    return {"height": HEIGHT, "transform": [NOT_HIDDEN, chosen], "layer": [diagonal, points]}
 
 
 def seconds(analysis: Analysis) -> Picture:

@@ -1,4 +1,4 @@
-"""Continues a study with a larger budget, if its optimizer makes the same queries under the larger budget."""
+"""Continues a study with a raised budget, if its optimizer makes the same queries under it."""
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -12,9 +12,9 @@ from dfo_prompt.contracts.optimizer import Optimizer
 from dfo_prompt.errors import InputError, StudyError
 from dfo_prompt.run.factory import is_deterministic
 from dfo_prompt.study.checked_optimizer import CheckedOptimizer
-from dfo_prompt.study.growth import budgets_of, enlarge, has_grown
 from dfo_prompt.study.identity import check_parts, is_study, read_manifest
 from dfo_prompt.study.ledger import Ledger
+from dfo_prompt.study.raised_budget import earlier_budgets, raises_budget, write_raised_budget
 from dfo_prompt.study.recheck import recheck
 from dfo_prompt.study.search_state import SearchState
 
@@ -69,26 +69,26 @@ def _as_begun(config: StudyConfig, manifest: Mapping[str, Any], *, searches: boo
 
 def _had_less(manifest: Mapping[str, Any], budget: int) -> bool:
     """Tell whether a study began with a smaller budget, which it may have left behind since."""
-    first, *_ = *budgets_of(manifest), manifest["config"].get("budget")
+    first, *_ = *earlier_budgets(manifest), manifest["config"].get("budget")
     return isinstance(first, int) and first < budget
 
 
-def grow(config: StudyConfig, objective: Objective, manifest: Mapping[str, Any], out: Path, *, fresh: Fresh) -> bool:
+def raise_budget(config: StudyConfig, objective: Objective, manifest: Mapping[str, Any], out: Path, *, fresh: Fresh) -> bool:
     """Raise the budget of the study in `out` to that of `config`, if it has a smaller one and is the same otherwise.
 
     Return whether it did so, which includes the check of the objective by `recheck`.
 
     Args:
-        config: configuration with the larger budget.
+        config: configuration with the raised budget.
         objective: objective of the study.
-        manifest: manifest with the larger budget.
+        manifest: manifest with the raised budget.
         out: study folder, locked.
-        fresh: builds the optimizer for the larger budget, and opens the ledger.
+        fresh: builds the optimizer for the raised budget, and opens the ledger.
 
     Raises:
         InputError: the optimizer depends on the budget or is not deterministic, or the objective differs.
     """
-    if config.method != STUDY or not has_grown(out, manifest):
+    if config.method != STUDY or not raises_budget(out, manifest):
         return False
     if not is_deterministic(config.optimizer):
         fault = f"optimizer {config.optimizer!r} cannot repeat its queries, so a larger budget is another study"
@@ -102,7 +102,7 @@ def grow(config: StudyConfig, objective: Objective, manifest: Mapping[str, Any],
         raise InputError(
             f"{fault} from query {ledger.queries + 1:,} on; choose another --out, and --start-from {out}"
         ) from error
-    enlarge(out, manifest, cut=cut)
+    write_raised_budget(out, manifest, cut=cut)
     return True
 
 

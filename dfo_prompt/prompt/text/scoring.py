@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from dfo_prompt.contracts.endpoint import Endpoint, Form, Label, Row
-from dfo_prompt.contracts.usage import Bill, Usage
+from dfo_prompt.contracts.usage import Usage, UsageMeter
 from dfo_prompt.endpoints.words import LabelWords, RowsBefore, WordScorer, distinct
 from dfo_prompt.errors import InputError
 from dfo_prompt.types import Matrix
@@ -23,7 +23,7 @@ class Words:
     ids: Callable[[str], Sequence[int]] | None = None
 
 
-class Asker:
+class TextScorer:
     """Scores label words after texts.
 
     Rows are token ids if the endpoint takes them and there is a tokenizer, else texts.
@@ -51,9 +51,9 @@ class Asker:
         """Return the largest number of tokens of a word that follow a text in a row: all but the last."""
         return max(map(len, self._words)) - 1
 
-    def scores(self, texts: Sequence[str], bill: Bill) -> tuple[Matrix, int]:
+    def scores(self, texts: Sequence[str], meter: UsageMeter) -> tuple[Matrix, int]:
         """Score the words after N texts; see `WordScorer.scores`."""
-        return self._scorer.scores(self._rows(texts), bill)
+        return self._scorer.scores(self._rows(texts), meter)
 
     def estimate(self, texts: Sequence[str], most_tokens: int | None) -> Usage:
         """Return an upper bound on the usage of `scores` for these texts, of which rows of token ids keep `most_tokens`."""

@@ -1,4 +1,4 @@
-"""A study continues with a larger budget, and ends like a study that began with it."""
+"""A study continues with a raised budget, and ends like a study that began with it."""
 
 import json
 import shutil
@@ -12,9 +12,9 @@ from dfo_prompt.config.reading import parse_config
 from dfo_prompt.methods.run import run_method
 from dfo_prompt.plugin.catalogue import plugin_files
 from dfo_prompt.run.objectives import Objectives
-from dfo_prompt.study import growth
-from dfo_prompt.study.growth import BUDGETS
+from dfo_prompt.study import raised_budget
 from dfo_prompt.study.identity import read_manifest
+from dfo_prompt.study.raised_budget import BUDGETS
 from dfo_prompt.study.result import StudyResult
 from dfo_prompt.study.saved import load_result
 
@@ -33,24 +33,24 @@ def files(folder, names=COMPARED):
 
 @pytest.mark.parametrize("optimizer", ["cma", "random", "coordinate", "pymoo:DE"])
 @pytest.mark.parametrize("budget", [40, 57])  # whole batches, and one that the budget cut
-def test_a_study_goes_on_as_if_it_had_begun_with_the_larger_budget(tmp_path, optimizer, budget):
+def test_a_study_goes_on_as_if_it_had_begun_with_the_raised_budget(tmp_path, optimizer, budget):
     objective = HeldOutBowl()
     search(tmp_path / "s", budget, optimizer=optimizer, objective=objective)
     before, asked = (tmp_path / "s" / "journal.jsonl").read_bytes(), objective.queries
-    grown = search(tmp_path / "s", 120, optimizer=optimizer, objective=objective)
+    raised = search(tmp_path / "s", 120, optimizer=optimizer, objective=objective)
     whole = search(tmp_path / "whole", 120, optimizer=optimizer)
     assert objective.queries - asked <= 120 - budget + 2  # the new ones, a check of the objective, and the answer
     assert (tmp_path / "s" / "journal.jsonl").read_bytes().startswith(before)
     assert files(tmp_path / "s", COMPARED[:4]) == files(tmp_path / "whole", COMPARED[:4])
     for name in VECTORS:
-        assert np.array_equal(getattr(grown, name), getattr(whole, name))
-    assert (grown.held_out, grown.spent.queries) == (whole.held_out, 120)
+        assert np.array_equal(getattr(raised, name), getattr(whole, name))
+    assert (raised.held_out, raised.spent.queries) == (whole.held_out, 120)
     assert read_manifest(tmp_path / "s")[BUDGETS] == [budget, 120]
     assert BUDGETS not in read_manifest(tmp_path / "whole")
-    assert grown.validation.repeated > whole.validation.repeated  # what the first end scored is not hidden
+    assert raised.validation.repeated > whole.validation.repeated  # what the first end scored is not hidden
 
 
-def test_a_budget_grows_again_and_the_same_command_finds_the_study_finished(tmp_path):
+def test_a_budget_is_raised_again_and_the_same_command_finds_the_study_finished(tmp_path):
     for budget in (23, 41, 60):
         result = search(tmp_path / "s", budget)
     again = search(tmp_path / "s", 60)
@@ -77,7 +77,7 @@ def test_what_was_chosen_on_dev_after_a_cut_batch_is_looked_at_again(tmp_path, o
     assert files(tmp_path / "s", COMPARED[:4]) == files(tmp_path / "whole", COMPARED[:4])
 
 
-def test_a_study_that_was_interrupted_may_grow_too(tmp_path):
+def test_a_study_that_was_interrupted_goes_on_with_a_raised_budget_too(tmp_path):
     class Interrupt:
         def study_started(self, info):
             pass
@@ -104,7 +104,7 @@ def test_a_kill_while_the_folder_is_made_ready_loses_nothing(tmp_path, monkeypat
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(growth, step, killed)
+        patched.setattr(raised_budget, step, killed)
         with pytest.raises(KeyboardInterrupt):
             search(tmp_path / "s", 60)
     shutil.copytree(tmp_path / "s", tmp_path / "small")

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.errors import InputError
-from dfo_prompt.lm.local import WORD
+from dfo_prompt.lm.local import BYTES_PER_NUMBER
 from dfo_prompt.lm.precision import Precision
 from dfo_prompt.lm.scorer import Scorer
 from dfo_prompt.lm.verbalizer import EncodedTexts, Verbalizer
@@ -28,8 +28,8 @@ def check_dtype(dtype: str) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
-    """The answers for B candidates, or for the hand-written prompt (B = 1).
+class PromptScores:
+    """The scores of texts under the prompts of B candidates, or under the hand-written prompt (B = 1).
 
     Attributes:
         scores: calibrated scores of the label words, (B, N, C).
@@ -42,14 +42,14 @@ class Asked:
     bounded: Vector | None = None
 
 
-class Asks(Protocol):
+class PromptScorer(Protocol):
     """Scores texts under the prompts of candidates."""
 
     @property
     def deterministic(self) -> bool:
         """Tell whether a candidate always has the same scores."""
 
-    def ask(self, candidates: Matrix | None, texts: EncodedTexts) -> Asked:
+    def score(self, candidates: Matrix | None, texts: EncodedTexts) -> PromptScores:
         """Score N texts under the prompts of candidates (B, d), or for None under the hand-written prompt alone."""
 
     def estimate(self, count: int, texts: EncodedTexts, prompt_tokens: int) -> Usage:
@@ -59,7 +59,7 @@ class Asks(Protocol):
         """Return the settings that the scores depend on, besides the problem."""
 
 
-class Local:
+class LocalScorer:
     """The model in this process.
 
     Usage is that of a service that holds the projection: it receives z and token ids, computes each example with its whole
@@ -91,23 +91,23 @@ class Local:
         self._precision, self._engines = precision, engines
         self._scores = verbalizer.scorer_with(Scorer(problem.lm, precision))
 
-    def ask(self, candidates: Matrix | None, texts: EncodedTexts) -> Asked:
-        """Score texts; see `Asks`."""
+    def score(self, candidates: Matrix | None, texts: EncodedTexts) -> PromptScores:
+        """Score texts; see `PromptScorer`."""
         lm = self._problem.lm
         empty = torch.zeros((1, 0, lm.width), device=lm.device)
         prompts = empty if candidates is None else self._projection(candidates)
         usage = self.estimate(len(prompts), texts, prompts.shape[-2])
-        return Asked(scores=self._scores(prompts, texts), usage=usage)
+        return PromptScores(scores=self._scores(prompts, texts), usage=usage)
 
     def estimate(self, count: int, texts: EncodedTexts, prompt_tokens: int) -> Usage:
-        """Return the usage of `ask`; see `Asks`."""
-        parts = self._verbalizer.asked(texts)
+        """Return the usage of `score`; see `PromptScorer`."""
+        parts = self._verbalizer.parts(texts)
         rows, tokens = sum(part.rows for part in parts), sum(part.tokens(0) for part in parts)
         return Usage(
             rows=count * rows,
             tokens=count * (tokens + rows * prompt_tokens),
-            uploaded=count * WORD * (self._dim + tokens),
-            downloaded=count * WORD * sum(part.scores for part in parts),
+            uploaded=count * BYTES_PER_NUMBER * (self._dim + tokens),
+            downloaded=count * BYTES_PER_NUMBER * sum(part.scores for part in parts),
         )
 
     def describe(self) -> dict[str, Json]:

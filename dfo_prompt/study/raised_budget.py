@@ -1,4 +1,4 @@
-"""Continuation of a study with a larger budget: the check of its folder, and the changes to it.
+"""Continuation of a study with a raised budget: the check of its folder, and the changes to it.
 
 The journal is kept. The final evaluations of the answer on train, dev and test are dropped and repeated at the new end; the
 second account counts them as repeated.
@@ -22,14 +22,14 @@ BUDGETS = "budgets"
 """The manifest key for all budgets of a study, the current one last; absent if the budget never changed."""
 
 
-def budgets_of(manifest: Mapping[str, Any]) -> tuple[int, ...]:
+def earlier_budgets(manifest: Mapping[str, Any]) -> tuple[int, ...]:
     """Return the budgets that a study had before its current one."""
     budgets = manifest.get(BUDGETS)
     return tuple(item for item in budgets[:-1] if isinstance(item, int)) if isinstance(budgets, list) else ()
 
 
-def has_grown(path: Path, manifest: Mapping[str, Any]) -> bool:
-    """Tell whether the study in `path` differs from `manifest` only by a smaller budget."""
+def raises_budget(path: Path, manifest: Mapping[str, Any]) -> bool:
+    """Tell whether `manifest` only raises the budget of the study in `path`, with nothing else changed."""
     if not is_study(path):
         return False
     stored, budget = read_manifest(path), manifest["config"]["budget"]
@@ -43,7 +43,7 @@ def has_grown(path: Path, manifest: Mapping[str, Any]) -> bool:
     return True
 
 
-def enlarge(path: Path, manifest: Mapping[str, Any], *, cut: bool) -> None:
+def write_raised_budget(path: Path, manifest: Mapping[str, Any], *, cut: bool) -> None:
     """Prepare the study in `path`, finished or not, to continue with the budget of `manifest`.
 
     With `cut`, the smaller budget cut the last batch, so the evaluations on dev after it are repeated after the whole batch.
@@ -56,7 +56,7 @@ def enlarge(path: Path, manifest: Mapping[str, Any], *, cut: bool) -> None:
     with writing(path):
         _forget_the_end(path / FILES[Account.VALIDATION], cut_at=stored["config"]["budget"] if cut else None)
         config = portable(plain_copy(manifest["config"]), path)
-        budgets = [*budgets_of(stored), stored["config"]["budget"], budget]
+        budgets = [*earlier_budgets(stored), stored["config"]["budget"], budget]
         write_json(path / MANIFEST, {**stored, "config": config, BUDGETS: budgets})
 
 
