@@ -13,9 +13,10 @@ from dfo_prompt.lm.answers import answer_logits
 from dfo_prompt.lm.cached import cached_inputs
 from dfo_prompt.lm.layout import Layout
 from dfo_prompt.lm.load import LanguageModel
+from dfo_prompt.lm.memory import out_of_memory
 from dfo_prompt.lm.precision import Precision
 from dfo_prompt.lm.references import LINE_END, lay_out_texts, rule_of, stops
-from dfo_prompt.lm.runs import Runs, out_of_memory
+from dfo_prompt.lm.runs import Runs
 from dfo_prompt.lm.scorer import Scorer
 from dfo_prompt.lm.strategies import MOST_TOKENS
 from dfo_prompt.tasks.examples import Texts

@@ -46,7 +46,7 @@ class Packed:
             with self._runs.within(prompt, len(texts.head)), packed(layout):
                 return reader.read(at, arguments)
 
-        return self._runs.each(prompts, run)
+        return self._runs.each(prompts, run, reader)
 
 
 def _first_buckets(buckets: list[Bucket], most_tokens: int) -> Iterator[Bucket]:

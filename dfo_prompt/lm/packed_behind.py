@@ -76,7 +76,7 @@ class PackedBehind:
                 return reader.read(at, arguments)
 
         inverse = torch.tensor(order, device=prompts.device).argsort()
-        return self._runs.each(prompts, run)[:, inverse]
+        return self._runs.each(prompts, run, reader)[:, inverse]
 
     def _lefts(self, buckets: list[Bucket]) -> Lefts:
         count = sum(len(bucket.rows) for bucket in buckets)

@@ -59,4 +59,4 @@ class Plain:
             with self._runs.within(prompt, at):
                 return reader.read(slots, {"inputs_embeds": inputs, **arguments})
 
-        return self._runs.each(prompts, run)
+        return self._runs.each(prompts, run, reader)

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from dfo_prompt.lm.memory import out_of_memory
 from dfo_prompt.lm.waits import Waits
 
 Forward = Callable[[Tensor], Tensor]
@@ -35,7 +36,19 @@ class Replays:
         self._waits: bool | None = None
 
     def each(self, prompts: Tensor, run: Forward) -> Tensor:
-        """Return the scores (B, N', K) of some texts under prompts (B, H', P, E)."""
+        """Return the scores (B, N', K) of some texts under prompts (B, H', P, E).
+
+        Raises:
+            RuntimeError: the pass fails. If memory is exhausted, recorded passes have given theirs back.
+        """
+        try:
+            return self._each(prompts, run)
+        except RuntimeError as error:
+            if self._graphs and out_of_memory(error):
+                self._graphs.free()
+            raise
+
+    def _each(self, prompts: Tensor, run: Forward) -> Tensor:
         if self._graphs is None or len(prompts) < FEWEST:
             return torch.stack([run(prompt) for prompt in prompts])
         with self._graphs.stream():
@@ -77,8 +90,16 @@ class Graphs:
         finally:
             here.wait_stream(self._stream)
 
+    def free(self) -> None:
+        """Give back the memory of recorded passes, which are not replayed any more."""
+        self._last = self._before = None
+
     def record(self, prompt: Tensor, run: Forward) -> Forward | None:
-        """Return a function that replays `run`, until the next recording; None if it cannot be recorded."""
+        """Return a function that replays `run`, until the next recording; None if it cannot be recorded.
+
+        Raises:
+            RuntimeError: memory is exhausted.
+        """
         given, graph = prompt.clone(), torch.cuda.CUDAGraph()
         try:
             graph.capture_begin(self._last.pool() if self._last else None, capture_error_mode="thread_local")
@@ -86,7 +107,9 @@ class Graphs:
                 scores = run(given)
             finally:
                 graph.capture_end()
-        except RuntimeError:  # for a reason that `Waits` does not know
+        except RuntimeError as error:  # for a reason that `Waits` does not know
+            if out_of_memory(error):
+                raise
             return None
         self._before, self._last = self._last, graph
 

@@ -3,19 +3,21 @@
 With a prompt in every layer, the layers below the first in which the candidates differ run once for all of them.
 """
 
-import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from inspect import signature
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
 from dfo_prompt.errors import ModelError
+from dfo_prompt.lm.answers import Reader
 from dfo_prompt.lm.layers import Layers
+from dfo_prompt.lm.memory import out_of_memory
 from dfo_prompt.lm.replay import Forward, Replays
 
 TOLERANCE = 1e-3
@@ -33,8 +35,8 @@ class Runs:
 
     def __init__(self, model: PreTrainedModel) -> None:
         self.model: Any = model  # transformers types its attributes only in part
-        # Whether a run from a layer on gives the scores of a whole run; tried once per layer.
-        self._resumes: dict[int, bool] = {}
+        # Whether a run from a layer on gives what a reader reads in a whole run; tried once per reader and layer.
+        self._resumes: WeakKeyDictionary[Reader, dict[int, bool]] = WeakKeyDictionary()
 
     @property
     def embed(self) -> Any:
@@ -58,8 +60,14 @@ class Runs:
         """Return the context in which layers 1, 2, ... add their prompts of (H', P, E); see `Layers.prompts`."""
         return self._layers.prompts(prompt, at) if len(prompt) > 1 else nullcontext()
 
-    def each(self, prompts: Tensor, run: Forward) -> Tensor:
-        """Return the scores (B, N', K) under every prompt; layers below the first difference between prompts run once."""
+    def each(self, prompts: Tensor, run: Forward, reader: Reader) -> Tensor:
+        """Return the scores (B, N', K) under every prompt; layers below the first difference between prompts run once.
+
+        Args:
+            prompts: (B, H', P, E).
+            run: returns what `reader` reads under a prompt, (N', K).
+            reader: see `Reader`.
+        """
         start = _first_difference(prompts)
         if not start or len(prompts) == 1:
             return self._replays.each(prompts, run)
@@ -71,15 +79,11 @@ class Runs:
             with self._layers.from_layer(start, states[0]):
                 return run(prompt)
 
-        if start not in self._resumes:
-            self._resumes[start] = same(lambda: resumed(prompts[0]), first)
-        rest = self._replays.each(prompts[1:], resumed if self._resumes[start] else run)
+        resumes = self._resumes.setdefault(reader, {})
+        if start not in resumes:
+            resumes[start] = same(lambda: resumed(prompts[0]), first)
+        rest = self._replays.each(prompts[1:], resumed if resumes[start] else run)
         return torch.cat([first[None], rest])
-
-
-def out_of_memory(error: Exception) -> bool:
-    """Tell whether an error means that memory is exhausted, on CUDA, MPS or the CPU."""
-    return re.search("out of memory|not enough memory|can't allocate memory", str(error)) is not None
 
 
 def same(run: Callable[[], Tensor], expected: Tensor, *, tolerance: float = TOLERANCE) -> bool:

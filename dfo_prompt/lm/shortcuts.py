@@ -20,7 +20,8 @@ from dfo_prompt.lm.checkpoint import first_line
 from dfo_prompt.lm.encoding import Encoded, in_buckets
 from dfo_prompt.lm.layout import Layout
 from dfo_prompt.lm.load import LanguageModel
-from dfo_prompt.lm.runs import REFUSALS, Runs, out_of_memory, same
+from dfo_prompt.lm.memory import out_of_memory
+from dfo_prompt.lm.runs import REFUSALS, Runs, same
 from dfo_prompt.lm.strategies import Batcher, Engine, engines_of, strategy_of
 
 SHORTEST = 32

@@ -11,10 +11,11 @@ from dfo_prompt.lm.answers import Reader
 from dfo_prompt.lm.cached import Cached
 from dfo_prompt.lm.encoding import Bucket, Encoded
 from dfo_prompt.lm.load import LanguageModel
+from dfo_prompt.lm.memory import out_of_memory
 from dfo_prompt.lm.packed import Packed
 from dfo_prompt.lm.packing import takes_packed_rows
 from dfo_prompt.lm.plain import Plain
-from dfo_prompt.lm.runs import Runs, out_of_memory
+from dfo_prompt.lm.runs import Runs
 
 Engine = Literal["packed", "cached", "plain", "unpadded", "single"]
 

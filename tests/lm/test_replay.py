@@ -32,6 +32,7 @@ class Recorder:
 
     def record(self, prompt, run):
         self.recorded += 1
+        run(prompt)
         if self._change is None:
             return None
 
@@ -40,6 +41,9 @@ class Recorder:
             return self._change(run(prompt))
 
         return replay
+
+    def free(self):
+        self.freed = True
 
 
 def scores_of(prompt):
@@ -123,6 +127,24 @@ def test_scores_that_are_no_numbers_do_not_end_replays():
     for _ in range(2):
         replays.each(PROMPTS, lambda prompt: scores_of(prompt) * torch.nan)
     assert recorder.recorded == 2
+
+
+@pytest.mark.parametrize("passes", [1, 2, 3], ids=["first", "watched", "recorded"])
+def test_a_pass_that_exhausts_memory_frees_what_is_recorded(passes):
+    recorder, ran = Recorder(lambda scores: scores), []
+
+    def run(prompt):
+        ran.append(prompt)
+        if len(ran) == passes:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return scores_of(prompt)
+
+    replays = replays_with(recorder)
+    with pytest.raises(torch.OutOfMemoryError):
+        replays.each(PROMPTS, run)
+    assert recorder.freed
+    assert torch.equal(replays.each(PROMPTS, scores_of), PROMPTS[:, 0] ** 2)
+    assert replays._graphs is recorder
 
 
 @pytest.mark.parametrize("words", [1, 2])

@@ -14,6 +14,7 @@ from dfo_prompt.lm.layers import Layers
 from dfo_prompt.lm.load import LanguageModel
 from dfo_prompt.lm.packing import enable_packing
 from dfo_prompt.lm.scorer import Scorer
+from dfo_prompt.lm.states import HiddenReader
 from dfo_prompt.testing.tiny import BEHIND, MIDDLE, SIZES, TASK, some_examples, textbook_logits, tiny_lm, tiny_tokenizer
 
 SEQ2SEQ = {
@@ -246,6 +247,17 @@ def test_layers_that_cannot_be_resumed_are_run_whole(monkeypatch):
 
     monkeypatch.setattr(Layers, "from_layer", refuses)
     torch.testing.assert_close(Scorer(lm).score(deep, encoded(lm), reader), expected, atol=1e-4, rtol=1e-4)
+
+
+def test_each_reader_finds_out_what_it_reads_from_a_resumed_run():
+    lm = tiny_lm()
+    deep = torch.tensor(np.random.default_rng(0).normal(0, 0.3, (3, 3, 5, lm.width)), dtype=torch.float32)
+    deep[1:, :2] = deep[0, :2]
+    scorer, texts = Scorer(lm), encoded(lm)
+    for layers in ([-1], [1], [-3, -1]):  # layer 1 is below those that run again
+        reader = HiddenReader(lm, layers)
+        alone = torch.cat([scorer.score(prompt[None], texts, reader) for prompt in deep])
+        torch.testing.assert_close(scorer.score(deep, texts, reader), alone, atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize(("packing", "rows"), [(True, 12), (False, 1)], ids=["packed", "cached"])
