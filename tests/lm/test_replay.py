@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from transformers import AutoModelForCausalLM
 
 from dfo_prompt.lm.load import LanguageModel, pick_device
 from dfo_prompt.lm.references import LikelihoodReader, encode_references
@@ -85,7 +86,7 @@ def test_few_prompts_and_models_on_the_cpu_are_not_recorded():
         (lambda x: x * x.max().item(), True),
         (lambda x: x[x >= 0], True),
         (lambda x: x.masked_fill(x > 0, 1.0)[:, :1], False),
-        (lambda x: x if (x >= 0).all() else -x, False),
+        (lambda x: x if (x >= 0).all() else -x, True),
         (lambda x: x[:, torch.tensor([0])], False),
     ],
     ids=["a number", "a mask", "a fill", "a truth", "an index"],
@@ -103,9 +104,10 @@ def test_a_pass_that_waits_is_not_recorded(wait, waits):
         (lambda there: torch.ones(2).to(there.device), True),
         (lambda there: torch.ones(()).type_as(there), True),
         (lambda there: there[torch.tensor([0])], True),
+        (lambda there: torch.ops.aten.lift_fresh(there), True),  # all that is seen of torch.tensor(..., device="cuda")
         (lambda there: there * torch.ones(()), False),  # the scalar is an argument of the kernel
     ],
-    ids=["a vector", "a scalar", "an index", "a factor"],
+    ids=["a vector", "a scalar", "an index", "numbers", "a factor"],
 )
 def test_copies_to_the_device_of_the_model_wait(copy, waits):
     there = torch.ones(2, device="meta")
@@ -118,6 +120,15 @@ def test_passes_of_deberta_wait():
     model, prompt = tiny_model("deberta-v2").to("meta"), torch.empty(2, 7, 32, device="meta")
     with torch.inference_mode(), Waits() as waits:
         model(inputs_embeds=prompt, attention_mask=torch.ones(2, 7, dtype=torch.long, device="meta"))
+    assert waits.found
+
+
+def test_passes_with_dynamic_rotary_embeddings_wait():
+    config = tiny_model().config
+    config.rope_parameters = {"rope_type": "dynamic", "factor": 2.0, "rope_theta": 10000.0}
+    model = AutoModelForCausalLM.from_config(config)
+    with torch.inference_mode(), Waits() as waits:
+        model(inputs_embeds=torch.ones(2, 7, 32))
     assert waits.found
 
 
