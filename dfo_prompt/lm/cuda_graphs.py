@@ -38,15 +38,21 @@ class CudaGraphs:
     def each(self, prompts: Tensor, run: Forward) -> Tensor:
         """Return the scores (B, N', K) of some texts under prompts (B, H', P, E).
 
+        If memory is exhausted, captured graphs give theirs back, and the passes are tried again if earlier calls kept some.
+
         Raises:
-            RuntimeError: the pass fails. If memory is exhausted, the captured graphs have given theirs back.
+            RuntimeError: the pass fails.
         """
-        try:
-            return self._each(prompts, run)
-        except RuntimeError as error:
-            if self._capturer and out_of_memory(error):
+        while True:
+            kept = self._capturer is not None and self._capturer.holds_memory
+            try:
+                return self._each(prompts, run)
+            except RuntimeError as error:
+                if self._capturer is None or not out_of_memory(error):
+                    raise
                 self._capturer.free()
-            raise
+                if not kept:
+                    raise
 
     def _each(self, prompts: Tensor, run: Forward) -> Tensor:
         if self._capturer is None or len(prompts) < FEWEST:
@@ -89,6 +95,11 @@ class GraphCapturer:
                 yield
         finally:
             here.wait_stream(self._stream)
+
+    @property
+    def holds_memory(self) -> bool:
+        """Tell whether the memory of a captured graph is kept."""
+        return self._last is not None
 
     def free(self) -> None:
         """Give back the memory of captured graphs, which are not replayed any more."""

@@ -27,12 +27,14 @@ class FakeCapturer:
         self._change = change
         self.captured = 0
         self.replayed = 0
+        self.holds_memory = False
 
     def stream(self):
         return nullcontext()
 
     def capture(self, prompt, run):
         self.captured += 1
+        self.holds_memory = True
         run(prompt)
         if self._change is None:
             return None
@@ -45,6 +47,7 @@ class FakeCapturer:
 
     def free(self):
         self.freed = True
+        self.holds_memory = False
 
 
 def scores_of(prompt):
@@ -156,6 +159,22 @@ def test_a_pass_that_exhausts_memory_frees_the_captured_graphs(passes):
     assert capturer.freed
     assert torch.equal(graphs.each(PROMPTS, scores_of), PROMPTS[:, 0] ** 2)
     assert graphs._capturer is capturer
+
+
+def test_a_pass_is_tried_again_with_the_memory_of_captured_graphs():
+    capturer, ran = FakeCapturer(lambda scores: scores), []
+    graphs = graphs_with(capturer)
+    graphs.each(PROMPTS, scores_of)
+
+    def run(prompt):
+        ran.append(prompt)
+        if len(ran) == 1:
+            assert capturer.holds_memory
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return scores_of(prompt)
+
+    assert torch.equal(graphs.each(PROMPTS, run), PROMPTS[:, 0] ** 2)
+    assert capturer.freed
 
 
 @pytest.mark.parametrize("words", [1, 2])
