@@ -16,9 +16,9 @@ from transformers import PreTrainedModel
 
 from dfo_prompt.errors import ModelError
 from dfo_prompt.lm.answers import Reader
+from dfo_prompt.lm.cuda_graphs import CudaGraphs, Forward
 from dfo_prompt.lm.layers import Layers
 from dfo_prompt.lm.memory import out_of_memory
-from dfo_prompt.lm.replay import Forward, Replays
 
 TOLERANCE = 1e-3
 """The tolerance for scores, relative to the largest."""
@@ -53,8 +53,8 @@ class Runs:
         return Layers(self.model)
 
     @cached_property
-    def _replays(self) -> Replays:
-        return Replays(self.model)
+    def _graphs(self) -> CudaGraphs:
+        return CudaGraphs(self.model)
 
     def within(self, prompt: Tensor, at: int | Tensor) -> AbstractContextManager[None]:
         """Return the context in which layers 1, 2, ... add their prompts of (H', P, E); see `Layers.prompts`."""
@@ -70,7 +70,7 @@ class Runs:
         """
         start = _first_difference(prompts)
         if not start or len(prompts) == 1:
-            return self._replays.each(prompts, run)
+            return self._graphs.each(prompts, run)
         states: list[Tensor] = []
         with self._layers.watched(start, states):
             first = run(prompts[0])
@@ -82,7 +82,7 @@ class Runs:
         resumes = self._resumes.setdefault(reader, {})
         if start not in resumes:
             resumes[start] = same(lambda: resumed(prompts[0]), first)
-        rest = self._replays.each(prompts[1:], resumed if resumes[start] else run)
+        rest = self._graphs.each(prompts[1:], resumed if resumes[start] else run)
         return torch.cat([first[None], rest])
 
 
