@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from shutil import copytree
+from shutil import copytree, rmtree
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -149,7 +149,8 @@ def results() -> Iterator[str]:
     """Copy the shipped reports and measurements, and index them."""
     yield "# Results"
     yield "Reports of the suites in `benchmarks/suites`, by `dfo-prompt suite report`; those of version 0.1.0 say so."
-    copytree(RESULTS, PAGES / "results", dirs_exist_ok=True)
+    rmtree(PAGES / "results", ignore_errors=True)  # reports that are shipped no more have no page
+    copytree(RESULTS, PAGES / "results")
     yield table(("suite", "compared", "verdict"), map(_reported, sorted(RESULTS.glob("*/report.md"))))
     yield "## Measurements"
     yield "Figures of single scripts. Each runs again by its command."
