@@ -17,7 +17,7 @@ from dfo_prompt.report.frames import curves_of, studies_of
 from dfo_prompt.report.identical import Identical, find_identical
 from dfo_prompt.report.leaderboard import leaderboard_of, pairs_of
 from dfo_prompt.suite.comparable import Agreement
-from dfo_prompt.suite.fair import different_losses
+from dfo_prompt.suite.fair import check_losses, different_losses
 from dfo_prompt.suite.plan import Suite
 from dfo_prompt.types import Matrix, Vector
 
@@ -102,12 +102,14 @@ def analyse(folder: Path) -> Analysis:
     Only optimizers with a result on every problem and seed are ranked; the others are in `studies`.
 
     Raises:
-        InputError: `folder` is not a suite folder, no study in it is finished, or compared studies used different data.
+        InputError: `folder` is not a suite folder, no study in it is finished, or compared studies used different data or
+            are ranked by different losses.
     """
     findings = read_findings(folder)
     settings, studies, curves = findings.suite.settings, studies_of(findings), curves_of(findings)
     done = _measured(studies, settings.measure, folder)
     _check_instances(findings, done)
+    check_losses(findings.suite.plans, settings.measure, str(folder))  # of folders that older versions wrote
     losses_differ = {
         plan.problem: f"{key} of {first.optimizer!r} and {plan.optimizer!r}"
         for key, first, plan in different_losses(findings.suite.plans)

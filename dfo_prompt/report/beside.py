@@ -10,6 +10,7 @@ from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.errors import InputError
 from dfo_prompt.report.packed import Packed
 from dfo_prompt.report.texts import truncated
+from dfo_prompt.suite.comparable import Instance
 from dfo_prompt.suite.fair import check_fair
 from dfo_prompt.suite.plan import Plan, Suite
 
@@ -41,7 +42,7 @@ def only_new(suite: Suite, packed: Packed, *, file: Path, source: Path) -> Suite
         if ours != theirs:
             raise InputError(f"{file}: its {key} are {_short(ours)}, and {_short(theirs)} in {source}")
     packed_by_id = {plan.id: plan for plan in packed.plans}
-    instances: dict[tuple[str, int], list[Plan]] = {}
+    instances: dict[Instance, list[Plan]] = {}
     for plan in packed.plans:
         instances.setdefault((plan.problem, plan.seed), []).append(plan)
     for plan in suite.plans:

@@ -28,7 +28,7 @@ def check_fair(plans: Sequence[Plan], measure: Measure, where: str) -> None:
     """
     _check_different(plans, where)
     _check_problems(plans, where)
-    _check_losses(plans, measure, where)
+    check_losses(plans, measure, where)
     _check_budgets(plans, where)
 
 
@@ -68,8 +68,12 @@ def different_losses(plans: Sequence[Plan]) -> Iterator[tuple[str, Plan, Plan]]:
                 yield key, reference, plan
 
 
-def _check_losses(plans: Sequence[Plan], measure: Measure, where: str) -> None:
-    """Refuse to rank entries by different losses."""
+def check_losses(plans: Sequence[Plan], measure: Measure, where: str) -> None:
+    """Refuse to rank entries by different losses.
+
+    Raises:
+        InputError: the message names two entries and what differs.
+    """
     if measure == "test_metric":
         return
     for key, reference, plan in different_losses(plans):
