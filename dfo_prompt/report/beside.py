@@ -11,7 +11,7 @@ from dfo_prompt.errors import InputError
 from dfo_prompt.report.packed import Packed
 from dfo_prompt.report.texts import truncated
 from dfo_prompt.suite.comparable import Instance
-from dfo_prompt.suite.fair import check_fair
+from dfo_prompt.suite.fair import check_budgets, check_losses
 from dfo_prompt.suite.plan import Plan, Suite
 
 SHARED = ("objective", "objective_options", "dim", "budget", "limits", "stop", "problem", "prompt", "endpoint")
@@ -51,12 +51,19 @@ def only_new(suite: Suite, packed: Packed, *, file: Path, source: Path) -> Suite
         if difference := _difference(plan, references, EVERY if same else SHARED):
             key, values = difference
             raise InputError(f"{file}: of {plan.id} {key} {values} in {source}{OTHER_NAME * (_table(key) not in SHARED)}")
-    others = [plan for plan in suite.plans if plan.id not in packed_by_id]
-    check_fair([*packed.plans, *others], suite.settings.measure, f"{file} beside {source}")
+    together = [_by_name(plan) for plan in (*packed.plans, *suite.plans)]
+    check_losses(together, suite.settings.measure, f"{file} beside {source}")
+    check_budgets(together, f"{file} beside {source}")
     new = tuple(plan for plan in suite.plans if plan.id not in packed_by_id or not packed.evidence[plan.id].finished)
     if not new:
         raise InputError(f"{file}: all of its optimizers are in {source}, and none is left to run; name one with --add")
     return replace(suite, plans=new)
+
+
+def _by_name(plan: Plan) -> Plan:
+    """Return the plan with the names of the files in its objective's options, since packed studies have no folders."""
+    options = by_name(plan.config.as_dict())["objective_options"]
+    return replace(plan, config=replace(plan.config, objective_options=options))
 
 
 def _difference(plan: Plan, references: Sequence[Plan], tables: Collection[str]) -> tuple[str, str] | None:

@@ -29,7 +29,7 @@ def check_fair(plans: Sequence[Plan], measure: Measure, where: str) -> None:
     _check_different(plans, where)
     _check_problems(plans, where)
     check_losses(plans, measure, where)
-    _check_budgets(plans, where)
+    check_budgets(plans, where)
 
 
 def _check_different(plans: Sequence[Plan], where: str) -> None:
@@ -95,7 +95,12 @@ def _scores_model(study: StudyConfig) -> bool:
         return takes_problem(study.objective)
 
 
-def _check_budgets(plans: Sequence[Plan], where: str) -> None:
+def check_budgets(plans: Sequence[Plan], where: str) -> None:
+    """Refuse entries of a problem with other budgets, limits, prices or rules to stop.
+
+    Raises:
+        InputError: the message names two entries and what differs.
+    """
     first: dict[str, Plan] = {}
     for plan in plans:
         reference = first.setdefault(plan.problem, plan) if plan.queries else plan

@@ -154,6 +154,22 @@ def test_settings_on_which_packed_studies_differ_are_compared_too(packed, tmp_pa
         only_new(read_suite_file(file), mixed, file=file, source=packed)
 
 
+def test_the_folder_of_a_file_is_no_difference(packed, tmp_path):
+    file = tmp_path / "suite.toml"
+    file.write_text(SUITE.replace('"cma", "random"', '"zo:es"'))
+
+    def with_data(plan, folder):
+        options = {"table": tmp_path / folder / "table.csv"}
+        problem = replace(plan.config.problem, data=tmp_path / folder / "rows.csv")
+        return replace(plan, config=replace(plan.config, problem=problem, objective_options=options))
+
+    studies, suite = read_packed(packed), read_suite_file(file)
+    theirs = tuple(replace(study, plan=with_data(study.plan, "theirs")) for study in studies.studies)
+    ours = replace(suite, plans=tuple(with_data(plan, "ours") for plan in suite.plans))
+    left = only_new(ours, replace(studies, studies=theirs), file=file, source=packed)
+    assert left.plans == ours.plans
+
+
 @pytest.mark.slow
 def test_an_entry_of_the_file_with_settings_of_its_own_can_be_placed(run, tmp_path):
     status, _, _ = run(change=('"random"', '"random", { name = "bold", optimizer = "cma", sigma = 2.0, popsize = 10 }'))
