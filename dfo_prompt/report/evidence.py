@@ -14,7 +14,7 @@ from dfo_prompt.errors import DfoPromptError, InputError
 from dfo_prompt.report.damage import reading
 from dfo_prompt.report.summary import Summary, read_study, summarize
 from dfo_prompt.report.texts import printable
-from dfo_prompt.study.identity import is_study
+from dfo_prompt.study.identity import CODE, is_study
 from dfo_prompt.study.records import Record
 from dfo_prompt.suite.comparable import fingerprints_of
 from dfo_prompt.types import Vector
@@ -36,7 +36,7 @@ TEXTS = ("metric", "stop_reason", "error")
 OF_HELD_OUT = ("dev_metric", "test_metric", "manual_test_metric")
 OF_SPENT = ("repeated", "optimizer_seconds", "objective_seconds", *currencies())
 """Columns that are fields of `Summary`, `HeldOut` and `Spent`."""
-MADE = ("versions", "machine", "git_commit")
+MADE = ("versions", "machine", "git_commit", CODE)
 """Keys of a manifest that describe the environment of a study."""
 
 
@@ -51,7 +51,7 @@ class Evidence:
         digest: the SHA-256 of candidates, states and losses of all queries.
         restarts: the number of the optimizer's restarts, if it counts them.
         setting: the fingerprints of the objective's data, task and model by name, or else the objective's name.
-        made: package versions, machine and commit.
+        made: package versions, machine, commit and the code of plugins; see `MADE`.
     """
 
     __pydantic_config__ = STRICT
@@ -129,7 +129,7 @@ def _read(place: Path, budget: int, reason: Mapping[str, str]) -> Evidence:
         digest=_digest(files.records),
         restarts=state.get("restarts") if isinstance(state, dict) else None,
         setting=fingerprints_of(files.manifest),
-        made={key: files.manifest.get(key) for key in MADE},
+        made={key: value for key in MADE if (value := files.manifest.get(key))},
     )
 
 

@@ -6,6 +6,8 @@ import pandas as pd
 
 from dfo_prompt.report.analysis import Analysis
 from dfo_prompt.report.texts import counted, listed
+from dfo_prompt.run.code import HASHED
+from dfo_prompt.study.identity import CODE
 
 INCOMPLETE = "results on some problems or seeds are missing"
 PARTIAL = "{} is missing on some problems or seeds"
@@ -58,6 +60,18 @@ def other_losses(analysis: Analysis) -> str:
     problems = listed(list(analysis.losses_differ))
     reason = next(iter(analysis.losses_differ.values()))
     return f"On {problems} the entries minimize different losses ({reason} differ): their curves are not compared there."
+
+
+def other_code(analysis: Analysis) -> str:
+    """Return which plugins changed while the studies were run; "" if none did."""
+    versions: dict[str, set[str]] = {}
+    for study in analysis.findings.evidence.values():
+        for name, version in study.made.get(CODE, {}).items() if study.finished else ():
+            # Files of options may belong to a problem or a seed; plugins are Python files or have a version.
+            if name.endswith(".py") or not version.startswith(HASHED):
+                versions.setdefault(name, set()).add(version)
+    changed = sorted(name for name, found in versions.items() if len(found) > 1)
+    return f"The studies ran different code of {listed(changed)}, which may be why they differ." if changed else ""
 
 
 def _unranked(analysis: Analysis) -> dict[str, list[str]]:

@@ -11,6 +11,8 @@ from dfo_prompt.plugin.catalogue import catalogue
 from dfo_prompt.plugin.entries import options_of, shelf
 from dfo_prompt.plugin.files import digest_of
 
+HASHED = "sha256 "
+"""What a hash begins with, where distributions have their version."""
 CREDENTIALS = ("token_file",)
 """Options that name files of secrets, which may be renewed and whose hashes belong in no folder."""
 
@@ -76,11 +78,11 @@ def _texts(options: object) -> Iterator[str]:
 def _imported(file: Path) -> str:
     """Return the hash of a plugin file when it was imported: it may have been edited since."""
     digest = digest_of(absolute(file))
-    return f"sha256 {digest}" if digest else _hash(file)
+    return HASHED + digest if digest else _hash(file)
 
 
 def _hash(file: Path) -> str:
     try:
-        return f"sha256 {hashlib.sha256(file.read_bytes()).hexdigest()}"
+        return HASHED + hashlib.sha256(file.read_bytes()).hexdigest()
     except OSError as error:
         raise InputError(f"file {file} cannot be read: {error.strerror}") from error
