@@ -46,7 +46,8 @@ def minimize(
 
     Args:
         objective: an object with `dim` and `evaluate`, or a function of a candidate (d,) that returns a number; a
-            candidate for which the function raises fails alone, with a warning, unless all of its batch fail.
+            candidate for which the function raises fails alone, with a warning, unless all of its batch fail. Set the
+            attribute `deterministic = False` on either if its losses vary; else a continued study refuses another loss.
         dim: d, for a function.
         vectorized: True if the function takes several candidates (B, d) and returns (B,) numbers.
         optimizer: a name that `dfo-prompt list optimizers` shows; `options` are its options.

@@ -6,6 +6,8 @@ from typing import ClassVar
 
 import numpy as np
 
+from dfo_prompt._util.parsing import NotNegative
+from dfo_prompt.config.problem import Count
 from dfo_prompt.contracts.objective import CLEAN, Evaluation, Objective
 from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.errors import InputError
@@ -128,7 +130,13 @@ class Noisy(Computed):
 
 
 def build_function(
-    *, dim: int, seed: int, function: str, ambient_dim: int | None = None, effective_dim: int = 10, noise: float = 0.0
+    *,
+    dim: int,
+    seed: int,
+    function: str,
+    ambient_dim: Count | None = None,
+    effective_dim: Count | None = None,
+    noise: NotNegative = 0.0,
 ) -> Objective:
     """Build a test function whose minimum is shifted to a standard normal point.
 
@@ -137,19 +145,21 @@ def build_function(
         seed: the seed of the shift, the embedding and the noise.
         function: a name in `FUNCTIONS`.
         ambient_dim: D; if set, the function has `effective_dim` effective dimensions in R^D, behind a random embedding.
-        effective_dim: k.
+        effective_dim: k; 10 if only `ambient_dim` is set.
         noise: the standard deviation of additive noise.
 
     Raises:
         InputError: the dimensions are inconsistent.
     """
+    if effective_dim and not ambient_dim:
+        raise InputError("effective_dim needs ambient_dim, the dimension of the space that the candidates are embedded in")
     rng = np.random.default_rng([seed, STREAM])
-    inner_dim = effective_dim if ambient_dim else dim
-    if inner_dim < (2 if function == "rosenbrock" else 1) or noise < 0:
-        raise InputError(f"{function} needs at least {1 + (function == 'rosenbrock')} dimensions and no negative noise")
+    inner_dim = (effective_dim or 10) if ambient_dim else dim
+    if function == "rosenbrock" and inner_dim < 2:  # noqa: PLR2004
+        raise InputError("rosenbrock needs at least 2 dimensions")
     objective: Objective = Shifted(function=FUNCTIONS[function], shift=rng.standard_normal(inner_dim))
     if ambient_dim:
-        if not effective_dim <= dim <= ambient_dim:
-            raise InputError(f"dim {dim} must lie between effective_dim {effective_dim} and ambient_dim {ambient_dim}")
-        objective = Embedded(inner=objective, map=rng.standard_normal((effective_dim, dim)) / np.sqrt(dim))
+        if not inner_dim <= dim <= ambient_dim:
+            raise InputError(f"dim {dim} must lie between effective_dim {inner_dim} and ambient_dim {ambient_dim}")
+        objective = Embedded(inner=objective, map=rng.standard_normal((inner_dim, dim)) / np.sqrt(dim))
     return Noisy(objective=objective, std=noise, seed=seed) if noise else objective

@@ -20,12 +20,16 @@ class FunctionObjective:
         function: returns a loss, or losses (B,) if it is vectorized; smaller is better.
         dim: d.
         vectorized: whether the function takes candidates (B, d); this cannot be inferred from its results.
+
+    Attributes:
+        deterministic: whether a candidate has the same loss each time; the function's attribute of this name, or True.
     """
 
     def __init__(self, function: Function, *, dim: int, vectorized: bool = False) -> None:
         self.dim = dim
         self.function = function
         self.vectorized = vectorized
+        self.deterministic = getattr(function, "deterministic", True)
         self._warned = False
 
     def evaluate(self, candidates: Matrix) -> Evaluation:

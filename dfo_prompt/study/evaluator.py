@@ -13,6 +13,7 @@ from dfo_prompt.study.audit import Audit
 from dfo_prompt.study.candidates import candidate_hash
 from dfo_prompt.study.checked_objective import checked_usage
 from dfo_prompt.study.costs import Spent
+from dfo_prompt.study.failures import REMEDY
 from dfo_prompt.study.ledger import Ledger
 from dfo_prompt.study.outcome_cache import OutcomeCache
 from dfo_prompt.study.records import Account, Outcome, Record, Scored
@@ -25,8 +26,8 @@ class Evaluator:
     """Evaluates batches so that each is charged once and journaled before the next.
 
     A NaN or infinite loss is recorded as "nonfinite". If the objective raises, the whole batch is recorded as "error: ..."
-    and charged the usage that the exception reports, or else the amounts of a batch that was cut off. An OutageError
-    propagates: its usage is charged, but no query; without a usage the reservation stays open, as after a kill.
+    and charged the usage that the exception reports, or else its estimate, as it is not repeated. An OutageError propagates:
+    its usage is charged, but no query; without a usage the reservation stays open, as after a kill.
 
     Attributes:
         ledger: charged for all evaluations.
@@ -62,13 +63,13 @@ class Evaluator:
         first = self.ledger.queries + 1
         fresh = {key: z for key, z in zip(keys, batch, strict=True) if key not in known}
         most = self.tariff.most(len(fresh)) if limits else Usage()
-        unsettled = self.tariff.unsettled(len(fresh))
-        self.ledger.reserve(len(batch), candidates=batch, most=most, unsettled=unsettled)
+        self.ledger.reserve(len(batch), candidates=batch, most=most, unsettled=self.tariff.unsettled(len(fresh)))
         self.expect(Account.QUERIES, first)
         size, costs = self.ledger.outputs, Spent()
         scored: list[Scored] = []
         if fresh:
-            scored, costs = self._run(Account.QUERIES, np.array(list(fresh.values())), call, unsettled, size)
+            unknown = self.tariff.failed(len(fresh))
+            scored, costs = self._run(Account.QUERIES, np.array(list(fresh.values())), call, unknown, size)
         known |= dict(zip(fresh, scored, strict=True))
         records = [
             replace(known[key].record, query=first + i, candidate=candidate_hash(z))
@@ -101,11 +102,10 @@ class Evaluator:
         unsettled = {} if past else self.tariff.unsettled(1, split)
         self.ledger.reserve(1, Account.VALIDATION, candidates=candidate, unsettled=unsettled)
         self.expect(Account.VALIDATION, self.ledger.spent(Account.VALIDATION).queries + 1)
-        scored, costs = ([past], Spent()) if past else self._run(Account.VALIDATION, candidate, call, unsettled)
+        scored, costs = ([past], Spent()) if past else self._run(Account.VALIDATION, candidate, call, Usage(**unsettled))
         if (record := scored[0].record).raised:
             self.ledger.lose(Account.VALIDATION, Spent.of(costs))
-            fault = f"scoring the {role} candidate on {split} failed with {record.status!r}"
-            raise StudyError(f"{fault}; fix it and run the same command again to continue")
+            raise StudyError(f"scoring the {role} candidate on {split} failed with {record.status!r}; {REMEDY}")
         name = "" if role == "baseline" else candidate_hash(candidate[0])
         record = replace(record, query=self.ledger.queries, candidate=name, split=split, role=role, outputs="")
         return Outcome(candidates=candidate, records=self.ledger.record([record], costs=costs))
@@ -124,9 +124,9 @@ class Evaluator:
         return bool(self.ledger.binding(self.tariff.most(count)))
 
     def _run(
-        self, account: Account, batch: Matrix, call: Call, unsettled: Mapping[str, int], outputs: int | None = None
+        self, account: Account, batch: Matrix, call: Call, unknown: Usage, outputs: int | None = None
     ) -> tuple[list[Scored], Spent]:
-        scored, costs = run_charged(batch, call, self.ledger, self.tariff, account, unsettled=unsettled, outputs=outputs)
+        scored, costs = run_charged(batch, call, self.ledger, self.tariff, account, unknown=unknown, outputs=outputs)
         return scored, self.tariff.priced(costs)
 
 
@@ -137,18 +137,18 @@ def run_charged(
     tariff: Tariff,
     account: Account,
     *,
-    unsettled: Mapping[str, int],
+    unknown: Usage,
     outputs: int | None = None,
 ) -> tuple[list[Scored], Spent]:
     """Return the outcome of each candidate (B, d), and their costs without a price; see `evaluate_batch`.
 
-    A failure that reports no usage is charged `unsettled`.
+    A failure that reports no usage is charged `unknown`.
 
     Raises:
         OutageError: a service gives no usable answer; the usage that the error reports is charged to `account`.
     """
     try:
-        return evaluate_batch(batch, call, outputs, unknown=Usage(**unsettled))
+        return evaluate_batch(batch, call, outputs, unknown=unknown)
     except OutageError as error:
         if (usage := getattr(error, "usage", None)) is not None:
             ledger.lose(account, Spent.of(tariff.priced(checked_usage(usage))))

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dfo_prompt.errors import StudyError
 from dfo_prompt.study.records import Record
 
+REMEDY = "fix it, and the same command continues; if that changes a plugin, --start-from this folder and another --out"
+"""What to do after a failure of the objective. A plugin belongs to a study's identity as soon as there is a loss."""
 MOST_FAILED_BATCHES = 3
 """The number of failed batches in a row that ends a study."""
 
@@ -28,4 +30,4 @@ class Failures:
         self._batches = self._batches + 1 if all(record.raised for record in records) else 0
         if self._batches == MOST_FAILED_BATCHES:
             fault = f"objective {self._name!r} failed {self._batches} batches in a row, at last with {records[-1].status!r}"
-            raise StudyError(f"{fault}; fix it and run the same command again to continue")
+            raise StudyError(f"{fault}; {REMEDY}")

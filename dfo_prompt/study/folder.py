@@ -60,7 +60,7 @@ def _claim(path: Path, manifest: Mapping[str, Any]) -> None:
         check_parts(path, {key: part for key, part in stored.items() if key != CODE or not fixed}, manifest)
         if fixed:
             rmtree(path / ANSWERS, ignore_errors=True)  # of the earlier code
-            write_json(path / MANIFEST, portable(manifest, path))
+            write_json(path / MANIFEST, {**stored, **portable(manifest, path)})
     elif not _is_bare(path):
         raise InputError(f"{path} is not empty and not a study folder; choose another with --out")
     else:

@@ -5,11 +5,13 @@ from pathlib import Path
 
 from dfo_prompt.config.prices import Prices
 from dfo_prompt.contracts.objective import Described, Numbered, Objective
+from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.errors import InputError, StudyError
 from dfo_prompt.study.best import journaled_candidate
 from dfo_prompt.study.budget import Budget
 from dfo_prompt.study.costs import Spent
 from dfo_prompt.study.evaluator import run_charged
+from dfo_prompt.study.failures import REMEDY
 from dfo_prompt.study.ledger import Ledger
 from dfo_prompt.study.records import Account
 from dfo_prompt.study.tariff import Tariff
@@ -39,18 +41,16 @@ def recheck(objective: Objective, folder: Path, budget: Budget, *, prices: Price
     ledger, tariff = Ledger(budget, folder), Tariff(objective=objective, name=folder.name, prices=prices)
     unsettled = tariff.unsettled(1)
     ledger.reserve(1, Account.VALIDATION, unsettled=unsettled)
-    (scored,), costs = run_charged(
-        candidate[None], objective.evaluate, ledger, tariff, Account.VALIDATION, unsettled=unsettled
-    )
+    unknown = Usage(**unsettled)
+    (scored,), costs = run_charged(candidate[None], objective.evaluate, ledger, tariff, Account.VALIDATION, unknown=unknown)
     again = scored.record
     charged = Spent.of(tariff.priced(costs)) if again.raised else tariff.lost(costs)
     if tariff.again or charged != Spent():
         ledger.lose(Account.VALIDATION, charged)
     if again.raised:
-        fault = f"asked again for query {record.query}, the objective failed with {again.status!r}"
-        raise StudyError(f"{fault}; fix it and run the same command again to continue")
+        raise StudyError(f"asked again for query {record.query}, the objective failed with {again.status!r}; {REMEDY}")
     if again.loss is None or record.loss is None or not isclose(again.loss, record.loss, rel_tol=SAME, abs_tol=1e-12):
         raise InputError(
             f"{folder} holds another study: for the candidate of query {record.query} the objective gives {again.loss} now, "
-            f"and gave {record.loss}; choose another --out, or set deterministic = False on an objective whose losses vary"
+            f"and gave {record.loss}; choose another --out, or set its attribute deterministic = False if its losses vary"
         )

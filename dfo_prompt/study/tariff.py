@@ -64,6 +64,15 @@ class Tariff:
         kept = {*self.again, "unanswered", *(["nanodollars"] if part.nanodollars else [])}
         return {name: getattr(part, name) for name in currencies() if name in kept}
 
+    def failed(self, count: int, split: str = "train") -> Usage:
+        """Return the usage to charge for `count` evaluations that failed for good and do not tell theirs: the estimate.
+
+        Raises:
+            PluginError: the objective breaks its contract.
+        """
+        most = self._estimate(count, split)
+        return replace(most, unanswered=most.requests)
+
     def lost(self, usage: Used) -> Used:
         """Return the part of a usage, with its price, that evaluations consume again if repeated."""
         part = usage.only(self.again)

@@ -27,6 +27,17 @@ def test_functions_of_one_candidate_and_of_several_are_the_same_study():
     assert one.best.tolist() == several.best.tolist()
 
 
+def test_a_function_whose_losses_vary_goes_on_if_it_says_so(tmp_path):
+    drawn = iter(range(10**6))
+    noisy = lambda z: bowl(z) + next(drawn)  # noqa: E731
+    arguments = {"dim": 4, "budget": 20, "seed": 3, "out": tmp_path / "s"}
+    first = dp.minimize(noisy, **arguments)
+    with pytest.raises(dp.InputError, match="or set its attribute deterministic = False if its losses vary"):
+        dp.minimize(noisy, **arguments)
+    noisy.deterministic = False
+    assert dp.minimize(noisy, **arguments).best_loss == first.best_loss
+
+
 def test_a_study_of_a_function_goes_on(tmp_path):
     first = dp.minimize(bowl, dim=4, budget=40, seed=3, out=tmp_path / "s")
     assert dp.minimize(bowl, dim=4, budget=40, seed=3, out=tmp_path / "s").best_loss == first.best_loss

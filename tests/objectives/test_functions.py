@@ -56,7 +56,10 @@ def test_noise_has_its_deviation_and_belongs_to_the_candidate():
     ("name", "options", "message"),
     [
         ("rosenbrock", {"dim": 1}, "rosenbrock needs at least 2 dimensions"),
-        ("sphere", {"dim": 3, "noise": -1.0}, "no negative noise"),
+        ("sphere", {"dim": 3, "noise": -1.0}, "noise: Input should be greater than or equal to 0"),
+        ("sphere", {"dim": 3, "noise": float("nan")}, "noise: Input should be a finite number"),
+        ("sphere", {"dim": 3, "effective_dim": 2}, "effective_dim needs ambient_dim"),
+        ("sphere", {"dim": 3, "ambient_dim": 0}, "ambient_dim: Input should be greater than or equal to 1"),
         ("sphere:embedded", {"dim": 5}, "dim 5 must lie between effective_dim 10 and ambient_dim 20000"),
         ("sphere", {"dim": 3, "noise": "much"}, "objective 'sphere': noise: Input should be a valid number"),
     ],

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from fakes import Bowl, study
 
+from dfo_prompt._util.json_files import write_json
 from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.errors import InputError, StudyError
 from dfo_prompt.run.manifest import describe_run
@@ -101,6 +102,14 @@ def test_a_folder_that_was_left_before_it_began_is_taken(tmp_path):
     (tmp_path / "manifest.json.part").write_text('{"for')
     with study_folder(tmp_path, MANIFEST) as folder:
         assert read_manifest(folder)["config"] == {"budget": 3, "seed": 1}
+
+
+def test_code_that_gave_no_loss_may_be_fixed_and_the_earlier_budgets_are_kept(tmp_path):
+    with study_folder(tmp_path, {**MANIFEST, "code": {"mine.py": "sha256 1"}}) as folder:
+        write_json(folder / "manifest.json", {**read_manifest(folder), "budgets": [2, 3]})
+    with study_folder(tmp_path, {**MANIFEST, "code": {"mine.py": "sha256 2"}}) as folder:
+        manifest = read_manifest(folder)
+    assert (manifest["code"], manifest["budgets"]) == ({"mine.py": "sha256 2"}, [2, 3])
 
 
 def test_a_file_in_the_way_is_one_line(tmp_path):
