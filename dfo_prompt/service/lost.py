@@ -14,7 +14,7 @@ class Lost:
     """The usage of evaluations that no answer has reported, by request; in memory, for the objective's thread only.
 
     Args:
-        objective: the objective; a failure that reports no usage is charged its estimate, as in a study.
+        objective: the objective; a failure that reports no usage is charged as evaluations that were cut off.
         name: its name, for errors.
     """
 

@@ -136,10 +136,14 @@ class Costs:
             total += replace(charge.spent, queries=charge.done)
         return total
 
-    def settled(self, account: Account, journal: Journal) -> int:
-        """Return the number of lines of `journal` in completely written batches that have costs."""
-        ends = (charge.first + charge.done - 1 for charge in self._charges[account])
-        return max((end for end in ends if end <= journal.count), default=0)
+    def settled(self, account: Account, journal: Journal, *, unpriced: int = 0) -> int:
+        """Return the number of lines of `journal` in completely written batches that have costs.
+
+        The first `unpriced` lines need no costs, up to a batch that was not completely written.
+        """
+        ends = [(charge.first - 1, charge.first + charge.done - 1) for charge in self._charges[account]]
+        torn = [before for before, end in ends if end > journal.count]
+        return max(min(unpriced, journal.count, *torn), *(end for _, end in ends if end <= journal.count), 0)
 
     def counted(self, charged: Spent, account: Account, count: int) -> Spent:
         """Return `charged` with the counts of an account with `count` evaluations, `charged.queries` of them with costs."""

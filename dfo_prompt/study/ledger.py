@@ -59,7 +59,8 @@ class Ledger:
         self._candidates = {account: Candidates(folder and folder / name) for account, name in CANDIDATES.items()}
         self._costs = Costs(folder and folder / COSTS)
         if budget.splits:  # only the costs distinguish a journaled part of a batch from a torn batch
-            journal.keep(self._costs.settled(Account.QUERIES, journal))
+            unpriced = 0 if budget.limits else max(budget.earlier)  # a raised budget loses no query, a limit no cost
+            journal.keep(self._costs.settled(Account.QUERIES, journal, unpriced=unpriced))
         # Costs are flushed first: a journal ahead of them would have queries without costs.
         kept = [*self._candidates.values(), *([self._outputs] if self._outputs else [])]
         files = [self._costs.journal.file, *(journal.file for journal in kept)]

@@ -68,6 +68,26 @@ def test_the_same_command_goes_on_where_the_default_of_validate_every_grew_with_
     assert read_manifest(tmp_path / "s")["config"]["validate_every"] == 10
 
 
+def test_queries_whose_costs_were_lost_are_kept(tmp_path):
+    objective = HeldOutBowl()
+    search(tmp_path / "s", 40, objective=objective)
+    before, asked = (tmp_path / "s" / "journal.jsonl").read_bytes(), objective.queries
+    (tmp_path / "s" / "ledger.jsonl").unlink()
+    assert search(tmp_path / "s", 60, objective=objective).spent.unpriced == 40
+    assert objective.queries - asked <= 60 - 40 + 2
+    assert (tmp_path / "s" / "journal.jsonl").read_bytes().startswith(before)
+
+
+@pytest.mark.parametrize("keep", [0, 7])
+def test_a_torn_batch_runs_again_under_a_raised_budget(tmp_path, keep):
+    search(tmp_path / "s", 40)
+    lines = (tmp_path / "s" / "journal.jsonl").read_bytes().splitlines(keepends=True)
+    (tmp_path / "s" / "journal.jsonl").write_bytes(b"".join(lines[: 30 + keep]))
+    assert search(tmp_path / "s", 60).spent.unpriced == 0
+    search(tmp_path / "whole", 60)
+    assert files(tmp_path / "s", COMPARED[:4]) == files(tmp_path / "whole", COMPARED[:4])
+
+
 @pytest.mark.parametrize("optimizer", ["cma", "random"])
 @pytest.mark.parametrize("budgets", [(47,), (30,), (47, 62)])  # where the cut batch is looked at on dev, or the whole one
 def test_what_was_chosen_on_dev_after_a_cut_batch_is_looked_at_again(tmp_path, optimizer, budgets):
