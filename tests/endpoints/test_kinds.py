@@ -124,6 +124,17 @@ def test_systemone_gives_the_options_probabilities(model_server, labels, expecte
     assert found.usage.billed_tokens == model_server.tokens + len(TEXTS) * MORE["systemone"]
 
 
+def test_a_criterion_of_another_word_is_refused_before_a_question(httpserver, labels):
+    options = {"criteria": {"good": "praise", "baad": "blame"}}
+    endpoint = create_endpoint(EndpointConfig(kind="systemone", url=httpserver.url_for(""), options=options))
+    with pytest.raises(
+        dp.InputError,
+        match="endpoint.options.criteria: 'baad' is no label word of one token; describe only 'bad', 'good', 'great'",
+    ):
+        endpoint.probe(labels)
+    assert not httpserver.log
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_probe_says_what_an_endpoint_can_do(model_server, labels, kind):
     endpoint = endpoint_of(model_server, kind)
