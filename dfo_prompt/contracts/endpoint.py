@@ -45,6 +45,8 @@ class Capabilities:
         exact: True if it scores every label; otherwise it scores only labels among its `top` most likely tokens.
         top: length of its list of likely tokens; 0 if it returns no list.
         normalised: True if probabilities are normalised over the labels only, not over the vocabulary.
+        continues: True if the label continues the row; False if it begins a reply to the row, as in a chat, so that no row
+            can end with the first tokens of a label word.
         spread: largest difference of a label's log-probability between repeated answers to the same row.
         sample: log-probabilities after the probe's rows; they detect another model served under the same name.
         usage: consumption of the probe.
@@ -54,6 +56,7 @@ class Capabilities:
     exact: bool
     top: int = 0
     normalised: bool = False
+    continues: bool = True
     spread: float = 0.0
     sample: tuple[float, ...] = ()
     usage: Usage = field(default_factory=Usage)

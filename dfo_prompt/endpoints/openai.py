@@ -20,7 +20,8 @@ class OpenAi(ServedEndpoint):
     """A server with OpenAI's completions or chat interface.
 
     Args:
-        api: "chat", with one text per request and white space around tokens ignored, or "completions".
+        api: "chat", with one text per request, white space around tokens ignored and label words of one token only, or
+            "completions".
         top: the number of likely tokens to request; OpenAI returns at most 20 in chats and 5 in completions.
         limit: the server's key for the limit of an answer's tokens; "max_completion_tokens" for newer models.
         extra: further keys of each request.
@@ -48,6 +49,7 @@ class OpenAi(ServedEndpoint):
         super().__init__(batch=1 if chat else batch or 16, **served)
         self.top, self.frame = top or (20 if chat else 5), CHAT_FRAME if chat else self.frame
         self.path = "/v1/chat/completions" if chat else "/v1/completions"
+        self.continues = not chat
         self._chat, self._limit, self._extra = chat, limit, dict(extra or {})
 
     def settings(self) -> Mapping[str, Json]:

@@ -66,6 +66,7 @@ class ServedEndpoint(ABC):
     forms: ClassVar[frozenset[Form]]
     exact: ClassVar[bool] = True
     normalised: ClassVar[bool] = False
+    continues: bool = True
     frame: int = 8
     """The most tokens that the server adds to a row."""
     top: int = 0
@@ -115,6 +116,7 @@ class ServedEndpoint(ABC):
             exact=self.exact,
             top=self.top,
             normalised=self.normalised,
+            continues=self.continues,
             spread=round(spread, 9),
             sample=tuple(once.round(4).ravel().tolist()),
             usage=alone[0][1] + alone[1][1] + together.usage,

@@ -10,7 +10,7 @@ from dfo_prompt._util.parsing import OPEN
 from dfo_prompt.contracts.endpoint import SMALLEST_PROBABILITY, Form, Label, Row
 from dfo_prompt.endpoints.answers import Probability, Tokens, check_shares, parsed
 from dfo_prompt.endpoints.served import Answer, ServedEndpoint
-from dfo_prompt.errors import InputError
+from dfo_prompt.errors import InputError, shortened
 from dfo_prompt.types import Json
 
 MOST_OPTIONS = 255
@@ -76,10 +76,17 @@ class SystemOne(ServedEndpoint):
         return {"instructions": self._instructions, "criteria": {**self._criteria}}
 
     def message(self, rows: Sequence[Row], labels: Sequence[Label]) -> Mapping[str, Any]:
-        """Return the request with a question about a text."""
+        """Return the request with a question about a text.
+
+        Raises:
+            InputError: the labels are too many or too alike, or `criteria` describes a word that is none of them.
+        """
         options = [label.text.strip() for label in labels]
         if len({*options}) < len(labels) or len(options) > MOST_OPTIONS:
             raise InputError(f"endpoint {self.kind!r} takes up to {MOST_OPTIONS} labels, no two alike but for white space")
+        if unknown := sorted({*self._criteria} - {*options}):
+            known, where = shortened(", ".join(map(repr, options))), "endpoint.options.criteria"
+            raise InputError(f"{where}: {unknown[0]!r} is no label word of one token; describe only {known}")
         question = {
             "type": "choice",
             "instructions": self._instructions,

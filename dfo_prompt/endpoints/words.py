@@ -27,14 +27,15 @@ class WordScorer:
         words: the label words.
 
     Raises:
-        InputError: the endpoint compares labels of one token only, and a word has several.
+        InputError: the endpoint compares labels of one token only, or does not continue rows, and a word has several tokens.
     """
 
     def __init__(self, endpoint: Endpoint, can: Capabilities, words: LabelWords) -> None:
-        if can.normalised and (long := [word for word in words if len(word) > 1]):
+        if (can.normalised or not can.continues) and (long := [word for word in words if len(word) > 1]):
             name = "".join(label.text for label in long[0]).strip()
-            reason = f"endpoint {endpoint.describe()['kind']!r} compares labels of one token only"
-            raise InputError(f"{reason}, and {name!r} has {len(long[0])}; change the task")
+            does = "compares labels" if can.normalised else "replies to a text, so it scores labels"
+            reason = f"endpoint {endpoint.describe()['kind']!r} {does} of one token only"
+            raise InputError(f"{reason}, and {name!r} has {len(long[0])}; change the task or the endpoint")
         self._endpoint, self._words = endpoint, words
         self._first = distinct(word[0] for word in words)
         keys = [_key(label) for label in self._first]

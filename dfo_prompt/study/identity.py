@@ -1,7 +1,7 @@
 """The manifest of a study, and the comparison that decides whether a folder holds the same study."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ MEASURED = ("dtype_spearman", "engine", "rows", "endpoint_probe")
 """Metadata of an objective that may vary between runs and is not compared; the rows themselves have a fingerprint."""
 PLACES = ("device", "dtype")
 """Metadata of an objective that affects its losses slightly, but not the meaning of a candidate."""
+REMOTE, CONNECTION = "remote", ("url", "token_file", "timeout", "patience")
+"""The objective that a service evaluates, and its options that do not affect results: the service tells a fingerprint."""
 
 
 def is_study(path: Path) -> bool:
@@ -96,11 +98,13 @@ def _differences(stored: Mapping[str, Any], current: Mapping[str, Any]) -> Itera
 
 
 def _lasting(part: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a part of a manifest without the endpoint keys that do not affect results."""
-    endpoint = part.get("endpoint")
-    if not isinstance(endpoint, Mapping):
-        return dict(part)
-    return {**part, "endpoint": {key: value for key, value in endpoint.items() if key not in PRACTICAL}}
+    """Return a part of a manifest without the keys of an endpoint or a service that do not affect results."""
+    practical = {"endpoint": PRACTICAL, "objective_options": CONNECTION if part.get("objective") == REMOTE else ()}
+    return {name: _without(value, practical.get(name, ())) for name, value in part.items()}
+
+
+def _without(value: Any, keys: Collection[str]) -> Any:
+    return {key: value[key] for key in value if key not in keys} if isinstance(value, Mapping) else value
 
 
 def _filled(old: Mapping[str, Any], new: Mapping[str, Any], defaults: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -114,10 +114,25 @@ def test_openai_scores_what_is_listed_and_bounds_the_rest(model_server, lm, labe
     assert found.usage.requests == (5 if api == "chat" else 1)
 
 
+def test_completions_continue_a_text(model_server, labels):
+    assert endpoint_of(model_server, "openai", api="completions").probe(labels).continues
+
+
 def test_systemone_gives_the_options_probabilities(model_server, labels, expected):
     found = endpoint_of(model_server, "systemone", instructions="Which?").score(TEXTS, labels)
     assert found.logs == pytest.approx(conditional(expected), abs=1e-5)
     assert found.usage.billed_tokens == model_server.tokens + len(TEXTS) * MORE["systemone"]
+
+
+def test_a_criterion_of_another_word_is_refused_before_a_question(httpserver, labels):
+    options = {"criteria": {"good": "praise", "baad": "blame"}}
+    endpoint = create_endpoint(EndpointConfig(kind="systemone", url=httpserver.url_for(""), options=options))
+    with pytest.raises(
+        dp.InputError,
+        match="endpoint.options.criteria: 'baad' is no label word of one token; describe only 'bad', 'good', 'great'",
+    ):
+        endpoint.probe(labels)
+    assert not httpserver.log
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -134,6 +149,7 @@ def test_a_probe_says_what_an_endpoint_can_do(model_server, labels, kind):
     assert can.forms == takes[kind]
     assert (can.exact, can.top > 0) == ((False, True) if kind == "openai" else (True, False))
     assert can.normalised == (kind in ("llama.cpp", "systemone"))
+    assert can.continues == (kind != "openai")
     assert can.spread < 1e-6
     assert can.usage.billed_tokens == model_server.tokens + 4 * MORE.get(kind, 0)
     assert endpoint.describe().get("served_model", "")[:4] == ("" if kind == "sglang" else "tiny")  # it names no model

@@ -1,10 +1,12 @@
 """Label words of several tokens, scored token by token."""
 
 import numpy as np
+import pytest
 
 from dfo_prompt.contracts.endpoint import Capabilities, Form, Label, Scores
 from dfo_prompt.contracts.usage import Usage, UsageMeter
 from dfo_prompt.endpoints.words import WordScorer, distinct
+from dfo_prompt.errors import InputError
 
 
 class Counting:
@@ -43,6 +45,17 @@ def test_words_that_begin_with_the_same_token_ask_for_it_once():
     np.testing.assert_array_equal(scores, [[-10.0, -207.0, -9.0]] * 2)
     assert bounded == 2
     assert meter.total == scorer.estimate(rows) == Usage(requests=3, rows=6)
+
+
+@pytest.mark.parametrize(
+    ("lacks", "said"), [({"normalised": True}, "compares"), ({"continues": False}, "replies to a text")]
+)
+def test_words_of_several_tokens_are_refused_where_only_the_first_can_be_scored(lacks, said):
+    can = Capabilities(forms=frozenset({Form.TEXT}), exact=False, **lacks)
+    short, long = (Label(text=" good", token=1),), (Label(text=" un", token=2), Label(text="fair", token=3))
+    assert WordScorer(Counting(), can, (short,)).scores(lambda *_: ["x"], UsageMeter())[0].tolist() == [[-1.0]]
+    with pytest.raises(InputError, match=f"endpoint 'counting' {said}.* of one token only, and 'unfair' has 2; change"):
+        WordScorer(Counting(), can, (short, long))
 
 
 def test_labels_without_ids_are_told_apart_by_their_texts():

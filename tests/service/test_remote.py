@@ -3,6 +3,7 @@
 import json
 import socket
 import threading
+import time
 from contextlib import contextmanager
 
 import numpy as np
@@ -288,6 +289,32 @@ def test_what_the_service_holds_is_asked_of_it_and_nothing_depends_on_the_answer
     httpserver.clear()
     httpserver.expect_request("/v1/about").respond_with_data("ill", status=500)
     assert objective.server_bytes() is None
+
+
+def test_a_study_goes_on_with_other_settings_of_the_connection(program, httpserver, tmp_path):
+    asked = []
+
+    def slow_once(request):
+        asked.append(request)
+        time.sleep(0.5 if len(asked) == 1 else 0.0)
+        return as_json(answer(request))
+
+    for path in ("", "/proxy"):
+        httpserver.expect_request(f"{path}/v1/about").respond_with_json(ABOUT)
+        httpserver.expect_request(f"{path}/v1/evaluations").respond_with_handler(slow_once)
+    (tmp_path / "token").write_text("t" * 32)
+    url = httpserver.url_for("").rstrip("/")
+    flags = ["--objective", "remote", "--dim", "2", "--budget", "4", "--popsize", "4", "--out", "s"]
+
+    def run(*settings):
+        return program("run", *flags, *(part for setting in settings for part in ("--set", f"objective.{setting}")))
+
+    status, _, err = run(f"url={url}", "timeout=0.2", "patience=0.01")
+    assert (status, "set a longer timeout, and the same command goes on" in err) == (2, True), err
+    status, _, err = run(f"url={url}/proxy", "timeout=5", "patience=1", "token_file=token")
+    assert status == 0, err
+    status, _, err = run(f"url={url}", "run=again")
+    assert (status, "holds another study: objective_options is" in err) == (2, True), err
 
 
 def test_nobody_there_is_an_outage():
