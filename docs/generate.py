@@ -23,6 +23,7 @@ from dfo_prompt.suite.config import SuiteConfig
 PAGES = Path(__file__).parent / "pages"
 EXAMPLES = Path(__file__).parent / "examples"
 RESULTS = Path(__file__).parent.parent / "benchmarks" / "results"
+OF_SUITES = ("manifest.json", "report.json")
 NOT_IN_TABLES = {"name", "summary", "target", "options", "defaults", "budgets", "variants"}
 
 
@@ -174,7 +175,7 @@ def _measured() -> Iterator[tuple[str, str, str]]:
         for command, name in re.findall(r"^ *(python .*--out benchmarks/results/(\S+))$", "\n".join(said), flags=re.M):
             found[name] = said[0], f"`{command}`"
     for name, (measures, command) in sorted(found.items()):
-        for figures in [path for path in RESULTS.joinpath(name).glob("*.json") if path.name != "manifest.json"]:
+        for figures in [path for path in RESULTS.joinpath(name).glob("*.json") if path.name not in OF_SUITES]:
             yield f"[{name}](results/{name}/{figures.name})", measures, command
 
 

@@ -94,6 +94,8 @@ def run(
         probed = probe_suite(suite, folder, executor=executor, options=options)
         each = "" if jobs or executor == PROCESSES else ", one at a time"
         cost = f", {_cost(probed, todo, jobs or 1)}{each}" if probed else ""
+        if methods := sum(not plan.queries for plan in todo):
+            cost += f"; the cost of {counted(methods, 'run')} of methods without a search is unknown"
         click.echo(_announcement(suite, todo, cost), err=True)
         return
     click.echo(_announcement(suite, todo), err=True)

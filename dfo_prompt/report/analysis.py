@@ -9,7 +9,9 @@ from shlex import quote
 import numpy as np
 import pandas as pd
 
+from dfo_prompt.config.study import STUDY
 from dfo_prompt.errors import InputError
+from dfo_prompt.optimizers import RANDOM
 from dfo_prompt.report.comparison import Comparison, compare
 from dfo_prompt.report.curves import Range, area_over_curve, hits, range_of
 from dfo_prompt.report.findings import Findings, read_findings
@@ -17,7 +19,7 @@ from dfo_prompt.report.frames import curves_of, studies_of
 from dfo_prompt.report.identical import Identical, find_identical
 from dfo_prompt.report.leaderboard import leaderboard_of, pairs_of
 from dfo_prompt.suite.comparable import Agreement
-from dfo_prompt.suite.fair import check_losses, different_losses
+from dfo_prompt.suite.fair import check_budgets, check_losses, different_losses
 from dfo_prompt.suite.plan import Suite
 from dfo_prompt.types import Matrix, Vector
 
@@ -84,6 +86,22 @@ class Analysis:
         return int(self.studies.loc[self.studies["searched"], "budget"].max())
 
     @property
+    def with_curves(self) -> list[str]:
+        """Return the problems whose curves can be compared."""
+        return [problem for problem in self.problems if problem not in self.losses_differ]
+
+    @property
+    def random_searches(self) -> list[str]:
+        """Return the entries that are random search, ranked or not, one that is called so first."""
+        plans = (plan for plan in self.suite.plans if plan.config.method == STUDY and plan.config.optimizer == RANDOM)
+        return sorted({plan.optimizer: None for plan in plans}, key=lambda name: name != RANDOM)
+
+    @property
+    def random_search(self) -> str:
+        """Return the first of `random_searches`; "" without one."""
+        return next(iter(self.random_searches), "")
+
+    @property
     def score(self) -> str:
         """Return the name of one minus a value."""
         measure = self.measure.replace("_", " ")
@@ -110,6 +128,7 @@ def analyse(folder: Path) -> Analysis:
     done = _measured(studies, settings.measure, folder)
     _check_instances(findings, done)
     check_losses(findings.suite.plans, settings.measure, str(folder))  # of folders that older versions wrote
+    check_budgets(findings.suite.plans, str(folder))
     losses_differ = {
         plan.problem: f"{key} of {first.optimizer!r} and {plan.optimizer!r}"
         for key, first, plan in different_losses(findings.suite.plans)
@@ -117,7 +136,8 @@ def analyse(folder: Path) -> Analysis:
     ranges = {
         instance: within
         for instance, rows in studies.groupby(["problem", "seed"], sort=False).indices.items()
-        if studies["problem"].iloc[rows[0]] not in losses_differ and (within := range_of(curves[rows]))
+        # Unfinished studies may have been refused because their data, task or model is another one.
+        if instance[0] not in losses_differ and (within := range_of(curves[rows][studies["finished"].iloc[rows]]))
     }
     complete, raw = _raw(settings.measure, studies, done)
     values = _comparable(raw, settings.measure, studies, ranges)

@@ -26,12 +26,12 @@ DIGITS = 6
 
 def suite_html(analysis: Analysis) -> str:
     """Return a suite's verdict with its notes, its leaderboard and the convergence on its first problems as HTML."""
-    drawn = filter(None, (convergence(analysis, problem) for problem in analysis.problems[:PICTURES]))
+    drawn = filter(None, (convergence(analysis, problem) for problem in analysis.with_curves[:PICTURES]))
     pictures = [inline_svg(svg_of(picture.spec, picture.columns, printable(picture.title))) for picture in drawn]
     sentences = [f"<p><b>{_text(verdict(analysis))}</b></p>", *(f"<p>{_text(note)}</p>" for note in notes(analysis))]
     board = leaderboard(analysis).printed
     board = board.loc[:, ~board.columns.str.endswith(" seconds")]  # times differ between runs of the same suite
-    left = len(analysis.problems) - PICTURES
+    left = len(analysis.with_curves) - PICTURES
     more = [f"<p>The report has the pictures of {left} more problems.</p>"] if left > 0 else []
     return "\n".join([*sentences, _table(board), *pictures, *more])
 

@@ -1,7 +1,8 @@
 """Finds entries of a suite whose journals and answers are identical on every problem and seed that they share."""
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -72,7 +73,7 @@ def find_identical(findings: Findings, studies: pd.DataFrame) -> tuple[Identical
 def _groups(entries: Mapping[str, Studies]) -> list[tuple[str, ...]]:
     groups: list[list[str]] = []
     for name, studies in entries.items():
-        fits = (group for group in groups if all(_same(studies, entries[member]) for member in group))
+        fits = (group for group in groups if _same([studies, *(entries[member] for member in group)]))
         if (group := next(fits, None)) is None:
             groups.append([name])
         else:
@@ -80,9 +81,12 @@ def _groups(entries: Mapping[str, Studies]) -> list[tuple[str, ...]]:
     return [tuple(group) for group in groups if len(group) > 1]
 
 
-def _same(first: Studies, second: Studies) -> bool:
-    shared = first.keys() & second.keys()
-    return bool(shared) and all(first[instance] == second[instance] for instance in shared)
+def _same(entries: Sequence[Studies]) -> bool:
+    """Tell whether entries share an instance, and any two of them are identical wherever both have a study."""
+    pairs = combinations(entries, 2)
+    return bool(set.intersection(*map(set, entries))) and all(
+        first[instance] == second[instance] for first, second in pairs for instance in first.keys() & second.keys()
+    )
 
 
 def _reason(findings: Findings, entries: Iterable[str], studies: Iterable[str]) -> str:

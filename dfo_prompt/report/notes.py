@@ -46,10 +46,9 @@ def beside(analysis: Analysis) -> str:
     if not packed.any():
         return ""
     own, read = (list(dict.fromkeys(analysis.studies.loc[rows, "optimizer"])) for rows in (~packed, packed))
-    references = [name for name in read if name not in own]
     return (
         f"Run here: {listed(own)}. Read from the packed studies of {analysis.findings.source!r}: "
-        f"{counted(int(packed.sum()), 'study')} of {listed(references or read)}."
+        f"{counted(int(packed.sum()), 'study')} of {listed(read)}."
     )
 
 

@@ -10,7 +10,6 @@ import pandas as pd
 
 from dfo_prompt.contracts.spec import Spec
 from dfo_prompt.errors import PluginError, one_line
-from dfo_prompt.optimizers import RANDOM
 from dfo_prompt.plugin.catalogue import BUILT_IN, catalogue
 from dfo_prompt.plugin.door import NAME
 from dfo_prompt.report import statistics
@@ -28,6 +27,8 @@ RESERVED = re.compile(
 """Names that no table may have."""
 NAMED = ("optimizer", "method", "first", "second")
 """Columns that hold names of entries."""
+WHERE = {0.0: "here", 1.0: "packed"}
+"""Where an entry's studies are from, by the share of packed ones."""
 
 
 def all_tables(analysis: Analysis) -> list[Section]:
@@ -67,8 +68,9 @@ def leaderboard(analysis: Analysis) -> Section:
     if len(board):
         columns["rank"] = [_rank(*row) for row in board[["rank", "best_rank", "worst_rank"]].to_numpy().tolist()]
         columns[analysis.score] = interval_texts(board[["score", "low", "high"]])
-        if board["packed"].any():
-            columns["studies"] = ["packed" if packed else "here" for packed in board["packed"]]
+        packed = analysis.studies.groupby("optimizer")["packed"].mean()
+        if packed.any():
+            columns["studies"] = [WHERE.get(packed[name], "both") for name in board["optimizer"]]
         columns["area over curve"] = board["area"].map(lambda area: "-" if np.isnan(area) else f"{area:.3f}")
         columns["P(better than random)"] = _against_random(analysis)
         for name in ("best_loss", "recommended_loss", "dev_metric", "test_metric"):
@@ -141,9 +143,9 @@ def _marked(section: Section, marks: Marks) -> Section:
 
 
 def _against_random(analysis: Analysis) -> list[str] | None:
-    if RANDOM not in analysis.complete:
+    if analysis.random_search not in analysis.complete:
         return None
-    baseline, values = analysis.complete.index(RANDOM), analysis.comparison.values
+    baseline, values = analysis.complete.index(analysis.random_search), analysis.comparison.values
     return [
         "" if i == baseline else f"{statistics.probability_of_improvement(values[:, :, [i, baseline]]):.2f}"
         for i in range(len(analysis.complete))

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 from tabulate import tabulate
 
-from dfo_prompt.optimizers import RANDOM
 from dfo_prompt.report.analysis import Analysis, analyse
 from dfo_prompt.report.pictures.labels import labels_of
 from dfo_prompt.report.tables import leaderboard
@@ -38,7 +37,7 @@ def _first_lines(analysis: Analysis, width: int) -> str:
     if table.empty:
         return ""
     table = table[[name for name in ("optimizer", "rank", analysis.score, "studies") if name in table]]
-    named = table["optimizer"] == RANDOM
+    named = table["optimizer"] == analysis.random_search
     if "studies" in table:
         named |= table["studies"] == "here"  # always show the entries that ran here
     first = table[(np.arange(len(table)) < LINES) | named]

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from dfo_prompt.optimizers import RANDOM
 from dfo_prompt.report.analysis import Analysis
 from dfo_prompt.report.comparison import Conclusion
 from dfo_prompt.report.marks import marks_of
@@ -149,15 +148,15 @@ def _without_gradients(analysis: Analysis, ranked: Sequence[str]) -> str:
 
 def _against_random(analysis: Analysis, ranked: Sequence[str]) -> str:
     """Return a warning where the leader is not shown to be better than random search, unless the verdict says so."""
-    first = ranked[0]
-    if first == RANDOM:
+    first, baseline = ranked[0], analysis.random_search
+    if first == baseline:
         return "Random search leads: no optimizer is shown to be better than chance."
-    if RANDOM not in analysis.complete or not analysis.comparison.possible:
+    if baseline not in analysis.complete or not analysis.comparison.possible:
         return ""
-    outcome = conclusion(analysis, first, RANDOM)
-    if outcome is Conclusion.BETTER or RANDOM in named(_concluded(analysis, ranked, outcome)):
+    outcome = conclusion(analysis, first, baseline)
+    if outcome is Conclusion.BETTER or baseline in named(_concluded(analysis, ranked, outcome)):
         return ""
-    return f"{first} is not shown to be better than random search: {_difference(analysis, first, RANDOM)}."
+    return f"{first} is not shown to be better than random search: {_difference(analysis, first, baseline)}."
 
 
 def _against_the_manual_prompt(analysis: Analysis, first: str) -> str:

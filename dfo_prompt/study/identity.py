@@ -92,9 +92,19 @@ def _differences(stored: Mapping[str, Any], current: Mapping[str, Any]) -> Itera
             old = dict(_filled(old, new, StudyConfig().as_dict()))
         known = {*old} if part == CODE else {*old, *new}  # earlier versions did not list all code
         for key in sorted(known - {*MEASURED}):
-            # As sorted JSON, NaN equals NaN, and tables are equal whatever the order of their keys.
-            if json.dumps(old.get(key), sort_keys=True) != json.dumps(new.get(key), sort_keys=True):
-                yield part, key, old.get(key), new.get(key)
+            yield from ((part, *difference) for difference in _unequal(key, old.get(key), new.get(key)))
+
+
+def _unequal(key: str, old: Any, new: Any) -> list[tuple[str, Any, Any]]:
+    """Return the dotted key and both values of each difference between two values."""
+    # As sorted JSON, NaN equals NaN, and tables are equal whatever the order of their keys.
+    if json.dumps(old, sort_keys=True) == json.dumps(new, sort_keys=True):
+        return []
+    within = []
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        keys = sorted({*old, *new})
+        within = [item for inner in keys for item in _unequal(f"{key}.{inner}", old.get(inner), new.get(inner))]
+    return within or [(key, old, new)]
 
 
 def _lasting(part: Mapping[str, Any]) -> dict[str, Any]:

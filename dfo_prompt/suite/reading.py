@@ -73,7 +73,7 @@ def suite_of(
     entries += [_named(method, "method", config) for method in config.methods]
     if not entries:
         raise InputError(f"{where}: there are no optimizers to compare")
-    problems = _problems(config)
+    problems = _problems(config, overrides)
     for kind, listed in {"optimizer": entries, "problem": problems}.items():
         names = [entry.name for entry in listed]
         check_distinct(kind, names, where)
@@ -107,10 +107,12 @@ def _parsed(table: Mapping[str, Any], base: Mapping[str, Any], where: str) -> Su
 
 
 def _check_own_keys(config: SuiteConfig, overrides: Mapping[str, Any], where: str) -> None:
-    """Refuse keys that would override what a suite varies: optimizer, method and seed."""
+    """Refuse keys that would override what a suite varies: optimizer, method, seed and the keys of [cross]."""
     crossed: dict[str, Any] = {}
     for key in config.cross:
         crossed = merge(crossed, nested(key, None))
+        if _sets(overrides, key):
+            raise InputError(f"{where}: [cross] varies {key}, so that --set or --model cannot set it")
     named = (("--set", overrides), (f"{where}: [cross]", crossed))
     for place, keys in named:
         if taken := {"optimizer", "method"} & keys.keys():
@@ -122,22 +124,30 @@ def _check_own_keys(config: SuiteConfig, overrides: Mapping[str, Any], where: st
             raise InputError(f"{place}: seed would be the same in every repetition; a suite has seeds = [...]")
 
 
+def _sets(table: Mapping[str, Any], key: str) -> bool:
+    """Tell whether nested tables have a value at a dotted key."""
+    first, _, rest = key.partition(".")
+    value = table.get(first)
+    return _sets(value, rest) if rest and isinstance(value, Mapping) else first in table and not isinstance(value, Mapping)
+
+
 def _named(entry: Entry, key: str, config: SuiteConfig) -> Entry:
     """Return an entry with its name as the value of `key`, unless a preset or the suite sets `key`."""
     is_set = key in config.study or (key == "optimizer" and "preset" in entry.study)
     return entry if is_set else replace(entry, study={key: entry.name, **entry.study})
 
 
-def _problems(config: SuiteConfig) -> list[Entry]:
+def _problems(config: SuiteConfig, overrides: Mapping[str, Any]) -> list[Entry]:
     crossed = []
     for values in product(*config.cross.values()):
         study: dict[str, Any] = {}
         for key, value in zip(config.cross, values, strict=True):
             study = merge(study, nested(key, value))
         crossed.append((", ".join(map(str, values)), study))
-    problem = config.study.get("problem")
+    study = merge(config.study, overrides)
+    problem = study.get("problem")
     task = problem.get("task") if isinstance(problem, Mapping) else None
-    default = str(task or config.study.get("objective", StudyConfig.objective))
+    default = str(task or study.get("objective", StudyConfig.objective))
     return [
         Entry(name=", ".join(filter(None, (entry.name, name))) or default, study=merge(entry.study, study))
         for entry in config.problems or [Entry(name="")]

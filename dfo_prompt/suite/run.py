@@ -7,11 +7,11 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, NamedTuple
 
-from dfo_prompt.errors import StudyError
+from dfo_prompt.errors import InputError, StudyError
 from dfo_prompt.run.objectives import objective_key
 from dfo_prompt.suite.comparable import Beside, Comparable
 from dfo_prompt.suite.executor import PROCESSES, Event, Executor, Order, open_executor
-from dfo_prompt.suite.folder import is_finished, put_beside, result_of, suite_folder
+from dfo_prompt.suite.folder import BESIDE, is_finished, put_beside, result_of, suite_folder
 from dfo_prompt.suite.plan import Plan, Suite
 from dfo_prompt.suite.queue import Queue
 from dfo_prompt.suite.state import SuiteState, Watcher, unwatched
@@ -41,13 +41,15 @@ def run_suite(
         beside: packed studies to compare with; their file is copied into the folder, for its report.
 
     Raises:
-        InputError: studies cannot be compared; see `Comparable`.
+        InputError: studies cannot be compared, see `Comparable`; or packed studies of earlier runs are not given again.
         InputError, StudyError, PluginError: see `suite_folder`, `put_beside`, `open_executor` and `Supervision.ended`.
     """
     folder = folder.absolute()  # other processes may run in other working directories
     with suite_folder(folder, suite) as errors:
         if beside:
             put_beside(folder, beside.file)
+        elif (folder / BESIDE).exists():
+            raise InputError(f"{folder} has packed studies beside it; give --beside again, or choose another --out")
         state, finished, todo = sorted_plans(suite, folder)
         comparable = Comparable(folder, beside)
         for plan in finished:

@@ -15,6 +15,7 @@ from dfo_prompt.report.analysis import analyse
 from dfo_prompt.report.beside import only_new
 from dfo_prompt.report.content import report_of
 from dfo_prompt.report.packed import PACKED, packed_bytes, read_packed
+from dfo_prompt.report.tables import leaderboard
 from dfo_prompt.report.terminal import outcome
 from dfo_prompt.report.write import write_report
 from dfo_prompt.suite.comparable import fingerprints_of
@@ -96,6 +97,26 @@ def test_what_was_placed_stands_in_the_terminals_first_lines_whatever_its_rank(r
     monkeypatch.setattr("dfo_prompt.report.terminal.LINES", 0)
     first = outcome(tmp_path / "out", width=80).splitlines()[:3]
     assert sorted(line.split()[0] for line in first) == ["optimizer", "random", "zo:es"]
+
+
+def test_packed_studies_are_given_again_to_continue(run, program, tmp_path):
+    run("--add", "zo:es")
+    status, _, said = program("suite", "run", "suite.toml", "--out", "out", "--set", "budget=60")
+    assert status == 2
+    assert said.endswith("out has packed studies beside it; give --beside again, or choose another --out\n")
+
+
+def test_an_entry_that_ran_here_in_part_says_so(run, program, packed, tmp_path):
+    data = json.loads(gzip.decompress((packed / PACKED).read_bytes()))
+    for study in data["studies"]:
+        if [study["plan"][key] for key in ("problem", "optimizer", "seed")] == ["sphere", "cma", 1]:
+            study["evidence"]["figures"]["finished"] = False
+    part = tmp_path / PACKED
+    part.write_bytes(gzip.compress(json.dumps(data).encode()))
+    (tmp_path / "suite.toml").write_text(SUITE)
+    said = program("suite", "run", "suite.toml", "--beside", str(part), "--out", "out")[1]
+    assert "Run here: cma. Read from the packed studies of 'packed': 7 studies of random and cma." in " ".join(said.split())
+    assert list(leaderboard(analyse(tmp_path / "out")).table["studies"]) == ["both", "packed"]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from suites import finished_suite, write_planted
 
 import dfo_prompt as dp
 from dfo_prompt.report.analysis import analyse
+from dfo_prompt.report.identical import _groups
 from dfo_prompt.report.verdict import verdict
 from dfo_prompt.report.write import write_report
 from dfo_prompt.suite.folder import study_path
@@ -97,6 +98,13 @@ def test_a_single_other_loss_makes_entries_different(restarts):
     names = [group.names for group in analyse(restarts).identical]
     journal.write_text(before)
     assert names == [("cma", "cma:bipop"), ("random", "again")]
+
+
+def test_entries_of_a_group_share_a_study():
+    entries = {
+        name: {(problem, 1): "same" for problem in "xyz" if problem != left} for name, left in zip("abc", "xyz", strict=True)
+    }
+    assert _groups(entries) == [("a", "b")]
 
 
 def test_where_nothing_is_identical_nothing_is_said(finished):

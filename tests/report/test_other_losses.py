@@ -7,6 +7,7 @@ from suites import finished_suite
 
 from dfo_prompt.errors import InputError
 from dfo_prompt.report.analysis import analyse
+from dfo_prompt.report.html import suite_html
 from dfo_prompt.report.pictures.drawing import draw_all
 from dfo_prompt.report.verdict import notes
 
@@ -39,6 +40,7 @@ def test_curves_of_different_losses_are_not_compared(tmp_path, tiny_folder, tiny
     assert analysis.leaderboard["area"].isna().all() == differ
     assert ({"convergence-1", "targets", "performance"} & drawn == set()) == differ
     assert {"scores", "gap", "seconds"} <= drawn
+    assert ("<svg" in suite_html(analysis)) != differ
     plan = folder / "suite.json"  # as an older version wrote it, which did not refuse such entries
     plan.write_text(plan.read_text().replace('"test_metric"', '"best_loss"'))
     with pytest.raises(InputError, match="prompt.loss of 'random' and 'hinge' differ") if differ else nullcontext():

@@ -134,6 +134,19 @@ def test_random_search_in_front_is_said_so(analysis):
     assert "Random search leads: no optimizer is shown to be better than chance." in remarks(first)
 
 
+def test_random_search_is_known_by_its_optimizer_not_by_its_name(analysis):
+    def leads(names, *ranked):
+        plans = tuple(replace(plan, optimizer=names[plan.optimizer]) for plan in analysis.suite.plans)
+        findings = replace(analysis.findings, suite=replace(analysis.suite, plans=plans))
+        renamed = replace(analysis, studies=analysis.studies.replace({"optimizer": names}), findings=findings)
+        return "Random search leads" in " ".join(
+            remarks(of(renamed, 0.1, 0.2, names=tuple(names[entry] for entry in ranked)))
+        )
+
+    assert leads({"random": "baseline", "cma": "cma", "far": "other"}, "random", "cma")
+    assert not leads({"random": "other", "cma": "random", "far": "cma"}, "cma", "random")
+
+
 def test_a_prompt_that_is_no_better_than_the_hand_written_one_is_said_so(analysis):
     def told(ours, manual):
         studies = analysis.studies.assign(test_metric=ours, manual_test_metric=manual)

@@ -61,6 +61,16 @@ def test_the_folder_of_another_study_is_refused_with_the_difference(tmp_path, co
         pass
 
 
+def test_a_difference_inside_a_table_is_named_by_its_dotted_key(tmp_path):
+    prompts = [{"tokens": 5, "texts": ["a" * 99], "loss": loss} for loss in ("hinge", "cross_entropy")]
+    first, second = (describe_run({"budget": 3, "prompt": prompt}, {}, {}) for prompt in prompts)
+    with study_folder(tmp_path, first):
+        pass
+    said = "prompt.loss is 'hinge' there and 'cross_entropy' here; choose another --out"
+    with pytest.raises(InputError, match=said), study_folder(tmp_path, second):
+        pass
+
+
 def test_a_study_from_before_a_key_goes_on_where_the_key_is_at_its_default(tmp_path):
     config = StudyConfig().as_dict()
     before = {**config, "prompt": {key: value for key, value in config["prompt"].items() if key != "place"}}
@@ -69,7 +79,10 @@ def test_a_study_from_before_a_key_goes_on_where_the_key_is_at_its_default(tmp_p
     with study_folder(tmp_path, describe_run(config, {}, {})):
         pass
     changed = {**config, "prompt": {**config["prompt"], "place": "behind"}}
-    with pytest.raises(InputError, match="another study: prompt is"), study_folder(tmp_path, describe_run(changed, {}, {})):
+    with (
+        pytest.raises(InputError, match="another study: prompt.place is None there"),
+        study_folder(tmp_path, describe_run(changed, {}, {})),
+    ):
         pass
 
 

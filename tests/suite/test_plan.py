@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from dfo_prompt.errors import InputError
-from dfo_prompt.suite.reading import read_suite_file
+from dfo_prompt.suite.reading import read_suite_file, suite_of
 
 SUITE = """\
 name = "little"
@@ -198,11 +198,22 @@ def test_a_plain_name_is_always_the_optimizer(read):
     assert {plan.optimizer: plan.config.optimizer for plan in plans} == {"random": "random", "usual": "cma:sep"}
 
 
+def test_a_problem_without_a_name_is_called_after_what_runs():
+    table = {"name": "t", "optimizers": ["random"], "study": {"objective": "sphere", "dim": 3}}
+    suite = suite_of(table, where="t", base=Path(), overrides={"objective": "ellipsoid"})
+    assert {plan.problem for plan in suite.plans} == {"ellipsoid"}
+
+
 @pytest.mark.parametrize(
     ("text", "overrides", "said"),
     [
         (SUITE, {"seed": 5}, "--set: seed would be the same in every repetition"),
         (SUITE, {"optimizer": "random"}, "--set: optimizer is what a suite compares"),
+        (
+            SUITE,
+            {"objective_options": {"noise": 0.1}},
+            r"\[cross\] varies objective_options.noise, so that --set or --model",
+        ),
         (SUITE.replace("dim = 5", "dim = 5\nseed = 3"), {}, r"\[study\]: seed would be the same"),
         (SUITE.replace("sigma = 0.1", "seed = 3"), {}, "'slow': seed would be the same"),
         (SUITE + "seed = [1, 2]\n", {}, r"\[cross\]: seed would be the same"),

@@ -14,8 +14,7 @@ def draw_all(analysis: Analysis) -> Iterator[Picture]:
     """Draw every picture that the suite has data for."""
     searched = [name for name in analysis.complete if name in analysis.reached]
     if analysis.reached:
-        comparable = (problem for problem in analysis.problems if problem not in analysis.losses_differ)
-        yield from filter(None, (convergence(analysis, problem) for problem in comparable))
+        yield from filter(None, (convergence(analysis, problem) for problem in analysis.with_curves))
         yield targets(analysis)
     if len(analysis.complete) > 1:
         yield scores(analysis)

@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from dfo_prompt.optimizers import RANDOM
 from dfo_prompt.report.analysis import Analysis
 from dfo_prompt.report.marks import marks_of
 from dfo_prompt.report.pictures.labels import note_on
@@ -39,8 +38,8 @@ class Shown:
 def shown(analysis: Analysis, names: Sequence[str]) -> Shown:
     """Return the first `MOST_SHOWN` of `names`; random search replaces the last if it would be omitted."""
     first = list(names[:MOST_SHOWN])
-    if RANDOM in names[MOST_SHOWN:]:
-        first[-1] = RANDOM
+    if analysis.random_search in names[MOST_SHOWN:]:
+        first[-1] = analysis.random_search
     looks = all_looks(analysis)
     left_out = f" The picture shows {MOST_SHOWN} of {len(names)}; the plotted numbers have all."
     note = (left_out if len(names) > MOST_SHOWN else "") + note_on(first)
@@ -51,14 +50,8 @@ def all_looks(analysis: Analysis) -> dict[str, Look]:
     """Return the looks of all entries: random search is the baseline; names that need gradients have a dagger."""
     marks = marks_of(analysis)
     names = dict.fromkeys([*analysis.complete, *analysis.studies["optimizer"]])
-    looks = looks_of(names, [name for name in names if _is_baseline(analysis, name)])
+    looks = looks_of(names, analysis.random_searches)
     return {name: replace(look, label=look.label + marks.dagger(name)) for name, look in looks.items()}
-
-
-def _is_baseline(analysis: Analysis, name: str) -> bool:
-    study = analysis.studies.loc[analysis.studies["optimizer"] == name, "study"].iloc[0]
-    plan = analysis.suite.by_id.get(str(study))
-    return name == RANDOM or (plan is not None and plan.config.optimizer == RANDOM)
 
 
 def columns_of(data: pd.DataFrame, looks: Mapping[str, Look], fields: Sequence[str]) -> dict[str, list[Any]]:
