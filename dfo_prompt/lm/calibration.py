@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from torch import Tensor
 
+from dfo_prompt.errors import PluginError
+from dfo_prompt.plugin.catalogue import catalogue
 from dfo_prompt.tasks.examples import Texts
 from dfo_prompt.tasks.task import Task
 
@@ -38,6 +40,25 @@ class Calibration:
 
     texts: Texts
     average: Callable[[Tensor], Tensor] = log_mean
+
+
+def calibration_called(name: str, task: Task, sample: Texts) -> Calibration:
+    """Return the calibration with this name for a task and a sample of its texts.
+
+    Raises:
+        UnknownNameError: there is no such calibration.
+        PluginError: it cannot be imported; or its average, when called, does not return one value per prompt and class.
+    """
+    built: Calibration = catalogue().calibrations.bound(name)(task, sample)
+
+    def average(log_probabilities: Tensor) -> Tensor:
+        prompts, _, classes = log_probabilities.shape
+        values = built.average(log_probabilities)
+        if values.shape != (prompts, 1, classes):
+            raise PluginError(f"calibration {name!r} gives the shape {tuple(values.shape)}, not {(prompts, 1, classes)}")
+        return values
+
+    return replace(built, average=average)
 
 
 def none(task: Task, sample: Texts) -> Calibration:  # noqa: ARG001

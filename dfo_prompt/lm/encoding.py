@@ -1,9 +1,10 @@
 """Encodes examples as buckets of token ids for the engine."""
 
+import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, permutations
 
 import torch
 from torch import Tensor
@@ -13,6 +14,8 @@ from dfo_prompt.lm.layout import Layout, lay_out_all, template_of
 from dfo_prompt.lm.load import LanguageModel
 from dfo_prompt.tasks.examples import Texts
 from dfo_prompt.tasks.task import Task
+
+logger = logging.getLogger(__name__)
 
 ANCHOR = ":"
 """A text to tokenise label words behind; no vocabulary merges it with them."""
@@ -154,7 +157,7 @@ def in_buckets(
 
 
 def encode_words(lm: LanguageModel, task: Task) -> tuple[tuple[int, ...], ...]:
-    """Return the token ids of each class's label word.
+    """Return the token ids of each class's label word; warn if a word begins another, whose score is then never higher.
 
     Raises:
         ModelError: two label words have the same tokens, or the tokenizer does not know a word.
@@ -167,6 +170,11 @@ def encode_words(lm: LanguageModel, task: Task) -> tuple[tuple[int, ...], ...]:
         if ids in known:
             raise ModelError(f"label words {known[ids]!r} and {word!r} are the same tokens for {lm.name!r}; change one")
         known[ids] = word
+    if lm.head != "masked":  # which reads the words at different masks
+        for shorter, longer in permutations(known, 2):
+            if longer[: len(shorter)] == shorter:
+                said = "label word %r begins with the tokens of %r for %r, so its score is never higher; choose other words"
+                logger.warning(said, known[longer], known[shorter], lm.name)
     return tuple(known)
 
 

@@ -94,7 +94,8 @@ def lay_out(
     template, given = template_of(lm, task), texts
     while True:
         layout = _lay_out(lm, template.render(texts), template.gap, list(answer))
-        if len(layout.left) + prompt_tokens + len(layout.right) + room <= lm.max_tokens:
+        longest = max(len(layout.left) + prompt_tokens + len(layout.right) + room, len(layout.decoder))
+        if longest <= lm.max_tokens:
             return replace(layout, texts=texts, truncated=texts != given)
         if not any(texts):
             parts = f"the template and a prompt of {prompt_tokens} tokens"

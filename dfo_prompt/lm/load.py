@@ -121,10 +121,16 @@ class LanguageModel:
 
     @cached_property
     def slot_token(self) -> str:
-        """Return the token for a missing word; "" if the model can only continue a text."""
+        """Return the token for a missing word; "" if the model can only continue a text.
+
+        Raises:
+            ModelError: the tokenizer of a masked model has no mask token.
+        """
         if self.head == "causal":
             return ""
         spans = self.head == "seq2seq" and SENTINEL in self.tokenizer.get_vocab()
+        if self.head == "masked" and not self.tokenizer.mask_token:
+            raise ModelError(f"the tokenizer of {self.name!r} has no mask token; set it in tokenizer_config.json")
         return SENTINEL if spans else self.tokenizer.mask_token or ""
 
     def tokens(self, text: str) -> list[int]:

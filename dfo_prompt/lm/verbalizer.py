@@ -7,11 +7,10 @@ import torch
 from torch import Tensor
 
 from dfo_prompt.lm.answers import FirstTokenReader, SpanReader
-from dfo_prompt.lm.calibration import Calibration
+from dfo_prompt.lm.calibration import calibration_called
 from dfo_prompt.lm.encoding import Encoded, encode, encode_words
 from dfo_prompt.lm.load import LanguageModel
 from dfo_prompt.lm.scorer import Scorer
-from dfo_prompt.plugin.catalogue import catalogue
 from dfo_prompt.tasks.examples import Texts
 from dfo_prompt.tasks.task import Task
 
@@ -95,7 +94,7 @@ class Verbalizer:
         self._lm, self._task, self._prompt_tokens = lm, task, prompt_tokens
         self._words = encode_words(lm, task)
         self._first = torch.tensor([ids[0] for ids in self._words], device=lm.device)
-        built: Calibration = catalogue().calibrations.bound(calibration)(task, sample)
+        built = calibration_called(calibration, task, sample)
         self._average = built.average
         self.reference = self.encode(built.texts) if built.texts else None
         self.calibrates_on_sample = built.texts is sample

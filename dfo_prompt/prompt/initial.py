@@ -62,7 +62,7 @@ def project_of(problem: Problem, prompt: PromptConfig) -> tuple[Project, dict[st
     check_sources(problem.task.name, problem.lm.fingerprint, *files.values())
     draw = partial(target_of("projection", prompt.projection), **options)
     about: dict[str, Json] = {"files": _hashes(files)} if files else {}
-    return projector(draw, entropy(problem.seed, Stream.PROJECTION, draw=prompt.draw)), about
+    return projector(draw, entropy(problem.seed, Stream.PROJECTION, draw=prompt.draw), prompt.projection), about
 
 
 def _hashes(files: Mapping[str, Path]) -> dict[str, Json]:

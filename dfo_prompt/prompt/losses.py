@@ -52,7 +52,9 @@ def loss_called(name: str) -> Loss:
     loss: Loss = catalogue().losses.bound(name)
 
     def checked(logits: Tensor, labels: Tensor) -> Tensor:
-        losses = loss(logits, labels)
+        losses: object = loss(logits, labels)
+        if not isinstance(losses, Tensor):
+            raise PluginError(f"loss {name!r} gives a {type(losses).__name__}, not a tensor")
         if losses.shape != (len(logits),):
             raise PluginError(f"loss {name!r} gives the shape {tuple(losses.shape)} for {len(logits)} candidates")
         return losses

@@ -86,8 +86,20 @@ def open_tokenizer(model: str | Path) -> LanguageModel:
         return _load(model, "cpu", load_model)
 
 
-@lru_cache(maxsize=1)
 def _load(model: str | Path, device: str, load: Callable[..., LanguageModel]) -> LanguageModel:
+    return _loaded(model, device, load, _files(Path(model)))
+
+
+def _files(model: Path) -> tuple[tuple[str, int, int], ...]:
+    """Return name, size and time of the files of a local model, which may be saved again meanwhile."""
+    if not exists(model):
+        return ()
+    files = sorted(model.iterdir()) if model.is_dir() else [model]
+    return tuple((file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files)
+
+
+@lru_cache(maxsize=1)
+def _loaded(model: str | Path, device: str, load: Callable[..., LanguageModel], files: object) -> LanguageModel:  # noqa: ARG001
     if isinstance(model, Path):
         return load(model.name, model, device=device)
     name, models = model, catalogue().models

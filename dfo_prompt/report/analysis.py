@@ -133,11 +133,11 @@ def analyse(folder: Path) -> Analysis:
         plan.problem: f"{key} of {first.optimizer!r} and {plan.optimizer!r}"
         for key, first, plan in different_losses(findings.suite.plans)
     }
+    ended = studies["finished"].to_numpy()  # others may have been refused because their data, task or model is another one
     ranges = {
         instance: within
         for instance, rows in studies.groupby(["problem", "seed"], sort=False).indices.items()
-        # Unfinished studies may have been refused because their data, task or model is another one.
-        if instance[0] not in losses_differ and (within := range_of(curves[rows][studies["finished"].iloc[rows]]))
+        if studies["problem"].iloc[rows[0]] not in losses_differ and (within := range_of(curves[rows[ended[rows]]]))
     }
     complete, raw = _raw(settings.measure, studies, done)
     values = _comparable(raw, settings.measure, studies, ranges)

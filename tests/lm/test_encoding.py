@@ -184,3 +184,26 @@ def test_a_decoder_needs_text_to_answer_at():
     with pytest.raises(ModelError, match="'llama' needs text between {prompt} and {answer}"):
         encode(tiny_lm(), task, [("good film",)], prompt_tokens=3)
     encode(tiny_lm("bert"), task, [("good film",)], prompt_tokens=3)
+
+
+@pytest.mark.parametrize(("family", "warned"), [("llama", 1), ("t5", 1), ("bert", 0)])
+def test_a_word_that_begins_another_is_warned_of(family, warned, caplog):
+    encode_words(tiny_lm(family), replace(TASK, labels={"0": "good", "1": "good film"}))
+    assert len(caplog.messages) == warned
+    assert all("'good film' begins with the tokens of" in said.replace("' good", "'good") for said in caplog.messages)
+
+
+@pytest.mark.parametrize("words", range(55, 62))
+def test_the_decoder_of_a_model_that_repeats_the_text_has_room_for_it(words):
+    lm = tiny_lm("bart")
+    task = replace(TASK, template="{text} it was {answer}", labels={"0": "bad", "1": "good film plot"})
+    layout = lay_out(lm, task, (" ".join(["film"] * words),), prompt_tokens=0, answer=[6, 7])
+    assert len(layout.decoder) <= lm.max_tokens
+    assert layout.truncated == (words > 58)
+
+
+def test_a_masked_model_without_a_mask_token_is_refused():
+    lm = tiny_lm("bert")
+    bare = replace(lm, tokenizer=tiny_tokenizer(bos=True, eos=True))
+    with pytest.raises(ModelError, match=f"the tokenizer of '{lm.name}' has no mask token"):
+        encode(bare, TASK, [("good",)], prompt_tokens=2)

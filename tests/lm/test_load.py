@@ -14,10 +14,11 @@ from dfo_prompt.lm.shell import load_shell
 from dfo_prompt.lm.verbalizer import Verbalizer
 from dfo_prompt.prompt.initial import initial_prompt_of, shallow_projection
 from dfo_prompt.prompt.objective import PromptObjective
+from dfo_prompt.prompt.open import open_tokenizer
 from dfo_prompt.prompt.problem import Problem
 from dfo_prompt.prompt.projections.affine import Projection, Space
 from dfo_prompt.prompt.projections.dense import normal
-from dfo_prompt.testing.tiny import HEAD_OF, TASK, few_shot, tiny_model, tiny_tokenizer
+from dfo_prompt.testing.tiny import HEAD_OF, TASK, few_shot, save_tiny_model, tiny_model, tiny_tokenizer
 
 
 def test_a_folder_is_loaded_frozen_and_in_float32(tiny_folder):
@@ -150,3 +151,13 @@ def test_devices():
     if not torch.cuda.is_available():
         with pytest.raises(ModelError, match="device 'cuda' is not available here; use --device cpu"):
             pick_device("cuda")
+
+
+def test_a_model_that_was_saved_again_is_loaded_again(tmp_path):
+    found = []
+    for seed in (0, 0, 1):
+        if not found or seed:
+            save_tiny_model(tmp_path, seed=seed)
+        found.append(open_tokenizer(tmp_path))
+    assert found[0] is found[1]
+    assert found[1].fingerprint != found[2].fingerprint

@@ -5,7 +5,8 @@ import pytest
 import torch
 from families import families
 
-from dfo_prompt.lm.calibration import log_mean
+from dfo_prompt.errors import PluginError
+from dfo_prompt.lm.calibration import Calibration, log_mean
 from dfo_prompt.lm.layout import lay_out
 from dfo_prompt.lm.scorer import Scorer
 from dfo_prompt.lm.verbalizer import Verbalizer
@@ -125,3 +126,10 @@ def test_calibration_is_of_each_prompt_by_itself():
     shift = (raw - shifted).detach()
     torch.testing.assert_close(shift, shift[:, :1].expand_as(shift), atol=1e-5, rtol=1e-5)
     assert not torch.allclose(shift[0, 0], shift[1, 0])
+
+
+def test_a_calibration_of_another_shape_is_named(monkeypatch):
+    flat = Calibration(texts=TEXTS, average=lambda logs: logs.mean(dim=1))
+    monkeypatch.setattr("dfo_prompt.lm.calibration.contextual", lambda task, sample: flat)
+    with pytest.raises(PluginError, match=r"calibration 'contextual' gives the shape \(\d+, 2\), not \(\d+, 1, 2\)"):
+        scores(tiny_lm(), TASK, calibration="contextual")

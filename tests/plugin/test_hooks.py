@@ -162,7 +162,7 @@ def test_a_misspelt_name_is_found_out_before_a_model_is_loaded(program, argument
     assert (status, said in err) == (2, True), err
 
 
-def test_what_a_plugin_gives_in_the_wrong_shape_is_named(stranger):
+def test_what_a_plugin_gives_in_the_wrong_shape_is_named(stranger, monkeypatch):
     import numpy as np
     import torch
 
@@ -171,6 +171,9 @@ def test_what_a_plugin_gives_in_the_wrong_shape_is_named(stranger):
             score("lame", np.zeros((3, 4), dtype=int), np.zeros(4, dtype=int))
         with pytest.raises(PluginError, match=r"loss 'flat' gives the shape \(\) for 3 candidates"):
             loss_called("flat")(torch.zeros(3, 4, 2), torch.zeros(4, dtype=torch.long))
+    monkeypatch.setattr("dfo_prompt.prompt.losses.hinge", lambda logits, labels: np.zeros(len(logits)))
+    with pytest.raises(PluginError, match="loss 'hinge' gives a ndarray, not a tensor"):
+        loss_called("hinge")(torch.zeros(3, 4, 2), torch.zeros(4, dtype=torch.long))
 
 
 def test_a_metric_for_two_classes_is_not_for_three(stranger):

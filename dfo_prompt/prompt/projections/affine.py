@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from dfo_prompt._util.parsing import Positive
-from dfo_prompt.errors import InputError
+from dfo_prompt.errors import InputError, PluginError
 from dfo_prompt.types import Matrix
 
 Scale = Positive
@@ -81,7 +81,8 @@ class Projection:
     """
 
     def __init__(self, linear: Matrix | nn.Module, start: Tensor) -> None:
-        self._linear = (Dense(linear) if isinstance(linear, np.ndarray) else linear).to(start.device)
+        module = Dense(linear) if isinstance(linear, np.ndarray) else linear
+        self._linear = module.to(start.device).eval().requires_grad_(requires_grad=False)
         self._start = start.float()
 
     @torch.inference_mode()
@@ -98,6 +99,40 @@ Project = Callable[[Space, Tensor, int], Projection]
 """Builds the projection of a layer from its space, p0 and index."""
 
 
-def projector(draw: Draw, stream: Sequence[int]) -> Project:
-    """Return a function that builds each layer's projection, drawn from a random stream of the layer."""
-    return lambda space, start, layer: Projection(draw(space, np.random.default_rng([*stream, layer])), start)
+def projector(draw: Draw, stream: Sequence[int], name: str = "") -> Project:
+    """Return a function that builds each layer's projection, drawn from a random stream of the layer.
+
+    Args:
+        draw: draws A. A module that initializes itself uses torch's generator, which is seeded from the stream, too.
+        stream: the seeds of the stream.
+        name: name of the projection, for errors.
+
+    Raises:
+        PluginError: as of the returned function: what is drawn is no map from R^d to the entries of a prompt, or not finite.
+    """
+
+    def project(space: Space, start: Tensor, layer: int) -> Projection:
+        own = int(np.random.default_rng([*stream, layer, 1]).integers(2**63))
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(own)
+            linear = draw(space, np.random.default_rng([*stream, layer]))
+        if fault := _fault(linear, space, start):
+            raise PluginError(f"projection {name!r} {fault}")
+        return Projection(linear, start)
+
+    return project
+
+
+def _fault(linear: object, space: Space, start: Tensor) -> str:
+    """Return what is wrong with a map A, "" if nothing is."""
+    if isinstance(linear, np.ndarray):
+        if linear.shape != (space.entries, space.dim):
+            return f"has the shape {linear.shape}, not {(space.entries, space.dim)}"
+        return "" if np.isfinite(linear).all() else "has entries that are not finite"
+    if not isinstance(linear, nn.Module):
+        return f"is a {type(linear).__name__}, neither an array nor a torch module"
+    with torch.inference_mode():
+        mapped = linear.to(start.device).eval()(torch.zeros(space.dim, device=start.device))
+    if mapped.shape != (space.entries,):
+        return f"maps a candidate to the shape {tuple(mapped.shape)}, not {(space.entries,)}"
+    return ""

@@ -12,9 +12,8 @@ from dfo_prompt.contracts.objective import Evaluation, concatenated
 from dfo_prompt.contracts.usage import Usage, UsageMeter
 from dfo_prompt.endpoints.cache import STEADY
 from dfo_prompt.errors import InputError
-from dfo_prompt.lm.calibration import Calibration
+from dfo_prompt.lm.calibration import calibration_called
 from dfo_prompt.lm.layout import shorter
-from dfo_prompt.plugin.catalogue import catalogue
 from dfo_prompt.prompt.problem import TaskSplit
 from dfo_prompt.prompt.task_objective import TaskObjective
 from dfo_prompt.prompt.text.decoders import Choice, TextDecoder
@@ -72,7 +71,7 @@ class TextObjective(TaskObjective):
         self._train = split.texts("train")
         # without feedback, so that a prompt has the same meaning with and without it
         self._drawn = [example.texts for example in split.data.drawn.train] if split.data.added else self._train
-        self._calibration: Calibration = catalogue().calibrations.bound(calibration)(split.task, self._drawn)
+        self._calibration = calibration_called(calibration, split.task, self._drawn)
         self._most_tokens, self._metadata = most_tokens, dict(metadata or {})
         self._room = None if most_tokens is None else most_tokens - self._scorer.most_further
         self._longest, self.costs_again = longest, costs_again

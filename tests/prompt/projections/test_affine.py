@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 import torch
 from safetensors.numpy import save_file
+from torch import nn
 
-from dfo_prompt.errors import InputError
-from dfo_prompt.prompt.projections.affine import Projection, Space
+from dfo_prompt.errors import InputError, PluginError
+from dfo_prompt.prompt.projections.affine import Projection, Space, projector
 from dfo_prompt.prompt.projections.dense import matched, normal, orthogonal, uniform
 from dfo_prompt.prompt.projections.learned import from_file
 from dfo_prompt.prompt.projections.structured import count_sketch, fastfood, hadamard, low_rank, sparse
@@ -147,3 +148,33 @@ def test_what_cannot_be_drawn_is_one_line(draw, space, options, message):
 def test_a_space_that_cannot_be_is_one_line(dim, tokens, message):
     with pytest.raises(InputError, match=message):
         Space(dim=dim, tokens=tokens, width=32, mean=0.0, std=1.0)
+
+
+def drawn(draw, seed=1):
+    return projector(draw, [seed], "mine")(SPACE, torch.zeros(50, 64), 0)
+
+
+def test_a_module_that_initializes_itself_is_drawn_from_the_stream_and_evaluated():
+    def draw(space, rng):
+        return nn.Sequential(nn.Dropout(0.5), nn.Linear(space.dim, space.entries))
+
+    before, z = torch.get_rng_state(), np.ones((2, 60))
+    first, again, other = (drawn(draw, seed)(z) for seed in (1, 1, 2))
+    assert torch.equal(first, again)
+    assert torch.equal(first[0], first[1])
+    assert not torch.equal(first, other)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+@pytest.mark.parametrize(
+    ("draw", "said"),
+    [
+        (lambda space, rng: np.ones((space.dim, space.entries)), r"has the shape \(60, 3200\), not \(3200, 60\)"),
+        (lambda space, rng: np.full((space.entries, space.dim), np.nan), "has entries that are not finite"),
+        (lambda space, rng: [1.0], "is a list, neither an array nor a torch module"),
+        (lambda space, rng: nn.Linear(space.dim, 7), r"maps a candidate to the shape \(7,\), not \(3200,\)"),
+    ],
+)
+def test_what_is_no_projection_is_named(draw, said):
+    with pytest.raises(PluginError, match=f"projection 'mine' {said}"):
+        drawn(draw)
