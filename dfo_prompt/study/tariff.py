@@ -64,13 +64,13 @@ class Tariff:
         kept = {*self.again, "unanswered", *(["nanodollars"] if part.nanodollars else [])}
         return {name: getattr(part, name) for name in currencies() if name in kept}
 
-    def failed(self, count: int, split: str = "train") -> Usage:
-        """Return the usage to charge for `count` evaluations that failed for good and do not tell theirs: the estimate.
+    def failed(self, count: int) -> Usage:
+        """Return the usage to charge for `count` queries that failed and do not tell theirs: the estimate.
 
         Raises:
             PluginError: the objective breaks its contract.
         """
-        most = self._estimate(count, split)
+        most = self._estimate(count, "train")
         return replace(most, unanswered=most.requests)
 
     def lost(self, usage: Used) -> Used:

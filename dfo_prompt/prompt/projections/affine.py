@@ -108,7 +108,7 @@ def projector(draw: Draw, stream: Sequence[int], name: str = "") -> Project:
         name: name of the projection, for errors.
 
     Raises:
-        PluginError: as of the returned function: what is drawn is no map from R^d to the entries of a prompt, or not finite.
+        PluginError: by the returned function: A has another shape, or entries that are not finite.
     """
 
     def project(space: Space, start: Tensor, layer: int) -> Projection:
