@@ -176,7 +176,7 @@ def test_a_study_goes_on_at_another_address_with_another_patience_and_not_with_a
     assert study("s", *over(model_server), "--endpoint-concurrency", "2")[0] == 0
     assert manifest(folder) == before
     status, err, _ = study("s", *over(model_server), "--set", "endpoint.options.batch=3")
-    assert (status, "holds another study: endpoint is" in err) == (2, True)
+    assert (status, "holds another study: endpoint.options.batch is" in err) == (2, True)
 
 
 FAULTS = {
