@@ -333,7 +333,7 @@ def test_a_folder_of_an_older_recipe_is_another_study(tiny_folder, tiny_task, tm
     assert read_manifest(tmp_path / "s")["objective"]["recipe"]["options"] == frozen["method_options"]
     changed = {**frozen, "method_options": {**frozen["method_options"], "copies": 2}}
     monkeypatch.setattr("dfo_prompt.methods.recipe.read_preset", lambda _: changed)
-    with pytest.raises(dp.InputError, match="holds another study: recipe is"):
+    with pytest.raises(dp.InputError, match="holds another study: recipe.options.copies is 1 there and 2"):
         run_method(config, out=tmp_path / "s")
 
 

@@ -123,7 +123,7 @@ def test_the_manifest_says_that_a_time_limit_depends_on_the_clock(tmp_path):
     assert read_manifest(tmp_path / "time")[CLOCK] == "stop.time_limit"
     assert CLOCK not in read_manifest(tmp_path / "patience")
     assert "stop" not in read_manifest(tmp_path / "plain")["config"]  # that of earlier versions
-    with pytest.raises(dp.InputError, match="stop is .* there"):
+    with pytest.raises(dp.InputError, match="stop.patience is 8 there and 9"):
         dp.minimize(Bowl(), out=tmp_path / "patience", stop={"patience": 9}, **given)
 
 
