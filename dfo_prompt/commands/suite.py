@@ -92,11 +92,8 @@ def run(
     todo = [plan for plan in suite.plans if not is_finished(folder, plan)]
     if dry_run:
         probed = probe_suite(suite, folder, executor=executor, options=options)
-        each = "" if jobs or executor == PROCESSES else ", one at a time"
-        cost = f", {_cost(probed, todo, jobs or 1)}{each}" if probed else ""
-        if methods := sum(not plan.queries for plan in todo):
-            cost += f"; the cost of {counted(methods, 'run')} of methods without a search is unknown"
-        click.echo(_announcement(suite, todo, cost), err=True)
+        each = "" if not probed or jobs or executor == PROCESSES else ", one at a time"
+        click.echo(_announcement(suite, todo, f"{_cost(probed, todo, jobs or 1)}{each}{_unknown(todo)}"), err=True)
         return
     click.echo(_announcement(suite, todo), err=True)
     others = packed.beside(packed_file(beside)) if packed and beside else None
@@ -162,8 +159,15 @@ def _missing(error: ImportError) -> str:
     return f"{needs_extra('a report', 'report')} ({error})"
 
 
+def _unknown(todo: list[Plan]) -> str:
+    methods = sum(not plan.queries for plan in todo)
+    return f"; the cost of {counted(methods, 'run')} of methods without a search is unknown" if methods else ""
+
+
 def _cost(probed: Mapping[str, Event], todo: list[Plan], jobs: int) -> str:
-    """Return the estimated time and consumption of studies, based on their probes."""
+    """Return the estimated time and consumption of studies, based on their probes; "" without any."""
+    if not probed:
+        return ""
     parts = [(plan, probed[plan.id]) for plan in todo if plan.queries]
     seconds = [plan.queries * event.seconds for plan, event in parts if event.seconds is not None]
     duration = sum(seconds) / jobs if len(seconds) == len(parts) else None
@@ -175,5 +179,5 @@ def _cost(probed: Mapping[str, Event], todo: list[Plan], jobs: int) -> str:
     spent = [] if duration is None else [f"{duration_text(duration)} in the objective"]
     figures = [*spent, *amounts(used)]
     if not figures:
-        return "whose time and cost are unknown"
-    return f"{'' if duration is not None and duration < 1 else 'about '}{', '.join(figures)} for them"
+        return ", whose time and cost are unknown"
+    return f", {'' if duration is not None and duration < 1 else 'about '}{', '.join(figures)} for them"

@@ -92,7 +92,7 @@ class Analysis:
 
     @property
     def random_searches(self) -> list[str]:
-        """Return the entries that are random search, ranked or not, one that is called so first."""
+        """Return the entries that are random search, ranked or not; the one with that name comes first."""
         plans = (plan for plan in self.suite.plans if plan.config.method == STUDY and plan.config.optimizer == RANDOM)
         return sorted({plan.optimizer: None for plan in plans}, key=lambda name: name != RANDOM)
 

@@ -28,7 +28,7 @@ RESERVED = re.compile(
 NAMED = ("optimizer", "method", "first", "second")
 """Columns that hold names of entries."""
 WHERE = {0.0: "here", 1.0: "packed"}
-"""Where an entry's studies are from, by the share of packed ones."""
+"""The origin of an entry's studies, by the share of packed ones."""
 
 
 def all_tables(analysis: Analysis) -> list[Section]:

@@ -12,7 +12,7 @@ from dfo_prompt.plugin.entries import options_of, shelf
 from dfo_prompt.plugin.files import digest_of
 
 HASHED = "sha256 "
-"""What a hash begins with, where distributions have their version."""
+"""The start of the hash of a file; a distribution has its version instead."""
 CREDENTIALS = ("token_file",)
 """Options that name files of secrets, which may be renewed and whose hashes belong in no folder."""
 

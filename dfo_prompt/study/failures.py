@@ -6,7 +6,7 @@ from dfo_prompt.errors import StudyError
 from dfo_prompt.study.records import Record
 
 REMEDY = "fix it, and the same command continues; if that changes a plugin, --start-from this folder and another --out"
-"""What to do after a failure of the objective. A plugin belongs to a study's identity as soon as there is a loss."""
+"""The advice after a failure of the objective; a plugin is a part of a study's identity once there is a loss."""
 MOST_FAILED_BATCHES = 3
 """The number of failed batches in a row that ends a study."""
 
