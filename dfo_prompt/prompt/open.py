@@ -99,7 +99,12 @@ def _files(model: Path) -> tuple[tuple[str, int, int], ...]:
 
 
 @lru_cache(maxsize=1)
-def _loaded(model: str | Path, device: str, load: Callable[..., LanguageModel], files: object) -> LanguageModel:  # noqa: ARG001
+def _loaded(
+    model: str | Path,
+    device: str,
+    load: Callable[..., LanguageModel],
+    files: object,  # noqa: ARG001 - a part of the cache's key
+) -> LanguageModel:
     if isinstance(model, Path):
         return load(model.name, model, device=device)
     name, models = model, catalogue().models
