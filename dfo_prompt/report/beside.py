@@ -4,12 +4,14 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from dfo_prompt.config.paths import by_name
 from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.errors import InputError
 from dfo_prompt.report.packed import Packed
 from dfo_prompt.report.texts import truncated
+from dfo_prompt.study.identity import lasting
 from dfo_prompt.suite.comparable import Instance
 from dfo_prompt.suite.fair import check_budgets, check_losses
 from dfo_prompt.suite.plan import Plan, Suite
@@ -82,7 +84,7 @@ def _difference(plan: Plan, references: Sequence[Plan], tables: Collection[str])
 
 def _set(plan: Plan, table: str) -> object:
     """Return a table of a study without its null values, or null."""
-    value = by_name(plan.config.as_dict()).get(table)
+    value = _settings(plan).get(table)
     return {key: inner for key, inner in value.items() if inner is not None} if isinstance(value, Mapping) else value
 
 
@@ -102,9 +104,13 @@ def _flat(plan: Plan) -> dict[str, object]:
         else:
             flat[key] = value
 
-    for key, value in by_name(plan.config.as_dict()).items():
+    for key, value in _settings(plan).items():
         put(key, value)
     return flat
+
+
+def _settings(plan: Plan) -> dict[str, Any]:
+    return lasting(by_name(plan.config.as_dict()))
 
 
 def _short(value: object) -> str:

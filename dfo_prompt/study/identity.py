@@ -82,12 +82,21 @@ def check_parts(
         raise InputError(f"{path} holds another study: {key} is {_short(old)} there and {_short(new)} here; {way}")
 
 
+def lasting(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of a study without those of an endpoint or a service that do not affect results.
+
+    Other parts of a manifest are returned unchanged.
+    """
+    practical = {"endpoint": PRACTICAL, "objective_options": CONNECTION if settings.get("objective") == REMOTE else ()}
+    return {name: _without(value, practical.get(name, ())) for name, value in settings.items()}
+
+
 def _differences(stored: Mapping[str, Any], current: Mapping[str, Any]) -> Iterator[tuple[str, str, Any, Any]]:
     """Yield the part, the key and both values of each difference between manifests, in the parts of `current`."""
     for part in [part for part in (*IDENTITY, CODE) if part in current and (part in stored or part != CODE)]:
         if stored.get(part) == current[part]:
             continue
-        old, new = (_lasting(by_name(manifest.get(part, {}))) for manifest in (stored, plain_copy(current)))
+        old, new = (lasting(by_name(manifest.get(part, {}))) for manifest in (stored, plain_copy(current)))
         if part == "config":
             old = dict(_filled(old, new, StudyConfig().as_dict()))
         known = {*old} if part == CODE else {*old, *new}  # earlier versions did not list all code
@@ -105,12 +114,6 @@ def _unequal(key: str, old: Any, new: Any) -> list[tuple[str, Any, Any]]:
         keys = sorted({*old, *new})
         within = [item for inner in keys for item in _unequal(f"{key}.{inner}", old.get(inner), new.get(inner))]
     return within or [(key, old, new)]
-
-
-def _lasting(part: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a part of a manifest without the keys of an endpoint or a service that do not affect results."""
-    practical = {"endpoint": PRACTICAL, "objective_options": CONNECTION if part.get("objective") == REMOTE else ()}
-    return {name: _without(value, practical.get(name, ())) for name, value in part.items()}
 
 
 def _without(value: Any, keys: Collection[str]) -> Any:

@@ -12,7 +12,9 @@ from dfo_prompt.suite.folder import study_path
 from dfo_prompt.suite.plan import Plan
 
 Fingerprints = Mapping[str, Any]
-"""The fingerprints of task, data and model by name and the name of a served model, or else the objective's name."""
+"""The fingerprints of task, data and model by name and the name of a served model, or else the objective's own fingerprint
+(of a service) or name.
+"""
 FINGERPRINTS = ("task", "data", "drawn", "model")
 Instance = tuple[str, int]
 """(problem, seed)."""
@@ -27,7 +29,8 @@ def fingerprints_of(manifest: Mapping[str, Any]) -> Fingerprints:
             setting["model"] = endpoint["model_fingerprint"]
         elif served := endpoint.get("served_model") or endpoint.get("model"):
             setting["served model"] = served
-    return {**setting, "objective": "" if setting else manifest["config"].get("objective")}
+    identity = objective.get("fingerprint", manifest["config"].get("objective"))
+    return {**setting, "objective": "" if setting else identity}
 
 
 class Agreement:

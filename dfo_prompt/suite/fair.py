@@ -8,6 +8,7 @@ from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.errors import InputError
 from dfo_prompt.plugin.entries import takes_problem
 from dfo_prompt.run.built import plugin_of
+from dfo_prompt.study.identity import lasting
 from dfo_prompt.suite.config import Measure
 from dfo_prompt.suite.plan import Plan
 
@@ -63,7 +64,7 @@ def different_losses(plans: Sequence[Plan]) -> Iterator[tuple[str, Plan, Plan]]:
         references = first.setdefault(plan.problem, {})
         references.setdefault(plan.config.objective, plan)
         for reference, key in product(references.values(), LOSS_KEYS):
-            ours, theirs = (attrgetter(key)(one.config) for one in (plan, reference))
+            ours, theirs = (_setting(one.config, key) for one in (plan, reference))
             if ours != theirs and _defines_loss(key, plan.config, reference.config):
                 yield key, reference, plan
 
@@ -80,6 +81,12 @@ def check_losses(plans: Sequence[Plan], measure: Measure, where: str) -> None:
         both = f"{reference.optimizer!r} and {plan.optimizer!r}"
         fault = f"{key} of {both} differ on {plan.problem!r}, so that their losses cannot be compared"
         raise InputError(f'{where}: {fault}; set it in [study] or [[problems]], or measure = "test_metric"')
+
+
+def _setting(study: StudyConfig, key: str) -> object:
+    if key == "objective_options":
+        return lasting({"objective": study.objective, key: study.objective_options})[key]
+    return attrgetter(key)(study)
 
 
 def _defines_loss(key: str, ours: StudyConfig, theirs: StudyConfig) -> bool:

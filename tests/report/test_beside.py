@@ -191,6 +191,24 @@ def test_the_folder_of_a_file_is_no_difference(packed, tmp_path):
     assert left.plans == ours.plans
 
 
+def test_the_connection_to_a_service_is_no_difference(packed, tmp_path):
+    file = tmp_path / "suite.toml"
+    file.write_text(SUITE.replace('"cma", "random"', '"random", "zo:es"'))
+
+    def remote(plan, options):
+        return replace(plan, config=replace(plan.config, objective="remote", objective_options={"run": "", **options}))
+
+    def left(**options):
+        plans = tuple(remote(plan, {"url": "http://127.0.0.1:2", "timeout": 9.0, **options}) for plan in suite.plans)
+        return only_new(replace(suite, plans=plans), replace(whole, studies=theirs), file=file, source=packed).plans
+
+    whole, suite = read_packed(packed), read_suite_file(file)
+    theirs = tuple(replace(study, plan=remote(study.plan, {"url": "http://127.0.0.1:1"})) for study in whole.studies)
+    assert {plan.optimizer for plan in left()} == {"zo:es"}
+    with pytest.raises(InputError, match=r'objective_options.run is "again", and "" in '):
+        left(run="again")
+
+
 @pytest.mark.slow
 def test_an_entry_of_the_file_with_settings_of_its_own_can_be_placed(run, tmp_path):
     status, _, _ = run(change=('"random"', '"random", { name = "bold", optimizer = "cma", sigma = 2.0, popsize = 10 }'))

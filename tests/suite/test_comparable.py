@@ -57,6 +57,14 @@ def test_a_study_without_a_manifest_is_checked_once_it_has_one(begun, tmp_path):
         comparable.check(late)
 
 
+def test_the_fingerprint_of_a_service_identifies_its_objective(begun, tmp_path):
+    comparable = Comparable(tmp_path)
+    comparable.check(begun("here", fingerprint="a"))
+    comparable.check(begun("elsewhere", fingerprint="a"))
+    with pytest.raises(InputError, match="the objective of p/other/1 is not that of p/here/1: "):
+        comparable.check(begun("other", fingerprint="b"))
+
+
 @pytest.mark.parametrize("damage", ["{", "[]", '{"config": {}}'])
 def test_damaged_manifests_are_left_to_the_report(begun, tmp_path, damage):
     comparable = Comparable(tmp_path)

@@ -300,3 +300,13 @@ def test_options_of_an_objective_from_a_plugin_file_define_its_loss(read, tmp_pa
 def test_one_bracket_too_few_is_said(read):
     with pytest.raises(InputError, match=r"problems: this is one table, .* \[\[problems\]\] begins each"):
         read(SUITE + '[problems]\nname = "a"\n')
+
+
+def test_entries_may_reach_one_service_in_different_ways(read):
+    entry = '{{ name = "patient", optimizer = "cma", objective_options = {{ url = "http://127.0.0.1:1", {} }} }}'
+    objective = '"remote"\nobjective_options = { url = "http://127.0.0.1:2" }'
+    text = SUITE.partition("[cross]")[0].replace('"sphere"', objective)
+    first, _, last = text.partition('{ name = "slow", optimizer = "cma:sep", sigma = 0.1 }')
+    assert len(read(first + entry.format("patience = 600.0") + last).plans) == 3 * 2
+    with pytest.raises(InputError, match="objective_options of 'cma' and 'patient' differ on 'remote'"):
+        read(first + entry.format('run = "again"') + last)
