@@ -53,7 +53,8 @@ def only_new(suite: Suite, packed: Packed, *, file: Path, source: Path) -> Suite
         if difference := _difference(plan, references, EVERY if same else SHARED):
             key, values = difference
             raise InputError(f"{file}: of {plan.id} {key} {values} in {source}{OTHER_NAME * (_table(key) not in SHARED)}")
-    together = [_by_name(plan) for plan in (*packed.plans, *suite.plans)]
+    files = {plan.config.plugin.name: plan.config.plugin for plan in suite.plans if plan.config.plugin}
+    together = [_by_name(plan, files) for plan in (*packed.plans, *suite.plans)]
     check_losses(together, suite.settings.measure, f"{file} beside {source}")
     check_budgets(together, f"{file} beside {source}")
     new = tuple(plan for plan in suite.plans if plan.id not in packed_by_id or not packed.evidence[plan.id].finished)
@@ -62,10 +63,14 @@ def only_new(suite: Suite, packed: Packed, *, file: Path, source: Path) -> Suite
     return replace(suite, plans=new)
 
 
-def _by_name(plan: Plan) -> Plan:
-    """Return the plan with the names of the files in its objective's options, since packed studies have no folders."""
-    options = by_name(plan.config.as_dict())["objective_options"]
-    return replace(plan, config=replace(plan.config, objective_options=options))
+def _by_name(plan: Plan, files: Mapping[str, Path]) -> Plan:
+    """Return the plan with the names of the files in its objective's options, since packed studies have no folders.
+
+    Its plugin becomes the one of `files` with the same name, if there is one.
+    """
+    config, plugin = plan.config, plan.config.plugin
+    options = by_name(config.as_dict())["objective_options"]
+    return replace(plan, config=replace(config, objective_options=options, plugin=plugin and files.get(plugin.name, plugin)))
 
 
 def _difference(plan: Plan, references: Sequence[Plan], tables: Collection[str]) -> tuple[str, str] | None:

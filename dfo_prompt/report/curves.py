@@ -19,7 +19,8 @@ class Range:
     """The losses that normalize the curves of a problem and seed.
 
     Attributes:
-        start: the median of the first finite loss over all studies.
+        start: the median of the first finite losses of all studies, or the smaller of the middle two, so that a single far
+            start does not make all other differences look small.
         best: the smallest loss that any study observed.
     """
 
@@ -64,7 +65,7 @@ def range_of(curves: Matrix) -> Range | None:
     if not np.isfinite(curves).any():
         return None
     first = np.array([row[np.isfinite(row)][0] for row in curves if np.isfinite(row).any()])
-    return Range(start=float(np.median(first)), best=float(np.nanmin(curves)))
+    return Range(start=float(np.quantile(first, 0.5, method="lower")), best=float(np.nanmin(curves)))
 
 
 def area_over_curve(curves: Matrix, within: Range, budgets: Sequence[int]) -> Vector:

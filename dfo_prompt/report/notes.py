@@ -8,6 +8,8 @@ from dfo_prompt.report.analysis import Analysis
 from dfo_prompt.report.texts import counted, listed
 from dfo_prompt.run.code import HASHED
 from dfo_prompt.study.identity import CODE
+from dfo_prompt.suite.comparable import Instance
+from dfo_prompt.suite.plan import Plan
 
 INCOMPLETE = "results on some problems or seeds are missing"
 PARTIAL = "{} is missing on some problems or seeds"
@@ -59,6 +61,31 @@ def other_losses(analysis: Analysis) -> str:
     problems = listed(list(analysis.losses_differ))
     reason = next(iter(analysis.losses_differ.values()))
     return f"On {problems} the entries minimize different losses ({reason} differ): their curves are not compared there."
+
+
+def other_starts(analysis: Analysis) -> str:
+    """Return which entries start at an x0 of their own; "" if none does."""
+    instances: dict[Instance, list[Plan]] = {}
+    for plan in analysis.findings.suite.plans:
+        if plan.queries:
+            instances.setdefault((plan.problem, plan.seed), []).append(plan)
+    apart = dict.fromkeys(
+        plan.optimizer
+        for plans in instances.values()
+        for plan in plans
+        if plan.config.x0 and any(other.config.x0 != plan.config.x0 for other in plans)
+    )
+    return f"{listed(list(apart))} started elsewhere (x0); queries that found this start are not counted." if apart else ""
+
+
+def other_looks(analysis: Analysis) -> str:
+    """Return how often the entries are evaluated on dev, if their answers are chosen there and it differs."""
+    every: dict[int, dict[str, None]] = {}
+    for plan in analysis.findings.suite.plans if analysis.measure == "test_metric" else ():
+        if plan.queries and plan.config.validate_every:
+            every.setdefault(plan.config.validate_every, {})[plan.optimizer] = None
+    looks = [f"{listed(list(names))} every {queries:,} queries" for queries, names in sorted(every.items())]
+    return f"Evaluated on dev: {'; '.join(looks)}. More evaluations may choose a better answer." if len(looks) > 1 else ""
 
 
 def other_code(analysis: Analysis) -> str:

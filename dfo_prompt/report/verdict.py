@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dfo_prompt.report.analysis import Analysis
 from dfo_prompt.report.comparison import Conclusion
 from dfo_prompt.report.marks import marks_of
-from dfo_prompt.report.notes import beside, missing, other_code, other_losses, too_few
+from dfo_prompt.report.notes import beside, missing, other_code, other_looks, other_losses, other_starts, too_few
 from dfo_prompt.report.numbers import interval_text
 from dfo_prompt.report.statistics import FEWEST_SEEDS, ROUNDING
 from dfo_prompt.report.texts import counted, listed, named
@@ -40,6 +40,8 @@ def remarks(analysis: Analysis) -> list[str]:
         _against_the_manual_prompt(analysis, ranked[0]),
         _same_scores(analysis),
         other_losses(analysis),
+        other_starts(analysis),
+        other_looks(analysis),
         other_code(analysis),
         f"With fewer than {FEWEST_SEEDS} seeds this result is preliminary." * (1 < seeds < FEWEST_SEEDS),
     ]

@@ -118,13 +118,15 @@ def create_objective(name: str, *, dim: int, seed: int = 0, **options: object) -
         seed: seed of all random draws of the objective.
 
     Raises:
-        InputError: the name or an option is unknown, or a value is invalid.
+        InputError: the name or an option is unknown, a value is invalid, or the objective has another d.
         PluginError: the objective cannot be built for another reason.
     """
     tables = CONFIG_TABLES & options.keys()
     if foreign := sorted(tables - parameters(target_of("objective", name)).hints.keys()):
         raise InputError(f"objective {name!r} has no {foreign[0]}; it is for objectives of language models")
     objective: Objective = build("objective", name, options, dim=dim, seed=seed)
+    if (own := getattr(objective, "dim", dim)) != dim:
+        raise InputError(f"objective {name!r} has d = {own}, not {dim}; set dim to that")
     return objective
 
 

@@ -1,13 +1,13 @@
 """Validates the results of an objective: arrays with a number per candidate, usage, and plain metadata."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
 
 from dfo_prompt._util.parsing import plain_copy
-from dfo_prompt.contracts.objective import Composite, Described, Evaluation, Objective, Outer
+from dfo_prompt.contracts.objective import Composite, Described, Evaluation, Numbered, Objective, Outer
 from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.errors import PluginError, one_line
 from dfo_prompt.types import Json, Matrix, Vector
@@ -73,6 +73,22 @@ def outer_of(objective: Objective, *, name: str) -> Outer | None:
         return objective.outer if isinstance(objective, Composite) else None
     except Exception as error:
         raise PluginError(f"objective {name!r} failed in outer: {one_line(error)}") from error
+
+
+def expecting(objective: Objective, *, name: str) -> Callable[[str, int], None]:
+    """Return the function that announces the next evaluation to the objective `name`; see `Numbered`.
+
+    The function raises PluginError if the objective does.
+    """
+
+    def expect(account: str, first: int) -> None:
+        if isinstance(objective, Numbered):
+            try:
+                objective.expect(account, first)
+            except Exception as error:
+                raise PluginError(f"objective {name!r} failed in expect: {one_line(error)}") from error
+
+    return expect
 
 
 def without_outputs(optimizer: str, objective: str = "") -> str:

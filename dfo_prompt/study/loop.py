@@ -20,18 +20,19 @@ from contextlib import suppress
 
 from dfo_prompt.config.prices import Prices
 from dfo_prompt.config.stop import StopConfig
-from dfo_prompt.contracts.objective import CLEAN, Numbered, Objective, Validated
+from dfo_prompt.contracts.objective import CLEAN, Objective, Validated
 from dfo_prompt.contracts.optimizer import Optimizer
 from dfo_prompt.errors import DfoPromptError, StudyError, one_line
 from dfo_prompt.study.attempt import call_of
 from dfo_prompt.study.audit import Audit, discrepancies
+from dfo_prompt.study.checked_objective import expecting
 from dfo_prompt.study.checked_optimizer import CheckedOptimizer
 from dfo_prompt.study.costs import Spent
 from dfo_prompt.study.evaluator import Evaluator
 from dfo_prompt.study.failures import Failures
 from dfo_prompt.study.holdout import Holdout
 from dfo_prompt.study.ledger import Ledger
-from dfo_prompt.study.observing import Observers, unheard
+from dfo_prompt.study.observing import Observers
 from dfo_prompt.study.outcome_cache import OutcomeCache
 from dfo_prompt.study.records import Account, Outcome, Record, joined
 from dfo_prompt.study.result import Batch, Observer, StudyInfo, StudyResult
@@ -50,7 +51,8 @@ class Study:
             test.
         ledger: a new ledger, or one opened on the folder of the study to continue.
         info: names for observers and messages.
-        validate_every: queries between evaluations on dev; None means only at the end.
+        validate_every: queries between evaluations on dev, which are skipped while no new candidate was scored; None means
+            only at the end.
         observers: observers to notify of every batch.
         prices: prices of the objective's consumption.
         stop: rules that end the search before its budget.
@@ -88,7 +90,7 @@ class Study:
             audit=Audit(info.objective),
             take_optimizer_seconds=self._optimizer.take_seconds,
             validated=self._report_validation,
-            expect=objective.expect if isinstance(objective, Numbered) else unheard,
+            expect=expecting(objective, name=info.objective),
         )
         self._stopping = Stopping(stop, ledger)
         self._stopping.check(objective, info.objective)
@@ -120,7 +122,7 @@ class Study:
     def _run(self) -> StudyResult:
         self._observers.started(self._info)
         objective = self._objective
-        holdout = None
+        holdout, looked = None, 0
         if isinstance(objective, Validated):
             holdout = Holdout(objective, evaluator=self._evaluator, dim=self._info.dim)
         while self._ledger.remaining and not self._ended:
@@ -128,7 +130,9 @@ class Study:
             self._step()
             self._stopping.note(self._search.best_loss)
             self._report_end()
-            if holdout and before // self._validate_every < self._ledger.queries // self._validate_every:
+            due = before // self._validate_every < self._ledger.queries // self._validate_every
+            if holdout and due and self._evaluator.cache.scored > looked:
+                looked = self._evaluator.cache.scored
                 self._consider(holdout)
                 self._stopping.note(holdout.best_loss, split="dev")
             self._stopping.look_at_the_clock()

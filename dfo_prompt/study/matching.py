@@ -4,10 +4,9 @@ A candidate that differs from the journaled one only by rounding (`ROUNDING`), a
 journaled one.
 """
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
-
-import numpy as np
 
 from dfo_prompt.errors import StudyError
 from dfo_prompt.study.candidates import Candidates, candidate_hash
@@ -78,4 +77,4 @@ class Matching:
 
 
 def _close(stored: Vector, proposed: Vector) -> bool:
-    return float(np.linalg.norm(stored - proposed)) <= ROUNDING * float(np.linalg.norm(stored))
+    return math.dist(stored, proposed) <= ROUNDING * math.hypot(*stored)  # neither overflows, as sums of squares do

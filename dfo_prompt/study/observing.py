@@ -56,4 +56,4 @@ class Observers:
 
 
 def unheard(*_: object) -> None:
-    """Stand in for an optional method that an observer or objective lacks."""
+    """Stand in for an optional method that an observer lacks."""

@@ -25,6 +25,11 @@ class OutcomeCache:
     objective: Objective
     _known: dict[tuple[str, str], Scored] = field(default_factory=dict, init=False)
 
+    @property
+    def scored(self) -> int:
+        """Return how many different candidates or texts were scored by queries."""
+        return sum(split == "train" for split, _ in self._known)
+
     def keys(self, batch: Matrix) -> list[str]:
         """Return the cache key of each candidate (B, d): its text, or its hash.
 

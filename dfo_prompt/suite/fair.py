@@ -5,15 +5,16 @@ from itertools import combinations, product
 from operator import attrgetter
 
 from dfo_prompt.config.study import StudyConfig
-from dfo_prompt.errors import InputError
-from dfo_prompt.plugin.entries import takes_problem
+from dfo_prompt.errors import InputError, UnknownNameError
+from dfo_prompt.plugin.entries import find, takes_problem
 from dfo_prompt.run.built import plugin_of
 from dfo_prompt.study.identity import lasting
 from dfo_prompt.suite.config import Measure
 from dfo_prompt.suite.plan import Plan
 
-LOSS_KEYS = ("objective", "objective_options", "dim", "prompt.loss", "prompt.calibration")
-"""The settings that can make two losses different."""
+FUNCTION_KEYS = ("objective", "plugin", "objective_options", "dim")
+LOSS_KEYS = (*FUNCTION_KEYS, "prompt.loss", "prompt.calibration")
+"""The settings that can make two losses different; the first ones define the function of an objective without a model."""
 
 
 def check_fair(plans: Sequence[Plan], measure: Measure, where: str) -> None:
@@ -84,15 +85,26 @@ def check_losses(plans: Sequence[Plan], measure: Measure, where: str) -> None:
 
 
 def _setting(study: StudyConfig, key: str) -> object:
+    if key == "plugin" and not _is_of_plugin(study):
+        return None
     if key == "objective_options":
         return lasting({"objective": study.objective, key: study.objective_options})[key]
     return attrgetter(key)(study)
 
 
+def _is_of_plugin(study: StudyConfig) -> bool:
+    """Tell whether the objective is one that only the study's plugin file offers."""
+    try:
+        find("objective", study.objective)
+    except UnknownNameError:
+        return True
+    return False
+
+
 def _defines_loss(key: str, ours: StudyConfig, theirs: StudyConfig) -> bool:
     """Tell whether two studies have other losses if they differ in `key`."""
     models = _scores_model(ours) and _scores_model(theirs)
-    if key in ("objective", "objective_options", "dim"):
+    if key in FUNCTION_KEYS:
         return not models
     return models or ours.objective == theirs.objective
 

@@ -13,6 +13,11 @@ def test_the_range_reaches_from_the_usual_start_to_the_best():
     assert range_of(np.full((2, 3), np.nan)) is None
 
 
+def test_a_single_far_start_does_not_set_the_range():
+    near, far = [9.0, 5.0, 1.0], [1e8, 9.0, 8.0]
+    assert range_of(np.array([near, far])) == range_of(np.array([far, near])) == Range(start=9.0, best=1.0)
+
+
 def test_the_area_is_the_mean_share_of_the_way():
     area = area_over_curve(CURVES, Range(start=9.0, best=1.0), [4, 4])
     np.testing.assert_allclose(area, [(0 + 0.5 + 0.5 + 1) / 4, 0.25 / 4])

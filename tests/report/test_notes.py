@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from html import unescape
 
 import pytest
@@ -9,9 +10,9 @@ import pytest
 import dfo_prompt as dp
 from dfo_prompt.report.analysis import analyse
 from dfo_prompt.report.html import suite_html
-from dfo_prompt.report.notes import missing
+from dfo_prompt.report.notes import missing, other_looks
 from dfo_prompt.report.terminal import outcome
-from dfo_prompt.report.verdict import notes, verdict
+from dfo_prompt.report.verdict import notes, remarks, verdict
 from dfo_prompt.report.write import write_report
 
 GONE = "1 of 8 studies have no result. Not ranked, because results on some problems or seeds are missing: far."
@@ -113,3 +114,32 @@ def test_a_failed_study_does_not_hide_that_the_others_have_no_measure():
         dp.compare(["cma", three], Picky(), budget=12, seeds=1, measure="test_metric", progress=False)
     with pytest.raises(dp.StudyError, match="no study has a result; .*batches of three"):
         dp.compare([three], Picky(), budget=12, seeds=1, progress=False)
+
+
+def test_an_entry_with_another_start_is_named(tmp_path):
+    names = ["cma", {"name": "near", "optimizer": "cma", "x0": [0.1, 0.1]}]
+    said = "near started elsewhere (x0); queries that found this start are not counted."
+    dp.compare(names, bowl, dim=2, budget=12, seeds=2, out=tmp_path / "one", progress=False)
+    assert said in remarks(analyse(tmp_path / "one"))
+    names[0] = {"name": "far", "optimizer": "random", "x0": [0.1, 0.1]}
+    dp.compare(names, bowl, dim=2, budget=12, seeds=2, out=tmp_path / "both", progress=False)
+    assert "started elsewhere" not in str(remarks(analyse(tmp_path / "both")))
+
+
+def test_entries_that_are_evaluated_on_dev_at_other_intervals_are_named(tmp_path, folder):
+    analysis = analyse(folder)
+    plans = tuple(replace(plan, config=replace(plan.config, validate_every=5)) for plan in analysis.findings.suite.plans)
+    often = tuple(
+        plan if plan.optimizer == "cma" else other for plan, other in zip(analysis.findings.suite.plans, plans, strict=True)
+    )
+
+    def said(plans, measure):
+        suite = replace(
+            analysis.findings.suite, plans=plans, settings=replace(analysis.findings.suite.settings, measure=measure)
+        )
+        return other_looks(replace(analysis, findings=replace(analysis.findings, suite=suite)))
+
+    assert said(often, "test_metric").startswith(
+        "Evaluated on dev: again, random and far every 5 queries; cma every 6 queries."
+    )
+    assert said(plans, "test_metric") == said(often, "best_loss") == ""

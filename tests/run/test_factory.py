@@ -6,12 +6,32 @@ from fakes import Bowl
 
 import dfo_prompt as dp
 from dfo_prompt.config.reading import parse_config
+from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.errors import InputError
 from dfo_prompt.plugin.catalogue import plugin_files
+from dfo_prompt.run.built import plugin_of
 from dfo_prompt.run.code import code_of
 from dfo_prompt.run.factory import is_deterministic
+from dfo_prompt.run.objectives import Objectives
 from dfo_prompt.run.study import run_study
 from dfo_prompt.study.identity import check_objective
+
+FIXED = """
+import dfo_prompt as dp
+
+class Fixed:
+    dim = 7
+
+    def __init__(self, *, dim, seed):
+        pass
+
+    def evaluate(self, candidates):
+        return dp.Evaluation(losses=(candidates**2).sum(axis=1) + 1)
+
+@dp.hookimpl
+def dfo_prompt_objectives():
+    yield dp.Spec(name="fixed", target="fixed:Fixed", summary="A bowl of seven coordinates.")
+"""
 
 
 def test_minimize_is_one_line():
@@ -59,6 +79,26 @@ def test_a_mistake_is_one_line(arguments, message):
     with pytest.raises(InputError, match=message) as caught:
         dp.minimize(Bowl(), **{"budget": 20, **arguments})
     assert "\n" not in str(caught.value)
+
+
+def test_an_objective_with_another_d_is_refused(tmp_path):
+    (tmp_path / "fixed.py").write_text(FIXED)
+    with (
+        plugin_files(tmp_path / "fixed.py"),
+        pytest.raises(InputError, match="objective 'fixed' has d = 7, not 4; set dim to"),
+    ):
+        dp.create_objective("fixed", dim=4)
+
+
+def test_an_edited_plugin_file_gives_its_new_objective(tmp_path):
+    file, objectives = tmp_path / "fixed.py", Objectives()
+    config = StudyConfig(objective="fixed", dim=7, plugin=file)
+    found = []
+    for source in (FIXED, FIXED.replace("+ 1", "+ 2")):
+        file.write_text(source)
+        with plugin_of(config):
+            found.append(float(objectives.get(config).evaluate(np.zeros((1, 7))).losses[0]))
+    assert found == [1, 2]
 
 
 @pytest.mark.parametrize(

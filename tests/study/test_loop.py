@@ -6,7 +6,7 @@ import dfo_prompt as dp
 from dfo_prompt.contracts.objective import Evaluation
 from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.errors import PluginError, StudyError
-from dfo_prompt.study.failures import MOST_FAILED_BATCHES
+from dfo_prompt.study.failures import MOST_FAILED_BATCHES, MOST_FAILED_QUERIES
 from dfo_prompt.study.records import Account, read_records
 from dfo_prompt.study.search_state import UNKNOWN_WORST
 
@@ -133,10 +133,43 @@ def test_an_objective_that_raises_costs_its_batch_and_the_study_goes_on(tmp_path
 
 
 def test_an_objective_that_keeps_raising_ends_the_study_and_can_be_mended(tmp_path):
-    with pytest.raises(StudyError, match=r"failed 3 batches in a row.*the service is away.*same command"):
-        study(Moody(3, 4, 5), folder=tmp_path).run()
-    assert len(read_records(tmp_path)) == 4 * (2 + MOST_FAILED_BATCHES)
+    with pytest.raises(StudyError, match=r"failed 5 batches in a row.*the service is away.*same command"):
+        study(Moody(3, 4, 5, 6, 7), folder=tmp_path).run()
+    assert len(read_records(tmp_path)) == 4 * 2 + MOST_FAILED_QUERIES
     assert study(Bowl(), folder=tmp_path).run().spent.queries == 50
+
+
+@pytest.mark.parametrize(
+    ("popsize", "batches"), [(1, MOST_FAILED_QUERIES), (10, MOST_FAILED_BATCHES), (30, MOST_FAILED_BATCHES)]
+)
+def test_a_study_ends_after_enough_failed_batches_and_queries(popsize, batches):
+    objective, optimizer = Moody(*range(2, 99)), steps(popsize=popsize)
+    with pytest.raises(StudyError, match=f"failed {batches} batches in a row"):
+        study(objective, budget=200, optimizer=optimizer).run()
+    assert objective.calls == 1 + batches
+
+
+def test_an_optimizer_that_repeats_itself_is_not_evaluated_on_dev_again(tmp_path):
+    class Idle(Steps):
+        def ask(self):
+            return self.x0[None]
+
+        def recommend(self):
+            return self._rng.standard_normal(self.dim)
+
+    idle = Idle(dim=3, seed=1, budget=50, popsize=1, sigma=1.0, x0=np.ones(3))
+    study(HeldOutBowl(), folder=tmp_path, optimizer=idle, validate_every=5).run()
+    looks = [record for record in read_records(tmp_path, Account.VALIDATION) if record.split == "dev"]
+    assert [(record.query, record.role) for record in looks][1:] == [(5, "best"), (5, "recommended"), (50, "recommended")]
+
+
+def test_an_objective_that_fails_to_hear_of_an_evaluation_is_named():
+    class Deaf(Bowl):
+        def expect(self, account, first):
+            raise ValueError(f"no {account} {first}")
+
+    with pytest.raises(PluginError, match="objective 'bowl' failed in expect: ValueError: no queries 1"):
+        study(Deaf()).run()
 
 
 def test_a_study_in_which_every_query_failed_has_no_result(tmp_path):

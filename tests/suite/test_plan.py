@@ -310,3 +310,19 @@ def test_entries_may_reach_one_service_in_different_ways(read):
     assert len(read(first + entry.format("patience = 600.0") + last).plans) == 3 * 2
     with pytest.raises(InputError, match="objective_options of 'cma' and 'patient' differ on 'remote'"):
         read(first + entry.format('run = "again"') + last)
+
+
+def test_two_plugin_files_may_not_give_one_problem_two_functions(read, tmp_path):
+    for name in ("mine", "yours"):
+        (tmp_path / f"{name}.py").write_text(
+            "import dfo_prompt as dp\n"
+            "@dp.hookimpl\n"
+            "def dfo_prompt_objectives():\n"
+            "    yield dp.Spec(name='bowl', target='dfo_prompt.objectives.functions:sphere', summary='A bowl.')\n"
+        )
+    entry = '{{ name = "{0}", optimizer = "random", plugin = "{1}.py" }}'
+    text = SUITE.partition("optimizers")[0] + "optimizers = [{}, {}]\n[study]\nobjective = {!r}\nbudget = 40\ndim = 5\n"
+    with pytest.raises(InputError, match="plugin of 'a' and 'b' differ on 'bowl', so that their losses cannot be compared"):
+        read(text.format(entry.format("a", "mine"), entry.format("b", "yours"), "bowl"))
+    assert read(text.format(entry.format("a", "mine"), entry.format("b", "mine"), "bowl")).plans
+    assert read(text.format(entry.format("a", "mine"), entry.format("b", "yours"), "sphere")).plans  # as optimizers' files
