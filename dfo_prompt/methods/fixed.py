@@ -55,7 +55,7 @@ def in_context(
     Raises:
         InputError: no demonstration fits.
     """
-    problem = _prompt_first(setting.problem)
+    problem = replace(setting.problem, task=setting.problem.task.without_prompt)  # demonstrations stand first
     tried, looks = [], Spent()
     for order in range(orders):
         shown = _shown(problem, generator(problem.seed, Stream.ORDER, order), demonstrations)
@@ -126,11 +126,6 @@ def _look(objective: PromptObjective, split: str) -> tuple[float, Spent]:
     evaluation = objective.validate(np.zeros((1, 0)), split)
     costs = Spent.of(replace(evaluation.usage, queries=1), objective_seconds=perf_counter() - started)
     return float(evaluation.metrics[objective.metric][0]), costs
-
-
-def _prompt_first(problem: Problem) -> Problem:
-    templates = {key: getattr(problem.task, key).replace("{prompt}", "") for key in ("template", "causal_template")}
-    return replace(problem, task=replace(problem.task, **templates))
 
 
 def _shown(problem: Problem, rng: np.random.Generator, most: int | None) -> list[list[int]]:
