@@ -102,7 +102,7 @@ class LocalScorer:
     def estimate(self, count: int, texts: EncodedTexts, prompt_tokens: int) -> Usage:
         """Return the usage of `score`; see `PromptScorer`."""
         parts = self._verbalizer.parts(texts)
-        rows, tokens = sum(part.rows for part in parts), sum(part.tokens(0) for part in parts)
+        rows, tokens = sum(part.rows for part in parts), sum(part.tokens for part in parts)
         return Usage(
             rows=count * rows,
             tokens=count * (tokens + rows * prompt_tokens),
