@@ -17,7 +17,6 @@ from dfo_prompt.lm.precision import choose_precision
 from dfo_prompt.lm.scorer import Scorer
 from dfo_prompt.methods.chains import chain_of, chained
 from dfo_prompt.methods.contexts import draw_contexts
-from dfo_prompt.methods.fixed import dtype_of
 from dfo_prompt.methods.kept import kept
 from dfo_prompt.methods.setting import Fitted, Setting
 from dfo_prompt.methods.slots import Answers, HiddenStates, LabelScores, Slot, TopTokens, View, tasks_of
@@ -240,4 +239,4 @@ def _slots(setting: Setting, view: View, tasks: Sequence[Task] | None = None) ->
 
 def _scorer(setting: Setting) -> Scorer:
     lm = setting.problem.lm
-    return Scorer(lm, choose_precision(lm, dtype_of(setting), lambda _: np.zeros(0)))
+    return Scorer(lm, choose_precision(lm, setting.dtype, lambda _: np.zeros(0)))

@@ -6,9 +6,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from dfo_prompt.contracts.usage import Usage
+from dfo_prompt.contracts.usage import BYTES_PER_NUMBER, Usage
 from dfo_prompt.errors import InputError
-from dfo_prompt.lm.local import BYTES_PER_NUMBER
 from dfo_prompt.lm.precision import Precision
 from dfo_prompt.lm.scorer import Scorer
 from dfo_prompt.lm.verbalizer import EncodedTexts, Verbalizer

@@ -10,7 +10,6 @@ from torch import Tensor
 from dfo_prompt.contracts.endpoint import Endpoint
 from dfo_prompt.contracts.objective import Evaluation, concatenated
 from dfo_prompt.contracts.usage import Usage, UsageMeter
-from dfo_prompt.endpoints.cache import STEADY
 from dfo_prompt.errors import InputError
 from dfo_prompt.lm.calibration import calibration_called
 from dfo_prompt.lm.layout import shorter
@@ -75,7 +74,7 @@ class TextObjective(TaskObjective):
         self._most_tokens, self._metadata = most_tokens, dict(metadata or {})
         self._room = None if most_tokens is None else most_tokens - self._scorer.most_further
         self._longest, self.costs_again = longest, costs_again
-        self.deterministic = self._scorer.capabilities.spread <= STEADY
+        self.deterministic = self._scorer.capabilities.steady
         if longest is not None:
             self._check_room(longest)
 
