@@ -4,7 +4,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from itertools import chain
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
@@ -216,7 +215,7 @@ def form_of(rows: Sequence[Row]) -> Form:
     forms = {kinds.get(type(row), Form.EMBEDDINGS) for row in rows}
     if len(forms) > 1:
         raise ValueError(f"rows of one request have one form, not {sorted(forms)}")
-    return next(iter(chain(forms, [Form.TEXT])))
+    return next(iter(forms), Form.TEXT)
 
 
 def token_ids(kind: str, labels: Sequence[Label]) -> list[int]:

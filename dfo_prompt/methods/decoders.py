@@ -198,7 +198,6 @@ def _decode(setting: Setting, slots: Sequence[Slot], how: Fitting) -> Fitted:
 
     user = sum(answers.figures.nbytes for answers in both or train) + allocated_by(fit)
     members = voters[-1].members
-    about: dict[str, Json] = {"prompts": len(slots), "members": len(members)}
     return Fitted(
         predict=voters[-1].predict,
         spent=spent + more,
@@ -206,7 +205,8 @@ def _decode(setting: Setting, slots: Sequence[Slot], how: Fitting) -> Fitted:
         user_bytes=user,
         dev_metric=problem.metric_of(voters[0].scores(dev), "dev") if dev else None,
         about={
-            **about,
+            "prompts": len(slots),
+            "members": len(members),
             "with_words": sum(member.words for member in members),
             "fitted_on": "train and dev" if dev else "train",
         },
