@@ -34,7 +34,7 @@ class Answer:
     Attributes:
         logs, bounds: see `Scores`; (n, C).
         tokens: the tokens of the rows, as the server counts them.
-        said: the tokens of its answers.
+        generated: the tokens of its answers.
         cached: the tokens that it read from its cache.
         model: the name that the server reports.
     """
@@ -42,7 +42,7 @@ class Answer:
     logs: Matrix
     bounds: npt.NDArray[np.bool_]
     tokens: int
-    said: int = 0
+    generated: int = 0
     cached: int = 0
     model: str = ""
 
@@ -182,7 +182,7 @@ class ServedEndpoint(ABC):
             usage = self._usage(replace(took, unanswered=took.unanswered + 1), content, rows)  # it may be billed
             raise EndpointOutageError(str(outage), usage=usage, refused=outage.status == OK) from error
         scored = Usage(rows=len(rows), tokens=answer.tokens, cached_tokens=answer.cached)
-        return answer, self._usage(took, content, rows) + scored + Usage(billed_tokens=answer.tokens + answer.said)
+        return answer, self._usage(took, content, rows) + scored + Usage(billed_tokens=answer.tokens + answer.generated)
 
     def _checked(self, answer: Answer, count: int, classes: int) -> Answer:
         shape = (count, classes)

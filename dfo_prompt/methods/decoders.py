@@ -22,7 +22,7 @@ from dfo_prompt.methods.setting import Fitted, Setting
 from dfo_prompt.methods.slots import Answers, HiddenStates, LabelScores, Slot, TopTokens, View, tasks_of
 from dfo_prompt.methods.studies import tune
 from dfo_prompt.methods.voting import Fitting, Voters, fitted, refitted
-from dfo_prompt.methods.words import telling_words
+from dfo_prompt.methods.words import distinctive_words
 from dfo_prompt.study.costs import Spent
 from dfo_prompt.tasks.task import Task
 from dfo_prompt.types import Json
@@ -133,7 +133,7 @@ def label_scores_decoder(
 
     Args:
         setting: the entry's setting.
-        sets: the most sets of words from the training texts; see `telling_words`.
+        sets: the most sets of words from the training texts; see `distinctive_words`.
         templates: templates that replace the task's own patterns.
         fit: a table that sets head, strength, words, sharpness or join_dev of the classifiers and their vote; see `Fitting`.
 
@@ -147,7 +147,7 @@ def label_scores_decoder(
         tasks = [replace(chain.task, template=end) for end in chain.ends]
     verbalizers = list(dict.fromkeys(task.words for task in tasks_of(problem.task, ())))
     classes = len(problem.task.words)
-    verbalizers += telling_words(problem.texts("train"), problem.labels("train"), classes, sets=sets)
+    verbalizers += distinctive_words(problem.texts("train"), problem.labels("train"), classes, sets=sets)
 
     words = [[first_token(problem.lm, f" {word}") for word in verbalizer] for verbalizer in verbalizers]
     return _decode(setting, [Slot(problem.lm, task, scorer, LabelScores(words=words)) for task in tasks], fit)

@@ -32,8 +32,8 @@ SCORING = ("loss", "calibration", "dtype")
 SUBSTITUTED = ("start", "projection", "projection_options", "draw")
 """The keys that the decoder "tokens" takes besides."""
 PROBES = 8
-"""The number of candidates that the probe of a reduced precision ranks: half of those of soft prompts, whose queries cost
-less. With 8, nearly all ranks must agree."""
+"""The number of candidates that the probe of a reduced precision ranks: half as many as for soft prompts, because queries of
+texts cost more. With so few, the rank correlation is large enough only if nearly all ranks agree."""
 
 
 def text_objective(
