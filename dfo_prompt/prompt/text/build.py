@@ -110,7 +110,7 @@ def _text_decoder(
     """Return the decoder, and the hashes of the files that it is read from."""
     if decoder == "tokens":
         return substitutions(problem, prompt, dim)
-    examples = len(problem.data.drawn.train)  # without feedback, so that a candidate has the same meaning with and without
+    examples = len(problem.drawn_texts)
     text_decoder = random_keys(
         problem.task, examples=examples, parts=decoder, demonstrations=demonstrations, instructions=instructions
     )

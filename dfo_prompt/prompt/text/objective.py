@@ -68,8 +68,7 @@ class TextObjective(TaskObjective):
         self._endpoint, self._scorer = endpoint, TextScorer(endpoint, words)
         self._rendering = Rendering(split.task, split.data.train)
         self._train = split.texts("train")
-        # without feedback, so that a prompt has the same meaning with and without it
-        self._drawn = [example.texts for example in split.data.drawn.train] if split.data.added else self._train
+        self._drawn = split.drawn_texts if split.data.added else self._train
         self._calibration = calibration_called(calibration, split.task, self._drawn)
         self._most_tokens, self._metadata = most_tokens, dict(metadata or {})
         self._room = None if most_tokens is None else most_tokens - self._scorer.most_further
