@@ -3,7 +3,6 @@
 import errno
 import hashlib
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from zipfile import BadZipFile, ZipFile
 from filelock import FileLock
 from platformdirs import user_cache_path
 
+from dfo_prompt._util.durable import empty_folder
 from dfo_prompt.errors import InputError, UnknownNameError
 
 CACHE_VARIABLE = "DFO_PROMPT_CACHE"
@@ -67,18 +67,9 @@ def wheel_file(name: str, member: str) -> Path:
 
 @contextmanager
 def _scratch(folder: Path) -> Iterator[Path]:
-    scratch = folder.with_name(f"{folder.name}.part")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{folder}.lock"):
-        # Remove leftovers of a killed process first, without following a link.
-        if scratch.is_symlink() or scratch.is_file():
-            scratch.unlink()
-        shutil.rmtree(scratch, ignore_errors=True)
-        scratch.mkdir()
-        try:
-            yield scratch
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+    with FileLock(f"{folder}.lock"), empty_folder(folder.with_name(f"{folder.name}.part")) as scratch:
+        yield scratch
 
 
 @contextmanager

@@ -134,22 +134,28 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
 
 
 @contextmanager
+def empty_folder(path: Path) -> Iterator[Path]:
+    """Yield an empty folder at `path`, removed at the end; a leftover is removed first, without following a link."""
+    if path.is_symlink() or path.is_file():
+        path.unlink()
+    rmtree(path, ignore_errors=True)
+    path.mkdir(parents=True)
+    try:
+        yield path
+    finally:
+        rmtree(path, ignore_errors=True)
+
+
+@contextmanager
 def moved_into(folder: Path) -> Iterator[Path]:
     """Yield an empty folder for a library that writes files its own way, and move its files into `folder` at the end.
 
     Only whole files arrive; what a kill leaves is removed by the next call.
     """
-    part = folder / ".part"
-    if part.is_symlink():
-        part.unlink()
-    rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    try:
+    with empty_folder(folder / ".part") as part:
         yield part
         for file in sorted(part.iterdir()):
             os.replace(file, folder / file.name)
-    finally:
-        rmtree(part, ignore_errors=True)
     sync_folder(folder)
 
 

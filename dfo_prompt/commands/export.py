@@ -9,7 +9,7 @@ from dfo_prompt.console.notes import note_unfinished
 from dfo_prompt.contracts.objective import Textual
 from dfo_prompt.errors import InputError
 from dfo_prompt.plugin.catalogue import catalogue
-from dfo_prompt.report.card import PROGRAM, write_card
+from dfo_prompt.report.card import write_card
 from dfo_prompt.run.reopen import reopen
 
 DEFAULTS = {"soft": "peft", "text": "text"}
@@ -41,7 +41,7 @@ def command(folder: Path, kind: str | None, out: Path | None) -> None:
     catalogue().exporters.bound(kind)(objective, candidate, place)
     if spec.card:
         write_card(folder, place)
-        click.echo(f"next, with peft and transformers alone: python {quote(str(place / PROGRAM))} TEXT", err=True)
+        click.echo(f"next, with peft and transformers alone: python {quote(str(place / 'classify.py'))} TEXT", err=True)
     click.echo(place)
 
 

@@ -18,6 +18,8 @@ Answered: TypeAlias = tuple[Vector, npt.NDArray[np.bool_]]
 """A row of `Scores`: log-probabilities (C,) and bounds (C,)."""
 SMALLEST_PROBABILITY = float(np.finfo(np.float32).tiny)
 """The upper bound that replaces a probability of zero, to which a model's precision rounds smaller ones."""
+STEADY = 1e-6
+"""The largest spread of repeated answers that counts as rounding."""
 
 
 class Form(StrEnum):
@@ -60,6 +62,11 @@ class Capabilities:
     spread: float = 0.0
     sample: tuple[float, ...] = ()
     usage: Usage = field(default_factory=Usage)
+
+    @property
+    def steady(self) -> bool:
+        """Tell whether repeated answers are the same."""
+        return self.spread <= STEADY
 
     def lasting(self) -> dict[str, Json]:
         """Return the manifest entries that must be the same when a study continues."""

@@ -7,6 +7,9 @@ from typing import Self
 
 from dfo_prompt.errors import OutageError, UnknownNameError
 
+BYTES_PER_NUMBER = 4
+"""Bytes of a transmitted token id or float32."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Usage:

@@ -106,7 +106,7 @@ class Completions:
             logs=figures,
             bounds=np.zeros(figures.shape, dtype=bool) if bounds is None else np.array(bounds, dtype=bool),
             tokens=self.usage.prompt_tokens,
-            said=self.usage.completion_tokens or 0,
+            generated=self.usage.completion_tokens or 0,
             cached=self.usage.cached,
             model=self.model,
         )
@@ -156,18 +156,18 @@ def by_token(logs: Mapping[Token, float], tokens: Sequence[Token]) -> list[float
     """
     if missing := [token for token in tokens if token not in logs]:
         raise InputError(f"no score of the token {missing[0]}; this server or version does not score given tokens")
-    check_shares(np.exp([logs[token] for token in {*tokens}]))
+    check_probabilities(np.exp([logs[token] for token in {*tokens}]))
     return [logs[token] for token in tokens]
 
 
-def check_shares(shares: Vector) -> None:
+def check_probabilities(probabilities: Vector) -> None:
     """Check that probabilities (C,) of different answers add up to 1 or less.
 
     Raises:
         InputError: they add up to more.
     """
-    if shares.sum() > 1 + ROUNDING:
-        raise InputError(f"probabilities of the labels that add up to {shares.sum():.2f}")
+    if probabilities.sum() > 1 + ROUNDING:
+        raise InputError(f"probabilities of the labels that add up to {probabilities.sum():.2f}")
 
 
 def by_text(

@@ -17,8 +17,6 @@ from dfo_prompt.errors import InputError
 from dfo_prompt.types import FLOAT, Json
 
 SCHEMA = "CREATE TABLE IF NOT EXISTS answers (name BLOB PRIMARY KEY, logs BLOB NOT NULL, bounds BLOB NOT NULL) WITHOUT ROWID"
-STEADY = 1e-6
-"""The largest spread of repeated answers that counts as rounding."""
 
 
 class CachedEndpoint:
@@ -49,9 +47,8 @@ class CachedEndpoint:
     def probe(self, labels: Sequence[Label]) -> Capabilities:
         """Probe the endpoint; answers are cached from then on, unless repeated answers differ."""
         can = self._endpoint.probe(labels)
-        steady = can.spread <= STEADY
-        sample = can.sample if steady else ()
-        keeps = self._always or steady
+        sample = can.sample if can.steady else ()
+        keeps = self._always or can.steady
         self._about = json.dumps([dict(self.describe()), *sample], sort_keys=True).encode() if keeps else None
         return can
 

@@ -102,22 +102,22 @@ class LlamaCpp(ServedEndpoint):
         if any(answer.truncated for answer in answers):
             raise InputError("a row that is longer than the server's context; start it with a larger one")
         ids = token_ids(self.kind, labels)
-        shares = np.array([_shares(answer, ids) for answer in answers])
+        probabilities = np.array([_probabilities(answer, ids) for answer in answers])
         return Answer(
-            logs=np.log(np.maximum(shares, SMALLEST_PROBABILITY)),
-            bounds=shares < SMALLEST_PROBABILITY,
+            logs=np.log(np.maximum(probabilities, SMALLEST_PROBABILITY)),
+            bounds=probabilities < SMALLEST_PROBABILITY,
             tokens=sum(answer.tokens_evaluated for answer in answers),
-            said=sum(answer.tokens_predicted for answer in answers),
+            generated=sum(answer.tokens_predicted for answer in answers),
             cached=sum(answer.timings.cache_n for answer in answers),
             model=PurePath(answers[0].model).name,  # a path on the server's machine
         )
 
 
-def _shares(completion: Completion, ids: Sequence[int]) -> list[float]:
+def _probabilities(completion: Completion, ids: Sequence[int]) -> list[float]:
     listed = completion.completion_probabilities[0].top_probs if completion.completion_probabilities else []
-    shares = {token.id: token.prob for token in listed}
-    if missing := [token_id for token_id in ids if token_id not in shares]:
+    probabilities = {token.id: token.prob for token in listed}
+    if missing := [token_id for token_id in ids if token_id not in probabilities]:
         raise InputError(f"no score of the token {missing[0]}; this server ignores logit_bias or post_sampling_probs")
-    if abs(sum(shares[token_id] for token_id in ids) - 1) > ROUNDING:
+    if abs(sum(probabilities[token_id] for token_id in ids) - 1) > ROUNDING:
         raise InputError("probabilities of the labels that do not add up to 1")
-    return [shares[token_id] for token_id in ids]
+    return [probabilities[token_id] for token_id in ids]

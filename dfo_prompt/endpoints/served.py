@@ -4,7 +4,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from itertools import chain
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
@@ -35,7 +34,7 @@ class Answer:
     Attributes:
         logs, bounds: see `Scores`; (n, C).
         tokens: the tokens of the rows, as the server counts them.
-        said: the tokens of its answers.
+        generated: the tokens of its answers.
         cached: the tokens that it read from its cache.
         model: the name that the server reports.
     """
@@ -43,7 +42,7 @@ class Answer:
     logs: Matrix
     bounds: npt.NDArray[np.bool_]
     tokens: int
-    said: int = 0
+    generated: int = 0
     cached: int = 0
     model: str = ""
 
@@ -183,7 +182,7 @@ class ServedEndpoint(ABC):
             usage = self._usage(replace(took, unanswered=took.unanswered + 1), content, rows)  # it may be billed
             raise EndpointOutageError(str(outage), usage=usage, refused=outage.status == OK) from error
         scored = Usage(rows=len(rows), tokens=answer.tokens, cached_tokens=answer.cached)
-        return answer, self._usage(took, content, rows) + scored + Usage(billed_tokens=answer.tokens + answer.said)
+        return answer, self._usage(took, content, rows) + scored + Usage(billed_tokens=answer.tokens + answer.generated)
 
     def _checked(self, answer: Answer, count: int, classes: int) -> Answer:
         shape = (count, classes)
@@ -216,7 +215,7 @@ def form_of(rows: Sequence[Row]) -> Form:
     forms = {kinds.get(type(row), Form.EMBEDDINGS) for row in rows}
     if len(forms) > 1:
         raise ValueError(f"rows of one request have one form, not {sorted(forms)}")
-    return next(iter(chain(forms, [Form.TEXT])))
+    return next(iter(forms), Form.TEXT)
 
 
 def token_ids(kind: str, labels: Sequence[Label]) -> list[int]:

@@ -79,6 +79,6 @@ class SgLang(ServedEndpoint):
             logs=logs,
             bounds=np.zeros(logs.shape, dtype=bool),
             tokens=sum(answer.prompt_tokens for answer in answers),
-            said=sum(answer.completion_tokens for answer in answers),
+            generated=sum(answer.completion_tokens for answer in answers),
             cached=sum(answer.cached_tokens for answer in answers),
         )

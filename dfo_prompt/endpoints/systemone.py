@@ -8,7 +8,7 @@ import numpy as np
 
 from dfo_prompt._util.parsing import OPEN
 from dfo_prompt.contracts.endpoint import SMALLEST_PROBABILITY, Form, Label, Row
-from dfo_prompt.endpoints.answers import Probability, Tokens, check_shares, parsed
+from dfo_prompt.endpoints.answers import Probability, Tokens, check_probabilities, parsed
 from dfo_prompt.endpoints.served import Answer, ServedEndpoint
 from dfo_prompt.errors import InputError, shortened
 from dfo_prompt.types import Json
@@ -97,16 +97,16 @@ class SystemOne(ServedEndpoint):
     def read(self, message: Any, rows: Sequence[Row], labels: Sequence[Label]) -> Answer:  # noqa: ARG002
         """Read the probability of each option."""
         decisions = parsed(Decisions, message)
-        shares = decisions.answers[QUESTION].probabilities if QUESTION in decisions.answers else {}
+        probabilities = decisions.answers[QUESTION].probabilities if QUESTION in decisions.answers else {}
         options = [label.text.strip() for label in labels]
-        if missing := [option for option in options if option not in shares]:
+        if missing := [option for option in options if option not in probabilities]:
             raise InputError(f"no probability of the option {missing[0]!r}")
-        figures = np.array([[shares[option] for option in options]])
-        check_shares(figures[0])
+        figures = np.array([[probabilities[option] for option in options]])
+        check_probabilities(figures[0])
         return Answer(
             logs=np.log(np.maximum(figures, SMALLEST_PROBABILITY)),
             bounds=figures < SMALLEST_PROBABILITY,
             tokens=decisions.usage.input_tokens,
-            said=decisions.usage.output_tokens,
+            generated=decisions.usage.output_tokens,
             model=decisions.model,
         )

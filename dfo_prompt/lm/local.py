@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from dfo_prompt.contracts.endpoint import Capabilities, Form, Label, Row, Scores
-from dfo_prompt.contracts.usage import Usage
+from dfo_prompt.contracts.usage import BYTES_PER_NUMBER, Usage
 from dfo_prompt.errors import InputError, ModelError
 from dfo_prompt.lm.answers import SpanReader
 from dfo_prompt.lm.encoding import in_buckets, overhead_tokens, split_rows
@@ -16,9 +16,6 @@ from dfo_prompt.lm.load import LanguageModel
 from dfo_prompt.lm.precision import Precision
 from dfo_prompt.lm.scorer import Scorer
 from dfo_prompt.types import Json, Matrix
-
-BYTES_PER_NUMBER = 4
-"""Bytes of a transmitted token id or float32."""
 
 
 class LocalEndpoint:

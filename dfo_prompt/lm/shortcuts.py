@@ -6,6 +6,7 @@ affect the texts affect the check.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -71,10 +72,8 @@ def head_is_narrow(lm: LanguageModel) -> bool:
         trial = _trial(lm, SHORTEST, texts_first=False)
         row, slot = (torch.tensor([place], device=lm.device) for place in (0, trial.slots[0]))
         inputs = _inputs(lm, trial, trial.prompts[0], 0)
-        wide, narrow = (
-            lambda narrow=narrow: answer_logits(lm.model, row, slot, inputs, narrow=narrow) for narrow in (False, True)
-        )
-        lm.checked["head"] = same(narrow, wide(), tolerance=TOLERANCE)
+        logits = partial(answer_logits, lm.model, row, slot, inputs)
+        lm.checked["head"] = same(partial(logits, narrow=True), logits(narrow=False), tolerance=TOLERANCE)
     return bool(lm.checked["head"])
 
 

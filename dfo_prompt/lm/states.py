@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from dfo_prompt.errors import InputError
 from dfo_prompt.lm.answers import Slots, answer_logits
 from dfo_prompt.lm.load import LanguageModel
 
@@ -19,12 +18,9 @@ class HiddenReader:
 
     Args:
         lm: the model.
-        layers: layers to read, each from 1 to H or from -H to -1.
+        layers: layers to read, each from 1 to H.
         model: the same model in another precision; by default that of `lm`.
         back: (N, B) positions to read in each of the N texts, in tokens ahead of the slot; only the slot by default.
-
-    Raises:
-        InputError: the model has no such layer.
     """
 
     def __init__(
@@ -36,11 +32,8 @@ class HiddenReader:
         back: Tensor | None = None,
     ) -> None:
         widths = hidden_widths(lm)
-        last = len(widths) - 1
-        if bad := [layer for layer in layers if not 1 <= abs(layer) <= last]:
-            raise InputError(f"{lm.name!r} has layers 1 to {last}, or -{last} to -1 from the end; not {bad[0]}")
         # Counted from the end: a run from a middle layer on returns only the states of that layer and later ones.
-        self._from_end = [layer - last - 1 if layer > 0 else layer for layer in layers]
+        self._from_end = [layer - len(widths) for layer in layers]
         self._back = back
         self.widths = tuple(widths[layer] for layer in self._from_end) * (1 if back is None else back.shape[1])
         self.width = sum(self.widths)

@@ -49,9 +49,10 @@ class EncodedTexts:
         """Return the number of rows that a service would receive for one prompt."""
         return sum(texts.count for texts in self._parts)
 
-    def tokens(self, prompt_tokens: int) -> int:
-        """Return the number of tokens of these rows, each with a prompt of P tokens."""
-        return sum(texts.tokens + texts.count * prompt_tokens for texts in self._parts)
+    @property
+    def tokens(self) -> int:
+        """Return the number of tokens of these rows, without the prompt."""
+        return sum(texts.tokens for texts in self._parts)
 
     @property
     def scores(self) -> int:

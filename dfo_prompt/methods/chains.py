@@ -72,10 +72,10 @@ def _chain(task: Task, text: str, questions: Sequence[str], copies: int) -> Chai
 
 def _parts(task: Task) -> tuple[str, str]:
     """Split the causal template into the part up to its last text and the question before the answer."""
-    pieces = task.causal.pieces
+    pieces = task.without_prompt.causal.pieces
     written = [f"{{{piece}}}" if place % 2 else piece for place, piece in enumerate(pieces)]
     last = max(place for place in range(1, len(pieces), 2) if pieces[place] in task.fields)
-    body, question = ("".join(part).replace("{prompt}", "") for part in (written[: last + 1], written[last + 1 : -2]))
+    body, question = "".join(written[: last + 1]), "".join(written[last + 1 : -2])
     return body, question.lstrip(" \n.|").rstrip(" ")
 
 

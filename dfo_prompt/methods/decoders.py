@@ -17,13 +17,12 @@ from dfo_prompt.lm.precision import choose_precision
 from dfo_prompt.lm.scorer import Scorer
 from dfo_prompt.methods.chains import chain_of, chained
 from dfo_prompt.methods.contexts import draw_contexts
-from dfo_prompt.methods.fixed import dtype_of
 from dfo_prompt.methods.kept import kept
 from dfo_prompt.methods.setting import Fitted, Setting
 from dfo_prompt.methods.slots import Answers, HiddenStates, LabelScores, Slot, TopTokens, View, tasks_of
 from dfo_prompt.methods.studies import tune
 from dfo_prompt.methods.voting import Fitting, Voters, fitted, refitted
-from dfo_prompt.methods.words import telling_words
+from dfo_prompt.methods.words import distinctive_words
 from dfo_prompt.study.costs import Spent
 from dfo_prompt.tasks.task import Task
 from dfo_prompt.types import Json
@@ -134,7 +133,7 @@ def label_scores_decoder(
 
     Args:
         setting: the entry's setting.
-        sets: the most sets of words from the training texts; see `telling_words`.
+        sets: the most sets of words from the training texts; see `distinctive_words`.
         templates: templates that replace the task's own patterns.
         fit: a table that sets head, strength, words, sharpness or join_dev of the classifiers and their vote; see `Fitting`.
 
@@ -148,7 +147,7 @@ def label_scores_decoder(
         tasks = [replace(chain.task, template=end) for end in chain.ends]
     verbalizers = list(dict.fromkeys(task.words for task in tasks_of(problem.task, ())))
     classes = len(problem.task.words)
-    verbalizers += telling_words(problem.texts("train"), problem.labels("train"), classes, sets=sets)
+    verbalizers += distinctive_words(problem.texts("train"), problem.labels("train"), classes, sets=sets)
 
     words = [[first_token(problem.lm, f" {word}") for word in verbalizer] for verbalizer in verbalizers]
     return _decode(setting, [Slot(problem.lm, task, scorer, LabelScores(words=words)) for task in tasks], fit)
@@ -199,7 +198,6 @@ def _decode(setting: Setting, slots: Sequence[Slot], how: Fitting) -> Fitted:
 
     user = sum(answers.figures.nbytes for answers in both or train) + allocated_by(fit)
     members = voters[-1].members
-    about: dict[str, Json] = {"prompts": len(slots), "members": len(members)}
     return Fitted(
         predict=voters[-1].predict,
         spent=spent + more,
@@ -207,7 +205,8 @@ def _decode(setting: Setting, slots: Sequence[Slot], how: Fitting) -> Fitted:
         user_bytes=user,
         dev_metric=problem.metric_of(voters[0].scores(dev), "dev") if dev else None,
         about={
-            **about,
+            "prompts": len(slots),
+            "members": len(members),
             "with_words": sum(member.words for member in members),
             "fitted_on": "train and dev" if dev else "train",
         },
@@ -240,4 +239,4 @@ def _slots(setting: Setting, view: View, tasks: Sequence[Task] | None = None) ->
 
 def _scorer(setting: Setting) -> Scorer:
     lm = setting.problem.lm
-    return Scorer(lm, choose_precision(lm, dtype_of(setting), lambda _: np.zeros(0)))
+    return Scorer(lm, choose_precision(lm, setting.dtype, lambda _: np.zeros(0)))

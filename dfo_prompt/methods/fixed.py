@@ -26,7 +26,7 @@ from dfo_prompt.types import Json, Matrix
 
 def manual(setting: Setting) -> Fitted:
     """Predict with the task's hand-written template."""
-    return Fitted(predict=_predict(fixed_objective(setting.problem, dtype=dtype_of(setting))))
+    return Fitted(predict=_predict(fixed_objective(setting.problem, dtype=setting.dtype)))
 
 
 def calibrated(setting: Setting, *, calibration: str = "contextual") -> Fitted:
@@ -36,7 +36,7 @@ def calibrated(setting: Setting, *, calibration: str = "contextual") -> Fitted:
         setting: the entry's setting.
         calibration: a calibration that `dfo-prompt list calibrations` shows.
     """
-    return Fitted(predict=_predict(fixed_objective(setting.problem, dtype=dtype_of(setting), calibration=calibration)))
+    return Fitted(predict=_predict(fixed_objective(setting.problem, dtype=setting.dtype, calibration=calibration)))
 
 
 def in_context(
@@ -55,12 +55,12 @@ def in_context(
     Raises:
         InputError: no demonstration fits.
     """
-    problem = _prompt_first(setting.problem)
+    problem = replace(setting.problem, task=setting.problem.task.without_prompt)  # demonstrations stand first
     tried, looks = [], Spent()
     for order in range(orders):
         shown = _shown(problem, generator(problem.seed, Stream.ORDER, order), demonstrations)
         prompt = problem.lm.embed(np.concatenate(shown))
-        objective = fixed_objective(problem, dtype=dtype_of(setting), prompt=prompt)
+        objective = fixed_objective(problem, dtype=setting.dtype, prompt=prompt)
         metric, look = _look(objective, "dev") if orders > 1 else (0.0, Spent())
         about: dict[str, Json] = {"demonstrations": len(shown), "order": order}
         tried.append((metric, -order, Fitted(predict=_predict(objective), about=about)))
@@ -81,7 +81,7 @@ def patterns(setting: Setting) -> Fitted:
     if not problem.task.patterns:
         raise InputError(f"task {problem.task.name!r} has one pattern only; add [[patterns]] to its file")
     tasks = [problem.task, *problem.task.rephrased]
-    objectives = [fixed_objective(replace(problem, task=task), dtype=dtype_of(setting)) for task in tasks]
+    objectives = [fixed_objective(replace(problem, task=task), dtype=setting.dtype) for task in tasks]
     metrics, costs = zip(*(_look(objective, "train") for objective in objectives), strict=True)
     weights = np.array(metrics) if min(metrics) >= 0 < max(metrics) else np.ones(len(tasks))
     predictors = [_predict(objective) for objective in objectives]
@@ -110,12 +110,6 @@ def fixed_objective(
     )
 
 
-def dtype_of(setting: Setting) -> str:
-    """Return the configured precision, with float32 for "auto", which only studies resolve."""
-    dtype = setting.config.prompt.dtype
-    return "float32" if dtype == "auto" else dtype
-
-
 def _predict(objective: PromptObjective) -> Predict:
     return lambda texts: objective.predict(np.zeros(0), texts)
 
@@ -126,11 +120,6 @@ def _look(objective: PromptObjective, split: str) -> tuple[float, Spent]:
     evaluation = objective.validate(np.zeros((1, 0)), split)
     costs = Spent.of(replace(evaluation.usage, queries=1), objective_seconds=perf_counter() - started)
     return float(evaluation.metrics[objective.metric][0]), costs
-
-
-def _prompt_first(problem: Problem) -> Problem:
-    templates = {key: getattr(problem.task, key).replace("{prompt}", "") for key in ("template", "causal_template")}
-    return replace(problem, task=replace(problem.task, **templates))
 
 
 def _shown(problem: Problem, rng: np.random.Generator, most: int | None) -> list[list[int]]:

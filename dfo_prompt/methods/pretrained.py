@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated
 
 from pydantic import Field
 
 from dfo_prompt._util.seeding import Stream, entropy
+from dfo_prompt._util.temporary import folder_or_temporary
 from dfo_prompt.config.paths import TaskName
 from dfo_prompt.errors import InputError
 from dfo_prompt.methods.setting import Fitted, Setting
@@ -40,10 +40,8 @@ def pretrained(
     if setting.config.prompt.layers != "first":
         raise InputError("method 'pretrained' learns prompts before the text, not prompts of each layer")
     studies = sources(tasks, draws, setting.config.problem.task)
-    if setting.folder:
-        return _pretrained(setting, studies, draws, setting.folder.resolve())
-    with TemporaryDirectory() as folder:
-        return _pretrained(setting, studies, draws, Path(folder))
+    with folder_or_temporary(setting.folder) as folder:
+        return _pretrained(setting, studies, draws, folder)
 
 
 def _pretrained(setting: Setting, studies: Sequence[tuple[str | Path, int]], draws: int, folder: Path) -> Fitted:

@@ -53,6 +53,12 @@ class Setting:
 
         return self.opened or open_problem(self.config.problem, seed=self.config.seed)
 
+    @property
+    def dtype(self) -> str:
+        """Return the configured precision, with float32 for "auto", which only studies resolve."""
+        dtype = self.config.prompt.dtype
+        return "float32" if dtype == "auto" else dtype
+
 
 @dataclass(frozen=True, kw_only=True)
 class Fitted:

@@ -10,13 +10,12 @@ import torch
 from scipy.special import log_softmax
 from torch import Tensor
 
-from dfo_prompt.contracts.usage import Usage
+from dfo_prompt.contracts.usage import BYTES_PER_NUMBER, Usage
 from dfo_prompt.errors import InputError
 from dfo_prompt.lm.answers import FirstTokenReader, Reader
 from dfo_prompt.lm.encoding import arranged
 from dfo_prompt.lm.layout import lay_out_all
 from dfo_prompt.lm.load import LanguageModel
-from dfo_prompt.lm.local import BYTES_PER_NUMBER
 from dfo_prompt.lm.scorer import Scorer
 from dfo_prompt.lm.states import HiddenReader, TopReader, hidden_widths
 from dfo_prompt.lm.verbalizer import Verbalizer

@@ -9,7 +9,7 @@ from dfo_prompt.tasks.examples import Texts
 LETTERS = re.compile(r"[^\W\d_]{3,}")
 
 
-def telling_words(texts: Texts, labels: Labels, classes: int, *, sets: int) -> list[tuple[str, ...]]:
+def distinctive_words(texts: Texts, labels: Labels, classes: int, *, sets: int) -> list[tuple[str, ...]]:
     """Return at most `sets` sets with a word per class, the most distinctive first.
 
     A word is the more distinctive of a class the more of its texts contain it beyond the mean over the classes.

@@ -7,9 +7,8 @@ import torch
 from torch import Tensor
 
 from dfo_prompt.contracts.objective import Evaluation
-from dfo_prompt.contracts.usage import Usage
+from dfo_prompt.contracts.usage import BYTES_PER_NUMBER, Usage
 from dfo_prompt.lm.greedy import Greedy
-from dfo_prompt.lm.local import BYTES_PER_NUMBER
 from dfo_prompt.lm.precision import Precision
 from dfo_prompt.lm.references import LikelihoodReader, References, encode_references
 from dfo_prompt.lm.scorer import Scorer

@@ -52,7 +52,7 @@ def initial_prompt_of(lm: LanguageModel, start: str | Path, tokens: int, rng: np
 
 
 def project_of(problem: Problem, prompt: PromptConfig) -> tuple[Project, dict[str, Json]]:
-    """Return what draws the projections of a study, and the hashes of the files that they and p0 are read from.
+    """Return the function that draws each layer's projection, and the SHA-256 of the files of projection and p0.
 
     Raises:
         InputError: there is no such projection, an option is bad, or a file does not suit task or model.

@@ -71,9 +71,7 @@ class PromptObjective(SoftPrompts, TaskObjective):
         self.calibration = calibration
         self.problem, self._metadata = problem, dict(metadata or {})
         self._projection, self._prompt_tokens = projection, prompt_tokens
-        drawn = [
-            example.texts for example in problem.data.drawn.train
-        ]  # without feedback, so that a prompt has the same meaning with and without it
+        drawn = problem.drawn_texts
         self._verbalizer = Verbalizer(lm, task, prompt_tokens=prompt_tokens, calibration=calibration, sample=drawn)
         # If the calibration uses the training texts, they need not be scored twice.
         train = self._verbalizer.reference if self._verbalizer.calibrates_on_sample and not problem.data.added else None

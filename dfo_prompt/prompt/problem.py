@@ -33,6 +33,11 @@ class TaskSplit:
         """Return the N texts of "train", "dev" or "test"."""
         return [example.texts for example in self.data.part(split)]
 
+    @property
+    def drawn_texts(self) -> list[tuple[str, ...]]:
+        """Return the training texts without feedback, so that a candidate has the same meaning with and without it."""
+        return [example.texts for example in self.data.drawn.train]
+
     def prepared(self, texts: Texts) -> list[tuple[str, ...]]:
         """Return new texts prepared as those of the split are; see `prepare`.
 

@@ -6,9 +6,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from dfo_prompt.contracts.usage import Usage
+from dfo_prompt.contracts.usage import BYTES_PER_NUMBER, Usage
 from dfo_prompt.errors import InputError
-from dfo_prompt.lm.local import BYTES_PER_NUMBER
 from dfo_prompt.lm.precision import Precision
 from dfo_prompt.lm.scorer import Scorer
 from dfo_prompt.lm.verbalizer import EncodedTexts, Verbalizer
@@ -102,7 +101,7 @@ class LocalScorer:
     def estimate(self, count: int, texts: EncodedTexts, prompt_tokens: int) -> Usage:
         """Return the usage of `score`; see `PromptScorer`."""
         parts = self._verbalizer.parts(texts)
-        rows, tokens = sum(part.rows for part in parts), sum(part.tokens(0) for part in parts)
+        rows, tokens = sum(part.rows for part in parts), sum(part.tokens for part in parts)
         return Usage(
             rows=count * rows,
             tokens=count * (tokens + rows * prompt_tokens),

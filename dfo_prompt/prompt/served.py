@@ -1,7 +1,6 @@
 """Scores texts under prompts with an endpoint: one request of embeddings or token ids per token of a label word."""
 
 from collections.abc import Sequence
-from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +10,6 @@ from torch import Tensor
 from dfo_prompt.config.endpoint import EndpointConfig
 from dfo_prompt.contracts.endpoint import EndpointOutageError, Form, Label, Row
 from dfo_prompt.contracts.usage import Usage, UsageMeter
-from dfo_prompt.endpoints.cache import STEADY
 from dfo_prompt.endpoints.opening import Opened, open_endpoint
 from dfo_prompt.endpoints.words import RowsBefore, WordScorer, distinct
 from dfo_prompt.errors import InputError, ModelError
@@ -56,12 +54,8 @@ class ServedScorer:
         first = distinct(word[0] for word in words)
         self._opened: Opened = open_endpoint(config, first, needs=self._form, by=f"objective {by!r}")
         self._words = WordScorer(self._opened.endpoint, self._opened.can, words)
+        self.deterministic = self._opened.can.steady
         self._probe = self._opened.can.measured(self._check_model(config, first))
-
-    @cached_property
-    def deterministic(self) -> bool:
-        """Tell whether repeated answers to the probe were the same."""
-        return self._opened.can.spread <= STEADY
 
     def score(self, candidates: Matrix | None, texts: EncodedTexts) -> PromptScores:
         """Score texts, one candidate after another; see `PromptScorer`."""

@@ -73,7 +73,5 @@ def _projection(
     start = initial_prompt_of(lm, prompt.start, prompt.tokens, generator(seed, Stream.START, draw=prompt.draw))
     if prompt.layers == "first":
         return shallow_projection(lm, start, dim, project)
-    # Without feedback, so that a z means the same prompt with and without it.
-    texts = [example.texts for example in problem.data.drawn.train]
-    layouts = [lay_out(lm, problem.task, text, prompt_tokens=prompt.tokens) for text in texts]
+    layouts = [lay_out(lm, problem.task, text, prompt_tokens=prompt.tokens) for text in problem.drawn_texts]
     return deep_projection(lm, start, dim, project, [np.array(layout.ids) for layout in layouts])

@@ -12,7 +12,7 @@ from dfo_prompt.report.summary import Summary, summarize
 from dfo_prompt.report.texts import markdown_text, printable
 from dfo_prompt.study.identity import read_manifest
 
-CARD, PROGRAM = "README.md", "classify.py"
+CARD = "README.md"
 HUB = "It was tuned for {model}{revision} on the hub."
 OTHER = (
     "**Other weights:** the prompt was tuned on a copy of {model} whose weights differ from those on the hub (quantised,"

@@ -101,16 +101,14 @@ class Comparison:
             return Conclusion.EQUAL
         return Conclusion.BETTER if low > 0 else Conclusion.OPEN
 
-    def of(self, first: int, second: int) -> int:
+    def of(self, first: str, second: str) -> int:
         """Return the position of a pair; `first` has the higher score."""
-        return first * len(self.names) - first * (first + 1) // 2 + second - first - 1
+        return self.pairs.index((self.names.index(first), self.names.index(second)))
 
     def ranks(self, i: int) -> tuple[int, int]:
         """Return the best and the worst rank of an optimizer that are consistent with the conclusions."""
-        k = len(self.names)
-        above = sum(self.conclusions[self.of(j, i)] is Conclusion.BETTER for j in range(i))
-        below = sum(self.conclusions[self.of(i, j)] is Conclusion.BETTER for j in range(i + 1, k))
-        return 1 + above, k - below
+        better = [pair for pair, found in zip(self.pairs, self.conclusions, strict=True) if found is Conclusion.BETTER]
+        return 1 + sum(second == i for _, second in better), len(self.names) - sum(first == i for first, _ in better)
 
 
 def compare(values: Matrix, names: Sequence[str], *, margin: float, inference: Inference) -> Comparison:

@@ -1,4 +1,4 @@
-"""Draws the convergence of single studies: the best training loss so far against queries, a step curve per study."""
+"""Draws the convergence of single studies: the best training loss so far against queries, a step curve per optimizer."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -44,7 +44,8 @@ def all_tables(analysis: Analysis) -> list[Section]:
             name = f"section-{spec.name}" if RESERVED.fullmatch(spec.name) else spec.name
             text = f"Failed: {one_line(error)} (plugin {Path(provider).name})"
             tables.setdefault(name, Section(name=name, title=spec.name, text=text, table=pd.DataFrame()))
-    return [_marked(table, marks_of(analysis)) for table in tables.values()]
+    marks = marks_of(analysis)
+    return [_marked(table, marks) for table in tables.values()]
 
 
 def _tables_of(spec: Spec, analysis: Analysis, taken: Collection[str]) -> dict[str, Section]:

@@ -109,7 +109,7 @@ def impossible(analysis: Analysis) -> str:
 def conclusion(analysis: Analysis, first: str, second: str) -> Conclusion:
     """Return the conclusion on two optimizers; `first` has the higher score."""
     comparison = analysis.comparison
-    return comparison.conclusions[comparison.of(comparison.names.index(first), comparison.names.index(second))]
+    return comparison.conclusions[comparison.of(first, second)]
 
 
 def _gap(analysis: Analysis, first: str, second: str) -> float:
@@ -119,13 +119,13 @@ def _gap(analysis: Analysis, first: str, second: str) -> float:
 
 def _matters(analysis: Analysis, first: str, second: str) -> str:
     comparison = analysis.comparison
-    low, _ = comparison.intervals[comparison.of(comparison.names.index(first), comparison.names.index(second))]
+    low, _ = comparison.intervals[comparison.of(first, second)]
     return "more than" if low > comparison.margin else "which may be less than"
 
 
 def _difference(analysis: Analysis, first: str, second: str) -> str:
     comparison = analysis.comparison
-    at = comparison.of(comparison.names.index(first), comparison.names.index(second))
+    at = comparison.of(first, second)
     return interval_text(comparison.differences[at], *comparison.intervals[at], digits=3)
 
 

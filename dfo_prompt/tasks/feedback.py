@@ -1,7 +1,6 @@
 """Adds feedback, labelled examples such as those that a service collected, to a training split."""
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -10,7 +9,7 @@ from dfo_prompt._util.reading import read_bytes
 from dfo_prompt.errors import DataError
 from dfo_prompt.tasks.examples import Example, read_examples
 from dfo_prompt.tasks.row_counts import SourceRows
-from dfo_prompt.tasks.sampling import AMBIGUOUS, FewShot, distinct_examples
+from dfo_prompt.tasks.sampling import FewShot, distinct_examples, repeated
 from dfo_prompt.tasks.task import Task
 
 
@@ -33,7 +32,7 @@ def add_feedback(task: Task, split: FewShot, path: Path) -> FewShot:
     digest = sha256(read_bytes(path, kind=DataError)).hexdigest()
     feedback = read_examples(task, path)
     distinct = distinct_examples(feedback.train)
-    skipped = _count_repeated(feedback.train, distinct, AMBIGUOUS[task.answer is not None])
+    skipped = Counter(repeated(task, feedback.train, distinct))
     held_out, train = ({_normalised(example) for example in part} for part in ((*split.dev, *split.test), split.train))
     added = []
     for example in distinct:
@@ -55,15 +54,6 @@ def add_feedback(task: Task, split: FewShot, path: Path) -> FewShot:
         feedback=digest,
         report=split.report and replace(split.report, feedback=rows),
     )
-
-
-def _count_repeated(examples: Iterable[Example], distinct: Iterable[Example], ambiguous: str) -> Counter[str]:
-    """Count the examples that `distinct_examples` leaves out, by reason; `ambiguous` is that of texts with two labels."""
-    kept = {example.texts for example in distinct}
-    reasons: Counter[str] = Counter()
-    for texts, count in Counter(example.texts for example in examples).items():
-        reasons["copies" if texts in kept else ambiguous] += count - (texts in kept)
-    return reasons
 
 
 def _normalised(example: Example) -> tuple[str, ...]:

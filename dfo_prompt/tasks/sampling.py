@@ -102,12 +102,16 @@ def _content(example: Example) -> tuple[object, ...]:
     return (example.texts, example.answer or example.label)
 
 
+def repeated(task: Task, examples: Sequence[Example], distinct: Sequence[Example]) -> dict[str, int]:
+    """Count the examples that `distinct_examples` leaves out, by reason."""
+    unambiguous = {example.texts for example in distinct}
+    ambiguous = sum(example.texts not in unambiguous for example in examples)
+    return {"copies": len(examples) - ambiguous - len(distinct), AMBIGUOUS[task.answer is not None]: ambiguous}
+
+
 def _report(task: Task, report: ReadReport, splits: Splits, distinct: Sequence[Example], *, drawn: int) -> ReadReport:
     """Return the report less copies, ambiguous texts, and the `drawn` test examples that are in train or dev."""
-    unambiguous = {example.texts for example in distinct}
-    ambiguous = sum(example.texts not in unambiguous for example in splits.train)
-    copies = len(splits.train) - ambiguous - len(distinct)
-    train = report.train.without({"copies": copies, AMBIGUOUS[task.answer is not None]: ambiguous})
+    train = report.train.without(repeated(task, splits.train, distinct))
     test = report.test and report.test.without({"drawn to train or dev": drawn})
     return replace(report, train=train, test=test)
 

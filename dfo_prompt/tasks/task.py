@@ -152,6 +152,12 @@ class Task:
         return tuple(next(label for label in self.labels if self.labels[label] == word) for word in self.words)
 
     @property
+    def without_prompt(self) -> Self:
+        """Return the same task without the marks of the soft prompt in its own templates."""
+        template, causal = _without_prompt(self.template), _without_prompt(self.causal_template)
+        return replace(self, template=template, causal_template=causal)
+
+    @property
     def with_prompt_behind(self) -> Self:
         """Return the same task with the soft prompt right behind the texts, in all templates and patterns."""
         patterns = tuple(

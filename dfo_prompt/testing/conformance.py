@@ -12,7 +12,7 @@ import pytest
 
 from dfo_prompt.plugin.catalogue import catalogue, given_files
 from dfo_prompt.run.factory import is_deterministic
-from dfo_prompt.testing.driving import SETTINGS, completed, drive, interrupted, make, sphere, stepping, tell
+from dfo_prompt.testing.driving import SETTINGS, completed, drive, interrupted, make, same, sphere, stepping, tell
 from dfo_prompt.testing.edges import EdgesConformance
 from dfo_prompt.testing.naming import parametrize_names
 from dfo_prompt.testing.pytest_plugin import OPTION, QUICK
@@ -102,7 +102,7 @@ class OptimizerConformance(SettingsConformance, EdgesConformance):
         self._only_if_deterministic(name)
         for settings in ({"seed": 0, "dim": 2, "budget": 200}, {"seed": 7}):
             once, again = (drive(make(name, **settings))[1] for _ in range(2))
-            assert _same(once, again), f"with {settings} it does not repeat itself"
+            assert same(once, again), f"with {settings} it does not repeat itself"
 
     def test_neither_reads_nor_changes_global_generators(self, name: str) -> None:
         """The global generators of NumPy, random and torch have no effect and are left unchanged."""
@@ -114,15 +114,15 @@ class OptimizerConformance(SettingsConformance, EdgesConformance):
             runs.append(drive(make(name))[1])
             assert _global_draws(None) == before, "a global random generator was used"
         if is_deterministic(name):
-            assert _same(*runs), "the global random generators change the candidates"
+            assert same(*runs), "the global random generators change the candidates"
 
     def test_interleaved_studies_do_not_meet(self, name: str) -> None:
         """Two instances stepped in turn propose the same candidates as each alone."""
         self._only_if_deterministic(name)
         alone = [list(stepping(make(name, seed=seed), 6)) for seed in (1, 2)]
         both = list(zip(stepping(make(name, seed=1), 6), stepping(make(name, seed=2), 6), strict=True))
-        assert _same(alone[0], [outcome for outcome, _ in both]), "another instance changes the candidates"
-        assert _same(alone[1], [second for _, second in both]), "another instance changes the candidates"
+        assert same(alone[0], [outcome for outcome, _ in both]), "another instance changes the candidates"
+        assert same(alone[1], [second for _, second in both]), "another instance changes the candidates"
 
     def test_leaves_arrays_alone(self, name: str) -> None:
         """Arguments are not changed, and returned arrays are not reused."""
@@ -179,7 +179,7 @@ class OptimizerConformance(SettingsConformance, EdgesConformance):
         elsewhere = drive(make(name))[1]
         assert [entry.name for entry in tmp_path.iterdir()] == ["cma_signals.in"], "a file was written"
         if is_deterministic(name):
-            assert _same(plain, elsewhere), "a file of the working directory was read"
+            assert same(plain, elsewhere), "a file of the working directory was read"
 
     def test_lets_the_process_end(self, name: str) -> None:
         """A process with an unfinished search exits."""
@@ -195,14 +195,6 @@ class OptimizerConformance(SettingsConformance, EdgesConformance):
     def test_describes_itself(self, name: str) -> None:
         """`describe` returns JSON data."""
         json.dumps(make(name).describe(), allow_nan=False)
-
-    def _only_if_deterministic(self, name: str) -> None:
-        if not is_deterministic(name):
-            pytest.skip("declares that it does not repeat itself")
-
-
-def _same(first: list[Matrix], second: list[Matrix]) -> bool:
-    return len(first) == len(second) and all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
 
 
 def _quantised(candidates: Matrix, levels: int) -> Vector:

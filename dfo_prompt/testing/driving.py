@@ -129,6 +129,11 @@ def stepping(optimizer: Optimizer, batches: int) -> Iterator[Matrix]:
         tell(optimizer, candidates, sphere(candidates))
 
 
+def same(first: list[Matrix], second: list[Matrix]) -> bool:
+    """Tell whether two searches have the same batches."""
+    return len(first) == len(second) and all(map(np.array_equal, first, second))
+
+
 def _study(optimizer: Optimizer, objective: Recorder, folder: Path | None) -> Study:
     info = StudyInfo(optimizer="it", objective="test", budget=optimizer.budget, dim=optimizer.dim, seed=optimizer.seed)
     outputs = objective.outer.size if isinstance(optimizer, StructuredOptimizer) else None

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dfo_prompt.run.factory import is_deterministic
-from dfo_prompt.testing.driving import drive, make, stepping
+from dfo_prompt.testing.driving import drive, make, same, stepping
 from dfo_prompt.types import Matrix
 
 SEEDS = (0, 2**31, 2**32, 2**63, 2**64)
@@ -38,8 +38,7 @@ class EdgesConformance:
 
     def test_threads_do_not_meet(self, name: str) -> None:
         """Searches in threads propose the same candidates as each alone."""
-        if not is_deterministic(name):
-            pytest.skip("declares that it does not repeat itself")
+        self._only_if_deterministic(name)
 
         def search(seed: int) -> list[Matrix]:
             return list(stepping(make(name, seed=seed), BATCHES))
@@ -49,7 +48,8 @@ class EdgesConformance:
             # Files of `plugin_files` belong to the context, which new threads do not share.
             futures = [pool.submit(copy_context().run, search, seed) for seed in (1, 2)]
         together = [future.result() for future in futures]
-        for first, second in zip(alone, together, strict=True):
-            assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True)), (
-                f"a concurrent thread changes {name!r}"
-            )
+        assert all(map(same, alone, together)), f"a concurrent thread changes {name!r}"
+
+    def _only_if_deterministic(self, name: str) -> None:
+        if not is_deterministic(name):
+            pytest.skip("declares that it does not repeat itself")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dfo_prompt.run.factory import declarations
-from dfo_prompt.testing.driving import drive, make, tell
+from dfo_prompt.testing.driving import drive, make, stepping, tell
 from dfo_prompt.types import Bounds, Matrix, Vector
 
 SIGMA, START, ELSEWHERE = 0.5, 1.0, 11.0
@@ -71,7 +71,7 @@ class SettingsConformance:
             return
         least = declarations(name).least_popsize
         for popsize in self.popsizes:
-            sizes = _sizes(name, popsize)
+            sizes = [len(batch) for batch in stepping(make(name, popsize=popsize, budget=400), 4)]
             wrong = [size for size in sizes[sizes[0] == 1 :] if size != max(popsize, least)]
             assert not wrong, f"{name!r} asks for {wrong[0]} candidates where popsize is {popsize}; {_advice('popsize')}"
 
@@ -125,15 +125,6 @@ def _first_step(name: str, *, seeds: int, sigma: float, bounds: Bounds | None) -
     where = "without bounds" if bounds is None else f"in the box {bounds}"
     assert moved.any(), f"{name!r} asks for x0 only in its first {FIRST} candidates {where}"
     return float(np.quantile(moved[moved > 0], 0.75)) / sigma
-
-
-def _sizes(name: str, popsize: int) -> list[int]:
-    optimizer, sizes = make(name, popsize=popsize, budget=400), []
-    for _ in range(4):
-        batch = optimizer.ask()
-        sizes.append(len(batch))
-        tell(optimizer, batch, ((batch - optimizer.x0) ** 2).sum(axis=1))
-    return sizes
 
 
 def _advice(setting: str) -> str:

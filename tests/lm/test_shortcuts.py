@@ -254,7 +254,7 @@ def test_each_reader_finds_out_what_it_reads_from_a_resumed_run():
     deep = torch.tensor(np.random.default_rng(0).normal(0, 0.3, (3, 3, 5, lm.width)), dtype=torch.float32)
     deep[1:, :2] = deep[0, :2]
     scorer, texts = Scorer(lm), encoded(lm)
-    for layers in ([-1], [1], [-3, -1]):  # layer 1 is below those that run again
+    for layers in ([3], [1], [1, 3]):  # layer 1 is below those that run again
         reader = HiddenReader(lm, layers)
         alone = torch.cat([scorer.score(prompt[None], texts, reader) for prompt in deep])
         torch.testing.assert_close(scorer.score(deep, texts, reader), alone, atol=1e-4, rtol=1e-4)

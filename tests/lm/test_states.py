@@ -5,7 +5,6 @@ import pytest
 import torch
 from families import engines
 
-from dfo_prompt.errors import InputError
 from dfo_prompt.lm.encoding import arranged, encode
 from dfo_prompt.lm.layers import Layers
 from dfo_prompt.lm.layout import lay_out, lay_out_all
@@ -61,7 +60,7 @@ def test_hidden_states_are_those_of_a_plain_forward(family, packing, task):
 def test_no_prompt_at_all_is_the_template_alone(family):
     lm = tiny_lm(family)
     nothing = torch.zeros(1, 0, lm.width)
-    found = read(lm, TASK, nothing, HiddenReader(lm, [-1]))[0]
+    found = read(lm, TASK, nothing, HiddenReader(lm, [len(hidden_widths(lm)) - 1]))[0]
     torch.testing.assert_close(found, states_by_hand(lm, TASK, nothing[0], [-1]), atol=1e-4, rtol=1e-4)
 
 
@@ -84,19 +83,6 @@ def test_layers_below_a_run_that_begins_in_the_middle_are_read_right(family):
     torch.testing.assert_close(found, torch.stack([by_hand(one) for one in prompts]), atol=1e-4, rtol=1e-4)
 
 
-def test_layers_count_from_the_end_too():
-    lm = tiny_lm()
-    prompts = some_prompts(lm, count=1)
-    both = [read(lm, TASK, prompts, HiddenReader(lm, layers)) for layers in ([1, 3], [-3, -1])]
-    assert torch.equal(*both)
-
-
-@pytest.mark.parametrize("layer", [0, 4, -4])
-def test_a_layer_that_is_not_there_is_one_line(layer):
-    with pytest.raises(InputError, match=f"'llama' has layers 1 to 3, or -3 to -1 from the end; not {layer}"):
-        HiddenReader(tiny_lm(), [3, layer])
-
-
 @pytest.mark.parametrize("family", ["llama", "gemma2", "cohere", "bert", "t5", "bart"])
 def test_top_tokens_are_those_of_a_plain_forward(family):
     lm = tiny_lm(family)
@@ -115,7 +101,7 @@ def test_places_ahead_of_the_slot_are_read(packing, texts):
     lm = tiny_lm(packing=packing)
     nothing = torch.zeros(1, 0, lm.width)
     ahead = [2 - row % 3 for row in range(len(texts))]
-    reader = HiddenReader(lm, [1, -1], back=torch.tensor([[0, back] for back in ahead]))
+    reader = HiddenReader(lm, [1, 3], back=torch.tensor([[0, back] for back in ahead]))
     encoded = arranged(lm, lay_out_all(lm, TASK, texts, prompt_tokens=0), back=2)
     found = Scorer(lm).score(nothing, encoded, reader)[0]
     expected = []

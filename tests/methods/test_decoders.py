@@ -19,7 +19,7 @@ from dfo_prompt.methods.heads import Prototypes, Ridge, held_out_loss
 from dfo_prompt.methods.run import run_method
 from dfo_prompt.methods.slots import TopTokens, tasks_of
 from dfo_prompt.methods.voting import Fitting
-from dfo_prompt.methods.words import telling_words
+from dfo_prompt.methods.words import distinctive_words
 from dfo_prompt.prompt.problem import Problem
 from dfo_prompt.run.reopen import reopen
 from dfo_prompt.study.identity import read_manifest
@@ -236,7 +236,7 @@ def test_label_scores_are_all_that_is_read(family):
     where = setting(family, task=replace(TASK, patterns=(other,)))
     lm, problem = where.problem.lm, where.problem
     train, labels = problem.texts("train"), problem.labels("train")
-    sets = [TASK.words, ("terrible", "fun"), *telling_words(train, labels, 2, sets=1)]
+    sets = [TASK.words, ("terrible", "fun"), *distinctive_words(train, labels, 2, sets=1)]
     ids = [[first_token(lm, f" {word}") for word in words] for words in sets]
 
     def scores(task, texts):
@@ -262,8 +262,8 @@ def test_label_scores_are_all_that_is_read(family):
 def test_words_that_a_class_has_more_often_than_the_others_tell_most():
     texts = [("the dull plot",), ("dull and 10 so",), ("the fun film",), ("fun fun film",)]
     labels = np.array([0, 0, 1, 1])
-    assert telling_words(texts, labels, 2, sets=2) == [("dull", "film"), ("and", "fun")]
-    assert len(telling_words(texts, labels, 2, sets=9)) == 3
+    assert distinctive_words(texts, labels, 2, sets=2) == [("dull", "film"), ("and", "fun")]
+    assert len(distinctive_words(texts, labels, 2, sets=9)) == 3
 
 
 @pytest.mark.parametrize(("layers", "place"), [("first", "ahead"), ("first", "behind"), ("all", "ahead")])

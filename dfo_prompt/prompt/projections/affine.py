@@ -124,7 +124,7 @@ def projector(draw: Draw, stream: Sequence[int], name: str = "") -> Project:
 
 
 def _fault(linear: object, space: Space, start: Tensor) -> str:
-    """Return what is wrong with a map A, "" if nothing is."""
+    """Return the defect of a map A; "" if it has none."""
     if isinstance(linear, np.ndarray):
         if linear.shape != (space.entries, space.dim):
             return f"has the shape {linear.shape}, not {(space.entries, space.dim)}"

@@ -32,8 +32,8 @@ SCORING = ("loss", "calibration", "dtype")
 SUBSTITUTED = ("start", "projection", "projection_options", "draw")
 """The keys that the decoder "tokens" takes besides."""
 PROBES = 8
-"""The number of candidates that the probe of a reduced precision ranks: half of those of soft prompts, whose queries cost
-less. With 8, nearly all ranks must agree."""
+"""The number of candidates that the probe of a reduced precision ranks: half as many as for soft prompts, because queries of
+texts cost more. With so few, the rank correlation is large enough only if nearly all ranks agree."""
 
 
 def text_objective(
@@ -110,7 +110,7 @@ def _text_decoder(
     """Return the decoder, and the hashes of the files that it is read from."""
     if decoder == "tokens":
         return substitutions(problem, prompt, dim)
-    examples = len(problem.data.drawn.train)  # without feedback, so that a candidate has the same meaning with and without
+    examples = len(problem.drawn_texts)
     text_decoder = random_keys(
         problem.task, examples=examples, parts=decoder, demonstrations=demonstrations, instructions=instructions
     )

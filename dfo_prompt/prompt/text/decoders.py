@@ -46,10 +46,10 @@ class TextDecoder(Protocol):
         """Return d."""
 
     def decode(self, candidate: Vector) -> Choice:
-        """Return what a candidate (d,) stands for."""
+        """Return the parts of the prompt of a candidate (d,)."""
 
     def longest(self, size: Callable[[str], int], demonstrations: Sequence[str]) -> Choice:
-        """Return what the longest prompt is made of.
+        """Return the parts of the longest prompt.
 
         Args:
             size: tokens of a text.
@@ -95,7 +95,7 @@ class RandomKeys:
         return self._keys + (len(self.instructions) if len(self.instructions) > 1 else 0)
 
     def decode(self, candidate: Vector) -> Choice:
-        """Return what a candidate (d,) stands for.
+        """Return the parts of the prompt of a candidate (d,).
 
         Raises:
             ValueError: the candidate has another shape, or is not finite.

@@ -10,7 +10,6 @@ from torch import Tensor
 from dfo_prompt.contracts.endpoint import Endpoint
 from dfo_prompt.contracts.objective import Evaluation, concatenated
 from dfo_prompt.contracts.usage import Usage, UsageMeter
-from dfo_prompt.endpoints.cache import STEADY
 from dfo_prompt.errors import InputError
 from dfo_prompt.lm.calibration import calibration_called
 from dfo_prompt.lm.layout import shorter
@@ -69,13 +68,12 @@ class TextObjective(TaskObjective):
         self._endpoint, self._scorer = endpoint, TextScorer(endpoint, words)
         self._rendering = Rendering(split.task, split.data.train)
         self._train = split.texts("train")
-        # without feedback, so that a prompt has the same meaning with and without it
-        self._drawn = [example.texts for example in split.data.drawn.train] if split.data.added else self._train
+        self._drawn = split.drawn_texts if split.data.added else self._train
         self._calibration = calibration_called(calibration, split.task, self._drawn)
         self._most_tokens, self._metadata = most_tokens, dict(metadata or {})
         self._room = None if most_tokens is None else most_tokens - self._scorer.most_further
         self._longest, self.costs_again = longest, costs_again
-        self.deterministic = self._scorer.capabilities.spread <= STEADY
+        self.deterministic = self._scorer.capabilities.steady
         if longest is not None:
             self._check_room(longest)
 

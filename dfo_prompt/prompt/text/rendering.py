@@ -26,7 +26,7 @@ class Rendering:
     """
 
     def __init__(self, task: Task, examples: Sequence[Example]) -> None:
-        self._template = Template(pieces=_without_prompt(task.causal))
+        self._template = task.without_prompt.causal
         self._examples, self._words = examples, task.words
 
     @cached_property
@@ -46,12 +46,3 @@ class Rendering:
     def whole(self, choice: Choice) -> str:
         """Return the prompt for display, with the marks of the template in place of an example."""
         return self.ahead(choice) + self.before_answer([f"{{{name}}}" for name in self._template.fields])
-
-
-def _without_prompt(template: Template) -> tuple[str, ...]:
-    """Return the pieces of a template without the {prompt} mark."""
-    pieces = template.pieces
-    if "prompt" not in template.marks:
-        return pieces
-    index = 2 * template.marks.index("prompt") + 1
-    return (*pieces[: index - 1], pieces[index - 1] + pieces[index + 1], *pieces[index + 2 :])

@@ -20,9 +20,9 @@ from dfo_prompt.prompt.text.decoders import Choice, with_answers
 from dfo_prompt.types import Json, Vector
 
 TEXT = "text:"
-"""Ahead of the instruction in prompt.start."""
+"""The prefix of an instruction in prompt.start."""
 LOOKS = 8
-"""Candidates that are decoded to see whether the scale of the projection substitutes anything."""
+"""The number of random candidates that test whether the projection changes any token."""
 
 
 class Substitutions:
@@ -35,9 +35,9 @@ class Substitutions:
     this tokenizer therefore reads the chosen tokens; the last of them may merge with the line break that follows.
 
     Args:
-        lm: whose tokenizer and embeddings are taken.
+        lm: model with the tokenizer and the embeddings.
         start: the instruction of z = 0.
-        project: from candidates (B, d) to prompts (B, L, E).
+        project: projection from candidates (B, d) to prompts (B, L, E).
         dim: d.
 
     Raises:
@@ -68,18 +68,18 @@ class Substitutions:
         return Choice(instruction=_written(self._lm, ids))
 
     def longest(self, size: Callable[[str], int], demonstrations: Sequence[str]) -> Choice:  # noqa: ARG002 - shows none
-        """Return the instruction of the words that are written longest."""
+        """Return the instruction with the longest words."""
         lengths = np.array([len(text.encode()) for text in _each(self._lm, self._ids)])
         order = self._ids[np.argsort(-lengths, kind="stable")].tolist()
         return Choice(instruction=_written(self._lm, self._from_the_left(lambda _: order)))
 
     def describe(self) -> dict[str, Json]:
-        """Return how tokens are chosen, how many, and from how many."""
+        """Return the similarity, the number of tokens, and the size of the vocabulary."""
         return {"nearness": "cosine", "instruction_tokens": len(self._start), "vocabulary": len(self._ids)}
 
     @torch.inference_mode()
     def _nearness(self, z: Vector) -> Tensor:
-        """Return the cosines (L, V), each row times a number of its own."""
+        """Return the cosines (L, V), each row scaled by the norm of its prompt token."""
         return self._project(z[None])[0] @ self._embeddings.T
 
     def _ranked(self, near: Tensor) -> Iterable[int]:

@@ -26,17 +26,17 @@ def convergence(analysis: Analysis, problem: str) -> Picture | None:
     early = EARLY if (studies["queries"] < studies["budget"]).any() else ""
     at = points(budget)
     data = pd.concat([_band(name, curves, at) for name, curves in by_name.items()], ignore_index=True)
-    of = shown(analysis, list(by_name))
-    looks = list(of.looks.values())
-    drawn = data.loc[data["optimizer"].isin(of.looks), ["median", "low", "high"]]
+    selection = shown(analysis, list(by_name))
+    looks = list(selection.looks.values())
+    drawn = data.loc[data["optimizer"].isin(selection.looks), ["median", "low", "high"]]
     x = axis("queries", "queries", domain=[0, budget])
     y = axis("median", "best training loss so far", padding=8, **logarithmic(drawn))
     return Picture(
         name=f"convergence-{analysis.problems.index(problem) + 1}",
         title=f"Convergence: {problem}",
-        text=_caption([len(curves) for curves in by_name.values()]) + early + of.note,
+        text=_caption([len(curves) for curves in by_name.values()]) + early + selection.note,
         spec=curves(looks, x, y, bands=len(analysis.seeds) > 1),
-        columns=thinned(columns_of(data, of.looks, ["queries", "median", "low", "high"]), "queries"),
+        columns=thinned(columns_of(data, selection.looks, ["queries", "median", "low", "high"]), "queries"),
         looks=looks,
         data=data,
         problem=problem,
@@ -48,9 +48,9 @@ def _band(name: str, curves: Matrix, at: npt.NDArray[np.int64]) -> pd.DataFrame:
 
     A seed without a finite loss counts as infinite. Infinite medians are NaN, and so are both bounds of infinite intervals.
     """
-    of = curves[:, at - 1]  # (seeds, points)
-    drawn = np.random.default_rng(0).integers(len(of), size=(500, len(of)))
-    infinite = np.where(np.isnan(of), np.inf, of)  # no loss yet is worse than any loss
+    losses = curves[:, at - 1]  # (seeds, points)
+    drawn = np.random.default_rng(0).integers(len(losses), size=(500, len(losses)))
+    infinite = np.where(np.isnan(losses), np.inf, losses)  # no loss yet is worse than any loss
     with np.errstate(invalid="ignore"):  # between two infinite medians
         low, high = np.quantile(np.median(infinite[drawn], axis=1), [0.025, 0.975], axis=0)
         middle = np.median(infinite, axis=0)

@@ -5,7 +5,7 @@ from itertools import pairwise
 from typing import Any
 
 from dfo_prompt.report.pictures.looks import Look
-from dfo_prompt.report.pictures.picture import HIDDEN, NOT_HIDDEN, ON_DEMAND, OVER, ZOOM, Columns, VegaLite, coloured, told
+from dfo_prompt.report.pictures.picture import HIDDEN, NOT_HIDDEN, ON_DEMAND, OVER, ZOOM, Columns, VegaLite, coloured, tip
 
 HEIGHT = 300
 
@@ -62,8 +62,8 @@ def _band(y: VegaLite) -> VegaLite:
 
 
 def _tooltip(x: VegaLite, y: VegaLite, form: str, *, bands: bool) -> list[VegaLite]:
-    edges = [told("low", "95 % interval from", form), told("high", "to", form)] if bands else []
-    return [told("entry", "entry"), told(x["field"], x["title"], ".4~g"), told(y["field"], y["title"], form), *edges]
+    edges = [tip("low", "95 % interval from", form), tip("high", "to", form)] if bands else []
+    return [tip("entry", "entry"), tip(x["field"], x["title"], ".4~g"), tip(y["field"], y["title"], form), *edges]
 
 
 def thinned(columns: Columns, x: str) -> dict[str, list[Any]]:

@@ -64,13 +64,13 @@ class Picture:
     problem: str = ""
 
 
-def still(spec: VegaLite) -> VegaLite:
+def static(spec: VegaLite) -> VegaLite:
     """Return the specification without its interactive parts."""
     layers = [layer for layer in spec["layer"] if not layer.get("name", "").startswith(ON_DEMAND)]
-    return {**spec, "layer": [_still(layer) for layer in layers]}
+    return {**spec, "layer": [_static(layer) for layer in layers]}
 
 
-def _still(layer: VegaLite) -> VegaLite:
+def _static(layer: VegaLite) -> VegaLite:
     encoding = {channel: definition for channel, definition in layer["encoding"].items() if channel != "opacity"}
     return {**{key: value for key, value in layer.items() if key != "params"}, "encoding": encoding}
 
@@ -78,9 +78,9 @@ def _still(layer: VegaLite) -> VegaLite:
 def axis(field: str, title: str, **scale: Any) -> VegaLite:
     """Return the encoding of a numeric field on an axis with a title in words."""
     logarithmic = scale.get("type") == "log"
-    of: VegaLite = {"grid": True, "labelExpr": LABEL, **({"format": "~g"} if logarithmic else {})}
+    ticks: VegaLite = {"grid": True, "labelExpr": LABEL, **({"format": "~g"} if logarithmic else {})}
     scale = {"nice": False, **scale} if logarithmic else {"nice": False, "zero": False, **scale}
-    return {"field": field, "type": "quantitative", "title": title, "scale": scale, "axis": of}
+    return {"field": field, "type": "quantitative", "title": title, "scale": scale, "axis": ticks}
 
 
 def coloured(looks: Sequence[Look]) -> VegaLite:
@@ -89,6 +89,6 @@ def coloured(looks: Sequence[Look]) -> VegaLite:
     return {"field": "entry", "type": "nominal", "title": None, "scale": scale, "sort": None}
 
 
-def told(field: str, title: str, form: str = "") -> VegaLite:
+def tip(field: str, title: str, form: str = "") -> VegaLite:
     """Return the encoding of a line of a tooltip."""
     return {"field": field, "title": title, **({"format": form, "type": "quantitative"} if form else {"type": "nominal"})}

@@ -20,7 +20,7 @@ def targets(analysis: Analysis) -> Picture:
     at = points(analysis.budget)
     names = [name for name in ranked(analysis) if name in analysis.reached]
     shares = {name: share_reached(analysis.reached[name], analysis.budget)[at - 1] for name in names}
-    data, of = shares_table(shares, "queries", at), shown(analysis, list(shares))
+    data, selection = shares_table(shares, "queries", at), shown(analysis, list(shares))
     given = (
         "The suite gives the targets."
         if analysis.suite.settings.targets
@@ -29,7 +29,7 @@ def targets(analysis: Analysis) -> Picture:
     text = f"Share of {TRIPLES} reached after so many queries; higher is better. {given}"
     text += PARTIAL if not {*shares} <= {*analysis.complete} else ""
     x = axis("queries", "queries", domain=[0, analysis.budget])
-    return _shares("targets", "Targets reached (ECDF)", text, data, of, x, "targets reached")
+    return _shares("targets", "Targets reached (ECDF)", text, data, selection, x, "targets reached")
 
 
 def performance(analysis: Analysis, names: list[str]) -> Picture:
@@ -38,14 +38,14 @@ def performance(analysis: Analysis, names: list[str]) -> Picture:
     queries = queries[np.isfinite(queries).any(axis=1)]
     ratios = np.geomspace(1, 32, POINTS)
     profile = performance_profile(queries, ratios) if len(queries) else np.zeros((len(names), POINTS))
-    data, of = shares_table(dict(zip(names, profile, strict=True)), "ratio", ratios), shown(analysis, names)
+    data, selection = shares_table(dict(zip(names, profile, strict=True)), "ratio", ratios), shown(analysis, names)
     compared = ", ".join(names) if len(names) <= MOST_SHOWN else f"all {len(names)} optimizers"
     text = (
         f"Share of the {len(queries)} {TRIPLES} that any optimizer reached, within a multiple of the fewest queries "
         f"(Dolan and Moré, 2002). The profile depends on the compared optimizers: {compared}."
     )
     x = axis("ratio", "queries, in multiples of the fewest of any optimizer", type="log", base=2, domain=[1, 32])
-    return _shares("performance", "Performance profile", text, data, of, x, "targets reached")
+    return _shares("performance", "Performance profile", text, data, selection, x, "targets reached")
 
 
 def data_profile(analysis: Analysis, names: list[str], dim: int) -> Picture:
@@ -54,7 +54,7 @@ def data_profile(analysis: Analysis, names: list[str], dim: int) -> Picture:
     levels = sorted(analysis.suite.settings.targets or SHARES, reverse=bool(analysis.suite.settings.targets))
     which = max(SOLVED, -len(levels))
     shares = {name: share_reached(analysis.reached[name][:, which], analysis.budget)[at - 1] for name in names}
-    data, of = shares_table(shares, "queries", at), shown(analysis, names)
+    data, selection = shares_table(shares, "queries", at), shown(analysis, names)
     data.insert(2, "simplex_gradients", data["queries"] / (dim + 1))
     level = (
         f"a loss of {levels[which]:g}"
@@ -63,20 +63,20 @@ def data_profile(analysis: Analysis, names: list[str], dim: int) -> Picture:
     )
     text = f"Share of (problem, seed) pairs solved (Moré and Wild, 2009). A pair is solved at {level}."
     x = axis("queries", f"queries (a simplex gradient takes d + 1 = {dim + 1})", domain=[0, analysis.budget])
-    return _shares("data-profile", "Data profile", text, data, of, x, "(problem, seed) pairs solved")
+    return _shares("data-profile", "Data profile", text, data, selection, x, "(problem, seed) pairs solved")
 
 
-def _shares(name: str, title: str, text: str, data: pd.DataFrame, of: Shown, x: VegaLite, label: str) -> Picture:
+def _shares(name: str, title: str, text: str, data: pd.DataFrame, selection: Shown, x: VegaLite, label: str) -> Picture:
     """Return a picture of curves of shares, 0 to 1; `label` is the title of the vertical axis."""
     y = axis("share", label, domain=[0, 1])
     y["axis"] = {**y["axis"], "format": ".0%"}
-    looks = list(of.looks.values())
+    looks = list(selection.looks.values())
     return Picture(
         name=name,
         title=title,
-        text=text + of.note,
+        text=text + selection.note,
         spec=curves(looks, x, y, form=".1%"),
-        columns=thinned(columns_of(data, of.looks, [x["field"], "share"]), x["field"]),
+        columns=thinned(columns_of(data, selection.looks, [x["field"], "share"]), x["field"]),
         looks=looks,
         data=data,
     )

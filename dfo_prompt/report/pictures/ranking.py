@@ -3,7 +3,7 @@
 from dfo_prompt.report.analysis import Analysis
 from dfo_prompt.report.marks import marks_of
 from dfo_prompt.report.pictures.labels import note_on
-from dfo_prompt.report.pictures.picture import Picture, axis, told
+from dfo_prompt.report.pictures.picture import Picture, axis, tip
 from dfo_prompt.report.pictures.rows import dots
 from dfo_prompt.report.pictures.selection import all_looks, columns_of, logarithmic
 from dfo_prompt.report.texts import counted
@@ -25,14 +25,14 @@ def scores(analysis: Analysis) -> Picture:
     each = f" in each of {len(analysis.problems)} problems, averaged over problems" if len(analysis.problems) > 1 else ""
     text = f"Interquartile mean over {counted(len(analysis.seeds), 'seed')}{each}"
     text += f". One {sample[:-1]} gives no interval." if alone else f", with its 95 % bootstrap interval over {sample}."
-    edges = [] if alone else [told("low", "from", ".5~g"), told("high", "to", ".5~g")]
-    told_of = [told("entry", "entry"), told("score", title, ".5~g"), *edges]
+    edges = [] if alone else [tip("low", "from", ".5~g"), tip("high", "to", ".5~g")]
+    tooltip = [tip("entry", "entry"), tip("score", title, ".5~g"), *edges]
     order = [looks[name] for name in data["optimizer"]]
     return Picture(
         name="scores",
         title="Scores",
         text=text + marks_of(analysis).note + note_on(analysis.complete),
-        spec=dots(order, x, told_of, spread=None if alone else ("low", "high")),
+        spec=dots(order, x, tooltip, spread=None if alone else ("low", "high")),
         columns=columns_of(drawn, looks, ["score", "low", "high"]),
         looks=(),
         data=data,
@@ -48,13 +48,13 @@ def ranks(analysis: Analysis) -> Picture:
         "Dots: ranks by score. Lines: ranks consistent with the comparison of pairs; an optimizer's line begins after the "
         "optimizers that are shown to be better, and ends before those that it is shown to be better than."
     )
-    lines = [told("rank", "rank by score", "d"), told("best_rank", "at best", "d"), told("worst_rank", "at worst", "d")]
+    lines = [tip("rank", "rank by score", "d"), tip("best_rank", "at best", "d"), tip("worst_rank", "at worst", "d")]
     order = [looks[name] for name in data["optimizer"]]
     return Picture(
         name="ranks",
         title="Ranks",
         text=text + marks_of(analysis).note + note_on(analysis.complete),
-        spec=dots(order, x, [told("entry", "entry"), *lines], spread=("best_rank", "worst_rank")),
+        spec=dots(order, x, [tip("entry", "entry"), *lines], spread=("best_rank", "worst_rank")),
         columns=columns_of(data, looks, ["rank", "best_rank", "worst_rank"]),
         looks=(),
         data=data,

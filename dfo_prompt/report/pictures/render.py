@@ -6,7 +6,7 @@ from zlib import crc32
 
 import vl_convert
 
-from dfo_prompt.report.pictures.picture import STYLE, Columns, VegaLite, still
+from dfo_prompt.report.pictures.picture import STYLE, Columns, VegaLite, static
 
 VEGA_LITE = "6.4"
 WIDTH = 560
@@ -20,7 +20,7 @@ SCALE = 2.0
 def svg_of(spec: VegaLite, columns: Columns, title: str) -> str:
     """Return the picture with its title as SVG."""
     full = {
-        **still(spec),
+        **static(spec),
         "width": WIDTH,
         "title": title,
         "background": "white",

@@ -9,7 +9,7 @@ from dfo_prompt.report.analysis import Analysis
 from dfo_prompt.report.pictures.curves import HEIGHT
 from dfo_prompt.report.pictures.labels import note_on
 from dfo_prompt.report.pictures.looks import Look
-from dfo_prompt.report.pictures.picture import HIDDEN, NOT_HIDDEN, ZOOM, Picture, VegaLite, axis, coloured, told
+from dfo_prompt.report.pictures.picture import HIDDEN, NOT_HIDDEN, ZOOM, Picture, VegaLite, axis, coloured, tip
 from dfo_prompt.report.pictures.rows import dots
 from dfo_prompt.report.pictures.selection import all_looks, columns_of, logarithmic, ranked, searched, shown
 from dfo_prompt.report.texts import printable
@@ -21,18 +21,18 @@ PROBLEM: VegaLite = {"name": "problem", "value": ""}
 def gap(analysis: Analysis) -> Picture:
     """Draw the clean loss of the recommended candidate against the best loss observed, a point per study."""
     columns = ["optimizer", "problem", "seed", "best_loss", "recommended_loss", "dev_metric", "test_metric"]
-    data, of = analysis.studies.loc[searched(analysis), columns], shown(analysis, ranked(analysis))
-    drawn = data[data["optimizer"].isin(of.looks) & data["best_loss"].notna() & data["recommended_loss"].notna()]
-    looks = list(of.looks.values())
+    data, selection = analysis.studies.loc[searched(analysis), columns], shown(analysis, ranked(analysis))
+    drawn = data[data["optimizer"].isin(selection.looks) & data["best_loss"].notna() & data["recommended_loss"].notna()]
+    looks = list(selection.looks.values())
     scale: dict[str, Any] = {"padding": 8, **logarithmic(drawn[["best_loss", "recommended_loss"]])}
     x = axis("best_loss", "best loss observed", **scale)
     y = axis("recommended_loss", "clean loss of the recommended candidate", **scale)
     text = "One point per study. Above the line, the recommended candidate is worse than the best loss observed."
-    cells = columns_of(drawn, of.looks, ["seed", "best_loss", "recommended_loss"])
+    cells = columns_of(drawn, selection.looks, ["seed", "best_loss", "recommended_loss"])
     return Picture(
         name="gap",
         title="Observed and recommended",
-        text=text + of.note,
+        text=text + selection.note,
         spec=_scatter(looks, x, y) | {"params": [HIDDEN, PROBLEM]},
         columns={**cells, "problem": [printable(name) for name in drawn["problem"]]},
         looks=looks,
@@ -44,8 +44,8 @@ def _scatter(looks: Sequence[Look], x: VegaLite, y: VegaLite) -> VegaLite:
     labels = [look.label for look in looks]
     shape: VegaLite = {"field": "entry", "type": "nominal", "title": None, "sort": None}
     shape["scale"] = {"domain": labels, "range": [look.shape for look in looks]}
-    tooltip = [told("entry", "entry"), told("problem", "problem"), told("seed", "seed")]
-    tooltip += [told(axis["field"], axis["title"], ".5~g") for axis in (x, y)]
+    tooltip = [tip("entry", "entry"), tip("problem", "problem"), tip("seed", "seed")]
+    tooltip += [tip(axis["field"], axis["title"], ".5~g") for axis in (x, y)]
     points: VegaLite = {
         "mark": {"type": "point", "filled": True, "size": 45, "opacity": 0.8, "clip": True},
         "params": [ZOOM],
@@ -69,7 +69,7 @@ def seconds(analysis: Analysis) -> Picture:
     looks = all_looks(analysis)
     title = "milliseconds per query inside ask and tell"
     order = [looks[name] for name in drawn["optimizer"]]
-    tooltip = [told("entry", "entry"), told("milliseconds_per_query", title, ".3~g")]
+    tooltip = [tip("entry", "entry"), tip("milliseconds_per_query", title, ".3~g")]
     text = "Time inside the optimizer's ask and tell. The leaderboard also has the objective's time."
     return Picture(
         name="seconds",

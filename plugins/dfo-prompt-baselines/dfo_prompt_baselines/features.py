@@ -20,7 +20,7 @@ from torch.nn.utils.rnn import pack_sequence, pad_sequence
 
 import dfo_prompt as dp
 from dfo_prompt._util.memory import allocated_by
-from dfo_prompt.lm.local import BYTES_PER_NUMBER
+from dfo_prompt.contracts.usage import BYTES_PER_NUMBER
 from dfo_prompt.lm.precision import DTYPES
 from dfo_prompt_baselines.batches import runs_of
 from dfo_prompt_baselines.training import Size, best_state, quality_of, reduced_precision, seeded
