@@ -22,18 +22,25 @@ from dfo_prompt.plugin.options import parameters
 TABLES: Mapping[str, type[Any]] = {"prompt.": PromptConfig, "problem.": ProblemConfig, "": StudyConfig}
 
 
-def parse_config(data: Mapping[str, Any], *, where: str = "configuration", base: Path | None = None) -> StudyConfig:
+def parse_config(
+    data: Mapping[str, Any],
+    *,
+    where: str = "configuration",
+    base: Path | None = None,
+    defaults: Mapping[str, Any] | None = None,
+) -> StudyConfig:
     """Check plain data and fill in defaults; the key "preset" names published settings that the other keys override.
 
     Args:
         data: keys of a study, as in a STUDY.toml.
         where: source of the data, for errors.
         base: folder that relative paths are resolved against; the working directory by default.
+        defaults: keys that a preset overrides.
 
     Raises:
         InputError: a key is misspelt, a name is unknown, or a value is invalid.
     """
-    return combined(data, base or Path.cwd(), {}, where=where)
+    return combined(data, base or Path.cwd(), {}, where=where, defaults=defaults)
 
 
 def read_config(path: Path, overrides: Mapping[str, Any]) -> StudyConfig:
@@ -47,7 +54,14 @@ def read_config(path: Path, overrides: Mapping[str, Any]) -> StudyConfig:
     return combined(read_toml(path), path.parent, overrides, where=str(path))
 
 
-def combined(written: Mapping[str, Any], base: Path, overrides: Mapping[str, Any], *, where: str) -> StudyConfig:
+def combined(
+    written: Mapping[str, Any],
+    base: Path,
+    overrides: Mapping[str, Any],
+    *,
+    where: str,
+    defaults: Mapping[str, Any] | None = None,
+) -> StudyConfig:
     """Build a configuration from the keys of a file and overriding keys.
 
     Args:
@@ -56,6 +70,7 @@ def combined(written: Mapping[str, Any], base: Path, overrides: Mapping[str, Any
         overrides: keys that win; paths are relative to the working directory. A preset here replaces that of `written`, and
             the other keys of both override it.
         where: source of `written`, for errors.
+        defaults: see `parse_config`.
 
     Raises:
         InputError: see `parse_config`.
@@ -63,7 +78,8 @@ def combined(written: Mapping[str, Any], base: Path, overrides: Mapping[str, Any
     with _named(where), _using_plugin(written, base), _using_plugin(overrides, Path.cwd()):
         preset = overrides.get("preset", written.get("preset"))
         written, overrides = _without_preset(written), _without_preset(overrides)
-        written = written if preset is None else merge(read_preset(str(preset)), written)
+        settings = {} if preset is None else read_preset(str(preset))
+        written = merge(merge(defaults or {}, settings), written)
         whole = merge(written, overrides)
         _check_places(whole)
         data = merge(_with_paths(written, base, whole), _with_paths(overrides, Path.cwd(), whole))

@@ -79,4 +79,8 @@ def test_a_preset_of_the_command_line_replaces_that_of_the_file_and_leaves_its_k
     (tmp_path / "study.toml").write_text(f"{named}budget = 40\ndim = 7\n[prompt]\ntokens = 3\n")
     config = read_config(tmp_path / "study.toml", {"preset": "bbt", "dim": 8, "problem": {"shots": 4}})
     assert (config.budget, config.dim, config.prompt.tokens, config.problem.shots) == (40, 8, 3, 4)
-    assert (config.optimizer, config.prompt.layers, config.prompt.start) == ("cma", parse_config({}).prompt.layers, "vocabulary")
+    assert (config.optimizer, config.prompt.layers, config.prompt.start) == (
+        "cma",
+        parse_config({}).prompt.layers,
+        "vocabulary",
+    )
