@@ -20,6 +20,7 @@ def test_keys_of_flags_and_settings_are_merged():
     [
         (("--optimizer", "cma", "--set", "optimizer=random"), "optimizer is 'cma' by its flag and 'random' by --set"),
         (("--set", "stop.patience=5", "--patience", "6"), "stop.patience is 6 by its flag and 5 by --set"),
+        (("--limit", "rows=50", "--set", "limits.rows=20"), "limits.rows is 50 by its flag and 20 by --set"),
     ],
 )
 def test_a_key_that_is_given_twice_is_not_ignored(program, tmp_path, flags, said):
