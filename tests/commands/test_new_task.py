@@ -123,6 +123,8 @@ def test_a_study_needs_no_task_file(program, reviews, tiny_folder, tmp_path):
     [
         (["run", "--label-column", "stars"], "--text-column, --label-column, --labels and --instruction take --data FILE"),
         (["run", "--data", "reviews.csv", "--task", "tweets", "--labels", "a,b"], "and no --task"),
+        (["run", "--set", "problem=3", "--text-column", "Review"], "problem must be a table of keys, not 3"),
+        (["run", "--set", "problem.data=3", "--text-column", "Review"], "problem.data must be the path of a file or folder"),
         (["run", "--data", "reviews.csv", "--text-column", "body", "--label-column", "stars"], "has no column 'body'"),
         (["new-task", "reviews.csv", "--label-column", "star"], "has no column 'star'; columns: id, Review, stars"),
         (["new-task", "none.csv"], "there is no file or folder none.csv"),
