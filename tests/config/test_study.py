@@ -1,12 +1,17 @@
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from dfo_prompt.config import presets
 from dfo_prompt.config.prompt import PromptConfig
 from dfo_prompt.config.reading import parse_config, read_config
 from dfo_prompt.config.study import default_popsize
 from dfo_prompt.errors import InputError
+
+PRESETS = Path(presets.__file__).parent
 
 
 def test_defaults_are_those_of_black_box_tuning():
@@ -106,6 +111,12 @@ def test_presets_are_the_published_settings(preset, expected):
     }
     assert config.prompt == PromptConfig(tokens=50, start="vocabulary", **of[preset])
     assert config.problem.shots == 16
+
+
+def test_the_files_that_presets_cite_exist():
+    cited = {name for file in PRESETS.glob("*.toml") for name in re.findall(r"benchmarks/[\w./-]*\w", file.read_text())}
+    assert "benchmarks/results/gradients" in cited
+    assert [name for name in cited if not (Path(__file__).parents[2] / name).exists()] == []
 
 
 def test_the_efficient_preset_puts_the_prompt_behind_the_texts():
