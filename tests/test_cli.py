@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from dfo_prompt.cli import main
+from dfo_prompt.commands import quickstart
 from dfo_prompt.commands.list import LISTED
 from dfo_prompt.commands.quickstart import SETTINGS
 from dfo_prompt.config.reading import parse_config
@@ -241,6 +242,14 @@ def test_quickstart_does_not_pass_off_old_figures_as_new(program, tmp_path):
     status, _, err = program("quickstart", "--out", "q", "--seed", "7")
     assert status == 2
     assert "q/cma holds another study: seed is 1 there and 7 here" in err
+
+
+def test_quickstart_looks_for_its_extra_before_it_runs(program, monkeypatch):
+    monkeypatch.setitem(sys.modules, "dfo_prompt.report.pictures.render", None)
+    monkeypatch.setattr(quickstart, "_run_unfinished", lambda *_: pytest.fail("it ran"))
+    status, out, err = program("quickstart")
+    assert (status, out) == (2, "")
+    assert err.startswith("error: quickstart needs an extra: pip install 'dfo-prompt[report]'")
 
 
 def test_help_names_every_command(program):

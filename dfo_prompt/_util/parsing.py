@@ -3,11 +3,11 @@
 import json
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_args, get_type_hints
 
 import numpy as np
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
@@ -65,7 +65,7 @@ def parse(kind: type[T], data: Mapping[str, Any], *, where: str = "") -> T:
         parsed: T = _adapter(kind).validate_json(text)
         return parsed
     except ValidationError as error:
-        raise _input_error(error, kind, where) from error
+        raise _input_error(error, kind, json.loads(text), where) from error
 
 
 def tables(value: object) -> dict[str, Any]:
@@ -98,19 +98,49 @@ def plain_copy(value: object) -> Any:
     return json.loads(json.dumps(value, default=plain))
 
 
-def _input_error(error: ValidationError, kind: type[object], where: str) -> InputError:
+def _input_error(error: ValidationError, kind: type[object], data: Any, where: str) -> InputError:
     # Report a misspelt key first: if the key is required, "field required" would hide the misspelling.
     first = min(error.errors(include_url=False), key=lambda problem: problem["type"] != "unexpected_keyword_argument")
-    key = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "unexpected_keyword_argument" and len(first["loc"]) == 1:
-        return UnknownNameError.among(
-            f"key{f' in {where}' if where else ''}:", key, getattr(kind, "__dataclass_fields__", {})
-        )
+    path = _keys(first["loc"], data, is_missing=first["type"] == "missing")
+    if first["type"] == "unexpected_keyword_argument":
+        *table, key = path
+        place = f" of {'.'.join(table)}" if table else ""
+        known = _fields_at(kind, table)
+        return UnknownNameError.among(f"key{place}{f' in {where}' if where else ''}:", key, known)
+    key = ".".join(path)
     value = "" if isinstance(first["input"], dict) else f", not {first['input']!r}"
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] in {"tuple_type", "list_type"} and isinstance(first["input"], dict):
         message = f"this is one table, and a list is needed; in TOML, [[{key}]] begins each of its tables"
     return InputError(f"{_prefix(where)}{_prefix(key)}{message}{value if key else ''}")
+
+
+def _keys(location: Sequence[int | str], data: Any, *, is_missing: bool) -> list[str]:
+    """Return the keys and indexes of a location in `data`, without the names of types that pydantic adds for unions."""
+    keys = []
+    for place, part in enumerate(location, start=1):
+        is_index = isinstance(data, list) and part in range(len(data))
+        is_key = isinstance(data, dict) and part in data
+        if is_index or is_key:
+            data = data[part]
+        if is_index or is_key or (is_missing and place == len(location)):
+            keys.append(str(part))
+    return keys
+
+
+def _fields_at(kind: Any, keys: Iterable[str]) -> Collection[str]:
+    """Return the names of the fields of the dataclass at `keys` inside the dataclass `kind`."""
+    for key in keys:
+        hints = get_type_hints(kind)
+        kind = next(_dataclasses_in(hints[key]), kind) if key in hints else kind  # other keys are indexes, or keys of a dict
+    return tuple(getattr(kind, "__dataclass_fields__", ()))
+
+
+def _dataclasses_in(hint: Any) -> Iterator[Any]:
+    if isinstance(hint, type) and is_dataclass(hint):
+        yield hint
+    for part in get_args(hint):
+        yield from _dataclasses_in(part)
 
 
 def _prefix(place: str) -> str:

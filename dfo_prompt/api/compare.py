@@ -13,6 +13,7 @@ from dfo_prompt.api.minimize import plain_objective, plain_table
 from dfo_prompt.api.paths import path_of
 from dfo_prompt.api.progress import suite_progress
 from dfo_prompt.api.suites import SuiteResult, require_report, result_of
+from dfo_prompt.config.prices import Prices
 from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.contracts.objective import Objective
 from dfo_prompt.errors import InputError, UnknownNameError
@@ -43,6 +44,7 @@ def compare(
     x0: Vector | None = None,
     bounds: Bounds | None = None,
     limits: Mapping[str, int | float | str] | None = None,
+    prices: Prices | None = None,
     stop: Mapping[str, object] | None = None,
     measure: Measure = "recommended_loss",
     practical_difference: float = 0.01,
@@ -65,6 +67,7 @@ def compare(
         x0: (d,) initial point; zero by default.
         bounds: the box [low, high]^d, or two vectors (d,) with possibly infinite ends; None means R^d.
         limits: limits in other currencies, by name; see `StudyConfig`.
+        prices: prices of the objective's consumption, for a limit in dollars.
         stop: rules that end a search early, by key; see `StopConfig`.
         measure: measure that ranks the optimizers; see `SuiteSettings`.
         practical_difference: largest difference of scores that does not matter; see `SuiteSettings`.
@@ -84,7 +87,7 @@ def compare(
         raise InputError(f"{WHERE}: objective {name!r} takes any number of coordinates; give dim=...")
     common = {"objective": name, "budget": budget, "dim": dim, "popsize": popsize, "sigma": sigma}
     common |= {"x0": plain_start(x0, dim), "bounds": bounds}
-    common |= {"limits": plain_table(limits), "stop": plain_table(stop)}
+    common |= {"limits": plain_table(limits), "prices": prices, "stop": plain_table(stop)}
     settings = {"name": name, "measure": measure, "practical_difference": practical_difference}
     suite = _suite(_listed("optimizers", optimizers), common, settings, _seeds(seeds))
     objectives = Objectives().get if shared is None else lambda _: shared

@@ -2,7 +2,6 @@
 
 import json
 import logging
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +12,13 @@ from dfo_prompt._util.reading import exists, read_bytes
 from dfo_prompt.api.columns import check_list, check_lists, is_frame, listed, split_columns
 from dfo_prompt.errors import DataError, InputError
 from dfo_prompt.tasks.examples import Example
-from dfo_prompt.tasks.sampling import distinct_examples
+from dfo_prompt.tasks.sampling import class_sizes, distinct_examples, usual_shots
 from dfo_prompt.tasks.sections import Source
 from dfo_prompt.tasks.task import MIN_CLASSES, Task
 from dfo_prompt.tasks.template import FIELDS
 from dfo_prompt.tasks.writing import toml_of
 
 NOTES = logging.getLogger(__name__)
-USUAL_SHOTS = 16
 QUESTION = "Category: {answer}"
 
 
@@ -44,9 +42,8 @@ class Labelled:
     def shots(self, words: Mapping[str, str], *, parts: int) -> int:
         """Return the number of training examples per class, at most 16, that leaves as many for each other part."""
         classes = list(dict.fromkeys(words.values()))
-        counts = Counter(dict.fromkeys(range(len(classes)), 0))
-        counts.update(example.label for example in distinct_examples(self._examples(words, classes)))
-        return max(1, min(USUAL_SHOTS, min(counts.values()) // parts))
+        distinct = distinct_examples(self._examples(words, classes))
+        return usual_shots(class_sizes(distinct, len(classes)), parts=parts)
 
     def _examples(self, words: Mapping[str, str], classes: Sequence[str]) -> Iterator[Example]:
         for row, label in zip(self.texts, self.labels, strict=True):

@@ -1,6 +1,6 @@
 """Runs a suite from Python, as `dfo-prompt suite run` does, and returns its comparison."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral
 from os import PathLike
 from pathlib import Path
@@ -48,6 +48,8 @@ def run_suite(
         raise InputError(f"run_suite(): the suite must be the path of a file or a dict with its keys, not {suite!r:.40}")
     if jobs is not None and (not isinstance(jobs, Integral) or jobs < 1):
         raise InputError(f"run_suite(): jobs must be an integer of at least 1, not {jobs!r:.40}")
+    if isinstance(plugins, str | PathLike) or not isinstance(plugins, Iterable):
+        raise InputError(f"run_suite(): plugins must be a list of files, not {plugins!r:.40}")
     place = path_of(out, "out", where="run_suite()")
     require_report()
     with plugin_files(*map(Path, plugins)), suite_progress(progress) as watch:

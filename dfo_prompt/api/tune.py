@@ -1,7 +1,7 @@
 """Tunes a prompt for labelled texts in one call."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,6 @@ from dfo_prompt.api.labelled import Labelled, labelled, name_of, rows_of, templa
 from dfo_prompt.api.minimize_result import MinimizeResult, Recorder
 from dfo_prompt.api.paths import path_of
 from dfo_prompt.api.progress import study_progress
-from dfo_prompt.config.problem import ProblemConfig
 from dfo_prompt.config.reading import merge, parse_config
 from dfo_prompt.config.study import STUDY, StudyConfig
 from dfo_prompt.contracts.objective import Objective
@@ -93,9 +92,9 @@ def tune(
     labels: Any,
     *,
     budget: int | None = None,
-    model: Path | str = ProblemConfig.model,
-    optimizer: str = StudyConfig.optimizer,
-    method: str = STUDY,
+    model: Path | str | None = None,
+    optimizer: str | None = None,
+    method: str | None = None,
     seed: int = 0,
     shots: int | None = None,
     test: Any = None,
@@ -113,8 +112,9 @@ def tune(
             set) whose columns, except `labels`, are the texts.
         labels: N labels; for a data frame, the name of their column.
         budget: number of queries, each of which scores a prompt on all training examples; 8,000 by default.
-        model: a name that `dfo-prompt list models` shows, a hub id, or the path of a model folder or GGUF file.
-        optimizer: a name that `dfo-prompt list optimizers` shows.
+        model: a name that `dfo-prompt list models` shows, a hub id, or the path of a model folder or GGUF file; smollm2-135m
+            by default.
+        optimizer: a name that `dfo-prompt list optimizers` shows; cma by default.
         method: another method than a study; see `dfo-prompt list methods`.
         seed: seed of split, projection, start and optimizer.
         shots: training examples per class, and as many for selection; 16 by default, or fewer if a class is too small.
@@ -122,7 +122,8 @@ def tune(
         words: label word of each label; by default the label itself.
         template: see `Task`; by default the text, and "Category: " on the next line.
         metric: a name that `dfo-prompt list metrics` shows.
-        settings: further keys of a study, as in a STUDY.toml, which win; `problem.task` and `problem.data` are refused.
+        settings: further keys of a study, as in a STUDY.toml, which win; `problem.task` and `problem.data` are refused. The
+            keys of a preset in `settings` replace the defaults of this function, but no argument that is given.
         out: folder for task and study; the same call continues it, and `dfo-prompt predict OUT/study` classifies texts with
             it. Without a folder only the result is kept.
         progress: True to show progress, False to hide it; by default shown on a terminal and in a notebook.
@@ -140,13 +141,15 @@ def tune(
     train = labelled(texts, labels, where=WHERE)
     unseen = _test(test, texts, labels, train)
     label_words = words_of(train, words, where=WHERE)
-    keys: dict[str, Any] = {"method": method, "optimizer": optimizer, "seed": seed}
-    keys |= {} if budget is None else {"budget": budget}
+    keys = _given(method=method, optimizer=optimizer, budget=budget) | {"seed": seed}
     with folder_or_temporary(kept) as folder:
         task = write_task(folder, train, unseen, words=label_words, template=template or template_for(train), metric=metric)
-        shots = train.shots(label_words, parts=2 if unseen else 3) if shots is None else shots
-        problem = {"model": str(model), "task": str(task.absolute()), "shots": shots}
-        config = parse_config(merge({**keys, "problem": problem}, settings or {}), where=WHERE)
+        problem = _given(model=None if model is None else str(model), shots=shots) | {"task": str(task.absolute())}
+        written = merge({**keys, "problem": problem}, settings or {})
+        config = parse_config(written, where=WHERE)
+        if "shots" not in written["problem"]:
+            enough = min(config.problem.shots, train.shots(label_words, parts=2 if unseen else 3))
+            config = replace(config, problem=replace(config.problem, shots=enough))
         check_limits(config)
         recorder, objectives, place = Recorder(), Objectives(), folder / "study" if kept else None
         with study_progress(progress) as shown:
@@ -164,6 +167,10 @@ def tune(
         labeller=lambda texts: outcome.fitted.predict([prepare(read, row) for row in texts]),
         objective=objectives.get(config) if isinstance(result, StudyResult) else None,
     )
+
+
+def _given(**keys: Any) -> dict[str, Any]:
+    return {key: value for key, value in keys.items() if value is not None}
 
 
 def _check_settings(settings: Mapping[str, Any] | None) -> None:

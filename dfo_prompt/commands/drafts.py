@@ -86,11 +86,15 @@ def with_drafted_task(keys: dict[str, Any], flags: Mapping[str, Any], out: Path 
     The file name contains a hash of its content, so that the same command finds the same study.
 
     Raises:
-        InputError: `keys` names no data, or also a task; or see `draft_task`.
+        InputError: `keys` names no data, or also a task, or `problem` is no table; or see `draft_task`.
     """
     problem = keys.get("problem", {})
+    if not isinstance(problem, Mapping):
+        raise InputError(f"problem must be a table of keys, not {problem!r:.40}; write --set problem.KEY=VALUE")
     if not problem.get("data") or problem.get("task"):
         raise InputError("--text-column, --label-column, --labels and --instruction take --data FILE, and no --task")
+    if not isinstance(problem["data"], str):
+        raise InputError(f"problem.data must be the path of a file or folder, not {problem['data']!r:.40}")
     drafted = draft_task(Path(problem["data"]), **flags)
     digest = sha256(toml_of(drafted.task).encode()).hexdigest()[:8]
     file = (out.parent if out else Path("runs")) / "tasks" / f"{drafted.task.name}-{digest}.toml"

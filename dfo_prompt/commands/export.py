@@ -5,6 +5,7 @@ from shlex import quote
 
 import click
 
+from dfo_prompt.commands.names import Named
 from dfo_prompt.console.notes import note_unfinished
 from dfo_prompt.contracts.objective import Textual
 from dfo_prompt.errors import InputError
@@ -17,7 +18,7 @@ DEFAULTS = {"soft": "peft", "text": "text"}
 
 @click.command("export")
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--format", "kind", help="See list exporters [default: peft, or text].")
+@click.option("--format", "kind", type=Named("exporters"), help="See list exporters [default: peft, or text].")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder or file [default: below the study].")
 def command(folder: Path, kind: str | None, out: Path | None) -> None:
     """Write the prompt that the study in FOLDER tuned, in a format that list exporters shows.

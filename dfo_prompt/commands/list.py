@@ -8,7 +8,9 @@ from textwrap import wrap
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
+from dfo_prompt.commands.names import completions
 from dfo_prompt.contracts.spec import Spec
 from dfo_prompt.errors import InputError
 from dfo_prompt.plugin.catalogue import KINDS, Catalogue, catalogue
@@ -24,9 +26,14 @@ WIDEST = 120
 """The most characters of a line, even on a wider terminal."""
 
 
+def _names_of_kind(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    kind = context.params.get("kind")
+    return completions(kind, incomplete) if kind in KINDS else []
+
+
 @click.command("list")
 @click.argument("kind", type=click.Choice(LISTED))
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=_names_of_kind)
 @click.option("--registry", metavar="NAME", help="Of optimizers: try every name of a registry, for instance nevergrad.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(kind: str, name: str | None, registry: str | None, *, as_json: bool) -> None:

@@ -6,6 +6,15 @@ from click.shell_completion import CompletionItem
 from dfo_prompt.plugin.catalogue import catalogue
 
 
+def completions(kind: str, incomplete: str) -> list[CompletionItem]:
+    """Return the catalogue's names of a kind that start with `incomplete`, each with its summary."""
+    return [
+        CompletionItem(spec.name, help=spec.summary)
+        for spec in getattr(catalogue(), kind)
+        if spec.name.startswith(incomplete)
+    ]
+
+
 class Named(click.ParamType[str]):
     """A text that a shell completes with the catalogue's names of a kind, without validating it."""
 
@@ -16,5 +25,4 @@ class Named(click.ParamType[str]):
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
         """Return the names that start with `incomplete`, each with its summary."""
-        specs = getattr(catalogue(), self.kind)
-        return [CompletionItem(spec.name, help=spec.summary) for spec in specs if spec.name.startswith(incomplete)]
+        return completions(self.kind, incomplete)

@@ -13,12 +13,12 @@ from dfo_prompt.config.problem import ProblemConfig
 from dfo_prompt.config.reading import parse_config
 from dfo_prompt.errors import InputError
 from dfo_prompt.tasks.examples import read_examples
+from dfo_prompt.tasks.sampling import class_sizes, distinct_examples, report_of, usual_shots
 from dfo_prompt.tasks.task import load_task
 from dfo_prompt.tasks.writing import write_task
 
-SHOTS = ProblemConfig.shots
-PARTS = 3
-"""The parts of a class's rows: training, dev, and at least as much for test."""
+TO_DRAW = 3
+"""The parts to draw: train, dev and test."""
 SIZES = "--prompt-tokens 10 --dim 200 --budget 300"
 
 
@@ -43,15 +43,19 @@ def command(data: Path, model: str, out: Path | None, *, yes: bool, **flags: Any
     if file.exists():
         raise InputError(f"{file} exists; remove it, or choose another with --out")
     drafted = draft_task(data, beside=file.parent, ask=take_usual if yes or not _can_ask() else _ask, **flags)
-    report = read_examples(drafted.task, data).report
+    splits = read_examples(drafted.task, data)
+    distinct = distinct_examples(splits.train)
+    sizes = class_sizes(distinct, len(drafted.task.classes))
+    parts = TO_DRAW - 1 if splits.test else TO_DRAW
     write_task(drafted.task, file)
     load_task(file)
     columns = {"text": ", ".join(drafted.task.data.columns.get(field, field) for field in drafted.task.fields)}
     columns |= {"label": drafted.task.data.columns.get("label", "label"), "columns": ", ".join(drafted.dataset.columns)}
     click.echo("\n".join(f"{key:<9}{value}" for key, value in columns.items()))
-    click.echo(_classes(drafted, model))
-    click.echo(f"rows     {report}\nwrote    {file}\n\nnext:")
-    click.echo(f"  dfo-prompt run --task {quote(str(file))} {_settings(drafted, model)}")
+    click.echo(_classes(drafted, [*_few(drafted, sizes, parts), *_notes(drafted, model)]))
+    click.echo(f"rows     {report_of(drafted.task, splits, distinct)}\nwrote    {file}\n\nnext:")
+    settings = _settings(model, usual_shots(sizes, parts=parts))
+    click.echo(f"  dfo-prompt run --task {quote(str(file))} {settings}")
 
 
 def _stem(data: Path) -> str:
@@ -67,10 +71,16 @@ def _ask(question: str, usual: str) -> str:
     return str(click.prompt(question, default=usual, show_default=bool(usual), err=True))
 
 
-def _classes(drafted: Draft, model: str) -> str:
+def _classes(drafted: Draft, notes: list[str]) -> str:
     words = drafted.task.labels
     lines = [f"  {label}: {count:,} rows, label word {words[label]!r}" for label, count in drafted.classes.items()]
-    return "\n".join([f"classes  {len(lines)}", *lines, *(f"note     {note}" for note in _notes(drafted, model))])
+    return "\n".join([f"classes  {len(lines)}", *lines, *(f"note     {note}" for note in notes)])
+
+
+def _few(drafted: Draft, sizes: list[int], parts: int) -> list[str]:
+    few = [name for name, size in zip(drafted.task.classes, sizes, strict=True) if size < parts]
+    named = "train, dev and test" if parts == TO_DRAW else "train and dev"
+    return [f"too few distinct rows to run: {', '.join(few)} needs {parts}, for {named}"] if few else []
 
 
 def _notes(drafted: Draft, model: str) -> list[str]:
@@ -79,8 +89,6 @@ def _notes(drafted: Draft, model: str) -> list[str]:
     column = drafted.task.data.columns.get("label", "label")
     decimals = sorted({*drafted.dataset.values(column)} - {*drafted.classes, ""})
     notes += [f"whole numbers are labels without their decimal: {', '.join(decimals)}"] if decimals else []
-    few = [label for label, count in drafted.classes.items() if count < PARTS]
-    notes += [f"too few rows to run: {', '.join(few)} needs {PARTS}, for train, dev and test"] if few else []
     try:
         return [*notes, *_tokens(drafted, model)]
     except InputError as error:
@@ -102,7 +110,6 @@ def _tokens(drafted: Draft, model: str) -> list[str]:
     return notes + ([f"the same first token, told apart by later ones: {', '.join(shared)}"] if shared else [])
 
 
-def _settings(drafted: Draft, model: str) -> str:
-    shots = max(1, min(SHOTS, min(drafted.classes.values()) // PARTS))
+def _settings(model: str, shots: int) -> str:
     named = "" if model == ProblemConfig.model else f"--model {quote(model)} "
-    return f"{named}{f'--shots {shots} ' if shots != SHOTS else ''}{SIZES}"
+    return f"{named}{f'--shots {shots} ' if shots != ProblemConfig.shots else ''}{SIZES}"

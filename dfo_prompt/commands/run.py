@@ -11,7 +11,15 @@ from dfo_prompt.commands.drafts import DRAFT_KEYS, draft_flags, with_drafted_tas
 from dfo_prompt.commands.limits import set_limits
 from dfo_prompt.commands.names import Named
 from dfo_prompt.commands.numbers import POSITIVE
-from dfo_prompt.commands.settings import TABLES, given_keys, parse_settings, table_flags, tracker_keys, with_settings
+from dfo_prompt.commands.settings import (
+    TABLES,
+    given_keys,
+    parse_options,
+    parse_settings,
+    table_flags,
+    tracker_keys,
+    with_settings,
+)
 from dfo_prompt.config.reading import merge, parse_config, read_config
 from dfo_prompt.config.study import STUDY, StudyConfig
 from dfo_prompt.console.figures import print_summary
@@ -86,8 +94,9 @@ def command(
     With --text-column and --label-column, the task is drafted from --data, as new-task does, and needs no file.
     """
     columns = {name: flags.pop(name) for name in DRAFT_KEYS}
-    keys = parse_settings([*settings, *(f"limits.{limit}" for limit in limits)])
-    overrides = with_settings(merge(given_keys(flags), tracker_keys(trackers)), keys)
+    given = merge(given_keys(flags), tracker_keys(trackers))
+    given |= {"limits": parse_options(limits, "--limit")} if limits else {}
+    overrides = with_settings(given, parse_settings(settings))
     if any(columns.values()):
         overrides = with_drafted_task(overrides, columns, out)
     if continue_with and (study or not start_from):

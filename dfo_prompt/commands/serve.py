@@ -7,6 +7,7 @@ import click
 import numpy as np
 
 from dfo_prompt._util.logs import on_standard_error
+from dfo_prompt.commands.names import Named
 from dfo_prompt.commands.settings import given_keys, parse_settings, table_flags, with_settings
 from dfo_prompt.config.reading import parse_config
 from dfo_prompt.errors import InputError, needs_extra
@@ -27,8 +28,8 @@ COUNT = click.IntRange(min=1, max=2**31)
 
 @click.command("serve")
 @click.option("--from", "source", type=click.Path(path_type=Path), help="Study folder whose prompt labels texts.")
-@click.option("--preset", help="Published settings to start from; see list presets.")
-@click.option("--objective", help="Name of the objective [default: prompt].")
+@click.option("--preset", type=Named("presets"), help="Published settings to start from; see list presets.")
+@click.option("--objective", type=Named("objectives"), help="Name of the objective [default: prompt].")
 @click.option("--seed", type=int, help="Seed of split, projection and start [default: 0].")
 @click.option("--dim", type=int, help="Intrinsic dimension d [default: 500].")
 @table_flags("problem", "prompt", "endpoint")

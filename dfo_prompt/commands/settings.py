@@ -27,6 +27,8 @@ TABLES: Mapping[str, type[Any]] = {
     "endpoint": EndpointConfig,
     "stop": StopConfig,
 }
+FIRST_PARTS = (*PREFIXES, *TABLES, "limits", "prices", "trackers")
+"""What may precede the first dot of a key."""
 NAMES = {
     ("problem", "model"): Named("models"),
     ("problem", "task"): Named("tasks"),
@@ -110,8 +112,8 @@ def tracker_keys(names: Iterable[str]) -> dict[str, Any]:
 def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
     """Return the keys of a study that KEY=VALUE texts set.
 
-    KEY is a key of the study, problem.KEY, prompt.KEY, endpoint.KEY, optimizer.KEY, objective.KEY or method.KEY; any other
-    key is an option of the optimizer. Values are parsed as TOML, or taken as text if they are no TOML.
+    KEY is a key of the study, or has one of `FIRST_PARTS`, as problem.KEY or optimizer.KEY; any other key is an option of
+    the optimizer. Values are parsed as TOML, or taken as text if they are no TOML.
 
     Raises:
         InputError: a text has no "=", the first part of its key is unknown, or its key needs a first part.
@@ -123,7 +125,7 @@ def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
             path = f"{PREFIXES[owner]}.{name}"
         elif owner not in StudyConfig.__dataclass_fields__:
             if name:
-                raise UnknownNameError.among("first part of --set", owner, (*PREFIXES, *TABLES))
+                raise UnknownNameError.among("first part of --set", owner, FIRST_PARTS)
             _check_is_no_other_key(key)
             path = f"optimizer_options.{key}"
         else:
@@ -142,7 +144,7 @@ def _check_is_no_other_key(key: str) -> None:
     """
     meant = next((f"--set {table}.{key}=VALUE" for table, kind in TABLES.items() if key in kind.__dataclass_fields__), "")
     if key == "preset":
-        meant = "--preset VALUE"
+        meant = "--preset VALUE, or preset in [study] of a suite file"
     if meant:
         raise InputError(f"--set {key}: write {meant}, or --set optimizer.{key}=VALUE for an option of the optimizer")
 

@@ -42,7 +42,13 @@ def command() -> None:
 @click.argument("suite_file", metavar="SUITE.toml", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="Suite folder [default: below runs/].")
 @click.option("--jobs", type=click.IntRange(min=1), help="Studies at a time [default: 1; of a cluster, what has room].")
-@click.option("--executor", default=PROCESSES, show_default=True, help="What runs them: see `dfo-prompt list executors`.")
+@click.option(
+    "--executor",
+    type=Named("executors"),
+    default=PROCESSES,
+    show_default=True,
+    help="What runs them: see `dfo-prompt list executors`.",
+)
 @click.option("--executor-option", "given", multiple=True, metavar="KEY=VALUE", help="An option of the executor.")
 @click.option("--model", help="Model of all studies, instead of the file's; takes the file's [variants.MODEL] with it.")
 @click.option(

@@ -39,6 +39,8 @@ def parse_config(data: Mapping[str, Any], *, where: str = "configuration", base:
 def read_config(path: Path, overrides: Mapping[str, Any]) -> StudyConfig:
     """Read a STUDY.toml, whose paths are relative to it; keys in `overrides` (from the command line) win.
 
+    A preset in `overrides` replaces that of the file; the file's keys override either.
+
     Raises:
         InputError: the file cannot be read, or its data is invalid; see `parse_config`.
     """
@@ -51,14 +53,17 @@ def combined(written: Mapping[str, Any], base: Path, overrides: Mapping[str, Any
     Args:
         written: keys of a study; paths are relative to `base`.
         base: folder that relative paths in `written` are resolved against.
-        overrides: keys that win; paths are relative to the working directory.
+        overrides: keys that win; paths are relative to the working directory. A preset here replaces that of `written`, and
+            the other keys of both override it.
         where: source of `written`, for errors.
 
     Raises:
         InputError: see `parse_config`.
     """
     with _named(where), _using_plugin(written, base), _using_plugin(overrides, Path.cwd()):
-        written, overrides = _with_preset(written), _with_preset(overrides)
+        preset = overrides.get("preset", written.get("preset"))
+        written, overrides = _without_preset(written), _without_preset(overrides)
+        written = written if preset is None else merge(read_preset(str(preset)), written)
         whole = merge(written, overrides)
         _check_places(whole)
         data = merge(_with_paths(written, base, whole), _with_paths(overrides, Path.cwd(), whole))
@@ -77,10 +82,8 @@ def _named(where: str) -> Iterator[None]:
         raise InputError(f"{where}: tables or lists are nested too deeply") from error
 
 
-def _with_preset(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the keys of the preset that `data` names, if any, overridden by those of `data`."""
-    own = {key: value for key, value in data.items() if key != "preset"}
-    return merge(read_preset(str(data["preset"])), own) if "preset" in data else own
+def _without_preset(data: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in data.items() if key != "preset"}
 
 
 def _using_plugin(data: Mapping[str, Any], base: Path) -> AbstractContextManager[None]:

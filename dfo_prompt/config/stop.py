@@ -33,9 +33,9 @@ class StopConfig:
 
     def __post_init__(self) -> None:
         if self.time_limit is None and self.patience is None and self.target is None:
-            raise ValueError("stop: set time_limit, patience or target; the other keys say how")
+            raise ValueError("set time_limit, patience or target; the other keys say how")
         if self.min_delta and self.patience is None:
-            raise ValueError("stop: min_delta is for patience; set that too")
+            raise ValueError("min_delta is for patience; set that too")
 
     def shared(self, studies: int) -> "StopConfig":
         """Return the rules for each of several studies that share the time limit equally."""

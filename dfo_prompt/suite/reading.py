@@ -64,6 +64,9 @@ def suite_of(
     """
     config, overrides = _parsed(table, {}, where), overrides or {}
     if model:
+        problem = overrides.get("problem")
+        if isinstance(problem, Mapping) and (other := problem.get("model", model)) != model:
+            raise InputError(f"{where}: problem.model is {model!r} by --model and {other!r} by --set; leave one out")
         if variant := config.variants.get(model):
             config = _parsed(variant, table, f"{where}: variants.{model}")
         overrides = merge({"problem": {"model": model}}, overrides)

@@ -12,6 +12,7 @@ from typing import Self
 
 import numpy as np
 
+from dfo_prompt.config.problem import ProblemConfig
 from dfo_prompt.errors import DataError, InputError
 from dfo_prompt.tasks.examples import Example, Splits
 from dfo_prompt.tasks.row_counts import ReadReport
@@ -86,7 +87,7 @@ def sample(task: Task, splits: Splits, *, shots: int, seed: int, test_examples: 
     unseen = tuple(example for example in pool if example.texts not in seen)
     if not unseen:
         raise DataError(f"task {task.name!r}: no example is left to test on; give more examples, or a test file")
-    report = splits.report and _report(task, splits.report, splits, distinct, drawn=len(pool) - len(unseen))
+    report = report_of(task, splits, distinct, drawn=len(pool) - len(unseen))
     return FewShot(train=train, dev=dev, test=unseen[:test_examples], report=report)
 
 
@@ -98,8 +99,10 @@ def distinct_examples(examples: Iterable[Example]) -> list[Example]:
     return [min(same) for _, same in sorted(by_texts.items()) if len(same) == 1]
 
 
-def _content(example: Example) -> tuple[object, ...]:
-    return (example.texts, example.answer or example.label)
+def class_sizes(distinct: Iterable[Example], classes: int) -> list[int]:
+    """Return the number of examples of each class, (C,), given those of `distinct_examples` and the number of classes."""
+    counts = Counter(example.label for example in distinct)
+    return [counts[label] for label in range(classes)]
 
 
 def repeated(task: Task, examples: Sequence[Example], distinct: Sequence[Example]) -> dict[str, int]:
@@ -109,11 +112,34 @@ def repeated(task: Task, examples: Sequence[Example], distinct: Sequence[Example
     return {"copies": len(examples) - ambiguous - len(distinct), AMBIGUOUS[task.answer is not None]: ambiguous}
 
 
-def _report(task: Task, report: ReadReport, splits: Splits, distinct: Sequence[Example], *, drawn: int) -> ReadReport:
-    """Return the report less copies, ambiguous texts, and the `drawn` test examples that are in train or dev."""
-    train = report.train.without(repeated(task, splits.train, distinct))
-    test = report.test and report.test.without({"drawn to train or dev": drawn})
-    return replace(report, train=train, test=test)
+def usual_shots(sizes: Sequence[int], *, parts: int) -> int:
+    """Return the default number of shots, or the most that leaves as many examples of each class for each part, at least 1.
+
+    Args:
+        sizes: number of distinct examples of each class, (C,); see `class_sizes`.
+        parts: number of parts to draw: 3 for train, dev and test, 2 if the test examples are given.
+    """
+    return max(1, min(ProblemConfig.shots, min(sizes) // parts))
+
+
+def report_of(task: Task, splits: Splits, distinct: Sequence[Example], *, drawn: int = 0) -> ReadReport | None:
+    """Return the row counts less copies and ambiguous texts, or None if `splits` has none.
+
+    Args:
+        task: the task.
+        splits: all examples.
+        distinct: `distinct_examples` of the training rows.
+        drawn: number of test examples left out because they were drawn to train or dev.
+    """
+    if splits.report is None:
+        return None
+    train = splits.report.train.without(repeated(task, splits.train, distinct))
+    test = splits.report.test and splits.report.test.without({"drawn to train or dev": drawn})
+    return replace(splits.report, train=train, test=test)
+
+
+def _content(example: Example) -> tuple[object, ...]:
+    return (example.texts, example.answer or example.label)
 
 
 def _shuffled(examples: Sequence[Example], rng: np.random.Generator) -> list[Example]:

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dfo_prompt._util.parsing import plain_copy, tables
+from dfo_prompt._util.parsing import parse, plain_copy, tables
 from dfo_prompt.config.study import StudyConfig
-from dfo_prompt.suite.config import SuiteSettings
+from dfo_prompt.errors import UnknownNameError
+from dfo_prompt.suite.config import SuiteConfig, SuiteSettings
 from dfo_prompt.suite.plan import Plan, Suite
 
 CONFIGS = [
@@ -41,3 +42,10 @@ def test_a_plain_copy_is_what_json_reads_back_and_no_part_of_the_original():
     assert copy["a"][1] is not given["a"][1]
     with pytest.raises(TypeError, match="is no plain data"):
         plain_copy({"a": {1}})
+
+
+def test_a_misspelt_key_of_a_list_of_tables_is_named_with_its_place():
+    said = "unknown key of exclude.1 in s.toml: 'problm'; did you mean 'problem'? known: optimizer, problem"
+    with pytest.raises(UnknownNameError) as failed:
+        parse(SuiteConfig, {"name": "s", "exclude": [{"problem": "p"}, {"problm": "q"}]}, where="s.toml")
+    assert str(failed.value) == said

@@ -6,6 +6,7 @@ import os
 import numpy as np
 import pandas as pd
 import pytest
+from fakes import Metered
 
 import dfo_prompt as dp
 from dfo_prompt.report.analysis import analyse
@@ -152,6 +153,11 @@ def test_answers_that_failed_are_no_fault_of_the_measure():
 
     with pytest.raises(dp.InputError, match='^the answers of all optimizers failed, .*; choose measure = "best_loss"'):
         compare(["cma"], function, seeds=1)
+
+
+def test_a_limit_in_dollars_uses_the_prices():
+    found = compare(["random"], Metered(), seeds=1, limits={"dollars": 3}, prices=dp.Prices(request="1"))
+    assert (found.errors, found.studies["queries"].tolist()) == ({}, [15])  # three batches of five, a request each
 
 
 @pytest.mark.parametrize(

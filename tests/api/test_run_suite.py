@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -97,3 +98,9 @@ def test_no_jobs_at_all_are_refused(tmp_path, jobs):
     with pytest.raises(dp.InputError, match=f"jobs must be an integer of at least 1, not {jobs!r}"):
         dp.run_suite(suite, out=tmp_path / "suite", jobs=jobs)
     assert not (tmp_path / "suite").exists()
+
+
+@pytest.mark.parametrize("plugins", ["mine.py", Path("mine.py"), None])
+def test_plugins_that_are_no_list_are_refused(plugins):
+    with pytest.raises(dp.InputError, match=r"^run_suite\(\): plugins must be a list of files, not "):
+        dp.run_suite({}, plugins=plugins)

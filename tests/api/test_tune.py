@@ -173,6 +173,29 @@ def test_other_methods_label_texts_too(tune):
     assert "manual" in repr(found)
 
 
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"settings": {"preset": "recipe"}}, ("chained-decoder", "cma", 8)),  # presets have 16, of which there are too few
+        ({"settings": {"preset": "bbtv2"}, "shots": 5}, ("study", "blockwise:cma", 5)),
+        ({"settings": {"preset": "bbtv2", "problem": {"shots": 7}}}, ("study", "blockwise:cma", 7)),
+        ({"settings": {"preset": "text"}, "optimizer": "random"}, ("study", "random", 8)),
+        ({}, ("study", "cma", 8)),
+    ],
+)
+def test_a_preset_replaces_defaults_and_no_argument(tune, monkeypatch, changes, expected):
+    seen = []
+
+    def stop(config, **_):
+        seen.append((config.method, config.optimizer, config.problem.shots))
+        raise dp.StudyError("seen")
+
+    monkeypatch.setattr("dfo_prompt.api.tune.run_method", stop)
+    with pytest.raises(dp.StudyError, match="seen"):
+        tune(**changes)
+    assert seen == [expected]
+
+
 @pytest.mark.parametrize("method", ["manual", "decoder"])
 def test_no_texts_are_refused(tune, method):
     with pytest.raises(dp.InputError, match="there are no texts to label or answer"):

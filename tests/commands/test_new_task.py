@@ -29,7 +29,8 @@ def test_a_task_file_is_written_and_its_next_command_runs(program, reviews, tiny
     assert "  0: 2" in out
     assert "label word 'great film'" in out
     assert f"more than one token of {tiny_folder}, so that each text is asked again: 'great film' (2)" in out
-    assert "rows     train on 60 of 62 rows of reviews.csv (skipped: 1 without a label, 1 without a text)" in out
+    left_out = "1 without a label, 1 without a text, 2 copies, 6 with two labels"
+    assert f"rows     train on 52 of 62 rows of reviews.csv (skipped: {left_out})" in out
     command = out.splitlines()[-1].split()
     assert command[:4] == ["dfo-prompt", "run", "--task", "reviews.toml"]
     status, _, err = program(*command[1:], *SIZES, "--out", "s")
@@ -43,7 +44,28 @@ def test_a_class_with_too_few_rows_is_said(program, tmp_path, tiny_folder):
     (tmp_path / "few.csv").write_text("text,label\nfun film,good\ndull plot,bad\nfun plot,good\ngreat film,good\n")
     status, out, err = program("new-task", "few.csv", "--model", str(tiny_folder))
     assert (status, err) == (0, "")
-    assert "note     too few rows to run: bad needs 3, for train, dev and test" in out
+    assert "note     too few distinct rows to run: bad needs 3, for train, dev and test" in out
+
+
+def test_copies_and_rows_with_two_labels_are_no_shots(program, tmp_path, tiny_folder):
+    rows = 3 * [f"film {i},{('bad', 'good')[i % 2]}" for i in range(20)] + ["plot,bad", "plot,good"]
+    (tmp_path / "copies.csv").write_text("\n".join(["text,label", *rows]) + "\n")
+    status, out, err = program("new-task", "copies.csv", "--model", str(tiny_folder))
+    assert (status, err) == (0, "")
+    assert "rows     train on 20 of 62 rows of copies.csv (skipped: 40 copies, 2 with two labels)" in out
+    command = out.splitlines()[-1].split()
+    assert command[command.index("--shots") + 1] == "3"
+    status, _, err = program(*command[1:], *SIZES[:-2], "--out", "s")
+    assert status == 0, err
+
+
+def test_given_test_rows_leave_more_shots(program, tmp_path, tiny_folder):
+    (tmp_path / "in").mkdir()
+    for split in ("train", "test"):
+        rows = [f"{split} film {i},{('bad', 'good')[i % 2]}" for i in range(12)]
+        (tmp_path / "in" / f"{split}.csv").write_text("\n".join(["text,label", *rows]) + "\n")
+    _, out, _ = program("new-task", "in", "--model", str(tiny_folder))
+    assert " --shots 3 " in out.splitlines()[-1]
 
 
 def test_labels_that_lose_their_decimal_are_said(program, tmp_path, tiny_folder):
@@ -123,6 +145,8 @@ def test_a_study_needs_no_task_file(program, reviews, tiny_folder, tmp_path):
     [
         (["run", "--label-column", "stars"], "--text-column, --label-column, --labels and --instruction take --data FILE"),
         (["run", "--data", "reviews.csv", "--task", "tweets", "--labels", "a,b"], "and no --task"),
+        (["run", "--set", "problem=3", "--text-column", "Review"], "problem must be a table of keys, not 3"),
+        (["run", "--set", "problem.data=3", "--text-column", "Review"], "problem.data must be the path of a file or folder"),
         (["run", "--data", "reviews.csv", "--text-column", "body", "--label-column", "stars"], "has no column 'body'"),
         (["new-task", "reviews.csv", "--label-column", "star"], "has no column 'star'; columns: id, Review, stars"),
         (["new-task", "none.csv"], "there is no file or folder none.csv"),

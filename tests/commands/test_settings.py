@@ -20,6 +20,7 @@ def test_keys_of_flags_and_settings_are_merged():
     [
         (("--optimizer", "cma", "--set", "optimizer=random"), "optimizer is 'cma' by its flag and 'random' by --set"),
         (("--set", "stop.patience=5", "--patience", "6"), "stop.patience is 6 by its flag and 5 by --set"),
+        (("--limit", "rows=50", "--set", "limits.rows=20"), "limits.rows is 50 by its flag and 20 by --set"),
     ],
 )
 def test_a_key_that_is_given_twice_is_not_ignored(program, tmp_path, flags, said):
@@ -33,10 +34,21 @@ def test_a_key_that_is_given_twice_is_not_ignored(program, tmp_path, flags, said
     ("setting", "said"),
     [
         ("task=sst2", "--set task: write --set problem.task=VALUE, or --set optimizer.task=VALUE for an option"),
-        ("preset=bbt", "--set preset: write --preset VALUE, or"),
+        ("preset=bbt", r"--set preset: write --preset VALUE, or preset in \[study\] of a suite file, or"),
     ],
 )
 def test_keys_of_tables_are_not_taken_for_options_of_the_optimizer(setting, said):
     with pytest.raises(InputError, match=said):
         parse_settings([setting])
     assert parse_settings([f"optimizer.{setting}"])["optimizer_options"]
+
+
+@pytest.mark.parametrize(("key", "meant"), [("limit.rows", "limits"), ("price.input", "prices"), ("tracker.a", "trackers")])
+def test_every_table_is_among_the_first_parts_of_a_key(key, meant):
+    with pytest.raises(InputError, match=f"did you mean '{meant}'"):
+        parse_settings([f"{key}=3"])
+    assert parse_settings([key.replace(".", "s.") + "=3"])
+
+
+def test_a_limit_without_an_amount_is_named_by_its_flag(program):
+    assert program("run", *SPHERE, "--limit", "rows") == (2, "", "error: --limit rows: write KEY=VALUE\n")

@@ -106,9 +106,21 @@ def test_help_shows_the_real_defaults():
             )
 
 
-@pytest.mark.parametrize(("flag", "begun", "name"), [("--optimizer", "cma:", "cma:sep"), ("--task", "bbc", "bbc-headlines")])
-def test_a_shell_completes_names(flag, begun, name):
-    words = {"_DFO_PROMPT_COMPLETE": "bash_complete", "COMP_WORDS": f"dfo-prompt run {flag} {begun}", "COMP_CWORD": "3"}
+@pytest.mark.parametrize(
+    ("begun", "name"),
+    [
+        ("run --optimizer cma:", "cma:sep"),
+        ("run --task bbc", "bbc-headlines"),
+        ("serve --preset bb", "bbt"),
+        ("serve --objective sph", "sphere"),
+        ("suite run --executor proc", "processes"),
+        ("export --format pe", "peft"),
+        ("list optimizers cma:", "cma:sep"),
+    ],
+)
+def test_a_shell_completes_names(begun, name):
+    place = str(len(begun.split()))
+    words = {"_DFO_PROMPT_COMPLETE": "bash_complete", "COMP_WORDS": f"dfo-prompt {begun}", "COMP_CWORD": place}
     program = "import sys; sys.argv = ['dfo-prompt']; from dfo_prompt.cli import main; main()"
     done = subprocess.run(
         [sys.executable, "-c", program], env={**os.environ, **words}, capture_output=True, text=True, check=False

@@ -72,7 +72,7 @@ def test_limits_become_whole_numbers_by_currency_and_stay_the_same_when_read_bac
         ({"limits": {"dollars": 1, "nanodollars": 1}}, InputError, "nanodollars and dollars limit the same"),
         ({"limits": 5}, InputError, "limits: Input should be"),
         ({"prices": {"input": "-1"}}, InputError, "prices.input: '-1' is no amount"),
-        ({"prices": {"inptu": 1}}, InputError, "prices.inptu"),
+        ({"prices": {"inptu": 1}}, InputError, "unknown key of prices: 'inptu'; did you mean 'input'"),
         (
             {"prices": {"input": "1", "cached": "2"}},
             InputError,

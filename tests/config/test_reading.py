@@ -72,3 +72,15 @@ def test_a_plugin_file_may_lie_in_the_home_folder(plugin, tmp_path, monkeypatch,
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     assert parse_config({**plugin, "plugin": f"{mark}~/mine.py"}).plugin == tmp_path / "mine.py"
+
+
+@pytest.mark.parametrize("named", ["", 'preset = "bbtv2"\n'])
+def test_a_preset_of_the_command_line_replaces_that_of_the_file_and_leaves_its_keys(tmp_path, named):
+    (tmp_path / "study.toml").write_text(f"{named}budget = 40\ndim = 7\n[prompt]\ntokens = 3\n")
+    config = read_config(tmp_path / "study.toml", {"preset": "bbt", "dim": 8, "problem": {"shots": 4}})
+    assert (config.budget, config.dim, config.prompt.tokens, config.problem.shots) == (40, 8, 3, 4)
+    assert (config.optimizer, config.prompt.layers, config.prompt.start) == (
+        "cma",
+        parse_config({}).prompt.layers,
+        "vocabulary",
+    )

@@ -1,12 +1,17 @@
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from dfo_prompt.config import presets
 from dfo_prompt.config.prompt import PromptConfig
 from dfo_prompt.config.reading import parse_config, read_config
 from dfo_prompt.config.study import default_popsize
 from dfo_prompt.errors import InputError
+
+PRESETS = Path(presets.__file__).parent
 
 
 def test_defaults_are_those_of_black_box_tuning():
@@ -29,6 +34,13 @@ def test_default_popsize_is_hansens(dim, popsize):
         ({"budget": -5}, "test: budget: .*not -5"),
         ({"budget": "10"}, "test: budget: Input should be a valid integer, not '10'"),
         ({"budgte": 10}, "test: unknown key: 'budgte'; did you mean 'budget'?"),
+        (
+            {"problem": {"shot": 3}},
+            "test: unknown key of problem: 'shot'; did you mean 'shots'\\? known: data, device, .*, task",
+        ),
+        ({"stop": {"patence": 3}}, "test: unknown key of stop: 'patence'; did you mean 'patience'\\? known: min_delta, on"),
+        ({"problem": {"model": 3}}, "test: problem.model: Input should be a valid string, not 3"),
+        ({"stop": {"min_delta": 0.1}}, "test: stop: set time_limit, patience or target"),
         ({"seed": -1}, "test: seed: "),
         ({"sigma": 0.0}, "test: sigma: "),
         ({"sigma": float("nan")}, "test: sigma: "),
@@ -39,7 +51,8 @@ def test_default_popsize_is_hansens(dim, popsize):
         ({"bounds": [[0, 5], 5], "dim": 2}, "test: bounds must be .* not in coordinate 2"),
         ({"bounds": ["inf", 5]}, r"test: bounds must be \[low, high\] with low < high"),
         ({"bounds": [0, float("nan")]}, r"test: bounds must be \[low, high\] with low < high"),
-        ({"bounds": [0, "wide"]}, "test: bounds"),
+        ({"bounds": [0, "wide"]}, "test: bounds.1: Input should be a valid number, not 'wide'"),
+        ({"bounds": [0]}, "test: bounds.1: Field required"),
         ({"bounds": [-1, 1], "dim": 2, "x0": [0.5, 3.0]}, "test: x0 starts at 3, outside the bounds"),
         ({"popsize": 0}, "test: popsize: "),
         ({"optimizer_options": {"rate": object()}}, "test: <object object at .*> is no plain data"),
@@ -98,6 +111,12 @@ def test_presets_are_the_published_settings(preset, expected):
     }
     assert config.prompt == PromptConfig(tokens=50, start="vocabulary", **of[preset])
     assert config.problem.shots == 16
+
+
+def test_the_files_that_presets_cite_exist():
+    cited = {name for file in PRESETS.glob("*.toml") for name in re.findall(r"benchmarks/[\w./-]*\w", file.read_text())}
+    assert "benchmarks/results/gradients" in cited
+    assert [name for name in cited if not (Path(__file__).parents[2] / name).exists()] == []
 
 
 def test_the_efficient_preset_puts_the_prompt_behind_the_texts():

@@ -298,7 +298,7 @@ def test_a_cell_says_when_seeds_are_missing(tiny_folder, tiny_task):
         ({"method": "manual", "method_options": {"orders": 2}}, "method 'manual' takes no options"),
         (
             {"method": "manual", "problem": {"shotss": 7}},
-            "problem.shotss: Unexpected keyword argument",
+            "unknown key of problem: 'shotss'; did you mean 'shots'?",
         ),
         *(
             ({"method": method, "method_options": {option: count}}, f"method '{method}': {option}: Input should be")

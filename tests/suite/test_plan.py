@@ -168,6 +168,8 @@ study = { budget = 50, problem = { shots = 4 } }
     assert {(plan.seed, plan.config.budget) for plan in small.plans} == {(3, 50)}
     assert {plan.config.problem.model for plan in small.plans} == {"small"}
     assert small.plans[0].config.prompt.tokens == 50  # of the preset still
+    with pytest.raises(InputError, match="problem.model is 'small' by --model and 'other' by --set; leave one out"):
+        read_suite_file(tmp_path / "suite.toml", {"problem": {"model": "other"}}, model="small")
 
 
 @pytest.mark.parametrize(
