@@ -149,7 +149,7 @@ def python() -> Iterator[str]:
 def results() -> Iterator[str]:
     """Copy the shipped reports and measurements, and index them."""
     yield "# Results"
-    yield "Reports of the suites in `benchmarks/suites`, by `dfo-prompt suite report`; those of version 0.1.0 say so."
+    yield "Reports of the suites in `benchmarks/suites`, by `dfo-prompt suite report`."
     rmtree(PAGES / "results", ignore_errors=True)  # reports that are shipped no more have no page
     copytree(RESULTS, PAGES / "results")
     yield table(("suite", "compared", "verdict"), map(_reported, sorted(RESULTS.glob("*/report.md"))))
