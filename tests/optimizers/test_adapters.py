@@ -219,3 +219,19 @@ def test_the_step_of_a_one_plus_one_strategy_does_not_overflow_in_a_large_popula
     candidates = optimizer.ask()
     optimizer.tell(candidates, -np.arange(1200.0))  # each loss of the batch doubles the step
     assert np.isfinite(optimizer.ask()).all()
+def test_restarts_of_pymoo_are_not_those_of_the_next_seed():
+    starts: dict[int, set[tuple[float, ...]]] = {1: set(), 2: set()}
+    for seed, found in starts.items():
+        optimizer = dp.create_optimizer("pymoo:NelderMead", dim=2, budget=400, seed=seed)
+        restarts = spent = 0
+        while spent < 400:
+            candidates = optimizer.ask()
+            if optimizer.describe()["restarts"] > restarts:
+                restarts += 1
+                found.add(tuple(candidates[0].round(4)))
+            optimizer.tell(candidates, (candidates**2).sum(axis=1))
+            spent += len(candidates)
+    assert min(map(len, starts.values())) > 1
+    assert not starts[1] & starts[2]
+
+
