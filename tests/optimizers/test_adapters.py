@@ -123,6 +123,26 @@ def test_restarts_go_on_inside_the_budget(name):
     assert loss(optimizer.recommend()[None])[0] < 0.1
 
 
+def test_bipop_starts_the_regime_that_has_used_fewer_queries():
+    optimizer = dp.create_optimizer("cma:bipop", dim=5, budget=6000, popsize=8, seed=3, sigma=2.0, x0=np.full(5, 2.0))
+    used, largest, doubled, sizes, restarts = {"small": 0, "large": 0}, 8, [], [], 0
+    while sum(sizes) < 6000:
+        candidates = optimizer.ask()
+        if optimizer.describe()["restarts"] > restarts:
+            restarts += 1
+            large = used["large"] <= used["small"]
+            if large:
+                largest *= 2
+                doubled.append(len(candidates))
+            assert (len(candidates) == largest) if large else (len(candidates) <= largest / 2)
+        sizes.append(len(candidates))
+        if restarts:
+            used["large" if large else "small"] += len(candidates)
+        optimizer.tell(candidates, (candidates**2 - 10 * np.cos(2 * np.pi * candidates) + 10).sum(axis=1))
+    assert doubled[:2] == [16, 32]
+    assert used["small"] > 0.4 * used["large"]  # a large run may have begun last
+
+
 @pytest.mark.parametrize("name", ["DiagonalCMA", "TinyCMA"])
 @pytest.mark.parametrize(
     ("dim", "popsize"), [(50, 20), *(pytest.param(*sizes, marks=pytest.mark.slow) for sizes in ((500, 20), (200, 10)))]
@@ -214,11 +234,6 @@ def test_the_simplex_of_pymoo_restarts_where_it_collapses(best, sigma):
     np.testing.assert_allclose(optimizer.recommend(), best, atol=1e-4)
 
 
-def test_the_step_of_a_one_plus_one_strategy_does_not_overflow_in_a_large_population():
-    optimizer = dp.create_optimizer("nevergrad:OnePlusOne", dim=1, budget=2400, popsize=1200)
-    candidates = optimizer.ask()
-    optimizer.tell(candidates, -np.arange(1200.0))  # each loss of the batch doubles the step
-    assert np.isfinite(optimizer.ask()).all()
 def test_restarts_of_pymoo_are_not_those_of_the_next_seed():
     starts: dict[int, set[tuple[float, ...]]] = {1: set(), 2: set()}
     for seed, found in starts.items():
@@ -235,3 +250,8 @@ def test_restarts_of_pymoo_are_not_those_of_the_next_seed():
     assert not starts[1] & starts[2]
 
 
+def test_the_step_of_a_one_plus_one_strategy_does_not_overflow_in_a_large_population():
+    optimizer = dp.create_optimizer("nevergrad:OnePlusOne", dim=1, budget=2400, popsize=1200)
+    candidates = optimizer.ask()
+    optimizer.tell(candidates, -np.arange(1200.0))  # each loss of the batch doubles the step
+    assert np.isfinite(optimizer.ask()).all()
