@@ -15,6 +15,7 @@ from pymoo.problems.static import StaticProblem
 
 import dfo_prompt as dp
 from dfo_prompt.errors import InputError
+from dfo_prompt.plugin.catalogue import catalogue
 
 DIM, SEED, POPSIZE, SIGMA, BUDGET, ROUNDS = 6, 3, 8, 0.7, 200, 12
 X0 = np.linspace(-1, 1, DIM)
@@ -47,6 +48,12 @@ def test_cma(name, options):
     candidates, recommended = through_the_adapter(name)
     np.testing.assert_array_equal(candidates, np.concatenate(asked))
     np.testing.assert_array_equal(recommended, es.result.xfavorite)
+
+
+def test_the_summary_of_tiny_cma_names_the_variant_that_it_equals():
+    assert "equals nevergrad:OldCMA" in catalogue().optimizers.find("nevergrad:TinyCMA").summary
+    tiny, old = (through_the_adapter(f"nevergrad:{variant}")[0] for variant in ("TinyCMA", "OldCMA"))
+    np.testing.assert_allclose(tiny, old, atol=1e-9)
 
 
 @pytest.mark.filterwarnings("ignore:Clipping very high value")
