@@ -1,12 +1,18 @@
-"""The wheels contain all files of their packages."""
+"""The wheels contain all files of their packages, and require all that these import."""
 
+import ast
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 ROOT = Path(__file__).parent.parent
 PLUGINS = sorted(path.parent.relative_to(ROOT).as_posix() for path in ROOT.glob("plugins/*/pyproject.toml"))
@@ -42,3 +48,36 @@ def test_a_wheel_holds_every_file_of_the_package(tmp_path, project):
     assert tree
     assert wheel == tree
     assert "Package would be ignored" not in said
+
+
+def requirements(project: str) -> dict[str, Requirement]:
+    about = tomllib.loads((ROOT / project / "pyproject.toml").read_text())["project"]
+    lines = [*about["dependencies"], *(line for extra in about["optional-dependencies"].values() for line in extra)]
+    return {canonicalize_name(found.name): found for found in map(Requirement, lines)}
+
+
+@pytest.mark.parametrize("project", PLUGINS)
+def test_a_plugin_requires_what_it_imports(project):
+    imported: set[str] = set()
+    for path in (ROOT / project).glob("dfo_prompt*/**/*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                imported |= {name.name.partition(".")[0] for name in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                imported.add(str(node.module).partition(".")[0])
+    others = imported - sys.stdlib_module_names - {Path(project).name.replace("-", "_")}
+    providers, required = packages_distributions(), requirements(project)
+    names = {module: {canonicalize_name(name) for name in providers.get(module, [module])} for module in others}
+    assert [module for module, found in names.items() if not found & required.keys()] == []
+
+
+@pytest.mark.parametrize("project", PLUGINS)
+def test_a_plugin_requires_this_version_of_the_core(project):
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    wanted = requirements(project)["dfo-prompt"].specifier
+    assert wanted.contains(Version(version), prereleases=True)
+    assert not wanted.contains("0.1.0")
+
+
+def test_optuna_ends_before_it_drops_the_start_of_cma():
+    assert not requirements("plugins/dfo-prompt-optuna")["optuna"].specifier.contains("6.0.0")

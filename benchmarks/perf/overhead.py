@@ -49,7 +49,8 @@ def main(queries: int, out: Path | None) -> None:
             for name, value in times.items()
         }
         for name, row in figures[str(dim)].items():
-            click.echo(f"d = {dim:>4}  {name:<24} {row['milliseconds']:>8.3f} ms a query")
+            cost = f"{row['milliseconds']:>8.3f} ms a query {row['times_random']:>8.1f} times random"
+            click.echo(f"d = {dim:>4}  {name:<24} {cost}")
     if out:
         out.mkdir(parents=True, exist_ok=True)
         (out / "figures.json").write_text(json.dumps({"popsize": POPSIZE, "queries": queries, "dim": figures}, indent=2))

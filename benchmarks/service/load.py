@@ -76,6 +76,7 @@ def main(model: str | None, clients: int, seconds: float, batch: int, gather: bo
             "load_average_before": round(before, 1),
             "queries_a_second": round(answered / took, 1),
             "queries_a_second_in_process": round(alone, 1),
+            "share_of_in_process": round(answered / took / alone, 3),
             "milliseconds": {f"p{p}": round(1e3 * float(np.percentile(latencies, p)), 1) for p in (50, 99)},
             "candidates_answered": answered,
             "candidates_counted_by_the_server": counted,

@@ -23,7 +23,7 @@ _NEVERGRAD = {
     "CauchyOnePlusOne": "(1+1)-ES with Cauchy steps",
     "TripleDiagonalCMA": "diagonal CMA-ES, three times the population",
     "DiagonalCMA": "diagonal CMA-ES",
-    "TinyCMA": "CMA-ES with small steps",
+    "TinyCMA": "CMA-ES; the study's sigma replaces its small steps, so it equals nevergrad:OldCMA",
     "DE": "differential evolution",
     "TwoPointsDE": "differential evolution, two-point crossover",
     "PSO": "particle swarm",

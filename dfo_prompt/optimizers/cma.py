@@ -1,9 +1,7 @@
 """CMA-ES by pycma (Hansen et al.)."""
 
-from collections.abc import Callable
 from contextlib import nullcontext, redirect_stdout
 from io import StringIO
-from math import log
 from typing import Any, Literal
 
 import cma
@@ -33,8 +31,60 @@ ISOLATED = {"verbose": -9, "verb_log": 0, "verb_disp": 0, "signals_filename": ""
 
 RESTRICTED = {"vd": GaussVDSampler, "vkd": GaussVkDSampler}
 
-Regime = Callable[[int, int, float, np.random.Generator], tuple[int, float]]
-"""Maps the number of the restart, the study's population size and step, and a generator to the restart's size and step."""
+
+class Ipop:
+    """Restarts with twice the last population (Auger and Hansen, 2005).
+
+    Args:
+        popsize: the population of the first run.
+        sigma: its step size.
+        rng: generator of drawn populations and steps.
+    """
+
+    def __init__(self, popsize: int, sigma: float, rng: np.random.Generator) -> None:
+        self.popsize, self.sigma, self.rng = popsize, sigma, rng
+        self.doublings = 0
+
+    def spend(self, queries: int) -> bool:  # noqa: ARG002
+        """Count the queries of a generation; return whether the run must end after it."""
+        return False
+
+    def restart(self) -> tuple[int, float]:
+        """Return population and step size of the next run."""
+        self.doublings += 1
+        return self.popsize * 2**self.doublings, self.sigma
+
+
+class Bipop(Ipop):
+    """Restarts with doubled populations or with small ones and smaller steps (Hansen, 2009, section 2).
+
+    The regime that has used fewer queries starts next; the first run counts in neither, and a large one comes first. Only
+    large restarts double. A small run has the population floor(lambda (lambda_large / (2 lambda))^(U^2)) and the step
+    sigma 10^(-2 U'), U and U' uniform in [0, 1]; it ends at half the queries of the last large run.
+    """
+
+    def __init__(self, popsize: int, sigma: float, rng: np.random.Generator) -> None:
+        super().__init__(popsize, sigma, rng)
+        self.regime = "first"
+        self.used = {"first": 0, "large": 0, "small": 0}
+        self._run = self._last_large = 0  # queries
+
+    def spend(self, queries: int) -> bool:
+        """Count the queries of a generation; return whether it was the last of a small run."""
+        self.used[self.regime] += queries
+        self._run += queries
+        return self.regime == "small" and self._run >= self._last_large / 2
+
+    def restart(self) -> tuple[int, float]:
+        """Return population and step size of a run in the regime that has used fewer queries."""
+        if self.regime == "large":
+            self._last_large = self._run
+        self._run = 0
+        self.regime = "small" if self.used["small"] < self.used["large"] else "large"
+        if self.regime == "large":
+            return super().restart()
+        popsize = self.popsize * (2**self.doublings / 2) ** (self.rng.uniform() ** 2)
+        return int(popsize), self.sigma * 10 ** (-2 * self.rng.uniform())
 
 
 class CMA(Optimizer):
@@ -44,7 +94,8 @@ class CMA(Optimizer):
         covariance: "full", "diagonal" (sep-CMA-ES), "vd" or "vkd" (restricted models for large d).
         active: use negative recombination weights.
         restarts: "none"; "ipop": when pycma stops, restart at x0 with twice the population (Auger and Hansen, 2005);
-            "bipop": alternate between doubled populations and small ones with smaller steps (Hansen, 2009).
+            "bipop": in the regime that has used fewer queries, doubled populations or small ones with smaller steps
+            (Hansen, 2009), also at x0.
         study: see `Optimizer`.
     """
 
@@ -60,8 +111,9 @@ class CMA(Optimizer):
         self._rng = np.random.default_rng(self.seed)
         self._least_popsize = 4 if covariance == "vkd" else 3
         self._options = self._study_options(covariance, active=active)
-        self._regime: Regime | None = {"none": None, "ipop": _ipop, "bipop": _bipop}[restarts]
-        if self._regime is None:
+        regimes = {"ipop": Ipop, "bipop": Bipop}
+        self._regimes = regimes[restarts](self.popsize, self.sigma, self._rng) if restarts != "none" else None
+        if not self._regimes:
             self._options |= ENDLESS
         self._restarts = 0
         self._es = self._start(self.popsize, self.sigma)
@@ -77,9 +129,9 @@ class CMA(Optimizer):
         with silenced():
             self._es.tell(list(candidates), losses.tolist())
         self._best.learn(candidates, losses)
-        if self._regime and self._es.stop():
+        if self._regimes and (self._regimes.spend(len(candidates)) or self._es.stop()):
             self._restarts += 1
-            self._es = self._start(*self._regime(self._restarts, self.popsize, self.sigma, self._rng))
+            self._es = self._start(*self._regimes.restart())
 
     def recommend(self) -> Vector:
         """Return the mean of the distribution, (d,); after a restart the best candidate told."""
@@ -115,15 +167,3 @@ class CMA(Optimizer):
         with silenced(), mute:
             options = {**self._options, "popsize": max(popsize, self._least_popsize)}
             return cma.CMAEvolutionStrategy(self.x0.copy(), sigma, options)
-
-
-def _ipop(restart: int, popsize: int, sigma: float, rng: np.random.Generator) -> tuple[int, float]:  # noqa: ARG001
-    return popsize * 2**restart, sigma
-
-
-def _bipop(restart: int, popsize: int, sigma: float, rng: np.random.Generator) -> tuple[int, float]:
-    if restart % 2:
-        return popsize * 2 ** ((restart + 1) // 2), sigma
-    # The small population lambda (lambda_large / (2 lambda))^(u^2), with steps scaled by 10^(-2 u) (Hansen, 2009, eq. 1, 2).
-    large = popsize * 2 ** (restart // 2)
-    return round(popsize * np.exp(log(large / (2 * popsize)) * rng.uniform() ** 2)), sigma * 10 ** (-2 * rng.uniform())

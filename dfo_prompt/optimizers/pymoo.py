@@ -127,15 +127,21 @@ class Pymoo(Optimizer):
         return {"popsize": self._population, "box": box, "restarts": self._restarts}
 
     def _start(self, x0: Vector) -> Any:
-        seed = (self.seed + self._restarts) % 2**32 or 2**32 - 1  # CMAES reads zero as the time
+        seed = self._own_seed() % 2**32 or 2**32 - 1  # CMAES reads zero as the time
         with self._isolation():
             algorithm = ALGORITHMS[self._variant](**self._settings(x0))
             termination = Collapse() if isinstance(algorithm, Simplex) else NoTermination()
             algorithm.setup(self._problem, termination=termination, seed=seed)
         return algorithm
 
+    def _own_seed(self) -> int:
+        """Return the study's seed, and after a restart a seed drawn from it: the sum would be the next study's seed."""
+        if not self._restarts:
+            return self.seed
+        return int(np.random.SeedSequence([self.seed, self._restarts]).generate_state(1)[0])
+
     def _first(self, x0: Vector) -> Matrix:
-        steps = np.random.default_rng(self.seed + self._restarts).standard_normal((self._population, self.dim))
+        steps = np.random.default_rng(self._own_seed()).standard_normal((self._population, self.dim))
         steps[0] = 0.0
         first: Matrix = (x0 + self.sigma * steps).clip(*self._box)
         return first

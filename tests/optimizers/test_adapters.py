@@ -15,6 +15,7 @@ from pymoo.problems.static import StaticProblem
 
 import dfo_prompt as dp
 from dfo_prompt.errors import InputError
+from dfo_prompt.plugin.catalogue import catalogue
 
 DIM, SEED, POPSIZE, SIGMA, BUDGET, ROUNDS = 6, 3, 8, 0.7, 200, 12
 X0 = np.linspace(-1, 1, DIM)
@@ -47,6 +48,12 @@ def test_cma(name, options):
     candidates, recommended = through_the_adapter(name)
     np.testing.assert_array_equal(candidates, np.concatenate(asked))
     np.testing.assert_array_equal(recommended, es.result.xfavorite)
+
+
+def test_the_summary_of_tiny_cma_names_the_variant_that_it_equals():
+    assert "equals nevergrad:OldCMA" in catalogue().optimizers.find("nevergrad:TinyCMA").summary
+    tiny, old = (through_the_adapter(f"nevergrad:{variant}")[0] for variant in ("TinyCMA", "OldCMA"))
+    np.testing.assert_allclose(tiny, old, atol=1e-9)
 
 
 @pytest.mark.filterwarnings("ignore:Clipping very high value")
@@ -121,6 +128,26 @@ def test_restarts_go_on_inside_the_budget(name):
     assert optimizer.describe()["restarts"] > 1
     assert max(sizes) >= 12
     assert loss(optimizer.recommend()[None])[0] < 0.1
+
+
+def test_bipop_starts_the_regime_that_has_used_fewer_queries():
+    optimizer = dp.create_optimizer("cma:bipop", dim=5, budget=6000, popsize=8, seed=3, sigma=2.0, x0=np.full(5, 2.0))
+    used, largest, doubled, sizes, restarts = {"small": 0, "large": 0}, 8, [], [], 0
+    while sum(sizes) < 6000:
+        candidates = optimizer.ask()
+        if optimizer.describe()["restarts"] > restarts:
+            restarts += 1
+            large = used["large"] <= used["small"]
+            if large:
+                largest *= 2
+                doubled.append(len(candidates))
+            assert (len(candidates) == largest) if large else (len(candidates) <= largest / 2)
+        sizes.append(len(candidates))
+        if restarts:
+            used["large" if large else "small"] += len(candidates)
+        optimizer.tell(candidates, (candidates**2 - 10 * np.cos(2 * np.pi * candidates) + 10).sum(axis=1))
+    assert doubled[:2] == [16, 32]
+    assert used["small"] > 0.4 * used["large"]  # a large run may have begun last
 
 
 @pytest.mark.parametrize("name", ["DiagonalCMA", "TinyCMA"])
@@ -212,6 +239,22 @@ def test_the_simplex_of_pymoo_restarts_where_it_collapses(best, sigma):
     assert starts
     assert all(np.ptp(asked[start : start + 5], axis=0).min() > 0.1 for start in starts if start < 795)
     np.testing.assert_allclose(optimizer.recommend(), best, atol=1e-4)
+
+
+def test_restarts_of_pymoo_are_not_those_of_the_next_seed():
+    starts: dict[int, set[tuple[float, ...]]] = {1: set(), 2: set()}
+    for seed, found in starts.items():
+        optimizer = dp.create_optimizer("pymoo:NelderMead", dim=2, budget=400, seed=seed)
+        restarts = spent = 0
+        while spent < 400:
+            candidates = optimizer.ask()
+            if optimizer.describe()["restarts"] > restarts:
+                restarts += 1
+                found.add(tuple(candidates[0].round(4)))
+            optimizer.tell(candidates, (candidates**2).sum(axis=1))
+            spent += len(candidates)
+    assert min(map(len, starts.values())) > 1
+    assert not starts[1] & starts[2]
 
 
 def test_the_step_of_a_one_plus_one_strategy_does_not_overflow_in_a_large_population():

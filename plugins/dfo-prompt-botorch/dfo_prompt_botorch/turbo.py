@@ -16,8 +16,9 @@ with dp.Isolation(0)():  # silences a deprecation warning of gpytorch
     from gpytorch.mlls import ExactMarginalLogLikelihood
 
 Points = Annotated[int, Field(ge=1, le=10**6)]
-INITIAL_SIDE, MIN_SIDE, MAX_SIDE = 4.0, 4.0 / 2**6, 16.0
-"""The initial, smallest and largest side of the trust region, in units of sigma."""
+INITIAL_SIDE, MIN_SIDE, MAX_SIDE = 4.0, 4.0 * 0.5**7 / 0.8, 8.0
+"""The initial, smallest and largest side of the trust region, in units of sigma; their ratios are those of the reference
+code (0.8, 2^-7 and 1.6 there)."""
 SUCCESSES = 3
 """The number of consecutive successes that double the side."""
 PERTURBED = 20
@@ -27,7 +28,9 @@ PERTURBED = 20
 class TuRBO(dp.Optimizer):
     """Thompson sampling from a Gaussian process of the points since the last restart, in a box around the best of them.
 
-    The first points are x0 and draws of N(x0, sigma^2 I). Recommends the best candidate told.
+    Three batches in a row that improve double the side of the box; ceil(max(4, d) / popsize) that do not halve it, as in the
+    reference code (uber-research/TuRBO, turbo_1.py). A box below the smallest side starts anew at the best point with its
+    first side. The first points are x0 and draws of N(x0, sigma^2 I). Recommends the best candidate told.
 
     Args:
         initial: number of points before the first model.
@@ -50,7 +53,7 @@ class TuRBO(dp.Optimizer):
         self._initial, self._points, self._memory, self._fit_steps = initial, points, memory, fit_steps
         self._rng = np.random.default_rng(self.seed)
         self._isolation = dp.Isolation(self.seed)
-        self._failures_allowed = max(4, int(np.ceil(self.dim / self.popsize)))
+        self._failures_allowed = int(np.ceil(max(4, self.dim) / self.popsize))
         self._best = dp.Best(self.x0)
         self._candidates, self._losses = np.zeros((0, self.dim)), np.zeros(0)
         self._restarts = -1

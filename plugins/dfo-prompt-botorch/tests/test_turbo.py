@@ -32,6 +32,28 @@ def test_the_side_waits_for_the_first_model():
     assert optimizer.describe()["side"] == module.INITIAL_SIDE
 
 
+@pytest.mark.parametrize(("dim", "popsize", "batches"), [(4, 2, 2), (20, 12, 2), (20, 20, 1), (3, 1, 4), (10, 3, 4)])
+def test_the_side_halves_after_as_many_failures_as_in_the_reference_code(dim, popsize, batches):
+    optimizer = turbo(dim=dim, popsize=popsize, initial=1)
+    sides = []
+    for _ in range(1 + batches):
+        optimizer.tell(optimizer.ask(), np.ones(popsize))
+        sides.append(optimizer.describe()["side"])
+    assert sides == [module.INITIAL_SIDE] * batches + [module.INITIAL_SIDE / 2]
+
+
+def test_the_side_grows_to_twice_its_first_and_shrinks_to_a_hundredth():
+    optimizer = turbo(popsize=4, initial=4)
+    for loss in range(8, 0, -1):
+        optimizer.tell(optimizer.ask(), np.full(4, float(loss)))
+    assert optimizer.describe()["side"] == 2 * module.INITIAL_SIDE
+    for _ in range(7):
+        optimizer.tell(optimizer.ask(), np.full(4, 9.0))
+    assert optimizer.describe() == {"restarts": 0, "side": module.INITIAL_SIDE / 2**6}
+    optimizer.tell(optimizer.ask(), np.full(4, 9.0))
+    assert optimizer.describe() == {"restarts": 1, "side": module.INITIAL_SIDE}
+
+
 @pytest.mark.parametrize("option", ["initial", "points", "memory", "fit_steps"])
 def test_an_option_out_of_range_is_refused_before_the_first_query(option):
     with pytest.raises(dp.InputError, match=f"{option}: Input should be greater than or equal to 1, not 0"):

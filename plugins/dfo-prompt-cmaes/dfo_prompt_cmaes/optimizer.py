@@ -77,11 +77,14 @@ class CyberCMA(dp.Optimizer):
         bounds = None
         if self.bounds is not None:
             bounds = np.stack([np.broadcast_to(side, len(self._mean)) for side in self.bounds], axis=1).astype(np.float64)
+        seed = self.seed % 2**32
+        if self._restarts:  # a sum of both would be the seed of the next study
+            seed = int(np.random.SeedSequence([self.seed, self._restarts]).generate_state(1)[0])
         return GENERATORS[self._variant](
             mean=self._mean.copy(),
             sigma=self._sigma,
             bounds=bounds,
-            seed=(self.seed + self._restarts) % 2**32,
+            seed=seed,
             population_size=max(self.popsize, 4),
             **self._settings,
         )

@@ -81,6 +81,14 @@ def test_a_warm_start_leaves_out_rows_that_are_not_finite(tmp_path, failed):
         dp.create_optimizer("cmaes", dim=4, budget=100, warm_start=str(tmp_path / "failed.npz"))
 
 
+def test_a_restart_does_not_repeat_the_search_of_the_next_seed():
+    restarted, neighbour = (dp.create_optimizer("cmaes", dim=3, budget=9000, seed=seed) for seed in (1, 2))
+    while not restarted.describe()["restarts"]:
+        candidates = restarted.ask()
+        restarted.tell(candidates, -np.abs(candidates).sum(axis=1))  # the step grows until it would overflow
+    assert not np.array_equal(restarted.ask(), neighbour.ask())
+
+
 def test_options_of_the_full_covariance_only():
     with pytest.raises(dp.InputError, match="'sep' takes neither"):
         dp.create_optimizer("cmaes:sep", dim=4, budget=100, learning_rate_adaptation=True)

@@ -12,6 +12,13 @@ from dfo_prompt_lm.strategy import Few, Strategy
 class MMES(Strategy):
     """MM-ES, whose directions mix a normal vector with a few evolution paths from an archive, mostly recent ones.
 
+    The rates and the archive follow the authors' code (github.com/hxyokokok/MMES, MMES.m): c_a = 3.8 / d, where the
+    paper has 4 / d; each of the first m generations stores its path. This class differs from that code: c_a is at most
+    0.95; n < m stored paths have the share gamma = 1 - (1 - c_a)^n, so that first steps have the size sigma (there
+    always the share of m paths, with vectors near zero in empty places); samples are not mirrored; the paired test
+    weighs all ranks equally (there the better half, by the weights of recombination), counts ties as half, and starts
+    with the second generation.
+
     Args:
         mixed: m_s, the number of paths in each direction.
         study: see `dfo_prompt.Optimizer`.
@@ -22,11 +29,11 @@ class MMES(Strategy):
         self._mixed = mixed
         self._archive_size = 2 * ceil(sqrt(self.dim))  # m
         self._c_c = min(0.4 / sqrt(self.dim), 0.5)
-        self._c_a = min(4 / self._archive_size, 0.9)
-        self._gamma = 1 - (1 - self._c_a) ** self._archive_size
-        self._interval = ceil(1 / self._c_c)  # T
+        self._c_a = min(3.8 / self.dim, 0.95)
+        self._gap = ceil(1 / self._c_c)  # T
         self._path = np.zeros(self.dim)
         self._archive: list[np.ndarray] = []  # the newest last
+        self._ages: list[int] = []  # the generations of the paths
         self._generations = 0
         self._before: np.ndarray | None = None
         self._success = 0.0
@@ -36,24 +43,31 @@ class MMES(Strategy):
         z = self.rng.standard_normal((self.size, self.dim))
         if not self._archive:
             return z
-        archive = np.array(self._archive)  # (m, d)
+        archive = np.array(self._archive)  # (n, d)
+        gamma = 1 - (1 - self._c_a) ** len(archive)
         back = (self.rng.geometric(self._c_a, (self.size, self._mixed)) - 1) % len(archive)
         share = np.zeros((self.size, len(archive)))  # the share of each path in each direction
         draws = self.rng.standard_normal(back.shape)
         np.add.at(share, (np.arange(self.size)[:, None], len(archive) - 1 - back), draws)
-        mixed: np.ndarray = sqrt(1 - self._gamma) * z + sqrt(self._gamma / self._mixed) * (share @ archive)
+        mixed: np.ndarray = sqrt(1 - gamma) * z + sqrt(gamma / self._mixed) * (share @ archive)
         return mixed
 
     def learn(self, order: np.ndarray, losses: np.ndarray, step: np.ndarray) -> None:
         """Update the path, the archive and the step size, by a paired test of two generations."""
         c = self._c_c
         self._path = (1 - c) * self._path + sqrt(c * (2 - c) * self.mu_w) * step
-        if self._generations % self._interval == 0:
-            self._archive = [*self._archive[1 - self._archive_size :], self._path.copy()]
-        else:
-            self._archive[-1] = self._path.copy()
+        self._store()
         self._generations += 1
         self._adapt(losses[order])
+
+    def _store(self) -> None:
+        if len(self._archive) == self._archive_size:
+            gaps = np.diff(self._ages)
+            # Drop the oldest if all are far enough apart, and otherwise the later of the closest pair.
+            dropped = 0 if gaps.min() > self._gap else int(gaps.argmin()) + 1
+            del self._archive[dropped], self._ages[dropped]
+        self._archive.append(self._path.copy())
+        self._ages.append(self._generations)
 
     def _adapt(self, ranked: np.ndarray) -> None:
         before, self._before = self._before, ranked.copy()

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from dfo_prompt_lm.lm_cma import LMCMA
+from dfo_prompt_lm.mm_es import MMES
 from dfo_prompt_lm.strategy import RankSuccess
 
 import dfo_prompt as dp
@@ -24,13 +25,29 @@ def test_the_sphere_is_solved(name):
     assert spend(dp.create_optimizer(f"lm:{name}", **SETTINGS), lambda z: (z**2).sum(axis=1)) < 1e-4
 
 
-@pytest.mark.parametrize("name", ["lm-ma-es", "lm-cma", "rm-es"])
+@pytest.mark.parametrize("name", ["lm-ma-es", "lm-cma", "rm-es", "mm-es"])
 def test_a_long_direction_is_learned(name):
     def cigar(z):
         return z[:, 0] ** 2 + 1e4 * (z[:, 1:] ** 2).sum(axis=1)
 
     learned = spend(dp.create_optimizer(f"lm:{name}", **SETTINGS), cigar)
     assert learned < 0.5 < cigar(np.ones((1, 30)))[0]
+
+
+def test_directions_of_mm_es_stay_spread_over_the_space():
+    optimizer = MMES(**{**SETTINGS, "dim": 500, "x0": np.ones(500)})
+    for generation in range(60):
+        z = optimizer.ask()
+        shares = np.linalg.svd(z - optimizer.mean, compute_uv=False) ** 2
+        assert shares[0] < 0.4 * shares.sum()
+        optimizer.tell(z, (z**2).sum(axis=1))
+        assert len(optimizer._archive) == min(generation + 1, 46)
+
+
+@pytest.mark.parametrize("dim", [1, 2, 3, 4])
+def test_mm_es_works_in_few_dimensions(dim):
+    sphere = spend(MMES(**{**SETTINGS, "dim": dim, "x0": np.ones(dim), "budget": 3000}), lambda z: (z**2).sum(axis=1))
+    assert sphere < 1e-2
 
 
 def test_the_inverse_factor_undoes_the_factor():
