@@ -12,12 +12,12 @@ from dfo_prompt_lm.strategy import Few, Strategy
 class MMES(Strategy):
     """MM-ES, whose directions mix a normal vector with a few evolution paths from an archive, mostly recent ones.
 
-    The rates and the archive follow the authors' code (MMES.m): c_a = 3.8 / d, where the paper has 4 / d; each of the first m
-    generations stores its path. This class differs from that code:
+    The rates and the archive follow the authors' code (MMES.m): c_a = 3.8 / d, where the paper has 4 / d, and each of the
+    first m generations stores its path. This class differs from that code:
 
     - c_a is at most 0.95;
-    - n < m stored paths have the share gamma = 1 - (1 - c_a)^n, so that first steps have the size sigma (there always the share
-      of m paths, with vectors near zero in empty places);
+    - n < m stored paths have the share gamma = 1 - (1 - c_a)^n, so that first steps have the size sigma (there always the
+      share of m paths, with vectors near zero in empty places);
     - samples are not mirrored;
     - the paired test weighs all ranks equally (there the better half, by the weights of recombination), counts ties as half,
       and starts with the second generation.
