@@ -126,7 +126,7 @@ class Costs:
         """
         total = self._lost[account]
         for charge in self._charges[account]:
-            if charge.first + charge.done - 1 > journal.count:
+            if charge.done and charge.first + charge.done - 1 > journal.count:
                 total += charge.lost
                 continue
             if charge.journal and charge.done and charge.journal != journal.checksum(charge.first, charge.done):
