@@ -61,7 +61,7 @@ CHARGED = tuple(field.name for field in fields(Spent) if field.name not in ("que
 
 @dataclass(frozen=True, kw_only=True)
 class Charge:
-    """A charge for `done` evaluations, starting at line `first` of the journal.
+    """A charge for `done` evaluations, starting at line `first` of the journal; with `done` 0, for time alone.
 
     Attributes:
         journal: checksum of those lines; "" if unknown.
