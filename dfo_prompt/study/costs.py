@@ -61,7 +61,7 @@ CHARGED = tuple(field.name for field in fields(Spent) if field.name not in ("que
 
 @dataclass(frozen=True, kw_only=True)
 class Charge:
-    """A charge for `done` evaluations, starting at line `first` of the journal.
+    """A charge for `done` evaluations, starting at line `first` of the journal; with `done` 0, for time alone.
 
     Attributes:
         journal: checksum of those lines; "" if unknown.
@@ -126,7 +126,7 @@ class Costs:
         """
         total = self._lost[account]
         for charge in self._charges[account]:
-            if charge.first + charge.done - 1 > journal.count:
+            if charge.done and charge.first + charge.done - 1 > journal.count:
                 total += charge.lost
                 continue
             if charge.journal and charge.done and charge.journal != journal.checksum(charge.first, charge.done):

@@ -5,7 +5,7 @@ from math import inf
 
 import numpy as np
 import pytest
-from fakes import Bowl
+from fakes import Bowl, steps
 
 import dfo_prompt as dp
 from dfo_prompt.config.reading import parse_config
@@ -51,6 +51,13 @@ def test_two_finite_numbers_stay_a_pair(tmp_path):
     dp.minimize(Bowl(), budget=10, bounds=(-2, 2), out=tmp_path / "s")
     assert read_manifest(tmp_path / "s")["config"]["bounds"] == [-2.0, 2.0]
     assert dp.create_optimizer("cma", dim=3, budget=10, bounds=(-2, 2)).bounds == (-2.0, 2.0)
+
+
+def test_an_infinite_end_of_a_box_is_ten_steps_from_the_start():
+    optimizer = steps(dim=4, bounds=(np.array(LOW), np.array(HIGH)), x0=np.array([0.0, 4.0, -3.5, 1.0]))
+    low, high = optimizer.box()
+    assert low.tolist() == [-1.0, 2.0, -8.5, 0.5]
+    assert high.tolist() == [1.0, 6.0, -3.0, 6.0]
 
 
 def test_an_initial_point_outside_one_coordinate_is_refused():

@@ -81,6 +81,22 @@ def test_a_hook_that_raises_is_named_and_the_rest_goes_on(installed):
     assert found.optimizers.find("good")
 
 
+def test_a_plugin_with_a_misspelt_hook_gives_nothing(installed):
+    class Plugin:
+        @hookimpl
+        def dfo_prompt_optimizers(self):
+            return [OptimizerSpec(name="half", target="fakes:Steps", summary="")]
+
+        @hookimpl
+        def dfo_prompt_optimizer(self):
+            return []
+
+    found = installed(point("half", Plugin))
+    assert "half" not in found.optimizers.specs
+    assert "there is no hook dfo_prompt_optimizer()" in states(found)["half"]
+    assert [info.gives for info in found.plugins if info.name == "half"] == [{}]
+
+
 def test_a_name_offered_twice_is_an_error_that_names_both(installed):
     found = installed(point("one", lambda: plugin("twin", "other")), point("two", lambda: plugin("twin")))
     with pytest.raises(PluginError, match="optimizer 'twin' is offered by one and by two; uninstall one of them"):
@@ -258,6 +274,19 @@ def test_a_missing_extra_is_that_of_the_distribution_that_gives_the_name(install
         found.objectives.load("far")
     with pytest.raises(InputError, match=r"pip install 'some-dist\[fast\]'"):
         create_objective("far", dim=2)
+
+
+def test_a_backend_that_is_installed_and_broken_needs_no_extra(installed, tmp_path, monkeypatch):
+    (tmp_path / "broken_backend.py").write_text("raise RuntimeError('built for another NumPy')")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    class Plugin:
+        @hookimpl
+        def dfo_prompt_objectives(self):
+            return [Spec(name="far", target="broken_backend:build", summary="Needs a backend.", extra="fast")]
+
+    with pytest.raises(PluginError, match="built for another NumPy"):
+        installed(point("mine", Plugin)).objectives.load("far")
 
 
 def test_an_extra_of_a_file_has_no_distribution(tmp_path):

@@ -131,6 +131,15 @@ def test_scores_that_differ_are_printed_differently_and_ties_are_marked(analysis
     assert list(table["rank"]) == ["1 (1 to 2)", "2 (1 to 2)", "3"]
 
 
+def test_the_share_of_wins_over_random_search_is_that_of_the_other(analysis):
+    values = np.full((2, 4, 3), 0.5)  # of cma, random and far: losses
+    values[:, 0, 0] = 0.9
+    values[:, 1:, 0] = 0.1
+    values[:, :, 2] = 0.8
+    table = leaderboard(with_values(analysis, values, NAMES)).table.set_index("optimizer")
+    assert table["P(better than random)"].to_dict() == {"cma": "0.75", "random": "", "far": "0.00"}
+
+
 def test_losses_of_several_problems_are_not_averaged(analysis):
     assert leaderboard(analysis).table.filter(like="best loss").empty
     assert analysis.leaderboard["best_loss"].isna().all()

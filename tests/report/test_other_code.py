@@ -20,3 +20,11 @@ def test_changed_plugins_are_told_and_files_of_options_may_differ(copy, file, se
         path = copy / "studies" / "sphere" / "random" / str(seed) / "manifest.json"
         path.write_text(json.dumps(json.loads(path.read_text()) | {"code": {file: code}}))
     assert (SAID in notes(analyse(copy))) == said
+
+
+def test_the_code_of_a_study_without_a_result_is_not_told(copy):
+    for seed, code in enumerate((FIRST, SECOND), start=1):
+        path = copy / "studies" / "sphere" / "random" / str(seed) / "manifest.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"code": {"mine.py": code}}))
+    (path.parent / "result.json").unlink()
+    assert SAID not in notes(analyse(copy))

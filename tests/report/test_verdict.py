@@ -153,6 +153,7 @@ def test_a_prompt_that_is_no_better_than_the_hand_written_one_is_said_so(analysi
         return remarks(replace(of(analysis, 0.1, 0.2), studies=studies))
 
     assert "On test, the hand-written prompt reaches 0.8 and the prompt of cma 0.7: tuning gained nothing." in told(0.7, 0.8)
+    assert "reaches 0.8 and the prompt of cma 0.8: tuning gained nothing." in " ".join(told(0.8, 0.8))
     assert "gained nothing" not in " ".join([*told(0.9, 0.8), *remarks(analysis)])
 
 

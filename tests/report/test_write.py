@@ -29,7 +29,7 @@ from dfo_prompt.report.pictures.ranking import scores
 from dfo_prompt.report.pictures.render import svg_of
 from dfo_prompt.report.pictures.selection import all_looks
 from dfo_prompt.report.steps import sensitivity
-from dfo_prompt.report.tables import RESERVED, all_tables, failures, leaderboard
+from dfo_prompt.report.tables import RESERVED, all_tables, failures, leaderboard, per_problem
 from dfo_prompt.report.verdict import remarks, verdict
 from dfo_prompt.report.write import write_report
 from dfo_prompt.suite.config import Published
@@ -43,6 +43,19 @@ def test_frames_are_tidy(finished):
     journal = dp.read_journal(study_path(finished, studies["study"][0]))
     assert list(journal["query"]) == list(range(1, 61))
     assert journal["best_loss"].iloc[-1] == studies["best_loss"][0] == journal["loss"].min()
+
+
+def test_a_failed_query_does_not_hide_the_best_loss(tmp_path):
+    class Holed:
+        dim = 3
+
+        def evaluate(self, candidates):
+            return dp.Evaluation(losses=np.where(np.arange(len(candidates)) == 1, np.nan, (candidates**2).sum(axis=1)))
+
+    dp.minimize(Holed(), budget=12, popsize=4, out=tmp_path / "s")
+    journal = dp.read_journal(tmp_path / "s")
+    assert list(journal.loc[journal["loss"].isna(), "query"]) == [2, 6, 10]
+    assert list(journal["best_loss"]) == list(journal["loss"].cummin().ffill())
 
 
 def test_the_better_optimizer_leads(finished):
@@ -194,6 +207,15 @@ def test_tables_and_json_agree(finished):
         cells = row.optimizer, ranks, f"{row.score:.4g} [{row.low:.4g}, {row.high:.4g}]"
         assert f"| {' | '.join(map(str, cells))} |" in text
         assert " & ".join(map(str, cells)) in latex
+
+
+def test_a_cell_of_a_problem_is_the_median_and_the_quartiles_over_seeds(finished):
+    analysis = analyse(finished)
+    (section,) = per_problem(analysis)
+    low, middle, high = np.sort(analysis.raw, axis=1).transpose(1, 2, 0)  # of three seeds: (optimizers, problems)
+    expected = np.stack([(low + middle) / 2, middle, (middle + high) / 2], axis=2).reshape(-1, 3)
+    np.testing.assert_allclose(section.data[["low", "median", "high"]], expected)
+    assert list(section.data["optimizer"][:3]) == [analysis.complete[0]] * 3
 
 
 def test_figures_in_files_are_numbers(finished):
@@ -398,6 +420,18 @@ def test_studies_of_other_functions_are_not_compared(copy):
         write_report(copy)
 
 
+def test_a_study_without_a_result_does_not_set_the_range_of_scores(copy):
+    folder = study_path(copy, next(plan.id for plan in read_findings(copy).suite.plans if plan.optimizer == "far"))
+    for name in ("result.json", "ledger.jsonl"):
+        (folder / name).unlink()
+    before = analyse(copy).leaderboard
+    lines = [json.loads(line) for line in (folder / "journal.jsonl").read_text().splitlines()]
+    (folder / "journal.jsonl").write_text("".join(json.dumps(line | {"loss": -1e9}) + "\n" for line in lines))
+    analysis = analyse(copy)
+    assert analysis.curves.min() == -1e9
+    pd.testing.assert_frame_equal(analysis.leaderboard, before)
+
+
 def test_a_plan_that_is_none_is_one_line(copy):
     (copy / "suite.json").write_text('{"studies": []}')
     with pytest.raises(InputError, match="unknown key in .*suite.json"):
@@ -466,3 +500,10 @@ def test_problems_without_published_costs_have_a_dash_beside_those_that_have_som
     table = efficiency(replace(analysis, findings=replace(analysis.findings, suite=suite))).table
     assert set(table.loc[table["problem"] == "sphere", "published"]) == {"2 h [1]", "-"}
     assert set(table.loc[table["problem"] != "sphere", "published"]) == {"-"}
+
+
+def test_training_seconds_are_the_median_over_seeds(finished):
+    analysis = analyse(finished)
+    studies = analysis.studies.assign(training_seconds=analysis.studies["seed"].map({1: 1.0, 2: 2.0, 3: 9.0}))
+    table = efficiency(replace(analysis, studies=studies))
+    assert set(table.data["training seconds"]) == {2.0}

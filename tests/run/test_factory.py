@@ -136,10 +136,11 @@ def test_candidates_are_not_taken_for_another_objective(tmp_path):
 
     class Told(Bowl):
         def describe(self):
-            return {"model_fingerprint": "one", "device": "cuda"}
+            return {"model_fingerprint": "one", "device": "cuda", "dtype": "float32"}
 
     run_study(config, Told(), out=tmp_path)
-    check_objective(tmp_path, {"model_fingerprint": "one", "device": "cpu"})
+    check_objective(tmp_path, {"model_fingerprint": "one", "device": "cpu", "dtype": "float32"})
+    check_objective(tmp_path, {"model_fingerprint": "one", "device": "cuda", "dtype": "bfloat16"})
     with pytest.raises(InputError, match="is 'one' there and 'two' here; its candidates mean nothing here"):
         check_objective(tmp_path, {"model_fingerprint": "two", "device": "cuda"})
 

@@ -1,6 +1,7 @@
 """Study folders: manifests, starts and observers."""
 
 import json
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -54,6 +55,23 @@ def test_a_plain_objective_that_changed_is_found_out(tmp_path, lives):
     same = dp.minimize(Moved(), budget=35, popsize=7, out=tmp_path / "s")
     assert same.validation.repeated == 2  # once for each time that it went on
     assert first is None or first.best_loss == same.best_loss
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "same"), [(1.0, 1.0005, True), (1.0, 1.002, False), (0.0, 1e-13, True), (0.0, 1e-11, False)]
+)
+def test_losses_of_a_plain_objective_may_differ_by_rounding_when_a_study_goes_on(tmp_path, before, now, same):
+    class Flat(Bowl):
+        def __init__(self, loss):
+            super().__init__()
+            self.loss = loss
+
+        def evaluate(self, candidates):
+            return dp.Evaluation(losses=np.full(len(candidates), self.loss))
+
+    dp.minimize(Flat(before), budget=14, out=tmp_path / "s")
+    with nullcontext() if same else pytest.raises(InputError, match="for the candidate of query 1 the objective gives"):
+        dp.minimize(Flat(now), budget=14, out=tmp_path / "s")
 
 
 def test_one_whose_losses_vary_can_say_so(tmp_path):

@@ -1,3 +1,4 @@
+import json
 import os
 
 import numpy as np
@@ -144,3 +145,15 @@ def test_what_differs_by_more_is_refused_by_its_query_and_not_lost(tmp_path):
     with pytest.raises(StudyError, match=r"at query 1 .* another candidate.*--start-from .* and another --out"):
         study(Bowl(), folder=tmp_path, optimizer=other_machine(1e-4)).run()
     assert best_so_far(tmp_path)[1].query <= 12
+
+
+@pytest.mark.parametrize(("key", "other"), [("split", "test"), ("role", "recommended")])
+def test_a_journaled_evaluation_of_another_split_or_role_is_not_recalled(tmp_path, key, other):
+    study(HeldOutBowl(), folder=tmp_path).run()
+    file = tmp_path / "validation.jsonl"
+    first, *rest = map(json.loads, file.read_text().splitlines())
+    assert (first["split"], first["role"]) == ("dev", "baseline")
+    file.write_text("".join(json.dumps(line) + "\n" for line in ({**first, key: other}, *rest)))
+    (tmp_path / "ledger.jsonl").unlink()  # whose checksums would tell
+    with pytest.raises(StudyError, match="validation.jsonl: at query 0 .* another candidate"):
+        study(HeldOutBowl(), folder=tmp_path).run()

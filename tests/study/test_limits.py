@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 
 import dfo_prompt as dp
 from dfo_prompt._util import durable
+from dfo_prompt.config.prices import Prices
 from dfo_prompt.contracts.objective import Evaluation
 from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.errors import InputError, OutageError, PluginError, StudyError
 from dfo_prompt.run.manifest import describe_run
+from dfo_prompt.study.audit import mismatch
 from dfo_prompt.study.costs import read_spent
 from dfo_prompt.study.folder import study_folder
 from dfo_prompt.study.records import Account, Outcome, Record, joined, read_records
@@ -224,6 +226,21 @@ def test_another_count_of_tokens_by_the_service_is_warned_of_once_and_stands_in_
         result = study(Billing(), folder=tmp_path).run()
     assert result.warnings == ((f"the service counts {50 * billed:,} tokens, the ledger 5,000",) if said else ())
     assert study(Billing(), folder=tmp_path).run().warnings == result.warnings
+
+
+@pytest.mark.parametrize(("billed", "said"), [(150, False), (151, False), (153, True)])
+def test_a_service_may_count_the_tokens_of_outputs_too(billed, said):
+    assert bool(mismatch(Usage(tokens=100, rows=50, billed_tokens=billed))) == said
+
+
+def test_a_reported_price_takes_precedence_over_that_of_the_tokens():
+    class Billed(Bowl):
+        def evaluate(self, candidates):
+            count = len(candidates)
+            losses = super().evaluate(candidates).losses
+            return Evaluation(losses=losses, usage=Usage(tokens=count, nanodollars=5 * count))
+
+    assert study(Billed(), prices=Prices(input="1")).run().spent.nanodollars == 5 * 50
 
 
 class Estimated(Bowl):

@@ -6,6 +6,7 @@ import dfo_prompt as dp
 from dfo_prompt.contracts.objective import Evaluation
 from dfo_prompt.contracts.usage import Usage
 from dfo_prompt.errors import PluginError, StudyError
+from dfo_prompt.study.costs import read_spent
 from dfo_prompt.study.failures import MOST_FAILED_BATCHES, MOST_FAILED_QUERIES
 from dfo_prompt.study.records import Account, read_records
 from dfo_prompt.study.search_state import UNKNOWN_WORST
@@ -40,6 +41,12 @@ def test_best_and_recommended_and_their_losses():
     assert result.recommended_loss == pytest.approx((result.recommended**2).sum())
     assert result.stop_reason == "budget"
     assert result.held_out is None
+
+
+def test_of_equal_losses_the_first_is_the_best():
+    optimizer = steps()
+    result = study(Plateau(5.0), optimizer=optimizer).run()
+    np.testing.assert_array_equal(result.best, optimizer.told[0][0][1])  # the first query failed
 
 
 def test_the_recommended_loss_is_without_noise(tmp_path):
@@ -275,6 +282,18 @@ def test_dev_chooses_test_reports_and_manual_stands_beside():
     assert result.validation.queries > 4
 
 
+@pytest.mark.parametrize(("loss", "query"), [(lambda z: (z**2).sum(axis=1), 50), (lambda z: np.ones(len(z)), 8)])
+def test_of_equal_dev_metrics_the_smaller_dev_loss_is_chosen_and_then_the_earlier_query(loss, query):
+    class Tied(HeldOutBowl):
+        def validate(self, candidates, split):
+            return Evaluation(losses=loss(candidates), metrics={"nearness": np.ones(len(candidates))})
+
+    result = study(Tied(), validate_every=8).run()
+    assert result.held_out.role == "best"
+    assert (result.held_out.query == 8) == (query == 8)
+    assert (result.chosen == result.best).all() == (query == 50)
+
+
 @pytest.mark.parametrize(
     ("method", "answer", "message"),
     [
@@ -334,6 +353,21 @@ def test_an_optimizer_that_scribbles_on_its_arguments_harms_only_itself(tmp_path
         folder.mkdir()
         study(Bowl(), folder=folder, optimizer=chosen).run()
     assert contents(plain) == contents(scribbled)
+
+
+@pytest.mark.parametrize("method", ["evaluate", "validate"])
+def test_an_objective_that_scribbles_on_its_candidates_changes_nothing(method):
+    class Scribbling(HeldOutBowl):
+        pass
+
+    def scribble(self, candidates, *split):
+        found = getattr(HeldOutBowl, method)(self, candidates, *split)
+        candidates[:] = 0.0
+        return found
+
+    setattr(Scribbling, method, scribble)
+    found, plain = study(Scribbling()).run(), study(HeldOutBowl()).run()
+    np.testing.assert_array_equal([found.best, found.chosen], [plain.best, plain.chosen])
 
 
 class Watch:
@@ -463,6 +497,27 @@ def test_optimizer_seconds_are_those_of_queries_and_not_counted_twice(tmp_path, 
     assert result.spent.optimizer_seconds == 10 - 2  # a kill takes with it what came after the last query
     assert result.validation.optimizer_seconds == 0
     assert run(HeldOutBowl()).spent == result.spent
+
+
+def test_the_last_seconds_of_an_optimizer_stay_charged_where_the_journal_was_cut(tmp_path, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr("dfo_prompt.study.checked_optimizer.perf_counter", lambda: clock[0])
+
+    class Slow(Steps):
+        def recommend(self):  # after the last query
+            clock[0] += 1.0
+            return super().recommend()
+
+    def seconds():
+        optimizer = Slow(dim=3, seed=1, budget=50, popsize=4, sigma=0.5, x0=np.ones(3))
+        return study(Bowl(), folder=tmp_path, optimizer=optimizer).run().spent.optimizer_seconds
+
+    once = seconds()
+    journal = tmp_path / "journal.jsonl"
+    journal.write_bytes(b"".join(journal.read_bytes().splitlines(keepends=True)[:48]))
+    assert read_spent(tmp_path).optimizer_seconds == once > 0
+    again = seconds()
+    assert read_spent(tmp_path).optimizer_seconds == again > once
 
 
 class Twice(Steps):
