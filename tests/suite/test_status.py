@@ -102,7 +102,7 @@ def test_the_time_left_rests_on_what_was_measured_of_the_same_problem_and_optimi
     unfinish(folder, "sphere/random/1", lines=0)
     found = read_status(folder)
     other = next(study for study in found.studies if study.plan.id == "sphere/random/2")
-    timed = [replace(study, seconds=4.0 if "cma" in study.plan.id else 1.0) for study in found.studies if study.seconds]
+    timed = [replace(study, seconds=4.0 if "cma" in study.plan.id else 1.0) for study in found.studies if study.queries]
     waiting = next(study for study in found.studies if study.state is State.WAITING)
     assert replace(found, studies=(*timed, waiting)).seconds_left() == pytest.approx(40 * 1.0 / 40)
     assert replace(found, studies=(waiting,)).seconds_left() is None

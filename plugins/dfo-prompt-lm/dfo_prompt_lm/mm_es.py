@@ -12,15 +12,8 @@ from dfo_prompt_lm.strategy import Few, Strategy
 class MMES(Strategy):
     """MM-ES, whose directions mix a normal vector with a few evolution paths from an archive, mostly recent ones.
 
-    The rates and the archive follow the authors' code (MMES.m): c_a = 3.8 / d, where the paper has 4 / d, and each of the
-    first m generations stores its path. This class differs from that code:
-
-    - c_a is at most 0.95;
-    - n < m stored paths have the share gamma = 1 - (1 - c_a)^n, so that first steps have the size sigma (there always the
-      share of m paths, with vectors near zero in empty places);
-    - samples are not mirrored;
-    - the paired test weighs all ranks equally (there the better half, by the weights of recombination), counts ties as half,
-      and starts with the second generation.
+    Rates and archive follow the authors' code (MMES.m), with c_a = 3.8 / d instead of the paper's 4 / d; comments name the
+    differences. Samples are not mirrored.
 
     Args:
         mixed: m_s, the number of paths in each direction.
@@ -32,7 +25,7 @@ class MMES(Strategy):
         self._mixed = mixed
         self._archive_size = 2 * ceil(sqrt(self.dim))  # m
         self._c_c = min(0.4 / sqrt(self.dim), 0.5)
-        self._c_a = min(3.8 / self.dim, 0.95)
+        self._c_a = min(3.8 / self.dim, 0.95)  # without a limit there
         self._gap = ceil(1 / self._c_c)  # T
         self._path = np.zeros(self.dim)
         self._archive: list[np.ndarray] = []  # the newest last
@@ -47,6 +40,7 @@ class MMES(Strategy):
         if not self._archive:
             return z
         archive = np.array(self._archive)  # (n, d)
+        # There the share of m paths from the first, with vectors near zero in empty places, and so with first steps below sigma.
         gamma = 1 - (1 - self._c_a) ** len(archive)
         back = (self.rng.geometric(self._c_a, (self.size, self._mixed)) - 1) % len(archive)
         share = np.zeros((self.size, len(archive)))  # the share of each path in each direction
@@ -77,6 +71,7 @@ class MMES(Strategy):
         if before is None:
             return
         # Under the null hypothesis, a member of the new generation beats the last one's of equal rank with probability 1/2.
+        # All ranks weigh the same, and a tie is half a win; there only the better half counts, by the weights of recombination.
         better = float((ranked < before).sum() + 0.5 * (ranked == before).sum())
         z = 2 / sqrt(self.size) * (better - self.size / 2)
         self._success = 0.7 * self._success + sqrt(0.3 * 1.7) * z
