@@ -40,7 +40,7 @@ class MMES(Strategy):
         if not self._archive:
             return z
         archive = np.array(self._archive)  # (n, d)
-        # There the share of m paths from the first, with vectors near zero in empty places, and so with first steps below sigma.
+        # There the share of m paths from the start, with vectors near zero in empty places: first steps smaller than sigma.
         gamma = 1 - (1 - self._c_a) ** len(archive)
         back = (self.rng.geometric(self._c_a, (self.size, self._mixed)) - 1) % len(archive)
         share = np.zeros((self.size, len(archive)))  # the share of each path in each direction
@@ -71,7 +71,7 @@ class MMES(Strategy):
         if before is None:
             return
         # Under the null hypothesis, a member of the new generation beats the last one's of equal rank with probability 1/2.
-        # All ranks weigh the same, and a tie is half a win; there only the better half counts, by the weights of recombination.
+        # All ranks weigh the same, and a tie is half a win; there the better half has the weights of recombination.
         better = float((ranked < before).sum() + 0.5 * (ranked == before).sum())
         z = 2 / sqrt(self.size) * (better - self.size / 2)
         self._success = 0.7 * self._success + sqrt(0.3 * 1.7) * z
