@@ -151,7 +151,9 @@ def _stored(folder: Path) -> dict[str, Any]:
 
 def read_errors(folder: Path) -> dict[str, str]:
     """Return the errors of studies without a result, by id."""
-    return read_json(folder / ERRORS, missing="") if (folder / ERRORS).exists() else {}
+    if not (folder / ERRORS).exists():
+        return {}
+    return {study: str(error) for study, error in read_json(folder / ERRORS, missing="").items()}  # the file may be damaged
 
 
 def is_finished(folder: Path, plan: Plan) -> bool:
