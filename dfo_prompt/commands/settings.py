@@ -28,7 +28,7 @@ TABLES: Mapping[str, type[Any]] = {
     "stop": StopConfig,
 }
 FIRST_PARTS = (*PREFIXES, *TABLES, "limits", "prices", "trackers")
-"""What may precede the first dot of a key."""
+"""The names that a key may have before its first dot."""
 NAMES = {
     ("problem", "model"): Named("models"),
     ("problem", "task"): Named("tasks"),

@@ -66,7 +66,7 @@ def only_new(suite: Suite, packed: Packed, *, file: Path, source: Path) -> Suite
 def _by_name(plan: Plan, files: Mapping[str, Path]) -> Plan:
     """Return the plan with the names of the files in its objective's options, since packed studies have no folders.
 
-    Its plugin becomes the one of `files` with the same name, if there is one.
+    The plugin file of the same name in `files` replaces its own, which may not exist here.
     """
     config, plugin = plan.config, plan.config.plugin
     options = by_name(config.as_dict())["objective_options"]
