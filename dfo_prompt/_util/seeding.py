@@ -23,6 +23,11 @@ def entropy(seed: int, stream: Stream, *rest: int, draw: int = 0) -> list[int]:
     return [seed, APART * draw + stream, *rest]
 
 
+def seed_of_part(seed: int, part: int) -> int:
+    """Return a seed for a part of a search, such as a block or a restart; a sum of both would be another study's seed."""
+    return int(np.random.SeedSequence([seed, part]).generate_state(1)[0])
+
+
 def generator(seed: int, stream: Stream, *rest: int, draw: int = 0) -> np.random.Generator:
     """Return the random generator of a stream; see `entropy`."""
     return np.random.default_rng(entropy(seed, stream, *rest, draw=draw))

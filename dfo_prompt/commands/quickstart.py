@@ -12,9 +12,8 @@ from dfo_prompt.config.study import StudyConfig
 from dfo_prompt.console.figures import comparison_table
 from dfo_prompt.console.progress import ProgressObserver
 from dfo_prompt.console.terminal import terminal
-from dfo_prompt.errors import InputError, needs_extra
 from dfo_prompt.methods.run import run_method
-from dfo_prompt.report.convergence import plot_convergence
+from dfo_prompt.report.convergence import plot_convergence, require_pictures
 from dfo_prompt.report.summary import summarize
 from dfo_prompt.run.objectives import Objectives
 from dfo_prompt.study.identity import check_config
@@ -51,7 +50,7 @@ def command(out: Path, budget: int, seed: int) -> None:
 
     A decoder of hidden states stands beside them, for services that return those.
     """
-    _require_pictures()
+    require_pictures("quickstart")  # the extra that draws them would be missed only after all studies
     console = terminal(soft_wrap=True)
     settings = {**SETTINGS, "budget": budget, "seed": seed}
     configs = {name: parse_config({**settings, "optimizer": name}, where="quickstart") for name in OPTIMIZERS}
@@ -68,14 +67,6 @@ def command(out: Path, budget: int, seed: int) -> None:
     console.print(comparison_table(summaries, metric="accuracy"))
     console.print(f"\n{_uncertainty(UNSEEN)}", markup=False)
     console.print(f"\npicture  {picture}\nstudies  {out}/\n\n{_next(folders[DECODER], seed)}", markup=False)
-
-
-def _require_pictures() -> None:
-    """Refuse to start studies whose picture could not be drawn at the end."""
-    try:
-        import dfo_prompt.report.pictures.render  # noqa: F401, PLC0415 - brings a JavaScript engine
-    except ImportError as error:
-        raise InputError(f"{needs_extra('quickstart', 'report')} ({error})") from error
 
 
 def _run_unfinished(configs: dict[str, StudyConfig], folders: dict[str, Path]) -> None:

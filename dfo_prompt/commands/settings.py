@@ -112,8 +112,8 @@ def tracker_keys(names: Iterable[str]) -> dict[str, Any]:
 def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
     """Return the keys of a study that KEY=VALUE texts set.
 
-    KEY is a key of the study, or has one of `FIRST_PARTS`, as problem.KEY or optimizer.KEY; any other key is an option of
-    the optimizer. Values are parsed as TOML, or taken as text if they are no TOML.
+    KEY is a key of the study or begins with one of `FIRST_PARTS`, such as problem.KEY or optimizer.KEY; any other key is an
+    option of the optimizer. Values are parsed as TOML, or taken as text if they are no TOML.
 
     Raises:
         InputError: a text has no "=", the first part of its key is unknown, or its key needs a first part.

@@ -24,6 +24,7 @@ from pymoo.core.problem import Problem
 from pymoo.core.termination import NoTermination, Termination
 from pymoo.problems.static import StaticProblem
 
+from dfo_prompt._util.seeding import seed_of_part
 from dfo_prompt.contracts.optimizer import HALF_WIDTH, Best, Optimizer
 from dfo_prompt.errors import UnknownNameError
 from dfo_prompt.optimizers.cma import ENDLESS, UNCUT
@@ -135,10 +136,8 @@ class Pymoo(Optimizer):
         return algorithm
 
     def _own_seed(self) -> int:
-        """Return the study's seed, and after a restart a seed drawn from it: the sum would be the next study's seed."""
-        if not self._restarts:
-            return self.seed
-        return int(np.random.SeedSequence([self.seed, self._restarts]).generate_state(1)[0])
+        """Return the study's seed, or after a restart a seed drawn from it."""
+        return seed_of_part(self.seed, self._restarts) if self._restarts else self.seed
 
     def _first(self, x0: Vector) -> Matrix:
         steps = np.random.default_rng(self._own_seed()).standard_normal((self._population, self.dim))

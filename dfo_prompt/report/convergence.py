@@ -22,16 +22,27 @@ def best_losses(folder: Path) -> Vector:
     return best
 
 
+def require_pictures(what: str = "a picture") -> None:
+    """Check that pictures can be drawn, which `what` needs.
+
+    Raises:
+        InputError: the extra `report` is not installed.
+    """
+    try:
+        import dfo_prompt.report.pictures.render  # noqa: F401, PLC0415 - brings a JavaScript engine
+    except ImportError as error:
+        raise InputError(f"{needs_extra(what, 'report')} ({error})") from error
+
+
 def plot_convergence(folders: Sequence[Path], out: Path, *, title: str) -> Path:
     """Draw the studies in `folders` into the file `out`, .svg or .png, and return its path.
 
     Raises:
         InputError: the extra `report` is not installed.
     """
-    try:
-        from dfo_prompt.report.pictures.render import png_of  # noqa: PLC0415 - brings a JavaScript engine
-    except ImportError as error:
-        raise InputError(f"{needs_extra('a picture', 'report')} ({error})") from error
+    require_pictures()
+    from dfo_prompt.report.pictures.render import png_of  # noqa: PLC0415 - brings a JavaScript engine
+
     names = [read_manifest(folder)["config"]["optimizer"] for folder in folders]
     studies = [(name, best_losses(folder)) for name, folder in zip(names, folders, strict=True)]
     svg = convergence_svg(studies, title=title)

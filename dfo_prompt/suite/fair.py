@@ -93,7 +93,7 @@ def _setting(study: StudyConfig, key: str) -> object:
 
 
 def _is_of_plugin(study: StudyConfig) -> bool:
-    """Tell whether the objective is one that only the study's plugin file offers."""
+    """Tell whether only the study's plugin file offers its objective."""
     try:
         find("objective", study.objective)
     except UnknownNameError:

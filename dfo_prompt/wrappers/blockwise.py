@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from dfo_prompt._util.seeding import seed_of_part
 from dfo_prompt.config.problem import Count
 from dfo_prompt.contracts.optimizer import Best, Optimizer
 from dfo_prompt.types import Bounds, Json, Matrix, Vector
@@ -33,7 +34,7 @@ class Blockwise(Optimizer):
                 variant,
                 dim=len(places),
                 budget=-(-self.budget // count),
-                seed=int(np.random.SeedSequence([self.seed, number]).generate_state(1)[0]),
+                seed=seed_of_part(self.seed, number),
                 popsize=self.popsize,
                 sigma=self.sigma,
                 x0=self.x0[places],

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 from pydantic import Field
 
 from dfo_prompt._util.parsing import Positive
+from dfo_prompt._util.seeding import seed_of_part
 from dfo_prompt.contracts.optimizer import Best, Optimizer
 from dfo_prompt.errors import InputError
 from dfo_prompt.plugin.entries import PROVIDED, options_of
@@ -91,7 +91,7 @@ class TwoStage(Optimizer):
             name,
             dim=self.dim,
             budget=budget,
-            seed=int(np.random.SeedSequence([self.seed, self._stage]).generate_state(1)[0]),
+            seed=seed_of_part(self.seed, self._stage),
             popsize=self.popsize,
             sigma=sigma,
             x0=x0,
